@@ -1,0 +1,64 @@
+# Everything works from a bare machine: Python >= 3.11 and make.
+# Settings: PORT, LOCAL_DIR, PYTHON, and in the environment DATABASE_URL,
+# REDIS_URL, STRIPE_SECRET_KEY, STRIPE_API_BASE (docs/ has the whole list).
+
+PORT ?= 8000
+LOCAL_DIR ?= .local
+export PORT LOCAL_DIR PYTHON
+
+VENV := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset serve test lint bench bench-close clean bootstrap lock
+
+help:  ## Show this list
+	@echo 'make demo         a running system with two months of usage in it'
+	@echo 'make demo-reset   forget the data of demo and serve'
+	@echo 'make serve        web, worker and beat without demo data'
+	@echo 'make test         run the tests (ARGS="-k period -x" is passed on)'
+	@echo 'make lint         ruff, mypy, migrations, import layers'
+	@echo 'make bench        measure ingest'
+	@echo 'make bench-close  measure the month end'
+	@echo 'make clean        remove .venv and caches, keep the data'
+	@echo
+	@echo 'PORT=$(PORT) LOCAL_DIR=$(LOCAL_DIR)'
+
+demo: bootstrap
+	@exec $(VENV)/python -m config.launcher demo
+
+demo-reset: bootstrap
+	@exec $(VENV)/python -m config.launcher demo-reset
+
+serve: bootstrap
+	@exec $(VENV)/python -m config.launcher serve
+
+test: bootstrap
+	@exec $(VENV)/python -m pytest $(ARGS)
+
+lint: bootstrap
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy .
+	$(VENV)/python manage.py makemigrations --check --dry-run
+	$(VENV)/lint-imports
+
+bench: bootstrap
+	@exec $(VENV)/python -m benchmarks.ingest $(ARGS)
+
+bench-close: bootstrap
+	@exec $(VENV)/python -m benchmarks.close $(ARGS)
+
+clean:
+	rm -rf .venv .venv-setup.log .mypy_cache .ruff_cache .pytest_cache .import_linter_cache htmlcov .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# .venv from requirements.lock; at once when the lock has not changed.
+bootstrap:
+	@sh scripts/bootstrap.sh
+
+# After a change of pyproject.toml. Versions already locked stay: add ARGS=--upgrade.
+lock: bootstrap
+	$(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+		--extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		$(ARGS) --output-file requirements.lock pyproject.toml
