@@ -1,0 +1,24 @@
+from billing.models.emails import Email, EmailAttachment
+from billing.models.keys import SCOPES, ServiceKey
+from billing.models.people import User
+from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
+from billing.models.tiers import PlatformSetting, SubscriptionTier, TierPrice
+from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
+
+__all__ = [
+    "COUNTER_SLOTS",
+    "SCOPES",
+    "BillingPeriod",
+    "Email",
+    "EmailAttachment",
+    "LimitAlert",
+    "PeriodCounter",
+    "PlatformSetting",
+    "ServiceKey",
+    "SubscriptionTier",
+    "TierPrice",
+    "User",
+    "Workspace",
+    "WorkspaceBillingSettings",
+    "WorkspaceMember",
+]

@@ -1,0 +1,75 @@
+"""Prices the platform sets: subscription tiers and platform-wide settings."""
+
+from decimal import Decimal
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+MONEY = {"max_digits": 28, "decimal_places": 10}
+
+
+class SubscriptionTier(models.Model):
+    """A monthly plan; its fee per currency is in `TierPrice`."""
+
+    name = models.SlugField(max_length=40, unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TierPrice(models.Model):
+    tier = models.ForeignKey(SubscriptionTier, on_delete=models.CASCADE, related_name="prices")
+    currency = models.CharField(max_length=3)
+    monthly_fee = models.DecimalField(
+        max_digits=14, decimal_places=3, validators=[MinValueValidator(Decimal(0))]
+    )
+
+    class Meta:
+        ordering = ["tier", "currency"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tier", "currency"], name="one_price_per_tier_and_currency"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(monthly_fee__gte=0), name="tier_fee_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="tier_currency_is_iso"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} {self.monthly_fee.normalize():f} {self.currency}"
+
+
+class PlatformSetting(models.Model):
+    """One number that holds for every workspace that does not override it."""
+
+    MARKUP = "pricing_markup_percentage"
+
+    name = models.CharField(
+        max_length=64, primary_key=True, choices=[(MARKUP, "Pricing markup, percent")]
+    )
+    value = models.DecimalField(
+        max_digits=7, decimal_places=4, validators=[MinValueValidator(Decimal(0))]
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(name="pricing_markup_percentage"),
+                name="platform_setting_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(value__gte=0), name="platform_setting_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value.normalize():f}"

@@ -1,0 +1,180 @@
+"""The customers: workspaces, their people and their billing terms."""
+
+import uuid
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone as clock
+
+from billing.models.people import User
+from billing.models.tiers import SubscriptionTier
+
+
+class Workspace(models.Model):
+    """One customer of the platform; what it uses is billed monthly in its currency."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+        CLOSED = "closed"
+
+    class SuspensionReason(models.TextChoices):
+        PAYMENT = "payment"
+        MANUAL = "manual"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    suspension_reason = models.CharField(
+        max_length=16,
+        choices=SuspensionReason,
+        blank=True,
+        help_text="Payment: lifted by itself when everything is paid. Manual: lifted by staff.",
+    )
+    tier = models.ForeignKey(
+        SubscriptionTier, on_delete=models.PROTECT, help_text="For periods opened from now on."
+    )
+    currency = models.CharField(max_length=3)
+    timezone = models.CharField(max_length=64)
+    billing_email = models.EmailField(max_length=254)
+    billing_name = models.CharField(max_length=200, blank=True, help_text="Default: the name.")
+    address_line1 = models.CharField(max_length=200, blank=True)
+    address_line2 = models.CharField(max_length=200, blank=True)
+    address_city = models.CharField(max_length=100, blank=True)
+    address_state = models.CharField(max_length=100, blank=True)
+    address_postal_code = models.CharField(max_length=20, blank=True)
+    address_country = models.CharField(max_length=2, blank=True, help_text="ISO 3166, as DE.")
+    tax_id = models.CharField(max_length=40, blank=True)
+    members = models.ManyToManyField(User, through="WorkspaceMember", related_name="workspaces")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["active", "suspended", "closed"]),
+                name="workspace_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="suspended", suspension_reason__in=["payment", "manual"])
+                | (~Q(status="suspended") & Q(suspension_reason="")),
+                name="only_a_suspended_workspace_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="workspace_currency_is_iso"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def email(self) -> str:
+        """Where bills go; dj-stripe asks its subscriber model for this name."""
+        return self.billing_email
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class WorkspaceMember(models.Model):
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        VIEWER = "viewer"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "user"], name="one_membership_per_workspace_and_user"
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=["owner", "admin", "viewer"]), name="member_role_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+    @property
+    def may_change_settings(self) -> bool:
+        return self.role in (self.Role.OWNER, self.Role.ADMIN)
+
+
+class WorkspaceBillingSettings(models.Model):
+    """Terms of one workspace; every workspace has exactly one row."""
+
+    class CollectionMethod(models.TextChoices):
+        CHARGE_AUTOMATICALLY = "charge_automatically"
+        SEND_INVOICE = "send_invoice"
+
+    workspace = models.OneToOneField(
+        Workspace, on_delete=models.CASCADE, primary_key=True, related_name="billing_settings"
+    )
+    usage_limit_monthly = models.DecimalField(
+        max_digits=18,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0))],
+        help_text="Spend on usage in one period, in the workspace's currency. Empty: no limit.",
+    )
+    alert_threshold_percentage = models.DecimalField(
+        max_digits=7,
+        decimal_places=4,
+        default=Decimal(80),
+        validators=[MinValueValidator(Decimal("0.0001")), MaxValueValidator(Decimal(100))],
+    )
+    auto_pause_on_limit = models.BooleanField(default=True)
+    markup_percentage = models.DecimalField(
+        max_digits=7,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0))],
+        help_text="Empty: the platform's markup.",
+    )
+    collection_method = models.CharField(
+        max_length=24, choices=CollectionMethod, default=CollectionMethod.CHARGE_AUTOMATICALLY
+    )
+    payment_terms_days = models.PositiveSmallIntegerField(
+        default=14, validators=[MaxValueValidator(365)]
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "workspace billing settings"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(usage_limit_monthly__isnull=True) | Q(usage_limit_monthly__gte=0),
+                name="usage_limit_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(alert_threshold_percentage__gt=0, alert_threshold_percentage__lte=100),
+                name="alert_threshold_is_a_percentage",
+            ),
+            models.CheckConstraint(
+                condition=Q(markup_percentage__isnull=True) | Q(markup_percentage__gte=0),
+                name="markup_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(collection_method__in=["charge_automatically", "send_invoice"]),
+                name="collection_method_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment_terms_days__lte=365), name="payment_terms_within_a_year"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Billing settings of {self.workspace_id}"

@@ -1,0 +1,77 @@
+"""Exact money: currencies, minor units, and splitting a total into cents. Pure functions.
+
+Amounts are `Decimal`. "Minor" amounts are whole numbers of the currency's smallest unit
+(cents for USD, yen for JPY, fils for KWD).
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, localcontext
+
+# ISO 4217: how many decimals an amount has, where that is not two.
+_EXPONENTS = {
+    **dict.fromkeys(
+        "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(),
+        0,
+    ),
+    **dict.fromkeys("BHD JOD KWD OMR TND".split(), 3),
+}
+# What can be charged: the currencies that the payment provider accepts for cards.
+CURRENCIES = frozenset(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN
+    BZD CAD CDF CHF CLP CNY COP CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD
+    GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD JOD JPY KES KGS KHR KMF KRW KWD KYD KZT LAK
+    LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD
+    OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD STD
+    SZL THB TJS TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR
+    ZMW
+    """.split()
+)
+# More digits than any sum of columns can need: arithmetic here never rounds by accident.
+EXACT = Context(prec=80)
+ZERO = Decimal(0)
+
+
+def exponent(currency: str) -> int:
+    """How many decimals an amount of `currency` has: 2 for USD, 0 for JPY, 3 for KWD."""
+    return _EXPONENTS.get(currency, 2)
+
+
+def minor_unit(currency: str) -> Decimal:
+    """The smallest amount of `currency`: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
+    return Decimal(1).scaleb(-exponent(currency))
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """`amount` rounded half-up (away from zero on a tie) to whole minor units."""
+    with localcontext(EXACT):
+        return int(amount.scaleb(exponent(currency)).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def from_minor(minor: int, currency: str) -> Decimal:
+    """Whole minor units as an amount with the currency's decimals: 6134 USD is 61.34."""
+    with localcontext(EXACT):
+        return Decimal(minor).scaleb(-exponent(currency))
+
+
+def allocate(exact: Sequence[Decimal], currency: str) -> list[int]:
+    """Minor units for each exact amount, adding up to the exact sum rounded half-up once.
+
+    The largest-remainder (Hamilton) method: every part gets its floor, and what is then missing
+    goes, a unit each, to the largest fractions, the earlier part first on a tie. No part moves a
+    whole unit away from its exact amount, except that rounding the sum up may need it when all
+    fractions are used up, which cannot happen for a sum rounded to the nearest unit.
+    """
+    with localcontext(EXACT):
+        scaled = [amount.scaleb(exponent(currency)) for amount in exact]
+        floors = [int(amount.to_integral_value(rounding=ROUND_FLOOR)) for amount in scaled]
+        missing = to_minor(sum(exact, ZERO), currency) - sum(floors)
+        by_fraction = sorted(range(len(scaled)), key=lambda i: floors[i] - scaled[i])
+    for index in by_fraction[:missing]:
+        floors[index] += 1
+    return floors
+
+
+def plain(value: Decimal) -> str:
+    """Decimal text without an exponent: never `1E-7`."""
+    return format(value, "f")

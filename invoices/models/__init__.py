@@ -1,0 +1,3 @@
+from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence
+
+__all__ = ["Invoice", "InvoiceItem", "InvoiceSequence"]

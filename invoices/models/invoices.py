@@ -1,0 +1,158 @@
+"""What a workspace is asked to pay for a finalized period."""
+
+import uuid
+from decimal import Decimal
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone as clock
+
+from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
+from billing.models.tiers import MONEY
+from billing.money import to_minor
+
+
+class InvoiceSequence(models.Model):
+    """The last invoice number given out by an issuer in a year.
+
+    Its row is locked while an invoice takes its number, inside the finalizing transaction: a
+    number is used if and only if that transaction commits, so there are no gaps.
+    """
+
+    issuer = models.CharField(max_length=16)
+    year = models.PositiveSmallIntegerField()
+    last_number = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "year"], name="one_sequence_per_year"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.issuer}-{self.year}-{self.last_number:06d}"
+
+
+class Invoice(models.Model):
+    """A bill for one period; all that was frozen when the period was finalized.
+
+    `amount` is in whole minor units of `currency`; `exact_amount` is the sum it was rounded from.
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        OPEN = "open"
+        PAID = "paid"
+        OVERDUE = "overdue"
+        VOID = "void"
+        UNCOLLECTIBLE = "uncollectible"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoices")
+    billing_period = models.OneToOneField(
+        BillingPeriod, on_delete=models.PROTECT, related_name="invoice"
+    )
+    number = models.CharField(max_length=40, unique=True)
+    currency = models.CharField(max_length=3)
+    amount = models.DecimalField(max_digits=20, decimal_places=3)
+    exact_amount = models.DecimalField(**MONEY)
+    status = models.CharField(max_length=16, choices=Status, default=Status.DRAFT)
+    collection_method = models.CharField(
+        max_length=24, choices=WorkspaceBillingSettings.CollectionMethod
+    )
+    payment_terms_days = models.PositiveSmallIntegerField()
+    issued_at = models.DateTimeField()
+    due_date = models.DateField(help_text="On the workspace's calendar.")
+    paid_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+    amount_refunded = models.DecimalField(max_digits=20, decimal_places=3, default=Decimal(0))
+    # Who it is addressed to, as of the day it was issued.
+    bill_to_name = models.CharField(max_length=200)
+    bill_to_email = models.EmailField(max_length=254)
+    bill_to_address = models.TextField(blank=True)
+    bill_to_tax_id = models.CharField(max_length=40, blank=True)
+    stripe_invoice_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    hosted_invoice_url = models.URLField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-issued_at", "-number"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["draft", "open", "paid", "overdue", "void", "uncollectible"]
+                ),
+                name="invoice_status_is_known",
+            ),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="invoice_not_negative"),
+            models.CheckConstraint(
+                condition=Q(status="paid", paid_at__isnull=False)
+                | (~Q(status="paid") & Q(paid_at__isnull=True)),
+                name="only_a_paid_invoice_has_been_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_refunded__gte=0, amount_refunded__lte=F("amount")),
+                name="refunds_within_the_amount",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "-issued_at", "-id"], name="invoices_of_workspace"),
+            models.Index(
+                fields=["due_date"],
+                condition=Q(status__in=["draft", "open", "overdue"]),
+                name="invoices_to_collect",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def amount_minor(self) -> int:
+        return to_minor(self.amount, self.currency)
+
+    @property
+    def residual(self) -> Decimal:
+        """What rounding to minor units added to the exact sum."""
+        return self.amount - self.exact_amount
+
+
+class InvoiceItem(models.Model):
+    """One line. Its `amount` is its share of the invoice's amount by largest remainder."""
+
+    class Kind(models.TextChoices):
+        SUBSCRIPTION = "subscription"
+        USAGE = "usage"
+        LATE_USAGE = "late_usage"
+        CREDIT = "credit"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind)
+    description = models.CharField(max_length=200)
+    resource_type = models.CharField(max_length=64, blank=True)
+    # Late usage: the first day of the month in which it occurred.
+    usage_month = models.DateField(null=True, blank=True)
+    quantity = models.DecimalField(max_digits=28, decimal_places=6)
+    unit_price = models.DecimalField(
+        **MONEY, help_text="Exact amount / quantity, to 10 decimals: an average over all prices."
+    )
+    exact_amount = models.DecimalField(**MONEY)
+    amount = models.DecimalField(max_digits=20, decimal_places=3)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "position"], name="one_item_per_invoice_and_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["subscription", "usage", "late_usage", "credit"]),
+                name="item_kind_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description

@@ -1,0 +1,134 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone as clock
+
+from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
+from billing.models.tiers import MONEY
+from usage.models.calls import Call
+
+QUANTITY = {"max_digits": 20, "decimal_places": 6}
+
+
+class UsageRecord(models.Model):
+    """One priced use. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE.
+
+    The id is `uuid5(workspace_id, idempotency_key)`: the primary key is the dedupe. References
+    have no foreign key constraints, which would cost a look-up per row and constraint; a
+    statement-level trigger proves workspace and open period once for all rows of an insert.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    billing_period = models.ForeignKey(
+        BillingPeriod,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="usage_records",
+    )
+    # The call need not exist yet when its usage arrives.
+    call = models.ForeignKey(
+        Call,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="usage_records",
+    )
+    # The record that this one takes back, all amounts negated.
+    reverses = models.ForeignKey(
+        "self",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="reversals",
+    )
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=clock.now)
+    usage_date = models.DateField(help_text="Day of occurred_at on the workspace's clock.")
+    late = models.BooleanField(default=False)
+    idempotency_key = models.CharField(max_length=128)
+    resource_type = models.CharField(max_length=64)
+    provider = models.CharField(max_length=64)
+    quantity = models.DecimalField(**QUANTITY)
+    unit_cost = models.DecimalField(max_digits=20, decimal_places=10)
+    total_cost = models.DecimalField(**MONEY)
+    markup_percentage = models.DecimalField(max_digits=7, decimal_places=4)
+    final_cost = models.DecimalField(**MONEY)
+    reason = models.CharField(max_length=200, null=True, help_text="Why it takes another back.")
+
+    class Meta:
+        ordering = ["workspace_id", "-occurred_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    reverses__isnull=True, quantity__gte=0, total_cost__gte=0, final_cost__gte=0
+                )
+                | Q(reverses__isnull=False, quantity__lte=0, total_cost__lte=0, final_cost__lte=0),
+                name="only_a_reversal_is_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_cost__gte=0, markup_percentage__gte=0),
+                name="usage_prices_not_negative",
+            ),
+            models.UniqueConstraint(
+                fields=["reverses"],
+                condition=Q(reverses__isnull=False),
+                name="one_reversal_per_record",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "-occurred_at", "-id"], name="usage_of_workspace"),
+            models.Index(fields=["call"], condition=Q(call__isnull=False), name="usage_of_call"),
+            models.Index(
+                fields=["billing_period", "occurred_at"],
+                condition=Q(late=True),
+                name="late_usage_of_period",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f} {self.resource_type}"
+
+
+class UsageRollup(models.Model):
+    """Sums of one period's records by day of the workspace's clock, resource type and provider.
+
+    Spread over the period's counter slots, so that concurrent batches for one workspace do not
+    wait for each other; readers add the slots up.
+    """
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    billing_period = models.ForeignKey(
+        BillingPeriod, on_delete=models.CASCADE, related_name="rollups", db_index=False
+    )
+    slot = models.PositiveSmallIntegerField()
+    usage_date = models.DateField()
+    resource_type = models.CharField(max_length=64)
+    provider = models.CharField(max_length=64)
+    records = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=28, decimal_places=6)
+    total_cost = models.DecimalField(**MONEY)
+    final_cost = models.DecimalField(**MONEY)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["billing_period", "slot", "usage_date", "resource_type", "provider"],
+                name="one_rollup_per_day_and_kind",
+            ),
+            models.CheckConstraint(condition=Q(slot__lt=COUNTER_SLOTS), name="rollup_slot_exists"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "usage_date"], name="rollups_of_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource_type} on {self.usage_date}"
