@@ -1,0 +1,76 @@
+"""Service keys: made, shown once, checked, revoked."""
+
+import datetime as dt
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from uuid import UUID
+
+from billing.errors import Invalid
+from billing.models import SCOPES, ServiceKey, Workspace
+
+_PREFIX_LENGTH = 12
+
+
+def create_key(
+    *,
+    name: str,
+    scopes: Sequence[str],
+    now: dt.datetime,
+    workspace_id: UUID | None = None,
+    expires_at: dt.datetime | None = None,
+) -> tuple[ServiceKey, str]:
+    """The stored key and its secret, which is kept nowhere: `vb_<prefix>_<random>`."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise Invalid(
+            f"Scopes are {', '.join(SCOPES)}; not {', '.join(unknown) or 'none'}.",
+            field="scopes",
+            code="unknown_scope",
+        )
+    if workspace_id and not Workspace.objects.filter(pk=workspace_id).exists():
+        raise Invalid(
+            f"There is no workspace {workspace_id}.", field="workspace", code="unknown_workspace"
+        )
+    prefix = secrets.token_hex(_PREFIX_LENGTH // 2)
+    secret = f"vb_{prefix}_{secrets.token_urlsafe(32)}"
+    key = ServiceKey.objects.create(
+        name=name,
+        prefix=prefix,
+        digest=_digest(secret),
+        scopes=sorted(set(scopes)),
+        workspace_id=workspace_id,
+        expires_at=expires_at,
+        created_at=now,
+    )
+    return key, secret
+
+
+def find_key(*, secret: str, now: dt.datetime) -> ServiceKey | None:
+    """The usable key behind `secret`; None when unknown, revoked or expired."""
+    parts = secret.split("_", 2)
+    if len(parts) != 3 or parts[0] != "vb" or not parts[1].isalnum():
+        return None
+    key = ServiceKey.objects.filter(prefix=parts[1]).first()
+    if key is None or not hmac.compare_digest(bytes(key.digest), _digest(secret)):
+        return None
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        return None
+    return key
+
+
+def revoke_key(*, key: ServiceKey, now: dt.datetime) -> None:
+    ServiceKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+
+
+def note_use(*, key: ServiceKey, now: dt.datetime) -> None:
+    """Remember when the key was last used, to the minute."""
+    if key.last_used_at is None or now - key.last_used_at >= dt.timedelta(minutes=1):
+        ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        key.last_used_at = now
+
+
+def _digest(secret: str) -> bytes:
+    # A plain hash is enough: the secret has 256 random bits, so nothing can be guessed from it.
+    return hashlib.sha256(secret.encode()).digest()

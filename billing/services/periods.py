@@ -1,0 +1,83 @@
+"""Opening billing periods: the calendar months of each workspace, without gaps or overlaps."""
+
+import datetime as dt
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from billing import months
+from billing.models import COUNTER_SLOTS, BillingPeriod, PeriodCounter, Workspace
+from billing.signals import admission_changed
+
+
+def open_period(*, workspace_id: UUID, at: dt.datetime, now: dt.datetime) -> BillingPeriod:
+    """The period of the workspace that holds `at`, opened if there is none yet.
+
+    Two callers get the same row: the workspace's row is locked while one is opened. Where a
+    neighbour already covers a part of the month (the timezone has changed in between), the new
+    period is what is left of it, so that periods never overlap.
+    """
+    with transaction.atomic():
+        workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        existing = period_at(workspace_id=workspace_id, at=at)
+        if existing is not None:
+            return existing
+        start, end = months.month_of(at, workspace.zone)
+        periods = BillingPeriod.objects.filter(workspace_id=workspace_id)
+        before = periods.filter(period_end__gt=start, period_end__lte=at).order_by("-period_end")
+        after = periods.filter(period_start__lt=end, period_start__gt=at).order_by("period_start")
+        if neighbour := before.first():
+            start = neighbour.period_end
+        if neighbour := after.first():
+            end = neighbour.period_start
+        period = BillingPeriod(
+            workspace=workspace,
+            tier_id=workspace.tier_id,
+            period_start=start,
+            period_end=end,
+            created_at=now,
+        )
+        insert_periods([period])
+        admission_changed.send(BillingPeriod, workspace_id=workspace_id, now=now)
+        return period
+
+
+def insert_periods(periods: list[BillingPeriod]) -> None:
+    """Write new periods with all of their counter slots, a few statements for any number."""
+    BillingPeriod.objects.bulk_create(periods)
+    PeriodCounter.objects.bulk_create(
+        [
+            PeriodCounter(period=period, slot=slot)
+            for period in periods
+            for slot in range(COUNTER_SLOTS)
+        ]
+    )
+
+
+def period_at(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:
+    return BillingPeriod.objects.filter(
+        workspace_id=workspace_id, period_start__lte=at, period_end__gt=at
+    ).first()
+
+
+def open_missing_periods(*, now: dt.datetime) -> int:
+    """Open the month that holds `now` for every workspace that has none; how many were opened.
+
+    A workspace is billed its subscription fee whether it uses anything or not, so a period must
+    not wait for the first record.
+    """
+    covering = BillingPeriod.objects.filter(
+        workspace=OuterRef("pk"), period_start__lte=now, period_end__gt=now
+    )
+    missing: Iterable[UUID] = (
+        Workspace.objects.exclude(status=Workspace.Status.CLOSED)
+        .filter(~Exists(covering))
+        .values_list("pk", flat=True)
+    )
+    opened = 0
+    for workspace_id in missing:
+        open_period(workspace_id=workspace_id, at=now, now=now)
+        opened += 1
+    return opened

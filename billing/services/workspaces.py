@@ -1,0 +1,275 @@
+"""Creating workspaces and changing what they are, inside one transaction each."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from billing.errors import Conflict, Invalid
+from billing.models import (
+    BillingPeriod,
+    SubscriptionTier,
+    User,
+    Workspace,
+    WorkspaceBillingSettings,
+    WorkspaceMember,
+)
+from billing.money import CURRENCIES
+from billing.signals import admission_changed, billing_details_changed
+
+BILLING_DETAILS = (
+    "name",
+    "billing_email",
+    "billing_name",
+    "address_line1",
+    "address_line2",
+    "address_city",
+    "address_state",
+    "address_postal_code",
+    "address_country",
+    "tax_id",
+)
+
+
+class AlreadyExists(Conflict):
+    code = "already_exists"
+
+
+class TimezoneInUse(Conflict):
+    code = "timezone_in_use"
+
+
+class CurrencyInUse(Conflict):
+    code = "currency_in_use"
+
+
+def known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(
+            f"{name!r} is not a timezone of the IANA database.",
+            field="timezone",
+            code="unknown_timezone",
+        ) from None
+    return name
+
+
+def tier_with_price(*, name: str, currency: str) -> SubscriptionTier:
+    """The tier called `name`, if it has a price in `currency`."""
+    if currency not in CURRENCIES:
+        raise Invalid(
+            f"{currency!r} is not a currency that can be billed.",
+            field="currency",
+            code="unknown_currency",
+        )
+    tier = SubscriptionTier.objects.filter(name=name).first()
+    if tier is None:
+        raise Invalid(f"There is no tier {name!r}.", field="tier", code="unknown_tier")
+    if not tier.prices.filter(currency=currency).exists():
+        raise Invalid(
+            f"Tier {name!r} has no price in {currency}.",
+            field="currency",
+            code="no_price_in_currency",
+        )
+    return tier
+
+
+def create_workspace(
+    *,
+    workspace_id: UUID | None,
+    name: str,
+    owner_email: str,
+    tier: str,
+    currency: str,
+    timezone: str,
+    now: dt.datetime,
+    billing_email: str = "",
+) -> tuple[Workspace, bool]:
+    """The workspace and whether it is new; the same id with the same facts again changes nothing.
+
+    Raises `Invalid` for unknown values and `AlreadyExists` for a taken id with other facts. The
+    owner becomes a user who can sign in once a password is set.
+    """
+    try:
+        validate_email(owner_email)
+    except ValidationError:
+        raise Invalid(
+            "This is not an e-mail address.", field="owner_email", code="invalid_email"
+        ) from None
+    plan = tier_with_price(name=tier, currency=currency)
+    known_timezone(timezone)
+    workspace = Workspace(
+        id=workspace_id or uuid4(),
+        name=name,
+        tier=plan,
+        currency=currency,
+        timezone=timezone,
+        billing_email=billing_email or owner_email,
+        created_at=now,
+    )
+    try:
+        with transaction.atomic():
+            workspace.save(force_insert=True)
+            WorkspaceBillingSettings.objects.create(workspace=workspace)
+            add_member(workspace=workspace, email=owner_email, role=WorkspaceMember.Role.OWNER)
+    except IntegrityError:
+        stored = Workspace.objects.filter(pk=workspace.pk).select_related("tier").first()
+        if stored is None:
+            raise
+        same = (
+            stored.name == name
+            and stored.tier == plan
+            and stored.currency == currency
+            and stored.timezone == timezone
+            and stored.memberships.filter(
+                role=WorkspaceMember.Role.OWNER, user__email__iexact=owner_email
+            ).exists()
+        )
+        if not same:
+            raise AlreadyExists(
+                f"Workspace {stored.pk} exists with other facts.", field="id"
+            ) from None
+        return stored, False
+    return workspace, True
+
+
+def add_member(*, workspace: Workspace, email: str, role: str) -> WorkspaceMember:
+    """Make the person behind `email`, known or new, a member; a member keeps the role they have."""
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        with transaction.atomic():
+            user = User.objects.create_user(email)
+    member, _ = WorkspaceMember.objects.get_or_create(
+        workspace=workspace, user=user, defaults={"role": role}
+    )
+    return member
+
+
+def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime) -> Workspace:
+    """Change name, tier, timezone, currency, billing details or status; only what `changes` names.
+
+    A timezone or currency that a billing period was opened with cannot be changed any more: the
+    days and amounts already recorded would no longer mean what they say.
+    """
+    with transaction.atomic():
+        workspace = (
+            Workspace.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("tier")
+            .get(pk=workspace_id)
+        )
+        changed = {
+            name: value
+            for name, value in changes.items()
+            if value != (workspace.tier.name if name == "tier" else getattr(workspace, name))
+        }
+        _refuse_changes_of_what_is_in_use(workspace, changed)
+        if "timezone" in changed:
+            workspace.timezone = known_timezone(changed["timezone"])
+        if "tier" in changed or "currency" in changed:
+            workspace.currency = changed.get("currency", workspace.currency)
+            workspace.tier = tier_with_price(
+                name=changed.get("tier", workspace.tier.name), currency=workspace.currency
+            )
+            _move_running_periods(workspace, now)
+        for name in BILLING_DETAILS:
+            if name in changed:
+                setattr(workspace, name, changed[name])
+        if changed:
+            workspace.save()
+        if "status" in changed:
+            _set_status(workspace, changed["status"], now)
+        if any(name in changed for name in BILLING_DETAILS):
+            billing_details_changed.send(Workspace, workspace_id=workspace.pk, now=now)
+        return workspace
+
+
+def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, Any]) -> None:
+    if not {"timezone", "currency"} & changed.keys():
+        return
+    if not workspace.periods.exists():
+        return
+    if "timezone" in changed:
+        raise TimezoneInUse(
+            "The timezone cannot change any more: usage is recorded in it.", field="timezone"
+        )
+    raise CurrencyInUse(
+        "The currency cannot change any more: usage is recorded in it.", field="currency"
+    )
+
+
+def _move_running_periods(workspace: Workspace, now: dt.datetime) -> None:
+    """A new tier holds for the period that runs now; one that has ended keeps its own."""
+    workspace.periods.filter(status=BillingPeriod.Status.CURRENT, period_end__gt=now).update(
+        tier=workspace.tier
+    )
+
+
+def change_tier_from_next_period(*, workspace_id: UUID, tier: str) -> bool:
+    """Put the workspace on `tier` for periods opened from now on; whether anything changed."""
+    with transaction.atomic():
+        workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        plan = tier_with_price(name=tier, currency=workspace.currency)
+        if workspace.tier_id == plan.pk:
+            return False
+        workspace.tier = plan
+        workspace.save(update_fields=["tier", "updated_at"])
+        return True
+
+
+def _set_status(workspace: Workspace, status: str, now: dt.datetime) -> None:
+    if status == Workspace.Status.ACTIVE:
+        workspace.suspension_reason = ""
+    elif status == Workspace.Status.SUSPENDED:
+        workspace.suspension_reason = Workspace.SuspensionReason.MANUAL
+    else:
+        workspace.suspension_reason = ""
+    workspace.status = status
+    workspace.save(update_fields=["status", "suspension_reason", "updated_at"])
+    admission_changed.send(Workspace, workspace_id=workspace.pk, now=now)
+
+
+def suspend_for_payment(*, workspace_id: UUID, now: dt.datetime) -> bool:
+    """Suspend an active workspace until it has paid; whether it changed."""
+    with transaction.atomic():
+        workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        if workspace.status != Workspace.Status.ACTIVE:
+            return False
+        workspace.status = Workspace.Status.SUSPENDED
+        workspace.suspension_reason = Workspace.SuspensionReason.PAYMENT
+        workspace.save(update_fields=["status", "suspension_reason", "updated_at"])
+        admission_changed.send(Workspace, workspace_id=workspace_id, now=now)
+        return True
+
+
+def reactivate_after_payment(*, workspace_id: UUID, now: dt.datetime) -> bool:
+    """Lift a suspension for payment; one made by staff stays. Whether it changed."""
+    with transaction.atomic():
+        workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        if workspace.suspension_reason != Workspace.SuspensionReason.PAYMENT:
+            return False
+        _set_status(workspace, Workspace.Status.ACTIVE, now)
+        return True
+
+
+def update_billing_settings(
+    *, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime
+) -> WorkspaceBillingSettings:
+    """Change the terms named in `changes` (validated `WorkspaceBillingSettings` fields)."""
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        terms = WorkspaceBillingSettings.objects.get(workspace_id=workspace_id)
+        for name, value in changes.items():
+            setattr(terms, name, value)
+        try:
+            terms.full_clean(exclude=["workspace"])
+        except ValidationError as error:
+            field, messages = next(iter(error.message_dict.items()))
+            raise Invalid(messages[0], field=None if field == "__all__" else field) from None
+        terms.save()
+        admission_changed.send(WorkspaceBillingSettings, workspace_id=workspace_id, now=now)
+        return terms

@@ -1,0 +1,11 @@
+"""What later apps may follow without billing knowing them.
+
+Sent inside the transaction that makes the change, with `workspace_id` (UUID) and `now`.
+"""
+
+from django.dispatch import Signal
+
+# Status, limit or current period changed: what the workspace may do may differ now.
+admission_changed = Signal()
+# Name, e-mail, address or tax id changed: copies kept elsewhere are out of date.
+billing_details_changed = Signal()
