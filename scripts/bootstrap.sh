@@ -82,7 +82,13 @@ main() {
         UV_DEFAULT_INDEX=$index
         export UV_DEFAULT_INDEX
     fi
-    if ! "$VENV/bin/uv" pip sync --quiet --python "$VENV/bin/python" --require-hashes "$LOCK" 2>>"$LOG"; then
+    # Where Python may not write bytecode itself, each of the demo's processes
+    # would compile Django anew: seconds, every time.
+    compile=
+    if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
+        compile=--compile-bytecode
+    fi
+    if ! "$VENV/bin/uv" pip sync --quiet $compile --python "$VENV/bin/python" --require-hashes "$LOCK" 2>>"$LOG"; then
         "$VENV/bin/python" -m pip install --quiet --retries 2 --require-hashes --no-deps \
             --requirement "$LOCK" >>"$LOG" 2>&1 || explain
     fi
