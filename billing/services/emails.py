@@ -77,40 +77,47 @@ def _start_delivery(email_id: UUID) -> None:
 def deliver(*, email_id: UUID, now: dt.datetime) -> bool:
     """Send a queued message that is due; whether it was sent now.
 
-    The row is locked while it is sent, so that two workers do not send it twice. A failure is
-    noted and tried again later, ever more slowly; after `MAX_ATTEMPTS` it is marked failed.
+    The attempt is claimed and committed first, so that two workers do not send it at once and no
+    transaction is open while the mail server is spoken to. A failure is tried again later, ever
+    more slowly; after `MAX_ATTEMPTS` the message is marked failed. A worker killed between sending
+    and noting it sends it again: at least once, never silently not at all.
     """
+    email = _claim(email_id, now)
+    if email is None:
+        return False
+    message = EmailMultiAlternatives(subject=email.subject, body=email.text, to=email.recipients)
+    if email.html:
+        message.attach_alternative(email.html, "text/html")
+    for attachment in email.attachments.all():
+        message.attach(attachment.filename, bytes(attachment.content), attachment.media_type)
+    try:
+        message.send()
+    except (OSError, SMTPException) as error:
+        log.warning("e-mail %s was not sent: %s", email.key, error)
+        email.last_error = str(error)
+        if email.attempts >= MAX_ATTEMPTS:
+            email.status = Email.Status.FAILED
+        email.save(update_fields=["last_error", "status"])
+        return False
+    email.status = Email.Status.SENT
+    email.sent_at = now
+    email.last_error = ""
+    email.save(update_fields=["status", "sent_at", "last_error"])
+    return True
+
+
+def _claim(email_id: UUID, now: dt.datetime) -> Email | None:
     with transaction.atomic():
         email = (
             Email.objects.select_for_update(skip_locked=True)
             .filter(pk=email_id, status=Email.Status.QUEUED, next_try_at__lte=now)
             .first()
         )
-        if email is None:
-            return False
-        message = EmailMultiAlternatives(
-            subject=email.subject, body=email.text, to=email.recipients
-        )
-        if email.html:
-            message.attach_alternative(email.html, "text/html")
-        for attachment in email.attachments.all():
-            message.attach(attachment.filename, bytes(attachment.content), attachment.media_type)
-        email.attempts += 1
-        try:
-            message.send()
-        except (OSError, SMTPException) as error:
-            log.warning("e-mail %s was not sent: %s", email.key, error)
-            email.last_error = str(error)
+        if email is not None:
+            email.attempts += 1
             email.next_try_at = now + dt.timedelta(minutes=2**email.attempts)
-            if email.attempts >= MAX_ATTEMPTS:
-                email.status = Email.Status.FAILED
-            email.save(update_fields=["attempts", "last_error", "next_try_at", "status"])
-            return False
-        email.status = Email.Status.SENT
-        email.sent_at = now
-        email.last_error = ""
-        email.save(update_fields=["attempts", "status", "sent_at", "last_error"])
-        return True
+            email.save(update_fields=["attempts", "next_try_at"])
+        return email
 
 
 def due_emails(*, now: dt.datetime, limit: int = 500) -> list[UUID]:
