@@ -1,0 +1,157 @@
+"""The parts that every figure is made of: a chart with its numbers, lines, bars and axes.
+
+Amounts go to the browser as decimal text, so that no float touches them; colours as names of CSS
+variables, so that the style sheet alone decides about light and dark (`static/js/charts.js`
+resolves them).
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import plotly.graph_objects as go
+
+from billing.formats import money
+from billing.money import ZERO, exponent
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells are text that is formatted already; the first of a row names it."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    foot: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    label: str
+    css: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What `includes/chart.html` shows; `summary` says it in a sentence to who cannot see it."""
+
+    key: str
+    title: str
+    note: str
+    summary: str
+    figure: dict[str, Any]
+    table: Table
+    legend: Sequence[LegendEntry] = ()
+
+
+@dataclass(frozen=True)
+class Series:
+    """One colour of a stacked chart: its colour number and a value, amount or count, for days."""
+
+    name: str
+    colour: int
+    values: Mapping[dt.date, Any]
+
+
+def line(
+    name: str,
+    days: Sequence[dt.date],
+    amounts: Sequence[Decimal],
+    texts: Sequence[str],
+    *,
+    color: str,
+    dash: str = "solid",
+    width: float = 2,
+) -> go.Scatter:
+    """A line through `amounts`, from the first of `days` on; `texts` are shown for its points."""
+    return go.Scatter(
+        name=name,
+        x=[day.isoformat() for day in days[: len(amounts)]],
+        y=[plain_number(amount) for amount in amounts],
+        mode="lines",
+        line={"color": color, "dash": dash, "width": width},
+        customdata=texts,
+        hovertemplate="%{customdata}",
+    )
+
+
+def by_day(
+    days: Sequence[dt.date],
+    series: Sequence[Series],
+    *,
+    show: Callable[[Any], str],
+    yaxis: dict[str, Any],
+) -> tuple[dict[str, Any], Table, list[LegendEntry]]:
+    """Stacked bars, the first series at the bottom; the table has the days that have anything."""
+    bars = [
+        go.Bar(
+            name=each.name,
+            x=[day.isoformat() for day in days],
+            y=[plain_number(each.values.get(day, 0)) for day in days],
+            marker={"color": f"var(--chart-{each.colour})"},
+            customdata=[show(each.values.get(day, 0)) for day in days],
+            hovertemplate="%{customdata}",
+        )
+        for each in series
+    ]
+    layout = {
+        "height": 260,
+        "barmode": "relative",
+        "hovermode": "x unified",
+        "showlegend": False,
+        "xaxis": day_axis(days),
+        "yaxis": yaxis,
+    }
+    rows = []
+    for day in days:
+        values = [each.values.get(day, 0) for each in series]
+        if any(values):
+            rows.append([day_name(day), *map(show, values), show(sum(values))])
+    sums = [sum(each.values.values()) for each in series]
+    table = Table(
+        ["Day", *(each.name for each in series), "Total"],
+        rows,
+        ["Total", *(show(each) for each in sums), show(sum(sums))],
+    )
+    legend = [LegendEntry(each.name, f"bar-{each.colour}") for each in series]
+    return plain(go.Figure(bars, layout)), table, legend
+
+
+def day_axis(days: Sequence[dt.date]) -> dict[str, Any]:
+    half = dt.timedelta(hours=12)
+    midnights = [dt.datetime.combine(day, dt.time()) for day in (days[0], days[-1])]
+    return {
+        "type": "date",
+        "tickformat": "%-d %b",
+        "hoverformat": "%A %-d %B",
+        "range": [(midnights[0] - half).isoformat(), (midnights[1] + half).isoformat()],
+        "nticks": 10,
+        "showgrid": False,
+    }
+
+
+def money_axis(currency: str) -> dict[str, Any]:
+    symbol = money(ZERO, currency).rstrip("0.")
+    return {
+        "type": "linear",
+        "tickprefix": symbol,
+        "tickformat": f",.{exponent(currency)}~f",
+        "rangemode": "tozero",
+        "nticks": 6,
+    }
+
+
+def plain_number(value: Decimal | int) -> str | int:
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def day_name(day: dt.date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def plain(figure: go.Figure) -> dict[str, Any]:
+    """The figure as JSON-ready data, without plotly's own 7 KB theme."""
+    data: dict[str, Any] = figure.to_plotly_json()
+    data["layout"].pop("template", None)
+    return data

@@ -1,0 +1,224 @@
+"""The figures of the owner's pages, each with its numbers as a table. No database in here."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analytics.charts import (
+    Chart,
+    LegendEntry,
+    Series,
+    Table,
+    by_day,
+    day_axis,
+    day_name,
+    line,
+    money_axis,
+    plain,
+)
+from billing.formats import money, words
+from billing.money import ZERO
+
+_BUILT_IN = {"call_minutes": 1, "transcription": 2, "synthesis": 3, "storage": 4}
+_STATUS = {
+    "completed": 2,
+    "in_progress": 1,
+    "failed": 5,
+    "busy": 3,
+    "no_answer": 4,
+    "cancelled": 8,
+}
+# More series than this cannot be told apart; the smallest are drawn as one.
+MOST_SERIES = 7
+OTHER = "other"
+
+
+def colour_numbers(resource_types: Sequence[str]) -> dict[str, int]:
+    """A colour (1 to 8) for each resource type: fixed for the built-in ones, in turn for others."""
+    others = [name for name in resource_types if name not in _BUILT_IN and name != OTHER]
+    return {**_BUILT_IN, OTHER: 8, **{name: 5 + turn % 3 for turn, name in enumerate(others)}}
+
+
+def status_colour(status: str) -> int:
+    return _STATUS.get(status, 8)
+
+
+def spend_by_day(
+    *,
+    days: Sequence[dt.date],
+    by_type: Mapping[str, Mapping[dt.date, Decimal]],
+    currency: str,
+) -> Chart:
+    """Stacked bars, one a day of the period, a colour for each resource type (largest first)."""
+    drawn = _largest(by_type)
+    numbers = colour_numbers(list(drawn))
+    figure, table, legend = by_day(
+        days,
+        [Series(words(name), numbers[name], spend) for name, spend in drawn.items()],
+        show=lambda amount: money(amount, currency),
+        yaxis=money_axis(currency),
+    )
+    totals = {day: sum((spend.get(day, ZERO) for spend in drawn.values()), ZERO) for day in days}
+    top = max(days, key=lambda day: totals[day])
+    return Chart(
+        key="spend-by-day",
+        title="Spend by day",
+        note=f"What you pay for usage, in {currency}",
+        summary=f"Spend by day and resource type. The most was {money(totals[top], currency)}"
+        f" on {day_name(top)}.",
+        figure=figure,
+        table=table,
+        legend=legend,
+    )
+
+
+def calls_by_day(
+    *, days: Sequence[dt.date], by_status: Mapping[str, Mapping[dt.date, int]]
+) -> Chart:
+    """Stacked bars, one a day of the period, a colour for each way a call ended."""
+    order = sorted(by_status, key=lambda status: -sum(by_status[status].values()))
+    figure, table, legend = by_day(
+        days,
+        [Series(words(status), status_colour(status), by_status[status]) for status in order],
+        show=lambda calls: f"{calls:,}",
+        yaxis={"tickformat": ",d", "rangemode": "tozero", "nticks": 6},
+    )
+    total = sum(sum(calls.values()) for calls in by_status.values())
+    return Chart(
+        key="calls-by-day",
+        title="Calls by day",
+        note="By how they ended",
+        summary=f"Calls by day and status: {total:,} in all.",
+        figure=figure,
+        table=table,
+        legend=legend,
+    )
+
+
+def peak_hours(*, by_hour: Mapping[int, int], timezone: str) -> Chart:
+    """Bars for the 24 hours of the workspace's clock in which calls started."""
+    calls = [by_hour.get(hour, 0) for hour in range(24)]
+    busiest = max(range(24), key=lambda hour: calls[hour])
+    labels = [f"{hour:02}:00" for hour in range(24)]
+    colours = [f"var(--chart-{'1' if hour == busiest else 'quiet'})" for hour in range(24)]
+    figure = go.Figure(
+        go.Bar(
+            x=labels,
+            y=calls,
+            marker={"color": colours, "cornerradius": 3},
+            customdata=[f"{count:,} calls" for count in calls],
+            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
+        ),
+        {
+            "height": 260,
+            "xaxis": {"type": "category", "tickmode": "array", "tickvals": labels[::4]},
+            "yaxis": {"tickformat": ",d", "rangemode": "tozero", "nticks": 6},
+        },
+    )
+    return Chart(
+        key="peak-hours",
+        title="Peak hours",
+        note=f"When calls start, {timezone} time",
+        summary=f"Calls by hour of the day: most, {calls[busiest]:,}, start at {labels[busiest]}.",
+        figure=plain(figure),
+        table=Table(["Hour", "Calls"], [[labels[h], f"{calls[h]:,}"] for h in range(24)]),
+    )
+
+
+def spend_to_date(
+    *,
+    days: Sequence[dt.date],
+    totals: Sequence[Decimal],
+    before: Sequence[Decimal],
+    before_name: str,
+    limit: Decimal | None,
+    at_end: Decimal | None,
+    currency: str,
+) -> Chart:
+    """Spend added up through the period, beside the period before, the limit and the forecast.
+
+    `totals` has a value for each day so far; `before` the same for the period before, by day of
+    the month; `at_end` is the forecast for the last of `days`.
+    """
+    so_far, earlier = _running(totals), _running(before)[: len(days)]
+    lines: list[go.Scatter] = []
+    legend = [LegendEntry("This period", "bar-1")]
+
+    def add(name: str, at: Sequence[dt.date], amounts: Sequence[Decimal], **pen: Any) -> None:
+        lines.append(line(name, at, amounts, [money(each, currency) for each in amounts], **pen))
+
+    if earlier:
+        add(before_name, days, earlier, color="var(--chart-8)", dash="dot")
+        legend.append(LegendEntry(f"{before_name} (dotted)", "bar-8"))
+    if so_far and at_end is not None and len(so_far) < len(days):
+        today = days[len(so_far) - 1]
+        add(
+            "Forecast",
+            [today, days[-1]],
+            [so_far[-1], at_end],
+            color="var(--chart-1)",
+            dash="dash",
+        )
+        legend.append(LegendEntry("Forecast (dashed)", "bar-1"))
+    add("This period", days, so_far, color="var(--chart-1)", width=2.5)
+    if limit is not None:
+        add("Limit", [days[0], days[-1]], [limit, limit], color="var(--chart-bad)", width=1.5)
+        legend.append(LegendEntry("Limit", "bar-bad"))
+    layout = {
+        "height": 260,
+        "hovermode": "x unified",
+        "showlegend": False,
+        "xaxis": day_axis(days),
+        "yaxis": money_axis(currency),
+    }
+    reached = money(so_far[-1] if so_far else ZERO, currency)
+    return Chart(
+        key="spend-to-date",
+        title="Spend to date",
+        note=f"Usage added up day by day, in {currency}",
+        summary=f"Spend added up through the period: {reached} so far.",
+        figure=plain(go.Figure(lines, layout)),
+        table=_running_table(days, so_far, earlier, before_name, currency),
+        legend=legend,
+    )
+
+
+def _running_table(
+    days: Sequence[dt.date],
+    so_far: Sequence[Decimal],
+    earlier: Sequence[Decimal],
+    before_name: str,
+    currency: str,
+) -> Table:
+    rows = [
+        [day_name(day), money(amount, currency)] for day, amount in zip(days, so_far, strict=False)
+    ]
+    if not earlier:
+        return Table(["Day", "To date"], rows)
+    for turn, row in enumerate(rows):
+        row.append(money(earlier[min(turn, len(earlier) - 1)], currency))
+    return Table(["Day", "To date", f"{before_name}, by that day"], rows)
+
+
+def _largest(
+    by_type: Mapping[str, Mapping[dt.date, Decimal]],
+) -> dict[str, Mapping[dt.date, Decimal]]:
+    """The series by size, largest first; those beyond `MOST_SERIES` are added up as "other"."""
+    order = sorted(by_type, key=lambda name: (-sum(by_type[name].values(), ZERO), name))
+    kept = {name: by_type[name] for name in order[:MOST_SERIES]}
+    rest: dict[dt.date, Decimal] = {}
+    for name in order[MOST_SERIES:]:
+        for day, amount in by_type[name].items():
+            rest[day] = rest.get(day, ZERO) + amount
+    return {**kept, OTHER: rest} if rest else kept
+
+
+def _running(amounts: Sequence[Decimal]) -> list[Decimal]:
+    total, totals = ZERO, []
+    for amount in amounts:
+        total += amount
+        totals.append(total)
+    return totals

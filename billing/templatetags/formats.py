@@ -1,0 +1,59 @@
+"""The formats of `billing.formats` as template filters, and the small parts of every page."""
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from billing import formats
+
+register = template.Library()
+
+for _format in (
+    formats.money,
+    formats.exact_money,
+    formats.quantity,
+    formats.percent,
+    formats.duration,
+    formats.words,
+):
+    register.filter(_format.__name__, _format)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon of `static/img/icons.svg`; the text beside it says what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("img/icons.svg"),
+        name,
+    )
+
+
+_TONES = {
+    "active": "good", "paid": "good", "completed": "good", "live": "good",
+    "current": "info", "open": "info", "finalized": "info", "in_progress": "info",
+    "overdue": "bad", "suspended": "bad", "uncollectible": "bad", "failed": "bad",
+    "paused": "warn", "busy": "warn", "no_answer": "warn",
+}  # fmt: skip
+
+
+@register.simple_tag
+def badge(status: str) -> SafeString:
+    """A status in its colour; the word stays, so that no meaning hangs on the colour alone."""
+    return format_html(
+        '<span class="badge {}">{}</span>', _TONES.get(status, ""), formats.words(status)
+    )
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: object) -> str:
+    """This page's query string with some parameters changed; None or "" drops one."""
+    parameters = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value in (None, ""):
+            parameters.pop(name, None)
+        else:
+            parameters[name] = str(value)
+    encoded = parameters.urlencode()
+    return f"?{encoded}" if encoded else "?"

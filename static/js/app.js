@@ -1,0 +1,47 @@
+// Small conveniences; every page works without them.
+(() => {
+  "use strict";
+
+  // A filter form sends only what was filled in, so that its address is short enough to read and to share.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.method !== "get") return;
+    for (const control of form.elements) {
+      if (control.name && control.value === "") control.disabled = true;
+    }
+    // The back button brings the form back as it was left: enabled.
+    window.addEventListener("pageshow", () => {
+      for (const control of form.elements) control.disabled = false;
+    }, { once: true });
+  });
+
+  // A form that changes something is sent once, however often its button is pressed.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.method !== "post" || event.defaultPrevented) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "true";
+    window.addEventListener("pageshow", () => { delete form.dataset.sent; }, { once: true });
+  });
+
+  // Choosing a period shows it at once; the button beside it is for who has no script.
+  document.querySelectorAll("select[data-submit]").forEach((select) => {
+    select.addEventListener("change", () => select.form.requestSubmit());
+    const button = select.form.querySelector("button[type=submit]");
+    if (button) button.classList.add("visually-hidden");
+  });
+
+  // Long tables of numbers are open on paper and closed on the screen again afterwards.
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details.numbers:not([open])").forEach((details) => {
+      details.open = true;
+      details.dataset.openedForPrint = "true";
+    });
+  });
+  window.addEventListener("afterprint", () => {
+    document.querySelectorAll("details[data-opened-for-print]").forEach((details) => {
+      details.open = false;
+      delete details.dataset.openedForPrint;
+    });
+  });
+})();
