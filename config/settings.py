@@ -146,7 +146,7 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-MIGRATION_MODULES: dict[str, str] = {}
+MIGRATION_MODULES = {"djstripe": "config.djstripe_migrations"}
 
 # Redis: broker, cache, throttles
 _REDIS = embedded.redis_urls()
