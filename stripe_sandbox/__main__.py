@@ -1,0 +1,67 @@
+"""``python -m stripe_sandbox --port 0 --state-dir DIR``: run the sandbox until SIGTERM."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from stripe_sandbox.api import Api
+from stripe_sandbox.server import LOOPBACK, SandboxServer
+from stripe_sandbox.store import Store
+from stripe_sandbox.webhooks import Deliveries
+
+
+def main() -> int:
+    options = _options()
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.WARNING,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+    store = Store(options.state_dir)
+    deliveries = Deliveries(store)
+    api = Api(store, deliveries, key=options.key)
+    try:
+        server = SandboxServer(api, options.port)
+    except OSError as error:
+        print(f"Cannot listen on {LOOPBACK}:{options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    if options.port_file:
+        _write_whole(options.port_file, str(server.server_address[1]))
+    print(f"Stripe sandbox on {server.url}", flush=True)
+    deliveries.start()
+    server.serve_forever(poll_interval=0.1)
+    server.server_close()
+    deliveries.stop()
+    store.close()
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="stripe_sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    parser.add_argument("--state-dir", type=Path, required=True, help="where the data is kept")
+    parser.add_argument("--key", type=_test_key, help="the only key to accept (sk_test_...)")
+    parser.add_argument("--port-file", type=Path, help="write the port here once it listens")
+    parser.add_argument("--verbose", action="store_true", help="log every request")
+    return parser.parse_args()
+
+
+def _test_key(value: str) -> str:
+    if not value.startswith(("sk_test_", "rk_test_")):
+        raise argparse.ArgumentTypeError("must be a test key (sk_test_... or rk_test_...)")
+    return value
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A reader sees the file complete or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe
+from sandbox_drafts import opened
+
+from stripe_sandbox.testing import SandboxProcess
+
+HOUR = 3600
+
+
+@pytest.fixture
+def key() -> dict[str, Any]:
+    return {"idempotency_key": str(uuid.uuid4())}
+
+
+def test_the_same_request_under_the_same_key_is_done_once(
+    client: stripe.StripeClient, key: dict[str, Any]
+) -> None:
+    first = client.v1.customers.create({"name": "Acme"}, key)
+    again = client.v1.customers.create({"name": "Acme"}, key)
+    assert again.id == first.id
+    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.last_response.headers
+    assert len(client.v1.customers.list().data) == 1
+
+
+def test_other_parameters_under_the_same_key_are_refused(
+    client: stripe.StripeClient, key: dict[str, Any]
+) -> None:
+    client.v1.customers.create({"name": "Acme"}, key)
+    with pytest.raises(stripe.IdempotencyError, match="same parameters"):
+        client.v1.customers.create({"name": "Globex"}, key)
+    with pytest.raises(stripe.IdempotencyError, match="same endpoint"):
+        client.v1.products.create({"name": "Acme"}, key)
+
+
+def test_a_key_is_forgotten_after_24_hours(
+    client: stripe.StripeClient, sandbox: SandboxProcess, key: dict[str, Any]
+) -> None:
+    first = client.v1.customers.create({"name": "Acme"}, key)
+    sandbox.advance(23 * HOUR)
+    assert client.v1.customers.create({"name": "Acme"}, key).id == first.id
+    sandbox.advance(2 * HOUR)
+    assert client.v1.customers.create({"name": "Acme"}, key).id != first.id
+
+
+def test_a_declined_card_is_replayed_even_when_another_would_pay(
+    client: stripe.StripeClient, globex: stripe.Customer, key: dict[str, Any]
+) -> None:
+    invoice = opened(client, globex.id)
+    for _ in range(2):
+        with pytest.raises(stripe.CardError):
+            client.v1.invoices.pay(invoice.id, {}, key)
+    assert client.v1.invoices.retrieve(invoice.id).attempt_count == 1
+
+
+def test_refused_parameters_leave_the_key_unused(
+    client: stripe.StripeClient, key: dict[str, Any]
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.customers.create({"colour": "red"}, key)  # type: ignore[typeddict-unknown-key]
+    assert client.v1.customers.create({"name": "Acme"}, key).name == "Acme"
+
+
+def test_a_second_request_while_the_first_is_under_way_is_409(
+    client: stripe.StripeClient, sandbox: SandboxProcess, key: dict[str, Any]
+) -> None:
+    sandbox.inject("delay", path="/v1/customers", seconds=1)
+    answers: list[Any] = []
+
+    def create() -> None:
+        answers.append(client.v1.customers.create({"name": "Acme"}, key))
+
+    first = threading.Thread(target=create)
+    first.start()
+    try:
+        refused = _until_refused(sandbox, lambda: client.v1.customers.create({"name": "A"}, key))
+    finally:
+        first.join()
+    assert refused.http_status == 409
+    assert "another in-progress request" in str(refused)
+    assert answers[0].name == "Acme"
+
+
+def _until_refused(sandbox: SandboxProcess, call: Callable[[], Any]) -> stripe.StripeError:
+    while sandbox.faults()[0]["count"]:
+        pass  # the first request has not arrived yet
+    with pytest.raises(stripe.StripeError) as refused:
+        call()
+    return refused.value
