@@ -295,6 +295,10 @@ STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_API_VERSION = stripe.api_version
 STRIPE_TIMEOUT_SECONDS = env.whole("STRIPE_TIMEOUT_SECONDS", 20, least=1, most=120)
+# All processes together; Stripe allows 25 to an endpoint. 0: no pace of our own.
+STRIPE_MAX_REQUESTS_PER_SECOND = env.whole("STRIPE_MAX_REQUESTS_PER_SECOND", 20, most=1000)
+# dj-stripe uses the SDK's module, not a client.
+stripe.api_base = STRIPE_API_BASE
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "billing.Workspace"
 DJSTRIPE_WEBHOOK_VALIDATION = "verify_signature"
