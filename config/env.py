@@ -45,6 +45,19 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+def pairs(name: str, default: dict[str, str]) -> dict[str, str]:
+    """A comma-separated list of `key=value`."""
+    if os.environ.get(name) is None:
+        return default
+    found = dict[str, str]()
+    for word in words(name):
+        key, equals, value = word.partition("=")
+        if not (key.strip() and equals and value.strip()):
+            raise ImproperlyConfigured(f"{name} must be key=value pairs separated by commas.")
+        found[key.strip()] = value.strip()
+    return found
+
+
 def days(name: str, default: Sequence[int]) -> list[int]:
     """A comma-separated list of whole, possibly negative, numbers of days."""
     try:

@@ -278,6 +278,11 @@ BILLING_GRACE_HOURS = env.whole("BILLING_GRACE_HOURS", 24, most=24 * 28)
 USAGE_MAX_AGE_DAYS = env.whole("USAGE_MAX_AGE_DAYS", 90, least=1, most=36_500)
 USAGE_MAX_AHEAD_SECONDS = 300
 INVOICE_ISSUER = env.text("INVOICE_ISSUER", "INV")
+# The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".
+RESOURCE_UNITS = env.pairs(
+    "RESOURCE_UNITS",
+    {"call_minutes": "min", "transcription": "min", "synthesis": "characters", "storage": "GB"},
+)
 ISSUER_NAME = env.text("ISSUER_NAME", "Voice Platform Inc.")
 ISSUER_ADDRESS = env.text("ISSUER_ADDRESS", "100 Market Street, San Francisco, CA 94105, US")
 ISSUER_TAX_ID = env.text("ISSUER_TAX_ID")

@@ -1,0 +1,198 @@
+"""An invoice as the words and numbers on its paper: text only, ready to be set. No database."""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from billing.formats import MINUS, exact_money, money, quantity
+from billing.money import ZERO
+from invoices.models import Invoice, InvoiceItem
+
+_EN_DASH = "\N{EN DASH}"
+_BREAK_HERE = "\N{ZERO WIDTH SPACE}"
+_UNBROKEN = re.compile(r"\S{24}(?=\S)")
+_Status = Invoice.Status
+
+
+class Issuer(NamedTuple):
+    """Who sends the invoices; `address` in lines, or in one with a comma after the street."""
+
+    name: str
+    address: str
+    tax_id: str
+    email: str
+
+
+def invoice_document(
+    invoice: Invoice, items: Sequence[InvoiceItem], *, issuer: Issuer, units: dict[str, str]
+) -> dict[str, Any]:
+    """What the template sets: `units` names the unit of each resource type's quantity."""
+    currency = invoice.currency
+    zone = invoice.workspace.zone
+    return {
+        "number": invoice.number,
+        "issuer": {
+            "name": clean(issuer.name),
+            "lines": [
+                *_address_lines(issuer.address),
+                *([f"Tax ID {clean(issuer.tax_id)}"] if issuer.tax_id else []),
+                clean(issuer.email),
+            ],
+        },
+        "bill_to": {
+            "name": clean(invoice.bill_to_name),
+            "lines": [
+                *(clean(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
+                *([f"Tax ID {clean(invoice.bill_to_tax_id)}"] if invoice.bill_to_tax_id else []),
+                clean(invoice.bill_to_email),
+            ],
+        },
+        "facts": [
+            ["Invoice number", invoice.number],
+            ["Issue date", long_date(invoice.issued_at.astimezone(zone).date())],
+            ["Due date", long_date(invoice.due_date)],
+            ["Billing period", period_range(invoice)],
+            ["Currency", currency],
+        ],
+        "headline": _headline(invoice, zone),
+        "items": [_item(item, currency, units) for item in items],
+        "totals": _totals(invoice),
+        "rounding": _rounding(invoice),
+        "payment": _payment(invoice, issuer),
+    }
+
+
+def period_range(invoice: Invoice) -> str:
+    """The days it bills, first and last, on the workspace's calendar: "1 – 31 October 2026"."""
+    period, zone = invoice.billing_period, invoice.workspace.zone
+    first = period.period_start.astimezone(zone).date()
+    # The end is exclusive; a period that was closed early may end within a day.
+    last = (period.period_end - dt.timedelta(microseconds=1)).astimezone(zone).date()
+    if first == last:
+        return long_date(last)
+    year = f" {first.year}" if first.year != last.year else ""
+    return f"{first.day} {first:%B}{year} {_EN_DASH} {long_date(last)}"
+
+
+def long_date(day: dt.date) -> str:
+    return f"{day.day} {day:%B} {day.year}"
+
+
+def clean(text: str) -> str:
+    """One line of printable text in which the longest word still finds a place to break."""
+    printable = "".join(
+        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
+        for character in text
+    )
+    return _UNBROKEN.sub(lambda run: run.group() + _BREAK_HERE, printable.strip())
+
+
+def amount_due(invoice: Invoice) -> Decimal:
+    """What is still to be paid; zero once it is paid or not asked for any more."""
+    if invoice.status in (_Status.PAID, _Status.VOID):
+        return ZERO
+    return invoice.amount
+
+
+def _address_lines(address: str) -> list[str]:
+    """Its own lines; a single one is broken after the street."""
+    lines = address.splitlines() if "\n" in address else address.split(",", 1)
+    return [clean(line) for line in lines if line.strip()]
+
+
+def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
+    amount = money(invoice.amount, invoice.currency)
+    due = f"Due {long_date(invoice.due_date)}"
+    match invoice.status:
+        case _Status.PAID:
+            assert invoice.paid_at is not None
+            paid_on = long_date(invoice.paid_at.astimezone(zone).date())
+            return {
+                "label": "Amount paid",
+                "amount": amount,
+                "note": f"Paid on {paid_on}",
+                "stamp": "Paid",
+                "tone": "good",
+            }
+        case _Status.VOID:
+            return {
+                "label": "Amount",
+                "amount": amount,
+                "note": "This invoice is void: nothing is to be paid.",
+                "stamp": "Void",
+                "tone": "quiet",
+            }
+        case _Status.OVERDUE:
+            stamp, tone = "Overdue", "bad"
+        case _:
+            stamp, tone = "", "normal"
+    if invoice.amount == 0:
+        due = "Nothing to pay"
+    return {"label": "Amount due", "amount": amount, "note": due, "stamp": stamp, "tone": tone}
+
+
+def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, str]:
+    unit = "month" if item.kind == item.Kind.SUBSCRIPTION else units.get(item.resource_type, "")
+    is_credit = item.kind == item.Kind.CREDIT
+    return {
+        "description": clean(item.description),
+        "quantity": "" if is_credit else quantity(item.quantity),
+        "unit": "" if is_credit else unit,
+        "unit_price": "" if is_credit else exact_money(item.unit_price, currency),
+        "amount": money(item.amount, currency),
+    }
+
+
+def _totals(invoice: Invoice) -> list[dict[str, Any]]:
+    currency = invoice.currency
+    due = amount_due(invoice)
+    rows = [{"label": f"Total {currency}", "amount": money(invoice.amount, currency)}]
+    if invoice.status == _Status.PAID:
+        paid = f"{MINUS}{money(invoice.amount, currency)}" if invoice.amount else money(0, currency)
+        rows.append({"label": "Paid", "amount": paid})
+    if invoice.amount_refunded:
+        rows.append(
+            {"label": "Refunded to you", "amount": money(invoice.amount_refunded, currency)}
+        )
+    rows.append({"label": "Amount due", "amount": money(due, currency)})
+    return [{**row, "strong": index == len(rows) - 1} for index, row in enumerate(rows)]
+
+
+def _rounding(invoice: Invoice) -> str:
+    """Rounding is shown, not hidden: the exact sum and what was added or left off."""
+    if not invoice.residual:
+        return ""
+    currency = invoice.currency
+    word = "added" if invoice.residual > 0 else "left off"
+    return (
+        f"The exact sum of all lines is {exact_money(invoice.exact_amount, currency)}; rounding it"
+        f" once {word} {exact_money(abs(invoice.residual), currency)}. The lines are rounded so"
+        " that they add up to the total. A unit price is the line's exact amount divided by its"
+        " quantity."
+    )
+
+
+def _payment(invoice: Invoice, issuer: Issuer) -> dict[str, str]:
+    url = invoice.hosted_invoice_url
+    questions = f"Questions? Write to {clean(issuer.email)} and name invoice {invoice.number}."
+    if not amount_due(invoice):
+        title = "Thank you" if invoice.status == _Status.PAID else "Nothing to pay"
+        return {"title": title, "text": questions, "url": "", "link": ""}
+    if invoice.status == _Status.UNCOLLECTIBLE:
+        text = "This invoice was not paid in time. It is still open to be paid."
+    elif invoice.status == _Status.OVERDUE:
+        text = "The due date has passed or a payment has failed. Please pay at once."
+    elif invoice.collection_method == "charge_automatically":
+        text = "Your payment method on file is charged automatically. There is nothing to do."
+    else:
+        text = f"Please pay by {long_date(invoice.due_date)}."
+    return {
+        "title": "How to pay",
+        "text": f"{text} {questions}",
+        "url": url if url.startswith(("https://", "http://")) else "",
+        "link": "View and pay online",
+    }
