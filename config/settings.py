@@ -291,6 +291,13 @@ SITE_URL = env.text("SITE_URL", f"http://127.0.0.1:{env.whole('PORT', 8000, most
     "/"
 )
 
+# Collection: days are counted from an invoice's due date, on its workspace's calendar
+COLLECTION_REMINDER_DAYS = env.days("COLLECTION_REMINDER_DAYS", [-3, 1, 7, 14])
+SUSPEND_AFTER_DAYS = env.whole("SUSPEND_AFTER_DAYS", 14, most=365)
+# An automatic charge that failed suspends after as many days from that failure.
+SUSPEND_AFTER_FAILED_CHARGE_DAYS = env.whole("SUSPEND_AFTER_FAILED_CHARGE_DAYS", 0, most=365)
+RECONCILE_DAYS = env.whole("RECONCILE_DAYS", 62, least=1, most=3660)
+
 # Stripe
 _STRIPE = embedded.stripe()
 STRIPE_API_BASE = _STRIPE.api_base

@@ -1,3 +1,18 @@
+from invoices.models.collection import InvoiceAction
+from invoices.models.events import InvoiceEvent, InvoiceMovement
 from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence
+from invoices.models.reconciliation import Difference, ReconciliationRun
+from invoices.models.webhooks import HandledEvent, RetiringWebhookSecret
 
-__all__ = ["Invoice", "InvoiceItem", "InvoiceSequence"]
+__all__ = [
+    "Difference",
+    "HandledEvent",
+    "Invoice",
+    "InvoiceAction",
+    "InvoiceEvent",
+    "InvoiceItem",
+    "InvoiceMovement",
+    "InvoiceSequence",
+    "ReconciliationRun",
+    "RetiringWebhookSecret",
+]

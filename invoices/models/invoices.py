@@ -1,5 +1,6 @@
 """What a workspace is asked to pay for a finalized period."""
 
+import datetime as dt
 import uuid
 from decimal import Decimal
 from typing import ClassVar
@@ -65,6 +66,11 @@ class Invoice(models.Model):
     due_date = models.DateField(help_text="On the workspace's calendar.")
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    blocking_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when the workspace is suspended for want of its payment.",
+    )
     amount_refunded = models.DecimalField(max_digits=20, decimal_places=3, default=Decimal(0))
     # Who it is addressed to, as of the day it was issued.
     bill_to_name = models.CharField(max_length=200)
@@ -92,6 +98,11 @@ class Invoice(models.Model):
                 name="only_a_paid_invoice_has_been_paid",
             ),
             models.CheckConstraint(
+                condition=Q(blocking_since__isnull=True)
+                | Q(status__in=["overdue", "uncollectible"]),
+                name="only_an_unpaid_invoice_blocks_its_workspace",
+            ),
+            models.CheckConstraint(
                 condition=Q(amount_refunded__gte=0, amount_refunded__lte=F("amount")),
                 name="refunds_within_the_amount",
             ),
@@ -103,10 +114,24 @@ class Invoice(models.Model):
                 condition=Q(status__in=["draft", "open", "overdue"]),
                 name="invoices_to_collect",
             ),
+            models.Index(
+                fields=["workspace"],
+                condition=Q(blocking_since__isnull=False),
+                name="invoices_that_block",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def is_charged_automatically(self) -> bool:
+        automatic = WorkspaceBillingSettings.CollectionMethod.CHARGE_AUTOMATICALLY
+        return self.collection_method == automatic
+
+    def is_past_due(self, now: dt.datetime) -> bool:
+        """Whether its last day to be paid is over on the workspace's calendar."""
+        return now.astimezone(self.workspace.zone).date() > self.due_date
 
     @property
     def amount_minor(self) -> int:

@@ -1,0 +1,40 @@
+"""What becomes of an issued invoice: one named function for each transition and each fact.
+
+They are the only code that changes the status of an invoice, or of a period after its close. Each
+runs in one transaction, locks workspace, period and invoice in that order, repeats as a no-op and
+never moves a status backwards, so that webhooks, sweeps and people may call them in any order.
+"""
+
+from invoices.services.settle.movements import (
+    note_credit_note,
+    note_dispute,
+    note_payment,
+    note_refund,
+    note_refunded_charge,
+)
+from invoices.services.settle.transitions import (
+    OtherStripeInvoice,
+    block_workspace,
+    mark_open,
+    mark_overdue,
+    mark_paid,
+    mark_uncollectible,
+    mark_void,
+    note_payment_failure,
+)
+
+__all__ = [
+    "OtherStripeInvoice",
+    "block_workspace",
+    "mark_open",
+    "mark_overdue",
+    "mark_paid",
+    "mark_uncollectible",
+    "mark_void",
+    "note_credit_note",
+    "note_dispute",
+    "note_payment",
+    "note_payment_failure",
+    "note_refund",
+    "note_refunded_charge",
+]

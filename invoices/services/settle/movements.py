@@ -1,0 +1,295 @@
+"""Money that moved in Stripe for an invoice: payments, refunds, disputes, credit notes.
+
+Amounts are in the invoice's currency. Facts arrive in any order and more than once; each is kept
+by its id in Stripe, and what the invoice shows is worked out from all that is known.
+"""
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
+
+from billing.formats import money
+from billing.money import ZERO
+from invoices.models import Invoice, InvoiceEvent, InvoiceMovement
+from invoices.services import notices
+from invoices.services.settle.locks import locked_invoice, record
+
+EventKind = InvoiceEvent.Kind
+Kind = InvoiceMovement.Kind
+# A refund in one of these states has given nothing back.
+REFUNDS_THAT_CAME_TO_NOTHING = ("failed", "canceled")
+_DISPUTE_IS_OVER = ("won", "lost", "warning_closed")
+
+
+def note_payment(
+    *,
+    invoice_id: UUID,
+    stripe_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    charge_id: str = "",
+    payment_intent_id: str = "",
+) -> InvoiceMovement:
+    """A payment towards the invoice, so that its refunds and disputes can be told to be its own."""
+    with locked_invoice(invoice_id) as invoice:
+        movement, _ = _keep(
+            invoice,
+            Kind.PAYMENT,
+            stripe_id,
+            amount=amount,
+            status=status,
+            at=at,
+            charge_id=charge_id,
+            payment_intent_id=payment_intent_id,
+        )
+        return movement
+
+
+def note_refunded_charge(
+    *,
+    invoice_id: UUID,
+    charge_id: str,
+    amount: Decimal,
+    amount_refunded: Decimal,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    payment_intent_id: str = "",
+    is_truth: bool = False,
+) -> Invoice:
+    """All that was given back of a charge so far, over all its refunds.
+
+    An event may be older than what is known, so it only ever raises the sum; `is_truth` says that
+    the charge was just read from Stripe, where a failed refund lowers it again.
+    """
+    with locked_invoice(invoice_id) as invoice:
+        payment = (
+            InvoiceMovement.objects.filter(invoice=invoice, kind=Kind.PAYMENT, charge_id=charge_id)
+            .order_by("occurred_at")
+            .first()
+        )
+        if payment is None:
+            payment, _ = _keep(
+                invoice,
+                Kind.PAYMENT,
+                charge_id,
+                amount=amount,
+                status="succeeded",
+                at=at,
+                charge_id=charge_id,
+                payment_intent_id=payment_intent_id,
+            )
+        refunded = min(
+            amount_refunded if is_truth else max(amount_refunded, payment.amount_refunded),
+            payment.amount,
+        )
+        if refunded != payment.amount_refunded:
+            payment.amount_refunded = refunded
+            payment.save(update_fields=["amount_refunded", "updated_at"])
+        _update_refunded(invoice, at=at, now=now, source=source)
+        return invoice
+
+
+def note_refund(
+    *,
+    invoice_id: UUID,
+    refund_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    charge_id: str = "",
+    reason: str = "",
+) -> Invoice:
+    """One refund in its present state; one that failed or was cancelled no longer counts."""
+    with locked_invoice(invoice_id) as invoice:
+        movement, _ = _keep(
+            invoice,
+            Kind.REFUND,
+            refund_id,
+            amount=amount,
+            status=status,
+            at=at,
+            charge_id=charge_id,
+            reason=reason,
+            final=REFUNDS_THAT_CAME_TO_NOTHING,
+        )
+        if movement.status in REFUNDS_THAT_CAME_TO_NOTHING:
+            record(
+                invoice,
+                EventKind.REFUND,
+                at=now,
+                source=source,
+                detail=f"A refund of {money(amount, invoice.currency)} {movement.status}.",
+                key=f"refund:{refund_id}:{movement.status}",
+            )
+        _update_refunded(invoice, at=at, now=now, source=source)
+        return invoice
+
+
+def note_dispute(
+    *,
+    invoice_id: UUID,
+    dispute_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    charge_id: str = "",
+    reason: str = "",
+) -> Invoice:
+    """The cardholder's bank takes the payment back, for now or for good; finance is told once."""
+    with locked_invoice(invoice_id) as invoice:
+        movement, is_new = _keep(
+            invoice,
+            Kind.DISPUTE,
+            dispute_id,
+            amount=amount,
+            status=status,
+            at=at,
+            charge_id=charge_id,
+            reason=reason,
+            final=_DISPUTE_IS_OVER,
+        )
+        detail = f"{money(amount, invoice.currency)}, {_readable(movement.status)}"
+        if reason:
+            detail += f", {_readable(reason)}"
+        record(
+            invoice,
+            EventKind.DISPUTE,
+            at=at if is_new else now,
+            source=source,
+            detail=detail,
+            key=f"dispute:{dispute_id}:{movement.status}",
+        )
+        if is_new:
+            notices.tell_finance(
+                key=f"dispute:{dispute_id}",
+                subject=f"A payment of invoice {invoice.number} is disputed",
+                paragraphs=["Stripe waits for your evidence before it decides."],
+                facts=[("Invoice", invoice.number), ("Dispute", detail)],
+                now=now,
+            )
+        return invoice
+
+
+def note_credit_note(
+    *,
+    invoice_id: UUID,
+    credit_note_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    reason: str = "",
+) -> Invoice:
+    """A credit note against the invoice, `issued` or `void`."""
+    with locked_invoice(invoice_id) as invoice:
+        movement, is_new = _keep(
+            invoice,
+            Kind.CREDIT_NOTE,
+            credit_note_id,
+            amount=amount,
+            status=status,
+            at=at,
+            reason=reason,
+            final=("void",),
+        )
+        record(
+            invoice,
+            EventKind.CREDIT_NOTE,
+            at=at if is_new else now,
+            source=source,
+            detail=f"{money(amount, invoice.currency)}, {_readable(movement.status)}",
+            key=f"credit_note:{credit_note_id}:{movement.status}",
+        )
+        return invoice
+
+
+def _keep(
+    invoice: Invoice,
+    kind: InvoiceMovement.Kind,
+    stripe_id: str,
+    *,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    charge_id: str = "",
+    payment_intent_id: str = "",
+    reason: str = "",
+    final: tuple[str, ...] = (),
+) -> tuple[InvoiceMovement, bool]:
+    """The stored movement and whether it is new; a status in `final` is not left any more."""
+    movement, is_new = InvoiceMovement.objects.get_or_create(
+        stripe_id=stripe_id,
+        defaults={
+            "invoice": invoice,
+            "kind": kind,
+            "amount": amount,
+            "status": status[:40],
+            "charge_id": charge_id,
+            "payment_intent_id": payment_intent_id,
+            "reason": reason[:200],
+            "occurred_at": at,
+        },
+    )
+    if not is_new:
+        if movement.status not in final:
+            movement.status = status[:40]
+        movement.amount = max(amount, movement.amount_refunded)
+        movement.charge_id = charge_id or movement.charge_id
+        movement.payment_intent_id = payment_intent_id or movement.payment_intent_id
+        movement.reason = reason[:200] or movement.reason
+        movement.save(
+            update_fields=[
+                "status",
+                "amount",
+                "charge_id",
+                "payment_intent_id",
+                "reason",
+                "updated_at",
+            ]
+        )
+    return movement, is_new
+
+
+def _update_refunded(invoice: Invoice, *, at: dt.datetime, now: dt.datetime, source: str) -> None:
+    """What the invoice shows as refunded: by its charges or its refunds, whichever knows more.
+
+    A charge's running total and its single refunds arrive as separate events in any order, so
+    either may lag behind the other.
+    """
+    movements = InvoiceMovement.objects.filter(invoice=invoice)
+    by_charge = movements.filter(kind=Kind.PAYMENT).aggregate(
+        total=Coalesce(Sum("amount_refunded"), ZERO)
+    )["total"]
+    by_refund = (
+        movements.filter(kind=Kind.REFUND)
+        .exclude(status__in=REFUNDS_THAT_CAME_TO_NOTHING)
+        .aggregate(total=Coalesce(Sum("amount"), ZERO))["total"]
+    )
+    refunded = min(max(by_charge, by_refund), invoice.amount)
+    if refunded == invoice.amount_refunded:
+        return
+    grew = refunded > invoice.amount_refunded
+    invoice.amount_refunded = refunded
+    invoice.save(update_fields=["amount_refunded", "updated_at"])
+    record(
+        invoice,
+        EventKind.REFUND,
+        at=at if grew else now,
+        source=source,
+        detail=f"{money(refunded, invoice.currency)} of "
+        f"{money(invoice.amount, invoice.currency)} refunded in all.",
+    )
+
+
+def _readable(value: str) -> str:
+    return value.replace("_", " ")
