@@ -178,6 +178,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.finalize_due_periods",
         "schedule": crontab(minute="5"),
     },
+    "mail issued invoices": {
+        "task": "invoices.mail_unmailed_invoices",
+        "schedule": crontab(minute="*/10"),
+    },
     "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
     "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
 }

@@ -4,3 +4,7 @@ from django.apps import AppConfig
 class InvoicesConfig(AppConfig):
     name = "invoices"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Connects the receivers; models are loaded by now.
+        from invoices import notifications  # noqa: F401

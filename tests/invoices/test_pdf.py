@@ -2,97 +2,16 @@
 
 import datetime as dt
 import io
-from collections.abc import Callable, Sequence
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
+from invoice_papers import NOVEMBER_2, SUBSCRIPTION, acme_invoice
 from pypdf import PdfReader
 
-from billing.models import BillingPeriod
-from billing.services.builtins import ensure_builtins
-from billing.services.workspaces import create_workspace
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 
 pytestmark = pytest.mark.django_db
-
-Line = tuple[str, str, str, str, str, str]
-SUBSCRIPTION: Line = ("subscription", "Monthly Subscription", "", "1", "49.00", "49.00")
-MINUTES: Line = ("usage", "Call Minutes", "call_minutes", "812.5", "0.0112", "9.10")
-NOVEMBER_2 = dt.datetime(2026, 11, 2, 0, 30, tzinfo=dt.UTC)
-
-
-@pytest.fixture
-def acme_invoice() -> Callable[..., Invoice]:
-    """Makes an invoice of Acme for October 2026, in Berlin."""
-    ensure_builtins()
-
-    def make(
-        lines: Sequence[Line] = (SUBSCRIPTION, MINUTES),
-        *,
-        currency: str = "USD",
-        amount: str = "58.10",
-        exact: str = "58.1000000000",
-        **fields: object,
-    ) -> Invoice:
-        workspace, _ = create_workspace(
-            workspace_id=uuid4(),
-            name="Acme",
-            owner_email="owner@acme.test",
-            tier="starter",
-            currency="JPY" if currency == "JPY" else "USD",
-            timezone="Europe/Berlin",
-            now=NOVEMBER_2,
-        )
-        period = BillingPeriod.objects.create(
-            workspace=workspace,
-            tier=workspace.tier,
-            period_start=dt.datetime(2026, 9, 30, 22, tzinfo=dt.UTC),
-            period_end=dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC),
-            status="finalized",
-            finalized_at=NOVEMBER_2,
-        )
-        facts: dict[str, object] = {
-            "number": "INV-2026-000042",
-            "status": "open",
-            "collection_method": "send_invoice",
-            "payment_terms_days": 14,
-            "issued_at": NOVEMBER_2,
-            "due_date": dt.date(2026, 11, 16),
-            "bill_to_name": "Acme GmbH",
-            "bill_to_email": "billing@acme.test",
-            "bill_to_address": "Hauptstraße 12\n10827 Berlin\nDE",
-            "bill_to_tax_id": "DE123456789",
-            **fields,
-        }
-        invoice = Invoice.objects.create(
-            workspace=workspace,
-            billing_period=period,
-            currency=currency,
-            amount=Decimal(amount),
-            exact_amount=Decimal(exact),
-            **facts,
-        )
-        InvoiceItem.objects.bulk_create(
-            InvoiceItem(
-                invoice=invoice,
-                position=position,
-                kind=kind,
-                description=description,
-                resource_type=resource_type,
-                quantity=Decimal(quantity),
-                unit_price=Decimal(unit_price),
-                exact_amount=Decimal(amount),
-                amount=Decimal(amount),
-            )
-            for position, (kind, description, resource_type, quantity, unit_price, amount) in (
-                enumerate(lines)
-            )
-        )
-        return invoice
-
-    return make
 
 
 def words(invoice: Invoice) -> str:
@@ -101,7 +20,7 @@ def words(invoice: Invoice) -> str:
     return " ".join(" ".join(page.extract_text() for page in pages).split())
 
 
-def test_says_who_owes_whom_what_for_which_days(acme_invoice, settings):
+def test_says_who_owes_whom_what_for_which_days(settings):
     settings.ISSUER_NAME = "Voice Platform Inc."
     settings.ISSUER_TAX_ID = "US 12-3456789"
 
@@ -127,7 +46,7 @@ def test_says_who_owes_whom_what_for_which_days(acme_invoice, settings):
         assert fact in text
 
 
-def test_is_archivable_tagged_and_has_its_fonts_inside(acme_invoice):
+def test_is_archivable_tagged_and_has_its_fonts_inside():
     reader = PdfReader(io.BytesIO(render_invoice(acme_invoice())))
 
     metadata = reader.trailer["/Root"]["/Metadata"].get_data().decode()
@@ -139,13 +58,13 @@ def test_is_archivable_tagged_and_has_its_fonts_inside(acme_invoice):
     assert all({"/FontFile2", "/FontFile3"} & descriptor.keys() for descriptor in descriptors)
 
 
-def test_the_same_invoice_gives_the_same_bytes(acme_invoice):
+def test_the_same_invoice_gives_the_same_bytes():
     invoice = acme_invoice()
 
     assert render_invoice(invoice) == render_invoice(Invoice.objects.get(pk=invoice.pk))
 
 
-def test_a_paid_invoice_says_so_and_asks_for_nothing(acme_invoice):
+def test_a_paid_invoice_says_so_and_asks_for_nothing():
     invoice = acme_invoice(status="paid", paid_at=dt.datetime(2026, 11, 3, 23, 30, tzinfo=dt.UTC))
 
     text = words(invoice)
@@ -157,20 +76,20 @@ def test_a_paid_invoice_says_so_and_asks_for_nothing(acme_invoice):
     assert "How to pay" not in text
 
 
-def test_a_refund_is_shown(acme_invoice):
+def test_a_refund_is_shown():
     invoice = acme_invoice(status="paid", paid_at=NOVEMBER_2, amount_refunded=Decimal("20.00"))
 
     assert "Refunded to you $20.00" in words(invoice)
 
 
-def test_an_automatic_charge_asks_nobody_to_do_anything(acme_invoice):
+def test_an_automatic_charge_asks_nobody_to_do_anything():
     text = words(acme_invoice(collection_method="charge_automatically"))
 
     assert "charged automatically" in text
     assert "Please pay" not in text
 
 
-def test_the_online_page_is_linked_when_there_is_one(acme_invoice):
+def test_the_online_page_is_linked_when_there_is_one():
     url = "https://invoice.stripe.test/i/42"
     reader = PdfReader(io.BytesIO(render_invoice(acme_invoice(hosted_invoice_url=url))))
 
@@ -178,7 +97,7 @@ def test_the_online_page_is_linked_when_there_is_one(acme_invoice):
     assert links == [url]
 
 
-def test_a_link_that_is_no_web_address_is_left_out(acme_invoice):
+def test_a_link_that_is_no_web_address_is_left_out():
     invoice = acme_invoice(hosted_invoice_url="javascript:alert(1)")
 
     assert "View and pay online" not in words(invoice)
@@ -192,25 +111,25 @@ def test_a_link_that_is_no_web_address_is_left_out(acme_invoice):
         ("EUR", "1234.50", "1234.5000000000", "Amount due €1,234.50"),
     ],
 )
-def test_amounts_have_the_decimals_of_their_currency(acme_invoice, currency, amount, exact, shown):
+def test_amounts_have_the_decimals_of_their_currency(currency, amount, exact, shown):
     assert shown in words(acme_invoice(currency=currency, amount=amount, exact=exact))
 
 
-def test_rounding_is_shown_not_hidden(acme_invoice):
+def test_rounding_is_shown_not_hidden():
     text = words(acme_invoice(exact="58.1049512500"))
 
     assert "exact sum of all lines is $58.10495125" in text
     assert "left off $0.00495125" in text
 
 
-def test_a_credit_is_a_negative_line_without_quantity(acme_invoice):
+def test_a_credit_is_a_negative_line_without_quantity():
     credit = ("credit", "Credit brought forward", "", "1", "-12.34", "-12.34")
     text = words(acme_invoice([SUBSCRIPTION, credit], amount="36.66", exact="36.6600000000"))
 
     assert "Credit brought forward −$12.34" in text
 
 
-def test_two_hundred_lines_go_over_pages_that_each_say_what_they_are(acme_invoice):
+def test_two_hundred_lines_go_over_pages_that_each_say_what_they_are():
     lines = [
         ("usage", f"Resource {number}", f"resource_{number}", "1", "0.50", "0.50")
         for number in range(200)
@@ -234,7 +153,7 @@ def test_two_hundred_lines_go_over_pages_that_each_say_what_they_are(acme_invoic
     "name",
     ["#panic() *bold* $x$ <tag> `raw` \\ @ref // none", '"]} + read("/etc/passwd")'],
 )
-def test_a_name_is_text_never_markup(acme_invoice, name):
+def test_a_name_is_text_never_markup(name):
     assert name.replace(" ", "") in words(acme_invoice(bill_to_name=name)).replace(" ", "")
 
 
@@ -242,24 +161,24 @@ def test_a_name_is_text_never_markup(acme_invoice, name):
     "name",
     ["株式会社サンプル音声", "Объединённые Телефоны", "한국전화주식회사", "简体中文电话"],
 )
-def test_names_outside_latin_are_written_with_real_glyphs(acme_invoice, name, caplog):
+def test_names_outside_latin_are_written_with_real_glyphs(name, caplog):
     assert name in words(acme_invoice(bill_to_name=name))
     assert "not PDF/A" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["شركة الخليج", "טלפון", "टेलीफोन", "โทรศัพท์"])
-def test_names_in_scripts_that_are_shaped_are_archivable_too(acme_invoice, name, caplog):
+def test_names_in_scripts_that_are_shaped_are_archivable_too(name, caplog):
     render_invoice(acme_invoice(bill_to_name=name))
 
     assert "not PDF/A" not in caplog.text
 
 
-def test_a_character_that_no_font_has_does_not_stop_the_invoice(acme_invoice, caplog):
+def test_a_character_that_no_font_has_does_not_stop_the_invoice(caplog):
     text = words(acme_invoice(bill_to_name="Acme 🚀 Rockets"))
 
     assert "Rockets" in text
     assert "INV-2026-000042 is not PDF/A" in caplog.text
 
 
-def test_its_file_is_called_after_its_number(acme_invoice):
+def test_its_file_is_called_after_its_number():
     assert invoice_filename(acme_invoice()) == "INV-2026-000042.pdf"

@@ -1,0 +1,86 @@
+"""The e-mail that carries a new invoice to its billing address, with the PDF."""
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, TextField, Value
+from django.db.models.functions import Cast, Concat
+
+from billing.formats import money
+from billing.models import Email
+from billing.services.emails import Attachment, queue_email
+from invoices.document import amount_due, long_date, period_range
+from invoices.models import Invoice
+from invoices.pdf import invoice_filename, render_invoice
+
+KIND = "invoice_issued"
+_KEY = "invoice-issued:"
+# Its task is normally done within seconds; the sweep leaves it this time, and looks back so far.
+_SWEEP_AFTER = dt.timedelta(minutes=10)
+_SWEEP_WITHIN = dt.timedelta(days=7)
+
+
+def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
+    """Queue the invoice's e-mail; False when that was done before."""
+    if Email.objects.filter(key=f"{_KEY}{invoice_id}").exists():
+        return False
+    invoice = (
+        Invoice.objects.select_related("workspace", "billing_period")
+        .prefetch_related("items")
+        .get(pk=invoice_id)
+    )
+    email = queue_email(
+        key=f"{_KEY}{invoice.pk}",
+        kind=KIND,
+        recipients=[invoice.bill_to_email],
+        subject=f"Invoice {invoice.number} from {settings.ISSUER_NAME}"[:200],
+        template="emails/invoice_issued",
+        context={
+            "invoice": invoice,
+            "workspace": invoice.workspace,
+            "period": period_range(invoice),
+            "facts": [
+                ("Invoice", invoice.number),
+                ("Amount due", money(amount_due(invoice), invoice.currency)),
+                ("Due", long_date(invoice.due_date)),
+            ],
+            "payment": _payment(invoice),
+            "action_url": invoice.hosted_invoice_url
+            or f"{settings.SITE_URL}/w/{invoice.workspace_id}/",
+            "action_label": "View and pay online"
+            if invoice.hosted_invoice_url
+            else "Open your billing",
+        },
+        now=now,
+        workspace_id=invoice.workspace_id,
+        attachments=[pdf_attachment(invoice)],
+    )
+    return email is not None
+
+
+def pdf_attachment(invoice: Invoice) -> Attachment:
+    return Attachment(invoice_filename(invoice), "application/pdf", render_invoice(invoice))
+
+
+def unmailed_invoices(*, now: dt.datetime, limit: int = 500) -> Sequence[UUID]:
+    """Invoices of the last days whose e-mail was lost with the task that should have queued it."""
+    mailed = Email.objects.filter(
+        key=Concat(Value(_KEY), Cast(OuterRef("pk"), TextField()), output_field=TextField())
+    )
+    return list(
+        Invoice.objects.filter(issued_at__gt=now - _SWEEP_WITHIN, issued_at__lte=now - _SWEEP_AFTER)
+        .exclude(bill_to_email="")
+        .filter(~Exists(mailed))
+        .order_by(F("issued_at"))
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def _payment(invoice: Invoice) -> str:
+    if not amount_due(invoice):
+        return "There is nothing to pay."
+    if invoice.collection_method == "charge_automatically":
+        return "Your payment method on file is charged automatically: there is nothing to do."
+    return f"Please pay by {long_date(invoice.due_date)}."
