@@ -249,6 +249,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["billing.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["billing.api.renderers.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["billing.api.parsers.ExactJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "billing.api.renderers.OneFormat",
     "DEFAULT_PAGINATION_CLASS": "billing.api.pagination.CursorPagination",
     "DEFAULT_FILTER_BACKENDS": ["billing.api.filters.StrictFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["billing.api.throttles.ServiceKeyThrottle"],

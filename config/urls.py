@@ -10,3 +10,8 @@ urlpatterns = [
     *(path("api/v1/", include(f"{app}.api.urls")) for app in _apps),
     *(path("", include(f"{app}.urls")) for app in _apps),
 ]
+
+handler400 = "billing.api.problems.handler400"
+handler403 = "billing.api.problems.handler403"
+handler404 = "billing.api.problems.handler404"
+handler500 = "billing.api.problems.handler500"

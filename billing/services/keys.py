@@ -65,10 +65,16 @@ def revoke_key(*, key: ServiceKey, now: dt.datetime) -> None:
 
 
 def note_use(*, key: ServiceKey, now: dt.datetime) -> None:
-    """Remember when the key was last used, to the minute."""
-    if key.last_used_at is None or now - key.last_used_at >= dt.timedelta(minutes=1):
-        ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)
-        key.last_used_at = now
+    """Remember when the key was last used, to the minute.
+
+    Waits for nobody: whoever holds the row is writing the same minute, or changing the key.
+    """
+    minute_ago = now - dt.timedelta(minutes=1)
+    if key.last_used_at is not None and key.last_used_at > minute_ago:
+        return
+    stale = ServiceKey.objects.filter(pk=key.pk).exclude(last_used_at__gt=minute_ago)
+    free = stale.select_for_update(skip_locked=True, no_key=True).values("pk")
+    ServiceKey.objects.filter(pk__in=free).update(last_used_at=now)
 
 
 def _digest(secret: str) -> bytes:

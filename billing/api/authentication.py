@@ -1,0 +1,101 @@
+"""Who calls: a service by its key, or a signed-in member by the session cookie."""
+
+import datetime as dt
+import hashlib
+from typing import NamedTuple
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.utils import timezone as clock
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from billing.errors import BillingError
+from billing.models import ServiceKey, User
+from billing.services import keys
+
+CHALLENGE = 'Bearer realm="billing"'
+# A revoked key stops within this time everywhere; a busy one costs a query that often, not each
+# request.
+_REMEMBER = dt.timedelta(seconds=3)
+_MOST_REMEMBERED = 1_000
+
+
+class NotAuthenticated(BillingError):
+    status = 401
+    code = "not_authenticated"
+    headers = {"WWW-Authenticate": CHALLENGE}
+
+
+class _Remembered(NamedTuple):
+    key: ServiceKey
+    verified_at: dt.datetime
+
+
+_remembered: dict[bytes, _Remembered] = {}
+
+
+def key_of(request: HttpRequest, *, now: dt.datetime) -> ServiceKey | None:
+    """The service key of `Authorization: Bearer ...`; None without that header.
+
+    Raises `NotAuthenticated` for another scheme and for a key that is unknown, revoked or
+    expired, without saying which.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, secret = header.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated("Authorization must be: Bearer <service key>.")
+    key = _find(secret.strip(), now)
+    if key is None:
+        raise NotAuthenticated("The service key is unknown, revoked or expired.")
+    return key
+
+
+def forget_keys() -> None:
+    """Empty this process's memory of verified keys."""
+    _remembered.clear()
+
+
+def _find(secret: str, now: dt.datetime) -> ServiceKey | None:
+    fingerprint = hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+    remembered = _remembered.get(fingerprint)
+    # A clock that was set back must not prolong the memory: hence both ends.
+    if remembered is not None and dt.timedelta(0) <= now - remembered.verified_at < _REMEMBER:
+        expires_at = remembered.key.expires_at
+        return None if expires_at is not None and expires_at <= now else remembered.key
+    key = keys.find_key(secret=secret, now=now)
+    if key is None:
+        _remembered.pop(fingerprint, None)
+        return None
+    keys.note_use(key=key, now=now)
+    if len(_remembered) >= _MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[fingerprint] = _Remembered(key, now)
+    return key
+
+
+class ServiceKeyAuthentication(BaseAuthentication):
+    """`request.auth` is the `ServiceKey`; there is no user behind it."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, ServiceKey] | None:
+        key = key_of(request._request, now=clock.now())
+        return None if key is None else (AnonymousUser(), key)
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+class MemberSessionAuthentication(BaseAuthentication):
+    """A person signed in on the pages; `HasScope` lets them read and nothing else.
+
+    Needs no CSRF token for that reason. Being staff gives nothing here: what a person sees is
+    what the workspaces they are a member of have.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        user = getattr(request._request, "user", None)
+        if not isinstance(user, User) or not user.is_active:
+            return None
+        return user, None

@@ -1,0 +1,169 @@
+"""Serializer fields that take exactly what their column holds, and refuse the rest."""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from billing.api.exactjson import utc_text
+from billing.money import EXACT, plain
+
+_T = TypeVar("_T")
+_NUMBER = re.compile(r"-?(?:\d{1,60}(?:\.\d{0,60})?|\.\d{1,60})(?:[eE][+-]?\d{1,6})?", re.ASCII)
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+class NotExact(ValueError):
+    """Why a value is refused; `code` as the API answers it."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def exact_decimal(value: object, *, whole_digits: int, decimals: int) -> Decimal:
+    """`value` (decimal text, `int` or `Decimal`) if a column of that size holds it unrounded.
+
+    Trailing zeros do not count as decimals. Raises `NotExact`.
+    """
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    if not is_number and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise NotExact("invalid_decimal", "A decimal number is expected, as text or number.")
+    number = Decimal(value)  # type: ignore[arg-type]
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
+        raise NotExact("invalid_decimal", "A finite number is expected.")
+    if not number:
+        return Decimal(0)
+    trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    if len(digits) + exponent > whole_digits:
+        raise NotExact("too_large", f"At most {whole_digits} digits before the point.")
+    if -(exponent + trailing_zeros) > decimals:
+        raise NotExact("too_many_decimals", f"At most {decimals} decimals.")
+    return number
+
+
+def aware_time(value: object) -> dt.datetime:
+    """A time with a date and an offset, in UTC. Raises `NotExact`."""
+    if not isinstance(value, str):
+        raise NotExact("invalid_time", "A time is expected, as 2026-11-22T09:30:00Z.")
+    if not _TIME.fullmatch(value):
+        raise NotExact(
+            "invalid_time", "A time with an offset is expected, as 2026-11-22T09:30:00Z."
+        )
+    try:
+        return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise NotExact("invalid_time", "There is no such time.") from None
+
+
+def printable(value: object) -> str:
+    """Text without control characters, trimmed. Raises `NotExact`."""
+    if not isinstance(value, str):
+        raise NotExact("invalid_text", "Text is expected.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise NotExact("invalid_text", "Control characters are not allowed.")
+    return value.strip()
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"})
+class ExactDecimalField(serializers.Field):
+    """A decimal that is stored as given, or refused.
+
+    Goes out with all `decimals` of its column, without the zeros past the first `shown` when
+    that is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        whole_digits: int = 18,
+        decimals: int = 10,
+        shown: int | None = None,
+        minimum: Decimal | None = None,
+        maximum: Decimal | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.whole_digits = whole_digits
+        self.decimals = decimals
+        self.shown = shown
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def to_internal_value(self, data: object) -> Decimal:
+        value = _checked(
+            lambda: exact_decimal(data, whole_digits=self.whole_digits, decimals=self.decimals)
+        )
+        if self.minimum is not None and value < self.minimum:
+            raise serializers.ValidationError(
+                f"At least {plain(self.minimum)} is expected.", code="too_small"
+            )
+        if self.maximum is not None and value > self.maximum:
+            raise serializers.ValidationError(
+                f"At most {plain(self.maximum)} is expected.", code="too_large"
+            )
+        return value
+
+    def to_representation(self, value: Decimal) -> str:
+        return decimal_text(value, self.decimals, shown=self.shown)
+
+
+def decimal_text(value: Decimal, decimals: int, *, shown: int | None = None) -> str:
+    """`value` with `decimals` decimals; with `shown`, zeros past that many are left out."""
+    text = plain(EXACT.quantize(value, Decimal(1).scaleb(-decimals)))
+    if shown is None:
+        return text
+    whole, _, fraction = text.partition(".")
+    fraction = fraction[:shown] + fraction[shown:].rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class AwareDateTimeField(serializers.Field):
+    """ISO 8601 with an offset in, UTC with `Z` out."""
+
+    def to_internal_value(self, data: object) -> dt.datetime:
+        return _checked(lambda: aware_time(data))
+
+    def to_representation(self, value: dt.datetime) -> str:
+        return utc_text(value)
+
+
+class PlainTextField(serializers.CharField):
+    """One line of text: no control characters, trimmed, numbers not taken for text."""
+
+    def to_internal_value(self, data: object) -> str:
+        return _checked(lambda: printable(data))
+
+
+class FlagField(serializers.BooleanField):
+    """`true` or `false`, and none of the words and numbers that others take for them."""
+
+    def to_internal_value(self, data: object) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("true or false is expected.", code="invalid_flag")
+        return data
+
+
+class WholeNumberField(serializers.IntegerField):
+    def to_internal_value(self, data: object) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("A whole number is expected.", code="invalid_number")
+        return data
+
+
+def _checked(read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except NotExact as error:
+        raise serializers.ValidationError(error.detail, code=error.code) from None

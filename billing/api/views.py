@@ -1,0 +1,57 @@
+"""What the API's views have in common."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from billing.api import exactjson
+from billing.api.bodies import has_body
+from billing.api.filters import check_parameters
+
+
+class ApiRequest(Request):
+    """Also reads a body of unannounced length (chunked), which REST framework takes for none."""
+
+    def _load_stream(self) -> None:
+        self._stream: Any = self._request if has_body(self._request) else None
+
+
+class ApiView(GenericAPIView):
+    """Parses bodies exactly, and refuses query parameters that it would otherwise ignore.
+
+    `required_scopes` maps methods to scopes (see `HasScope`). A view that reads query parameters
+    names them in `parameters`; one whose GET `lists` leaves them to its filter backend.
+    """
+
+    required_scopes: dict[str, str | tuple[str, ...]] = {}
+    parameters: frozenset[str] = frozenset()
+    lists = False
+    body_optional = False
+    # REST framework would answer OPTIONS with the names of classes.
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        return ApiRequest(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not (self.lists and request.method in SAFE_METHODS):
+            check_parameters(request, self.parameters)
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object in the request's body; `{}` for none where the view allows that."""
+        if not has_body(self.request._request) and not self.body_optional:
+            raise exactjson.MalformedJson("The body is empty; a JSON object is expected.")
+        data = self.request.data
+        if not isinstance(data, dict):
+            raise exactjson.MalformedJson("The body must be a JSON object.")
+        return data

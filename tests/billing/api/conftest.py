@@ -1,0 +1,19 @@
+import pytest
+from django.core.cache import cache
+
+from billing.api.authentication import forget_keys
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """Counted requests and verified keys of earlier tests."""
+    cache.clear()
+    forget_keys()
+
+
+@pytest.fixture(autouse=True)
+def _static_files_as_they_are(settings):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }

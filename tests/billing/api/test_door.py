@@ -1,0 +1,339 @@
+"""The way into every endpoint: who may, what bodies are read, how errors look."""
+
+import datetime as dt
+import gzip
+import io
+import json
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone as clock
+
+from billing.models import ServiceKey
+from billing.services.builtins import ensure_builtins
+from billing.services.keys import create_key, revoke_key
+from billing.services.workspaces import create_workspace
+
+NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("api_probe")]
+
+
+def make_key(*scopes: str, **facts) -> str:
+    return create_key(name="Ingest", scopes=scopes, now=clock.now(), **facts)[1]
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def acme():
+    ensure_builtins()
+    return create_workspace(
+        workspace_id=None,
+        name="Acme",
+        owner_email="owner@acme.test",
+        tier="starter",
+        currency="USD",
+        timezone="Europe/Berlin",
+        now=NOW,
+    )[0]
+
+
+def problem_of(response) -> dict:
+    assert response["Content-Type"] == "application/problem+json"
+    body = json.loads(response.content)
+    assert set(body) == {"type", "title", "status", "detail", "code", "errors"}
+    assert body["status"] == response.status_code
+    return body
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer vb_unknown_secret",
+        "Bearer \xff\xfe",
+        "Basic dXNlcjpwYXNz",
+        "Token vb_a_b",
+    ],
+)
+def test_without_a_good_key_nobody_gets_in(client: Client, header: str | None):
+    headers = {} if header is None else {"Authorization": header}
+
+    for response in (
+        client.get("/api/echo/", headers=headers),
+        client.post("/api/plain/", headers=headers),
+    ):
+        assert problem_of(response)["code"] == "not_authenticated"
+        assert response.status_code == 401
+        assert response["WWW-Authenticate"] == 'Bearer realm="billing"'
+
+
+def test_a_key_needs_the_scope_of_what_it_does(client: Client):
+    reader = bearer(make_key("usage:read"))
+    biller = bearer(make_key("billing:write"))
+
+    assert client.get("/api/echo/", headers=reader).status_code == 200
+    refused = client.post("/api/echo/", {}, "application/json", headers=reader)
+    assert refused.status_code == 403
+    assert problem_of(refused)["code"] == "missing_scope"
+    assert "usage:write or billing:write" in problem_of(refused)["detail"]
+    assert client.post("/api/echo/", {}, "application/json", headers=biller).status_code == 201
+    assert problem_of(client.post("/api/plain/", headers=reader))["code"] == "missing_scope"
+
+
+def test_a_revoked_key_stops_within_five_seconds(client: Client):
+    secret = make_key("usage:read")
+    assert client.get("/api/echo/", headers=bearer(secret)).status_code == 200
+    revoke_key(key=ServiceKey.objects.get(), now=clock.now())
+
+    with time_machine.travel(clock.now() + dt.timedelta(seconds=5)):
+        assert client.get("/api/echo/", headers=bearer(secret)).status_code == 401
+
+
+def test_a_key_stops_at_its_expiry_even_when_it_was_just_verified(client: Client):
+    with time_machine.travel(NOW, tick=False) as traveller:
+        secret = make_key("usage:read", expires_at=NOW + dt.timedelta(seconds=1))
+        assert client.get("/api/echo/", headers=bearer(secret)).status_code == 200
+        traveller.shift(1)
+        assert client.get("/api/echo/", headers=bearer(secret)).status_code == 401
+
+
+def test_a_busy_key_costs_one_query_in_three_seconds(client, django_assert_num_queries):
+    secret = make_key("usage:read")
+    with django_assert_num_queries(2):  # the key, and when it was last used
+        client.get("/api/echo/", headers=bearer(secret))
+    with django_assert_num_queries(0):
+        client.get("/api/echo/", headers=bearer(secret))
+
+
+def test_last_use_is_remembered_to_the_minute(client: Client):
+    secret = make_key("usage:read")
+    with time_machine.travel(NOW, tick=False) as traveller:
+        client.get("/api/echo/", headers=bearer(secret))
+        assert ServiceKey.objects.get().last_used_at == NOW
+        traveller.shift(59)
+        client.get("/api/echo/", headers=bearer(secret))
+        assert ServiceKey.objects.get().last_used_at == NOW
+        traveller.shift(4)
+        client.get("/api/echo/", headers=bearer(secret))
+        assert ServiceKey.objects.get().last_used_at == NOW + dt.timedelta(seconds=63)
+
+
+def test_a_key_sees_its_workspace_or_every_one(client: Client, acme):
+    bound = client.get(
+        "/api/echo/", headers=bearer(make_key("usage:read", workspace_id=acme.pk))
+    ).json()
+    free = client.get("/api/echo/", headers=bearer(make_key("usage:read"))).json()
+
+    assert bound == {"workspaces": [str(acme.pk)]}
+    assert free == {"workspaces": None}
+
+
+def test_a_member_reads_their_workspaces_and_changes_nothing(client: Client, acme):
+    client.force_login(acme.members.get())
+
+    assert client.get("/api/echo/").json() == {"workspaces": [str(acme.pk)]}
+    refused = client.post("/api/echo/", {}, "application/json")
+    assert refused.status_code == 403
+    assert problem_of(refused)["code"] == "members_only_read"
+    assert problem_of(client.post("/api/plain/"))["code"] == "members_only_read"
+
+
+def test_staff_see_nothing_through_the_api(client: Client, acme, django_user_model):
+    client.force_login(django_user_model.objects.create_superuser("finance@platform.test", "x"))
+
+    assert client.get("/api/echo/").json() == {"workspaces": []}
+
+
+def test_a_bad_key_is_not_excused_by_a_session(client: Client, acme):
+    client.force_login(acme.members.get())
+
+    assert client.get("/api/echo/", headers=bearer("vb_a_b")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status", "code"),
+    [
+        (b"", "application/json", 400, "malformed_json"),
+        (b"{", "application/json", 400, "malformed_json"),
+        (b"[1]", "application/json", 400, "malformed_json"),
+        (b'"a"', "application/json", 400, "malformed_json"),
+        (b"[" * 100_000, "application/json", 400, "malformed_json"),
+        (b"\xff", "application/json", 400, "malformed_json"),
+        (b"a=1", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+        (b"{}", "text/plain", 415, "unsupported_media_type"),
+        (b"{}", "", 415, "unsupported_media_type"),
+        (b"x" * 2_000, "application/json", 413, "body_too_large"),
+    ],
+)
+def test_bodies_that_are_not_read(client: Client, settings, body, media_type, status, code):
+    settings.API_MAX_BODY_BYTES = 1_024 if status == 413 else 200_000
+    headers = bearer(make_key("usage:write"))
+
+    response = client.generic("POST", "/api/echo/", body, media_type, headers=headers)
+
+    assert (response.status_code, problem_of(response)["code"]) == (status, code)
+
+
+def test_json_may_name_its_charset(client: Client):
+    headers = bearer(make_key("usage:write"))
+
+    response = client.post(
+        "/api/echo/", b'{"a": 0.10}', "application/json; charset=utf-8", headers=headers
+    )
+
+    assert response.json() == {"a": "0.10"}
+
+
+def test_a_gzipped_body_is_unpacked_up_to_its_own_limit(client: Client, settings):
+    settings.API_MAX_UNPACKED_BYTES = 10_000
+    headers = {**bearer(make_key("usage:write")), "Content-Encoding": "gzip"}
+
+    def send(body: bytes, url: str = "/api/echo/"):
+        return client.post(url, body, "application/json", headers=headers)
+
+    packed = gzip.compress(b'{"a": 1}')
+    assert send(packed).json() == {"a": "1"}
+    assert send(gzip.compress(b'{"a":') + gzip.compress(b" 2}")).json() == {"a": "2"}
+    assert send(gzip.compress(b" " * 10_001)).status_code == 413
+    assert send(gzip.compress(b" " * 10_000), "/api/plain/").json()["size"] == 10_000
+    assert problem_of(send(packed[:-4]))["code"] == "malformed_json"
+    assert problem_of(send(b'{"a": 1}'))["code"] == "malformed_json"
+
+
+def test_other_encodings_are_refused(client: Client):
+    headers = {**bearer(make_key("usage:write")), "Content-Encoding": "br"}
+
+    response = client.post("/api/plain/", b"{}", "application/json", headers=headers)
+
+    assert (response.status_code, problem_of(response)["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_in_chunks_is_read_to_its_end(client: Client, settings):
+    settings.API_MAX_BODY_BYTES = 1_024
+
+    def send(body: bytes):
+        return client.generic(
+            "POST",
+            "/api/echo/",
+            headers={**bearer(make_key("usage:write")), "Transfer-Encoding": "chunked"},
+            CONTENT_TYPE="application/json",
+            **{"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True},
+        )
+
+    assert send(b'{"a": 3}').json() == {"a": "3"}
+    assert send(b" " * 1_025).status_code == 413
+    assert send(b"").status_code == 400
+
+
+def test_a_broken_connection_is_no_server_error(client: Client):
+    response = client.generic(
+        "POST",
+        "/api/plain/",
+        headers=bearer(make_key("usage:write")),
+        CONTENT_LENGTH="100",
+        **{"wsgi.input": io.BytesIO(b'{"a": 1}')},
+    )
+
+    assert (response.status_code, problem_of(response)["code"]) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("path", ["/api/echo/", "/api/plain/"])
+def test_other_methods_are_refused_with_what_is_allowed(client: Client, path: str):
+    response = client.delete(path, headers=bearer(make_key("usage:write")))
+
+    assert (response.status_code, problem_of(response)["code"]) == (405, "method_not_allowed")
+    assert "POST" in response["Allow"]
+
+
+def test_unknown_query_parameters_are_named(client: Client):
+    response = client.get("/api/echo/?limt=5", headers=bearer(make_key("usage:read")))
+
+    problem = problem_of(response)
+    assert problem["code"] == "invalid_parameter"
+    assert problem["errors"][0]["parameter"] == "limt"
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/pdf", "nonsense"])
+def test_the_answer_is_json_whatever_is_accepted(client: Client, accept: str):
+    headers = {**bearer(make_key("usage:read")), "Accept": accept}
+
+    assert client.get("/api/echo/", headers=headers)["Content-Type"] == "application/json"
+
+
+def test_an_unknown_address_is_a_problem_below_api_and_a_page_elsewhere(client: Client):
+    problem = client.get("/api/v1/nothing/")
+    page = client.get("/nothing/")
+
+    assert problem_of(problem)["code"] == "not_found"
+    assert page.status_code == 404
+    assert page["Content-Type"].startswith("text/html")
+
+
+def test_a_fault_of_ours_is_a_problem_below_api_and_a_page_elsewhere(client: Client):
+    client.raise_request_exception = False
+
+    assert problem_of(client.get("/api/broken/"))["code"] == "internal_error"
+    assert client.get("/page/broken/")["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("path", "setting"),
+    [("/api/echo/", "API_THROTTLE_PER_MINUTE"), ("/api/plain/", "API_USAGE_THROTTLE_PER_MINUTE")],
+)
+def test_too_many_requests_of_one_key_wait(client: Client, settings, path: str, setting: str):
+    setattr(settings, setting, 2)
+    busy, calm = bearer(make_key("usage:write")), bearer(make_key("usage:write"))
+
+    def send(headers):
+        return client.post(path, b"{}", "application/json", headers=headers)
+
+    with time_machine.travel(NOW + dt.timedelta(seconds=20), tick=False) as traveller:
+        assert [send(busy).status_code for _ in range(3)][-1] == 429
+        refused = send(busy)
+        assert problem_of(refused)["code"] == "throttled"
+        assert refused["Retry-After"] == "40"
+        assert send(calm).status_code in (200, 201)
+        traveller.shift(40)
+        assert send(busy).status_code in (200, 201)
+
+
+def test_requests_go_through_when_redis_is_down(client: Client, settings):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:9/0",
+        }
+    }
+    settings.API_THROTTLE_PER_MINUTE = 0
+
+    assert client.get("/api/echo/", headers=bearer(make_key("usage:read"))).status_code == 200
+
+
+def test_the_command_prints_the_key_alone_on_its_last_line(client: Client, acme, capsys):
+    call_command(
+        "create_service_key",
+        "Voice platform",
+        *("--scope", "usage:read", "--scope", "usage:write"),
+        *("--workspace", str(acme.pk)),
+    )
+    secret = capsys.readouterr().out.rstrip("\n").splitlines()[-1]
+
+    assert client.get("/api/echo/", headers=bearer(secret)).json() == {"workspaces": [str(acme.pk)]}
+    key = ServiceKey.objects.get()
+    assert key.name == "Voice platform"
+    assert secret.encode() not in bytes(key.digest)
+
+
+def test_the_command_refuses_an_unknown_workspace():
+    with pytest.raises(CommandError, match="There is no workspace"):
+        call_command(
+            "create_service_key", "X", "--scope", "usage:read", "--workspace", str(uuid4())
+        )
