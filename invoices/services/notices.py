@@ -8,8 +8,9 @@ from django.conf import settings
 
 from billing.formats import money
 from billing.models import Workspace
-from billing.services.emails import owner_addresses, queue_email
+from billing.services.emails import Attachment, owner_addresses, queue_email
 from invoices.models import Invoice
+from invoices.services.mailing import pdf_attachment
 
 _TEMPLATE = "invoices/emails/notice"
 
@@ -92,6 +93,7 @@ def tell_overdue(
             facts=_facts(invoice),
             **_payment_link(invoice),
         ),
+        attachments=[pdf_attachment(invoice)],
         now=now,
     )
 
@@ -181,7 +183,14 @@ _SUSPENDED = (
 )
 
 
-def _to_payer(invoice: Invoice, about: str, notice: Notice, *, now: dt.datetime) -> bool:
+def _to_payer(
+    invoice: Invoice,
+    about: str,
+    notice: Notice,
+    *,
+    now: dt.datetime,
+    attachments: Sequence[Attachment] = (),
+) -> bool:
     """Whether it was queued now: the same message about an invoice is sent once."""
     email = queue_email(
         key=f"invoice:{invoice.pk}:{about}",
@@ -194,6 +203,7 @@ def _to_payer(invoice: Invoice, about: str, notice: Notice, *, now: dt.datetime)
         context={"notice": notice},
         now=now,
         workspace_id=invoice.workspace_id,
+        attachments=attachments,
     )
     return email is not None
 

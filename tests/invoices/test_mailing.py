@@ -8,6 +8,7 @@ from invoice_papers import NOVEMBER_2, acme_invoice
 
 from billing.models import Email
 from invoices.services.mailing import mail_issued_invoice, unmailed_invoices
+from invoices.services.settle import mark_overdue
 from invoices.signals import invoice_issued
 from invoices.tasks import mail_unmailed_invoices
 
@@ -96,3 +97,16 @@ def test_an_unknown_invoice_is_an_error_and_queues_nothing():
     with pytest.raises(type(acme_invoice()).DoesNotExist):
         mail_issued_invoice(invoice_id=uuid4(), now=NOVEMBER_2)
     assert not Email.objects.exists()
+
+
+def test_an_overdue_invoice_is_mailed_again_with_its_pdf():
+    invoice = acme_invoice()
+
+    mark_overdue(
+        invoice_id=invoice.pk, now=NOVEMBER_2 + dt.timedelta(days=20), reason="past_due", source=""
+    )
+
+    email = Email.objects.get(kind="invoice_overdue")
+    assert email.subject == "Invoice INV-2026-000042 is overdue"
+    assert "by the due date" in email.text
+    assert email.attachments.get().filename == "INV-2026-000042.pdf"
