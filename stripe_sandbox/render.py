@@ -9,17 +9,25 @@ from stripe_sandbox.lists import list_object
 from stripe_sandbox.store import Object
 
 EMBEDDED_LINES = 10
+PAGES_PREFIX = "/pages/"
 MAX_DEPTH = 4
 
 
 def rendered(ctx: Context, obj: Object) -> Object:
     """The object with the lists Stripe embeds in it (an invoice's first ten lines).
 
-    Names with a leading underscore are the sandbox's own notes and never sent.
+    Names with a leading underscore are the sandbox's own notes and never sent. Addresses of its
+    pages are kept without a host, because after a restart the port may be another.
     """
     if obj.get("deleted"):
         return obj
-    public = {name: value for name, value in obj.items() if not name.startswith("_")}
+    public = {
+        name: ctx.base_url + value
+        if isinstance(value, str) and value.startswith(PAGES_PREFIX)
+        else value
+        for name, value in obj.items()
+        if not name.startswith("_")
+    }
     embed = _EMBEDDED.get(obj["object"])
     return {**public, **embed(ctx, obj)} if embed else public
 

@@ -13,6 +13,7 @@ import msgspec
 from stripe_sandbox import control, pages
 from stripe_sandbox.api import Api, Request, Response
 from stripe_sandbox.errors import ApiError
+from stripe_sandbox.render import PAGES_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if request.path.startswith(control.PREFIX):
                 return control.handle(api, request)
-            if request.path.startswith(pages.PREFIX):
+            if request.path.startswith(PAGES_PREFIX):
                 return pages.handle(api, request)
             return api.handle(request)
         except Exception:

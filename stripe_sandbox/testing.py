@@ -73,8 +73,9 @@ class SandboxProcess:
             time.sleep(0.01)
         self.port = int(port_file.read_text())
 
-    def stop(self) -> None:
-        self._end("terminate")
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        return self._end("terminate")
 
     def kill(self) -> None:
         """SIGKILL, as a crash."""
@@ -158,9 +159,9 @@ class SandboxProcess:
             raise ValueError(error.read().decode()) from error
         return answer
 
-    def _end(self, how: str) -> None:
+    def _end(self, how: str) -> int:
         if self._process is None:
-            return
+            return 0
         if self._process.poll() is None:
             getattr(self._process, how)()
         try:
@@ -168,4 +169,6 @@ class SandboxProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        status: int = self._process.returncode
         self._process = None
+        return status

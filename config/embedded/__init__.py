@@ -31,8 +31,9 @@ __all__ = [
     "stripe",
 ]
 
-# The sandbox takes any test key; a constant one survives `demo-reset`.
-SANDBOX_KEY = "sk_test_sandbox"
+# The sandbox takes any test key; a constant one survives `demo-reset`. dj-stripe wants 24
+# letters and digits after the prefix.
+SANDBOX_KEY = "sk_test_sandbox0000000000000000000001"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from importlib import import_module
 
 _MODULES = (
     "accounts",
+    "billing_portal",
+    "checkout",
+    "credit_notes",
     "customers",
     "disputes",
     "events",
@@ -16,6 +19,7 @@ _MODULES = (
     "payments",
     "prices",
     "refunds",
+    "setup_intents",
     "subscriptions",
     "webhook_endpoints",
 )

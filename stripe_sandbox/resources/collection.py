@@ -49,6 +49,9 @@ def charge_invoice(ctx: Context, invoice: Object, method: Object) -> Object:
     before = deepcopy(invoice)
     payment = default_payment(ctx, invoice)
     intent = ctx.get("payment_intent", payment["payment"]["payment_intent"])
+    # A credit note may have lowered it since the invoice was finalized.
+    intent["amount"] = payment["amount_requested"] = invoice["amount_remaining"]
+    ctx.store.save(payment)
     invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
     try:
         attempt(ctx, intent, method)
@@ -91,6 +94,15 @@ def record_paid(
 def default_payment(ctx: Context, invoice: Object) -> Object:
     payments = ctx.store.oldest_first("invoice_payment", lookup=invoice["id"])
     return next(payment for payment in payments if payment["is_default"])
+
+
+def charge_of(ctx: Context, invoice: Object) -> Object | None:
+    """The charge that paid the invoice; None if none did."""
+    for payment in ctx.store.newest_first("invoice_payment", lookup=invoice["id"]):
+        intent = ctx.store.find(payment["payment"]["payment_intent"], "payment_intent")
+        if intent is not None and intent["status"] == "succeeded":
+            return ctx.store.find(intent["latest_charge"], "charge")
+    return None
 
 
 def _settle_payment(ctx: Context, invoice: Object, *, out_of_band: bool) -> None:

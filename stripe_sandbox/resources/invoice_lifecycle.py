@@ -117,7 +117,7 @@ def finalize(ctx: Context, invoice: Object, *, collect: bool = True) -> Object:
     customer["balance"] = ending_balance
     customer["currency"] = customer["currency"] or invoice["currency"]
     ctx.store.save(customer)
-    page = f"{ctx.base_url}/pages/invoices/{invoice['id']}"
+    page = f"/pages/invoices/{invoice['id']}"
     invoice |= {
         "amount_due": due,
         "amount_remaining": due,

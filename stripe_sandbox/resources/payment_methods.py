@@ -90,11 +90,12 @@ def detach(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
 
 def attach(ctx: Context, identifier: str, customer: str) -> Object:
     """Save a method to a customer; a test card's name makes a new method each time."""
-    if identifier in CARDS:
-        method = _new(ctx, identifier)
-        ctx.store.insert(method)
-    else:
-        method = ctx.get("payment_method", identifier, param="payment_method", what="PaymentMethod")
+    known = identifier in CARDS
+    method = (
+        _new(ctx, identifier)
+        if known
+        else ctx.get("payment_method", identifier, param="payment_method", what="PaymentMethod")
+    )
     if method["customer"] not in (None, customer):
         raise invalid(
             "The payment method you provided has already been attached to a customer.",
@@ -105,7 +106,10 @@ def attach(ctx: Context, identifier: str, customer: str) -> Object:
         code, message = decline_error(card.decline)
         raise ApiError(402, message, type="card_error", code=code, decline_code=card.decline)
     method["customer"] = customer
-    ctx.store.save(method)
+    if known:
+        ctx.store.insert(method)
+    else:
+        ctx.store.save(method)
     emit(ctx, "payment_method.attached", method)
     return method
 

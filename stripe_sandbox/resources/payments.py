@@ -235,7 +235,7 @@ def _new_charge(ctx: Context, intent: Object, method: Object) -> Object:
             "card": {**card, "installments": None, "mandate": None, "three_d_secure": None},
         },
     )
-    charge["receipt_url"] = f"{ctx.base_url}/pages/receipts/{charge['id']}"
+    charge["receipt_url"] = f"/pages/receipts/{charge['id']}"
     return charge
 
 
