@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from stripe_sandbox.api import Api
@@ -32,6 +33,8 @@ def main() -> int:
     if options.port_file:
         _write_whole(options.port_file, str(server.server_address[1]))
     print(f"Stripe sandbox on {server.url}", flush=True)
+    if options.until_eof:
+        threading.Thread(target=_wait_for_eof, args=(server,), daemon=True).start()
     deliveries.start()
     server.serve_forever(poll_interval=0.1)
     server.server_close()
@@ -46,8 +49,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--state-dir", type=Path, required=True, help="where the data is kept")
     parser.add_argument("--key", type=_test_key, help="the only key to accept (sk_test_...)")
     parser.add_argument("--port-file", type=Path, help="write the port here once it listens")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="also stop when standard input ends"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every request")
     return parser.parse_args()
+
+
+def _wait_for_eof(server: SandboxServer) -> None:
+    """So that the sandbox does not outlive a parent that was killed."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    server.stop()
 
 
 def _test_key(value: str) -> str:

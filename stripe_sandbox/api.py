@@ -33,7 +33,7 @@ class Request:
     path: str
     query: str
     body: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
 
     @property
     def params(self) -> str:
@@ -53,7 +53,10 @@ class Response:
 
 
 class Api:
-    """Stripe's API on a store. ``key`` None accepts every test key."""
+    """Stripe's API on a store. ``key`` None accepts every test key.
+
+    ``requests_per_second`` None sets no limit; above it the answer is 429, as at Stripe.
+    """
 
     def __init__(self, store: Store, deliveries: Deliveries, *, key: str | None) -> None:
         self.store = store
@@ -63,6 +66,8 @@ class Api:
         self.in_flight = InFlight()
         self.log: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         self.base_url = ""
+        self.requests_per_second: int | None = None
+        self._this_second = (0, 0)
 
     def handle(self, request: Request) -> Response:
         started = time.perf_counter()
@@ -72,7 +77,7 @@ class Api:
                 "method": request.method,
                 "path": request.path,
                 "params": request.params,
-                "idempotency_key": request.headers.get("Idempotency-Key"),
+                "idempotency_key": request.headers.get("idempotency-key"),
                 "status": None if response.dropped else response.status,
                 "replayed": "Idempotent-Replayed" in response.headers,
                 "request_id": response.headers.get("Request-Id"),
@@ -83,16 +88,16 @@ class Api:
 
     def _handle(self, request: Request) -> Response:
         request_id = self.store.new_id("req", 14)
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
         try:
-            self._authenticate(request.headers.get("Authorization", ""))
+            self._authenticate(request.headers.get("authorization", ""))
             with self.in_flight.hold(key):
                 fault = self.faults.take(request.method, request.path)
                 response = self._with_fault(request, fault, key, request_id)
         except ApiError as error:
             response = _error_response(error)
         response.headers.setdefault("Request-Id", request_id)
-        response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
+        response.headers["Stripe-Version"] = request.headers.get("stripe-version", API_VERSION)
         if key is not None:
             response.headers["Idempotency-Key"] = key
         return response
@@ -105,7 +110,7 @@ class Api:
             time.sleep(fault.seconds)
         if kind == "drop_before":
             return Response(dropped=True)
-        if kind == "429":
+        if kind == "429" or self._over_the_limit():
             raise ApiError(
                 429,
                 "Request rate limit exceeded. Learn more about rate limits here "
@@ -116,13 +121,19 @@ class Api:
         if kind == "500_before":
             return _error_response(_server_error())
         if kind == "500_after":
-            self._answer(request, None, request_id)
+            self._answer(request, key, request_id, save=False)
             return _error_response(_server_error())
         response = self._answer(request, key, request_id, saved_500=kind)
         return Response(dropped=True) if kind == "drop_after" else response
 
     def _answer(
-        self, request: Request, key: str | None, request_id: str, *, saved_500: str = ""
+        self,
+        request: Request,
+        key: str | None,
+        request_id: str,
+        *,
+        save: bool = True,
+        saved_500: str = "",
     ) -> Response:
         found = match(request.method, request.path)
         if found is None:
@@ -152,13 +163,19 @@ class Api:
                     )
                 if saved is not None:
                     return _replayed(saved)
-            result = self._work(request, ctx, found, saved_500)
+            result = self._work(request, ctx, found, saved_500, save=save)
         if ctx.deliveries_queued:
             self.deliveries.wake()
         return result
 
     def _work(
-        self, request: Request, ctx: Context, found: tuple[Route, list[str]], saved_500: str
+        self,
+        request: Request,
+        ctx: Context,
+        found: tuple[Route, list[str]],
+        saved_500: str,
+        *,
+        save: bool,
     ) -> Response:
         """Do the request and save its answer, in one transaction."""
         route, ids = found
@@ -177,11 +194,12 @@ class Api:
                     if not error.keep_effects:
                         raise
                     response = _error_response(error)
-                self._save(request, ctx, response)
+                if save:
+                    self._save(request, ctx, response)
         except ApiError as error:
             ctx.deliveries_queued = 0
             response = _error_response(error)
-            if error.saved:
+            if error.saved and save:
                 with self.store.transaction():
                     self._save(request, ctx, response)
         return response
@@ -198,6 +216,14 @@ class Api:
             params=request.params,
             now=ctx.now,
         )
+
+    def _over_the_limit(self) -> bool:
+        if self.requests_per_second is None:
+            return False
+        second, count = self._this_second
+        now = int(time.monotonic())
+        self._this_second = (now, count + 1 if now == second else 1)
+        return self._this_second[1] > self.requests_per_second
 
     def _authenticate(self, authorization: str) -> None:
         scheme, _, value = authorization.partition(" ")

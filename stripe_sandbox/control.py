@@ -12,8 +12,8 @@ from stripe_sandbox.api import Api, Request, Response
 from stripe_sandbox.context import Context
 from stripe_sandbox.errors import ApiError
 from stripe_sandbox.events import queue_delivery
+from stripe_sandbox.resources.clockwork import catch_up
 from stripe_sandbox.resources.disputes import end_dispute, open_dispute
-from stripe_sandbox.resources.overdue import mark_overdue
 
 PREFIX = "/_sandbox/"
 
@@ -53,13 +53,13 @@ def _clear_faults(api: Api, body: _Body) -> Any:
 
 
 def _advance(api: Api, body: _Body) -> Any:
-    """Put the clock forward by ``seconds``; invoices that fall due become overdue."""
+    """Put the clock forward by ``seconds``, and do what Stripe does when the time comes."""
     store = api.store
     with store.transaction():
         offset = int(store.setting("clock_offset", "0")) + int(body["seconds"])
         store.set_setting("clock_offset", str(offset))
         ctx = _context(api)
-        mark_overdue(ctx)
+        catch_up(ctx)
     api.deliveries.wake()
     return {"now": store.now()}
 
@@ -116,6 +116,20 @@ def _deliveries(api: Api, body: _Body) -> Any:
     return {"idle": api.deliveries.idle(), "deliveries": found}
 
 
+def _drop_deliveries(api: Api, body: _Body) -> Any:
+    """Lose what has not been delivered yet."""
+    with api.store.transaction():
+        api.store.db.execute("UPDATE delivery SET state = 'dropped' WHERE state = 'pending'")
+    return _deliveries(api, {})
+
+
+def _rate_limit(api: Api, body: _Body) -> Any:
+    """Answer 429 above ``per_second`` requests a second; null lifts the limit."""
+    per_second = body["per_second"]
+    api.requests_per_second = None if per_second is None else int(per_second)
+    return {"per_second": api.requests_per_second}
+
+
 def _dispute(api: Api, body: _Body) -> Any:
     """Open a dispute on ``charge``."""
     with api.store.transaction():
@@ -152,6 +166,7 @@ def _reset(api: Api, body: _Body) -> Any:
             api.store.insert(endpoint)
     api.faults.clear()
     api.log.clear()
+    api.requests_per_second = None
     return {"ok": True}
 
 
@@ -175,6 +190,8 @@ _ACTIONS: dict[tuple[str, str], Callable[[Api, _Body], Any]] = {
     ("POST", "pause_webhooks"): _pause,
     ("POST", "resume_webhooks"): _resume,
     ("GET", "deliveries"): _deliveries,
+    ("DELETE", "deliveries"): _drop_deliveries,
+    ("POST", "rate_limit"): _rate_limit,
     ("POST", "open_dispute"): _dispute,
     ("POST", "close_dispute"): _close_dispute,
     ("POST", "search_lag"): _search_lag,

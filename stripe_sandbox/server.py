@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
             path=parts.path,
             query=parts.query,
             body=self.rfile.read(length).decode("utf-8", "replace"),
-            headers=dict(self.headers.items()),
+            headers={name.lower(): value for name, value in self.headers.items()},
         )
         response = self._response(request)
         if response.dropped:

@@ -59,8 +59,9 @@ class SandboxProcess:
                 [
                     *(sys.executable, "-m", "stripe_sandbox"),
                     *("--port", str(self.port), "--state-dir", str(self.state_dir)),
-                    *("--key", self.key, "--port-file", str(port_file)),
+                    *("--key", self.key, "--port-file", str(port_file), "--until-eof"),
                 ],
+                stdin=subprocess.PIPE,
                 cwd=Path(__file__).resolve().parent.parent,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -123,6 +124,14 @@ class SandboxProcess:
         found: list[dict[str, Any]] = self.control("GET", "deliveries")["deliveries"]
         return found
 
+    def drop_deliveries(self) -> None:
+        """Lose the webhooks that have not been delivered yet."""
+        self.control("DELETE", "deliveries")
+
+    def limit_rate(self, per_second: int | None) -> None:
+        """Answer 429 above so many requests a second; None lifts the limit."""
+        self.control("POST", "rate_limit", per_second=per_second)
+
     def wait_for_webhooks(self, timeout: float = 10.0) -> None:
         """Until nothing is due or under way; TimeoutError after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
@@ -169,6 +178,8 @@ class SandboxProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         status: int = self._process.returncode
         self._process = None
         return status

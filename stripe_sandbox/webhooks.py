@@ -19,7 +19,7 @@ from stripe_sandbox.store import Object, Store
 
 logger = logging.getLogger(__name__)
 
-WORKERS = 4
+WORKERS = 8
 TIMEOUT_SECONDS = 20
 RETRY_DELAYS = (1, 2, 5, 15, 60, 300, 1800, 7200, 21600)
 

@@ -119,6 +119,7 @@ def finalize(ctx: Context, invoice: Object, *, collect: bool = True) -> Object:
     ctx.store.save(customer)
     page = f"/pages/invoices/{invoice['id']}"
     invoice |= {
+        "automatically_finalizes_at": None,
         "amount_due": due,
         "amount_remaining": due,
         "effective_at": invoice["effective_at"] or ctx.now,

@@ -18,7 +18,7 @@ from stripe_sandbox.router import route
 from stripe_sandbox.search import search_result
 from stripe_sandbox.store import Object
 
-DAY = 86_400
+HOUR, DAY = 3600, 86_400
 
 _PLAIN = "description footer statement_descriptor number effective_at custom_fields".split()
 _NOT_MODELLED = (
@@ -187,6 +187,9 @@ def _assign(ctx: Context, invoice: Object, params: dict[str, Any]) -> None:
     if "automatically_finalizes_at" in params:
         invoice["automatically_finalizes_at"] = params["automatically_finalizes_at"]
         invoice["auto_advance"] = True
+    elif invoice["status"] == "draft" and "auto_advance" in params:
+        waits = invoice["created"] + HOUR if params["auto_advance"] else None
+        invoice["automatically_finalizes_at"] = waits
     if "days_until_due" in params and "due_date" in params:
         raise invalid(
             "You may only specify one of these parameters: days_until_due, due_date.",

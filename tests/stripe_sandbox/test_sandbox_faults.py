@@ -37,6 +37,16 @@ def test_a_fault_happens_once_and_the_retry_succeeds(
     assert len(client.v1.customers.list().data) == after_retry
 
 
+def test_a_500_on_a_replay_does_nothing_again(
+    client: stripe.StripeClient, sandbox: SandboxProcess
+) -> None:
+    first = client.v1.customers.create({"name": "Acme"}, KEY)
+    sandbox.inject("500_after", path="/v1/customers$", method="POST")
+    with pytest.raises(stripe.APIError):
+        client.v1.customers.create({"name": "Acme"}, KEY)
+    assert [customer.id for customer in client.v1.customers.list()] == [first.id]
+
+
 @pytest.mark.parametrize(("kind", "done"), [("saved_500", 0), ("saved_500_after", 1)])
 def test_a_saved_500_is_answered_again_until_another_key_is_used(
     client: stripe.StripeClient, sandbox: SandboxProcess, kind: str, done: int

@@ -128,6 +128,19 @@ def test_deliveries_wait_while_paused_and_an_event_is_resent_at_will(
     receiver.wait_for(6)
 
 
+def test_deliveries_can_be_lost(
+    client: stripe.StripeClient, receiver: Receiver, sandbox: SandboxProcess
+) -> None:
+    register(client, receiver, "customer.created")
+    sandbox.pause_webhooks()
+    client.v1.customers.create({"name": "Acme"})
+    sandbox.drop_deliveries()
+    sandbox.resume_webhooks()
+    sandbox.wait_for_webhooks()
+    assert receiver.received == []
+    assert [delivery["state"] for delivery in sandbox.deliveries()] == ["dropped"]
+
+
 def test_a_disabled_or_deleted_endpoint_hears_nothing(
     client: stripe.StripeClient, receiver: Receiver, sandbox: SandboxProcess
 ) -> None:
