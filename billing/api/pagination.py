@@ -173,7 +173,7 @@ def _limit(request: Request) -> int:
 
 def _column(model: type[Model], name: str, value: Any) -> Any:
     """A cursor's text as the value of the column it was written from."""
-    if not isinstance(value, str) or "\x00" in value:
+    if not isinstance(value, str | int) or "\x00" in str(value):
         raise TypeError(value)
     column = model._meta.get_field(name.removesuffix("_id"))
     return cast("Field[Any, Any]", column).to_python(value)

@@ -1,6 +1,21 @@
 """API endpoints of billing, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from billing.api import periods, workspaces
 
 app_name = "billing-api"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("workspaces/", workspaces.WorkspaceList.as_view(), name="workspaces"),
+    path("workspaces/<uuid:workspace_id>/", workspaces.WorkspaceDetail.as_view(), name="workspace"),
+    path(
+        "workspaces/<uuid:workspace_id>/billing-settings/",
+        workspaces.BillingSettings.as_view(),
+        name="billing-settings",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/members/", workspaces.MemberList.as_view(), name="members"
+    ),
+    path("billing-periods/", periods.PeriodList.as_view(), name="periods"),
+    path("billing-periods/<uuid:period_id>/", periods.PeriodDetail.as_view(), name="period"),
+]

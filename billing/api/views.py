@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
+from rest_framework.serializers import Serializer
 
 from billing.api import exactjson
 from billing.api.bodies import has_body
@@ -55,3 +56,9 @@ class ApiView(GenericAPIView):
         if not isinstance(data, dict):
             raise exactjson.MalformedJson("The body must be a JSON object.")
         return data
+
+    def read(self, serializer: type[Serializer], *, partial: bool = False) -> dict[str, Any]:
+        """The body's facts, checked by `serializer`; with `partial`, only those that are there."""
+        facts = serializer(data=self.body(), partial=partial)
+        facts.is_valid(raise_exception=True)
+        return dict(facts.validated_data)

@@ -1,0 +1,154 @@
+"""Workspaces, their people and terms, and billing periods, as the API takes and shows them."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.validators import EmailValidator
+from rest_framework import serializers
+
+from billing.api.fields import (
+    AwareDateTimeField,
+    ExactDecimalField,
+    FlagField,
+    PlainTextField,
+    WholeNumberField,
+    decimal_text,
+)
+from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.money import exponent
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses names it does not know: a misspelt setting would otherwise be lost in silence.
+
+    Read-only fields may come along, so that what was read can be sent back changed.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = [name for name in data if name not in self.fields]
+        if unknown:
+            raise serializers.ValidationError(
+                {
+                    name: serializers.ErrorDetail("There is no such field.", code="unknown_field")
+                    for name in unknown
+                }
+            )
+        return super().to_internal_value(data)
+
+
+class EmailAddressField(PlainTextField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+        self.validators.append(EmailValidator("This is not an e-mail address.", "invalid_email"))
+
+
+class NewWorkspaceSerializer(StrictSerializer):
+    id = serializers.UUIDField(
+        required=False, allow_null=True, default=None, help_text="Makes a retry safe."
+    )
+    name = PlainTextField(max_length=200)
+    owner_email = EmailAddressField()
+    tier = PlainTextField(max_length=40, help_text="As `free`, `starter` or `pro`.")
+    currency = PlainTextField(max_length=3, help_text="ISO 4217, as USD.")
+    timezone = PlainTextField(max_length=64, help_text="IANA, as Europe/Berlin.")
+    billing_email = EmailAddressField(
+        required=False, help_text="Where bills go. Default: the owner's."
+    )
+
+
+class WorkspaceSerializer(StrictSerializer):
+    id = serializers.UUIDField(read_only=True)
+    name = PlainTextField(max_length=200)
+    owner_email = serializers.EmailField(read_only=True, allow_null=True)
+    status = serializers.ChoiceField(choices=Workspace.Status.choices)
+    suspension_reason = serializers.SerializerMethodField()
+    tier = PlainTextField(source="tier.name", max_length=40)
+    currency = PlainTextField(max_length=3)
+    timezone = PlainTextField(max_length=64)
+    billing_email = EmailAddressField()
+    billing_name = PlainTextField(max_length=200, allow_blank=True)
+    address_line1 = PlainTextField(max_length=200, allow_blank=True)
+    address_line2 = PlainTextField(max_length=200, allow_blank=True)
+    address_city = PlainTextField(max_length=100, allow_blank=True)
+    address_state = PlainTextField(max_length=100, allow_blank=True)
+    address_postal_code = PlainTextField(max_length=20, allow_blank=True)
+    address_country = serializers.RegexField(
+        r"^([A-Z]{2})?\Z", max_length=2, allow_blank=True, help_text="ISO 3166, as DE."
+    )
+    tax_id = PlainTextField(max_length=40, allow_blank=True)
+    created_at = AwareDateTimeField(read_only=True)
+
+    def get_suspension_reason(self, workspace: Workspace) -> str | None:
+        return workspace.suspension_reason or None
+
+
+class BillingSettingsSerializer(StrictSerializer):
+    workspace_id = serializers.UUIDField(read_only=True)
+    usage_limit_monthly = ExactDecimalField(
+        whole_digits=14,
+        decimals=4,
+        shown=2,
+        minimum=Decimal(0),
+        allow_null=True,
+        help_text="Spend on usage in one period, in the workspace's currency. null: no limit.",
+    )
+    alert_threshold_percentage = ExactDecimalField(
+        whole_digits=3, decimals=4, shown=0, minimum=Decimal("0.0001"), maximum=Decimal(100)
+    )
+    auto_pause_on_limit = FlagField()
+    markup_percentage = ExactDecimalField(
+        whole_digits=3,
+        decimals=4,
+        shown=0,
+        minimum=Decimal(0),
+        allow_null=True,
+        help_text="null: the platform's markup.",
+    )
+    collection_method = serializers.ChoiceField(
+        choices=WorkspaceBillingSettings.CollectionMethod.choices
+    )
+    payment_terms_days = WholeNumberField(min_value=0, max_value=365)
+
+
+class NewMemberSerializer(StrictSerializer):
+    email = EmailAddressField()
+    role = serializers.ChoiceField(
+        choices=WorkspaceMember.Role.choices, default=WorkspaceMember.Role.VIEWER
+    )
+
+
+class MemberSerializer(serializers.Serializer):
+    email = serializers.EmailField(source="user.email")
+    name = serializers.CharField(source="user.name")
+    role = serializers.ChoiceField(choices=WorkspaceMember.Role.choices)
+    created_at = AwareDateTimeField()
+
+
+class PeriodSerializer(serializers.Serializer):
+    """A period read with `billing.queries.with_totals` and its workspace."""
+
+    id = serializers.UUIDField()
+    workspace_id = serializers.UUIDField()
+    period_start = AwareDateTimeField()
+    period_end = AwareDateTimeField(help_text="Exclusive.")
+    currency = serializers.CharField(source="workspace.currency")
+    subtotal = ExactDecimalField(source="live_subtotal", help_text="Usage, unrounded.")
+    subscription_fee = serializers.SerializerMethodField()
+    credit_brought_forward = ExactDecimalField(
+        help_text="Zero or negative: what the last period owed back."
+    )
+    total_amount = ExactDecimalField(source="live_total")
+    status = serializers.ChoiceField(choices=BillingPeriod.Status.choices)
+    stripe_invoice_id = serializers.CharField(allow_null=True)
+    finalized_at = AwareDateTimeField(allow_null=True)
+    paid_at = AwareDateTimeField(allow_null=True)
+
+    def get_subscription_fee(self, period: BillingPeriod) -> str:
+        fee: Decimal = period.live_fee  # type: ignore[attr-defined]
+        return currency_text(fee, period.workspace.currency)
+
+
+def currency_text(amount: Decimal, currency: str) -> str:
+    """An amount with the decimals of its currency, and more only where it has more."""
+    places = exponent(currency)
+    return decimal_text(amount, max(places, 10), shown=places)

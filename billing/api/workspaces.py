@@ -1,0 +1,153 @@
+"""Workspaces: made by internal services, read by their own members too."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone as clock
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import visible, visible_or_404
+from billing.api.serializers import (
+    BillingSettingsSerializer,
+    MemberSerializer,
+    NewMemberSerializer,
+    NewWorkspaceSerializer,
+    WorkspaceSerializer,
+)
+from billing.api.views import ApiView
+from billing.errors import BillingError
+from billing.models import ServiceKey, Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.services import workspaces
+
+# Whoever works with a workspace may look at it.
+_READ = ("workspaces:write", "usage:read", "billing:read")
+
+
+class KeyIsBound(BillingError):
+    status = 403
+    code = "key_is_bound"
+
+
+class WorkspaceFilter(django_filters.FilterSet):
+    status = django_filters.ChoiceFilter(choices=Workspace.Status.choices)
+    currency = django_filters.CharFilter(max_length=3)
+    tier = django_filters.CharFilter(field_name="tier__name", max_length=40)
+
+
+def _with_owner(queryset: "QuerySet[Workspace]") -> "QuerySet[Workspace]":
+    owners = WorkspaceMember.objects.filter(
+        workspace=OuterRef("pk"), role=WorkspaceMember.Role.OWNER
+    ).order_by("pk")
+    return queryset.select_related("tier").annotate(
+        owner_email=Subquery(owners.values("user__email")[:1])
+    )
+
+
+class WorkspaceList(ApiView, ListAPIView):
+    required_scopes = {"GET": _READ, "POST": "workspaces:write"}
+    lists = True
+    serializer_class = WorkspaceSerializer
+    filterset_class = WorkspaceFilter
+    ordering = ("-created_at", "-id")
+
+    def get_queryset(self) -> "QuerySet[Workspace]":
+        return visible(_with_owner(Workspace.objects.all()), self.request, workspace="pk")
+
+    def post(self, request: Request) -> Response:
+        facts = self.read(NewWorkspaceSerializer)
+        workspace_id: UUID | None = facts.pop("id")
+        bound_to = request.auth.workspace_id if isinstance(request.auth, ServiceKey) else None
+        if bound_to is not None and bound_to != workspace_id:
+            raise KeyIsBound(f"This key is bound to workspace {bound_to} and makes no others.")
+        workspace, created = workspaces.create_workspace(
+            workspace_id=workspace_id, now=clock.now(), **facts
+        )
+        return Response(
+            _shown(request, workspace.pk),
+            status=201 if created else 200,
+            headers={"Location": request.build_absolute_uri(f"{request.path}{workspace.pk}/")},
+        )
+
+
+class WorkspaceDetail(ApiView):
+    required_scopes = {"GET": _READ, "PATCH": "workspaces:write"}
+    serializer_class = WorkspaceSerializer
+
+    def get(self, request: Request, workspace_id: UUID) -> Response:
+        return Response(_shown(request, workspace_id))
+
+    def patch(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = visible_or_404(
+            Workspace.objects.all(), request, workspace="pk", pk=workspace_id
+        )
+        changes = self.read(WorkspaceSerializer, partial=True)
+        if "tier" in changes:
+            changes["tier"] = changes["tier"]["name"]
+        workspaces.update_workspace(workspace_id=workspace.pk, changes=changes, now=clock.now())
+        return Response(_shown(request, workspace_id))
+
+
+def _shown(request: Request, workspace_id: UUID) -> dict[str, Any]:
+    workspace = visible_or_404(
+        _with_owner(Workspace.objects.all()), request, workspace="pk", pk=workspace_id
+    )
+    return dict(WorkspaceSerializer(workspace).data)
+
+
+class BillingSettings(ApiView):
+    required_scopes = {
+        "GET": ("workspaces:write", "billing:read"),
+        "PUT": "workspaces:write",
+        "PATCH": "workspaces:write",
+    }
+    serializer_class = BillingSettingsSerializer
+
+    def get(self, request: Request, workspace_id: UUID) -> Response:
+        return Response(BillingSettingsSerializer(self._settings(workspace_id)).data)
+
+    def put(self, request: Request, workspace_id: UUID) -> Response:
+        """Sets the terms given; terms left out stay as they are."""
+        self._settings(workspace_id)
+        settings = workspaces.update_billing_settings(
+            workspace_id=workspace_id,
+            changes=self.read(BillingSettingsSerializer, partial=True),
+            now=clock.now(),
+        )
+        return Response(BillingSettingsSerializer(settings).data)
+
+    patch = put
+
+    def _settings(self, workspace_id: UUID) -> WorkspaceBillingSettings:
+        workspace = visible_or_404(
+            Workspace.objects.select_related("billing_settings"),
+            self.request,
+            workspace="pk",
+            pk=workspace_id,
+        )
+        return workspace.billing_settings
+
+
+class MemberList(ApiView, ListAPIView):
+    required_scopes = {"GET": ("workspaces:write", "billing:read"), "POST": "workspaces:write"}
+    lists = True
+    serializer_class = MemberSerializer
+    ordering = ("id",)
+
+    def get_queryset(self) -> "QuerySet[WorkspaceMember]":
+        return WorkspaceMember.objects.filter(workspace=self._workspace()).select_related("user")
+
+    def post(self, request: Request, workspace_id: UUID) -> Response:
+        workspace = self._workspace()
+        facts = self.read(NewMemberSerializer)
+        known = workspace.memberships.filter(user__email__iexact=facts["email"]).exists()
+        member = workspaces.add_member(workspace=workspace, **facts)
+        return Response(MemberSerializer(member).data, status=200 if known else 201)
+
+    def _workspace(self) -> Workspace:
+        return visible_or_404(
+            Workspace.objects.all(), self.request, workspace="pk", pk=self.kwargs["workspace_id"]
+        )

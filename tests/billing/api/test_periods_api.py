@@ -1,0 +1,95 @@
+import datetime as dt
+from uuid import uuid4
+
+import pytest
+from apikit import NOW, Caller, refusal, workspace
+
+from billing.models import BillingPeriod, PeriodCounter
+from billing.services.periods import open_period
+
+pytestmark = pytest.mark.django_db
+
+
+def period_of(owner, at: dt.datetime = NOW) -> BillingPeriod:
+    return open_period(workspace_id=owner.pk, at=at, now=NOW)
+
+
+def test_a_current_period_shows_live_totals():
+    period = period_of(workspace())
+    PeriodCounter.objects.filter(period=period, slot=2).update(final_cost="12.34")
+
+    shown = Caller("billing:read").get(f"billing-periods/{period.pk}/").json()
+
+    assert shown == {
+        "id": str(period.pk),
+        "workspace_id": str(period.workspace_id),
+        "period_start": "2026-10-31T23:00:00Z",
+        "period_end": "2026-11-30T23:00:00Z",
+        "currency": "USD",
+        "subtotal": "12.3400000000",
+        "subscription_fee": "49.00",
+        "credit_brought_forward": "0.0000000000",
+        "total_amount": "61.3400000000",
+        "status": "current",
+        "stripe_invoice_id": None,
+        "finalized_at": None,
+        "paid_at": None,
+    }
+
+
+def test_the_fee_has_the_decimals_of_its_currency():
+    period = period_of(workspace(currency="JPY"))
+
+    shown = Caller("billing:read").get(f"billing-periods/{period.pk}/").json()
+
+    assert (shown["subscription_fee"], shown["total_amount"]) == ("7000", "7000.0000000000")
+
+
+def test_periods_are_filtered_and_listed_in_one_query(django_assert_num_queries):
+    acme, globex = workspace("acme"), workspace("globex")
+    october = dt.datetime(2026, 10, 10, tzinfo=dt.UTC)
+    periods = [period_of(acme), period_of(acme, october), period_of(globex)]
+    BillingPeriod.objects.filter(pk=periods[1].pk).update(status="finalized", finalized_at=NOW)
+    caller = Caller("billing:read")
+
+    def found(**query: object) -> list[str]:
+        return [row["id"] for row in caller.get("billing-periods/", **query).json()["results"]]
+
+    assert found(workspace_id=acme.pk) == [str(periods[0].pk), str(periods[1].pk)]
+    assert found(status="finalized") == [str(periods[1].pk)]
+    assert found(workspace_id=acme.pk, ended_before="2026-11-01T00:00:00+01:00") == [
+        str(periods[1].pk)
+    ]
+    assert found(workspace_id=uuid4()) == []
+    with django_assert_num_queries(1):
+        assert len(found()) == 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"workspace_id": "1"}, {"status": "closed"}, {"ended_before": "2026-11-01T00:00:00"}],
+)
+def test_bad_filters_are_refused(query):
+    assert refusal(Caller("billing:read").get("billing-periods/", **query)) == (
+        400,
+        "invalid_parameter",
+    )
+
+
+def test_another_workspaces_period_does_not_exist():
+    acme, globex = workspace("acme"), workspace("globex")
+    mine, theirs = period_of(acme), period_of(globex)
+    caller = Caller(workspace_id=acme.pk)
+
+    assert caller.get(f"billing-periods/{mine.pk}/").status_code == 200
+    assert refusal(caller.get(f"billing-periods/{theirs.pk}/")) == (404, "not_found")
+    listed = caller.get("billing-periods/").json()["results"]
+    assert [row["id"] for row in listed] == [str(mine.pk)]
+    assert caller.get("billing-periods/", workspace_id=globex.pk).json()["results"] == []
+
+
+def test_periods_need_the_billing_scope():
+    caller = Caller("usage:read", "usage:write", "workspaces:write")
+
+    assert refusal(caller.get("billing-periods/")) == (403, "missing_scope")
+    assert refusal(caller.get(f"billing-periods/{uuid4()}/")) == (403, "missing_scope")

@@ -1,0 +1,315 @@
+from uuid import uuid4
+
+import pytest
+from apikit import Caller, problem_of, refusal, workspace
+from django.test import Client
+
+from billing.models import User, Workspace
+from billing.services.builtins import ensure_builtins
+from billing.services.periods import open_period
+
+pytestmark = pytest.mark.django_db
+ACME = {
+    "id": "11111111-1111-4111-8111-111111111111",
+    "name": "Acme",
+    "owner_email": "owner@acme.test",
+    "tier": "starter",
+    "currency": "USD",
+    "timezone": "Europe/Berlin",
+}
+
+
+@pytest.fixture
+def platform() -> Caller:
+    ensure_builtins()
+    return Caller("workspaces:write")
+
+
+def test_a_new_workspace_is_made_with_its_owner_and_terms(platform):
+    made = platform.post("workspaces/", ACME)
+
+    assert made.status_code == 201
+    assert made["Location"].endswith(f"/api/v1/workspaces/{ACME['id']}/")
+    body = made.json()
+    assert {name: body[name] for name in ACME} == ACME
+    assert body["status"] == "active"
+    assert body["suspension_reason"] is None
+    assert body["billing_email"] == "owner@acme.test"
+    assert body["created_at"].endswith("Z")
+    assert User.objects.get().email == "owner@acme.test"
+
+
+def test_the_same_workspace_again_changes_nothing(platform):
+    first = platform.post("workspaces/", ACME)
+    again = platform.post("workspaces/", ACME)
+
+    assert again.status_code == 200
+    assert again.json() == first.json()
+    assert Workspace.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"name": "Globex"}, {"tier": "pro"}, {"owner_email": "else@acme.test"}]
+)
+def test_a_taken_id_with_other_facts_is_refused(platform, other):
+    platform.post("workspaces/", ACME)
+
+    assert refusal(platform.post("workspaces/", ACME | other)) == (409, "already_exists")
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "pointer"),
+    [
+        ({"tier": "gold"}, "unknown_tier", "/tier"),
+        ({"currency": "XXX"}, "unknown_currency", "/currency"),
+        ({"currency": "usd"}, "unknown_currency", "/currency"),
+        ({"currency": "CHF"}, "no_price_in_currency", "/currency"),
+        ({"timezone": "Mars/Olympus"}, "unknown_timezone", "/timezone"),
+        ({"timezone": "../../etc/passwd"}, "unknown_timezone", "/timezone"),
+        ({"name": ""}, "blank", "/name"),
+        ({"name": "A\u0007"}, "invalid_text", "/name"),
+        ({"name": "A" * 201}, "max_length", "/name"),
+        ({"name": None}, "null", "/name"),
+        ({"name": ["Acme"]}, "invalid_text", "/name"),
+        ({"owner_email": "nobody"}, "invalid_email", "/owner_email"),
+        ({"id": "1"}, "invalid", "/id"),
+        ({"curency": "USD"}, "unknown_field", "/curency"),
+    ],
+)
+def test_what_is_not_acceptable_is_named(platform, change, code, pointer):
+    refused = platform.post("workspaces/", ACME | change)
+
+    problem = problem_of(refused)
+    assert refused.status_code == 400
+    assert [(error["code"], error["pointer"]) for error in problem["errors"]] == [(code, pointer)]
+    assert Workspace.objects.count() == 0
+
+
+def test_every_fault_is_named_at_once(platform):
+    problem = problem_of(platform.post("workspaces/", {"name": ""}))
+
+    assert problem["code"] == "invalid"
+    assert {error["pointer"] for error in problem["errors"]} == {
+        "/name",
+        "/owner_email",
+        "/tier",
+        "/currency",
+        "/timezone",
+    }
+
+
+def test_a_bound_key_makes_no_other_workspace():
+    acme = workspace()
+    bound = Caller("workspaces:write", workspace_id=acme.pk)
+
+    assert refusal(bound.post("workspaces/", {**ACME, "id": str(uuid4())})) == (403, "key_is_bound")
+    assert bound.post("workspaces/", {**ACME, "id": str(acme.pk)}).status_code == 200
+
+
+def test_workspaces_are_listed_newest_first_in_few_queries(
+    platform, django_assert_num_queries, django_assert_max_num_queries
+):
+    for name in ("acme", "globex", "initech"):
+        workspace(name)
+    platform.get("workspaces/")
+
+    with django_assert_num_queries(1):
+        listed = platform.get("workspaces/", limit=2).json()
+
+    assert len(listed["results"]) == 2
+    with django_assert_num_queries(1):
+        rest = platform.client.get(listed["next"]).json()
+    assert len(rest["results"]) == 1
+    assert rest["next"] is None
+    assert platform.client.get(rest["previous"]).json()["results"] == listed["results"]
+    names = [row["name"] for row in listed["results"] + rest["results"]]
+    assert sorted(names) == ["Acme", "Globex", "Initech"]
+
+
+def test_workspaces_are_filtered(platform):
+    workspace("acme")
+    workspace("globex", currency="JPY")
+
+    found = platform.get("workspaces/", currency="JPY", tier="starter", status="active").json()
+
+    assert [row["name"] for row in found["results"]] == ["Globex"]
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "0"}, {"limit": "1001"}, {"limit": "ten"}, {"cursor": "x"}, {"stat": "a"}]
+)
+def test_bad_parameters_of_a_list_are_named(platform, query):
+    problem = problem_of(platform.get("workspaces/", **query))
+
+    assert (problem["status"], problem["code"]) == (400, "invalid_parameter")
+    assert [error["parameter"] for error in problem["errors"]] == list(query)
+
+
+def test_a_workspace_is_changed_in_what_is_named(platform):
+    acme = workspace()
+
+    changed = platform.patch(
+        f"workspaces/{acme.pk}/",
+        {"tier": "pro", "address_city": "Berlin", "address_country": "DE", "status": "suspended"},
+    ).json()
+
+    assert (changed["tier"], changed["address_city"], changed["name"]) == ("pro", "Berlin", "Acme")
+    assert (changed["status"], changed["suspension_reason"]) == ("suspended", "manual")
+    assert platform.get(f"workspaces/{acme.pk}/").json() == changed
+
+
+def test_a_workspace_that_was_read_may_be_sent_back(platform):
+    acme = workspace()
+    read = platform.get(f"workspaces/{acme.pk}/").json()
+
+    sent = platform.patch(f"workspaces/{acme.pk}/", read | {"billing_name": "Acme GmbH"})
+
+    assert sent.status_code == 200
+    assert sent.json() == read | {"billing_name": "Acme GmbH"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"timezone": "Asia/Tokyo"}, 409, "timezone_in_use"),
+        ({"currency": "EUR"}, 409, "currency_in_use"),
+        ({"tier": "gold"}, 400, "unknown_tier"),
+        ({"status": "asleep"}, 400, "invalid"),
+        ({"address_country": "de"}, 400, "invalid"),
+        ({"billing_email": ""}, 400, "invalid"),
+    ],
+)
+def test_changes_that_are_refused_change_nothing(platform, change, status, code):
+    acme = workspace()
+    open_period(workspace_id=acme.pk, at=acme.created_at, now=acme.created_at)
+    before = platform.get(f"workspaces/{acme.pk}/").json()
+
+    assert refusal(platform.patch(f"workspaces/{acme.pk}/", change)) == (status, code)
+    assert platform.get(f"workspaces/{acme.pk}/").json() == before
+
+
+def test_billing_settings_are_read_and_put(platform):
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/billing-settings/"
+
+    assert platform.get(path).json() == {
+        "workspace_id": str(acme.pk),
+        "usage_limit_monthly": None,
+        "alert_threshold_percentage": "80",
+        "auto_pause_on_limit": True,
+        "markup_percentage": None,
+        "collection_method": "charge_automatically",
+        "payment_terms_days": 14,
+    }
+    put = platform.put(
+        path,
+        b'{"usage_limit_monthly": 500, "alert_threshold_percentage": "75.5",'
+        b' "auto_pause_on_limit": false, "markup_percentage": 12.5,'
+        b' "collection_method": "send_invoice", "payment_terms_days": 30}',
+    )
+    assert put.status_code == 200
+    assert put.json() == platform.get(path).json()
+    assert put.json() == {
+        "workspace_id": str(acme.pk),
+        "usage_limit_monthly": "500.00",
+        "alert_threshold_percentage": "75.5",
+        "auto_pause_on_limit": False,
+        "markup_percentage": "12.5",
+        "collection_method": "send_invoice",
+        "payment_terms_days": 30,
+    }
+
+
+def test_terms_that_are_left_out_stay(platform):
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/billing-settings/"
+    platform.put(path, {"usage_limit_monthly": "500.00", "markup_percentage": "10"})
+
+    put = platform.put(path, {"markup_percentage": None}).json()
+
+    assert (put["usage_limit_monthly"], put["markup_percentage"]) == ("500.00", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("usage_limit_monthly", "-1"),
+        ("usage_limit_monthly", "1.00001"),
+        ("usage_limit_monthly", "1e15"),
+        ("usage_limit_monthly", "NaN"),
+        ("usage_limit_monthly", ""),
+        ("usage_limit_monthly", {}),
+        ("alert_threshold_percentage", "0"),
+        ("alert_threshold_percentage", "100.1"),
+        ("alert_threshold_percentage", None),
+        ("markup_percentage", "-0.1"),
+        ("markup_percentage", "1000"),
+        ("auto_pause_on_limit", "true"),
+        ("auto_pause_on_limit", None),
+        ("collection_method", "cash"),
+        ("payment_terms_days", -1),
+        ("payment_terms_days", 366),
+        ("payment_terms_days", "14"),
+        ("payment_terms_days", 14.5),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused(platform, name, value):
+    acme = workspace()
+
+    refused = platform.put(f"workspaces/{acme.pk}/billing-settings/", {name: value})
+
+    assert refused.status_code == 400
+    assert problem_of(refused)["errors"][0]["pointer"] == f"/{name}"
+
+
+def test_members_are_added_once_and_listed(platform):
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/members/"
+
+    added = platform.post(path, {"email": "Ann@acme.test", "role": "admin"})
+    again = platform.post(path, {"email": "ann@ACME.test", "role": "viewer"})
+
+    assert (added.status_code, again.status_code) == (201, 200)
+    assert added.json() == again.json()
+    listed = platform.get(path, limit=1).json()
+    assert [row["email"] for row in listed["results"]] == ["owner@acme.test"]
+    rest = platform.client.get(listed["next"]).json()
+    assert [(row["email"], row["role"]) for row in rest["results"]] == [("ann@acme.test", "admin")]
+    assert refusal(platform.post(path, {"email": "x", "role": "king"})) == (400, "invalid")
+
+
+PATHS = ["", "billing-settings/", "members/"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_another_workspace_does_not_exist_for_a_bound_key(path):
+    acme, globex = workspace("acme"), workspace("globex")
+    caller = Caller(workspace_id=acme.pk)
+
+    assert caller.get(f"workspaces/{acme.pk}/{path}").status_code == 200
+    for other in (globex.pk, uuid4()):
+        assert refusal(caller.get(f"workspaces/{other}/{path}")) == (404, "not_found")
+        method = "POST" if path == "members/" else "PATCH"
+        assert refusal(caller.send(method, f"workspaces/{other}/{path}", {})) == (404, "not_found")
+    assert [row["name"] for row in caller.get("workspaces/").json()["results"]] == ["Acme"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_members_read_their_own_workspace_only(path):
+    acme, globex = workspace("acme"), workspace("globex")
+    client = Client()
+    client.force_login(acme.members.get())
+
+    assert client.get(f"/api/v1/workspaces/{acme.pk}/{path}").status_code == 200
+    assert client.get(f"/api/v1/workspaces/{globex.pk}/{path}").status_code == 404
+    listed = client.get("/api/v1/workspaces/").json()["results"]
+    assert [row["name"] for row in listed] == ["Acme"]
+
+
+@pytest.mark.parametrize("path", ["workspaces/", *(f"workspaces/{uuid4()}/{p}" for p in PATHS)])
+def test_other_scopes_are_not_enough(path):
+    caller = Caller("usage:write")
+
+    assert refusal(caller.get(path)) == (403, "missing_scope")
+    method = "POST" if path in ("workspaces/",) or path.endswith("members/") else "PATCH"
+    assert refusal(caller.send(method, path, {})) == (403, "missing_scope")
