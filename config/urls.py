@@ -6,6 +6,7 @@ from django.urls import include, path
 _apps = ["billing", "usage", "invoices", "analytics"]
 
 urlpatterns = [
+    path("", include("config.health")),
     path("admin/", admin.site.urls),
     *(path("api/v1/", include(f"{app}.api.urls")) for app in _apps),
     *(path("", include(f"{app}.urls")) for app in _apps),

@@ -72,17 +72,21 @@ def redis_urls() -> RedisAddress:
 def stripe() -> StripeAccess:
     """Stripe as `STRIPE_SECRET_KEY` and `STRIPE_API_BASE` say, else the sandbox, running or not.
 
-    Without a key nothing ever leaves the machine: a sandbox that is down has an
+    Without these nothing ever leaves the machine: a sandbox that is down has an
     address that refuses connections.
     """
     secret_key = os.environ.get("STRIPE_SECRET_KEY", "").strip()
-    if secret_key:
-        api_base = os.environ.get("STRIPE_API_BASE", "").strip() or "https://api.stripe.com"
-        return StripeAccess(api_base=api_base.rstrip("/"), secret_key=secret_key, is_sandbox=False)
+    api_base = os.environ.get("STRIPE_API_BASE", "").strip().rstrip("/")
+    if secret_key or api_base:
+        return StripeAccess(
+            api_base=api_base or "https://api.stripe.com",
+            secret_key=secret_key or SANDBOX_KEY,
+            is_sandbox=False,
+        )
     try:
         state = json.loads(sandbox_file(local_dir()).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return StripeAccess(api_base="http://127.0.0.1:9", secret_key=SANDBOX_KEY, is_sandbox=True)
+        state = {"api_base": "http://127.0.0.1:9"}
     return StripeAccess(api_base=state["api_base"], secret_key=SANDBOX_KEY, is_sandbox=True)
 
 

@@ -1,0 +1,194 @@
+"""The parts of the system, in the order of their start, and back."""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from config import embedded
+from config.embedded import service
+from config.embedded.files import write_atomically
+from config.embedded.postgres import PostgresService
+from config.embedded.redis import RedisService
+from config.embedded.service import Service
+from config.launcher import children
+from config.launcher.children import Child
+from config.launcher.errors import LauncherError
+from config.launcher.instance import remember
+from config.launcher.options import Options
+from config.launcher.ports import require_free, sandbox_port
+from config.launcher.terminal import complain, say, step, tail
+
+_READY_SECONDS = 90
+_POLL_SECONDS = 0.1
+# Requests and tasks get this long to finish; a task that is cut short runs again.
+_WEB_PATIENCE_SECONDS = 4
+_TASKS_PATIENCE_SECONDS = 3
+_SERVERS_PATIENCE_SECONDS = 20
+
+
+class Stack:
+    """Everything that one launcher started."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.servers: list[Service] = []
+        self.has_started = False
+        self.sandbox: list[Child] = []
+        self.web: list[Child] = []
+        self.tasks: list[Child] = []
+        self.environment = {
+            **os.environ,
+            "LOCAL_DIR": str(options.local_dir),
+            "PORT": str(options.port),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @property
+    def children(self) -> list[Child]:
+        return [*self.sandbox, *self.web, *self.tasks]
+
+    def start(self) -> None:
+        """Start every part; returns when the web server says it is ready."""
+        require_free(self.options.bind_host, self.options.port)
+        self.has_started = True
+        self._start_servers()
+        if self.options.own_stripe:
+            self._start_sandbox()
+        prepare = ["config.launcher.prepare"]
+        if self.options.is_loopback and self.options.stripe_is_local:
+            prepare.append("--register-webhook")
+        if self._command(*prepare):
+            raise LauncherError("the database could not be made ready.")
+        with step("Starting web, worker and beat"):
+            self._start_web()
+            self._start_tasks()
+            self._wait_until_ready()
+
+    def load_demo(self) -> None:
+        """Load the demo's data; the command shows its progress and says how to log in."""
+        if self._command("manage", "load_demo"):
+            raise LauncherError("loading the demo's data failed.")
+
+    def watch(self) -> None:
+        """Return only by an exception: LauncherError as soon as a part ends."""
+        while True:
+            children.require_running(self.children)
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Stop every part, those that use others first."""
+        if not self.has_started:
+            return
+        say("Stopping ...")
+        beat = [child for child in self.tasks if child.name == "beat"]
+        children.stop([*beat, *self.web], patience_seconds=_WEB_PATIENCE_SECONDS)
+        children.stop(self.tasks, patience_seconds=_TASKS_PATIENCE_SECONDS)
+        children.stop(self.sandbox, patience_seconds=_TASKS_PATIENCE_SECONDS)
+        embedded.sandbox_file(self.options.local_dir).unlink(missing_ok=True)
+        deadline = time.monotonic() + _SERVERS_PATIENCE_SECONDS
+        for server in reversed(self.servers):
+            if not service.release(server, timeout_seconds=deadline - time.monotonic()):
+                complain(
+                    f"{server.title} goes on: it is in use by another process, or busy stopping."
+                )
+        say("Stopped.")
+
+    def _start_servers(self) -> None:
+        if self.options.own_database:
+            self.servers.append(PostgresService(self.options.local_dir))
+        if self.options.own_redis:
+            self.servers.append(RedisService(self.options.local_dir))
+        for server in self.servers:
+            with step(f"Starting {server.title}"):
+                service.ensure_running(server)
+
+    def _start_sandbox(self) -> None:
+        state_dir = self.options.local_dir / "stripe"
+        state_dir.mkdir(mode=0o700, exist_ok=True)
+        port = sandbox_port(state_dir / "port", web_port=self.options.port)
+        port_file = self.options.local_dir / "run" / "sandbox.port"
+        port_file.unlink(missing_ok=True)
+        command = ["stripe_sandbox", f"--port={port}", f"--state-dir={state_dir}"]
+        command += [f"--port-file={port_file}", f"--key={embedded.SANDBOX_KEY}"]
+        self.sandbox = [self._child("sandbox", command)]
+        with step("Starting the Stripe sandbox"):
+            while not port_file.exists():
+                children.require_running(self.sandbox)
+                time.sleep(_POLL_SECONDS)
+        write_atomically(
+            embedded.sandbox_file(self.options.local_dir),
+            json.dumps({"api_base": f"http://127.0.0.1:{port}"}),
+        )
+
+    def _start_web(self) -> None:
+        command = ["gunicorn", "config.wsgi:application", f"--bind={self.options.bind}"]
+        command += ["--worker-class=gthread", f"--workers={self.options.web_workers}"]
+        command += [f"--threads={self.options.web_threads}", "--keep-alive=75", "--timeout=60"]
+        command += [f"--graceful-timeout={_WEB_PATIENCE_SECONDS - 1}", "--no-control-socket"]
+        if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk
+            command.append("--worker-tmp-dir=/dev/shm")
+        self.web = [self._child("web", command)]
+
+    def _start_tasks(self) -> None:
+        worker = ["celery", "--app=config", "worker", "--loglevel=INFO", "--hostname=billing@%h"]
+        worker += [f"--concurrency={self.options.task_processes}", "--max-tasks-per-child=200"]
+        worker += ["--without-gossip", "--without-mingle"]
+        beat = ["celery", "--app=config", "beat", "--loglevel=INFO", "--pidfile="]
+        beat.append(f"--schedule={self.options.local_dir / 'run' / 'celerybeat-schedule'}")
+        self.tasks = [self._child("worker", worker), self._child("beat", beat)]
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            children.require_running(self.children)
+            problem = self._why_not_ready()
+            if problem is None:
+                return
+            if time.monotonic() > deadline:
+                log = self.web[0].log
+                raise LauncherError(f"the web server is not ready: {problem}; {log}:\n{tail(log)}")
+            time.sleep(_POLL_SECONDS)
+
+    def _why_not_ready(self) -> str | None:
+        request = urllib.request.Request(  # noqa: S310 - our own http address
+            f"{self.options.url}/readyz", headers={"Host": f"localhost:{self.options.port}"}
+        )
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with direct.open(request, timeout=5):
+                return None
+        except urllib.error.HTTPError as error:
+            return f"/readyz answers {error.code}"
+        except OSError as error:
+            return str(error)
+
+    def _child(self, name: str, command: list[str]) -> Child:
+        log = self.options.local_dir / "log" / f"{name}.log"
+        child = children.start(name, command, log=log, environment=self.environment)
+        remember(self.options.local_dir, url=self.options.url, children=[*self.children, child])
+        return child
+
+    def _command(self, *command: str) -> int:
+        # Its terminal is the user's: no log lines among the progress.
+        return children.run(command, environment={"LOG_LEVEL": "WARNING", **self.environment})
+
+
+def print_summary(options: Options) -> None:
+    """Where everything is, once it runs."""
+    stripe = embedded.stripe()
+    parts = [
+        ("Pages", options.url),
+        ("Admin", f"{options.url}/admin/"),
+        ("API", f"{options.url}/api/docs/"),
+        ("Stripe", f"{stripe.api_base}{' (sandbox)' if options.own_stripe else ''}"),
+        ("Data, logs", f"{options.local_dir}, {options.local_dir / 'log'}"),
+    ]
+    say()
+    for label, text in parts:
+        say(f"  {label:<11} {text}")
+    say()
+    say("Running. Ctrl-C stops everything." if sys.stdout.isatty() else "Running.")
