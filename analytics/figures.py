@@ -21,6 +21,7 @@ from analytics.charts import (
 )
 from billing.formats import money, words
 from billing.money import ZERO
+from usage.resources import resource
 
 _BUILT_IN = {"call_minutes": 1, "transcription": 2, "synthesis": 3, "storage": 4}
 _STATUS = {
@@ -42,6 +43,10 @@ def colour_numbers(resource_types: Sequence[str]) -> dict[str, int]:
     return {**_BUILT_IN, OTHER: 8, **{name: 5 + turn % 3 for turn, name in enumerate(others)}}
 
 
+def _label(resource_type: str) -> str:
+    return "Other" if resource_type == OTHER else resource(resource_type).label
+
+
 def status_colour(status: str) -> int:
     return _STATUS.get(status, 8)
 
@@ -57,7 +62,7 @@ def spend_by_day(
     numbers = colour_numbers(list(drawn))
     figure, table, legend = by_day(
         days,
-        [Series(words(name), numbers[name], spend) for name, spend in drawn.items()],
+        [Series(_label(name), numbers[name], spend) for name, spend in drawn.items()],
         show=lambda amount: money(amount, currency),
         yaxis=money_axis(currency),
     )

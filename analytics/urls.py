@@ -1,6 +1,10 @@
 """Pages of analytics."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from analytics import pages
 
 app_name = "analytics"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("w/<uuid:workspace_id>/", pages.dashboard, name="dashboard"),
+]

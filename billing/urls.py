@@ -1,6 +1,13 @@
 """Pages of billing."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from billing import pages
 
 app_name = "billing"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("login/", pages.sign_in, name="login"),
+    path("logout/", pages.sign_out, name="logout"),
+    path("w/<uuid:workspace_id>/settings/", pages.settings, name="settings"),
+]

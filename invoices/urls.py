@@ -1,6 +1,14 @@
 """Pages of invoices."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from invoices import pages
 
 app_name = "invoices"
-urlpatterns: list[URLPattern] = []
+_INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
+urlpatterns = [
+    path("w/<uuid:workspace_id>/invoices/", pages.invoice_list, name="list"),
+    path(_INVOICE, pages.detail, name="detail"),
+    path(f"{_INVOICE}pdf/", pages.pdf, name="pdf"),
+    path(f"{_INVOICE}items/<uuid:item_id>/", pages.item_records, name="item"),
+]

@@ -19,9 +19,9 @@ def test_spend_by_day_stacks_the_largest_type_first_and_its_table_adds_up() -> N
         },
         currency="USD",
     )
-    assert [bar["name"] for bar in chart.figure["data"]] == ["Call minutes", "Synthesis"]
+    assert [bar["name"] for bar in chart.figure["data"]] == ["Call Minutes", "Voice Synthesis"]
     assert chart.figure["data"][0]["y"][:3] == ["1.0050000000", 0, "2.0000000000"]
-    assert chart.table.head == ["Day", "Call minutes", "Synthesis", "Total"]
+    assert chart.table.head == ["Day", "Call Minutes", "Voice Synthesis", "Total"]
     assert chart.table.rows == [
         ["1 Nov 2026", "$1.01", "$0.10", "$1.11"],
         ["3 Nov 2026", "$2.00", "$0.00", "$2.00"],

@@ -1,0 +1,75 @@
+"""The overview page's content: which period, its invoices, and what needs attention."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from analytics.banners import banners
+from analytics.period_view import PeriodView
+from billing.models import BillingPeriod, WorkspaceMember
+from billing.queries import with_totals
+from invoices.models import Invoice
+from usage.models import VoiceAgent
+
+RECENT_INVOICES = 6
+# Periods offered for choice; older ones are reached through their invoices.
+MOST_PERIODS = 24
+
+
+def periods_of(workspace_id: UUID) -> list[BillingPeriod]:
+    """Newest first, with their totals and what their labels need."""
+    periods = BillingPeriod.objects.filter(workspace_id=workspace_id)
+    return list(
+        with_totals(periods)
+        .select_related("workspace", "tier", "invoice")
+        .order_by("-period_start")[:MOST_PERIODS]
+    )
+
+
+def chosen_period(
+    periods: list[BillingPeriod], chosen: UUID | None, now: dt.datetime
+) -> BillingPeriod | None:
+    """The one asked for, else the one that holds `now`, else the newest."""
+    for period in periods:
+        if period.pk == chosen if chosen else period.period_start <= now < period.period_end:
+            return period
+    return periods[0] if periods and not chosen else None
+
+
+def overview(
+    *,
+    membership: WorkspaceMember,
+    periods: list[BillingPeriod],
+    period: BillingPeriod | None,
+    now: dt.datetime,
+) -> dict[str, Any]:
+    """The template context of `analytics/dashboard.html`; nine queries for any amount of usage."""
+    workspace = membership.workspace
+    invoices = list(
+        Invoice.objects.filter(workspace=workspace)
+        .select_related("billing_period__workspace")
+        .order_by("-issued_at", "-id")[:RECENT_INVOICES]
+    )
+    context: dict[str, Any] = {"periods": periods, "period": period, "invoices": invoices}
+    spend = None
+    if period is not None:
+        view = PeriodView(membership, period, _before(periods, period), now)
+        context |= view.context()
+        spend = view.spend.total if period.period_start <= now < period.period_end else None
+    context["banners"] = banners(
+        membership=membership,
+        unpaid=list(
+            Invoice.objects.filter(
+                workspace=workspace, status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE]
+            ).order_by("issued_at", "id")[:100]
+        ),
+        spend=spend,
+        paused_by_limit=VoiceAgent.objects.filter(
+            workspace=workspace, paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT
+        ).count(),
+    )
+    return context
+
+
+def _before(periods: list[BillingPeriod], period: BillingPeriod) -> BillingPeriod | None:
+    return next((each for each in periods if each.period_end == period.period_start), None)

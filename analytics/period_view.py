@@ -1,0 +1,232 @@
+"""One period as its owner reads it: the bill, the limit, the forecast, figures and comparisons."""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+
+from analytics import breakdowns, figures
+from analytics.forecast import Forecast, forecast
+from analytics.overview import Calls, Spend, calls_between, days_of, spend_of_periods
+from billing import months
+from billing.formats import duration, exact_money, money, percent
+from billing.models import BillingPeriod, WorkspaceBillingSettings, WorkspaceMember
+from billing.money import ZERO, exponent
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Usage against the limit; amounts in the workspace's currency, lengths in percent."""
+
+    spend: Decimal
+    limit: Decimal
+    threshold: Decimal
+
+    @property
+    def used(self) -> Decimal:
+        return self.spend / self.limit if self.limit else Decimal(1)
+
+    @property
+    def fill(self) -> str:
+        return f"{min(max(self.used, ZERO), Decimal(1)) * 100:.1f}"
+
+    @property
+    def tick(self) -> str:
+        return f"{self.threshold:.2f}"
+
+    @property
+    def threshold_amount(self) -> Decimal:
+        return self.limit * self.threshold / 100
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(self.limit - self.spend, ZERO)
+
+    @property
+    def state(self) -> str:
+        if self.spend >= self.limit:
+            return "over"
+        return "near" if self.spend >= self.threshold_amount else ""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What the period costs; for one that runs so far, with the total it is heading for."""
+
+    usage: Decimal
+    fee: Decimal
+    credit: Decimal
+    tier: str
+    projected: Decimal | None
+
+    @property
+    def total(self) -> Decimal:
+        return self.usage + self.fee + self.credit
+
+
+@dataclass(frozen=True)
+class Stat:
+    label: str
+    value: str
+    hint: str
+
+
+class PeriodView:
+    """One period seen at one moment, beside the period before it."""
+
+    # `period` comes with its totals (`billing.queries.with_totals`).
+    def __init__(
+        self,
+        membership: WorkspaceMember,
+        period: BillingPeriod,
+        before: BillingPeriod | None,
+        now: dt.datetime,
+    ) -> None:
+        self.workspace = membership.workspace
+        self.terms: WorkspaceBillingSettings = self.workspace.billing_settings
+        self.currency = self.workspace.currency
+        self.period, self.before, self.now = period, before, now
+        self.days = days_of(period)
+        self.today = min(months.local_date(now, self.workspace.zone), self.days[-1])
+        self.running = period.period_start <= now < period.period_end
+        self._read_spend()
+        self._read_calls()
+
+    def _read_spend(self) -> None:
+        before = self.before
+        spends = spend_of_periods([each.pk for each in (self.period, before) if each])
+        self.spend = spends[self.period.pk]
+        self.spend_before = spends[before.pk] if before and spends[before.pk].total else None
+        # Like is compared with like: while this period runs, the same days of the one before.
+        self.compared: Spend | None = self.spend_before
+        if before and self.spend_before and self.running:
+            same_day = days_of(before)[0] + (self.today - self.days[0])
+            self.compared = self.spend_before.until(same_day)
+
+    def _read_calls(self) -> None:
+        tomorrow = dt.timedelta(days=1)
+        self.calls = calls_between(self.workspace.pk, self.days[0], self.days[-1] + tomorrow)
+        self.calls_before: Calls | None = None
+        if self.before:
+            start = days_of(self.before)[0]
+            same_day = start + (self.today - self.days[0])
+            until = min(self.days[0], same_day + tomorrow) if self.running else self.days[0]
+            self.calls_before = calls_between(self.workspace.pk, start, until)
+
+    def context(self) -> dict[str, Any]:
+        ahead = self._forecast()
+        bill = self._bill(ahead)
+        limit = self.terms.usage_limit_monthly
+        shown = {
+            "bill": bill,
+            "invoice": getattr(self.period, "invoice", None),
+            "last_day": self.days[-1],
+            "running": self.running,
+            "forecast": ahead,
+            "meter": Meter(bill.usage, limit, self.terms.alert_threshold_percentage)
+            if limit is not None and self.running
+            else None,
+            "comparison": self._comparison(),
+            "late": self.spend.before(self.days[0]),
+            "stats": self._stats(),
+            "has_usage": bool(self.spend.rows),
+            "has_calls": bool(self.calls.total),
+        }
+        return shown | self._charts(ahead) | self._breakdowns()
+
+    def _forecast(self) -> Forecast | None:
+        return forecast(
+            spend=self.spend.total,
+            full_days=[self.spend.by_day.get(day, ZERO) for day in self.days if day < self.today],
+            limit=self.terms.usage_limit_monthly,
+            period_start=self.period.period_start,
+            period_end=self.period.period_end,
+            now=self.now,
+        )
+
+    def _bill(self, ahead: Forecast | None) -> Bill:
+        period = self.period
+        fee: Decimal = period.live_fee  # type: ignore[attr-defined]
+        credit = period.credit_brought_forward
+        # A current period's usage is the sum of what is drawn, so that the page adds up.
+        usage = self.spend.total if period.is_current else period.subtotal
+        projected = ahead.at_end + fee + credit if ahead else None
+        return Bill(usage, fee, credit, period.tier.name, projected)
+
+    @property
+    def _month_before(self) -> str:
+        return self.before.label.split()[0] if self.before else ""
+
+    def _comparison(self) -> str:
+        if self.compared is None:
+            return ""
+        when = "by this day in" if self.running else "in"
+        change = breakdowns.changed(self.spend.total, self.compared.total)
+        then = money(self.compared.total, self.currency)
+        return f"It was {then} {when} {self._month_before} ({change})."
+
+    def _stats(self) -> list[Stat]:
+        calls, before = self.calls, self.calls_before
+        against = f"the same days of {self._month_before}" if self.running else self._month_before
+        hint = f"{before.total:,} in {against}" if before and before.total else "in this period"
+        per_call = self.spend.total / calls.total if calls.total else None
+        if per_call is not None:  # often less than a cent: two decimals more than the currency has
+            per_call = round(per_call, exponent(self.currency) + 2)
+        return [
+            Stat("Calls", f"{calls.total:,}", hint),
+            Stat("Call time", duration(calls.duration_seconds), "of ended calls"),
+            Stat("Success rate", percent(calls.success_rate), "completed of all that ended"),
+            Stat("Average call", duration(calls.average_seconds), "of ended calls"),
+            Stat("Usage per call", exact_money(per_call, self.currency), "usage / calls"),
+        ]
+
+    def _charts(self, ahead: Forecast | None) -> dict[str, Any]:
+        so_far = [day for day in self.days if day <= self.today]
+        before: list[Decimal] = []
+        if self.before and self.spend_before:
+            before = _daily(self.spend_before, days_of(self.before))
+        return {
+            "spend_by_day": figures.spend_by_day(
+                days=self.days,
+                by_type=self.spend.by_type_and_day(since=self.days[0]),
+                currency=self.currency,
+            ),
+            "spend_to_date": figures.spend_to_date(
+                days=self.days,
+                totals=_daily(self.spend, so_far),
+                before=before,
+                before_name=self.before.label if self.before else "",
+                limit=self.terms.usage_limit_monthly if self.running else None,
+                at_end=ahead.at_end if ahead else None,
+                currency=self.currency,
+            ),
+            "calls_by_day": figures.calls_by_day(
+                days=self.days, by_status=self.calls.by_status_and_day
+            ),
+            "peak_hours": figures.peak_hours(
+                by_hour=self.calls.by_hour, timezone=self.workspace.timezone
+            ),
+        }
+
+    def _breakdowns(self) -> dict[str, Any]:
+        usage = reverse("usage:records", args=[self.workspace.pk])
+        shared = {
+            "before_name": self._month_before[:3],
+            "currency": self.currency,
+            "link": f"{usage}?billing_period={self.period.pk}",
+        }
+        return {
+            "by_type": breakdowns.by_resource_type(self.spend, self.compared, **shared),
+            "by_provider": breakdowns.by_provider(self.spend, self.compared, self.calls, **shared),
+            "by_status": breakdowns.by_status(self.calls),
+            "by_direction": breakdowns.by_direction(self.calls),
+        }
+
+
+def _daily(spend: Spend, days: list[dt.date]) -> list[Decimal]:
+    """What each of `days` cost; late usage of the time before them counts on the first."""
+    costs = [spend.by_day.get(day, ZERO) for day in days]
+    costs[0] += spend.before(days[0])
+    return costs

@@ -1,0 +1,89 @@
+"""Who may see and change which workspace's pages."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Concatenate
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from billing.models import User, WorkspaceMember
+
+LAST_WORKSPACE = "last_workspace"
+
+
+def memberships_of(user: User) -> list[WorkspaceMember]:
+    """The user's memberships by the workspaces' names, with all that every page shows of them."""
+    return list(
+        WorkspaceMember.objects.filter(user=user)
+        .select_related("workspace__tier", "workspace__billing_settings")
+        .order_by("workspace__name", "workspace_id")
+    )
+
+
+def find_membership(memberships: Sequence[WorkspaceMember], workspace_id: UUID) -> WorkspaceMember:
+    """The membership in one workspace; what is not yours does not exist (404)."""
+    for membership in memberships:
+        if membership.workspace_id == workspace_id:
+            return membership
+    raise Http404("There is no such workspace.")
+
+
+def require_settings_right(membership: WorkspaceMember) -> None:
+    """Only owners and admins change what a workspace pays for (403)."""
+    if not membership.may_change_settings:
+        raise PermissionDenied("Only an owner or an admin may change this.")
+
+
+class WorkspaceRequest(HttpRequest):
+    """A request by a member: who they are here, and where else they may go."""
+
+    user: User
+    membership: WorkspaceMember
+    memberships: list[WorkspaceMember]
+
+
+type_of_view = Callable[Concatenate[WorkspaceRequest, ...], Any]
+
+
+def workspace_page(view: type_of_view) -> Callable[..., HttpResponse]:
+    """A page at `/w/<workspace_id>/...`: signed in, and a member of that workspace.
+
+    Runs the view in the workspace's timezone, so that templates show its clock.
+    """
+
+    @wraps(view)
+    def wrapped(request: Any, workspace_id: UUID, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.memberships = memberships_of(request.user)
+        request.membership = find_membership(request.memberships, workspace_id)
+        if request.session.get(LAST_WORKSPACE) != str(workspace_id):
+            request.session[LAST_WORKSPACE] = str(workspace_id)
+        with timezone.override(request.membership.workspace.zone):
+            response: HttpResponse = view(request, *args, **kwargs)
+        return response
+
+    return login_required(wrapped)
+
+
+def render_page(
+    request: WorkspaceRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    section: str,
+    status: int = 200,
+) -> HttpResponse:
+    """Render `template` inside the workspace's frame, `section` lit in its navigation."""
+    workspace = request.membership.workspace
+    frame = {
+        "workspace": workspace,
+        "currency": workspace.currency,
+        "membership": request.membership,
+        "memberships": request.memberships,
+        "section": section,
+    }
+    return render(request, template, {**frame, **context}, status=status)

@@ -1,0 +1,103 @@
+"""Forms of the owner's pages. They check what was typed; services decide what it means."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from billing.models import Workspace, WorkspaceBillingSettings
+
+
+class SignInForm(AuthenticationForm):
+    """Django's own, for people who know themselves by an e-mail address."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.error_messages = {
+            "invalid_login": "E-mail address and password do not belong together.",
+            "inactive": "This account is no longer active.",
+        }
+        self.fields["username"] = forms.EmailField(
+            label="E-mail address",
+            max_length=254,
+            widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+        )
+        self.order_fields(["username", "password"])
+
+
+class LimitsForm(forms.ModelForm):
+    """How much may be spent, and what happens before and at that point."""
+
+    class Meta:
+        model = WorkspaceBillingSettings
+        fields = ["usage_limit_monthly", "alert_threshold_percentage", "auto_pause_on_limit"]
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limit = self.fields["usage_limit_monthly"]
+        limit.label = f"Monthly usage limit ({currency})"
+        limit.help_text = "What usage may cost in one billing period, without the subscription."
+        limit.help_text += " Empty: no limit."
+        threshold = self.fields["alert_threshold_percentage"]
+        threshold.label = "Alert at (% of the limit)"
+        threshold.help_text = "The owners get an e-mail when this much of the limit is used."
+        pause = self.fields["auto_pause_on_limit"]
+        pause.label = "Pause live agents at the limit"
+        pause.help_text = (
+            "They come back by themselves when the next period begins or the limit is raised."
+        )
+        for name in ("usage_limit_monthly", "alert_threshold_percentage"):
+            value = self.initial.get(name)
+            if value is not None:
+                self.initial[name] = f"{value.normalize():f}"
+            self.fields[name].widget = forms.TextInput(attrs={"inputmode": "decimal"})
+
+
+class BillingDetailsForm(forms.ModelForm):
+    """Who invoices are addressed and sent to."""
+
+    class Meta:
+        model = Workspace
+        fields = [
+            "billing_email",
+            "billing_name",
+            "address_line1",
+            "address_line2",
+            "address_postal_code",
+            "address_city",
+            "address_state",
+            "address_country",
+            "tax_id",
+        ]
+        labels: ClassVar[dict[str, str]] = {
+            "billing_email": "Billing e-mail",
+            "billing_name": "Name on the invoice",
+            "address_line1": "Street and number",
+            "address_line2": "Building, floor, c/o",
+            "address_postal_code": "Postal code",
+            "address_city": "City",
+            "address_state": "State or region",
+            "address_country": "Country (two letters)",
+            "tax_id": "Tax or VAT number",
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "billing_email": "Invoices and reminders go here.",
+            "billing_name": "Empty: the workspace's name.",
+            "address_country": "ISO 3166, as US or DE.",
+        }
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "billing_email": forms.EmailInput(attrs={"autocomplete": "email"}),
+            "billing_name": forms.TextInput(attrs={"autocomplete": "organization"}),
+            "address_line1": forms.TextInput(attrs={"autocomplete": "address-line1"}),
+            "address_line2": forms.TextInput(attrs={"autocomplete": "address-line2"}),
+            "address_postal_code": forms.TextInput(attrs={"autocomplete": "postal-code"}),
+            "address_city": forms.TextInput(attrs={"autocomplete": "address-level2"}),
+            "address_state": forms.TextInput(attrs={"autocomplete": "address-level1"}),
+            "address_country": forms.TextInput(attrs={"autocomplete": "country"}),
+        }
+
+    def clean_address_country(self) -> str:
+        country: str = self.cleaned_data["address_country"].strip().upper()
+        if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
+            raise forms.ValidationError("Two letters, as US or DE.", code="unknown_country")
+        return country

@@ -1,0 +1,97 @@
+"""Invoices, the records behind their lines, and their PDFs."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_GET
+
+from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.formats import words
+from billing.keyset import page_of
+from invoices.models import Invoice, InvoiceItem
+from invoices.pdf import invoice_filename, render_invoice
+from invoices.queries import proof_of, records_behind
+from invoices.timeline import timeline
+
+PAGE_SIZE = 24
+RECORDS_PAGE_SIZE = 50
+_UNPAID = [Invoice.Status.OPEN, Invoice.Status.OVERDUE]
+
+
+@require_GET
+@workspace_page
+def invoice_list(request: WorkspaceRequest) -> HttpResponse:
+    workspace = request.membership.workspace
+    status = request.GET.get("status", "")
+    invoices = Invoice.objects.filter(workspace=workspace).select_related(
+        "billing_period__workspace"
+    )
+    if status in Invoice.Status.values:
+        invoices = invoices.filter(status=status)
+    context: dict[str, Any] = {
+        "page": page_of(invoices, by="issued_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
+        "status": status,
+        "statuses": [(value, words(value)) for value in ("open", "overdue", "paid", "void")],
+        "unpaid": list(
+            Invoice.objects.filter(workspace=workspace, status__in=_UNPAID).order_by("issued_at")[
+                :PAGE_SIZE
+            ]
+        ),
+    }
+    return render_page(request, "invoices/list.html", context, section="invoices")
+
+
+def _invoice(request: WorkspaceRequest, invoice_id: UUID) -> Invoice:
+    """The workspace's own invoice; another's does not exist here."""
+    return get_object_or_404(
+        Invoice.objects.select_related("workspace", "billing_period__workspace"),
+        workspace=request.membership.workspace,
+        pk=invoice_id,
+    )
+
+
+@require_GET
+@workspace_page
+def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
+    invoice = _invoice(request, invoice_id)
+    context = {
+        "invoice": invoice,
+        "items": list(invoice.items.all()),
+        "steps": timeline(invoice),
+        "payable": invoice.status in _UNPAID and bool(invoice.hosted_invoice_url),
+    }
+    return render_page(request, "invoices/detail.html", context, section="invoices")
+
+
+@require_GET
+@workspace_page
+def item_records(request: WorkspaceRequest, invoice_id: UUID, item_id: UUID) -> HttpResponse:
+    """The records behind one line, their exact sum and what rounding made of it."""
+    invoice = _invoice(request, invoice_id)
+    item = get_object_or_404(InvoiceItem, invoice=invoice, pk=item_id)
+    item.invoice = invoice
+    context = {
+        "invoice": invoice,
+        "item": item,
+        "proof": proof_of(item),
+        "page": page_of(
+            records_behind(item),
+            by="occurred_at",
+            cursor=request.GET.get("cursor"),
+            size=RECORDS_PAGE_SIZE,
+        ),
+    }
+    return render_page(request, "invoices/item.html", context, section="invoices")
+
+
+@require_GET
+@workspace_page
+def pdf(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
+    invoice = _invoice(request, invoice_id)
+    return HttpResponse(
+        render_invoice(invoice),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{invoice_filename(invoice)}"'},
+    )

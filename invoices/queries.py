@@ -1,0 +1,56 @@
+"""Reads about invoices: the usage records behind a line, and that they add up to it exactly."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Count, QuerySet, Sum
+
+from billing import months
+from billing.money import ZERO
+from invoices.models import InvoiceItem
+from usage.models import UsageRecord
+
+
+def records_behind(item: InvoiceItem) -> QuerySet[UsageRecord]:
+    """The records that were billed on `item`; none for a subscription or a credit.
+
+    They are found by when they occurred, within the period or, for late usage, within the month
+    the item is about: the index on workspace and time serves both.
+    """
+    times = _times_of(item)
+    if times is None:
+        return UsageRecord.objects.none()
+    return UsageRecord.objects.filter(
+        workspace_id=item.invoice.workspace_id,
+        billing_period_id=item.invoice.billing_period_id,
+        resource_type=item.resource_type,
+        occurred_at__gte=times.start,
+        occurred_at__lt=times.end,
+    )
+
+
+def _times_of(item: InvoiceItem) -> months.Interval | None:
+    period = item.invoice.billing_period
+    if item.kind == InvoiceItem.Kind.USAGE:
+        return months.Interval(period.period_start, period.period_end)
+    if item.kind == InvoiceItem.Kind.LATE_USAGE and item.usage_month:
+        zone = item.invoice.workspace.zone
+        start = months.midnight(item.usage_month, zone)
+        end = months.midnight(months.first_of_next_month(item.usage_month), zone)
+        return months.Interval(start, min(end, period.period_start))
+    return None
+
+
+@dataclass(frozen=True)
+class LineProof:
+    """`exact` is the records' sum, `residual` what rounding to minor units made of it."""
+
+    records: int
+    exact: Decimal
+    residual: Decimal
+
+
+def proof_of(item: InvoiceItem) -> LineProof:
+    sums = records_behind(item).order_by().aggregate(records=Count("pk"), cost=Sum("final_cost"))
+    exact = sums["cost"] or ZERO
+    return LineProof(sums["records"], exact, item.amount - exact)

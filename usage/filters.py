@@ -1,0 +1,113 @@
+"""What can be chosen on the usage and calls pages, and the same choice on the rollups."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import django_filters as filters
+from django import forms
+from django.db.models import QuerySet
+
+from billing import months
+from billing.formats import words
+from billing.models import BillingPeriod, Workspace
+from usage.models import Call, UsageRecord, UsageRollup
+from usage.resources import provider_name, resource
+
+_DATE = forms.DateInput(attrs={"type": "date"})
+
+
+class WorkspaceFilter(filters.FilterSet):
+    """Days are days of the workspace's clock, both ends included."""
+
+    day_from = filters.DateFilter(label="From", method="from_day", widget=_DATE)
+    day_to = filters.DateFilter(label="To", method="to_day", widget=_DATE)
+    time_field = ""
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.workspace = workspace
+        for name in ("day_from", "day_to"):  # behind the filters of the page itself
+            self.filters.move_to_end(name)
+
+    def from_day(self, rows: QuerySet[Any], name: str, day: dt.date) -> QuerySet[Any]:
+        start = months.midnight(day, self.workspace.zone)
+        return rows.filter(**{f"{self.time_field}__gte": start})
+
+    def to_day(self, rows: QuerySet[Any], name: str, day: dt.date) -> QuerySet[Any]:
+        if day == dt.date.max:
+            return rows
+        end = months.midnight(day + dt.timedelta(days=1), self.workspace.zone)
+        return rows.filter(**{f"{self.time_field}__lt": end})
+
+    @property
+    def is_active(self) -> bool:
+        return any(self.data.get(name) for name in self.filters)
+
+    def offer(self, name: str, choices: Sequence[tuple[Any, str]], every: str) -> None:
+        self.filters[name].extra["choices"] = choices
+        self.filters[name].extra["empty_label"] = every
+
+
+class RecordFilter(WorkspaceFilter):
+    """Usage records by billing period, resource type, provider, days and call."""
+
+    billing_period = filters.ChoiceFilter(label="Billing period")
+    resource_type = filters.ChoiceFilter(label="Resource")
+    provider = filters.ChoiceFilter(label="Provider")
+    call = filters.UUIDFilter(
+        label="Call id", field_name="call_id", widget=forms.TextInput(attrs={"spellcheck": "false"})
+    )
+    time_field = "occurred_at"
+
+    class Meta:
+        model = UsageRecord
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, periods: Sequence[BillingPeriod], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kinds = list(
+            UsageRollup.objects.filter(workspace=self.workspace)
+            .values_list("resource_type", "provider")
+            .distinct()
+        )
+        types = sorted({resource_type for resource_type, _ in kinds})
+        providers = sorted({provider for _, provider in kinds})
+        self.offer("billing_period", [(str(p.pk), p.label) for p in periods], "All periods")
+        self.offer("resource_type", [(t, resource(t).label) for t in types], "All resources")
+        self.offer("provider", [(p, provider_name(p)) for p in providers], "All providers")
+
+    def rollups(self) -> QuerySet[UsageRollup] | None:
+        """The rollups of exactly the records chosen; None where no rollup can tell (by call)."""
+        chosen = self.form.cleaned_data
+        if chosen["call"]:
+            return None
+        rows = UsageRollup.objects.filter(workspace=self.workspace)
+        for name in ("billing_period", "resource_type", "provider"):
+            if chosen[name]:
+                rows = rows.filter(**{name: chosen[name]})
+        if chosen["day_from"]:
+            rows = rows.filter(usage_date__gte=chosen["day_from"])
+        if chosen["day_to"]:
+            rows = rows.filter(usage_date__lte=chosen["day_to"])
+        return rows
+
+
+class CallFilter(WorkspaceFilter):
+    """Calls by status, direction and days."""
+
+    status = filters.ChoiceFilter(
+        label="Status",
+        choices=[(value, words(value)) for value in Call.Status.values],
+        empty_label="All statuses",
+    )
+    direction = filters.ChoiceFilter(
+        label="Direction",
+        choices=[(value, words(value)) for value in Call.Direction.values],
+        empty_label="Both directions",
+    )
+    time_field = "started_at"
+
+    class Meta:
+        model = Call
+        fields: list[str] = []

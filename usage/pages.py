@@ -1,0 +1,167 @@
+"""Usage records, calls with their receipts, and agents."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Sum
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.keyset import page_of
+from billing.models import BillingPeriod
+from billing.money import ZERO
+from usage.exports import MOST_ROWS, csv_lines
+from usage.filters import CallFilter, RecordFilter
+from usage.models import Call, UsageRecord, VoiceAgent
+
+PAGE_SIZE = 50
+# Periods offered in the filter.
+MOST_PERIODS = 24
+# A receipt is one page; no call has this many records unless something is wrong with its sender.
+MOST_RECEIPT_LINES = 1_000
+
+
+def _record_filter(request: WorkspaceRequest) -> RecordFilter:
+    workspace = request.membership.workspace
+    periods = (
+        BillingPeriod.objects.filter(workspace=workspace)
+        .select_related("workspace")
+        .order_by("-period_start")[:MOST_PERIODS]
+    )
+    return RecordFilter(
+        request.GET,
+        queryset=UsageRecord.objects.filter(workspace=workspace),
+        workspace=workspace,
+        periods=list(periods),
+    )
+
+
+@require_GET
+@workspace_page
+def records(request: WorkspaceRequest) -> HttpResponse:
+    choice = _record_filter(request)
+    valid = choice.form.is_valid()
+    context: dict[str, Any] = {"filter": choice, "valid": valid, "most_rows": MOST_ROWS}
+    if valid:
+        page = page_of(
+            choice.qs, by="occurred_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE
+        )
+        context |= {"page": page, "totals": _totals(choice)}
+    template = "usage/records.html"
+    if request.headers.get("HX-Target") == "results":
+        template = "usage/records_results.html"
+    return render_page(request, template, context, section="usage", status=200 if valid else 422)
+
+
+def _totals(choice: RecordFilter) -> dict[str, Any]:
+    """How many records were chosen and what they cost; from the rollups unless it is one call's."""
+    rollups = choice.rollups()
+    if rollups is None:
+        sums = choice.qs.order_by().aggregate(records=Count("pk"), cost=Sum("final_cost"))
+    else:
+        sums = rollups.aggregate(records=Sum("records"), cost=Sum("final_cost"))
+    return {"records": sums["records"] or 0, "cost": sums["cost"] or ZERO}
+
+
+@require_GET
+@workspace_page
+def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
+    """The chosen records as CSV; refused, with what to do, when there are too many."""
+    workspace = request.membership.workspace
+    choice = _record_filter(request)
+    back = f"{reverse('usage:records', args=[workspace.pk])}?{request.GET.urlencode()}"
+    if not choice.form.is_valid():
+        return redirect(back)
+    count = _totals(choice)["records"]
+    if count > MOST_ROWS:
+        messages.error(
+            request,
+            f"{count:,} records are more than the {MOST_ROWS:,} that fit into one file."
+            " Choose fewer days, or one resource or provider at a time.",
+        )
+        return redirect(back)
+    lines = csv_lines(
+        choice.qs.order_by("-occurred_at", "-pk"),
+        currency=workspace.currency,
+        timezone=workspace.zone,
+    )
+    name = f"usage-{timezone.localdate().isoformat()}.csv"
+    return StreamingHttpResponse(
+        lines,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@require_GET
+@workspace_page
+def calls(request: WorkspaceRequest) -> HttpResponse:
+    workspace = request.membership.workspace
+    choice = CallFilter(
+        request.GET,
+        queryset=Call.objects.filter(workspace=workspace).select_related("agent"),
+        workspace=workspace,
+    )
+    valid = choice.form.is_valid()
+    context: dict[str, Any] = {"filter": choice, "valid": valid}
+    if valid:
+        page = page_of(choice.qs, by="started_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        costs = dict(
+            UsageRecord.objects.filter(workspace=workspace, call__in=[c.pk for c in page.rows])
+            .order_by()
+            .values_list("call_id")
+            .annotate(Sum("final_cost"))
+        )
+        for call in page.rows:
+            call.cost = costs.get(call.pk)
+        context["page"] = page
+    template = "usage/calls.html"
+    if request.headers.get("HX-Target") == "results":
+        template = "usage/calls_results.html"
+    return render_page(request, template, context, section="calls", status=200 if valid else 422)
+
+
+@require_GET
+@workspace_page
+def receipt(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
+    """Every record of one call and their exact sum; the call itself may not be known yet."""
+    workspace = request.membership.workspace
+    call = Call.objects.filter(workspace=workspace, pk=call_id).select_related("agent").first()
+    used = UsageRecord.objects.filter(workspace=workspace, call_id=call_id)
+    sums = used.order_by().aggregate(
+        records=Count("pk"), cost=Sum("total_cost"), price=Sum("final_cost")
+    )
+    if call is None and not sums["records"]:
+        raise Http404("This workspace has no such call.")
+    context = {
+        "call": call,
+        "call_id": call_id,
+        "lines": used.order_by("occurred_at", "pk")[:MOST_RECEIPT_LINES],
+        "sums": sums,
+        "most_lines": MOST_RECEIPT_LINES,
+    }
+    return render_page(request, "usage/receipt.html", context, section="calls")
+
+
+@require_GET
+@workspace_page
+def agents(request: WorkspaceRequest) -> HttpResponse:
+    workspace = request.membership.workspace
+    everyone = VoiceAgent.objects.filter(workspace=workspace)
+    counts = dict(everyone.order_by().values_list("status").annotate(Count("pk")))
+    status = request.GET.get("status", "")
+    chosen = everyone.filter(status=status) if status in VoiceAgent.Status.values else everyone
+    page = Paginator(chosen.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "status": status,
+        "statuses": [(value, counts.get(value, 0)) for value in ("live", "paused", "draft")],
+        "total": sum(counts.values()),
+    }
+    return render_page(request, "usage/agents.html", context, section="agents")
