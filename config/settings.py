@@ -182,6 +182,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.mail_unmailed_invoices",
         "schedule": crontab(minute="*/10"),
     },
+    "push invoices to Stripe": {"task": "invoices.sweep_pushes", "schedule": 60.0},
+    "send changed details to Stripe": {"task": "invoices.sweep_customers", "schedule": 60.0},
     "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
     "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
 }
@@ -317,8 +319,6 @@ STRIPE_API_VERSION = stripe.api_version
 STRIPE_TIMEOUT_SECONDS = env.whole("STRIPE_TIMEOUT_SECONDS", 20, least=1, most=120)
 # All processes together; Stripe allows 25 to an endpoint. 0: no pace of our own.
 STRIPE_MAX_REQUESTS_PER_SECOND = env.whole("STRIPE_MAX_REQUESTS_PER_SECOND", 20, most=1000)
-# dj-stripe uses the SDK's module, not a client.
-stripe.api_base = STRIPE_API_BASE
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "billing.Workspace"
 DJSTRIPE_WEBHOOK_VALIDATION = "verify_signature"
@@ -336,6 +336,8 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # Two lines for every request otherwise.
+    "loggers": {"stripe": {"level": "WARNING"}},
 }
 # The address is unique whatever its case, by a constraint on Lower("email").
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]

@@ -7,4 +7,7 @@ class InvoicesConfig(AppConfig):
 
     def ready(self) -> None:
         # Connects the receivers; models are loaded by now.
-        from invoices import notifications  # noqa: F401
+        from invoices import customer_updates, notifications  # noqa: F401
+        from invoices.services.stripe_client import configure_sdk
+
+        configure_sdk()

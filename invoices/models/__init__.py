@@ -1,6 +1,7 @@
 from invoices.models.collection import InvoiceAction
 from invoices.models.events import InvoiceEvent, InvoiceMovement
 from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence
+from invoices.models.push import InvoicePush, PushStep, StripeCustomer
 from invoices.models.reconciliation import Difference, ReconciliationRun
 from invoices.models.webhooks import HandledEvent, RetiringWebhookSecret
 
@@ -12,7 +13,10 @@ __all__ = [
     "InvoiceEvent",
     "InvoiceItem",
     "InvoiceMovement",
+    "InvoicePush",
     "InvoiceSequence",
+    "PushStep",
     "ReconciliationRun",
     "RetiringWebhookSecret",
+    "StripeCustomer",
 ]

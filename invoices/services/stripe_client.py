@@ -25,11 +25,16 @@ StripeObject = dict[str, Any]
 class PacedClient(stripe.RequestsClient):
     """Waits for its turn before each request."""
 
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+    def request(self, *args: Any, **options: Any) -> tuple[bytes, int, Mapping[str, str]]:  # type: ignore[override]  # the SDK's base class promises text, its subclasses bytes
         wait_for_turn()
-        return super().request(method, url, headers, post_data)
+        return super().request(*args, **options)
+
+
+def configure_sdk() -> None:
+    """Give dj-stripe, which uses the SDK's module rather than a client, the same terms."""
+    stripe.api_base = settings.STRIPE_API_BASE
+    stripe.max_network_retries = 0
+    stripe.default_http_client = PacedClient(timeout=settings.STRIPE_TIMEOUT_SECONDS)
 
 
 def stripe_client() -> stripe.StripeClient:
