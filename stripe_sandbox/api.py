@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from stripe_sandbox import resources
 from stripe_sandbox.context import API_VERSION, Context
 from stripe_sandbox.errors import ApiError
 from stripe_sandbox.faults import Fault, Faults
@@ -59,6 +60,7 @@ class Api:
     """
 
     def __init__(self, store: Store, deliveries: Deliveries, *, key: str | None) -> None:
+        resources.register()
         self.store = store
         self.deliveries = deliveries
         self.key = key

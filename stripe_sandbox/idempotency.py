@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stripe_sandbox.errors import ApiError
-from stripe_sandbox.store import Store
+from stripe_sandbox.store import Store, packed, unpacked
 
 RETENTION_SECONDS = 24 * 60 * 60
 MAX_KEY_LENGTH = 255
@@ -92,7 +92,7 @@ def saved_answer(
             f"first used with. Try using a key other than '{key}' if you meant to execute a "
             "different request."
         )
-    return SavedAnswer(row[3], row[4], row[5])
+    return SavedAnswer(row[3], unpacked(row[4]), row[5])
 
 
 def save_answer(
@@ -113,7 +113,7 @@ def save_answer(
             path,
             fingerprint(params),
             answer.status,
-            answer.body,
+            packed(answer.body),
             answer.request_id,
             now,
         ),

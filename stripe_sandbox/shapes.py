@@ -4,18 +4,21 @@ A client that reads ``invoice["ending_balance"]`` must find the key even where t
 it no meaning; a resource starts from its blank and fills in what it knows.
 """
 
-import copy
 import functools
 import types
 import typing
 from importlib import import_module
 from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
+import msgspec
 from stripe import ListObject, StripeObject
 
 # Sent only when asked for or only in one state, never as null.
 OMITTED = frozenset({"deleted", "secret", "payments", "confirmation_secret", "refunds"})
 OMITTED |= {"sources", "subscriptions", "tax_ids", "last_response", "cash_balance", "tiers"}
+
+
+_from_json = msgspec.json.Decoder().decode
 
 
 class _Names(dict[str, Any]):
@@ -29,14 +32,15 @@ class _Names(dict[str, Any]):
 
 def blank(class_name: str) -> dict[str, Any]:
     """A new dict with the fields of ``stripe.<class_name>``: null, empty, 0 or False."""
-    return copy.deepcopy(_template(class_name))
+    fresh: dict[str, Any] = _from_json(_template(class_name))
+    return fresh
 
 
 @functools.cache
-def _template(class_name: str) -> dict[str, Any]:
+def _template(class_name: str) -> bytes:
     package, _, name = class_name.rpartition(".")
     module = import_module(f"stripe.{package}" if package else "stripe")
-    return _fields(getattr(module, name))
+    return msgspec.json.encode(_fields(getattr(module, name)))
 
 
 def _fields(cls: type) -> dict[str, Any]:

@@ -6,11 +6,12 @@ journal is write-ahead without an fsync for each commit: that survives the end o
 and a sandbox need not survive the end of the machine.
 """
 
-import secrets
+import os
 import sqlite3
 import string
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,10 @@ import msgspec
 
 Object = dict[str, Any]
 
-_ALPHABET = string.ascii_letters + string.digits
+# Each byte as a letter or digit.
+_LETTERS = ((string.ascii_letters + string.digits) * 5).encode()[:256]
+
+_PACKED_FROM_BYTES = 1024
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
@@ -121,7 +125,7 @@ class Store:
         self.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
     def new_id(self, prefix: str, length: int = 24) -> str:
-        return prefix + "_" + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+        return f"{prefix}_{os.urandom(length).translate(_LETTERS).decode()}"
 
     def insert(self, obj: Object) -> Object:
         self.db.execute(
@@ -220,5 +224,24 @@ def _created(obj: Object) -> int:
     return int(obj.get("created") or obj.get("date") or 0)
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_to_json = msgspec.json.Encoder().encode
+_from_json = msgspec.json.Decoder().decode
+
+
+def _encode(obj: Object) -> bytes:
+    body = _to_json(obj)
+    return packed(body) if obj["object"] == "event" else body
+
+
+def _decode(body: bytes) -> Object:
+    found: Object = _from_json(unpacked(body))
+    return found
+
+
+def packed(body: bytes) -> bytes:
+    """JSON for keeping rather than for reading again and again: a fifth in size."""
+    return zlib.compress(body, 1) if len(body) > _PACKED_FROM_BYTES else body
+
+
+def unpacked(body: bytes) -> bytes:
+    return body if body[:1] == b"{" else zlib.decompress(body)

@@ -1,4 +1,4 @@
-"""Stripe's resources; importing the package registers their endpoints."""
+"""Stripe's resources, a module each."""
 
 from importlib import import_module
 
@@ -24,5 +24,8 @@ _MODULES = (
     "webhook_endpoints",
 )
 
-for _name in _MODULES:
-    import_module(f"{__name__}.{_name}")
+
+def register() -> None:
+    """Import every resource, which puts its endpoints into `stripe_sandbox.router`."""
+    for name in _MODULES:
+        import_module(f"{__name__}.{name}")
