@@ -62,7 +62,7 @@ def card_form(button: str, *, saved: tuple[str, str] | None = None) -> str:
         for position, (value, text) in enumerate(choices)
     )
     return (
-        f'<form method="post"><fieldset><legend>Card</legend>{options}</fieldset>'
+        f'<form method="post"><fieldset><legend>Test card</legend>{options}</fieldset>'
         f'<button type="submit">{escape(button)}</button></form>'
     )
 

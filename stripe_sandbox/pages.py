@@ -197,7 +197,8 @@ def _dates(invoice: Object) -> str:
 
 
 def _day(timestamp: int) -> str:
-    return datetime.datetime.fromtimestamp(timestamp, tz=datetime.UTC).strftime("%d %B %Y")
+    day = datetime.datetime.fromtimestamp(timestamp, tz=datetime.UTC)
+    return f"{day.day} {day:%B %Y}"
 
 
 def _not_found() -> Response:

@@ -15,15 +15,14 @@ def draft(
     **fields: Any,
 ) -> stripe.Invoice:
     """A draft with one item for each amount, in minor units."""
-    invoice = client.v1.invoices.create(
-        {
-            "customer": customer,
-            "currency": currency,
-            "auto_advance": False,
-            "pending_invoice_items_behavior": "exclude",
-            **fields,
-        }
-    )
+    params: Any = {
+        "customer": customer,
+        "currency": currency,
+        "auto_advance": False,
+        "pending_invoice_items_behavior": "exclude",
+        **fields,
+    }
+    invoice = client.v1.invoices.create(params)
     for position, amount in enumerate(amounts, start=1):
         client.v1.invoice_items.create(
             {
@@ -46,4 +45,14 @@ def opened(
 
 def event_types(client: stripe.StripeClient) -> list[str]:
     """What happened, oldest first."""
-    return [event.type for event in client.v1.events.list({"limit": 100})][::-1]
+    return [str(event.type) for event in client.v1.events.list({"limit": 100})][::-1]
+
+
+def default_method(customer: stripe.Customer) -> str | stripe.PaymentMethod | None:
+    assert customer.invoice_settings
+    return customer.invoice_settings.default_payment_method
+
+
+def metadata_of(customer: stripe.Customer) -> dict[str, str]:
+    assert customer.metadata is not None
+    return customer.metadata.to_dict()

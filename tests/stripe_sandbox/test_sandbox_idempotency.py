@@ -1,11 +1,12 @@
 import threading
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import pytest
 import stripe
 from sandbox_drafts import opened
+from stripe import RequestOptions
 
 from stripe_sandbox.testing import SandboxProcess
 
@@ -13,23 +14,23 @@ HOUR = 3600
 
 
 @pytest.fixture
-def key() -> dict[str, Any]:
+def key() -> RequestOptions:
     return {"idempotency_key": str(uuid.uuid4())}
 
 
 def test_the_same_request_under_the_same_key_is_done_once(
-    client: stripe.StripeClient, key: dict[str, Any]
+    client: stripe.StripeClient, key: RequestOptions
 ) -> None:
     first = client.v1.customers.create({"name": "Acme"}, key)
     again = client.v1.customers.create({"name": "Acme"}, key)
     assert again.id == first.id
-    assert again.last_response.headers["Idempotent-Replayed"] == "true"
-    assert "Idempotent-Replayed" not in first.last_response.headers
+    assert _headers(again)["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in _headers(first)
     assert len(client.v1.customers.list().data) == 1
 
 
 def test_other_parameters_under_the_same_key_are_refused(
-    client: stripe.StripeClient, key: dict[str, Any]
+    client: stripe.StripeClient, key: RequestOptions
 ) -> None:
     client.v1.customers.create({"name": "Acme"}, key)
     with pytest.raises(stripe.IdempotencyError, match="same parameters"):
@@ -39,7 +40,7 @@ def test_other_parameters_under_the_same_key_are_refused(
 
 
 def test_a_key_is_forgotten_after_24_hours(
-    client: stripe.StripeClient, sandbox: SandboxProcess, key: dict[str, Any]
+    client: stripe.StripeClient, sandbox: SandboxProcess, key: RequestOptions
 ) -> None:
     first = client.v1.customers.create({"name": "Acme"}, key)
     sandbox.advance(23 * HOUR)
@@ -49,7 +50,7 @@ def test_a_key_is_forgotten_after_24_hours(
 
 
 def test_a_declined_card_is_replayed_even_when_another_would_pay(
-    client: stripe.StripeClient, globex: stripe.Customer, key: dict[str, Any]
+    client: stripe.StripeClient, globex: stripe.Customer, key: RequestOptions
 ) -> None:
     invoice = opened(client, globex.id)
     for _ in range(2):
@@ -59,15 +60,15 @@ def test_a_declined_card_is_replayed_even_when_another_would_pay(
 
 
 def test_refused_parameters_leave_the_key_unused(
-    client: stripe.StripeClient, key: dict[str, Any]
+    client: stripe.StripeClient, key: RequestOptions
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError):
-        client.v1.customers.create({"colour": "red"}, key)  # type: ignore[typeddict-unknown-key]
+        client.v1.customers.create(cast(Any, {"colour": "red"}), key)
     assert client.v1.customers.create({"name": "Acme"}, key).name == "Acme"
 
 
 def test_a_second_request_while_the_first_is_under_way_is_409(
-    client: stripe.StripeClient, sandbox: SandboxProcess, key: dict[str, Any]
+    client: stripe.StripeClient, sandbox: SandboxProcess, key: RequestOptions
 ) -> None:
     sandbox.inject("delay", path="/v1/customers", seconds=1)
     answers: list[Any] = []
@@ -92,3 +93,8 @@ def _until_refused(sandbox: SandboxProcess, call: Callable[[], Any]) -> stripe.S
     with pytest.raises(stripe.StripeError) as refused:
         call()
     return refused.value
+
+
+def _headers(answered: stripe.Customer) -> Mapping[str, str]:
+    assert answered.last_response
+    return answered.last_response.headers

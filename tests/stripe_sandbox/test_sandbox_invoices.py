@@ -1,6 +1,6 @@
 import pytest
 import stripe
-from sandbox_drafts import draft, event_types, opened
+from sandbox_drafts import default_method, draft, event_types, opened
 
 from stripe_sandbox.testing import SandboxProcess
 
@@ -221,7 +221,7 @@ def test_expand_follows_ids_and_refuses_what_is_none(
     )
     customer = invoice.customer
     assert isinstance(customer, stripe.Customer)
-    method = customer.invoice_settings.default_payment_method
+    method = default_method(customer)
     assert isinstance(method, stripe.PaymentMethod)
     listed = client.v1.invoices.list({"expand": ["data.customer"]})
     assert isinstance(listed.data[0].customer, stripe.Customer)
