@@ -316,6 +316,12 @@ STRIPE_SECRET_KEY = _STRIPE.secret_key
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_API_VERSION = stripe.api_version
+# A form of ours leads to Stripe's pages: checkout, the portal, and the sandbox's.
+CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
+    "https://checkout.stripe.com",
+    "https://billing.stripe.com",
+    STRIPE_API_BASE,
+]
 STRIPE_TIMEOUT_SECONDS = env.whole("STRIPE_TIMEOUT_SECONDS", 20, least=1, most=120)
 # All processes together; Stripe allows 25 to an endpoint. 0: no pace of our own.
 STRIPE_MAX_REQUESTS_PER_SECOND = env.whole("STRIPE_MAX_REQUESTS_PER_SECOND", 20, most=1000)
