@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class UsageConfig(AppConfig):
     name = "usage"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from usage.services import agents  # noqa: F401 - connects its receiver

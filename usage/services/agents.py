@@ -1,0 +1,115 @@
+"""Voice agents: made, changed by hand, paused and brought back by the rules."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.dispatch import receiver
+
+from billing.errors import Conflict, Invalid
+from billing.models import Workspace
+from billing.signals import admission_changed
+from usage.models import VoiceAgent
+from usage.queries.admission import Admission, admission_of
+
+_BY_RULE = (VoiceAgent.PausedReason.USAGE_LIMIT, VoiceAgent.PausedReason.SUSPENDED)
+_REASONS = {
+    "suspended": VoiceAgent.PausedReason.SUSPENDED,
+    "closed": VoiceAgent.PausedReason.SUSPENDED,
+    "usage_limit": VoiceAgent.PausedReason.USAGE_LIMIT,
+}
+
+
+class AgentExists(Conflict):
+    code = "already_exists"
+
+
+def align_agents(*, workspace_id: UUID, now: dt.datetime) -> int:
+    """Pause or bring back the workspace's agents as its admission says; how many changed.
+
+    Agents paused by hand, and drafts, are left alone. Called in the transaction of whatever
+    changed the admission; running it again changes nothing.
+    """
+    return apply_admission(workspace_id=workspace_id, admission=admission_of(workspace_id, now))
+
+
+def apply_admission(*, workspace_id: UUID, admission: Admission) -> int:
+    agents = VoiceAgent.objects.filter(workspace_id=workspace_id)
+    if admission.allowed or admission.reason is None:
+        return agents.filter(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE).update(
+            status=VoiceAgent.Status.LIVE, paused_reason=None
+        )
+    reason = _REASONS[admission.reason]
+    return (
+        agents.filter(
+            Q(status=VoiceAgent.Status.LIVE)
+            | Q(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE)
+        )
+        .exclude(paused_reason=reason, status=VoiceAgent.Status.PAUSED)
+        .update(status=VoiceAgent.Status.PAUSED, paused_reason=reason)
+    )
+
+
+@receiver(admission_changed, dispatch_uid="usage.align_agents")
+def _follow_admission(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kwargs: Any) -> None:
+    align_agents(workspace_id=workspace_id, now=now)
+
+
+def create_agent(
+    *, agent_id: UUID | None, workspace_id: UUID, name: str, status: str, now: dt.datetime
+) -> tuple[VoiceAgent, bool]:
+    """The agent and whether it is new; the same id with the same facts again changes nothing.
+
+    One made live while its workspace may not take calls starts paused.
+    """
+    agent = VoiceAgent(id=agent_id or uuid4(), workspace_id=workspace_id, name=name, created_at=now)
+    _set_status(agent, status)
+    try:
+        with transaction.atomic():
+            _lock(workspace_id)
+            agent.save(force_insert=True)
+            align_agents(workspace_id=workspace_id, now=now)
+    except IntegrityError:
+        stored = VoiceAgent.objects.filter(pk=agent.pk).first()
+        if stored is None:
+            raise
+        if (stored.workspace_id, stored.name) != (workspace_id, name):
+            raise AgentExists(f"Agent {agent.pk} exists with other facts.", field="id") from None
+        return stored, False
+    agent.refresh_from_db()
+    return agent, True
+
+
+def update_agent(*, agent_id: UUID, changes: dict[str, Any], now: dt.datetime) -> VoiceAgent:
+    """Change `name` or `status`. Pausing is by hand; going live yields to limit and suspension."""
+    with transaction.atomic():
+        workspace_id = VoiceAgent.objects.values_list("workspace_id", flat=True).get(pk=agent_id)
+        _lock(workspace_id)
+        agent = VoiceAgent.objects.select_for_update().get(pk=agent_id)
+        if "name" in changes:
+            agent.name = changes["name"]
+        if "status" in changes:
+            _set_status(agent, changes["status"])
+        agent.save(update_fields=["name", "status", "paused_reason", "updated_at"])
+        align_agents(workspace_id=workspace_id, now=now)
+        agent.refresh_from_db()
+        return agent
+
+
+def _lock(workspace_id: UUID) -> None:
+    Workspace.objects.select_for_update(no_key=True).only("pk").get(pk=workspace_id)
+
+
+def _set_status(agent: VoiceAgent, status: str) -> None:
+    if status not in VoiceAgent.Status.values:
+        raise Invalid(
+            f"Must be one of {', '.join(VoiceAgent.Status.values)}.",
+            field="status",
+            code="invalid_choice",
+        )
+    agent.status = status
+    agent.paused_reason = (
+        VoiceAgent.PausedReason.MANUAL if status == VoiceAgent.Status.PAUSED else None
+    )

@@ -1,0 +1,150 @@
+"""Usage limits: one alert for each period and kind, owners told, agents paused."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.models import BillingPeriod, LimitAlert, Workspace
+from billing.services.emails import owner_addresses, queue_email
+from usage.services.agents import align_agents
+
+_TEMPLATES = {
+    LimitAlert.Kind.THRESHOLD: "emails/limit_threshold",
+    LimitAlert.Kind.LIMIT: "emails/limit_reached",
+}
+
+
+class _Crossing(NamedTuple):
+    workspace_id: UUID
+    period_id: UUID
+    spend: Decimal
+    limit: Decimal
+    threshold: Decimal
+    auto_pause: bool
+    over_limit: bool
+
+
+# Open periods at or over the workspace's threshold that have something left to do: alerts to write,
+# or live agents to pause (the limit was raised, and reached again). Reads the few counter rows of
+# each period; takes no locks.
+_CROSSINGS = """
+SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend >= usage_limit
+  FROM (
+    SELECT settings.workspace_id, period.id AS period_id,
+           (SELECT sum(counter.final_cost) FROM billing_periodcounter AS counter
+             WHERE counter.period_id = period.id) AS spend,
+           settings.usage_limit_monthly AS usage_limit,
+           settings.alert_threshold_percentage AS threshold,
+           settings.auto_pause_on_limit AS auto_pause,
+           period.period_start <= %(now)s AND period.period_end > %(now)s AS is_running
+      FROM billing_workspacebillingsettings AS settings
+      JOIN billing_billingperiod AS period
+        ON period.workspace_id = settings.workspace_id AND period.status = 'current'
+     WHERE settings.usage_limit_monthly IS NOT NULL
+       AND (%(all)s OR settings.workspace_id = ANY(%(workspaces)s))
+  ) AS spent
+ WHERE spend >= usage_limit * threshold / 100
+   AND ((SELECT count(*) FROM billing_limitalert AS alert WHERE alert.period_id = spent.period_id)
+        < CASE WHEN spend >= usage_limit THEN 2 ELSE 1 END
+        OR (spend >= usage_limit AND auto_pause AND is_running
+            AND EXISTS (SELECT FROM usage_voiceagent AS agent
+                         WHERE agent.workspace_id = spent.workspace_id AND agent.status = 'live')))
+ ORDER BY workspace_id, period_id
+"""
+
+
+def check_limits(*, workspace_ids: Sequence[UUID] | None, now: dt.datetime) -> int:
+    """Write the alerts that open periods have earned and not got; how many were written.
+
+    None means every workspace. Safe to run twice or at once: the database keeps one alert for
+    each period and kind, and only the one who wrote it tells the owners.
+    """
+    written = 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CROSSINGS,
+            {
+                "all": workspace_ids is None,
+                "workspaces": list(workspace_ids or []),
+                "now": now,
+            },
+        )
+        crossings = [_Crossing(*row) for row in cursor]
+    for crossing in crossings:
+        with transaction.atomic():
+            written += _raise_alerts(crossing, now)
+    return written
+
+
+def _raise_alerts(crossing: _Crossing, now: dt.datetime) -> int:
+    kinds = [LimitAlert.Kind.THRESHOLD]
+    if crossing.over_limit:
+        kinds.append(LimitAlert.Kind.LIMIT)
+    earned = [
+        LimitAlert(
+            workspace_id=crossing.workspace_id,
+            period_id=crossing.period_id,
+            kind=kind,
+            spend=crossing.spend,
+            usage_limit=crossing.limit,
+            threshold_percentage=crossing.threshold,
+            created_at=now,
+        )
+        for kind in kinds
+    ]
+    LimitAlert.objects.bulk_create(earned, ignore_conflicts=True)
+    # Which of them are ours: a conflicting row of another transaction has another id.
+    ours = LimitAlert.objects.filter(pk__in=[alert.pk for alert in earned]).select_related(
+        "workspace", "period__workspace"
+    )
+    for alert in ours:
+        _tell_owners(alert, crossing, now)
+    if crossing.over_limit:
+        align_agents(workspace_id=crossing.workspace_id, now=now)
+    return len(ours)
+
+
+def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> None:
+    workspace: Workspace = alert.workspace
+    period: BillingPeriod = alert.period
+    reached = alert.kind == LimitAlert.Kind.LIMIT
+    subject = (
+        f"{workspace.name} has reached its usage limit for {period.label}"
+        if reached
+        else f"{workspace.name} has used {crossing.threshold.normalize():f} % of its usage limit"
+    )
+    queue_email(
+        key=f"limit-alert:{alert.pk}",
+        kind=f"limit_{alert.kind}",
+        workspace_id=workspace.pk,
+        recipients=owner_addresses(workspace.pk) or [workspace.billing_email],
+        subject=subject,
+        template=_TEMPLATES[LimitAlert.Kind(alert.kind)],
+        context={
+            "workspace": workspace,
+            "alert": alert,
+            "remaining": max(crossing.limit - crossing.spend, Decimal(0)),
+            "period_label": period.label,
+            "currency": workspace.currency,
+            "agents_pause": crossing.auto_pause,
+        },
+        now=now,
+    )
+
+
+def sweep_limits(*, now: dt.datetime) -> int:
+    """Catch up on alerts and agents that a crash, or a month's turn, left behind."""
+    written = check_limits(workspace_ids=None, now=now)
+    stale = (
+        Workspace.objects.filter(agents__paused_reason__in=["usage_limit", "suspended"])
+        .distinct()
+        .values_list("pk", flat=True)
+    )
+    for workspace_id in stale:
+        with transaction.atomic():
+            align_agents(workspace_id=workspace_id, now=now)
+    return written
