@@ -18,8 +18,8 @@ def enqueue(task: Task, *args: Any) -> None:
     """Start a task soon. A broker that is down loses nothing: the task's sweep finds the work."""
     try:
         task.delay(*args)
-    except (OperationalError, RedisError, OSError):
-        log.exception("could not queue %s%r; its sweep will", task.name, args)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("could not queue %s%r, its sweep will: %s", task.name, args, error)
 
 
 @shared_task(name="billing.deliver_email")

@@ -1,12 +1,22 @@
 """Background work of invoices: each task loads by id and calls one service."""
 
+import logging
 from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone as clock
 
 from billing.tasks import enqueue
-from invoices.services import customers, mailing, push
+from invoices.services import closing, customers, mailing, push
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="invoices.finalize_due_periods")
+def finalize_due_periods() -> None:
+    summary = closing.finalize_due_periods(now=clock.now(), retry_parked=False)
+    for failure in summary.failed:
+        log.error("period %s could not be finalized: %s", failure.period_id, failure.reason)
 
 
 @shared_task(name="invoices.mail_issued_invoice")

@@ -1,0 +1,17 @@
+"""Times given on a command line."""
+
+import argparse
+import datetime as dt
+
+
+def aware_time(text: str) -> dt.datetime:
+    """An ISO 8601 time with an offset; for `type=` of an argument parser."""
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an ISO 8601 time, as in 2026-11-01T00:00:00+01:00"
+        ) from None
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} needs an offset, as in +01:00 or Z")
+    return at

@@ -1,0 +1,54 @@
+import argparse
+import sys
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone as clock
+from tqdm import tqdm
+
+from billing.services.times import aware_time
+from invoices.services.closing import finalize_due_periods
+
+
+class Command(BaseCommand):
+    help = "Finalize every billing period that has ended, and whose grace has passed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--now",
+            type=aware_time,
+            metavar="ISO-TIME",
+            help="as of this time, with an offset (default: the clock's)",
+        )
+        parser.add_argument("--workspace", type=_uuid, metavar="UUID", help="only this one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with tqdm(unit=" periods", file=sys.stderr, disable=None, leave=False) as bar:
+
+            def show(done: int, known: int) -> None:
+                bar.total = known
+                bar.update(done - bar.n)
+
+            summary = finalize_due_periods(
+                now=options["now"] or clock.now(),
+                workspace_id=options["workspace"],
+                progress=show,
+            )
+        self.stdout.write(
+            f"{summary.finalized} periods finalized, {summary.invoiced} invoices,"
+            f" {len(summary.failed)} failed"
+        )
+        for failure in summary.failed:
+            self.stderr.write(
+                f"period {failure.period_id} of workspace {failure.workspace_id}: {failure.reason}"
+            )
+        if summary.failed:
+            raise CommandError("some periods could not be finalized", returncode=1)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None

@@ -1,0 +1,99 @@
+"""What an invoice says: lines from a period's sums. Pure functions, no database.
+
+A line's exact amount is a sum of priced records; its `amount` in minor units is its share of the
+rounded total by largest remainder (`billing.money.allocate`), so lines always add up to the total.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
+from billing.money import EXACT, ZERO, allocate
+from invoices.models import InvoiceItem
+
+Kind = InvoiceItem.Kind
+ONE = Decimal(1)
+_PRICE_STEP = Decimal("1E-10")
+_NAMES = {
+    "call_minutes": "Call Minutes",
+    "transcription": "Transcription",
+    "synthesis": "Voice Synthesis",
+    "storage": "Recording Storage",
+}
+_ORDER = {name: place for place, name in enumerate(_NAMES)}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """Sums of one resource type; `late_month` is the first day of the month of late usage."""
+
+    resource_type: str
+    late_month: dt.date | None
+    records: int
+    quantity: Decimal
+    final_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    kind: str
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    exact_amount: Decimal
+    resource_type: str = ""
+    usage_month: dt.date | None = None
+
+
+def resource_name(resource_type: str) -> str:
+    """`sms_segments` as "Sms Segments"; the built-in types have names of their own."""
+    return _NAMES.get(resource_type) or resource_type.replace("_", " ").strip().title()
+
+
+def build_lines(*, fee: Decimal, usage: Iterable[UsageSum], credit: Decimal) -> list[Line]:
+    """Fee, usage by type, late usage by month, credit; lines of nothing are left out.
+
+    `credit` is zero or negative: what earlier periods owed back.
+    """
+    sums = list(usage)
+    lines = []
+    if fee:
+        lines.append(Line(Kind.SUBSCRIPTION, "Monthly Subscription", ONE, fee, fee))
+    in_time = [each for each in sums if each.late_month is None]
+    for each in sorted(in_time, key=_place):
+        if each.quantity or each.final_cost:
+            lines.append(
+                Line(
+                    Kind.USAGE,
+                    resource_name(each.resource_type),
+                    each.quantity,
+                    average_price(each.final_cost, each.quantity),
+                    each.final_cost,
+                    resource_type=each.resource_type,
+                )
+            )
+    for month in sorted({each.late_month for each in sums if each.late_month is not None}):
+        # Minutes and characters cannot be added up: the line counts itself once.
+        amount = sum((each.final_cost for each in sums if each.late_month == month), ZERO)
+        description = f"Late usage, {month:%B %Y}"
+        lines.append(Line(Kind.LATE_USAGE, description, ONE, amount, amount, usage_month=month))
+    if credit:
+        lines.append(Line(Kind.CREDIT, "Credit brought forward", ONE, credit, credit))
+    return lines
+
+
+def average_price(amount: Decimal, quantity: Decimal) -> Decimal:
+    """`amount / quantity` to 10 decimals, half-even: records of one type may differ in price."""
+    if not quantity:
+        return ZERO
+    with localcontext(EXACT):
+        return (amount / quantity).quantize(_PRICE_STEP, rounding=ROUND_HALF_EVEN)
+
+
+def amounts_minor(lines: Sequence[Line], currency: str) -> list[int]:
+    return allocate([line.exact_amount for line in lines], currency)
+
+
+def _place(each: UsageSum) -> tuple[int, str]:
+    return _ORDER.get(each.resource_type, len(_ORDER)), each.resource_type
