@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.db import transaction
+
 from billing.errors import Invalid
 from billing.models import SCOPES, ServiceKey, Workspace
 
@@ -73,8 +75,9 @@ def note_use(*, key: ServiceKey, now: dt.datetime) -> None:
     if key.last_used_at is not None and key.last_used_at > minute_ago:
         return
     stale = ServiceKey.objects.filter(pk=key.pk).exclude(last_used_at__gt=minute_ago)
-    free = stale.select_for_update(skip_locked=True, no_key=True).values("pk")
-    ServiceKey.objects.filter(pk__in=free).update(last_used_at=now)
+    with transaction.atomic():
+        free = stale.select_for_update(skip_locked=True, no_key=True).values("pk")
+        ServiceKey.objects.filter(pk__in=free).update(last_used_at=now)
 
 
 def _digest(secret: str) -> bytes:

@@ -37,9 +37,6 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     call_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-FIELDS = Entry.__struct_fields__
-
-
 class RecordError(msgspec.Struct, gc=False):
     """Why the record at `index` was refused."""
 
@@ -125,7 +122,7 @@ class Validator:
         if match := _QUANTITY.fullmatch(raw):
             quantity = Decimal(match[2].decode())
         else:
-            checked = _decimal(index, "quantity", raw, whole=12, places=6)
+            checked = decimal_of(index, "quantity", raw, whole=12, places=6)
             if isinstance(checked, RecordError):
                 return checked
             quantity = checked
@@ -135,7 +132,7 @@ class Validator:
             if match := _UNIT_COST.fullmatch(raw):
                 unit_cost = Decimal(match[2].decode())
             else:
-                checked = _decimal(index, "unit_cost", raw, whole=8, places=10)
+                checked = decimal_of(index, "unit_cost", raw, whole=8, places=10)
                 if isinstance(checked, RecordError):
                     return checked
                 unit_cost = checked
@@ -210,7 +207,7 @@ def record_id(workspace: bytes, idempotency_key: str) -> str:
     return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
 
 
-def _decimal(
+def decimal_of(
     index: int, field: str, raw: bytes, *, whole: int, places: int
 ) -> Decimal | RecordError:
     """The decimal in `raw`, or why it does not fit `whole` digits before and `places` after."""

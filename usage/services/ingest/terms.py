@@ -32,7 +32,7 @@ SELECT slot.number,
        replace(workspace.id::text, '-', ''),
        workspace.status = 'closed',
        workspace.timezone,
-       coalesce(settings.markup_percentage, (SELECT value FROM platform), 20),
+       coalesce(settings.markup_percentage, (SELECT value FROM platform), 20.0000),
        settings.usage_limit_monthly IS NOT NULL,
        (SELECT max(closed.period_end) FROM billing_billingperiod AS closed
          WHERE closed.workspace_id = workspace.id AND closed.status <> 'current'),

@@ -23,10 +23,10 @@ import psycopg
 _WRITE = """
 WITH inserted AS (
     INSERT INTO usage_usagerecord (
-        id, workspace_id, billing_period_id, call_id, occurred_at, usage_date, late,
-        idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
-        markup_percentage, final_cost, created_at)
-    SELECT new.*, %s::timestamptz
+        created_at, {names}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
+        late, idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
+        markup_percentage, final_cost)
+    SELECT %s::timestamptz, {values}new.*
       FROM unnest(
         %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::date[],
         %s::boolean[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
@@ -76,6 +76,8 @@ SELECT (SELECT coalesce(sum(records), 0)::int FROM by_day),
        CASE WHEN (SELECT coalesce(sum(records), 0) FROM by_day) < %s
             THEN ARRAY(SELECT replace(id::text, '-', '') FROM inserted) END
 """
+_RECORDS = _WRITE.format(names="", values="")
+_REVERSAL = _WRITE.format(names="reverses_id, reason, ", values="%s::uuid, %s::text, ")
 
 
 class Row(NamedTuple):
@@ -111,13 +113,26 @@ class PeriodClosedMeanwhile(Exception):
 
 def write(cursor: psycopg.Cursor, rows: Sequence[Row], *, slot: int, created_at: str) -> Written:
     """Insert `rows`, sorted by id and each id once; add what is new to rollups and counters."""
+    return _execute(cursor, _RECORDS, [created_at], rows, slot)
+
+
+def write_reversal(
+    cursor: psycopg.Cursor, row: Row, *, reverses: str, reason: str, slot: int, created_at: str
+) -> Written:
+    """Insert the record that takes `reverses` (its id) back, with all amounts negated."""
+    return _execute(cursor, _REVERSAL, [created_at, reverses, reason], [row], slot)
+
+
+def _execute(
+    cursor: psycopg.Cursor, statement: str, first: list[str], rows: Sequence[Row], slot: int
+) -> Written:
     columns: list[list[str | None]] = [list(column) for column in zip(*rows, strict=True)]
     literals = [
         _quoted_array(column) if number in _QUOTED else _array(column)
         for number, column in enumerate(columns)
     ]
     try:
-        cursor.execute(_WRITE, [created_at, *literals, slot, slot, len(rows)], prepare=True)
+        cursor.execute(statement, [*first, *literals, slot, slot, len(rows)], prepare=True)
     except psycopg.errors.ForeignKeyViolation as error:
         # The table's own guard against closed periods comes first when one has just closed.
         raise PeriodClosedMeanwhile from error

@@ -1,0 +1,346 @@
+"""Recording calls: created, brought up to date, counted in the hour they started."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from billing.models import Workspace
+from usage.models import Call, VoiceAgent
+from usage.services.ingest import RecordError
+from usage.services.ingest.entries import decimal_of
+from usage.services.ingest.parsing import Parser
+
+_DIRECTIONS = frozenset(Call.Direction.values)
+_STATUSES = frozenset(Call.Status.values)
+_MAX_SECONDS = Decimal(10) ** 9
+
+
+class CallEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A call as sent; the duration stays raw text, so that no float ever holds it."""
+
+    id: UUID
+    workspace_id: UUID
+    direction: str
+    status: str
+    provider: str
+    started_at: dt.datetime
+    agent_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
+    ended_at: dt.datetime | msgspec.UnsetType | None = msgspec.UNSET
+    duration_seconds: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+calls_parser = Parser(CallEntry)
+
+
+class CallsRecorded:
+    """What became of each call; a call brought up to date counts as accepted."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.duplicates = 0
+        self.errors: list[RecordError] = []
+        self.created: set[int] = set()
+        self.calls: dict[int, Call] = {}
+
+
+class _Kind(NamedTuple):
+    """What a rollup row of calls is about, in the order of its unique constraint."""
+
+    workspace_id: UUID
+    local_date: dt.date
+    local_hour: int
+    provider: str
+    status: str
+    direction: str
+
+
+class _Indexed(NamedTuple):
+    index: int
+    call: Call
+
+
+def record_calls(
+    entries: Iterable[CallEntry | RecordError],
+    *,
+    now: dt.datetime,
+    only_workspace: UUID | None = None,
+) -> CallsRecorded:
+    """Create or update calls, each in its place, all committed when this returns.
+
+    The same call again is a duplicate, and so is news older than what is stored; other facts
+    under the same id (workspace, direction, provider, start) are refused.
+    """
+    result = CallsRecorded()
+    checked: list[_Indexed] = []
+    for index, entry in enumerate(entries):
+        outcome = entry if isinstance(entry, RecordError) else _check(index, entry, now)
+        if isinstance(outcome, RecordError):
+            result.errors.append(outcome)
+        else:
+            checked.append(_Indexed(index, outcome))
+    checked = _with_known_references(checked, only_workspace, result)
+    # A call that stands in a batch twice is taken in the order of the batch.
+    while checked:
+        ids: set[UUID] = set()
+        again: list[_Indexed] = []
+        round_: list[_Indexed] = []
+        for item in checked:
+            (again if item.call.pk in ids else round_).append(item)
+            ids.add(item.call.pk)
+        checked = _store(round_, result) + again
+    result.errors.sort(key=lambda error: error.index)
+    return result
+
+
+def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError:
+    def refuse(code: str, field: str, detail: str) -> RecordError:
+        return RecordError(index, code, field, detail)
+
+    if entry.direction not in _DIRECTIONS:
+        return refuse("invalid_choice", "direction", f"One of {', '.join(Call.Direction.values)}.")
+    if entry.status not in _STATUSES:
+        return refuse("invalid_choice", "status", f"One of {', '.join(Call.Status.values)}.")
+    if not 1 <= len(entry.provider) <= 64 or not entry.provider.isprintable():
+        return refuse("invalid_provider", "provider", "Must be 1 to 64 printable characters.")
+    ended_at = entry.ended_at or None
+    for field, at in (("started_at", entry.started_at), ("ended_at", ended_at)):
+        if at is not None and at.tzinfo is None:
+            return refuse("naive_time", field, "A time needs an offset, as in +02:00 or Z.")
+        if at is not None and not dt.timedelta(days=-3660) < at - now < dt.timedelta(minutes=5):
+            code = "in_the_future" if at > now else "too_old"
+            return refuse(code, field, "This time cannot be recorded.")
+    if ended_at is not None and ended_at < entry.started_at:
+        return refuse("ends_before_its_start", "ended_at", "A call ends after its start.")
+    duration: Decimal | None = None
+    if entry.duration_seconds is not msgspec.UNSET:
+        raw = bytes(entry.duration_seconds)  # type: ignore[arg-type]
+        if raw != b"null":
+            checked = decimal_of(index, "duration_seconds", raw, whole=9, places=3)
+            if isinstance(checked, RecordError):
+                return checked
+            duration = checked
+    if duration is None and ended_at is not None:
+        elapsed = ended_at - entry.started_at
+        duration = Decimal(elapsed // dt.timedelta(milliseconds=1)).scaleb(-3)
+        if duration >= _MAX_SECONDS:
+            return refuse("too_large", "ended_at", "A call does not last that long.")
+    return Call(
+        id=entry.id,
+        workspace_id=entry.workspace_id,
+        agent_id=entry.agent_id or None,
+        direction=entry.direction,
+        status=entry.status,
+        provider=entry.provider,
+        started_at=entry.started_at,
+        ended_at=ended_at,
+        duration_seconds=duration,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _with_known_references(
+    checked: list[_Indexed], only_workspace: UUID | None, result: CallsRecorded
+) -> list[_Indexed]:
+    """Calls whose workspace and agent exist, with their hour on the workspace's clock."""
+    wanted = {item.call.workspace_id for item in checked}
+    if only_workspace is not None:
+        wanted &= {only_workspace}
+    workspaces = Workspace.objects.in_bulk(wanted)
+    agents = dict(
+        VoiceAgent.objects.filter(
+            pk__in={item.call.agent_id for item in checked if item.call.agent_id}
+        ).values_list("pk", "workspace_id")
+    )
+    kept = []
+    for index, call in checked:
+        workspace = workspaces.get(call.workspace_id)
+        if workspace is None:
+            refusal = ("unknown_workspace", "workspace_id", "There is no such workspace.")
+        elif workspace.status == Workspace.Status.CLOSED:
+            refusal = ("workspace_closed", "workspace_id", "This workspace is closed.")
+        elif call.agent_id and agents.get(call.agent_id) != call.workspace_id:
+            refusal = ("unknown_agent", "agent_id", "There is no such agent in the workspace.")
+        else:
+            local = call.started_at.astimezone(workspace.zone)
+            call.local_date, call.local_hour = local.date(), local.hour
+            kept.append(_Indexed(index, call))
+            continue
+        result.errors.append(RecordError(index, *refusal))
+    return kept
+
+
+def _store(items: Sequence[_Indexed], result: CallsRecorded) -> list[_Indexed]:
+    """Write each call once; those that someone else inserted meanwhile come back to be retried."""
+    lost: list[_Indexed] = []
+    with transaction.atomic():
+        stored = {
+            call.pk: call
+            for call in Call.objects.filter(pk__in=[item.call.pk for item in items])
+            .select_for_update()
+            .order_by("pk")
+        }
+        changes: dict[_Kind, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+        new = sorted(
+            (item for item in items if item.call.pk not in stored), key=lambda item: item.call.pk
+        )
+        inserted = _insert([item.call for item in new])
+        for item in new:
+            if item.call.pk not in inserted:
+                lost.append(item)
+                continue
+            _count(changes, item.call, 1)
+            result.created.add(item.index)
+            result.accepted += 1
+            result.calls[item.index] = item.call
+        updated = []
+        for item in items:
+            old = stored.get(item.call.pk)
+            if old is not None and _bring_up_to_date(old, item, changes, result):
+                updated.append(old)
+        Call.objects.bulk_update(
+            updated,
+            ["status", "agent", "ended_at", "duration_seconds", "updated_at"],
+            batch_size=1000,
+        )
+        _add_to_rollups(changes)
+    return lost
+
+
+_INSERT = """
+INSERT INTO usage_call (
+    id, workspace_id, agent_id, direction, status, provider, started_at, ended_at,
+    duration_seconds, local_date, local_hour, created_at, updated_at)
+SELECT * FROM unnest(
+    %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+    %s::timestamptz[], %s::numeric[], %s::date[], %s::int[], %s::timestamptz[], %s::timestamptz[])
+ON CONFLICT DO NOTHING RETURNING id
+"""
+_COLUMNS = (
+    "id workspace_id agent_id direction status provider started_at ended_at duration_seconds"
+    " local_date local_hour created_at updated_at"
+).split()
+
+
+def _insert(calls: Sequence[Call]) -> set[UUID]:
+    """Ids of the calls that were not there; written in the order of ids, so that batches cannot
+    deadlock."""
+    if not calls:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [[getattr(call, column) for call in calls] for column in _COLUMNS])
+        return {row[0] for row in cursor}
+
+
+def _bring_up_to_date(
+    old: Call, item: _Indexed, changes: dict[_Kind, list[Decimal]], result: CallsRecorded
+) -> bool:
+    """Apply newer facts to the stored call; whether anything has to be saved."""
+    new = item.call
+    fixed = ("workspace_id", "direction", "provider", "started_at")
+    if any(getattr(old, name) != getattr(new, name) for name in fixed):
+        result.errors.append(_reused(item.index))
+        return False
+    if _is_news(old, new):
+        _count(changes, old, -1)
+        old.status, old.ended_at = new.status, new.ended_at
+        old.duration_seconds = new.duration_seconds
+        old.agent_id = new.agent_id or old.agent_id
+        old.updated_at = new.updated_at
+        _count(changes, old, 1)
+        result.accepted += 1
+        result.calls[item.index] = old
+        return True
+    if _is_old_news(old, new):
+        result.duplicates += 1
+        result.calls[item.index] = old
+    else:
+        result.errors.append(_reused(item.index))
+    return False
+
+
+def _is_news(old: Call, new: Call) -> bool:
+    """Whether `new` is later than what is stored: an end where there was none, or a later one."""
+    if old.status == Call.Status.IN_PROGRESS:
+        return new.status != Call.Status.IN_PROGRESS or (
+            new.ended_at is not None and old.ended_at is None
+        )
+    if new.status == Call.Status.IN_PROGRESS or new.ended_at is None:
+        return False
+    return old.ended_at is None or new.ended_at > old.ended_at
+
+
+def _is_old_news(old: Call, new: Call) -> bool:
+    """Whether `new` says what is stored, or what was true before it."""
+    if new.agent_id not in (None, old.agent_id):
+        return False
+    if new.status == Call.Status.IN_PROGRESS and old.status != Call.Status.IN_PROGRESS:
+        return True
+    if new.ended_at is None or (old.ended_at is not None and new.ended_at < old.ended_at):
+        return new.ended_at is not None or new.status == old.status
+    return (old.status, old.ended_at, old.duration_seconds) == (
+        new.status,
+        new.ended_at,
+        new.duration_seconds,
+    )
+
+
+def _reused(index: int) -> RecordError:
+    return RecordError(
+        index, "idempotency_key_reused", "id", "This id was used before, for another call."
+    )
+
+
+def _count(changes: dict[_Kind, list[Decimal]], call: Call, sign: int) -> None:
+    kind = _Kind(
+        call.workspace_id,
+        call.local_date,
+        call.local_hour,
+        call.provider,
+        call.status,
+        call.direction,
+    )
+    change = changes[kind]
+    change[0] += sign
+    if call.status != Call.Status.IN_PROGRESS and call.duration_seconds is not None:
+        change[1] += sign * call.duration_seconds
+
+
+_KEYS = "workspace_id, local_date, local_hour, provider, status, direction"
+_GIVEN = f"""
+unnest(%s::uuid[], %s::date[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+       %s::numeric[]) AS given ({_KEYS}, calls, duration_seconds)
+"""
+# Rows are made empty first: what is taken away cannot be inserted, being negative.
+_MAKE = f"""
+INSERT INTO usage_callrollup ({_KEYS}, calls, duration_seconds)
+SELECT {_KEYS}, 0, 0 FROM {_GIVEN} ON CONFLICT DO NOTHING
+"""  # noqa: S608 - constants are all that goes in
+# Locked in the order of keys, so that batches that touch the same rows cannot deadlock.
+_ADD = f"""
+WITH locked AS (
+    SELECT rollup.id, given.calls, given.duration_seconds
+      FROM {_GIVEN} JOIN usage_callrollup AS rollup USING ({_KEYS})
+     ORDER BY {_KEYS} FOR UPDATE OF rollup
+)
+UPDATE usage_callrollup AS rollup
+   SET calls = rollup.calls + locked.calls,
+       duration_seconds = rollup.duration_seconds + locked.duration_seconds
+  FROM locked WHERE rollup.id = locked.id
+"""  # noqa: S608 - constants are all that goes in
+
+
+def _add_to_rollups(changes: dict[_Kind, list[Decimal]]) -> None:
+    rows = sorted((*kind, int(calls), seconds) for kind, (calls, seconds) in changes.items())
+    rows = [row for row in rows if row[6] or row[7]]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_MAKE, columns)
+            cursor.execute(_ADD, columns)

@@ -1,0 +1,88 @@
+"""Taking a usage record back: a reversing record in an open period, never an edit."""
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID, uuid5
+
+import psycopg
+from django.db import connection, transaction
+
+from billing.errors import Conflict, NotFound
+from billing.services.periods import open_period
+from usage.models import UsageRecord
+from usage.services.ingest.terms import read_terms
+from usage.services.ingest.writing import PeriodClosedMeanwhile, Row, write_reversal
+
+_MAX_TRIES = 8
+
+
+class CannotVoid(Conflict):
+    code = "cannot_void"
+
+
+def void_record(*, record_id: UUID, reason: str, now: dt.datetime) -> tuple[UsageRecord, bool]:
+    """The record that reverses `record_id`, and whether it is new; a second time answers the first.
+
+    It has the amounts of the original, negated, and its time, so that reports of that day come
+    right; it enters the period that a record of that time enters now, which for a closed month is
+    the earliest open one. Raises `NotFound`, or `CannotVoid` for a record that is a reversal.
+    """
+    original = UsageRecord.objects.filter(pk=record_id).first()
+    if original is None:
+        raise NotFound(f"There is no usage record {record_id}.")
+    if original.reverses_id is not None:
+        raise CannotVoid(f"Usage record {record_id} takes another one back itself.")
+    reversal_id = uuid5(original.pk, "void")
+    created = False
+    if not UsageRecord.objects.filter(pk=reversal_id).exists():
+        created = _append(original, reversal_id, reason, now)
+    return UsageRecord.objects.get(pk=reversal_id), created
+
+
+def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datetime) -> bool:
+    for _ in range(_MAX_TRIES):
+        try:
+            with transaction.atomic():
+                connection.ensure_connection()
+                cursor = psycopg.Cursor(connection.connection)
+                slot, workspaces = read_terms(cursor, [original.workspace_id.hex])
+                terms = workspaces[original.workspace_id.hex]
+                routed = terms.route(original.occurred_at)
+                if routed is not None:
+                    written = write_reversal(
+                        cursor,
+                        _reversal(original, reversal_id, routed.period_id, late=routed.late),
+                        reverses=original.pk.hex,
+                        reason=reason,
+                        slot=slot,
+                        created_at=now.isoformat(),
+                    )
+                    return written.count == 1
+            at = terms.must_open_at(original.occurred_at)
+            open_period(workspace_id=original.workspace_id, at=at, now=now)
+        except PeriodClosedMeanwhile:
+            continue
+    raise RuntimeError("billing periods kept closing while a record was voided")
+
+
+def _reversal(original: UsageRecord, reversal_id: UUID, period_id: str, *, late: bool) -> Row:
+    def negated(amount: Decimal) -> str:
+        return format(-amount if amount else amount, "f")
+
+    return Row(
+        reversal_id.hex,
+        original.workspace_id.hex,
+        period_id,
+        original.call_id.hex if original.call_id else None,
+        original.occurred_at.isoformat(),
+        original.usage_date.isoformat(),
+        "t" if late else "f",
+        f"void:{original.pk}",
+        original.resource_type,
+        original.provider,
+        negated(original.quantity),
+        str(original.unit_cost),
+        negated(original.total_cost),
+        str(original.markup_percentage),
+        negated(original.final_cost),
+    )
