@@ -39,7 +39,7 @@ test: bootstrap
 lint: bootstrap
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	$(VENV)/mypy .
+	$(VENV)/mypy
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	$(VENV)/lint-imports
 

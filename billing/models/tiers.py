@@ -1,11 +1,12 @@
 """Prices the platform sets: subscription tiers and platform-wide settings."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.core.validators import MinValueValidator
 from django.db import models
 
-MONEY = {"max_digits": 28, "decimal_places": 10}
+MONEY: dict[str, Any] = {"max_digits": 28, "decimal_places": 10}
 
 
 class SubscriptionTier(models.Model):

@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -8,7 +8,7 @@ from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
 from billing.models.tiers import MONEY
 from usage.models.calls import Call
 
-QUANTITY = {"max_digits": 20, "decimal_places": 6}
+QUANTITY: dict[str, Any] = {"max_digits": 20, "decimal_places": 6}
 
 
 class UsageRecord(models.Model):
