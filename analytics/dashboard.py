@@ -43,7 +43,7 @@ def overview(
     period: BillingPeriod | None,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """The template context of `analytics/dashboard.html`; nine queries for any amount of usage."""
+    """The template context of `analytics/dashboard.html`; nine queries, whatever was used."""
     workspace = membership.workspace
     invoices = list(
         Invoice.objects.filter(workspace=workspace)

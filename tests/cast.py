@@ -5,14 +5,17 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from django.db.models import F
+from django.db.models import F, Sum
 from django.test import Client
 
 from billing.models import BillingPeriod, PeriodCounter, User, Workspace, WorkspaceMember
+from billing.money import allocate, from_minor
 from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
 from billing.services.workspaces import add_member, create_workspace
-from usage.models import Call, CallRollup, UsageRecord, UsageRollup
+from invoices.models import Invoice, InvoiceItem
+from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
+from usage.resources import resource
 
 SEPTEMBER_1 = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
@@ -142,3 +145,64 @@ def called(
         calls=F("calls") + 1, duration_seconds=F("duration_seconds") + call.duration_seconds
     )
     return call
+
+
+def agent(where: Workspace, name: str, status: str = "live", why: str | None = None) -> VoiceAgent:
+    return VoiceAgent.objects.create(workspace=where, name=name, status=status, paused_reason=why)
+
+
+def bill(
+    of: BillingPeriod, *, number: str = "INV-2026-000042", status: str = "open", **facts: Any
+) -> Invoice:
+    """The period closed at its end plus a day, invoiced: its fee, and its usage by type."""
+    where = of.workspace
+    closed_at = of.period_end + dt.timedelta(days=1)
+    fee = of.tier.prices.get(currency=where.currency).monthly_fee
+    spent = (
+        UsageRollup.objects.filter(billing_period=of)
+        .values_list("resource_type")
+        .annotate(Sum("quantity"), Sum("final_cost"))
+        .order_by("resource_type")
+    )
+    lines = [("subscription", "Monthly Subscription", "", Decimal(1), fee)]
+    lines += [("usage", resource(t).label, t, quantity, cost) for t, quantity, cost in spent]
+    exact = [line[-1] for line in lines]
+    minor = allocate(exact, where.currency)
+    paid_at = closed_at if status == "paid" else None
+    of.status = {"paid": "paid", "overdue": "overdue"}.get(status, "finalized")
+    of.subtotal, of.subscription_fee = sum(exact[1:], Decimal(0)), fee
+    of.total_amount = of.subtotal + fee
+    of.finalized_at, of.paid_at = closed_at, paid_at
+    of.save()
+    invoice = Invoice.objects.create(
+        workspace=where,
+        billing_period=of,
+        number=number,
+        currency=where.currency,
+        amount=from_minor(sum(minor), where.currency),
+        exact_amount=sum(exact, Decimal(0)),
+        status=status,
+        collection_method="charge_automatically",
+        payment_terms_days=14,
+        issued_at=closed_at,
+        due_date=(closed_at + dt.timedelta(days=14)).date(),
+        paid_at=paid_at,
+        bill_to_name=where.name,
+        bill_to_email=where.billing_email,
+        **facts,
+    )
+    for position, ((kind, text, type_, quantity, cost), share) in enumerate(
+        zip(lines, minor, strict=True)
+    ):
+        InvoiceItem.objects.create(
+            invoice=invoice,
+            position=position,
+            kind=kind,
+            description=text,
+            resource_type=type_,
+            quantity=quantity,
+            unit_price=(cost / quantity).quantize(_TEN_PLACES),
+            exact_amount=cost,
+            amount=from_minor(share, where.currency),
+        )
+    return invoice
