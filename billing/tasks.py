@@ -4,7 +4,7 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from celery import Task, shared_task
+from celery import Signature, Task, shared_task
 from django.utils import timezone as clock
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -14,8 +14,11 @@ from billing.services import emails, periods
 log = logging.getLogger(__name__)
 
 
-def enqueue(task: Task, *args: Any) -> None:
-    """Start a task soon. A broker that is down loses nothing: the task's sweep finds the work."""
+def enqueue(task: Task | Signature, *args: Any) -> None:
+    """Start a task soon, or after the `countdown` of its signature.
+
+    A broker that is down loses nothing: the task's sweep finds the work.
+    """
     try:
         task.delay(*args)
     except (OperationalError, RedisError, OSError) as error:

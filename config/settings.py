@@ -26,15 +26,14 @@ SECRET_KEY = env.text("SECRET_KEY") or embedded.secret_key()
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", False)
+BEHIND_PROXY = env.flag("BEHIND_PROXY", False)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", False) else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -88,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "invoices.webhooks.guard.StripeWebhookGuard",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -172,6 +172,15 @@ CELERY_TASK_TIME_LIMIT = 1500
 CELERY_TIMEZONE = "UTC"
 # Each task asks the database what is due: a beat that was down, or ran twice, loses nothing.
 CELERY_BEAT_SCHEDULE = {
+    "collect unpaid invoices": {"task": "invoices.collect", "schedule": crontab(minute="20")},
+    "carry out what finance asked of Stripe": {
+        "task": "invoices.sweep_actions",
+        "schedule": 60.0,
+    },
+    "prune old webhooks": {
+        "task": "invoices.prune_webhooks",
+        "schedule": crontab(hour="3", minute="40"),
+    },
     "open missing billing periods": {
         "task": "billing.open_missing_periods",
         "schedule": crontab(minute="2"),
@@ -212,7 +221,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "429.html"
 # The name of the field in forms and credentials: by default it would be looked for as "email".
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_IPWARE_PROXY_COUNT = 1 if env.flag("BEHIND_PROXY", False) else 0
+AXES_IPWARE_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 
 # Language, time, files
 LANGUAGE_CODE = "en"
@@ -264,7 +273,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "billing.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
-    "NUM_PROXIES": 1 if env.flag("BEHIND_PROXY", False) else 0,
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Usage billing API",
@@ -330,6 +339,8 @@ STRIPE_MAX_REQUESTS_PER_SECOND = env.whole("STRIPE_MAX_REQUESTS_PER_SECOND", 20,
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "billing.Workspace"
 DJSTRIPE_WEBHOOK_VALIDATION = "verify_signature"
+STRIPE_WEBHOOK_MAX_BYTES = 512 * 1024
+STRIPE_WEBHOOK_REFUSALS_PER_MINUTE = env.whole("STRIPE_WEBHOOK_REFUSALS_PER_MINUTE", 60, least=1)
 
 # Logs and errors
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()

@@ -8,6 +8,8 @@ _apps = ["billing", "usage", "invoices", "analytics"]
 urlpatterns = [
     path("", include("config.health")),
     path("admin/", admin.site.urls),
+    # Guarded by invoices.webhooks.guard, which knows this address.
+    path("stripe/", include("djstripe.urls", namespace="djstripe")),
     *(path("api/v1/", include(f"{app}.api.urls")) for app in _apps),
     *(path("", include(f"{app}.urls")) for app in _apps),
 ]

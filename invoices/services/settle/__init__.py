@@ -20,6 +20,7 @@ from invoices.services.settle.transitions import (
     mark_paid,
     mark_uncollectible,
     mark_void,
+    note_finalization_failure,
     note_payment_failure,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "mark_void",
     "note_credit_note",
     "note_dispute",
+    "note_finalization_failure",
     "note_payment",
     "note_payment_failure",
     "note_refund",

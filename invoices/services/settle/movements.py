@@ -8,7 +8,7 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 
 from billing.formats import money
@@ -27,19 +27,22 @@ _DISPUTE_IS_OVER = ("won", "lost", "warning_closed")
 def note_payment(
     *,
     invoice_id: UUID,
-    stripe_id: str,
     amount: Decimal,
     status: str,
     at: dt.datetime,
     charge_id: str = "",
     payment_intent_id: str = "",
 ) -> InvoiceMovement:
-    """A payment towards the invoice, so that its refunds and disputes can be told to be its own."""
+    """A payment towards the invoice, so that its refunds and disputes can be told to be its own.
+
+    It has a payment intent, a charge, or both; the one may be learnt before the other.
+    """
     with locked_invoice(invoice_id) as invoice:
+        known = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
         movement, _ = _keep(
             invoice,
             Kind.PAYMENT,
-            stripe_id,
+            known.stripe_id if known else charge_id or payment_intent_id,
             amount=amount,
             status=status,
             at=at,
@@ -67,11 +70,7 @@ def note_refunded_charge(
     the charge was just read from Stripe, where a failed refund lowers it again.
     """
     with locked_invoice(invoice_id) as invoice:
-        payment = (
-            InvoiceMovement.objects.filter(invoice=invoice, kind=Kind.PAYMENT, charge_id=charge_id)
-            .order_by("occurred_at")
-            .first()
-        )
+        payment = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
         if payment is None:
             payment, _ = _keep(
                 invoice,
@@ -211,6 +210,16 @@ def note_credit_note(
             key=f"credit_note:{credit_note_id}:{movement.status}",
         )
         return invoice
+
+
+def _payment(invoice: Invoice, *, charge_id: str, payment_intent_id: str) -> InvoiceMovement | None:
+    named = Q()
+    if charge_id:
+        named |= Q(charge_id=charge_id)
+    if payment_intent_id:
+        named |= Q(payment_intent_id=payment_intent_id)
+    payments = InvoiceMovement.objects.filter(named, invoice=invoice, kind=Kind.PAYMENT)
+    return payments.order_by("occurred_at").first() if named else None
 
 
 def _keep(

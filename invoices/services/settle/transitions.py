@@ -146,6 +146,29 @@ def note_payment_failure(
         return invoice
 
 
+def note_finalization_failure(
+    *,
+    invoice_id: UUID,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    key: str,
+    detail: str = "",
+) -> None:
+    """Stripe could not finalize it: nobody can pay it until finance has looked."""
+    with locked_invoice(invoice_id) as invoice:
+        recorded = record(
+            invoice, Kind.FINALIZATION_FAILED, at=at, source=source, detail=detail, key=key
+        )
+        if recorded:
+            notices.tell_finance(
+                key=f"finalization-failed:{key}",
+                subject=f"Stripe could not finalize invoice {invoice.number}",
+                paragraphs=[detail or "Stripe does not say why."],
+                now=now,
+            )
+
+
 def block_workspace(*, invoice_id: UUID, now: dt.datetime, source: str = "schedule") -> bool:
     """Suspend the workspace for this overdue invoice, once; whether it does so now.
 

@@ -1,0 +1,120 @@
+"""What a verified event does here, exactly once however often and overlapping it is delivered.
+
+`process` takes the place of dj-stripe's, inside the transaction of the delivery. Its own would
+run its sync, which asks Stripe for the object, inside that transaction, and lose the event's
+effects when the sync does not understand an object. Here the event is stored and acted upon with
+local rows only; reading Stripe's truth and refreshing dj-stripe's copies follow after the commit.
+"""
+
+import datetime as dt
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone as clock
+from djstripe.models import Event, WebhookEventTrigger
+
+from billing.tasks import enqueue
+from invoices.models import HandledEvent
+from invoices.webhooks.events import Outcome, StripeEvent
+from invoices.webhooks.handlers import HANDLERS
+from invoices.webhooks.mirroring import request_mirror
+
+log = logging.getLogger(__name__)
+HANDLER = "invoices"
+
+
+def process(trigger: WebhookEventTrigger, **kwargs: Any) -> Event:
+    """Store the verified event and handle it; dj-stripe saves the delivery afterwards."""
+    now = clock.now()
+    payload = trigger.json_body
+    _lock(payload["id"])
+    stored = _store(payload, trigger, now)
+    trigger.event = stored
+    trigger.exception = ""
+    trigger.traceback = ""
+    handle_once(stored, now=now)
+    trigger.processed = True
+    return stored
+
+
+def handle_once(stored: Event, *, now: dt.datetime) -> bool:
+    """Run the event's handler unless it has run; whether it ran now."""
+    receipt, is_new = HandledEvent.objects.get_or_create(
+        event_id=stored.id,
+        handler=HANDLER,
+        defaults={"event_type": stored.type[:100], "handled_at": now},
+    )
+    if not is_new:
+        return False
+    outcome = handle(stored, now=now)
+    receipt.outcome = outcome.text[:200]
+    receipt.save(update_fields=["outcome"])
+    _follow_up(stored, outcome)
+    return True
+
+
+def handle(stored: Event, *, now: dt.datetime) -> Outcome:
+    """Apply what the event proves. Handlers are idempotent: a second time changes nothing."""
+    handler = HANDLERS.get(stored.type)
+    if handler is None:
+        return Outcome("nothing to do for this type")
+    outcome = handler(
+        StripeEvent(
+            id=stored.id,
+            type=stored.type,
+            created=min(stored.created or now, now),
+            object=stored.data["object"],
+            now=now,
+        )
+    )
+    log.info("%s %s: %s", stored.type, stored.id, outcome.text)
+    return outcome
+
+
+def _lock(event_id: str) -> None:
+    """Until the transaction ends, overlapping deliveries of the same event wait here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [event_id])
+
+
+def _store(payload: dict[str, Any], trigger: WebhookEventTrigger, now: dt.datetime) -> Event:
+    request = payload.get("request")
+    if not isinstance(request, dict):
+        request = {"id": request}
+    endpoint = trigger.webhook_endpoint
+    stored, _ = Event.objects.get_or_create(
+        id=payload["id"],
+        defaults={
+            "type": payload["type"],
+            "livemode": payload.get("livemode", settings.STRIPE_LIVE_MODE),
+            "created": _time(payload.get("created"), now),
+            "data": payload["data"],
+            "stripe_data": payload,
+            "api_version": str(payload.get("api_version") or "")[:64],
+            "request_id": str(request.get("id") or "")[:50],
+            "idempotency_key": str(request.get("idempotency_key") or ""),
+            "djstripe_owner_account": endpoint.djstripe_owner_account if endpoint else None,
+        },
+    )
+    return stored
+
+
+def _time(epoch: object, default: dt.datetime) -> dt.datetime:
+    try:
+        return dt.datetime.fromtimestamp(int(epoch), dt.UTC)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError, OSError):
+        return default
+
+
+def _follow_up(stored: Event, outcome: Outcome) -> None:
+    # Tasks call services and this package; started from here only, so imported late.
+    from invoices import settlement_tasks as tasks
+
+    if outcome.stripe_invoice_id:
+        stripe_invoice_id = outcome.stripe_invoice_id
+        transaction.on_commit(lambda: enqueue(tasks.settle_from_stripe, stripe_invoice_id))
+    if outcome.look_up_payment:
+        transaction.on_commit(lambda: enqueue(tasks.settle_payment_event, stored.id))
+    transaction.on_commit(lambda: request_mirror(tasks.mirror_stripe_event, stored))
