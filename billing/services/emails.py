@@ -120,6 +120,18 @@ def _claim(email_id: UUID, now: dt.datetime) -> Email | None:
         return email
 
 
+def resend(*, email_id: UUID, now: dt.datetime) -> None:
+    """Send a message once more as it is, sent or failed before; staff ask for it."""
+    with transaction.atomic():
+        email = Email.objects.select_for_update().get(pk=email_id)
+        email.status = Email.Status.QUEUED
+        email.attempts = 0
+        email.last_error = ""
+        email.next_try_at = now
+        email.save(update_fields=["status", "attempts", "last_error", "next_try_at"])
+        transaction.on_commit(lambda: _start_delivery(email.pk))
+
+
 def due_emails(*, now: dt.datetime, limit: int = 500) -> list[UUID]:
     return list(
         Email.objects.filter(status=Email.Status.QUEUED, next_try_at__lte=now)

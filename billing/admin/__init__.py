@@ -1,0 +1,5 @@
+"""The pages of billing for staff."""
+
+from billing.admin import alerts, emails, keys, people, periods, prices, workspaces
+
+__all__ = ["alerts", "emails", "keys", "people", "periods", "prices", "workspaces"]

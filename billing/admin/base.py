@@ -1,0 +1,156 @@
+"""What all admin pages share: exact money, badges, read-only rows, and actions through services."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_htmx.http import HttpResponseClientRedirect
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import FieldTextFilter
+from unfold.forms import BaseDialogForm
+
+from billing.errors import BillingError
+from billing.formats import exact_money, money
+
+PERIOD_LABELS = {
+    "current": "info",
+    "finalized": "primary",
+    "paid": "success",
+    "overdue": "danger",
+}
+
+
+class BillingAdmin(ModelAdmin):
+    """The base of every page for staff.
+
+    A broken rule of a service (`BillingError`) becomes a message; nothing was changed then, since
+    the admin saves in one transaction.
+    """
+
+    compressed_fields = True
+    warn_unsaved_form = True
+    show_full_result_count = False
+    list_per_page = 50
+    list_filter_submit = True
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except BillingError as error:
+            messages.error(request, f"Not saved. {error.detail}")
+            return HttpResponseRedirect(request.get_full_path())
+
+    def has_act_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether this person may set things going: the right to change, frozen forms or not."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def carry_out(
+        self, request: HttpRequest, obj: Model, service: Callable[[], str], *, then: str
+    ) -> HttpResponse:
+        """Run one service for `obj`, tell how it went, note who did it, and go to the page `then`.
+
+        `service` returns what to say when it succeeded.
+        """
+        self.attempt(request, obj, service)
+        if getattr(request, "htmx", False):
+            return HttpResponseClientRedirect(then)
+        return HttpResponseRedirect(then)
+
+    def attempt(self, request: HttpRequest, obj: Model, service: Callable[[], str]) -> bool:
+        """As `carry_out`, without an answer: whether it succeeded."""
+        try:
+            message = service()
+        except BillingError as error:
+            messages.error(request, f"{obj}: {error.detail}")
+            return False
+        messages.success(request, message)
+        self.log_change(request, obj, message)
+        return True
+
+
+class ExactTextFilter(FieldTextFilter):
+    """The whole value; unlike a list of all that occur, it costs nothing to offer."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(**{self.field_path: value}) if value else queryset
+
+
+class FrozenAdmin(BillingAdmin):
+    """Rows that nobody adds, edits or deletes by hand."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class FrozenInlineMixin:
+    """An inline that only shows."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ConfirmForm(BaseDialogForm):
+    """A dialog with nothing to fill in."""
+
+
+def confirm(title: str, description: str, submit: str) -> dict[str, Any]:
+    """A dialog that asks before an action is carried out (by POST)."""
+    return {
+        "title": title,
+        "description": description,
+        "form_class": ConfirmForm,
+        "form_submit_text": submit,
+    }
+
+
+def amount(value: Decimal | None, currency: str) -> SafeString:
+    """Money in whole minor units; the exact amount shows on hovering."""
+    if value is None:
+        return format_html("–")
+    return format_html(
+        '<span class="tabular-nums whitespace-nowrap" title="{}">{}</span>',
+        exact_money(value, currency),
+        money(value, currency),
+    )
+
+
+def when(time: dt.datetime | None) -> str:
+    """A time in UTC, to the minute."""
+    return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M}" if time else "–"
+
+
+def labels(choices: Mapping[str, str]) -> dict[str, str]:
+    """Colours of badges, by their text as it is shown."""
+    return {text.capitalize(): colour for text, colour in choices.items()}

@@ -1,0 +1,131 @@
+"""Every e-mail the system owes or has sent, readable, and sent again on demand."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone as clock
+from django.utils.html import format_html, format_html_join
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+
+from billing.admin.base import ExactTextFilter, FrozenAdmin, confirm
+from billing.models import Email, EmailAttachment
+from billing.services.emails import resend
+
+_LABELS = {"Queued": "info", "Sent": "success", "Failed": "danger"}
+
+
+@admin.register(Email)
+class EmailAdmin(FrozenAdmin):
+    list_display = ("created_at", "subject", "to", "kind", "state", "attempts", "sent_at")
+    list_filter = (
+        "status",
+        ("kind", ExactTextFilter),
+        ("workspace", AutocompleteSelectFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    search_fields = ("subject", "recipients", "workspace__name", "key")
+    fields = (
+        ("subject", "state"),
+        ("to", "workspace", "kind"),
+        ("created_at", "sent_at", "attempts", "next_try_at"),
+        "last_error",
+        "files",
+        "body",
+        "preview",
+    )
+    actions = ("send_selected_again",)
+    actions_detail = ("send_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
+        emails: QuerySet[Email] = super().get_queryset(request)
+        if request.resolver_match and request.resolver_match.url_name.endswith("_changelist"):
+            return emails.defer("text", "html")
+        return emails
+
+    def get_urls(self) -> list[URLPattern]:
+        attachment = self.admin_site.admin_view(self.attachment)
+        return [
+            path("attachments/<int:attachment_id>/", attachment, name="billing_email_attachment"),
+            *super().get_urls(),
+        ]
+
+    def attachment(self, request: HttpRequest, attachment_id: int) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise Http404
+        found = EmailAttachment.objects.filter(pk=attachment_id).first()
+        if found is None:
+            raise Http404
+        return FileResponse(
+            iter([bytes(found.content)]), filename=found.filename, content_type=found.media_type
+        )
+
+    @display(description="To")
+    def to(self, email: Email) -> str:
+        return ", ".join(email.recipients)
+
+    @display(description="Status", ordering="status", label=_LABELS)
+    def state(self, email: Email) -> str:
+        return email.get_status_display()
+
+    @display(description="Attachments")
+    def files(self, email: Email) -> str:
+        return (
+            format_html_join(
+                ", ",
+                '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+                (
+                    (reverse("admin:billing_email_attachment", args=[file_id]), filename)
+                    for file_id, filename in email.attachments.values_list("pk", "filename")
+                ),
+            )
+            or "–"
+        )
+
+    @display(description="Text")
+    def body(self, email: Email) -> str:
+        return format_html('<pre class="whitespace-pre-wrap">{}</pre>', email.text)
+
+    @display(description="As shown")
+    def preview(self, email: Email) -> str:
+        if not email.html:
+            return "–"
+        # Scripts, forms and links are all dead in a sandboxed frame.
+        return format_html(
+            '<iframe sandbox="" title="The e-mail as shown" srcdoc="{}"'
+            ' class="w-full h-[640px] rounded-default border border-base-200 bg-white'
+            ' dark:border-base-800"></iframe>',
+            email.html,
+        )
+
+    @action(
+        description="Send again",
+        icon="forward_to_inbox",
+        permissions=["act"],
+        dialog=confirm(
+            "Send this e-mail again?",
+            "It goes to the same addresses, as it is here.",
+            "Send again",
+        ),
+    )
+    def send_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        email = Email.objects.get(pk=object_id)
+        return self.carry_out(
+            request,
+            email,
+            lambda: self._resend(email),
+            then=reverse("admin:billing_email_change", args=[object_id]),
+        )
+
+    @admin.action(description="Send selected e-mails again", permissions=["act"])
+    def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Email]) -> None:
+        for email in queryset.only("pk", "subject", "recipients"):
+            self.attempt(request, email, lambda email=email: self._resend(email))
+
+    def _resend(self, email: Email) -> str:
+        resend(email_id=UUID(str(email.pk)), now=clock.now())
+        return f"“{email.subject}” will be sent to {', '.join(email.recipients)}."

@@ -1,0 +1,85 @@
+"""Users and groups."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin
+from billing.models import User, WorkspaceMember
+
+admin.site.unregister(Group)
+
+
+class NewUserForm(UserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
+
+
+class MembershipInline(FrozenInlineMixin, TabularInline):
+    model = WorkspaceMember
+    fields = ("workspace", "role")
+    verbose_name_plural = "workspaces"
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, BillingAdmin):
+    """Superusers only make staff: finance staff may look people up, not give themselves rights."""
+
+    form = UserChangeForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "name", "access", "is_active", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    readonly_fields = ("last_login", "date_joined")
+    inlines = (MembershipInline,)
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
+    filter_horizontal = ()
+    autocomplete_fields = ("groups",)
+
+    @display(description="Access", label={"Superuser": "danger", "Staff": "info"})
+    def access(self, user: User) -> str:
+        if user.is_superuser:
+            return "Superuser"
+        return "Staff" if user.is_staff else ""
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, BillingAdmin):
+    pass
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(FrozenAdmin):
+    """Who did what in the admin."""
+
+    list_display = ("action_time", "user", "object_repr", "content_type", "message")
+    list_filter = ("action_flag", "content_type")
+    search_fields = ("object_repr", "user__email")
+    list_select_related = ("user", "content_type")
+    ordering = ("-action_time",)
+
+    @display(description="What")
+    def message(self, entry: LogEntry) -> str:
+        return entry.get_change_message()

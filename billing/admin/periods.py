@@ -1,0 +1,139 @@
+"""Billing periods: live totals while they run, frozen ones after their close."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone as clock
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from billing.admin.base import (
+    PERIOD_LABELS,
+    FrozenAdmin,
+    FrozenInlineMixin,
+    amount,
+    labels,
+    when,
+)
+from billing.models import BillingPeriod, LimitAlert
+from billing.queries import with_totals
+
+
+class StageFilter(admin.SimpleListFilter):
+    """Where a period stands on its way to being closed."""
+
+    title = "stage"
+    parameter_name = "stage"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("running", "Running"),
+            ("ended", "Ended, not closed"),
+            ("parked", "Close failed"),
+            ("closed", "Closed"),
+        ]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[BillingPeriod]
+    ) -> QuerySet[BillingPeriod]:
+        current = Q(status=BillingPeriod.Status.CURRENT)
+        match self.value():
+            case "running":
+                return queryset.filter(current, period_end__gt=clock.now())
+            case "ended":
+                return queryset.filter(current, period_end__lte=clock.now())
+            case "parked":
+                return queryset.filter(current, close_failed_at__isnull=False)
+            case "closed":
+                return queryset.exclude(current)
+        return queryset
+
+
+class AlertInline(FrozenInlineMixin, TabularInline):
+    model = LimitAlert
+    fields = ("kind", "spend", "usage_limit", "threshold_percentage", "created_at")
+    readonly_fields = fields
+    verbose_name_plural = "limit alerts"
+
+
+class BillingPeriodAdmin(FrozenAdmin):
+    """Registered, with the month end's actions, by the invoices' admin."""
+
+    list_display = (
+        "month",
+        "workspace",
+        "state",
+        "usage",
+        "fee",
+        "total",
+        "ends",
+        "problem",
+    )
+    list_filter = (
+        StageFilter,
+        "status",
+        ("workspace", AutocompleteSelectFilter),
+        ("period_end", RangeDateTimeFilter),
+    )
+    search_fields = ("workspace__name", "workspace__billing_email", "=id", "=stripe_invoice_id")
+    search_help_text = "Workspace, billing e-mail, id or Stripe invoice id"
+    list_select_related = ("workspace",)
+    ordering = ("-period_start", "id")
+    inlines = (AlertInline,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("workspace", "state", "tier"),
+                    ("starts", "ends"),
+                    ("usage", "fee", "credit", "total"),
+                    ("finalized_at", "paid_at"),
+                    ("stripe_invoice_id", "id"),
+                )
+            },
+        ),
+        ("Close", {"fields": (("problem", "close_failed_at"),)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BillingPeriod]:
+        return with_totals(super().get_queryset(request)).select_related("workspace", "tier")
+
+    @display(description="Month", ordering="period_start")
+    def month(self, period: BillingPeriod) -> str:
+        return period.label
+
+    @display(description="Status", ordering="status", label=labels(PERIOD_LABELS))
+    def state(self, period: BillingPeriod) -> str:
+        return period.get_status_display()
+
+    @display(description="Usage", ordering="live_subtotal")
+    def usage(self, period: Any) -> str:
+        return amount(period.live_subtotal, period.workspace.currency)
+
+    @display(description="Subscription")
+    def fee(self, period: Any) -> str:
+        return amount(period.live_fee, period.workspace.currency)
+
+    @display(description="Credit brought forward")
+    def credit(self, period: BillingPeriod) -> str:
+        return amount(period.credit_brought_forward, period.workspace.currency)
+
+    @display(description="Total", ordering="live_total")
+    def total(self, period: Any) -> str:
+        return amount(period.live_total, period.workspace.currency)
+
+    @display(description="Starts (UTC)")
+    def starts(self, period: BillingPeriod) -> str:
+        return when(period.period_start)
+
+    @display(description="Ends (UTC)", ordering="period_end")
+    def ends(self, period: BillingPeriod) -> str:
+        return when(period.period_end)
+
+    @display(description="Problem")
+    def problem(self, period: BillingPeriod) -> str:
+        return period.close_error or "–"

@@ -1,0 +1,94 @@
+"""Subscription tiers with their prices, and the platform's settings."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from billing.admin.base import BillingAdmin
+from billing.formats import money
+from billing.models import PlatformSetting, SubscriptionTier, TierPrice, Workspace
+from billing.money import CURRENCIES, minor_unit
+
+
+class TierPriceForm(forms.ModelForm):
+    def clean_currency(self) -> str:
+        currency = str(self.cleaned_data["currency"]).upper()
+        if currency not in CURRENCIES:
+            raise ValidationError(f"{currency} is not a currency that can be billed.")
+        return currency
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        currency, fee = cleaned.get("currency"), cleaned.get("monthly_fee")
+        if currency and fee is not None and fee % minor_unit(currency):
+            self.add_error(
+                "monthly_fee", f"The smallest amount of {currency} is {minor_unit(currency)}."
+            )
+        return cleaned
+
+
+class TierPriceFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        for form in self.deleted_forms:
+            price = form.instance
+            if Workspace.objects.filter(tier=price.tier_id, currency=price.currency).exists():
+                raise ValidationError(
+                    f"Workspaces on this tier pay in {price.currency}: its price must stay."
+                )
+
+
+class TierPriceInline(TabularInline):
+    model = TierPrice
+    form = TierPriceForm
+    formset = TierPriceFormSet
+    extra = 0
+    fields = ("currency", "monthly_fee")
+
+
+@admin.register(SubscriptionTier)
+class SubscriptionTierAdmin(BillingAdmin):
+    """A changed price holds for every period that is not yet finalized."""
+
+    list_display = ("name", "description", "prices_shown", "workspaces")
+    search_fields = ("name", "description")
+    inlines = (TierPriceInline,)
+    fields = ("name", "description")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SubscriptionTier]:
+        tiers: QuerySet[SubscriptionTier] = super().get_queryset(request)
+        return tiers.prefetch_related("prices").annotate(workspace_count=Count("workspace"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Internal services create workspaces by the tier's name.
+        return ("name",) if obj else ()
+
+    @display(description="Monthly fee")
+    def prices_shown(self, tier: SubscriptionTier) -> str:
+        return ", ".join(money(price.monthly_fee, price.currency) for price in tier.prices.all())
+
+    @display(description="Workspaces", ordering="workspace_count")
+    def workspaces(self, tier: Any) -> int:
+        return int(tier.workspace_count)
+
+
+@admin.register(PlatformSetting)
+class PlatformSettingAdmin(BillingAdmin):
+    """A changed markup holds for records from now on: history keeps what it was priced with."""
+
+    list_display = ("get_name_display", "value", "updated_at")
+    fields = ("name", "value", "updated_at")
+    readonly_fields = ("name", "updated_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

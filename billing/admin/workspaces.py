@@ -1,0 +1,184 @@
+"""Workspaces with their terms and members."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils import timezone as clock
+from django.utils.html import format_html
+from unfold.admin import StackedInline, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from billing.admin.base import BillingAdmin, amount
+from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.queries import period_with_totals
+from billing.services.workspaces import (
+    BILLING_DETAILS,
+    create_workspace,
+    update_billing_settings,
+    update_workspace,
+)
+
+
+class NewWorkspaceForm(forms.ModelForm):
+    owner_email = forms.EmailField(
+        widget=UnfoldAdminEmailInputWidget,
+        help_text="The first owner, who also gets the bills; made a user if there is none yet.",
+    )
+
+    class Meta:
+        model = Workspace
+        fields = ("name", "tier", "currency", "timezone")
+
+
+class BillingSettingsInline(StackedInline):
+    model = WorkspaceBillingSettings
+    verbose_name_plural = "terms"
+    can_delete = False
+    extra = 0
+    tab = True
+    fields = (
+        ("usage_limit_monthly", "alert_threshold_percentage", "auto_pause_on_limit"),
+        ("markup_percentage", "collection_method", "payment_terms_days"),
+    )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # every workspace has its row
+
+
+class MemberInline(TabularInline):
+    model = WorkspaceMember
+    verbose_name = "member"
+    verbose_name_plural = "members"
+    extra = 0
+    tab = True
+    fields = ("user", "role")
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(BillingAdmin):
+    """Every change goes through the services that internal callers use, with the same rules."""
+
+    list_display = ("name", "state", "tier", "currency", "timezone", "billing_email", "limit")
+    list_filter = (
+        "status",
+        "suspension_reason",
+        ("tier", RelatedDropdownFilter),
+        "currency",
+    )
+    search_fields = ("name", "billing_email", "billing_name", "=id")
+    search_help_text = "Name, billing e-mail or id"
+    list_select_related = ("tier", "billing_settings")
+    inlines = (BillingSettingsInline, MemberInline)
+    autocomplete_fields = ("tier",)
+    readonly_fields = ("id", "suspension_reason", "created_at", "running")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "status", "suspension_reason"),
+                    ("tier", "currency", "timezone"),
+                    "running",
+                    ("id", "created_at"),
+                )
+            },
+        ),
+        (
+            "Billing details",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    ("billing_email", "billing_name", "tax_id"),
+                    ("address_line1", "address_line2"),
+                    ("address_postal_code", "address_city"),
+                    ("address_state", "address_country"),
+                ),
+            },
+        ),
+    )
+    add_fieldsets = ((None, {"fields": ("name", "owner_email", "tier", "currency", "timezone")}),)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a workspace that was billed is closed, never deleted
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if not change:
+            kwargs["form"] = NewWorkspaceForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
+        now = clock.now()
+        if not change:
+            create_workspace(
+                workspace_id=obj.pk,
+                name=obj.name,
+                owner_email=form.cleaned_data["owner_email"],
+                tier=obj.tier.name,
+                currency=obj.currency.upper(),
+                timezone=obj.timezone,
+                now=now,
+            )
+            return
+        names = {"status", "tier", "currency", "timezone", *BILLING_DETAILS}
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name in names}
+        if "tier" in changes:
+            changes["tier"] = changes["tier"].name
+        if changes:
+            update_workspace(workspace_id=obj.pk, changes=changes, now=now)
+
+    def save_formset(
+        self, request: HttpRequest, form: Any, formset: BaseInlineFormSet, change: bool
+    ) -> None:
+        if formset.model is not WorkspaceBillingSettings:
+            super().save_formset(request, form, formset, change)
+            return
+        formset.save(commit=False)  # notes what changed, for the log
+        for row in formset.forms:
+            if row.changed_data:
+                update_billing_settings(
+                    workspace_id=row.instance.workspace_id,
+                    changes={name: row.cleaned_data[name] for name in row.changed_data},
+                    now=clock.now(),
+                )
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"Active": "success", "Suspended": "danger", "Suspended: payment": "danger"},
+    )
+    def state(self, workspace: Workspace) -> str:
+        if workspace.suspension_reason == Workspace.SuspensionReason.PAYMENT:
+            return "Suspended: payment"
+        return workspace.get_status_display()
+
+    @display(description="Limit", ordering="billing_settings__usage_limit_monthly")
+    def limit(self, workspace: Workspace) -> str:
+        limit = workspace.billing_settings.usage_limit_monthly
+        return amount(limit, workspace.currency) if limit is not None else "none"
+
+    @display(description="Running period")
+    def running(self, workspace: Workspace) -> str:
+        period: Any = period_with_totals(workspace_id=workspace.pk, at=clock.now())
+        if period is None:
+            return "None is open yet."
+        return format_html(
+            "{}: {} ({} usage, {} fee)",
+            period.label,
+            amount(period.live_total, workspace.currency),
+            amount(period.live_subtotal, workspace.currency),
+            amount(period.live_fee, workspace.currency),
+        )

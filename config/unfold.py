@@ -1,0 +1,124 @@
+"""The look and the navigation of the admin."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _may(permission: str) -> Any:
+    def check(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return check
+
+
+def _item(title: str, icon: str, model: str, **extra: Any) -> dict[str, Any]:
+    """A link to a model's list ("app_model") for those who may see it."""
+    app, name = model.split("_", 1)
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "permission": _may(f"{app}.view_{name}"),
+        **extra,
+    }
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    return [
+        {
+            "items": [
+                {"title": "Finance", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+            ],
+        },
+        {
+            "title": "Billing",
+            "separator": True,
+            "items": [
+                _item("Invoices", "receipt_long", "invoices_invoice"),
+                _item("Billing periods", "calendar_month", "billing_billingperiod"),
+                _item("Reconciliation", "compare_arrows", "invoices_reconciliationrun"),
+                _item("Differences", "rule", "invoices_difference"),
+                _item("Limit alerts", "notification_important", "billing_limitalert"),
+                _item("E-mails", "mail", "billing_email"),
+            ],
+        },
+        {
+            "title": "Customers",
+            "separator": True,
+            "items": [
+                _item("Workspaces", "domain", "billing_workspace"),
+                _item("Voice agents", "support_agent", "usage_voiceagent"),
+                _item("Calls", "call", "usage_call"),
+                _item("Usage records", "list_alt", "usage_usagerecord"),
+                _item("Usage by day", "bar_chart", "usage_usagerollup"),
+                _item("Calls by hour", "schedule", "usage_callrollup"),
+            ],
+        },
+        {
+            "title": "Prices",
+            "separator": True,
+            "items": [
+                _item("Tiers", "sell", "billing_subscriptiontier"),
+                _item("Platform settings", "tune", "billing_platformsetting"),
+            ],
+        },
+        {
+            "title": "Access",
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                _item("Users", "person", "billing_user"),
+                _item("Groups", "group", "auth_group"),
+                _item("Service keys", "key", "billing_servicekey"),
+                _item("Log of changes", "history", "admin_logentry"),
+            ],
+        },
+    ]
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    """What the data is worth, beside the title: test money must not look like real money."""
+    from django.conf import settings  # settings import this module
+
+    if settings.DEBUG:
+        return ["Development", "danger"]
+    return None if settings.STRIPE_LIVE_MODE else ["Test mode", "warning"]
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Billing",
+    "SITE_HEADER": "Billing",
+    "SITE_SUBHEADER": "Finance",
+    "SITE_SYMBOL": "payments",
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/logo.svg")}
+    ],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "ENVIRONMENT": "config.unfold.environment",
+    "COLORS": {
+        "primary": {
+            "50": "#eef2fe",
+            "100": "#dfe7fd",
+            "200": "#c5d1fb",
+            "300": "#a3b5f7",
+            "400": "#7c93f0",
+            "500": "#5673e6",
+            "600": "#2f55d4",
+            "700": "#2745b0",
+            "800": "#24398d",
+            "900": "#213371",
+            "950": "#161f44",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": navigation,
+    },
+}

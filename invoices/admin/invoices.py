@@ -1,0 +1,194 @@
+"""Invoices: frozen when issued; what may still be done is done through services."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
+from unfold.decorators import display
+
+from billing.admin.base import ExactTextFilter, FrozenAdmin, FrozenInlineMixin, amount, when
+from billing.formats import exact_money, quantity
+from invoices.admin.links import pdf_link, stripe_link
+from invoices.admin.timeline import history
+from invoices.models import Invoice, InvoiceItem, InvoiceMovement
+from invoices.pdf import invoice_filename, render_invoice
+
+INVOICE_LABELS = {
+    "Draft": "primary",
+    "Open": "info",
+    "Paid": "success",
+    "Overdue": "danger",
+    "Uncollectible": "warning",
+}
+
+
+class ItemInline(FrozenInlineMixin, TabularInline):
+    model = InvoiceItem
+    verbose_name_plural = "lines"
+    fields = ("description", "used", "price", "exact", "charged")
+    readonly_fields = fields
+    ordering_field = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceItem]:
+        return super().get_queryset(request).select_related("invoice")
+
+    @display(description="Quantity")
+    def used(self, item: InvoiceItem) -> str:
+        return quantity(item.quantity)
+
+    @display(description="Unit price")
+    def price(self, item: InvoiceItem) -> str:
+        return exact_money(item.unit_price, item.invoice.currency)
+
+    @display(description="Exact amount")
+    def exact(self, item: InvoiceItem) -> str:
+        return exact_money(item.exact_amount, item.invoice.currency)
+
+    @display(description="Amount")
+    def charged(self, item: InvoiceItem) -> str:
+        return amount(item.amount, item.invoice.currency)
+
+
+class MovementInline(FrozenInlineMixin, TabularInline):
+    model = InvoiceMovement
+    verbose_name_plural = "payments, refunds and disputes"
+    fields = ("kind", "moved", "status", "reason", "occurred_at", "stripe_id")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceMovement]:
+        return super().get_queryset(request).select_related("invoice")
+
+    @display(description="Amount")
+    def moved(self, movement: InvoiceMovement) -> str:
+        return amount(movement.amount, movement.invoice.currency)
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(FrozenAdmin):
+    list_display = (
+        "number",
+        "workspace",
+        "month",
+        "total",
+        "state",
+        "issued",
+        "due_date",
+        "paid",
+        "files",
+    )
+    list_filter = (
+        "status",
+        "collection_method",
+        ("currency", ExactTextFilter),
+        ("workspace", AutocompleteSelectFilter),
+        ("due_date", RangeDateFilter),
+    )
+    search_fields = (
+        "number",
+        "workspace__name",
+        "bill_to_name",
+        "bill_to_email",
+        "=stripe_invoice_id",
+        "=id",
+    )
+    search_help_text = "Number, workspace, bill-to name or e-mail, Stripe id"
+    list_select_related = ("workspace", "billing_period__workspace")
+    inlines = (ItemInline, MovementInline)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("number", "state", "workspace", "billing_period"),
+                    ("total", "exact", "rounding", "refunded"),
+                    ("issued", "due_date", "paid", "files"),
+                    ("collection_method", "payment_terms_days", "blocking_since"),
+                    ("stripe", "id"),
+                )
+            },
+        ),
+        ("History", {"classes": ("tab",), "fields": ("history",)}),
+        (
+            "Billed to",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    ("bill_to_name", "bill_to_email", "bill_to_tax_id"),
+                    "bill_to_address",
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
+        invoices: QuerySet[Invoice] = super().get_queryset(request)
+        return invoices.select_related("workspace", "billing_period__workspace")
+
+    def get_urls(self) -> list[URLPattern]:
+        pdf = self.admin_site.admin_view(self.pdf)
+        return [
+            path("<uuid:invoice_id>/pdf/", pdf, name="invoices_invoice_pdf"),
+            *super().get_urls(),
+        ]
+
+    def pdf(self, request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise Http404
+        invoice = self.get_queryset(request).prefetch_related("items").filter(pk=invoice_id).first()
+        if invoice is None:
+            raise Http404
+        return HttpResponse(
+            render_invoice(invoice),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{invoice_filename(invoice)}"'},
+        )
+
+    @display(description="Month", ordering="billing_period__period_start")
+    def month(self, invoice: Invoice) -> str:
+        return invoice.billing_period.label
+
+    @display(description="Amount", ordering="amount")
+    def total(self, invoice: Invoice) -> str:
+        return amount(invoice.amount, invoice.currency)
+
+    @display(description="Exact sum")
+    def exact(self, invoice: Invoice) -> str:
+        return exact_money(invoice.exact_amount, invoice.currency)
+
+    @display(description="Rounding")
+    def rounding(self, invoice: Invoice) -> str:
+        return exact_money(invoice.residual, invoice.currency)
+
+    @display(description="Refunded")
+    def refunded(self, invoice: Invoice) -> str:
+        return amount(invoice.amount_refunded, invoice.currency)
+
+    @display(description="Status", ordering="status", label=INVOICE_LABELS)
+    def state(self, invoice: Invoice) -> str:
+        return invoice.get_status_display()
+
+    @display(description="Issued", ordering="issued_at")
+    def issued(self, invoice: Invoice) -> str:
+        return when(invoice.issued_at)
+
+    @display(description="Paid", ordering="paid_at")
+    def paid(self, invoice: Invoice) -> str:
+        return when(invoice.paid_at)
+
+    @display(description="File")
+    def files(self, invoice: Invoice) -> str:
+        return pdf_link(invoice)
+
+    @display(description="In Stripe")
+    def stripe(self, invoice: Invoice) -> str:
+        return stripe_link(invoice)
+
+    @display(description="History")
+    def history(self, invoice: Any) -> str:
+        return render_to_string("admin/invoices/history.html", {"history": history(invoice)})

@@ -1,0 +1,107 @@
+"""Every list and every detail page opens, for those who may, at a fixed number of queries."""
+
+import pytest
+from adminkit import a_row_of_everything, finance, superuser, viewer
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+pytestmark = pytest.mark.django_db
+
+# Session, user, permissions, the groups' permissions, count and rows: six. Tables of usage are not
+# counted; some lists need one or two more for what a row shows or a filter offers.
+LIST_QUERIES = {
+    "billing.billingperiod": 6,
+    "billing.email": 6,
+    "billing.limitalert": 6,
+    "billing.platformsetting": 6,
+    "billing.servicekey": 6,
+    "billing.subscriptiontier": 7,
+    "billing.user": 7,
+    "billing.workspace": 8,
+    "invoices.difference": 6,
+    "invoices.invoice": 6,
+    "invoices.reconciliationrun": 6,
+    "usage.call": 5,
+    "usage.callrollup": 5,
+    "usage.usagerecord": 5,
+    "usage.usagerollup": 5,
+    "usage.voiceagent": 6,
+}
+OURS = [
+    model
+    for model in admin.site._registry
+    if model._meta.app_label in ("billing", "usage", "invoices")
+]
+
+
+def url(model, page: str, *args: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def queries_of(client: Client, address: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(address)
+    assert response.status_code == 200
+    return [query["sql"] for query in captured]
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
+def test_a_list_costs_the_same_queries_however_long_it_is(model):
+    client = finance()
+    a_row_of_everything("Acme", 1)
+    address = url(model, "changelist")
+    client.get(address)
+    short = queries_of(client, address)
+    for number, name in enumerate(["Globex", "Initech", "Umbrella"], start=2):
+        a_row_of_everything(name, number)
+
+    long = queries_of(client, address)
+
+    assert len(long) == len(short), "\n".join(long)
+    assert len(long) == LIST_QUERIES[model._meta.label_lower], "\n".join(long)
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
+def test_a_detail_page_opens_for_finance_and_for_those_who_only_look(model):
+    a_row_of_everything()
+
+    for client in (finance(), viewer(), superuser()):
+        response = client.get(url(model, "change", model._default_manager.first().pk))
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
+def test_a_search_finds_something_or_nothing_but_never_breaks(model):
+    a_row_of_everything()
+    client = superuser()
+
+    for term in ("Acme", "%_\\'", "0" * 40, "12345678-1234-1234-1234-123456789012"):
+        assert client.get(url(model, "changelist"), {"q": term}).status_code == 200
+
+
+def test_the_pages_of_django_itself_open():
+    client = superuser()
+    LogEntry.objects.create(user_id=client.session["_auth_user_id"], action_flag=1, object_repr="x")
+
+    for name in ("auth_group_changelist", "auth_group_add", "admin_logentry_changelist"):
+        assert client.get(reverse(f"admin:{name}")).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["workspace", "servicekey", "subscriptiontier", "user"], ids=str)
+def test_what_can_be_added_has_a_form(name):
+    assert superuser().get(reverse(f"admin:billing_{name}_add")).status_code == 200
+
+
+def test_customers_owners_do_not_get_in():
+    workspace = a_row_of_everything()
+    client = Client()
+    client.force_login(workspace.members.get(), backend="django.contrib.auth.backends.ModelBackend")
+
+    response = client.get(url(OURS[0], "changelist"))
+
+    assert response.status_code == 302
+    assert "/admin/login/" in response["Location"]

@@ -1,0 +1,244 @@
+"""What happened, for staff to look at: never counted as a whole, never edited."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    RangeDateFilter,
+    RangeDateTimeFilter,
+)
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, labels
+from billing.formats import duration, exact_money, quantity, words
+from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
+
+_CALL_LABELS = {
+    "completed": "success",
+    "in progress": "info",
+    "failed": "danger",
+    "busy": "warning",
+    "no answer": "warning",
+}
+
+
+class UncountedAdmin(FrozenAdmin):
+    """A table too large to count, sort or search but by its indexes."""
+
+    paginator = InfinitePaginator
+    sortable_by = ()
+    search_help_text = "A whole id"
+
+    def find(self, wanted: UUID) -> Q:
+        return Q(pk=wanted)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        try:
+            wanted = UUID(search_term.strip())
+        except ValueError:
+            messages.warning(request, f"“{search_term}” is not an id: nothing else is searched.")
+            return queryset.none(), False
+        return queryset.filter(self.find(wanted)), False
+
+
+@admin.register(VoiceAgent)
+class VoiceAgentAdmin(FrozenAdmin):
+    list_display = ("name", "workspace", "state", "paused_because", "updated_at")
+    list_filter = ("status", "paused_reason", ("workspace", AutocompleteSelectFilter))
+    search_fields = ("name", "workspace__name", "=id")
+    list_select_related = ("workspace",)
+    fields = (("name", "workspace"), ("state", "paused_because"), ("id", "created_at"))
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"Live": "success", "Paused": "warning"},
+    )
+    def state(self, agent: VoiceAgent) -> str:
+        return agent.get_status_display()
+
+    @display(description="Paused because of")
+    def paused_because(self, agent: VoiceAgent) -> str:
+        return words(agent.paused_reason) if agent.paused_reason else "–"
+
+
+@admin.register(Call)
+class CallAdmin(UncountedAdmin):
+    list_display = (
+        "started_at",
+        "workspace",
+        "direction",
+        "state",
+        "provider",
+        "length",
+        "agent",
+    )
+    list_filter = (
+        ("workspace", AutocompleteSelectFilter),
+        "status",
+        "direction",
+        ("provider", ExactTextFilter),
+        ("started_at", RangeDateTimeFilter),
+    )
+    search_fields = ("id",)
+    ordering = ("workspace", "-started_at", "-id")
+    list_select_related = ("workspace", "agent")
+    fields = (
+        ("workspace", "agent"),
+        ("direction", "state", "provider"),
+        ("started_at", "ended_at", "length"),
+        ("id", "created_at", "updated_at"),
+    )
+
+    @display(description="Status", label=labels(_CALL_LABELS))
+    def state(self, call: Call) -> str:
+        return words(call.status)
+
+    @display(description="Duration")
+    def length(self, call: Call) -> str:
+        return duration(call.duration_seconds)
+
+
+@admin.register(UsageRecord)
+class UsageRecordAdmin(UncountedAdmin):
+    list_display = (
+        "occurred_at",
+        "workspace",
+        "resource_type",
+        "provider",
+        "amount_used",
+        "cost",
+        "markup",
+        "price",
+        "flags",
+    )
+    list_filter = (
+        ("workspace", AutocompleteSelectFilter),
+        ("resource_type", ExactTextFilter),
+        ("provider", ExactTextFilter),
+        ("occurred_at", RangeDateTimeFilter),
+    )
+    search_fields = ("id",)
+    search_help_text = "The whole id of a record or of a call"
+    ordering = ("workspace", "-occurred_at", "-id")
+    list_select_related = ("workspace",)
+    fields = (
+        ("workspace", "billing_period"),
+        ("resource_type", "provider", "amount_used"),
+        ("unit_price", "cost", "markup", "price"),
+        ("occurred_at", "created_at", "usage_date"),
+        ("id", "idempotency_key"),
+        ("call_id", "flags", "reason", "reverses_id"),
+    )
+
+    def find(self, wanted: UUID) -> Q:
+        return Q(pk=wanted) | Q(call_id=wanted)
+
+    @display(description="Quantity")
+    def amount_used(self, record: UsageRecord) -> str:
+        return quantity(record.quantity)
+
+    @display(description="Unit cost")
+    def unit_price(self, record: UsageRecord) -> str:
+        return exact_money(record.unit_cost, record.workspace.currency)
+
+    @display(description="Cost")
+    def cost(self, record: UsageRecord) -> str:
+        return exact_money(record.total_cost, record.workspace.currency)
+
+    @display(description="Markup")
+    def markup(self, record: UsageRecord) -> str:
+        return f"{quantity(record.markup_percentage)}%"
+
+    @display(description="Price")
+    def price(self, record: UsageRecord) -> str:
+        return exact_money(record.final_cost, record.workspace.currency)
+
+    @display(description="Kind", label={"Late": "warning", "Reversal": "danger"})
+    def flags(self, record: UsageRecord) -> str:
+        if record.reverses_id is not None:
+            return "Reversal"
+        return "Late" if record.late else ""
+
+    @display(description="Call")
+    def call_id(self, record: UsageRecord) -> str:
+        # The call need not exist, so this is not a link to one.
+        return str(record.call_id or "–")
+
+    @display(description="Takes back")
+    def reverses_id(self, record: UsageRecord) -> str:
+        return str(record.reverses_id or "–")
+
+
+@admin.register(UsageRollup)
+class UsageRollupAdmin(UncountedAdmin):
+    """Sums by day; one row for each counter slot that took part."""
+
+    list_display = (
+        "usage_date",
+        "workspace",
+        "resource_type",
+        "provider",
+        "records",
+        "amount_used",
+        "cost",
+        "price",
+    )
+    list_filter = (
+        ("workspace", AutocompleteSelectFilter),
+        ("resource_type", ExactTextFilter),
+        ("provider", ExactTextFilter),
+        ("usage_date", RangeDateFilter),
+    )
+    ordering = ("workspace", "-usage_date", "resource_type", "provider", "slot")
+    list_select_related = ("workspace",)
+    list_display_links = None
+
+    @display(description="Quantity")
+    def amount_used(self, rollup: UsageRollup) -> str:
+        return quantity(rollup.quantity)
+
+    @display(description="Cost")
+    def cost(self, rollup: UsageRollup) -> str:
+        return amount(rollup.total_cost, rollup.workspace.currency)
+
+    @display(description="Price")
+    def price(self, rollup: UsageRollup) -> str:
+        return amount(rollup.final_cost, rollup.workspace.currency)
+
+
+@admin.register(CallRollup)
+class CallRollupAdmin(UncountedAdmin):
+    list_display = (
+        "local_date",
+        "local_hour",
+        "workspace",
+        "provider",
+        "direction",
+        "status",
+        "calls",
+        "length",
+    )
+    list_filter = (
+        ("workspace", AutocompleteSelectFilter),
+        ("status", ExactTextFilter),
+        ("direction", ExactTextFilter),
+        ("provider", ExactTextFilter),
+        ("local_date", RangeDateFilter),
+    )
+    ordering = ("workspace", "-local_date", "local_hour", "id")
+    list_select_related = ("workspace",)
+    list_display_links = None
+
+    @display(description="Duration")
+    def length(self, rollup: CallRollup) -> str:
+        return duration(rollup.duration_seconds)
