@@ -1,6 +1,9 @@
 """What all tests share."""
 
+import pytest
 from django.conf import settings
+
+from tests.template_database import migrated_template
 
 
 def pytest_configure() -> None:
@@ -10,3 +13,8 @@ def pytest_configure() -> None:
     )
     # Slow on purpose in production; here it would only make every sign-in cost half a second.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    settings.DATABASES["default"]["TEST"]["TEMPLATE"] = migrated_template()
