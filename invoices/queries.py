@@ -20,13 +20,14 @@ def records_behind(item: InvoiceItem) -> QuerySet[UsageRecord]:
     times = _times_of(item)
     if times is None:
         return UsageRecord.objects.none()
-    return UsageRecord.objects.filter(
+    records = UsageRecord.objects.filter(
         workspace_id=item.invoice.workspace_id,
         billing_period_id=item.invoice.billing_period_id,
-        resource_type=item.resource_type,
         occurred_at__gte=times.start,
         occurred_at__lt=times.end,
     )
+    # A line of late usage is about everything of its month.
+    return records.filter(resource_type=item.resource_type) if item.resource_type else records
 
 
 def _times_of(item: InvoiceItem) -> months.Interval | None:

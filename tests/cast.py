@@ -1,25 +1,25 @@
 """The standing cast of the pages' tests: workspaces, their people, calls, usage and invoices."""
 
 import datetime as dt
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
-from django.db.models import F, Sum
+import msgspec
 from django.test import Client
 
-from billing.models import BillingPeriod, PeriodCounter, User, Workspace, WorkspaceMember
-from billing.money import allocate, from_minor
+from billing.models import BillingPeriod, User, Workspace, WorkspaceMember
 from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
 from billing.services.workspaces import add_member, create_workspace
-from invoices.models import Invoice, InvoiceItem
-from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
-from usage.resources import resource
+from invoices.models import Invoice
+from invoices.services.closing.finalize import finalize_period
+from usage.models import VoiceAgent
+from usage.services.calls import CallEntry, record_calls
+from usage.services.ingest import Entry, check_entries, record
 
 SEPTEMBER_1 = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
-_TEN_PLACES = Decimal("1e-10")
 
 
 def workspace(name: str = "Acme", **facts: Any) -> Workspace:
@@ -70,50 +70,24 @@ def used(
     resource_type: str = "call_minutes",
     provider: str = "twilio",
     call_id: UUID | None = None,
-    billed_in: BillingPeriod | None = None,
     key: str = "",
-) -> UsageRecord:
-    """One use, priced with a markup of 20 %, in its period's rollup and counter."""
-    into = billed_in or period(where, at)
-    cost = (Decimal(quantity) * Decimal(unit_cost)).quantize(_TEN_PLACES, ROUND_HALF_EVEN)
-    price = (cost * Decimal("1.2")).quantize(_TEN_PLACES, ROUND_HALF_EVEN)
-    key = key or str(uuid4())
-    record = UsageRecord.objects.create(
-        id=uuid5(where.pk, key),
-        workspace=where,
-        billing_period=into,
-        call_id=call_id,
-        occurred_at=at,
-        usage_date=at.astimezone(where.zone).date(),
-        late=billed_in is not None,
-        idempotency_key=key,
-        resource_type=resource_type,
-        provider=provider,
-        quantity=Decimal(quantity),
-        unit_cost=Decimal(unit_cost),
-        total_cost=cost,
-        markup_percentage=Decimal(20),
-        final_cost=price,
-    )
-    rollup, _ = UsageRollup.objects.get_or_create(
-        workspace=where,
-        billing_period=into,
-        slot=0,
-        usage_date=record.usage_date,
-        resource_type=resource_type,
-        provider=provider,
-        defaults={"records": 0, "quantity": 0, "total_cost": 0, "final_cost": 0},
-    )
-    more = {
-        "records": F("records") + 1,
-        "total_cost": F("total_cost") + cost,
-        "final_cost": F("final_cost") + price,
+    now: dt.datetime | None = None,
+) -> None:
+    """One use at `at`, recorded then unless `now` says later, with the platform's 20 % markup."""
+    entry = {
+        "idempotency_key": key or str(uuid4()),
+        "workspace_id": str(where.pk),
+        "resource_type": resource_type,
+        "provider": provider,
+        "quantity": quantity,
+        "unit_cost": unit_cost,
+        "occurred_at": at.isoformat(),
+        "call_id": str(call_id) if call_id else None,
     }
-    UsageRollup.objects.filter(pk=rollup.pk).update(
-        quantity=F("quantity") + record.quantity, **more
-    )
-    PeriodCounter.objects.filter(period=into, slot=0).update(**more)
-    return record
+    parsed = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
+    candidates, errors = check_entries([parsed], now=now or at)
+    assert not errors, errors
+    assert record(candidates, now=now or at).accepted == 1
 
 
 def called(
@@ -124,85 +98,37 @@ def called(
     direction: str = "inbound",
     seconds: str = "90",
     provider: str = "twilio",
-) -> Call:
-    """A call that has ended, in its rollup."""
-    local = at.astimezone(where.zone)
-    kind = {"provider": provider, "status": status, "direction": direction}
-    hour = {"local_date": local.date(), "local_hour": local.hour}
-    call = Call.objects.create(
+) -> UUID:
+    """A call that has ended."""
+    ended_at = at + dt.timedelta(seconds=int(seconds))
+    entry = CallEntry(
         id=uuid4(),
-        workspace=where,
+        workspace_id=where.pk,
+        direction=direction,
+        status=status,
+        provider=provider,
         started_at=at,
-        ended_at=at + dt.timedelta(seconds=int(seconds)),
-        duration_seconds=Decimal(seconds),
-        **kind,
-        **hour,
+        ended_at=ended_at,
+        duration_seconds=msgspec.Raw(seconds.encode()),
     )
-    rollup, _ = CallRollup.objects.get_or_create(
-        workspace=where, **kind, **hour, defaults={"calls": 0}
-    )
-    CallRollup.objects.filter(pk=rollup.pk).update(
-        calls=F("calls") + 1, duration_seconds=F("duration_seconds") + call.duration_seconds
-    )
-    return call
+    recorded = record_calls([entry], now=ended_at)
+    assert recorded.accepted == 1, recorded.errors
+    return entry.id
 
 
 def agent(where: Workspace, name: str, status: str = "live", why: str | None = None) -> VoiceAgent:
     return VoiceAgent.objects.create(workspace=where, name=name, status=status, paused_reason=why)
 
 
-def bill(
-    of: BillingPeriod, *, number: str = "INV-2026-000042", status: str = "open", **facts: Any
-) -> Invoice:
-    """The period closed at its end plus a day, invoiced: its fee, and its usage by type."""
-    where = of.workspace
+def bill(of: BillingPeriod, *, status: str = "open", hosted_invoice_url: str = "") -> Invoice:
+    """The period closed a day after its end, and its invoice as payments leave it in the end."""
     closed_at = of.period_end + dt.timedelta(days=1)
-    fee = of.tier.prices.get(currency=where.currency).monthly_fee
-    spent = (
-        UsageRollup.objects.filter(billing_period=of)
-        .values_list("resource_type")
-        .annotate(Sum("quantity"), Sum("final_cost"))
-        .order_by("resource_type")
-    )
-    lines = [("subscription", "Monthly Subscription", "", Decimal(1), fee)]
-    lines += [("usage", resource(t).label, t, quantity, cost) for t, quantity, cost in spent]
-    exact = [line[-1] for line in lines]
-    minor = allocate(exact, where.currency)
+    finalize_period(period_id=of.pk, now=closed_at)
+    invoice = Invoice.objects.get(billing_period=of)
     paid_at = closed_at if status == "paid" else None
-    of.status = {"paid": "paid", "overdue": "overdue"}.get(status, "finalized")
-    of.subtotal, of.subscription_fee = sum(exact[1:], Decimal(0)), fee
-    of.total_amount = of.subtotal + fee
-    of.finalized_at, of.paid_at = closed_at, paid_at
-    of.save()
-    invoice = Invoice.objects.create(
-        workspace=where,
-        billing_period=of,
-        number=number,
-        currency=where.currency,
-        amount=from_minor(sum(minor), where.currency),
-        exact_amount=sum(exact, Decimal(0)),
-        status=status,
-        collection_method="charge_automatically",
-        payment_terms_days=14,
-        issued_at=closed_at,
-        due_date=(closed_at + dt.timedelta(days=14)).date(),
-        paid_at=paid_at,
-        bill_to_name=where.name,
-        bill_to_email=where.billing_email,
-        **facts,
-    )
-    for position, ((kind, text, type_, quantity, cost), share) in enumerate(
-        zip(lines, minor, strict=True)
-    ):
-        InvoiceItem.objects.create(
-            invoice=invoice,
-            position=position,
-            kind=kind,
-            description=text,
-            resource_type=type_,
-            quantity=quantity,
-            unit_price=(cost / quantity).quantize(_TEN_PLACES),
-            exact_amount=cost,
-            amount=from_minor(share, where.currency),
-        )
+    invoice.status, invoice.paid_at = status, paid_at
+    invoice.hosted_invoice_url = hosted_invoice_url
+    invoice.save()
+    if status in ("paid", "overdue"):
+        BillingPeriod.objects.filter(pk=of.pk).update(status=status, paid_at=paid_at)
     return invoice

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-_LABELS = {
+# In the order in which invoices list them.
+LABELS = {
     "call_minutes": "Call Minutes",
     "transcription": "Transcription",
     "synthesis": "Voice Synthesis",
@@ -37,13 +38,15 @@ class Resource(NamedTuple):
     unit: str
 
 
+def resource_name(resource_type: str) -> str:
+    """`sms_segments` as "Sms Segments"; the built-in types have names of their own."""
+    return LABELS.get(resource_type) or resource_type.replace("_", " ").strip().title()
+
+
 def resource(resource_type: str) -> Resource:
-    """Label and unit of a type: "gpu_seconds" is "Gpu Seconds", counted in "units"."""
-    readable = resource_type.replace("_", " ").strip().title()
-    return Resource(
-        _LABELS.get(resource_type, readable),
-        settings.RESOURCE_UNITS.get(resource_type, "units"),
-    )
+    """Label and unit; a type without a unit of its own counts in "units"."""
+    unit = settings.RESOURCE_UNITS.get(resource_type, "units")
+    return Resource(resource_name(resource_type), unit)
 
 
 def provider_name(provider: str) -> str:

@@ -21,7 +21,7 @@ def page_of(client: Client, name: str, *args: object, **chosen: str) -> str:
 
 def call_with_usage(where: Workspace) -> object:
     call = cast.called(where, MONDAY, seconds="195")
-    cast.used(where, MONDAY, "3.25", "0.0125", call_id=call.pk)
+    cast.used(where, MONDAY, "3.25", "0.0125", call_id=call)
     cast.used(
         where,
         MONDAY,
@@ -29,9 +29,9 @@ def call_with_usage(where: Workspace) -> object:
         "0.00003",
         resource_type="synthesis",
         provider="elevenlabs",
-        call_id=call.pk,
+        call_id=call,
     )
-    return call.pk
+    return call
 
 
 def test_calls_are_listed_with_duration_and_exact_price() -> None:
@@ -90,7 +90,7 @@ def test_a_receipt_can_come_before_its_call() -> None:
 def test_a_call_without_usage_costs_nothing_so_far() -> None:
     acme = cast.workspace("Acme")
     call = cast.called(acme, MONDAY)
-    assert "Nothing metered" in page_of(cast.signed_in(acme), "usage:receipt", acme.pk, call.pk)
+    assert "Nothing metered" in page_of(cast.signed_in(acme), "usage:receipt", acme.pk, call)
 
 
 def test_anothers_receipt_does_not_exist() -> None:

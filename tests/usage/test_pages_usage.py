@@ -74,9 +74,10 @@ def test_days_are_days_of_the_workspace_and_both_ends_count() -> None:
 
 def test_a_period_can_be_chosen_and_late_usage_stays_in_the_one_that_bills_it() -> None:
     acme = cast.workspace("Acme")
-    november = cast.period(acme, at(1))
     cast.used(acme, at(30, month=10), "10", "1")
-    cast.used(acme, at(31, month=10), "5", "1", billed_in=november)
+    cast.bill(cast.period(acme, at(30, month=10)))
+    cast.used(acme, at(31, month=10), "5", "1", now=at(15))
+    november = cast.period(acme, at(15))
     page = page_of(cast.signed_in(acme), acme, billing_period=str(november.pk))
     assert "$6.00 <span" in page
     assert '<span class="badge warn">Late</span>' in page

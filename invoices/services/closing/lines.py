@@ -11,17 +11,12 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from billing.money import EXACT, ZERO, allocate
 from invoices.models import InvoiceItem
+from usage.resources import LABELS, resource_name
 
 Kind = InvoiceItem.Kind
 ONE = Decimal(1)
 _PRICE_STEP = Decimal("1E-10")
-_NAMES = {
-    "call_minutes": "Call Minutes",
-    "transcription": "Transcription",
-    "synthesis": "Voice Synthesis",
-    "storage": "Recording Storage",
-}
-_ORDER = {name: place for place, name in enumerate(_NAMES)}
+_ORDER = {name: place for place, name in enumerate(LABELS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +39,6 @@ class Line:
     exact_amount: Decimal
     resource_type: str = ""
     usage_month: dt.date | None = None
-
-
-def resource_name(resource_type: str) -> str:
-    """`sms_segments` as "Sms Segments"; the built-in types have names of their own."""
-    return _NAMES.get(resource_type) or resource_type.replace("_", " ").strip().title()
 
 
 def build_lines(*, fee: Decimal, usage: Iterable[UsageSum], credit: Decimal) -> list[Line]:
