@@ -1,6 +1,7 @@
 """``python -m stripe_sandbox --port 0 --state-dir DIR``: run the sandbox until SIGTERM."""
 
 import argparse
+import fcntl
 import logging
 import os
 import signal
@@ -20,6 +21,13 @@ def main() -> int:
         level=logging.DEBUG if options.verbose else logging.WARNING,
         format="%(asctime)s %(name)s %(levelname)s %(message)s",
     )
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    lock = (options.state_dir / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"Another sandbox is using {options.state_dir}.", file=sys.stderr)
+        return 1
     store = Store(options.state_dir)
     deliveries = Deliveries(store)
     api = Api(store, deliveries, key=options.key)
@@ -40,6 +48,7 @@ def main() -> int:
     server.server_close()
     deliveries.stop()
     store.close()
+    lock.close()
     return 0
 
 

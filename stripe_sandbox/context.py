@@ -10,6 +10,29 @@ from stripe_sandbox.store import Object, Store
 API_VERSION = "2026-08-26.dahlia"
 
 
+class Params(dict[str, Any]):
+    """The parameters of a request, which remember the ones nobody asked for.
+
+    What Stripe would act upon and a handler does not know must be refused, not ignored.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.unused = set(values)
+
+    def __getitem__(self, name: str) -> Any:
+        self.unused.discard(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.unused.discard(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.unused.discard(str(name))
+        return super().__contains__(name)
+
+
 @dataclass
 class Context:
     """One request. ``now`` is read once, from the sandbox's own clock (epoch seconds)."""

@@ -53,3 +53,17 @@ def malformed(message: str, *, param: str | None = None, code: str | None = None
 def missing(what: str, identifier: object, *, param: str = "id", status: int = 400) -> ApiError:
     """No object of that id: 404 when the path names it, 400 when a parameter does."""
     return ApiError(status, f"No such {what}: '{identifier}'", code="resource_missing", param=param)
+
+
+def refuse_unsupported(params: dict[str, Any], *names: str) -> None:
+    """Say so rather than ignore what Stripe would act upon and the sandbox does not model."""
+    for name in names:
+        value = params.get(name)
+        if value not in (None, "", [], {}) and not _switched_off(value):
+            raise ApiError(
+                400, f"The Stripe sandbox does not support '{name}'.", param=name, saved=False
+            )
+
+
+def _switched_off(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("enabled") is False

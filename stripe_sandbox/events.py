@@ -20,7 +20,7 @@ def emit(ctx: Context, type: str, obj: Object, *, previous: Object | None = None
         }
     endpoints = [e for e in ctx.store.newest_first("webhook_endpoint") if _wants(e, type)]
     event: Object = {
-        "id": ctx.store.new_id("evt_1"),
+        "id": ctx.store.new_id("evt"),
         "object": "event",
         "api_version": API_VERSION,
         "created": ctx.now,

@@ -36,6 +36,9 @@ def page(
             param="limit",
             code="parameter_invalid_integer",
         )
+    customer = narrow.get("customer")
+    if customer is not None and ctx.store.find(customer, "customer") is None:
+        raise missing("customer", customer, param="customer")
     narrow = {"created": params.get("created"), **narrow}
     after = _seq(ctx, type, params, "starting_after")
     before = _seq(ctx, type, params, "ending_before")

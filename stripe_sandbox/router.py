@@ -5,7 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stripe_sandbox.context import Context
+from stripe_sandbox.context import Context, Params
+from stripe_sandbox.errors import refuse_unsupported
+
+# What a sandbox may ignore: hints on how to charge, to e-mail or to render.
+WITHOUT_EFFECT = frozenset(
+    (
+        "allow_redisplay automatic_payment_methods billing_address_collection confirmation_method "
+        "connect consent_collection custom_text customer_update email_type "
+        "error_on_requires_action forgive instructions_email invoice_now locale "
+        "marketing_features off_session origin_context payment_behavior payment_method_collection "
+        "payment_method_options payment_method_types payment_settings prorate proration_behavior "
+        "receipt_email return_url setup_future_usage shippable statement_descriptor submit "
+        "tax_behavior tax_code ui_mode usage use_stripe_sdk validate"
+    ).split()
+)
 
 Handler = Callable[..., dict[str, Any]]
 
@@ -44,6 +58,11 @@ def match(method: str, path: str) -> tuple[Route, list[str]] | None:
     return None
 
 
-def call(route: Route, ctx: Context, params: dict[str, Any], ids: list[str]) -> dict[str, Any]:
+def call(route: Route, ctx: Context, given: dict[str, Any], ids: list[str]) -> dict[str, Any]:
+    """Answer the request; `ApiError` 400 for a parameter that the handler took no notice of."""
     ctx.path_ids = ids
-    return route.handler(ctx, params, *ids)
+    params = Params(given)
+    result = route.handler(ctx, params, *ids)
+    ignored = [name for name in given if name in params.unused - WITHOUT_EFFECT]
+    refuse_unsupported(given, *ignored)
+    return result

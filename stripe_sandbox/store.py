@@ -87,7 +87,6 @@ class Store:
     """Objects by id, newest-first lists, settings, and the sandbox's own clock."""
 
     def __init__(self, state_dir: Path) -> None:
-        state_dir.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
         self.db = sqlite3.connect(
             state_dir / "sandbox.sqlite3", check_same_thread=False, isolation_level=None
@@ -109,8 +108,9 @@ class Store:
             self.db.execute("COMMIT")
 
     def close(self) -> None:
-        with self.lock:
-            self.db.close()
+        """For the end of the process: whoever still waits for the lock waits until then."""
+        self.lock.acquire()
+        self.db.close()
 
     def now(self) -> int:
         """Seconds since the epoch by the sandbox's clock, which tests may put forward."""

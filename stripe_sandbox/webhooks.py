@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 WORKERS = 8
 TIMEOUT_SECONDS = 20
+STOP_SECONDS = 2.0
 RETRY_DELAYS = (1, 2, 5, 15, 60, 300, 1800, 7200, 21600)
 
 _TakenUp = tuple[int, str, str, int]
@@ -54,8 +55,9 @@ class Deliveries:
         with self._wakeup:
             self._stopped = True
             self._wakeup.notify_all()
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join(timeout=2)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def wake(self) -> None:
         with self._wakeup:

@@ -4,13 +4,13 @@ from copy import deepcopy
 from typing import Any
 
 from stripe_sandbox.context import Context
-from stripe_sandbox.errors import invalid
+from stripe_sandbox.errors import invalid, refuse_unsupported
 from stripe_sandbox.events import emit, save_and_emit
 from stripe_sandbox.lists import page
 from stripe_sandbox.metadata import merged
 from stripe_sandbox.money import formatted
 from stripe_sandbox.resources.collection import charge_of, record_paid
-from stripe_sandbox.resources.fields import assign, refuse_unsupported
+from stripe_sandbox.resources.fields import assign
 from stripe_sandbox.resources.refunds import refund_charge
 from stripe_sandbox.router import route
 from stripe_sandbox.store import Object

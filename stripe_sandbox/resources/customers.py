@@ -1,5 +1,6 @@
 """Customers and their tax ids."""
 
+import re
 import secrets
 import string
 from copy import deepcopy
@@ -16,6 +17,14 @@ from stripe_sandbox.resources.subscriptions import cancel_all_of
 from stripe_sandbox.router import route
 from stripe_sandbox.search import search_result
 from stripe_sandbox.store import Object
+
+# Stripe checks the form at once and the number itself later.
+_TAX_ID_FORMS = {
+    "eu_vat": re.compile(r"[A-Z]{2}[0-9A-Z]{8,12}"),
+    "gb_vat": re.compile(r"(GB|XI)\d{9}(\d{3})?"),
+    "us_ein": re.compile(r"\d{2}-\d{7}"),
+}
+_ANY_TAX_ID = re.compile(r"\S.*")
 
 _PLAIN = (
     "description email name phone preferred_locales business_name individual_name "
@@ -170,6 +179,8 @@ def _assign(ctx: Context, customer: Object, params: dict[str, Any]) -> None:
 
 
 def _add_tax_id(ctx: Context, customer: Object, given: dict[str, Any]) -> Object:
+    if not _TAX_ID_FORMS.get(given["type"], _ANY_TAX_ID).fullmatch(given["value"]):
+        raise invalid(f"Invalid value for {given['type']}.", param="value", code="tax_id_invalid")
     tax_id = ctx.new(
         "TaxId",
         "txi",

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from stripe_sandbox.errors import ApiError
 from stripe_sandbox.store import Object
 
 _ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
@@ -20,17 +19,3 @@ def address(given: Any) -> Object | None:
     if not given:
         return None
     return {name: given.get(name) or None for name in _ADDRESS}
-
-
-def refuse_unsupported(params: dict[str, Any], *names: str) -> None:
-    """Say so rather than ignore what Stripe would act upon and the sandbox does not model."""
-    for name in names:
-        value = params.get(name)
-        if value not in (None, "", [], {}) and not _switched_off(value):
-            raise ApiError(
-                400, f"The Stripe sandbox does not support '{name}'.", param=name, saved=False
-            )
-
-
-def _switched_off(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("enabled") is False

@@ -5,12 +5,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from stripe_sandbox.context import Context
-from stripe_sandbox.errors import invalid
+from stripe_sandbox.errors import invalid, refuse_unsupported
 from stripe_sandbox.events import emit
 from stripe_sandbox.lists import equals, page
 from stripe_sandbox.metadata import merged
 from stripe_sandbox.money import check_amount, check_currency
-from stripe_sandbox.resources.fields import assign, refuse_unsupported
+from stripe_sandbox.resources.fields import assign
 from stripe_sandbox.resources.invoice_totals import recompute
 from stripe_sandbox.resources.prices import price_from
 from stripe_sandbox.router import route
@@ -149,10 +149,11 @@ def update_item(ctx: Context, item: Object, params: dict[str, Any]) -> Object:
     before = deepcopy(item)
     priced = {"amount", "unit_amount_decimal", "price_data", "pricing", "quantity"}
     priced.add("quantity_decimal")
-    if priced & params.keys():
-        if not (priced - {"quantity", "quantity_decimal"}) & params.keys():
-            params["unit_amount_decimal"] = item["pricing"]["unit_amount_decimal"]
-        pricing = _priced(ctx, {"currency": item["currency"], **params}, item["currency"])
+    changed = {name: params[name] for name in priced if name in params}
+    if changed:
+        if not changed.keys() - {"quantity", "quantity_decimal"}:
+            changed["unit_amount_decimal"] = item["pricing"]["unit_amount_decimal"]
+        pricing = _priced(ctx, {"currency": item["currency"], **changed}, item["currency"])
         item |= {key: pricing[key] for key in ("amount", "quantity", "quantity_decimal")}
         item["net_amount"] = pricing["amount"]
         item["pricing"]["unit_amount_decimal"] = pricing["unit_amount_decimal"]

@@ -50,6 +50,7 @@ def send(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
 @route("POST", "/v1/invoices/{id}/pay", "InvoicePayParams")
 def pay(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
     invoice = ctx.get("invoice", identifier)
+    out_of_band, chosen = params.get("paid_out_of_band"), params.get("payment_method")
     if invoice["status"] == "draft":
         invoice = finalize(ctx, invoice, collect=False)
     if invoice["status"] == "paid":
@@ -58,14 +59,13 @@ def pay(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
         raise invalid("Invoice is already paid", code="invoice_already_paid")
     if invoice["status"] == "void":
         raise invalid("This invoice is void and can not be paid.")
-    if params.get("paid_out_of_band"):
+    if out_of_band:
         return record_paid(ctx, invoice, out_of_band=True)
-    if params.get("payment_method"):
-        method: Object | None = belonging_to(
-            ctx, params["payment_method"], invoice["customer"], param="payment_method"
-        )
-    else:
-        method = method_to_charge(ctx, invoice)
+    method = (
+        belonging_to(ctx, chosen, invoice["customer"], param="payment_method")
+        if chosen
+        else method_to_charge(ctx, invoice)
+    )
     if method is None:
         raise invalid(
             "There is no `default_payment_method` set on this Customer or Invoice. Please attach "

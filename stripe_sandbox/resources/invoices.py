@@ -4,13 +4,13 @@ from copy import deepcopy
 from typing import Any
 
 from stripe_sandbox.context import Context
-from stripe_sandbox.errors import invalid
+from stripe_sandbox.errors import invalid, refuse_unsupported
 from stripe_sandbox.events import emit, save_and_emit
 from stripe_sandbox.lists import equals, page
 from stripe_sandbox.metadata import merged
 from stripe_sandbox.money import check_currency
 from stripe_sandbox.resources.accounts import ACCOUNT_NAME, COUNTRY, DEFAULT_CURRENCY
-from stripe_sandbox.resources.fields import assign, refuse_unsupported
+from stripe_sandbox.resources.fields import assign
 from stripe_sandbox.resources.invoice_items import put_on
 from stripe_sandbox.resources.invoice_totals import recompute
 from stripe_sandbox.resources.payment_methods import belonging_to
@@ -141,6 +141,11 @@ def new_invoice(
     del invoice["lines"]
     take_customer_details(ctx, invoice, customer)
     _assign(ctx, invoice, params)
+    if invoice["collection_method"] == "send_invoice" and not customer["email"]:
+        raise invalid(
+            "Missing email. In order to create invoices that are sent to the customer, the "
+            "customer must have a valid email."
+        )
     if invoice["collection_method"] == "send_invoice" and invoice["due_date"] is None:
         raise invalid(
             "If invoice 'collection_method' is 'send_invoice', either 'due_date' or "
@@ -202,6 +207,8 @@ def _assign(ctx: Context, invoice: Object, params: dict[str, Any]) -> None:
                 "is 'send_invoice'.",
                 param="days_until_due" if "days_until_due" in params else "due_date",
             )
+        if params.get("due_date", ctx.now + 1) <= ctx.now:
+            raise invalid("Due date must be in the future.", param="due_date")
         days = params.get("days_until_due", 0)
         invoice["due_date"] = params.get("due_date", invoice["created"] + days * DAY)
     if params.get("default_payment_method"):

@@ -20,7 +20,7 @@ _FEE_PER_MILLE, _FEE_FIXED = 29, 30
 
 @route("POST", "/v1/payment_intents", "PaymentIntentCreateParams")
 def create(ctx: Context, params: dict[str, Any]) -> Object:
-    customer = None
+    customer, confirmed = None, params.get("confirm", False)
     if params.get("customer"):
         customer = ctx.get("customer", params["customer"], param="customer")["id"]
     intent = new_intent(
@@ -37,7 +37,7 @@ def create(ctx: Context, params: dict[str, Any]) -> Object:
         method = belonging_to(ctx, params["payment_method"], customer, param="payment_method")
         intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
         ctx.store.save(intent)
-        if params.get("confirm"):
+        if confirmed:
             return attempt(ctx, intent, method)
     return intent
 

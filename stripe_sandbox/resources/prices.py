@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from stripe_sandbox.context import Context
-from stripe_sandbox.errors import invalid
+from stripe_sandbox.errors import invalid, refuse_unsupported
 from stripe_sandbox.events import emit, save_and_emit
 from stripe_sandbox.lists import equals, list_object, page
 from stripe_sandbox.metadata import merged
 from stripe_sandbox.money import check_currency
-from stripe_sandbox.resources.fields import assign, refuse_unsupported
+from stripe_sandbox.resources.fields import assign
 from stripe_sandbox.router import route
 from stripe_sandbox.store import Object
 

@@ -24,9 +24,8 @@ def create(ctx: Context, params: dict[str, Any]) -> Object:
         metadata=merged({}, params.get("metadata")),
         usage=params.get("usage", "off_session"),
     )
-    if params.get("confirm"):
-        return complete(ctx, intent, params.get("payment_method", ""))
-    return intent
+    method = params.get("payment_method", "")
+    return complete(ctx, intent, method) if params.get("confirm") else intent
 
 
 @route("POST", "/v1/setup_intents/{id}/confirm", "SetupIntentConfirmParams")

@@ -6,11 +6,11 @@ from copy import deepcopy
 from typing import Any
 
 from stripe_sandbox.context import Context
-from stripe_sandbox.errors import invalid
+from stripe_sandbox.errors import invalid, refuse_unsupported
 from stripe_sandbox.events import emit, save_and_emit
 from stripe_sandbox.lists import page
 from stripe_sandbox.metadata import merged
-from stripe_sandbox.resources.fields import assign, refuse_unsupported
+from stripe_sandbox.resources.fields import assign
 from stripe_sandbox.resources.invoice_items import add_item
 from stripe_sandbox.resources.invoice_lifecycle import finalize
 from stripe_sandbox.resources.invoice_totals import recompute

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 import stripe
 from sandbox_drafts import default_method, draft, event_types, opened
@@ -21,6 +23,19 @@ def test_items_are_listed_by_invoice_and_deleted_from_a_draft(
     assert [item.amount for item in items] == [1234, 4900]
     client.v1.invoice_items.delete(items.data[0].id)
     assert client.v1.invoices.retrieve(invoice.id).total == 4900
+
+
+def test_an_items_change_is_its_lines_change(
+    client: stripe.StripeClient, acme: stripe.Customer
+) -> None:
+    invoice = draft(client, acme.id, [4900])
+    [item] = client.v1.invoice_items.list({"invoice": invoice.id}).data
+    client.v1.invoice_items.update(
+        item.id, {"unit_amount_decimal": Decimal("12.5"), "quantity": 3, "description": "Minutes"}
+    )
+    after = client.v1.invoices.retrieve(invoice.id)
+    assert after.total == 38
+    assert [(line.amount, line.description) for line in after.lines] == [(38, "Minutes")]
 
 
 def test_a_finalized_invoice_is_numbered_and_no_longer_changes(

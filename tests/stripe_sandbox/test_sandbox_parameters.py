@@ -76,6 +76,9 @@ def test_what_the_sandbox_does_not_model_is_refused_rather_than_ignored(
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="does not support 'discounts'"):
         client.v1.invoices.create({"customer": acme.id, "discounts": [{"coupon": "ten"}]})
+    with pytest.raises(stripe.InvalidRequestError, match="does not support 'tax'"):
+        client.v1.customers.update(acme.id, {"name": "A", "tax": {"ip_address": "192.0.2.1"}})
+    assert client.v1.customers.retrieve(acme.id).name == "Acme"
 
 
 def test_an_endpoint_stripe_does_not_have_is_404(sandbox: SandboxProcess) -> None:
