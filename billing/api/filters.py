@@ -40,6 +40,14 @@ class AwareTimeFilter(django_filters.Filter):
     field_class = AwareTimeFormField
 
 
+class FlagFilter(django_filters.TypedChoiceFilter):
+    """`true` or `false`; django-filter's own takes every other word for neither."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(choices=choices, coerce=lambda text: text == "true", **kwargs)
+
+
 class StrictFilterBackend(DjangoFilterBackend):
     """Like django-filter's, but an unknown parameter is an error too: a misspelt filter would
     otherwise answer with everything."""

@@ -6,8 +6,11 @@ deep it lies, and rows that arrive meanwhile move nothing.
 
 import base64
 import binascii
+import heapq
 import json
 from collections.abc import Sequence
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlencode
 
@@ -41,7 +44,8 @@ class CursorPagination(BasePagination):
     The view's `ordering` is a tuple of fields, all descending ("-name") or all ascending, unique
     as a whole and led by an index. With the view's `ordering_group`, rows come group by group
     (ascending) and in `ordering` within each: one page then asks at most twice, each time along
-    the index (group, *ordering), which one condition for both could not use.
+    the index (group, *ordering), which one condition for both could not use. A view whose rows
+    lie in two indexes gives `parts` of its queryset, without common rows; they are merged.
     """
 
     def paginate_queryset(
@@ -58,7 +62,9 @@ class CursorPagination(BasePagination):
         self.group: str | None = getattr(view, "ordering_group", None)
         self.cursor = self._read_cursor(queryset.model)
         backward = self.cursor is not None and self.cursor.backward
-        rows = self._rows(queryset, backward)
+        split = getattr(view, "parts", None)
+        parts = split(queryset) if split else [queryset]
+        rows = self._merged([self._rows(part, backward) for part in parts], backward)
         self.more = len(rows) > self.limit
         rows = rows[: self.limit]
         self.page = rows[::-1] if backward else rows
@@ -67,10 +73,20 @@ class CursorPagination(BasePagination):
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"next": self._next(), "previous": self._previous(), "results": data})
 
+    def _merged(self, parts: Sequence[list[Any]], backward: bool) -> list[Any]:
+        if len(parts) == 1:
+            return parts[0]
+        position = attrgetter(*(name.lstrip("-") for name in self.ordering))
+        merged = heapq.merge(*parts, key=position, reverse=self._descending(backward))
+        return list(islice(merged, self.limit + 1))
+
+    def _descending(self, backward: bool) -> bool:
+        return self.ordering[0].startswith("-") != backward
+
     def _rows(self, queryset: QuerySet[Any], backward: bool) -> list[Any]:
         """One row more than the page, in the direction of travel."""
         wanted = self.limit + 1
-        descending = self.ordering[0].startswith("-") != backward
+        descending = self._descending(backward)
         names = [name.lstrip("-") for name in self.ordering]
         order = [OrderBy(F(name), descending=descending) for name in names]
         if self.group:

@@ -1,14 +1,16 @@
 """What the API's views have in common."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from billing.api import exactjson
+from billing.api.access import visible_workspaces
 from billing.api.bodies import has_body
 from billing.api.filters import check_parameters
 
@@ -62,3 +64,30 @@ class ApiView(GenericAPIView):
         facts = serializer(data=self.body(), partial=partial)
         facts.is_valid(raise_exception=True)
         return dict(facts.validated_data)
+
+
+class HotView(ApiView):
+    """Documented like the others, but its `hot` methods are plain views (`billing.api.plain`).
+
+    They go past REST framework, which would cost more than what they do.
+    """
+
+    hot: dict[str, Callable[..., HttpResponseBase]] = {}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        view = self.hot.get(str(request.method))
+        if view is not None:
+            return view(request, *args, **kwargs)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class ByWorkspace(ApiView):
+    """A list along an index that leads with the workspace: grouped by it unless there is one."""
+
+    lists = True
+
+    @property
+    def ordering_group(self) -> str | None:
+        visible = visible_workspaces(self.request)
+        one = self.request.query_params.get("workspace_id") or (visible and len(visible) == 1)
+        return None if one else "workspace_id"

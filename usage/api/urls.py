@@ -2,13 +2,19 @@
 
 from django.urls import path
 
-from usage.api import hot
+from usage.api import agents, calls, ingest, records
 
 app_name = "usage-api"
 urlpatterns = [
-    path("usage/", hot.record_one, name="usage"),
-    path("usage/batch/", hot.record_batch, name="usage-batch"),
-    path("calls/", hot.record_call, name="calls"),
-    path("calls/batch/", hot.record_call_batch, name="calls-batch"),
-    path("workspaces/<uuid:workspace_id>/admission/", hot.admission, name="admission"),
+    path("agents/", agents.AgentList.as_view(), name="agents"),
+    path("agents/<uuid:agent_id>/", agents.AgentDetail.as_view(), name="agent"),
+    path("usage/", records.UsageList.as_view(), name="usage"),
+    path("usage/batch/", ingest.UsageBatch.as_view(), name="usage-batch"),
+    path("usage/<uuid:record_id>/", records.UsageDetail.as_view(), name="usage-record"),
+    path("usage/<uuid:record_id>/void/", records.Void.as_view(), name="void"),
+    path("calls/", calls.CallList.as_view(), name="calls"),
+    path("calls/batch/", ingest.CallBatch.as_view(), name="calls-batch"),
+    path("calls/<uuid:call_id>/", calls.CallDetail.as_view(), name="call"),
+    path("calls/<uuid:call_id>/receipt/", calls.Receipt.as_view(), name="receipt"),
+    path("workspaces/<uuid:workspace_id>/admission/", ingest.Admission.as_view(), name="admission"),
 ]

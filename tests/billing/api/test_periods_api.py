@@ -2,16 +2,11 @@ import datetime as dt
 from uuid import uuid4
 
 import pytest
-from apikit import NOW, Caller, refusal, workspace
+from apikit import NOW, Caller, period_of, refusal, workspace
 
 from billing.models import BillingPeriod, PeriodCounter
-from billing.services.periods import open_period
 
 pytestmark = pytest.mark.django_db
-
-
-def period_of(owner, at: dt.datetime = NOW) -> BillingPeriod:
-    return open_period(workspace_id=owner.pk, at=at, now=NOW)
 
 
 def test_a_current_period_shows_live_totals():

@@ -1,0 +1,67 @@
+from rest_framework import serializers
+
+from analytics.queries import UsageSummary
+from billing.api.fields import AwareDateTimeField, ExactDecimalField
+from billing.api.serializers import currency_text
+from billing.models import BillingPeriod
+
+
+class ResourceSpendSerializer(serializers.Serializer):
+    type = serializers.CharField()
+    quantity = ExactDecimalField(decimals=6)
+    cost = ExactDecimalField(help_text="What the workspace pays.")
+
+
+class ProviderSpendSerializer(serializers.Serializer):
+    provider = serializers.CharField()
+    cost = ExactDecimalField(help_text="What the workspace pays.")
+
+
+class UsageSummarySerializer(serializers.Serializer):
+    """A period's spend; without a period, ids and times are null and all else zero or empty."""
+
+    billing_period_id = serializers.UUIDField(source="period.pk", default=None, allow_null=True)
+    period_start = AwareDateTimeField(source="period.period_start", default=None, allow_null=True)
+    period_end = AwareDateTimeField(
+        source="period.period_end", default=None, allow_null=True, help_text="Exclusive."
+    )
+    status = serializers.ChoiceField(
+        source="period.status",
+        choices=BillingPeriod.Status.choices,
+        default=None,
+        allow_null=True,
+    )
+    currency = serializers.CharField()
+    subtotal = ExactDecimalField()
+    subscription_fee = serializers.SerializerMethodField()
+    credit_brought_forward = ExactDecimalField()
+    total_amount = ExactDecimalField()
+    by_resource_type = ResourceSpendSerializer(many=True, help_text="Largest cost first.")
+    by_provider = ProviderSpendSerializer(many=True, help_text="Largest cost first.")
+
+    def get_subscription_fee(self, summary: UsageSummary) -> str:
+        return currency_text(summary.subscription_fee, summary.currency)
+
+
+class ProviderShareSerializer(serializers.Serializer):
+    calls = serializers.IntegerField()
+    cost = ExactDecimalField()
+
+
+class HourCountSerializer(serializers.Serializer):
+    hour = serializers.IntegerField()
+    count = serializers.IntegerField()
+
+
+class AnalyticsSerializer(serializers.Serializer):
+    total_calls = serializers.IntegerField()
+    total_minutes = ExactDecimalField(decimals=2, help_text="Of ended calls.")
+    total_cost = ExactDecimalField(help_text="What the workspace pays for usage of these days.")
+    avg_call_duration = ExactDecimalField(decimals=2, help_text="Seconds, of ended calls.")
+    success_rate = ExactDecimalField(
+        decimals=4, allow_null=True, help_text="Completed of all ended calls; null without any."
+    )
+    by_provider = serializers.DictField(child=ProviderShareSerializer())
+    by_status = serializers.DictField(child=serializers.IntegerField())
+    by_direction = serializers.DictField(child=serializers.IntegerField())
+    peak_hours = HourCountSerializer(many=True, help_text="All 24, busiest first.")

@@ -1,0 +1,187 @@
+import datetime as dt
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+import time_machine
+from apikit import NOW, Caller, period_of, problem_of, refusal, workspace
+from django.test import Client
+
+from billing.models import BillingPeriod
+from usage.models import CallRollup, UsageRollup
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _november():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def used(period: BillingPeriod, day: str, kind: str, provider: str, quantity: str, cost: str):
+    UsageRollup.objects.create(
+        workspace_id=period.workspace_id,
+        billing_period=period,
+        slot=0,
+        usage_date=day,
+        resource_type=kind,
+        provider=provider,
+        records=1,
+        quantity=quantity,
+        total_cost=cost,
+        final_cost=cost,
+    )
+
+
+def test_the_summary_of_the_running_period(django_assert_num_queries):
+    acme = workspace()
+    period = period_of(acme)
+    used(period, "2026-11-03", "call_minutes", "twilio", "812.5", "9.1")
+    used(period, "2026-11-03", "transcription", "deepgram", "700", "3.24")
+    caller = Caller("usage:read")
+    caller.get("workspaces/")
+
+    with django_assert_num_queries(3):
+        summary = caller.get(f"workspaces/{acme.pk}/usage-summary/").json()
+
+    assert summary == {
+        "billing_period_id": str(period.pk),
+        "period_start": "2026-10-31T23:00:00Z",
+        "period_end": "2026-11-30T23:00:00Z",
+        "status": "current",
+        "currency": "USD",
+        "subtotal": "12.3400000000",
+        "subscription_fee": "49.00",
+        "credit_brought_forward": "0.0000000000",
+        "total_amount": "61.3400000000",
+        "by_resource_type": [
+            {"type": "call_minutes", "quantity": "812.500000", "cost": "9.1000000000"},
+            {"type": "transcription", "quantity": "700.000000", "cost": "3.2400000000"},
+        ],
+        "by_provider": [
+            {"provider": "twilio", "cost": "9.1000000000"},
+            {"provider": "deepgram", "cost": "3.2400000000"},
+        ],
+    }
+
+
+def test_the_summary_of_another_period():
+    acme = workspace()
+    period_of(acme)
+    october = period_of(acme, dt.datetime(2026, 10, 10, tzinfo=dt.UTC))
+    used(october, "2026-10-03", "storage", "aws", "1", "2")
+
+    summary = (
+        Caller("usage:read")
+        .get(f"workspaces/{acme.pk}/usage-summary/", billing_period_id=october.pk)
+        .json()
+    )
+
+    assert summary["billing_period_id"] == str(october.pk)
+    assert summary["subtotal"] == "2.0000000000"
+
+
+def test_without_a_period_all_is_zero_or_empty():
+    acme = workspace()
+
+    summary = Caller("usage:read").get(f"workspaces/{acme.pk}/usage-summary/").json()
+
+    assert summary == {
+        "billing_period_id": None,
+        "period_start": None,
+        "period_end": None,
+        "status": None,
+        "currency": "USD",
+        "subtotal": "0.0000000000",
+        "subscription_fee": "0.00",
+        "credit_brought_forward": "0.0000000000",
+        "total_amount": "0.0000000000",
+        "by_resource_type": [],
+        "by_provider": [],
+    }
+
+
+def test_analytics_of_the_running_month_and_of_given_days(django_assert_num_queries):
+    acme = workspace(timezone="Asia/Kathmandu")
+    period = period_of(acme)
+    used(period, "2026-11-30", "call_minutes", "twilio", "1", "9.1")
+    for day, hour, status, calls, seconds in (
+        ("2026-11-30", 14, "completed", 113, "25000.5"),
+        ("2026-11-01", 9, "failed", 7, "889.5"),
+        ("2026-10-31", 9, "completed", 50, "1"),
+    ):
+        CallRollup.objects.create(
+            workspace=acme,
+            local_date=day,
+            local_hour=hour,
+            provider="twilio",
+            status=status,
+            direction="inbound",
+            calls=calls,
+            duration_seconds=Decimal(seconds),
+        )
+    caller = Caller("usage:read")
+    caller.get("workspaces/")
+
+    with django_assert_num_queries(3):
+        november = caller.get(f"workspaces/{acme.pk}/analytics/").json()
+
+    assert november["peak_hours"][:2] == [{"hour": 14, "count": 113}, {"hour": 9, "count": 7}]
+    assert len(november.pop("peak_hours")) == 24
+    assert november == {
+        "total_calls": 120,
+        "total_minutes": "431.50",
+        "total_cost": "9.1000000000",
+        "avg_call_duration": "215.75",
+        "success_rate": "0.9417",
+        "by_provider": {"twilio": {"calls": 120, "cost": "9.1000000000"}},
+        "by_status": {"completed": 113, "failed": 7},
+        "by_direction": {"inbound": 120},
+    }
+    days = {"from": "2026-10-31", "to": "2026-11-30"}
+    assert caller.get(f"workspaces/{acme.pk}/analytics/", **days).json()["total_calls"] == 57
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"from": "yesterday"}, "from"),
+        ({"to": "2026-02-30"}, "to"),
+        ({"from": "2026-11-02", "to": "2026-11-02"}, "to"),
+        ({"from": "2027-01-01"}, "to"),
+        ({"from": "2000-01-01"}, "from"),
+        ({"since": "2026-11-01"}, "since"),
+        ({"from": "2026-11-01\x00"}, "from"),
+    ],
+)
+def test_days_that_make_no_sense_are_refused(query, named):
+    refused = Caller("usage:read").get(f"workspaces/{workspace().pk}/analytics/", **query)
+
+    assert refusal(refused) == (400, "invalid_parameter")
+    assert [error["parameter"] for error in problem_of(refused)["errors"]] == [named]
+
+
+def test_another_workspace_does_not_exist():
+    acme, globex = workspace("acme"), workspace("globex")
+    theirs = period_of(globex)
+    caller = Caller(workspace_id=acme.pk)
+    member = Client()
+    member.force_login(acme.members.get())
+
+    for path in ("usage-summary/", "analytics/"):
+        assert caller.get(f"workspaces/{acme.pk}/{path}").status_code == 200
+        assert member.get(f"/api/v1/workspaces/{acme.pk}/{path}").status_code == 200
+        for other in (globex.pk, uuid4()):
+            assert refusal(caller.get(f"workspaces/{other}/{path}")) == (404, "not_found")
+            assert member.get(f"/api/v1/workspaces/{other}/{path}").status_code == 404
+    summary = f"workspaces/{acme.pk}/usage-summary/"
+    assert refusal(caller.get(summary, billing_period_id=theirs.pk)) == (404, "not_found")
+    assert refusal(caller.get(summary, billing_period_id="x")) == (400, "invalid_parameter")
+
+
+def test_reading_needs_its_scope():
+    caller = Caller("usage:write", "billing:read", "workspaces:write")
+
+    for path in ("usage-summary/", "analytics/"):
+        assert refusal(caller.get(f"workspaces/{uuid4()}/{path}")) == (403, "missing_scope")

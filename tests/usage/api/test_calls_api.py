@@ -1,0 +1,120 @@
+from uuid import uuid4
+
+import pytest
+from apikit import Caller, called, pages_of, period_of, refusal, used, workspace
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_call_is_shown_as_reported_last():
+    acme = workspace()
+    call = called(acme, "2026-11-05T10:00:00+00:00", duration_seconds="182.400")
+    caller = Caller("usage:read")
+
+    shown = caller.get(f"calls/{call.pk}/").json()
+
+    assert shown == {
+        "id": str(call.pk),
+        "workspace_id": str(acme.pk),
+        "agent_id": None,
+        "direction": "inbound",
+        "status": "completed",
+        "provider": "twilio",
+        "started_at": "2026-11-05T10:00:00Z",
+        "ended_at": "2026-11-05T10:01:00Z",
+        "duration_seconds": "182.4",
+        "created_at": "2026-11-22T09:00:00Z",
+        "updated_at": "2026-11-22T09:00:00Z",
+    }
+    assert caller.get("calls/").json()["results"] == [shown]
+
+
+def test_calls_come_latest_first_page_by_page(django_assert_num_queries):
+    acme = workspace()
+    calls = [called(acme, f"2026-11-0{day}T10:00:00+00:00") for day in (1, 2, 3)]
+    caller = Caller("usage:read")
+
+    pages = pages_of(caller, "calls/", workspace_id=acme.pk, limit=2)
+
+    assert [row["id"] for page in pages for row in page] == [str(c.pk) for c in reversed(calls)]
+    with django_assert_num_queries(1):
+        caller.get("calls/")
+
+
+def test_calls_are_filtered():
+    acme = workspace()
+    first = called(acme, "2026-11-01T10:00:00+00:00", status="failed", direction="outbound")
+    second = called(acme, "2026-11-02T10:00:00+00:00", provider="telnyx")
+    caller = Caller("usage:read")
+
+    def found(**query):
+        return [row["id"] for row in caller.get("calls/", **query).json()["results"]]
+
+    assert found(status="failed") == [str(first.pk)]
+    assert found(direction="outbound") == [str(first.pk)]
+    assert found(provider="telnyx") == [str(second.pk)]
+    assert found(started_after="2026-11-02T00:00:00Z") == [str(second.pk)]
+    assert found(started_before="2026-11-02T00:00:00Z") == [str(first.pk)]
+    assert refusal(caller.get("calls/", status="lost")) == (400, "invalid_parameter")
+
+
+def test_a_receipt_is_every_record_of_the_call_and_their_exact_sum(django_assert_num_queries):
+    acme = workspace()
+    period = period_of(acme)
+    call = called(acme, "2026-11-05T10:00:00+00:00")
+    minutes = used(period, "2026-11-05T10:01:00+00:00", "0.0406250001", call_id=call.pk)
+    speech = used(
+        period, "2026-11-05T10:00:30+00:00", "0.01", call_id=call.pk, resource_type="synthesis"
+    )
+    used(period, "2026-11-05T10:00:30+00:00", "99")
+    caller = Caller("usage:read")
+    caller.get("calls/")
+
+    with django_assert_num_queries(3):
+        receipt = caller.get(f"calls/{call.pk}/receipt/").json()
+
+    assert receipt["call"]["id"] == receipt["call_id"] == str(call.pk)
+    assert receipt["workspace_id"] == str(acme.pk)
+    assert receipt["currency"] == "USD"
+    assert [row["id"] for row in receipt["records"]] == [str(speech.pk), str(minutes.pk)]
+    assert receipt["total_cost"] == receipt["final_cost"] == "0.0506250001"
+
+
+def test_usage_may_arrive_before_its_call():
+    call_id = uuid4()
+    used(period_of(workspace()), "2026-11-05T10:01:00+00:00", "2.5", call_id=call_id)
+
+    receipt = Caller("usage:read").get(f"calls/{call_id}/receipt/").json()
+
+    assert receipt["call"] is None
+    assert receipt["final_cost"] == "2.5000000000"
+
+
+def test_a_receipt_never_shows_what_another_workspace_attached():
+    acme, globex = workspace("acme"), workspace("globex")
+    call = called(acme, "2026-11-05T10:00:00+00:00")
+    used(period_of(acme), "2026-11-05T10:00:00+00:00", "1", call_id=call.pk)
+    used(period_of(globex), "2026-11-05T10:00:00+00:00", "50", call_id=call.pk)
+
+    for caller in (Caller(), Caller(workspace_id=acme.pk)):
+        assert caller.get(f"calls/{call.pk}/receipt/").json()["final_cost"] == "1.0000000000"
+
+
+def test_another_workspaces_calls_do_not_exist():
+    acme, globex = workspace("acme"), workspace("globex")
+    mine = called(acme, "2026-11-05T10:00:00+00:00")
+    theirs = called(globex, "2026-11-05T10:00:00+00:00")
+    caller = Caller(workspace_id=acme.pk)
+
+    assert [row["id"] for row in caller.get("calls/").json()["results"]] == [str(mine.pk)]
+    for path in ("", "receipt/"):
+        assert caller.get(f"calls/{mine.pk}/{path}").status_code == 200
+        assert refusal(caller.get(f"calls/{theirs.pk}/{path}")) == (404, "not_found")
+        assert refusal(caller.get(f"calls/{uuid4()}/{path}")) == (404, "not_found")
+
+
+def test_calls_need_a_usage_scope():
+    caller = Caller("billing:read", "workspaces:write")
+
+    for path in ("calls/", f"calls/{uuid4()}/", f"calls/{uuid4()}/receipt/"):
+        assert refusal(caller.get(path)) == (403, "missing_scope")

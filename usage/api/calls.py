@@ -1,0 +1,90 @@
+"""Calls: listed, looked at, and what each has cost."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import visible, visible_or_404
+from billing.api.filters import AwareTimeFilter
+from billing.api.views import ApiView, ByWorkspace, HotView
+from billing.errors import NotFound
+from billing.models import Workspace
+from billing.money import ZERO
+from usage.api import hot
+from usage.api.records import READ
+from usage.api.serializers import CallSerializer, ReceiptSerializer
+from usage.models import Call, UsageRecord
+
+
+class CallFilter(django_filters.FilterSet):
+    workspace_id = django_filters.UUIDFilter()
+    agent_id = django_filters.UUIDFilter()
+    status = django_filters.ChoiceFilter(choices=Call.Status.choices)
+    direction = django_filters.ChoiceFilter(choices=Call.Direction.choices)
+    provider = django_filters.CharFilter(max_length=64)
+    started_after = AwareTimeFilter(
+        field_name="started_at", lookup_expr="gte", help_text="Inclusive."
+    )
+    started_before = AwareTimeFilter(
+        field_name="started_at", lookup_expr="lt", help_text="Exclusive."
+    )
+
+
+class CallList(HotView, ByWorkspace, ListAPIView):
+    """Workspace by workspace, latest start first, along the index on just that."""
+
+    required_scopes = {"GET": READ}
+    hot = {"POST": hot.record_call}
+    serializer_class = CallSerializer
+    filterset_class = CallFilter
+    ordering = ("-started_at", "-id")
+
+    def get_queryset(self) -> "QuerySet[Call]":
+        return visible(Call.objects.all(), self.request)
+
+    def post(self, request: Request) -> HttpResponseBase:
+        return hot.record_call(request._request)
+
+
+class CallDetail(ApiView):
+    required_scopes = {"GET": READ}
+    serializer_class = CallSerializer
+
+    def get(self, request: Request, call_id: UUID) -> Response:
+        return Response(
+            CallSerializer(visible_or_404(Call.objects.all(), request, pk=call_id)).data
+        )
+
+
+class Receipt(ApiView):
+    """Every usage record of a call, and their exact sum."""
+
+    required_scopes = {"GET": READ}
+    serializer_class = ReceiptSerializer
+
+    def get(self, request: Request, call_id: UUID) -> Response:
+        call = visible(Call.objects.all(), request).filter(pk=call_id).first()
+        records = visible(UsageRecord.objects.all(), request).filter(call_id=call_id)
+        if call is not None:
+            records = records.filter(workspace_id=call.workspace_id)
+        found = list(records.order_by("occurred_at", "id"))
+        if call is None and not found:
+            raise NotFound("There is no such call.")
+        workspace_id = call.workspace_id if call is not None else found[0].workspace_id
+        of_workspace = [record for record in found if record.workspace_id == workspace_id]
+        receipt: dict[str, Any] = {
+            "call_id": call_id,
+            "workspace_id": workspace_id,
+            "currency": Workspace.objects.values_list("currency", flat=True).get(pk=workspace_id),
+            "call": call,
+            "records": of_workspace,
+            "total_cost": sum((record.total_cost for record in of_workspace), ZERO),
+            "final_cost": sum((record.final_cost for record in of_workspace), ZERO),
+        }
+        return Response(ReceiptSerializer(receipt).data)

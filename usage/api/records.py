@@ -1,0 +1,110 @@
+"""Usage records: listed, looked at, taken back."""
+
+from functools import cached_property
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from django.utils import timezone as clock
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import visible, visible_or_404
+from billing.api.filters import AwareTimeFilter, FlagFilter
+from billing.api.views import ApiView, ByWorkspace, HotView
+from billing.models import BillingPeriod
+from usage.api import hot
+from usage.api.serializers import UsageRecordSerializer, VoidSerializer
+from usage.models import UsageRecord
+from usage.services.voiding import void_record
+
+READ = ("usage:read", "usage:write")
+
+
+class UsageFilter(django_filters.FilterSet):
+    workspace_id = django_filters.UUIDFilter()
+    billing_period_id = django_filters.UUIDFilter(
+        help_text="The period that bills it, late usage included."
+    )
+    resource_type = django_filters.CharFilter(max_length=64)
+    provider = django_filters.CharFilter(max_length=64)
+    call_id = django_filters.UUIDFilter()
+    late = FlagFilter()
+    occurred_after = AwareTimeFilter(
+        field_name="occurred_at", lookup_expr="gte", help_text="Inclusive."
+    )
+    occurred_before = AwareTimeFilter(
+        field_name="occurred_at", lookup_expr="lt", help_text="Exclusive."
+    )
+
+
+class UsageList(HotView, ByWorkspace, ListAPIView):
+    """Workspace by workspace, newest first.
+
+    Plan: the index (workspace, occurred_at, id), read from the cursor on. None leads with the
+    period, so a period is turned into its workspace and times, and its late usage, which lies
+    outside of them, comes from a small index of its own.
+    """
+
+    required_scopes = {"GET": READ}
+    hot = {"POST": hot.record_one}
+    serializer_class = UsageRecordSerializer
+    filterset_class = UsageFilter
+    ordering = ("-occurred_at", "-id")
+
+    @cached_property
+    def period(self) -> BillingPeriod | None:
+        """The period asked for, if it exists for the caller."""
+        try:
+            period_id = UUID(self.request.query_params.get("billing_period_id", ""))
+        except ValueError:
+            return None
+        return visible(BillingPeriod.objects.all(), self.request).filter(pk=period_id).first()
+
+    @property
+    def ordering_group(self) -> str | None:
+        return None if self.period else super().ordering_group
+
+    def get_queryset(self) -> "QuerySet[UsageRecord]":
+        if not self.request.query_params.get("billing_period_id"):
+            return visible(UsageRecord.objects.all(), self.request)
+        # A period that does not exist bills nothing, and must not be looked for in all records.
+        return UsageRecord.objects.all() if self.period else UsageRecord.objects.none()
+
+    def parts(self, records: "QuerySet[UsageRecord]") -> "list[QuerySet[UsageRecord]]":
+        if self.period is None:
+            return [records]
+        in_time = records.filter(
+            workspace_id=self.period.workspace_id,
+            late=False,
+            occurred_at__gte=self.period.period_start,
+            occurred_at__lt=self.period.period_end,
+        )
+        return [in_time, records.filter(late=True)]
+
+    def post(self, request: Request) -> HttpResponseBase:
+        return hot.record_one(request._request)
+
+
+class UsageDetail(ApiView):
+    required_scopes = {"GET": READ}
+    serializer_class = UsageRecordSerializer
+
+    def get(self, request: Request, record_id: UUID) -> Response:
+        record = visible_or_404(UsageRecord.objects.all(), request, pk=record_id)
+        return Response(UsageRecordSerializer(record).data)
+
+
+class Void(ApiView):
+    """Takes a record back by a reversing one; a second time answers the first reversal."""
+
+    required_scopes = {"POST": "usage:write"}
+    serializer_class = VoidSerializer
+
+    def post(self, request: Request, record_id: UUID) -> Response:
+        record = visible_or_404(UsageRecord.objects.all(), request, pk=record_id)
+        reason = self.read(VoidSerializer)["reason"]
+        reversal, created = void_record(record_id=record.pk, reason=reason, now=clock.now())
+        return Response(UsageRecordSerializer(reversal).data, status=201 if created else 200)
