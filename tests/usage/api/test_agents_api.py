@@ -1,0 +1,101 @@
+from uuid import uuid4
+
+import pytest
+from apikit import NOW, Caller, period_of, problem_of, refusal, workspace
+
+from billing.services.workspaces import suspend_for_payment
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_agent_is_made_once(django_assert_num_queries):
+    acme = workspace()
+    caller = Caller("workspaces:write")
+    facts = {"id": str(uuid4()), "workspace_id": str(acme.pk), "name": "Front desk"}
+
+    made = caller.post("agents/", facts)
+    again = caller.post("agents/", facts)
+    other = caller.post("agents/", {**facts, "name": "Back office"})
+
+    assert (made.status_code, again.status_code) == (201, 200)
+    assert made.json() == again.json()
+    body = made.json()
+    assert body.pop("created_at").endswith("Z")
+    assert body == {**facts, "status": "draft", "paused_reason": None}
+    assert refusal(other) == (409, "already_exists")
+    with django_assert_num_queries(1):
+        assert [row["id"] for row in caller.get("agents/").json()["results"]] == [facts["id"]]
+
+
+def test_an_agent_goes_live_and_is_paused_by_hand():
+    acme = workspace()
+    caller = Caller("workspaces:write")
+    agent = caller.post("agents/", {"workspace_id": str(acme.pk), "name": "Front desk"}).json()
+    path = f"agents/{agent['id']}/"
+
+    live = caller.patch(path, {"status": "live"}).json()
+    paused = caller.patch(path, {"status": "paused", "name": "Night desk"}).json()
+
+    assert (live["status"], live["paused_reason"]) == ("live", None)
+    assert (paused["status"], paused["paused_reason"]) == ("paused", "manual")
+    assert caller.get(path).json() == paused
+    assert paused["name"] == "Night desk"
+
+
+def test_an_agent_of_a_suspended_workspace_cannot_go_live():
+    acme = workspace()
+    period_of(acme)
+    suspend_for_payment(workspace_id=acme.pk, now=NOW)
+    caller = Caller("workspaces:write")
+
+    made = caller.post(
+        "agents/", {"workspace_id": str(acme.pk), "name": "Front desk", "status": "live"}
+    ).json()
+
+    assert (made["status"], made["paused_reason"]) == ("paused", "suspended")
+    found = caller.get("agents/", status="paused", paused_reason="suspended").json()["results"]
+    assert [row["id"] for row in found] == [made["id"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "pointer"),
+    [
+        ({"status": "asleep"}, "invalid_choice", "/status"),
+        ({"name": " "}, "blank", "/name"),
+        ({"workspace_id": "acme"}, "invalid", "/workspace_id"),
+        ({"workspace_id": str(uuid4())}, "unknown_workspace", "/workspace_id"),
+        ({"paused": True}, "unknown_field", "/paused"),
+    ],
+)
+def test_what_is_not_acceptable_is_named(change, code, pointer):
+    facts = {"workspace_id": str(workspace().pk), "name": "Front desk"}
+
+    refused = Caller("workspaces:write").post("agents/", facts | change)
+
+    assert refused.status_code == 400
+    [fault] = problem_of(refused)["errors"]
+    assert (fault["code"], fault["pointer"]) == (code, pointer)
+
+
+def test_another_workspaces_agents_do_not_exist():
+    acme, globex = workspace("acme"), workspace("globex")
+    platform, caller = Caller(), Caller(workspace_id=acme.pk)
+    mine, theirs = (
+        platform.post("agents/", {"workspace_id": str(owner.pk), "name": "Front desk"}).json()["id"]
+        for owner in (acme, globex)
+    )
+
+    assert [row["id"] for row in caller.get("agents/").json()["results"]] == [mine]
+    assert refusal(caller.get(f"agents/{theirs}/")) == (404, "not_found")
+    assert refusal(caller.patch(f"agents/{theirs}/", {"name": "Ours"})) == (404, "not_found")
+    assert platform.get(f"agents/{theirs}/").json()["name"] == "Front desk"
+    refused = caller.post("agents/", {"workspace_id": str(globex.pk), "name": "Spy"})
+    assert refusal(refused) == (400, "unknown_workspace")
+
+
+def test_agents_need_their_scopes():
+    reader = Caller("usage:read")
+
+    assert reader.get("agents/").status_code == 200
+    assert refusal(reader.post("agents/", {})) == (403, "missing_scope")
+    assert refusal(Caller("billing:read").get("agents/")) == (403, "missing_scope")
