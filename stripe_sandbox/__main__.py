@@ -7,12 +7,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from stripe_sandbox.api import Api
+from stripe_sandbox.context import Context
+from stripe_sandbox.resources.clockwork import catch_up
 from stripe_sandbox.server import LOOPBACK, SandboxServer
 from stripe_sandbox.store import Store
 from stripe_sandbox.webhooks import Deliveries
+
+CATCH_UP_SECONDS = 60
 
 
 def main() -> int:
@@ -43,6 +48,7 @@ def main() -> int:
     print(f"Stripe sandbox on {server.url}", flush=True)
     if options.until_eof:
         threading.Thread(target=_wait_for_eof, args=(server,), daemon=True).start()
+    threading.Thread(target=_keep_time, args=(api,), daemon=True).start()
     deliveries.start()
     server.serve_forever(poll_interval=0.1)
     server.server_close()
@@ -63,6 +69,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--verbose", action="store_true", help="log every request")
     return parser.parse_args()
+
+
+def _keep_time(api: Api) -> None:
+    while True:
+        with api.store.transaction():
+            catch_up(Context(store=api.store, now=api.store.now(), base_url=api.base_url))
+        api.deliveries.wake()
+        time.sleep(CATCH_UP_SECONDS)
 
 
 def _wait_for_eof(server: SandboxServer) -> None:

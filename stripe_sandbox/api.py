@@ -5,6 +5,7 @@ then the work itself, which is one transaction together with the answer saved un
 """
 
 import base64
+import binascii
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -228,10 +229,7 @@ class Api:
         return self._this_second[1] > self.requests_per_second
 
     def _authenticate(self, authorization: str) -> None:
-        scheme, _, value = authorization.partition(" ")
-        given = value
-        if scheme == "Basic":
-            given = base64.b64decode(value, validate=False).decode("latin-1").partition(":")[0]
+        given = _key_in(authorization)
         if not given:
             raise ApiError(
                 401,
@@ -243,6 +241,17 @@ class Api:
         if given != self.key if self.key else not given.startswith(("sk_test_", "rk_test_")):
             shown = f"{given[:8]}{'*' * 12}{given[-4:]}"
             raise ApiError(401, f"Invalid API Key provided: {shown}", saved=False)
+
+
+def _key_in(authorization: str) -> str:
+    """The key of a Bearer or Basic header; empty for anything else."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme != "Basic":
+        return value if scheme == "Bearer" else ""
+    try:
+        return base64.b64decode(value).decode("latin-1").partition(":")[0]
+    except binascii.Error:
+        return ""
 
 
 def _server_error(*, keep_effects: bool = False) -> ApiError:

@@ -58,8 +58,7 @@ def _advance(api: Api, body: _Body) -> Any:
     with store.transaction():
         offset = int(store.setting("clock_offset", "0")) + int(body["seconds"])
         store.set_setting("clock_offset", str(offset))
-        ctx = _context(api)
-        catch_up(ctx)
+        catch_up(_context(api))
     api.deliveries.wake()
     return {"now": store.now()}
 

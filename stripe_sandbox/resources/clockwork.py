@@ -1,6 +1,9 @@
-"""What Stripe does by itself as time passes; done when the sandbox's clock is put forward."""
+"""What Stripe does by itself as time passes: each minute, and when the clock is put forward."""
+
+from contextlib import suppress
 
 from stripe_sandbox.context import Context
+from stripe_sandbox.errors import ApiError
 from stripe_sandbox.events import emit
 from stripe_sandbox.resources.invoice_lifecycle import finalize
 from stripe_sandbox.resources.subscriptions import end_subscription
@@ -10,7 +13,9 @@ from stripe_sandbox.store import Object
 def catch_up(ctx: Context) -> None:
     for invoice in list(ctx.store.oldest_first("invoice")):
         if _is_to_be_finalized(ctx, invoice):
-            finalize(ctx, invoice)
+            # Nobody waits for an answer: what went wrong is told by event.
+            with suppress(ApiError):
+                finalize(ctx, invoice)
         if _is_newly_overdue(ctx, invoice):
             invoice["_told_overdue"] = True
             ctx.store.save(invoice)

@@ -104,6 +104,7 @@ def finalize(ctx: Context, invoice: Object, *, collect: bool = True) -> Object:
             "message": "The customer has been deleted.",
             "type": "invalid_request_error",
         }
+        invoice["automatically_finalizes_at"] = None
         ctx.store.save(invoice)
         emit(ctx, "invoice.finalization_failed", invoice, previous=before)
         raise ApiError(400, "The customer has been deleted.", keep_effects=True)

@@ -20,6 +20,17 @@ def test_a_draft_with_auto_advance_is_finalized_and_charged_after_an_hour(
     assert client.v1.invoices.retrieve(kept.id).status == "draft"
 
 
+def test_a_draft_whose_customer_is_gone_fails_once(
+    client: stripe.StripeClient, acme: stripe.Customer, sandbox: SandboxProcess
+) -> None:
+    invoice = draft(client, acme.id, auto_advance=True)
+    client.v1.customers.delete(acme.id)
+    sandbox.advance(2 * HOUR)
+    sandbox.advance(HOUR)
+    assert client.v1.invoices.retrieve(invoice.id).status == "draft"
+    assert event_types(client).count("invoice.finalization_failed") == 1
+
+
 def test_an_open_invoice_past_its_due_date_is_told_as_overdue_once(
     client: stripe.StripeClient, acme: stripe.Customer, sandbox: SandboxProcess
 ) -> None:

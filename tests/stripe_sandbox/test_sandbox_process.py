@@ -45,6 +45,13 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path, sandbox_process: Sandbox
     assert refused.stderr == f"Cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+def test_a_second_one_on_the_same_state_is_refused(sandbox_process: SandboxProcess) -> None:
+    state = str(sandbox_process.state_dir)
+    refused = run("-m", "stripe_sandbox", "--state-dir", state)
+    assert refused.returncode == 1
+    assert refused.stderr == f"Another sandbox is using {state}.\n"
+
+
 def test_it_imports_nothing_of_django(tmp_path: Path) -> None:
     code = (
         "import sys, stripe_sandbox.__main__, stripe_sandbox.testing;"
