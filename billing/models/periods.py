@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone as clock
 
-from billing.models.tiers import MONEY, SubscriptionTier
+from billing.models.tiers import MONEY_SUM, SubscriptionTier
 from billing.models.workspaces import Workspace
 
 # Each period counts in this many rows, so that as many concurrent batches do not queue.
@@ -49,12 +49,14 @@ class BillingPeriod(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField(help_text="Exclusive.")
     # Frozen when the period is finalized; a current period's are read from its counters.
-    subtotal = models.DecimalField(**MONEY, default=Decimal(0))
-    subscription_fee = models.DecimalField(**MONEY, default=Decimal(0))
+    subtotal = models.DecimalField(**MONEY_SUM, default=Decimal(0))
+    subscription_fee = models.DecimalField(**MONEY_SUM, default=Decimal(0))
     credit_brought_forward = models.DecimalField(
-        **MONEY, default=Decimal(0), help_text="Zero or negative: what the last period owed back."
+        **MONEY_SUM,
+        default=Decimal(0),
+        help_text="Zero or negative: what the last period owed back.",
     )
-    total_amount = models.DecimalField(**MONEY, default=Decimal(0))
+    total_amount = models.DecimalField(**MONEY_SUM, default=Decimal(0))
     status = models.CharField(max_length=16, choices=Status, default=Status.CURRENT)
     stripe_invoice_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     finalized_at = models.DateTimeField(null=True, blank=True)
@@ -144,8 +146,8 @@ class PeriodCounter(models.Model):
     slot = models.PositiveSmallIntegerField()
     is_open = models.BooleanField(default=True)
     records = models.BigIntegerField(default=0)
-    total_cost = models.DecimalField(**MONEY, default=Decimal(0))
-    final_cost = models.DecimalField(**MONEY, default=Decimal(0))
+    total_cost = models.DecimalField(**MONEY_SUM, default=Decimal(0))
+    final_cost = models.DecimalField(**MONEY_SUM, default=Decimal(0))
 
     class Meta:
         constraints = [
@@ -168,7 +170,7 @@ class LimitAlert(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="alerts")
     period = models.ForeignKey(BillingPeriod, on_delete=models.CASCADE, related_name="alerts")
     kind = models.CharField(max_length=16, choices=Kind)
-    spend = models.DecimalField(**MONEY)
+    spend = models.DecimalField(**MONEY_SUM)
     usage_limit = models.DecimalField(max_digits=18, decimal_places=4)
     threshold_percentage = models.DecimalField(max_digits=7, decimal_places=4)
     created_at = models.DateTimeField(default=clock.now, editable=False)

@@ -7,6 +7,8 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 MONEY: dict[str, Any] = {"max_digits": 28, "decimal_places": 10}
+# Sums of ten billion records that each fill their column.
+MONEY_SUM: dict[str, Any] = {"max_digits": 38, "decimal_places": 10}
 
 
 class SubscriptionTier(models.Model):

@@ -126,8 +126,8 @@ class Stack:
 
     def _start_web(self) -> None:
         command = ["gunicorn", "config.wsgi:application", f"--bind={self.options.bind}"]
-        command += ["--worker-class=gthread", f"--workers={self.options.web_workers}"]
-        command += [f"--threads={self.options.web_threads}", "--keep-alive=75", "--timeout=60"]
+        command += ["--config=python:config.gunicorn", f"--workers={self.options.web_workers}"]
+        command += [f"--threads={self.options.web_threads}"]
         command += [f"--graceful-timeout={_WEB_PATIENCE_SECONDS - 1}", "--no-control-socket"]
         if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk
             command.append("--worker-tmp-dir=/dev/shm")

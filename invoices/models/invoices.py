@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
-from billing.models.tiers import MONEY
+from billing.models.tiers import MONEY_SUM
 from billing.money import to_minor
 
 
@@ -56,7 +56,7 @@ class Invoice(models.Model):
     number = models.CharField(max_length=40, unique=True)
     currency = models.CharField(max_length=3)
     amount = models.DecimalField(max_digits=20, decimal_places=3)
-    exact_amount = models.DecimalField(**MONEY)
+    exact_amount = models.DecimalField(**MONEY_SUM)
     status = models.CharField(max_length=16, choices=Status, default=Status.DRAFT)
     collection_method = models.CharField(
         max_length=24, choices=WorkspaceBillingSettings.CollectionMethod
@@ -162,9 +162,10 @@ class InvoiceItem(models.Model):
     usage_month = models.DateField(null=True, blank=True)
     quantity = models.DecimalField(max_digits=28, decimal_places=6)
     unit_price = models.DecimalField(
-        **MONEY, help_text="Exact amount / quantity, to 10 decimals: an average over all prices."
+        **MONEY_SUM,
+        help_text="Exact amount / quantity, to 10 decimals: an average over all prices.",
     )
-    exact_amount = models.DecimalField(**MONEY)
+    exact_amount = models.DecimalField(**MONEY_SUM)
     amount = models.DecimalField(max_digits=20, decimal_places=3)
 
     class Meta:

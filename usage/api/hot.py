@@ -16,13 +16,17 @@ from usage.models import Call
 from usage.queries.admission import admission_of
 from usage.services.calls import CallEntry, CallsRecorded, calls_parser, record_calls
 from usage.services.ingest import Outcome, Recorded, RecordError, check_entries, record
+from usage.services.ingest.combining import Combiner
 from usage.services.ingest.parsing import Parser, usage_parser
-from usage.services.ingest.recording import Stored
+from usage.services.ingest.recording import Stored, unknown_workspace
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 # A record that cannot be recorded says so with the status of what is wrong with it.
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409}
+
+
+_combiner = Combiner()
 
 
 class UnsupportedMediaType(BillingError):
@@ -33,13 +37,18 @@ class UnsupportedMediaType(BillingError):
 @endpoint(method="POST", scope="usage:write", throttle_setting="API_USAGE_THROTTLE_PER_MINUTE")
 def record_one(request: AuthenticatedRequest) -> HttpResponse:
     _media_type(request, JSON)
-    now = clock.now()
-    candidates, errors = check_entries([usage_parser.single(read_body(request))], now=now)
-    result = record(candidates, now=now, only_workspace=_bound_to(request), refused=errors)
-    if result.errors:
-        return _refusal(result.errors[0])
-    created = result.outcomes[0] is Outcome.ACCEPTED
-    return json_response(as_json(result.stored(0)), status=201 if created else 200)
+    candidates, errors = check_entries([usage_parser.single(read_body(request))], now=clock.now())
+    if errors:
+        return _refusal(errors[0])
+    candidate = candidates[0]
+    bound_to = _bound_to(request)
+    if bound_to is not None and candidate.workspace_id != bound_to:
+        return _refusal(unknown_workspace(0))
+    answer = _combiner.record(candidate)
+    if isinstance(answer, RecordError):
+        return _refusal(answer)
+    outcome, stored = answer
+    return json_response(as_json(stored), status=201 if outcome is Outcome.ACCEPTED else 200)
 
 
 @endpoint(method="POST", scope="usage:write", throttle_setting="API_USAGE_THROTTLE_PER_MINUTE")

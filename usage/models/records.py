@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone as clock
 
 from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
-from billing.models.tiers import MONEY
+from billing.models.tiers import MONEY, MONEY_SUM
 from usage.models.calls import Call
 
 QUANTITY: dict[str, Any] = {"max_digits": 20, "decimal_places": 6}
@@ -115,8 +115,8 @@ class UsageRollup(models.Model):
     provider = models.CharField(max_length=64)
     records = models.BigIntegerField()
     quantity = models.DecimalField(max_digits=28, decimal_places=6)
-    total_cost = models.DecimalField(**MONEY)
-    final_cost = models.DecimalField(**MONEY)
+    total_cost = models.DecimalField(**MONEY_SUM)
+    final_cost = models.DecimalField(**MONEY_SUM)
 
     class Meta:
         constraints: ClassVar = [

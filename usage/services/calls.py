@@ -344,3 +344,21 @@ def _add_to_rollups(changes: dict[_Kind, list[Decimal]]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_MAKE, columns)
             cursor.execute(_ADD, columns)
+
+
+_RECOUNT = """
+INSERT INTO usage_callrollup (
+    workspace_id, local_date, local_hour, provider, status, direction, calls, duration_seconds)
+SELECT workspace_id, local_date, local_hour, provider, status, direction, count(*),
+       coalesce(sum(duration_seconds) FILTER (WHERE status <> 'in_progress'), 0)
+  FROM usage_call WHERE workspace_id = %s
+ GROUP BY workspace_id, local_date, local_hour, provider, status, direction
+"""
+
+
+def rebuild_call_rollups(*, workspace_id: UUID) -> None:
+    """Count the workspace's calls anew; calls that come in meanwhile wait."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE usage_callrollup IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM usage_callrollup WHERE workspace_id = %s", [workspace_id])
+        cursor.execute(_RECOUNT, [workspace_id])

@@ -1,13 +1,11 @@
-import argparse
 import sys
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone as clock
 from tqdm import tqdm
 
-from billing.services.times import aware_time
+from billing.services.arguments import aware_time, uuid
 from invoices.services.closing import finalize_due_periods
 
 
@@ -21,7 +19,7 @@ class Command(BaseCommand):
             metavar="ISO-TIME",
             help="as of this time, with an offset (default: the clock's)",
         )
-        parser.add_argument("--workspace", type=_uuid, metavar="UUID", help="only this one")
+        parser.add_argument("--workspace", type=uuid, metavar="UUID", help="only this one")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with tqdm(unit=" periods", file=sys.stderr, disable=None, leave=False) as bar:
@@ -45,10 +43,3 @@ class Command(BaseCommand):
             )
         if summary.failed:
             raise CommandError("some periods could not be finalized", returncode=1)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None

@@ -60,7 +60,9 @@ class Candidate(msgspec.Struct, gc=False):
     resource_type: str
     provider: str
     quantity: Decimal
+    quantity_text: str
     unit_cost: Decimal
+    unit_cost_text: str
     occurred_at: dt.datetime
     occurred_at_given: bool
     call_id: str | None
@@ -90,7 +92,7 @@ class Validator:
         self._workspaces: dict[str, tuple[str, bytes] | None] = {}
         self._types: dict[str, bool] = {}
         self._providers: dict[str, bool] = {}
-        self._unit_costs: dict[bytes, Decimal] = {}
+        self._unit_costs: dict[bytes, tuple[Decimal, str]] = {}
 
     def check(self, index: int, entry: Entry) -> Candidate | RecordError:
         key = entry.idempotency_key
@@ -120,23 +122,25 @@ class Validator:
             )
         raw = bytes(entry.quantity)
         if match := _QUANTITY.fullmatch(raw):
-            quantity = Decimal(match[2].decode())
+            quantity_text = match[2].decode()
+            quantity = Decimal(quantity_text)
         else:
             checked = decimal_of(index, "quantity", raw, whole=12, places=6)
             if isinstance(checked, RecordError):
                 return checked
-            quantity = checked
+            quantity, quantity_text = checked, str(checked)
         raw = bytes(entry.unit_cost)
-        unit_cost = self._unit_costs.get(raw)
-        if unit_cost is None:
+        priced = self._unit_costs.get(raw)
+        if priced is None:
             if match := _UNIT_COST.fullmatch(raw):
-                unit_cost = Decimal(match[2].decode())
+                text = match[2].decode()
+                priced = (Decimal(text), text)
             else:
                 checked = decimal_of(index, "unit_cost", raw, whole=8, places=10)
                 if isinstance(checked, RecordError):
                     return checked
-                unit_cost = checked
-            self._unit_costs[raw] = unit_cost
+                priced = (checked, str(checked))
+            self._unit_costs[raw] = priced
         occurred_at = entry.occurred_at or None
         given = occurred_at is not None
         if occurred_at is None:
@@ -167,7 +171,9 @@ class Validator:
             entry.resource_type,
             entry.provider,
             quantity,
-            unit_cost,
+            quantity_text,
+            priced[0],
+            priced[1],
             occurred_at,
             given,
             call_id,

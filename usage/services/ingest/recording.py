@@ -21,6 +21,8 @@ from usage.services.limits import check_limits
 # Each try meets a period that closed or was missing a moment ago; more than a few in a row means
 # that something else is wrong.
 _MAX_TRIES = 8
+# What numeric(28, 10) holds.
+_COST_LIMIT = Decimal(10) ** 18
 
 
 class Outcome(Enum):
@@ -161,7 +163,7 @@ def _only(workspace: str, candidates: list[Candidate], result: Recorded) -> list
         if candidate.workspace_id == workspace:
             kept.append(candidate)
         else:
-            result.refuse(_unknown_workspace(candidate.index))
+            result.refuse(unknown_workspace(candidate.index))
     return kept
 
 
@@ -260,7 +262,7 @@ class _Attempt:
         for candidate in self._candidates:
             workspace = terms.workspaces.get(candidate.workspace_id)
             if workspace is None:
-                self.refused.append(_unknown_workspace(candidate.index))
+                self.refused.append(unknown_workspace(candidate.index))
             elif workspace.is_closed:
                 self.refused.append(
                     RecordError(
@@ -275,13 +277,20 @@ class _Attempt:
                 local = at.astimezone(workspace.zone)
                 missing.setdefault((candidate.workspace_id, local.year, local.month), at)
             else:
-                self.rows.append((candidate, _finish(candidate, workspace, routed)))
+                row = _finish(candidate, workspace, routed)
+                if row is None:
+                    self.refused.append(_too_expensive(candidate.index))
+                else:
+                    self.rows.append((candidate, row))
         if missing:
             raise _PeriodsMissing([(key[0], at) for key, at in missing.items()])
 
 
-def _finish(candidate: Candidate, workspace: Terms, routed: Routed) -> Row:
+def _finish(candidate: Candidate, workspace: Terms, routed: Routed) -> Row | None:
+    """The finished row; None when it costs more than its column holds."""
     rated = rate(candidate.quantity, candidate.unit_cost, workspace.factor)
+    if rated.final_cost >= _COST_LIMIT:
+        return None
     return Row(
         candidate.id,
         candidate.workspace_id,
@@ -293,8 +302,8 @@ def _finish(candidate: Candidate, workspace: Terms, routed: Routed) -> Row:
         candidate.idempotency_key,
         candidate.resource_type,
         candidate.provider,
-        str(candidate.quantity),
-        str(candidate.unit_cost),
+        candidate.quantity_text,
+        candidate.unit_cost_text,
         str(rated.total_cost),
         workspace.markup_text,
         str(rated.final_cost),
@@ -338,8 +347,14 @@ def _agrees(candidate: Candidate, stored: Stored) -> bool:
     )
 
 
-def _unknown_workspace(index: int) -> RecordError:
+def unknown_workspace(index: int) -> RecordError:
     return RecordError(index, "unknown_workspace", "workspace_id", "There is no such workspace.")
+
+
+def _too_expensive(index: int) -> RecordError:
+    return RecordError(
+        index, "too_large", "quantity", "Quantity times unit cost has more than 18 digits."
+    )
 
 
 def _key_reused(index: int) -> RecordError:

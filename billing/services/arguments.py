@@ -1,11 +1,12 @@
-"""Times given on a command line."""
+"""Values given on a command line; for `type=` of an argument parser."""
 
 import argparse
 import datetime as dt
+from uuid import UUID
 
 
 def aware_time(text: str) -> dt.datetime:
-    """An ISO 8601 time with an offset; for `type=` of an argument parser."""
+    """An ISO 8601 time with an offset."""
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -15,3 +16,10 @@ def aware_time(text: str) -> dt.datetime:
     if at.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} needs an offset, as in +01:00 or Z")
     return at
+
+
+def uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None

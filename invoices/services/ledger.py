@@ -1,0 +1,79 @@
+"""Proving invoices: periods against rollups, invoices against periods, items against both."""
+
+from uuid import UUID
+
+from django.db import connection
+
+from usage.services.ledger import Difference
+
+_FROZEN = """
+SELECT period.workspace_id, period.id, period.subtotal, coalesce(rolled.final_cost, 0)
+  FROM billing_billingperiod AS period
+  LEFT JOIN (SELECT billing_period_id, sum(final_cost) AS final_cost
+               FROM usage_usagerollup GROUP BY billing_period_id) AS rolled
+    ON rolled.billing_period_id = period.id
+ WHERE period.status <> 'current' AND period.subtotal <> coalesce(rolled.final_cost, 0)
+   AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
+ ORDER BY 1, 2
+"""
+_OPEN_COUNTERS = """
+SELECT DISTINCT period.workspace_id, period.id
+  FROM billing_billingperiod AS period
+  JOIN billing_periodcounter AS counter ON counter.period_id = period.id
+ WHERE (counter.is_open AND period.status <> 'current')
+   AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
+"""
+_INVOICES = """
+SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.amount,
+       invoice.exact_amount, period.total_amount, coalesce(sums.amount, 0),
+       coalesce(sums.exact_amount, 0)
+  FROM invoices_invoice AS invoice
+  JOIN billing_billingperiod AS period ON period.id = invoice.billing_period_id
+  LEFT JOIN (SELECT invoice_id, sum(amount) AS amount, sum(exact_amount) AS exact_amount
+               FROM invoices_invoiceitem GROUP BY invoice_id) AS sums
+    ON sums.invoice_id = invoice.id
+ WHERE (invoice.amount <> coalesce(sums.amount, 0)
+        OR invoice.exact_amount <> coalesce(sums.exact_amount, 0)
+        OR invoice.exact_amount <> period.total_amount
+        OR abs(invoice.amount - invoice.exact_amount) > 0.5)
+   AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
+ ORDER BY 1, 2
+"""
+_NUMBERS = """
+SELECT sequence.issuer, sequence.year, sequence.last_number, count(invoice.id)
+  FROM invoices_invoicesequence AS sequence
+  LEFT JOIN invoices_invoice AS invoice
+    ON invoice.number LIKE sequence.issuer || '-' || sequence.year || '-%%'
+ GROUP BY sequence.id
+HAVING count(invoice.id) <> sequence.last_number
+"""
+
+
+def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
+    """Where closed periods, invoices, their items or their numbers do not agree."""
+    found = []
+    for workspace, period, subtotal, rolled in _rows(_FROZEN, workspace_id):
+        detail = f"closed with a subtotal of {subtotal}, its rollups add up to {rolled}"
+        found.append(Difference("period and rollups", workspace, period, detail))
+    for workspace, period in _rows(_OPEN_COUNTERS, workspace_id):
+        detail = "closed, but a counter still lets records in"
+        found.append(Difference("period and counters", workspace, period, detail))
+    for workspace, period, number, *amounts in _rows(_INVOICES, workspace_id):
+        amount, exact, total, items, exact_items = amounts
+        detail = (
+            f"{number} asks for {amount} (exactly {exact}), its items for {items}"
+            f" (exactly {exact_items}), the period comes to {total}"
+        )
+        found.append(Difference("invoice and items", workspace, period, detail))
+    if workspace_id is None:
+        for issuer, year, last, count in _rows(_NUMBERS, None):
+            detail = f"{issuer}-{year} has given out {last} numbers for {count} invoices"
+            found.append(Difference("invoice numbers", None, None, detail))
+    return found
+
+
+def _rows(statement: str, workspace_id: UUID | None) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"workspace": workspace_id})
+        rows: list[tuple] = cursor.fetchall()
+    return rows

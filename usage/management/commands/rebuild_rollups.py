@@ -1,0 +1,17 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from billing.services.arguments import uuid
+from usage.services.ledger import rebuild_rollups
+
+
+class Command(BaseCommand):
+    help = "Compare rollups and counters with the records and recompute those that differ."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--workspace", type=uuid, metavar="UUID", help="only this one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        mended = rebuild_rollups(workspace_id=options["workspace"])
+        self.stdout.write(f"{mended} rebuilt" if mended else "rollups agree with the records")
