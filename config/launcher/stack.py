@@ -70,7 +70,7 @@ class Stack:
 
     def load_demo(self) -> None:
         """Load the demo's data; the command shows its progress and says how to log in."""
-        if self._command("manage", "load_demo"):
+        if self._command("manage", "load_demo", f"--url={self.options.url}"):
             raise LauncherError("loading the demo's data failed.")
 
     def watch(self) -> None:
