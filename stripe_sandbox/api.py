@@ -110,7 +110,7 @@ class Api:
     ) -> Response:
         kind = fault.kind if fault else ""
         if fault and fault.kind == "delay":
-            time.sleep(fault.seconds)
+            self.faults.wait(fault.seconds)
         if kind == "drop_before":
             return Response(dropped=True)
         if kind == "429" or self._over_the_limit():

@@ -9,7 +9,8 @@
 | `saved_500`       | not done  | 500, saved under the key and replayed             |
 | `saved_500_after` | done      | 500, saved under the key and replayed             |
 | `429`             | not done  | 429, not saved                                    |
-| `delay`           | done      | after `seconds`, while the key is in use          |
+| `delay`           | done      | after `seconds` or once the faults are cleared;   |
+|                   |           | the key is in use until then                      |
 """
 
 import re
@@ -44,7 +45,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._cleared = 0
 
     def add(self, rule: dict[str, Any]) -> Fault:
         """Raise `ValueError` for a rule that could never work."""
@@ -62,10 +64,18 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._rules.clear()
+            self._cleared += 1
+            self._lock.notify_all()
 
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:
             return [asdict(rule) for rule in self._rules]
+
+    def wait(self, seconds: float) -> None:
+        """Hold a request back for so long, or until the faults are cleared."""
+        with self._lock:
+            cleared = self._cleared
+            self._lock.wait_for(lambda: self._cleared > cleared, timeout=seconds)
 
     def take(self, method: str, path: str) -> Fault | None:
         with self._lock:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 # dj-stripe wants at least 24 letters and digits after the prefix.
 TEST_KEY = "sk_test_sandbox0000000000000000000001"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 class SandboxProcess:
