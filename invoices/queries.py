@@ -38,7 +38,10 @@ def _times_of(item: InvoiceItem) -> months.Interval | None:
         zone = item.invoice.workspace.zone
         start = months.midnight(item.usage_month, zone)
         end = months.midnight(months.first_of_next_month(item.usage_month), zone)
-        return months.Interval(start, min(end, period.period_start))
+        # A period that was opened after later ones had closed bills their late usage too.
+        return months.Interval(
+            start, min(end, period.period_start) if start < period.period_start else end
+        )
     return None
 
 

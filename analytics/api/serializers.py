@@ -1,8 +1,6 @@
 from rest_framework import serializers
 
-from analytics.queries import UsageSummary
-from billing.api.fields import AwareDateTimeField, ExactDecimalField
-from billing.api.serializers import currency_text
+from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField
 from billing.models import BillingPeriod
 
 
@@ -33,14 +31,11 @@ class UsageSummarySerializer(serializers.Serializer):
     )
     currency = serializers.CharField()
     subtotal = ExactDecimalField()
-    subscription_fee = serializers.SerializerMethodField()
+    subscription_fee = AmountField("subscription_fee")
     credit_brought_forward = ExactDecimalField()
     total_amount = ExactDecimalField()
     by_resource_type = ResourceSpendSerializer(many=True, help_text="Largest cost first.")
     by_provider = ProviderSpendSerializer(many=True, help_text="Largest cost first.")
-
-    def get_subscription_fee(self, summary: UsageSummary) -> str:
-        return currency_text(summary.subscription_fee, summary.currency)
 
 
 class ProviderShareSerializer(serializers.Serializer):

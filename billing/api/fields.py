@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
@@ -12,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.exactjson import utc_text
-from billing.money import EXACT, plain
+from billing.money import EXACT, exponent, plain
 
 _T = TypeVar("_T")
 _NUMBER = re.compile(r"-?(?:\d{1,60}(?:\.\d{0,60})?|\.\d{1,60})(?:[eE][+-]?\d{1,6})?", re.ASCII)
@@ -126,6 +127,25 @@ def decimal_text(value: Decimal, decimals: int, *, shown: int | None = None) -> 
     whole, _, fraction = text.partition(".")
     fraction = fraction[:shown] + fraction[shown:].rstrip("0")
     return f"{whole}.{fraction}" if fraction else whole
+
+
+def currency_text(amount: Decimal, currency: str) -> str:
+    """An amount with the decimals of its currency, and more only where it has more."""
+    places = exponent(currency)
+    return decimal_text(amount, max(places, 10), shown=places)
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"})
+class AmountField(serializers.Field):
+    """Goes out with the decimals of its currency; both are dotted names of the object's."""
+
+    def __init__(self, amount: str, *, currency: str = "currency", **kwargs: Any) -> None:
+        super().__init__(source="*", read_only=True, **kwargs)
+        self.amount = attrgetter(amount)
+        self.currency = attrgetter(currency)
+
+    def to_representation(self, value: Any) -> str:
+        return currency_text(self.amount(value), self.currency(value))
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

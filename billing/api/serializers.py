@@ -7,15 +7,14 @@ from django.core.validators import EmailValidator
 from rest_framework import serializers
 
 from billing.api.fields import (
+    AmountField,
     AwareDateTimeField,
     ExactDecimalField,
     FlagField,
     PlainTextField,
     WholeNumberField,
-    decimal_text,
 )
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
-from billing.money import exponent
 
 
 class StrictSerializer(serializers.Serializer):
@@ -133,7 +132,7 @@ class PeriodSerializer(serializers.Serializer):
     period_end = AwareDateTimeField(help_text="Exclusive.")
     currency = serializers.CharField(source="workspace.currency")
     subtotal = ExactDecimalField(source="live_subtotal", help_text="Usage, unrounded.")
-    subscription_fee = serializers.SerializerMethodField()
+    subscription_fee = AmountField("live_fee", currency="workspace.currency")
     credit_brought_forward = ExactDecimalField(
         help_text="Zero or negative: what the last period owed back."
     )
@@ -142,13 +141,3 @@ class PeriodSerializer(serializers.Serializer):
     stripe_invoice_id = serializers.CharField(allow_null=True)
     finalized_at = AwareDateTimeField(allow_null=True)
     paid_at = AwareDateTimeField(allow_null=True)
-
-    def get_subscription_fee(self, period: BillingPeriod) -> str:
-        fee: Decimal = period.live_fee  # type: ignore[attr-defined]
-        return currency_text(fee, period.workspace.currency)
-
-
-def currency_text(amount: Decimal, currency: str) -> str:
-    """An amount with the decimals of its currency, and more only where it has more."""
-    places = exponent(currency)
-    return decimal_text(amount, max(places, 10), shown=places)

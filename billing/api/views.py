@@ -1,6 +1,6 @@
 """What the API's views have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -29,7 +29,7 @@ class ApiView(GenericAPIView):
     names them in `parameters`; one whose GET `lists` leaves them to its filter backend.
     """
 
-    required_scopes: dict[str, str | tuple[str, ...]] = {}
+    required_scopes: Mapping[str, str | tuple[str, ...]] = {}
     parameters: frozenset[str] = frozenset()
     lists = False
     body_optional = False

@@ -1,0 +1,110 @@
+"""Invoices: listed, looked at, as PDF, and proved line by line."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import visible, visible_or_404
+from billing.api.fields import currency_text, decimal_text
+from billing.api.filters import AwareTimeFilter
+from billing.api.views import ApiView
+from invoices.api.serializers import InvoiceSerializer, ItemSerializer
+from invoices.models import Invoice, InvoiceItem
+from invoices.pdf import invoice_filename, render_invoice
+from invoices.queries import proof_of, records_behind
+from usage.api.serializers import UsageRecordSerializer
+from usage.models import UsageRecord
+
+_SCOPES = {"GET": "billing:read"}
+
+
+class InvoiceFilter(django_filters.FilterSet):
+    workspace_id = django_filters.UUIDFilter()
+    billing_period_id = django_filters.UUIDFilter()
+    status = django_filters.ChoiceFilter(choices=Invoice.Status.choices)
+    invoice_number = django_filters.CharFilter(field_name="number", max_length=40)
+    issued_after = AwareTimeFilter(
+        field_name="issued_at", lookup_expr="gte", help_text="Inclusive."
+    )
+    issued_before = AwareTimeFilter(
+        field_name="issued_at", lookup_expr="lt", help_text="Exclusive."
+    )
+
+
+class InvoiceList(ApiView, ListAPIView):
+    required_scopes = _SCOPES
+    lists = True
+    serializer_class = InvoiceSerializer
+    filterset_class = InvoiceFilter
+    ordering = ("-issued_at", "-id")
+
+    def get_queryset(self) -> "QuerySet[Invoice]":
+        return visible(Invoice.objects.prefetch_related("items"), self.request)
+
+
+class InvoiceDetail(ApiView):
+    required_scopes = _SCOPES
+    serializer_class = InvoiceSerializer
+
+    def get(self, request: Request, invoice_id: UUID) -> Response:
+        invoice = visible_or_404(Invoice.objects.prefetch_related("items"), request, pk=invoice_id)
+        return Response(InvoiceSerializer(invoice).data)
+
+
+class InvoicePdf(ApiView):
+    required_scopes = _SCOPES
+
+    def get(self, request: Request, invoice_id: UUID) -> HttpResponse:
+        invoice = visible_or_404(
+            Invoice.objects.select_related("workspace", "billing_period"), request, pk=invoice_id
+        )
+        return HttpResponse(
+            render_invoice(invoice),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{invoice_filename(invoice)}"'},
+        )
+
+
+class ItemRecords(ApiView, ListAPIView):
+    """The usage records behind one line, newest first, and that they come to it exactly.
+
+    Lines of a subscription or a credit have none; their exact amount is their own.
+    """
+
+    required_scopes = _SCOPES
+    lists = True
+    serializer_class = UsageRecordSerializer
+    ordering = ("-occurred_at", "-id")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        item = visible_or_404(
+            InvoiceItem.objects.select_related("invoice__billing_period", "invoice__workspace"),
+            request,
+            workspace="invoice__workspace_id",
+            pk=kwargs["item_id"],
+            invoice=kwargs["invoice_id"],
+        )
+        records: QuerySet[UsageRecord] = self.filter_queryset(records_behind(item))
+        page = self.paginate_queryset(records)
+        response = self.get_paginated_response(UsageRecordSerializer(page, many=True).data)
+        response.data = {**(response.data or {}), **_proof(item)}
+        return response
+
+
+def _proof(item: InvoiceItem) -> dict[str, Any]:
+    proof = proof_of(item)
+    of_usage = item.kind in (InvoiceItem.Kind.USAGE, InvoiceItem.Kind.LATE_USAGE)
+    exact = proof.exact if of_usage else item.exact_amount
+    return {
+        "item": ItemSerializer(item).data,
+        "record_count": proof.records,
+        "exact_amount": decimal_text(exact, 10),
+        "amount": currency_text(item.amount, item.invoice.currency),
+        "residual": decimal_text(item.amount - exact, 10),
+    }

@@ -1,0 +1,57 @@
+from rest_framework import serializers
+
+from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField, FlagField
+from billing.api.serializers import PeriodSerializer, StrictSerializer
+from invoices.models import Invoice, InvoiceItem
+
+
+class ItemSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=InvoiceItem.Kind.choices)
+    description = serializers.CharField()
+    resource_type = serializers.SerializerMethodField()
+    usage_month = serializers.DateField(
+        allow_null=True, help_text="Late usage: first day of the month in which it occurred."
+    )
+    quantity = ExactDecimalField(decimals=6)
+    unit_price = ExactDecimalField(help_text="Exact amount / quantity: an average over all prices.")
+    exact_amount = ExactDecimalField(help_text="Before rounding to minor units.")
+    amount = AmountField("amount", currency="invoice.currency")
+
+    def get_resource_type(self, item: InvoiceItem) -> str | None:
+        return item.resource_type or None
+
+
+class InvoiceSerializer(serializers.Serializer):
+    """Amounts have the decimals of the currency; those of the items add up to the invoice's."""
+
+    id = serializers.UUIDField()
+    workspace_id = serializers.UUIDField()
+    billing_period_id = serializers.UUIDField()
+    invoice_number = serializers.CharField(source="number")
+    amount = AmountField("amount")
+    exact_amount = ExactDecimalField(help_text="What `amount` was rounded from.")
+    amount_refunded = AmountField("amount_refunded")
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=Invoice.Status.choices)
+    collection_method = serializers.CharField()
+    issued_at = AwareDateTimeField()
+    due_date = serializers.DateField(help_text="On the workspace's calendar.")
+    paid_at = AwareDateTimeField(allow_null=True)
+    voided_at = AwareDateTimeField(allow_null=True)
+    stripe_invoice_id = serializers.CharField(allow_null=True)
+    hosted_invoice_url = serializers.SerializerMethodField()
+    items = ItemSerializer(many=True)
+
+    def get_hosted_invoice_url(self, invoice: Invoice) -> str | None:
+        return invoice.hosted_invoice_url or None
+
+
+class FinalizeSerializer(StrictSerializer):
+    force = FlagField(default=False, help_text="Also before the period's end.")
+
+
+class FinalizedPeriodSerializer(PeriodSerializer):
+    """The period, closed, and its invoice; null when there was nothing to bill."""
+
+    invoice = InvoiceSerializer(allow_null=True)
