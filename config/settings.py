@@ -178,6 +178,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.sweep_actions",
         "schedule": 60.0,
     },
+    "compare invoices with Stripe": {
+        "task": "invoices.reconcile",
+        "schedule": crontab(hour="2", minute="30"),
+    },
     "prune old webhooks": {
         "task": "invoices.prune_webhooks",
         "schedule": crontab(hour="3", minute="40"),

@@ -9,7 +9,7 @@ from django.utils import timezone as clock
 from djstripe.models import Event
 
 from billing.tasks import enqueue
-from invoices.services import collection, truth
+from invoices.services import collection, reconciliation, truth
 from invoices.services.counterparts import text
 from invoices.services.stripe_errors import StripeUnavailable
 from invoices.webhooks import mirroring, processing, upkeep
@@ -70,3 +70,8 @@ def carry_out_action(action_id: str) -> None:
 def sweep_actions() -> None:
     for action_id in collection.due_actions(now=clock.now()):
         enqueue(carry_out_action, str(action_id))
+
+
+@shared_task(name="invoices.reconcile")
+def reconcile() -> None:
+    reconciliation.reconcile(now=clock.now())

@@ -4,7 +4,6 @@ import datetime as dt
 import logging
 from dataclasses import dataclass, field
 
-from billing.money import from_minor
 from invoices.models import Invoice
 from invoices.services import settle, stripe_client
 from invoices.services.counterparts import (
@@ -15,6 +14,7 @@ from invoices.services.counterparts import (
     text,
     time_of,
 )
+from invoices.services.push.params import from_stripe_minor
 from invoices.services.stripe_client import StripeObject
 from invoices.services.stripe_errors import StripeMissing, StripeRefused
 
@@ -182,7 +182,7 @@ def _take_over_payment(
             invoice_id=invoice.pk,
             payment_intent_id=intent_id,
             charge_id=charge_id,
-            amount=from_minor(payment.amount, invoice.currency),
+            amount=from_stripe_minor(payment.amount, invoice.currency),
             status="paid",
             at=at,
         )
@@ -191,8 +191,8 @@ def _take_over_payment(
             invoice_id=invoice.pk,
             charge_id=charge_id,
             payment_intent_id=intent_id,
-            amount=from_minor(minor(payment.charge.get("amount")), invoice.currency),
-            amount_refunded=from_minor(
+            amount=from_stripe_minor(minor(payment.charge.get("amount")), invoice.currency),
+            amount_refunded=from_stripe_minor(
                 minor(payment.charge.get("amount_refunded")), invoice.currency
             ),
             at=now,

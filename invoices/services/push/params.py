@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.money import exponent, plain, to_minor
+from billing.money import exponent, from_minor, plain, to_minor
 from invoices.models import Invoice, InvoiceItem
 
 # https://docs.stripe.com/api/invoiceitems/create: "up to 250 items per invoice".
@@ -36,6 +36,11 @@ def stripe_minor(amount: Decimal, currency: str) -> int:
     """`amount` in the whole units Stripe counts the currency in."""
     minor = to_minor(amount, currency)
     return minor * 100 if currency in _TWO_DECIMALS_OF_ZERO else minor
+
+
+def from_stripe_minor(amount: int, currency: str) -> Decimal:
+    """What Stripe's whole units are worth, in the currency's own decimals."""
+    return from_minor(amount // 100 if currency in _TWO_DECIMALS_OF_ZERO else amount, currency)
 
 
 def lines_of(invoice: Invoice, items: Sequence[InvoiceItem]) -> list[Line]:

@@ -4,10 +4,10 @@ A charge does not name its invoice. Payments of our invoices are kept, so the in
 the charge or its payment intent; where that is not known yet, Stripe is asked after the commit.
 """
 
-from billing.money import from_minor
 from invoices.models import Invoice
 from invoices.services import settle
 from invoices.services.counterparts import find_invoice, find_paid_invoice, minor, text, time_of
+from invoices.services.push.params import from_stripe_minor
 from invoices.webhooks.events import Outcome, StripeEvent
 
 
@@ -25,7 +25,7 @@ def invoice_payment_paid(event: StripeEvent) -> Outcome:
             invoice_id=invoice.pk,
             payment_intent_id=intent,
             charge_id=charge,
-            amount=from_minor(minor(event.object.get("amount_paid")), invoice.currency),
+            amount=from_stripe_minor(minor(event.object.get("amount_paid")), invoice.currency),
             status="paid",
             at=event.created,
         )
@@ -42,8 +42,8 @@ def charge_refunded(event: StripeEvent) -> Outcome:
         invoice_id=invoice.pk,
         charge_id=charge_id,
         payment_intent_id=intent,
-        amount=from_minor(minor(charge.get("amount")), invoice.currency),
-        amount_refunded=from_minor(minor(charge.get("amount_refunded")), invoice.currency),
+        amount=from_stripe_minor(minor(charge.get("amount")), invoice.currency),
+        amount_refunded=from_stripe_minor(minor(charge.get("amount_refunded")), invoice.currency),
         at=event.created,
         now=event.now,
         source=event.source,
@@ -62,7 +62,7 @@ def refund(event: StripeEvent) -> Outcome:
         invoice_id=invoice.pk,
         refund_id=text(thing.get("id")) or event.id,
         charge_id=charge_id,
-        amount=from_minor(minor(thing.get("amount")), invoice.currency),
+        amount=from_stripe_minor(minor(thing.get("amount")), invoice.currency),
         status="failed" if event.type == "refund.failed" else status,
         reason=text(thing.get("reason")),
         at=time_of(thing.get("created"), default=event.created),
@@ -83,7 +83,7 @@ def dispute(event: StripeEvent) -> Outcome:
         invoice_id=invoice.pk,
         dispute_id=text(thing.get("id")) or event.id,
         charge_id=charge_id,
-        amount=from_minor(minor(thing.get("amount")), invoice.currency),
+        amount=from_stripe_minor(minor(thing.get("amount")), invoice.currency),
         status=status,
         reason=text(thing.get("reason")),
         at=time_of(thing.get("created"), default=event.created),
@@ -102,7 +102,7 @@ def credit_note(event: StripeEvent) -> Outcome:
     settle.note_credit_note(
         invoice_id=invoice.pk,
         credit_note_id=text(thing.get("id")) or event.id,
-        amount=from_minor(
+        amount=from_stripe_minor(
             minor(thing.get("total")) or minor(thing.get("amount")), invoice.currency
         ),
         status="void"

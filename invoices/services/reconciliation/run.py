@@ -1,0 +1,266 @@
+"""One comparison of all recent invoices with Stripe, healing what a lost webhook left behind."""
+
+import datetime as dt
+import logging
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone as clock
+
+from invoices.models import Difference, Invoice, InvoicePush, ReconciliationRun
+from invoices.services import notices, settle, stripe_client
+from invoices.services.counterparts import (
+    find_invoice,
+    find_paid_invoice,
+    id_in_metadata,
+    minor,
+    text,
+    time_of,
+)
+from invoices.services.push.params import from_stripe_minor
+from invoices.services.reconciliation import compare
+from invoices.services.reconciliation.compare import Found
+from invoices.services.stripe_client import StripeObject
+from invoices.services.stripe_errors import StripeFailure, StripeMissing, StripeRefused
+from invoices.services.truth import read_truth, take_over
+
+log = logging.getLogger(__name__)
+
+SOURCE = "reconciliation"
+_STILL_OWED = (Invoice.Status.OPEN, Invoice.Status.OVERDUE, Invoice.Status.UNCOLLECTIBLE)
+# A push is normally done within seconds of the close; one that is younger is under way.
+_PUSH_TAKES = dt.timedelta(hours=1)
+# Clocks differ, and an invoice in Stripe is made after ours.
+_MARGIN = dt.timedelta(days=2)
+
+
+def reconcile(*, now: dt.datetime, days: int | None = None) -> list[Difference]:
+    """Compare the invoices of the last `days` days, and all unpaid ones; what still differs.
+
+    What Stripe knows better is taken over at once and stored as healed. Finance gets an e-mail
+    when something is left. Raises `StripeFailure` where Stripe cannot be read; the run then says
+    so. Must not be called inside a transaction.
+    """
+    run = ReconciliationRun.objects.create(
+        started_at=now, days=settings.RECONCILE_DAYS if days is None else days
+    )
+    try:
+        _compare_all(run, now)
+    except StripeFailure as error:
+        run.error = error.detail
+        raise
+    finally:
+        run.finished_at = max(clock.now(), now)
+        run.save(update_fields=["checked", "healed", "error", "finished_at"])
+    left = list(run.differences.filter(Difference.OPEN).select_related("invoice"))
+    with transaction.atomic():
+        # What an earlier run found is found again above, or is no difference any more.
+        Difference.objects.filter(Difference.OPEN).exclude(run=run).update(
+            resolved_at=now, resolved_by="a later run"
+        )
+        if left:
+            _tell_finance(run, left, now)
+    return left
+
+
+def _compare_all(run: ReconciliationRun, now: dt.datetime) -> None:
+    since = now - dt.timedelta(days=run.days)
+    theirs = {
+        found["id"]: found
+        for found in stripe_client.every(
+            "/v1/invoices", {"created": {"gte": int((since - _MARGIN).timestamp())}}
+        )
+    }
+    for found in theirs.values():
+        _adopt_or_report(run, found, now)
+    ours = (
+        Invoice.objects.filter(Q(issued_at__gte=since) | Q(status__in=_STILL_OWED))
+        .select_related("workspace", "billing_period")
+        .order_by("issued_at", "number")
+    )
+    for invoice in ours.iterator(chunk_size=500):
+        run.checked += 1
+        _compare(run, invoice, theirs, now)
+    _take_over_refunds(since, now)
+
+
+def _adopt_or_report(run: ReconciliationRun, found: StripeObject, now: dt.datetime) -> None:
+    """An invoice in Stripe that carries our id and is tied to none of ours."""
+    invoice_id = id_in_metadata(found, "invoice_id")
+    if invoice_id is None or found.get("status") in ("draft", "void"):
+        return
+    invoice = find_invoice(found)
+    if invoice is None:
+        other = Invoice.objects.filter(pk=invoice_id).first()
+        _store(
+            run,
+            [
+                Found(
+                    Difference.Kind.UNKNOWN_HERE,
+                    f"{other.number} is {other.stripe_invoice_id}" if other else "nothing",
+                    f"{found['id']} is {found.get('status')}",
+                    # Only where ours is another one is it certain that nobody owes this.
+                    Difference.Remedy.VOID_IN_STRIPE
+                    if other and found.get("status") != "paid"
+                    else "",
+                )
+            ],
+            invoice=other,
+            stripe_invoice_id=found["id"],
+        )
+    elif invoice.stripe_invoice_id is None:
+        take_over(invoice, read_truth(found), now=now, source=SOURCE)
+        _store_healed(
+            run, invoice, Found(Difference.Kind.STATUS, invoice.status, found["status"]), now
+        )
+
+
+def _compare(
+    run: ReconciliationRun, invoice: Invoice, theirs: dict[str, StripeObject], now: dt.datetime
+) -> None:
+    invoice.refresh_from_db()
+    stripe_id = invoice.stripe_invoice_id
+    if stripe_id is None:
+        _report_missing(run, invoice, now)
+        return
+    found = theirs.get(stripe_id)
+    if found is None:
+        try:
+            found = stripe_client.get(f"/v1/invoices/{stripe_id}")
+        except StripeMissing:
+            _store(
+                run,
+                [Found(Difference.Kind.MISSING_IN_STRIPE, invoice.status, "nothing")],
+                invoice=invoice,
+                stripe_invoice_id=stripe_id,
+            )
+            return
+    differences = [
+        *compare.total_differences(invoice, found),
+        *compare.item_differences(invoice, found),
+    ]
+    before = invoice.status
+    payments_before = compare.payments_known(invoice)
+    if not compare.same_status(invoice, found) or compare.needs_payments(invoice, found):
+        truth = read_truth(found)
+        take_over(invoice, truth, now=now, source=SOURCE)
+        invoice.refresh_from_db()
+        differences += compare.payment_differences(invoice, truth)
+    differences += compare.status_difference(invoice, found)
+    if invoice.status != before:
+        _store_healed(
+            run, invoice, Found(Difference.Kind.STATUS, before, str(found["status"])), now
+        )
+    elif compare.payments_known(invoice) != payments_before:
+        _store_healed(
+            run,
+            invoice,
+            Found(
+                Difference.Kind.PAYMENTS,
+                str(payments_before),
+                str(compare.payments_known(invoice)),
+            ),
+            now,
+        )
+    _store(run, differences, invoice=invoice, stripe_invoice_id=stripe_id)
+
+
+def _report_missing(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -> None:
+    if invoice.status != Invoice.Status.DRAFT or now - invoice.issued_at < _PUSH_TAKES:
+        return
+    push = InvoicePush.objects.filter(pk=invoice.pk).first()
+    why = push.last_error if push and push.last_error else "not sent"
+    _store(
+        run,
+        [
+            Found(
+                Difference.Kind.MISSING_IN_STRIPE,
+                invoice.status,
+                why[:200],
+                Difference.Remedy.PUSH,
+            )
+        ],
+        invoice=invoice,
+    )
+
+
+def _take_over_refunds(since: dt.datetime, now: dt.datetime) -> None:
+    """Refunds whose webhooks were lost; each is known by its id, so taking it again is nothing."""
+    try:
+        refunds = list(
+            stripe_client.every("/v1/refunds", {"created": {"gte": int(since.timestamp())}})
+        )
+    except StripeRefused as error:
+        log.info("refunds cannot be listed: %s", error)
+        return
+    for refund in refunds:
+        charge_id = text(refund.get("charge"))
+        invoice = find_paid_invoice(
+            charge_id=charge_id, payment_intent_id=text(refund.get("payment_intent"))
+        )
+        if invoice is not None:
+            settle.note_refund(
+                invoice_id=invoice.pk,
+                refund_id=refund["id"],
+                charge_id=charge_id,
+                amount=from_stripe_minor(minor(refund.get("amount")), invoice.currency),
+                status=text(refund.get("status")) or "pending",
+                reason=text(refund.get("reason")),
+                at=time_of(refund.get("created"), default=now),
+                now=now,
+                source=SOURCE,
+            )
+
+
+def _store(
+    run: ReconciliationRun,
+    differences: Iterable[Found],
+    *,
+    invoice: Invoice | None,
+    stripe_invoice_id: str = "",
+) -> None:
+    Difference.objects.bulk_create(
+        [
+            Difference(
+                run=run,
+                invoice=invoice,
+                stripe_invoice_id=stripe_invoice_id,
+                kind=found.kind,
+                ours=found.ours[:200],
+                theirs=found.theirs[:200],
+                remedy=found.remedy,
+            )
+            for found in differences
+        ]
+    )
+
+
+def _store_healed(run: ReconciliationRun, invoice: Invoice, found: Found, now: dt.datetime) -> None:
+    run.healed += 1
+    Difference.objects.create(
+        run=run,
+        invoice=invoice,
+        stripe_invoice_id=invoice.stripe_invoice_id or "",
+        kind=found.kind,
+        ours=found.ours[:200],
+        theirs=found.theirs[:200],
+        resolved_at=now,
+        resolved_by=SOURCE,
+    )
+
+
+def _tell_finance(run: ReconciliationRun, left: list[Difference], now: dt.datetime) -> None:
+    shown = left[:50]
+    notices.tell_finance(
+        key=f"reconciliation:{run.pk}",
+        subject=f"{len(left)} difference{'' if len(left) == 1 else 's'} between Stripe and us",
+        paragraphs=[
+            f"{run.checked} invoices were compared with Stripe, {run.healed} were brought up to "
+            "date. These need a look:",
+            *(f"{difference}." for difference in shown),
+            *([f"And {len(left) - len(shown)} more."] if len(left) > len(shown) else []),
+        ],
+        now=now,
+    )
