@@ -1,5 +1,6 @@
 """Every e-mail the system owes or has sent, readable, and sent again on demand."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -43,9 +44,8 @@ class EmailAdmin(FrozenAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
         emails: QuerySet[Email] = super().get_queryset(request)
-        if request.resolver_match and request.resolver_match.url_name.endswith("_changelist"):
-            return emails.defer("text", "html")
-        return emails
+        page = request.resolver_match.url_name if request.resolver_match else None
+        return emails.defer("text", "html") if page == "billing_email_changelist" else emails
 
     def get_urls(self) -> list[URLPattern]:
         attachment = self.admin_site.admin_view(self.attachment)
@@ -117,14 +117,14 @@ class EmailAdmin(FrozenAdmin):
         return self.carry_out(
             request,
             email,
-            lambda: self._resend(email),
+            partial(self._resend, email),
             then=reverse("admin:billing_email_change", args=[object_id]),
         )
 
     @admin.action(description="Send selected e-mails again", permissions=["act"])
     def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Email]) -> None:
         for email in queryset.only("pk", "subject", "recipients"):
-            self.attempt(request, email, lambda email=email: self._resend(email))
+            self.attempt(request, email, partial(self._resend, email))
 
     def _resend(self, email: Email) -> str:
         resend(email_id=UUID(str(email.pk)), now=clock.now())

@@ -8,15 +8,16 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import display
 
-from billing.admin.base import ExactTextFilter, FrozenAdmin, FrozenInlineMixin, amount, when
-from billing.formats import exact_money, quantity
+from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
+from billing.formats import exact_money
+from invoices.admin.actions import InvoiceActionsMixin
+from invoices.admin.inlines import ItemInline, MovementInline
 from invoices.admin.links import pdf_link, stripe_link
-from invoices.admin.timeline import history
-from invoices.models import Invoice, InvoiceItem, InvoiceMovement
+from invoices.admin.timeline import history, push_of
+from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 
 INVOICE_LABELS = {
@@ -28,49 +29,8 @@ INVOICE_LABELS = {
 }
 
 
-class ItemInline(FrozenInlineMixin, TabularInline):
-    model = InvoiceItem
-    verbose_name_plural = "lines"
-    fields = ("description", "used", "price", "exact", "charged")
-    readonly_fields = fields
-    ordering_field = None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceItem]:
-        return super().get_queryset(request).select_related("invoice")
-
-    @display(description="Quantity")
-    def used(self, item: InvoiceItem) -> str:
-        return quantity(item.quantity)
-
-    @display(description="Unit price")
-    def price(self, item: InvoiceItem) -> str:
-        return exact_money(item.unit_price, item.invoice.currency)
-
-    @display(description="Exact amount")
-    def exact(self, item: InvoiceItem) -> str:
-        return exact_money(item.exact_amount, item.invoice.currency)
-
-    @display(description="Amount")
-    def charged(self, item: InvoiceItem) -> str:
-        return amount(item.amount, item.invoice.currency)
-
-
-class MovementInline(FrozenInlineMixin, TabularInline):
-    model = InvoiceMovement
-    verbose_name_plural = "payments, refunds and disputes"
-    fields = ("kind", "moved", "status", "reason", "occurred_at", "stripe_id")
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceMovement]:
-        return super().get_queryset(request).select_related("invoice")
-
-    @display(description="Amount")
-    def moved(self, movement: InvoiceMovement) -> str:
-        return amount(movement.amount, movement.invoice.currency)
-
-
 @admin.register(Invoice)
-class InvoiceAdmin(FrozenAdmin):
+class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
     list_display = (
         "number",
         "workspace",
@@ -80,10 +40,12 @@ class InvoiceAdmin(FrozenAdmin):
         "issued",
         "due_date",
         "paid",
+        "pushed",
         "files",
     )
     list_filter = (
         "status",
+        "push__status",
         "collection_method",
         ("currency", ExactTextFilter),
         ("workspace", AutocompleteSelectFilter),
@@ -98,7 +60,7 @@ class InvoiceAdmin(FrozenAdmin):
         "=id",
     )
     search_help_text = "Number, workspace, bill-to name or e-mail, Stripe id"
-    list_select_related = ("workspace", "billing_period__workspace")
+    list_select_related = ("workspace", "billing_period__workspace", "push")
     inlines = (ItemInline, MovementInline)
     fieldsets = (
         (
@@ -114,6 +76,7 @@ class InvoiceAdmin(FrozenAdmin):
             },
         ),
         ("History", {"classes": ("tab",), "fields": ("history",)}),
+        ("Way into Stripe", {"classes": ("tab",), "fields": ("push_steps",)}),
         (
             "Billed to",
             {
@@ -128,7 +91,7 @@ class InvoiceAdmin(FrozenAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         invoices: QuerySet[Invoice] = super().get_queryset(request)
-        return invoices.select_related("workspace", "billing_period__workspace")
+        return invoices.select_related("workspace", "billing_period__workspace", "push")
 
     def get_urls(self) -> list[URLPattern]:
         pdf = self.admin_site.admin_view(self.pdf)
@@ -192,3 +155,18 @@ class InvoiceAdmin(FrozenAdmin):
     @display(description="History")
     def history(self, invoice: Any) -> str:
         return render_to_string("admin/invoices/history.html", {"history": history(invoice)})
+
+    @display(
+        description="Push",
+        ordering="push__status",
+        label={"Done": "success", "Parked": "danger", "Waiting": "warning", "Pending": "info"},
+    )
+    def pushed(self, invoice: Invoice) -> str:
+        push = push_of(invoice)
+        return push.status.capitalize() if push else ""
+
+    @display(description="Steps")
+    def push_steps(self, invoice: Invoice) -> str:
+        push = push_of(invoice)
+        steps = push.steps.order_by("-build", "position") if push else ()
+        return render_to_string("admin/invoices/push.html", {"push": push, "steps": steps})

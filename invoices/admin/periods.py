@@ -1,11 +1,144 @@
 """Billing periods with what the month end may do about them."""
 
-from django.contrib import admin
+from functools import partial
+from typing import Any
+from uuid import UUID
 
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.utils.html import format_html
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldBooleanSwitchWidget
+
+from billing.admin.base import confirm
 from billing.admin.periods import BillingPeriodAdmin
+from billing.errors import Conflict
+from billing.formats import money
 from billing.models import BillingPeriod
+from invoices.admin.links import link
+from invoices.models import Invoice
+from invoices.services.closing import finalize_due_periods, finalize_period
+
+
+class CloseFailedAgain(Conflict):
+    code = "close_failed"
+
+
+class FinalizeForm(BaseDialogForm):
+    """Closing a period before its end has to be meant."""
+
+    force = forms.BooleanField(
+        label="It has not ended yet: close it now, with what is recorded so far",
+        widget=UnfoldBooleanSwitchWidget,
+        error_messages={"required": "The period has not ended. Switch this on to close it now."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        period = BillingPeriod.objects.filter(pk=self.object_id).first()
+        if period is None or period.period_end <= clock.now():
+            del self.fields["force"]
 
 
 @admin.register(BillingPeriod)
 class ClosablePeriodAdmin(BillingPeriodAdmin):
     """A period can be closed by hand, and a failed close tried again."""
+
+    actions = ("finalize_selected",)
+    actions_detail = ("finalize", "retry_close")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_fieldsets(request, obj), ("Invoice", {"fields": ("invoice_shown",)}))
+
+    @display(description="Invoice")
+    def invoice_shown(self, period: BillingPeriod) -> str:
+        invoice = Invoice.objects.filter(billing_period=period).first()
+        if invoice is None:
+            return "Not yet." if period.is_current else "Nothing was to be billed."
+        return format_html(
+            "{} ({}, {})",
+            link(reverse("admin:invoices_invoice_change", args=[invoice.pk]), invoice.number),
+            money(invoice.amount, invoice.currency),
+            invoice.get_status_display().lower(),
+        )
+
+    @action(
+        description="Finalize now",
+        icon="event_available",
+        variant=ActionVariant.PRIMARY,
+        permissions=["finalize"],
+        dialog={
+            "title": "Finalize this period?",
+            "description": "No usage can enter it any more, its totals are frozen, and its invoice"
+            " is issued and sent. This cannot be undone.",
+            "form_class": FinalizeForm,
+            "form_submit_text": "Finalize",
+        },
+    )
+    def finalize(self, request: HttpRequest, form: FinalizeForm, object_id: str) -> HttpResponse:
+        period = self.get_queryset(request).get(pk=object_id)
+        force = bool(form.cleaned_data.get("force"))
+        return self.carry_out(
+            request,
+            period,
+            partial(self._finalize, period, force=force),
+            then=reverse("admin:billing_billingperiod_change", args=[object_id]),
+        )
+
+    @action(
+        description="Retry the close",
+        icon="replay",
+        variant=ActionVariant.WARNING,
+        permissions=["retry_close"],
+        dialog=confirm(
+            "Close this period again?",
+            "With everything else of its workspace that is due.",
+            "Retry",
+        ),
+    )
+    def retry_close(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self.carry_out(
+            request,
+            period := self.get_queryset(request).get(pk=object_id),
+            lambda: retry_workspace(period.workspace_id),
+            then=reverse("admin:billing_billingperiod_change", args=[object_id]),
+        )
+
+    @admin.action(description="Finalize selected periods that have ended", permissions=["act"])
+    def finalize_selected(self, request: HttpRequest, queryset: QuerySet[BillingPeriod]) -> None:
+        for period in queryset:
+            self.attempt(request, period, partial(self._finalize, period, force=False))
+
+    def has_finalize_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        period = self._actionable(request, object_id)
+        return period is not None and period.close_failed_at is None
+
+    def has_retry_close_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        period = self._actionable(request, object_id)
+        return period is not None and period.close_failed_at is not None
+
+    def _actionable(self, request: HttpRequest, object_id: Any) -> BillingPeriod | None:
+        if not self.has_act_permission(request):
+            return None
+        return BillingPeriod.objects.filter(
+            pk=object_id, status=BillingPeriod.Status.CURRENT
+        ).first()
+
+    def _finalize(self, period: BillingPeriod, *, force: bool) -> str:
+        closed = finalize_period(period_id=period.pk, now=clock.now(), force=force)
+        amount = money(closed.total_amount, period.workspace.currency)
+        return f"{period.label} of {period.workspace} is finalized: {amount}."
+
+
+def retry_workspace(workspace_id: UUID) -> str:
+    """Close everything of a workspace that is due; raises the reason if that fails again."""
+    summary = finalize_due_periods(now=clock.now(), workspace_id=workspace_id)
+    if summary.failed:
+        raise CloseFailedAgain(summary.failed[0].reason)
+    return f"{summary.finalized} periods finalized, {summary.invoiced} invoices issued."

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import NamedTuple
 
-from invoices.models import Invoice, InvoiceAction, InvoiceEvent
+from invoices.models import Invoice, InvoiceAction, InvoiceEvent, InvoicePush
 
 _TONES = {
     InvoiceEvent.Kind.PAID: "good",
@@ -61,3 +61,8 @@ def _asked(action: InvoiceAction) -> Moment:
         str(action.actor or "system"),
         "bad" if action.status == InvoiceAction.Status.REFUSED else "",
     )
+
+
+def push_of(invoice: Invoice) -> InvoicePush | None:
+    """None while its push has not begun."""
+    return getattr(invoice, "push", None)

@@ -3,6 +3,7 @@
 from invoices.services.collection.actions import (
     ActionPending,
     NotAllowedNow,
+    allowed_actions,
     carry_out,
     due_actions,
     mark_invoice_uncollectible,
@@ -16,6 +17,7 @@ __all__ = [
     "ActionPending",
     "CollectionSummary",
     "NotAllowedNow",
+    "allowed_actions",
     "carry_out",
     "collect",
     "due_actions",

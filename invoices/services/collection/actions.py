@@ -80,6 +80,11 @@ def mark_invoice_uncollectible(
     return _request(Kind.MARK_UNCOLLECTIBLE, invoice_id, actor, now)
 
 
+def allowed_actions(invoice: Invoice) -> frozenset[str]:
+    """The kinds of action that the invoice's status allows."""
+    return frozenset(kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses)
+
+
 def carry_out(*, action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
     """Have Stripe do what was asked and take its answer over; None when it is not its turn.
 
@@ -114,7 +119,7 @@ def _request(
     kind: InvoiceAction.Kind, invoice_id: UUID, actor: User | None, now: dt.datetime
 ) -> InvoiceAction:
     with locked_invoice(invoice_id) as invoice:
-        if invoice.status not in _ALLOWED[kind]:
+        if kind not in allowed_actions(invoice):
             raise NotAllowedNow(
                 f"{invoice.number} is {invoice.get_status_display().lower()}: "
                 f"“{kind.label}” is not possible."

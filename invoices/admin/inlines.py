@@ -1,0 +1,51 @@
+"""Rows below an invoice: its lines and the money that moved."""
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from billing.admin.base import FrozenInlineMixin, amount
+from billing.formats import exact_money, quantity
+from invoices.models import InvoiceItem, InvoiceMovement
+
+
+class ItemInline(FrozenInlineMixin, TabularInline):
+    model = InvoiceItem
+    verbose_name_plural = "lines"
+    fields = ("description", "used", "price", "exact", "charged")
+    readonly_fields = fields
+    ordering_field = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceItem]:
+        return super().get_queryset(request).select_related("invoice")
+
+    @display(description="Quantity")
+    def used(self, item: InvoiceItem) -> str:
+        return quantity(item.quantity)
+
+    @display(description="Unit price")
+    def price(self, item: InvoiceItem) -> str:
+        return exact_money(item.unit_price, item.invoice.currency)
+
+    @display(description="Exact amount")
+    def exact(self, item: InvoiceItem) -> str:
+        return exact_money(item.exact_amount, item.invoice.currency)
+
+    @display(description="Amount")
+    def charged(self, item: InvoiceItem) -> str:
+        return amount(item.amount, item.invoice.currency)
+
+
+class MovementInline(FrozenInlineMixin, TabularInline):
+    model = InvoiceMovement
+    verbose_name_plural = "payments, refunds and disputes"
+    fields = ("kind", "moved", "status", "reason", "occurred_at", "stripe_id")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceMovement]:
+        return super().get_queryset(request).select_related("invoice")
+
+    @display(description="Amount")
+    def moved(self, movement: InvoiceMovement) -> str:
+        return amount(movement.amount, movement.invoice.currency)
