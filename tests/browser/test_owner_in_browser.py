@@ -1,0 +1,151 @@
+"""What only a browser can tell: scripts under the strict policy, themes, phones, keyboards."""
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from billing.models import Workspace
+from tests import cast
+from tests.browser.conftest import Opener
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AUDIT = (Path(__file__).parent / "audit.js").read_text()
+OWNER = "owner@acme.test"
+
+
+@pytest.fixture
+def acme() -> Workspace:
+    """Acme with usage of two providers, a call and an overdue invoice for last month."""
+    where = cast.workspace("Acme", usage_limit_monthly="20")
+    cast.person(where)
+    now = timezone.now()
+    last_month = now.replace(day=1) - dt.timedelta(days=10)
+    cast.used(where, last_month, "10", "1")
+    cast.bill(cast.period(where, last_month), status="overdue")
+    call = cast.called(where, now - dt.timedelta(minutes=5))
+    cast.used(where, now, "3", "1", call_id=call)
+    cast.used(where, now, "1000", "0.002", resource_type="synthesis", provider="elevenlabs")
+    cast.agent(where, "Front desk")
+    return where
+
+
+def charts_are_drawn(page: Page) -> None:
+    page.wait_for_function(
+        "[...document.querySelectorAll('.chart-plot')].every((plot) => plot.dataset.drawn)"
+    )
+
+
+def colour_of_bars(page: Page) -> str:
+    bar = page.locator("[data-figure=spend-by-day] .points path").first
+    colour: str = bar.evaluate("(path) => getComputedStyle(path).fill")
+    return colour
+
+
+def test_charts_are_drawn_under_the_policy_and_follow_the_theme_at_once(
+    open_page: Opener, acme: Workspace
+) -> None:
+    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), sign_in=OWNER)
+    charts_are_drawn(page)
+    assert page.locator(".chart-plot svg.main-svg").count() >= 4
+    in_light = colour_of_bars(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "(before) => getComputedStyle(document.querySelector("
+        "'[data-figure=spend-by-day] .points path')).fill !== before",
+        arg=in_light,
+    )
+    assert {in_light, colour_of_bars(page)} == {"rgb(47, 85, 212)", "rgb(125, 155, 255)"}
+
+
+def test_the_numbers_of_a_chart_open_by_keyboard(open_page: Opener, acme: Workspace) -> None:
+    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), sign_in=OWNER)
+    chart = page.locator("figure", has=page.get_by_role("heading", name="Spend by day"))
+    expect(chart.get_by_role("table")).to_be_hidden()
+    chart.get_by_text("Show the numbers").focus()
+    page.keyboard.press("Enter")
+    expect(chart.get_by_role("table")).to_contain_text("$6.00")
+
+
+def test_the_keyboard_skips_to_the_content_and_the_menu_closes_with_escape(
+    open_page: Opener, acme: Workspace
+) -> None:
+    page = open_page(reverse("usage:agents", args=[acme.pk]), sign_in=OWNER)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    menu = page.locator("#workspace-menu")
+    expect(menu.get_by_role("button", name="Sign out")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+
+
+def test_a_filter_changes_the_results_the_address_and_goes_back(
+    open_page: Opener, acme: Workspace
+) -> None:
+    page = open_page(reverse("usage:records", args=[acme.pk]), sign_in=OWNER)
+    expect(page.locator("#results tbody tr")).to_have_count(3)
+    page.evaluate("window.stayed = true")
+    page.get_by_label("Provider").select_option("elevenlabs")
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile("provider=elevenlabs"))
+    assert page.evaluate("window.stayed") is True
+    page.go_back()
+    expect(page.locator("#results tbody tr")).to_have_count(3)
+
+
+def test_an_owner_raises_the_limit_and_signs_out(open_page: Opener, acme: Workspace) -> None:
+    page = open_page(reverse("billing:settings", args=[acme.pk]), sign_in=OWNER)
+    page.get_by_label("Monthly usage limit (USD)").fill("1000")
+    page.get_by_role("button", name="Save limits").click()
+    expect(page.get_by_role("status")).to_have_text("Limits saved.")
+    acme.billing_settings.refresh_from_db()
+    assert acme.billing_settings.usage_limit_monthly == 1000
+    page.get_by_role("button", name="Acme").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_every_page_fits_reads_and_is_labelled(
+    open_page: Opener, acme: Workspace, width: int, scheme: str
+) -> None:
+    invoice = acme.invoices.get()
+    item = invoice.items.get(resource_type="call_minutes")
+    call = acme.calls.get()
+    page = open_page("/login/", width=width, scheme=scheme)
+    assert page.evaluate(AUDIT) == []
+    page = open_page("/", width=width, scheme=scheme, sign_in=OWNER)
+    for name, more in (
+        ("analytics:dashboard", []),
+        ("usage:records", []),
+        ("usage:calls", []),
+        ("usage:receipt", [call.pk]),
+        ("usage:agents", []),
+        ("invoices:list", []),
+        ("invoices:detail", [invoice.pk]),
+        ("invoices:item", [invoice.pk, item.pk]),
+        ("billing:settings", []),
+    ):
+        page.goto(reverse(name, args=[acme.pk, *more]))
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        assert (name, page.evaluate(AUDIT)) == (name, [])
+        assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, width)
+
+
+def test_paper_shows_the_numbers_and_leaves_out_the_frame(
+    open_page: Opener, acme: Workspace
+) -> None:
+    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), scheme="dark", sign_in=OWNER)
+    charts_are_drawn(page)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
+    expect(page.locator("figure").first.get_by_role("table")).to_be_visible()
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(255, 255, 255)"
