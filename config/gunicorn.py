@@ -4,12 +4,26 @@ Bind address, workers and threads are given on the command line.
 """
 
 import gc
+import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
 worker_class = "gthread"
 keepalive = 75
 timeout = 60
+
+# Where the workers count requests together (`config.metrics`), set before they import anything.
+_OWN_COUNTS = None
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    _OWN_COUNTS = tempfile.mkdtemp(prefix="billing-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _OWN_COUNTS
+
+
+def on_exit(server: Any) -> None:
+    if _OWN_COUNTS is not None:
+        shutil.rmtree(_OWN_COUNTS, ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:

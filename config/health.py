@@ -5,16 +5,20 @@ open to anyone and say no more than which part fails.
 """
 
 import logging
+from collections.abc import Callable
 
-from django.core.cache import cache
+from celery import current_app
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
+_BROKER_SECONDS = 2
 
 
 @require_safe
@@ -27,32 +31,56 @@ def alive(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when the database and the cache answer, else 503; each part is `ok` or `failing`."""
-    parts = {"database": _database_answers(), "cache": _cache_answers()}
-    is_ready = all(parts.values())
-    body = {name: "ok" if answers else "failing" for name, answers in parts.items()}
+    """200 when every part is fine, else 503; each part is `ok` or `failing`."""
+    parts: dict[str, Callable[[], None]] = {
+        "database": _ask_database,
+        "broker": _ask_broker,
+        "migrations": _check_migrations,
+    }
+    states = {name: "ok" if _is_fine(name, check) else "failing" for name, check in parts.items()}
+    is_ready = "failing" not in states.values()
     return JsonResponse(
-        {"status": "ok" if is_ready else "failing", **body}, status=200 if is_ready else 503
+        {"status": "ok" if is_ready else "failing", **states}, status=200 if is_ready else 503
     )
 
 
-def _database_answers() -> bool:
+class NotMigrated(Exception):
+    """The code is newer than the tables."""
+
+
+def _is_fine(name: str, check: Callable[[], None]) -> bool:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        logger.warning("The database does not answer", exc_info=True)
+        check()
+    except (DatabaseError, OperationalError, RedisError, OSError, NotMigrated) as error:
+        log.warning("not ready: %s: %s", name, error)
         return False
     return True
 
 
-def _cache_answers() -> bool:
-    try:
-        cache.get("ready")
-    except (RedisError, OSError):
-        logger.warning("The cache does not answer", exc_info=True)
-        return False
-    return True
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _ask_broker() -> None:
+    with current_app.connection_for_write(connect_timeout=_BROKER_SECONDS) as broker:
+        broker.ensure_connection(max_retries=1, interval_start=0, timeout=_BROKER_SECONDS)
+
+
+_seen_migrated: set[str] = set()
+
+
+def _check_migrations() -> None:
+    """What was once applied stays so while this process runs: looked up until then."""
+    name = str(connection.settings_dict["NAME"])
+    if name in _seen_migrated:
+        return
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        steps = ", ".join(f"{step.app_label}.{step.name}" for step, _ in missing)
+        raise NotMigrated(f"not applied: {steps}")
+    _seen_migrated.add(name)
 
 
 urlpatterns = [path("healthz", alive), path("readyz", ready)]

@@ -77,7 +77,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "axes",
     "csp",
-    "django_prometheus",
     "billing",
     "usage",
     "invoices",
@@ -85,6 +84,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.metrics.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -347,6 +347,10 @@ DJSTRIPE_SUBSCRIBER_MODEL = "billing.Workspace"
 DJSTRIPE_WEBHOOK_VALIDATION = "verify_signature"
 STRIPE_WEBHOOK_MAX_BYTES = 512 * 1024
 STRIPE_WEBHOOK_REFUSALS_PER_MINUTE = env.whole("STRIPE_WEBHOOK_REFUSALS_PER_MINUTE", 60, least=1)
+
+# Metrics: open to the machine itself; from elsewhere with this bearer token.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_COLLECTORS = ["invoices.metrics.Backlog"]
 
 # Logs and errors
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()

@@ -7,6 +7,7 @@ _apps = ["billing", "usage", "invoices", "analytics"]
 
 urlpatterns = [
     path("", include("config.health")),
+    path("", include("config.metrics")),
     path("admin/", admin.site.urls),
     # Guarded by invoices.webhooks.guard, which knows this address.
     path("stripe/", include("djstripe.urls", namespace="djstripe")),
