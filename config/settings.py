@@ -139,7 +139,7 @@ DATABASES = {
             # Threads share a few warm connections; the hot paths ask for prepared statements.
             "pool": {
                 "min_size": env.whole("DATABASE_POOL_MIN", 1, most=100),
-                "max_size": env.whole("DATABASE_POOL_MAX", 12, least=1, most=200),
+                "max_size": env.whole("DATABASE_POOL_MAX", 20, least=1, most=200),
                 "timeout": 15,
             },
             "prepare_threshold": 5,

@@ -10,6 +10,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
+from django.db import connection
 from django.utils import timezone as clock
 
 from usage.services.ingest.entries import Candidate, RecordError
@@ -52,6 +53,10 @@ class Combiner:
             else:
                 self._waiting.append(ticket)
         if not ticket.leads:
+            # Whoever waits holds no connection: with all of them in waiting hands, the leader
+            # would get none.
+            if not connection.in_atomic_block:
+                connection.close()
             ticket.ready.wait()
         if ticket.leads:
             self._lead(ticket)
