@@ -110,10 +110,8 @@ def run(
             now = time.perf_counter()
             result.requests += 1
             result.latencies.append(now - client.sent_at)
-            if (
-                found[0] not in expect
-                or (b'"rejected":0' not in found[1]
-                and b'"rejected"' in found[1])
+            if found[0] not in expect or (
+                b'"rejected":0' not in found[1] and b'"rejected"' in found[1]
             ):
                 result.failures += 1
                 result.first_failure = result.first_failure or f"{found[0]} {found[1][:300]!r}"
