@@ -34,7 +34,7 @@ serve: bootstrap
 	@exec $(VENV)/python -m config.launcher serve
 
 test: bootstrap
-	@exec $(VENV)/python -m pytest $(ARGS)
+	@exec $(VENV)/python -m pytest -n 2 $(ARGS)
 
 lint: bootstrap
 	$(VENV)/ruff check .

@@ -1,8 +1,11 @@
 """What all tests share."""
 
+import os
+
 import pytest
 from django.conf import settings
 
+from config import celery_app
 from tests.template_database import migrated_template
 
 
@@ -15,6 +18,12 @@ def pytest_configure() -> None:
     settings.DATABASES["default"]["OPTIONS"]["options"] = "-c usage.allow_truncate=on"
     # Slow on purpose in production; here it would only make every sign-in cost half a second.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Tests clear the cache: each process of a parallel run has its own, and none is the demo's.
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    server, _, _ = settings.CACHES["default"]["LOCATION"].partition("?")
+    settings.CACHES["default"]["LOCATION"] = f"{server}?db={2 + process % 14}"
+    # What a test queues must not wait for the demo's worker.
+    celery_app.conf.broker_url = "memory://"
 
 
 @pytest.fixture(scope="session")
