@@ -25,6 +25,14 @@ class SignInForm(AuthenticationForm):
         self.order_fields(["username", "password"])
 
 
+class ForgottenForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+
+
 class LimitsForm(forms.ModelForm):
     """How much may be spent, and what happens before and at that point."""
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView, LogoutView, PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -19,8 +20,9 @@ from billing.access import (
     workspace_page,
 )
 from billing.errors import Invalid
-from billing.forms import BillingDetailsForm, LimitsForm, SignInForm
+from billing.forms import BillingDetailsForm, ForgottenForm, LimitsForm, SignInForm
 from billing.services.workspaces import update_billing_settings, update_workspace
+from billing.tasks import enqueue, mail_password_link
 
 sign_in = LoginView.as_view(
     template_name="billing/login.html",
@@ -28,6 +30,19 @@ sign_in = LoginView.as_view(
     redirect_authenticated_user=True,
 )
 sign_out = LogoutView.as_view()
+set_password = PasswordResetConfirmView.as_view(
+    template_name="billing/set_password.html", success_url=reverse_lazy("billing:login")
+)
+
+
+@require_http_methods(["GET", "POST"])
+def forgotten(request: HttpRequest) -> HttpResponse:
+    """Says the same whether there is such an account or not, and takes as long."""
+    form = ForgottenForm(request.POST or None)
+    sent = request.method == "POST" and form.is_valid()
+    if sent:
+        enqueue(mail_password_link, form.cleaned_data["email"])
+    return render(request, "billing/forgotten.html", {"form": form, "sent": sent})
 
 
 @require_GET

@@ -9,7 +9,7 @@ from django.utils import timezone as clock
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from billing.services import emails, periods
+from billing.services import emails, passwords, periods
 
 log = logging.getLogger(__name__)
 
@@ -40,3 +40,8 @@ def deliver_emails() -> None:
 @shared_task(name="billing.open_missing_periods")
 def open_missing_periods() -> None:
     periods.open_missing_periods(now=clock.now())
+
+
+@shared_task(name="billing.mail_password_link")
+def mail_password_link(email: str) -> None:
+    passwords.mail_password_link(email=email)
