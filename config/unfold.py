@@ -31,6 +31,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "items": [
                 {"title": "Finance", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                {
+                    "title": "Month end",
+                    "icon": "event_available",
+                    "link": reverse_lazy("finance:month_end"),
+                    "permission": _may("billing.view_billingperiod"),
+                },
             ],
         },
         {
@@ -100,6 +106,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "analytics.finance.views.dashboard",
+    "STYLES": [lambda request: static("css/admin.css")],
     "ENVIRONMENT": "config.unfold.environment",
     "COLORS": {
         "primary": {

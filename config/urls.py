@@ -8,6 +8,7 @@ _apps = ["billing", "usage", "invoices", "analytics"]
 urlpatterns = [
     path("", include("config.health")),
     path("", include("config.metrics")),
+    path("admin/", include("analytics.finance.urls")),
     path("admin/", admin.site.urls),
     # Guarded by invoices.webhooks.guard, which knows this address.
     path("stripe/", include("djstripe.urls", namespace="djstripe")),

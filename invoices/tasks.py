@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 
 @shared_task(name="invoices.finalize_due_periods")
-def finalize_due_periods() -> None:
-    summary = closing.finalize_due_periods(now=clock.now(), retry_parked=False)
+def finalize_due_periods(retry_parked: bool = False) -> None:
+    summary = closing.finalize_due_periods(now=clock.now(), retry_parked=retry_parked)
     for failure in summary.failed:
         log.error("period %s could not be finalized: %s", failure.period_id, failure.reason)
 

@@ -1,0 +1,96 @@
+"""What waits for a person: counts with a link to each list, and the newest of each."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from billing.models import BillingPeriod, Email
+from invoices.models import Difference, Invoice, InvoiceAction, InvoicePush, ReconciliationRun
+from invoices.services.closing import due_periods
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Matter:
+    title: str
+    count: int
+    url: str
+    tone: str
+
+
+def parked_periods() -> QuerySet[BillingPeriod]:
+    return (
+        BillingPeriod.objects.filter(
+            status=BillingPeriod.Status.CURRENT, close_failed_at__isnull=False
+        )
+        .select_related("workspace")
+        .order_by("close_failed_at")
+    )
+
+
+def stuck_pushes() -> QuerySet[InvoicePush]:
+    """Those that no schedule will get out of their trouble."""
+    return (
+        InvoicePush.objects.filter(status=InvoicePush.Status.PARKED)
+        .select_related("invoice__workspace")
+        .order_by("next_try_at")
+    )
+
+
+def overdue_invoices() -> QuerySet[Invoice]:
+    return (
+        Invoice.objects.filter(status=Invoice.Status.OVERDUE)
+        .select_related("workspace")
+        .order_by("due_date", "number")
+    )
+
+
+def last_reconciliation() -> ReconciliationRun | None:
+    return ReconciliationRun.objects.order_by("-started_at").first()
+
+
+def matters(*, now: dt.datetime) -> list[Matter]:
+    """Each kind of trouble with how often it is there; those that are not are left out."""
+    periods = reverse("admin:billing_billingperiod_changelist")
+    invoices = reverse("admin:invoices_invoice_changelist")
+    differences = reverse("admin:invoices_difference_changelist")
+    emails = reverse("admin:billing_email_changelist")
+    due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
+    found = [
+        Matter("closes failed", parked_periods().count(), f"{periods}?stage=parked", "bad"),
+        Matter("periods due to close", due.count(), f"{periods}?stage=ended", "info"),
+        Matter(
+            "pushes to Stripe parked",
+            stuck_pushes().count(),
+            f"{invoices}?push__status__exact=parked",
+            "bad",
+        ),
+        Matter(
+            "invoices overdue",
+            overdue_invoices().count(),
+            f"{invoices}?status__exact=overdue",
+            "warn",
+        ),
+        Matter(
+            "differences from Stripe",
+            Difference.objects.filter(Difference.OPEN).count(),
+            f"{differences}?resolved_at__isempty=1",
+            "bad",
+        ),
+        Matter(
+            "actions waiting for Stripe",
+            InvoiceAction.objects.filter(status=InvoiceAction.Status.PENDING).count(),
+            invoices,
+            "info",
+        ),
+        Matter(
+            "e-mails not delivered",
+            Email.objects.filter(status=Email.Status.FAILED).count(),
+            f"{emails}?status__exact=failed",
+            "warn",
+        ),
+    ]
+    return [matter for matter in found if matter.count]

@@ -1,0 +1,143 @@
+"""Sums over all workspaces for finance, by currency: amounts of two are never added up."""
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.core.cache import cache
+from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
+
+from billing.models import BillingPeriod, PeriodCounter, TierPrice
+from billing.money import ZERO
+from invoices.models import Invoice
+from usage.models import UsageRollup
+
+_AMOUNT: DecimalField = DecimalField(max_digits=28, decimal_places=10)
+# Rollups of ten thousand workspaces are a million rows: read once a minute, however many look.
+_CACHE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class RunningMonth:
+    """What the open periods of one currency have come to; `cost` is what providers charge."""
+
+    currency: str
+    workspaces: int
+    usage: Decimal
+    fees: Decimal
+    cost: Decimal
+
+    @property
+    def revenue(self) -> Decimal:
+        return self.usage + self.fees
+
+    @property
+    def margin(self) -> Decimal:
+        """On usage alone: fees have no cost of their own."""
+        return self.usage - self.cost
+
+    @property
+    def margin_share(self) -> Decimal | None:
+        return self.margin / self.usage if self.usage else None
+
+
+class Margin(NamedTuple):
+    """Sold and bought amounts of one provider or resource type, in one currency."""
+
+    name: str
+    currency: str
+    price: Decimal
+    cost: Decimal
+
+    @property
+    def margin(self) -> Decimal:
+        return self.price - self.cost
+
+    @property
+    def share(self) -> Decimal | None:
+        return self.margin / self.price if self.price else None
+
+
+class Margins(NamedTuple):
+    by_provider: list[Margin]
+    by_resource_type: list[Margin]
+
+
+class Owed(NamedTuple):
+    currency: str
+    invoices: int
+    amount: Decimal
+
+
+def running_periods(now: dt.datetime) -> QuerySet[BillingPeriod]:
+    return BillingPeriod.objects.filter(
+        status=BillingPeriod.Status.CURRENT, period_start__lte=now, period_end__gt=now
+    )
+
+
+def running_month(*, now: dt.datetime) -> list[RunningMonth]:
+    """One row for each currency, the largest revenue first. Two queries."""
+    fee = TierPrice.objects.filter(
+        tier=OuterRef("tier"), currency=OuterRef("workspace__currency")
+    ).values("monthly_fee")
+    terms = (
+        running_periods(now)
+        .annotate(fee=Subquery(fee, output_field=_AMOUNT))
+        .order_by()
+        .values_list("workspace__currency")
+        .annotate(Count("pk"), Sum("fee"))
+    )
+    counted = {
+        currency: (price, cost)
+        for currency, price, cost in PeriodCounter.objects.filter(period__in=running_periods(now))
+        .values_list("period__workspace__currency")
+        .annotate(Sum("final_cost"), Sum("total_cost"))
+    }
+    months = []
+    for currency, workspaces, fees in terms:
+        price, cost = counted.get(currency, (ZERO, ZERO))
+        months.append(RunningMonth(currency, workspaces, price, fees or ZERO, cost))
+    return sorted(months, key=lambda month: (-month.revenue, month.currency))
+
+
+def margins(*, now: dt.datetime) -> Margins:
+    """This month's margins by provider and by resource type, the largest sales first."""
+    found: Margins | None = cache.get("finance:margins")
+    if found is None:
+        found = _margins(now)
+        cache.set("finance:margins", found, _CACHE_SECONDS)
+    return found
+
+
+def _margins(now: dt.datetime) -> Margins:
+    by_provider: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+    by_type: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+    rows = (
+        UsageRollup.objects.filter(billing_period__in=running_periods(now))
+        .order_by()
+        .values_list("workspace__currency", "provider", "resource_type")
+        .annotate(Sum("final_cost"), Sum("total_cost"))
+    )
+    for currency, provider, resource_type, price, cost in rows:
+        for sums in (by_provider[provider, currency], by_type[resource_type, currency]):
+            sums[0] += price
+            sums[1] += cost
+    return Margins(_sorted(by_provider), _sorted(by_type))
+
+
+def _sorted(sums: dict[tuple[str, str], list[Decimal]]) -> list[Margin]:
+    rows = [Margin(name, currency, price, cost) for (name, currency), (price, cost) in sums.items()]
+    return sorted(rows, key=lambda row: (row.currency, -row.price, row.name))
+
+
+def overdue() -> list[Owed]:
+    """What is overdue in each currency, the largest amount first."""
+    rows = (
+        Invoice.objects.filter(status=Invoice.Status.OVERDUE)
+        .order_by()
+        .values_list("currency")
+        .annotate(Count("pk"), Sum("amount"))
+    )
+    return sorted((Owed(*row) for row in rows), key=lambda owed: -owed.amount)

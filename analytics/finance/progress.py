@@ -1,0 +1,81 @@
+"""How far the latest month end has come, from the close to the money."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from billing import months
+from billing.models import BillingPeriod
+from invoices.models import Invoice, InvoicePush
+
+# Months end at another moment in each timezone, up to 14 hours from UTC's.
+_TIMEZONES = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class MonthEnd:
+    """Counts of the periods of one month, and of their invoices."""
+
+    month: str
+    periods: int
+    waiting: int  # not ended yet, or still in their grace
+    due: int
+    parked: int
+    finalized: int
+    in_last_minute: int
+    invoices: int
+    pushed: int
+    push_parked: int
+    paid: int
+    overdue: int
+
+    @property
+    def share(self) -> int:
+        """Percent of the periods that are closed, rounded down: 100 only when all are."""
+        return self.finalized * 100 // self.periods if self.periods else 0
+
+    @property
+    def push_share(self) -> int:
+        return self.pushed * 100 // self.invoices if self.invoices else 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is something to watch."""
+        return self.due > 0 or self.pushed + self.push_parked < self.invoices
+
+
+def month_end(*, now: dt.datetime) -> MonthEnd:
+    """The month that ends within a day, or ended last. Two queries over its periods."""
+    boundary = (now + _TIMEZONES).astimezone(dt.UTC).date().replace(day=1)
+    end = dt.datetime.combine(boundary, dt.time(), tzinfo=dt.UTC)
+    of_month = Q(period_end__gte=end - _TIMEZONES, period_end__lte=end + _TIMEZONES)
+    grace_over = now - dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
+    current = Q(status=BillingPeriod.Status.CURRENT)
+    parked = current & Q(close_failed_at__isnull=False)
+    periods = BillingPeriod.objects.filter(of_month).aggregate(
+        periods=Count("pk"),
+        waiting=Count("pk", filter=current & Q(period_end__gt=grace_over) & ~parked),
+        due=Count("pk", filter=current & Q(period_end__lte=grace_over) & ~parked),
+        parked=Count("pk", filter=parked),
+        finalized=Count("pk", filter=~current),
+        in_last_minute=Count("pk", filter=Q(finalized_at__gt=now - dt.timedelta(minutes=1))),
+    )
+    invoices = Invoice.objects.filter(
+        billing_period__period_end__gte=end - _TIMEZONES,
+        billing_period__period_end__lte=end + _TIMEZONES,
+    ).aggregate(
+        invoices=Count("pk"),
+        pushed=Count("pk", filter=Q(push__status=InvoicePush.Status.DONE)),
+        push_parked=Count("pk", filter=Q(push__status=InvoicePush.Status.PARKED)),
+        paid=Count("pk", filter=Q(status=Invoice.Status.PAID)),
+        overdue=Count("pk", filter=Q(status=Invoice.Status.OVERDUE)),
+    )
+    last_day = boundary - dt.timedelta(days=1)
+    return MonthEnd(month=f"{last_day:%B %Y}", **periods, **invoices)
+
+
+def next_month_end(*, now: dt.datetime) -> dt.date:
+    """The last day of the month that runs, on UTC's calendar."""
+    return months.first_of_next_month(now.astimezone(dt.UTC).date()) - dt.timedelta(days=1)

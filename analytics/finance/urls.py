@@ -1,0 +1,13 @@
+"""Addresses of the finance pages, below /admin/ and behind its sign-in."""
+
+from django.contrib import admin
+from django.urls import path
+
+from analytics.finance import views
+
+app_name = "finance"
+urlpatterns = [
+    path("month-end/", admin.site.admin_view(views.month_end), name="month_end"),
+    path("month-end/start/", admin.site.admin_view(views.start_month_end), name="start_month_end"),
+    path("reconcile/", admin.site.admin_view(views.start_reconciliation), name="reconcile"),
+]

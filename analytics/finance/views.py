@@ -1,0 +1,84 @@
+"""The finance pages inside the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.views.decorators.http import require_POST
+
+from analytics.finance import attention, figures, progress
+from billing.tasks import enqueue
+from invoices.settlement_tasks import reconcile
+from invoices.tasks import finalize_due_periods
+
+_SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
+_MAY_CLOSE = "billing.change_billingperiod"
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the admin's first page shows besides its frame; nothing to those without the rights."""
+    if not request.user.has_perms(_SEES_FIGURES):
+        return context
+    now = clock.now()
+    return {
+        **context,
+        "title": "Finance",
+        "now": now,
+        "running": figures.running_month(now=now),
+        "margins": figures.margins(now=now),
+        "overdue": figures.overdue(),
+        "matters": attention.matters(now=now),
+        "parked_periods": attention.parked_periods()[: attention.SHOWN],
+        "stuck_pushes": attention.stuck_pushes()[: attention.SHOWN],
+        "overdue_invoices": attention.overdue_invoices()[: attention.SHOWN],
+        "reconciliation": attention.last_reconciliation(),
+        "month_end": progress.month_end(now=now),
+        "next_month_end": progress.next_month_end(now=now),
+        "may_close": request.user.has_perm(_MAY_CLOSE),
+        "may_reconcile": request.user.has_perm("invoices.change_reconciliationrun"),
+    }
+
+
+def month_end(request: HttpRequest) -> HttpResponse:
+    """The progress of the month end; with `?part` only what changes, for the page to renew."""
+    if not request.user.has_perms(_SEES_FIGURES):
+        raise PermissionDenied
+    now = clock.now()
+    context = {
+        "title": "Month end",
+        "now": now,
+        "month_end": progress.month_end(now=now),
+        "parked_periods": attention.parked_periods()[:50],
+        "stuck_pushes": attention.stuck_pushes()[:50],
+        "may_close": request.user.has_perm(_MAY_CLOSE),
+    }
+    if "part" in request.GET:
+        return render(request, "admin/finance/progress.html", context)
+    return render(
+        request,
+        "admin/finance/month_end.html",
+        {**admin.site.each_context(request), **context},
+    )
+
+
+@require_POST
+def start_month_end(request: HttpRequest) -> HttpResponse:
+    """Close what is due now instead of at the next full hour; with `retry`, parked ones too."""
+    if not request.user.has_perm(_MAY_CLOSE):
+        raise PermissionDenied
+    enqueue(finalize_due_periods, "retry" in request.POST)
+    messages.success(request, "The month end has been started.")
+    return HttpResponseRedirect(reverse("finance:month_end"))
+
+
+@require_POST
+def start_reconciliation(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm("invoices.change_reconciliationrun"):
+        raise PermissionDenied
+    enqueue(reconcile)
+    messages.success(request, "The comparison with Stripe has been started.")
+    return HttpResponseRedirect(reverse("admin:invoices_reconciliationrun_changelist"))

@@ -1,0 +1,238 @@
+"""Finance's first page and the month end's progress: sums by currency, troubles with a remedy."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from adminkit import NOW, OCTOBER, customer, finance, invoice_of, record_usage, viewer
+from django.contrib.auth.models import Permission
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from analytics.finance import attention, figures, progress
+from billing.models import BillingPeriod, User, Workspace
+from billing.services.periods import open_period
+from invoices.models import InvoicePush, ReconciliationRun
+
+pytestmark = pytest.mark.django_db
+
+NOVEMBER_1 = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _today(time_machine):
+    time_machine.move_to(NOW, tick=False)
+    cache.delete("finance:margins")
+    yield
+    cache.delete("finance:margins")
+
+
+def spending(name: str, price: str, cost: str, *, currency: str = "USD") -> BillingPeriod:
+    """The running period of a new workspace that has used so much."""
+    workspace = customer(name, currency=currency)
+    period = open_period(workspace_id=workspace.pk, at=NOW, now=NOW)
+    period.counters.filter(slot=0).update(final_cost=Decimal(price), total_cost=Decimal(cost))
+    return period
+
+
+def parked(workspace: Workspace) -> BillingPeriod:
+    period = open_period(workspace_id=workspace.pk, at=OCTOBER, now=OCTOBER)
+    period.close_error = "Tier 'starter' has no price in USD."
+    period.close_failed_at = NOW
+    period.save()
+    return period
+
+
+def home(client: Client) -> str:
+    response = client.get(reverse("admin:index"))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_the_running_month_is_summed_by_currency_and_never_across():
+    spending("Acme", "10.50", "8.00")
+    spending("Globex", "20.25", "15.00")
+    spending("Initech", "1000", "600", currency="JPY")
+
+    yen, dollars = figures.running_month(now=NOW)
+
+    assert (yen.currency, yen.revenue, yen.margin) == ("JPY", Decimal(8000), Decimal(400))
+    assert (dollars.currency, dollars.workspaces) == ("USD", 2)
+    assert dollars.usage == Decimal("30.75")
+    assert dollars.fees == Decimal("98.00")
+    assert dollars.revenue == Decimal("128.75")
+    assert dollars.margin == Decimal("7.75")
+
+
+def test_a_closed_month_is_not_part_of_the_running_one():
+    invoice_of(customer())
+
+    assert figures.running_month(now=NOW) == []
+
+
+def test_margins_by_provider_and_type_are_price_less_cost():
+    acme = customer()
+    record_usage(acme, open_period(workspace_id=acme.pk, at=NOW, now=NOW))
+
+    found = figures.margins(now=NOW)
+
+    assert found.by_provider == [figures.Margin("twilio", "USD", Decimal(12), Decimal(10))]
+    assert found.by_provider[0].margin == Decimal(2)
+    assert found.by_resource_type[0].name == "call_minutes"
+
+
+def test_the_first_page_shows_the_sums_and_says_that_nothing_waits():
+    spending("Acme", "10.50", "8.00")
+
+    text = home(finance())
+
+    assert "November so far, USD" in text
+    assert "$59.50" in text
+    assert "$2.50 (23.8%)" in text
+    assert "Nothing waits for you" in text
+
+
+def test_troubles_are_counted_and_listed_with_their_reason():
+    acme = customer()
+    parked(acme)
+    globex_invoice = invoice_of(customer("Globex"), status="overdue", number=7)
+    InvoicePush.objects.create(
+        invoice=globex_invoice, status="parked", reason="mismatch", last_error="5810 is not 5811"
+    )
+
+    client = finance()
+    text = home(client)
+
+    assert "Tier &#x27;starter&#x27; has no price in USD." in text
+    assert "5810 is not 5811" in text
+    assert [(m.count, m.title) for m in attention.matters(now=NOW)] == [
+        (1, "closes failed"),
+        (1, "pushes to Stripe parked"),
+        (1, "invoices overdue"),
+    ]
+    for matter in attention.matters(now=NOW):
+        assert client.get(matter.url).status_code == 200
+
+
+def test_a_failed_close_is_retried_from_the_first_page():
+    client, period = finance(), parked(customer())
+    address = reverse("admin:billing_billingperiod_retry_close", args=[period.pk])
+    assert address in home(client)
+
+    client.post(address, {"_form_submitted": "on"})
+
+    period.refresh_from_db()
+    assert period.status == "finalized"
+
+
+def test_those_who_only_look_see_no_buttons():
+    parked(customer())
+
+    text = home(viewer())
+
+    assert "Closes that failed" in text
+    assert "retry_close" not in text
+    assert "Compare now" not in text
+
+
+def test_staff_without_the_rights_see_no_figures():
+    spending("Acme", "10.50", "8.00")
+    user = User.objects.create_user("sam@support.test", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_call"))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert "$59.50" not in home(client)
+    assert client.get(reverse("finance:month_end")).status_code == 403
+
+
+def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
+    client = finance()
+    spending("Acme", "1", "1")
+    home(client)
+    with CaptureQueriesContext(connection) as few:
+        home(client)
+    for name in ("Globex", "Initech", "Umbrella"):
+        spending(name, "1", "1")
+        parked(Workspace.objects.get(name=name))
+
+    with CaptureQueriesContext(connection) as many:
+        home(client)
+
+    assert len(many) == len(few)
+    assert len(many) == 20
+
+
+def test_the_last_comparison_with_stripe_is_shown():
+    ReconciliationRun.objects.create(started_at=NOW, days=35, checked=120, healed=3)
+
+    text = home(finance())
+
+    assert "2026-11-22 09:00 UTC" in text
+    assert "<dd>120</dd>" in text
+
+
+# The month end
+
+
+def test_progress_counts_the_periods_of_the_month_that_ended_last():
+    invoice_of(customer("Acme"), status="paid", number=1)
+    InvoicePush.objects.create(
+        invoice=invoice_of(customer("Globex"), number=2), status="done", done_at=NOW
+    )
+    parked(customer("Initech"))
+    due = customer("Umbrella")
+    open_period(workspace_id=due.pk, at=OCTOBER, now=OCTOBER)
+    open_period(workspace_id=due.pk, at=NOW, now=NOW)
+
+    found = progress.month_end(now=NOW)
+
+    assert found.month == "October 2026"
+    assert (found.periods, found.finalized, found.due, found.parked) == (4, 2, 1, 1)
+    assert found.share == 50
+    assert (found.invoices, found.pushed, found.paid) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("moment", "month"),
+    [
+        # Auckland's October has ended, UTC's has not.
+        (dt.datetime(2026, 10, 31, 11, 30, tzinfo=dt.UTC), "October 2026"),
+        (dt.datetime(2026, 10, 30, 11, 30, tzinfo=dt.UTC), "September 2026"),
+        (dt.datetime(2026, 11, 30, 0, 30, tzinfo=dt.UTC), "November 2026"),
+        (dt.datetime(2027, 1, 1, 0, 30, tzinfo=dt.UTC), "December 2026"),
+    ],
+)
+def test_the_month_end_is_the_one_within_a_day_or_the_last(moment, month):
+    assert progress.month_end(now=moment).month == month
+
+
+def test_a_period_in_its_grace_waits_and_is_not_due():
+    open_period(workspace_id=customer().pk, at=OCTOBER, now=OCTOBER)
+
+    found = progress.month_end(now=NOVEMBER_1 + dt.timedelta(hours=23))
+
+    assert (found.waiting, found.due) == (1, 0)
+
+
+def test_the_progress_page_renews_itself_by_its_part():
+    client = finance()
+    open_period(workspace_id=customer().pk, at=OCTOBER, now=OCTOBER)
+    whole = client.get(reverse("finance:month_end")).content.decode()
+    part = client.get(reverse("finance:month_end"), {"part": ""}).content.decode()
+
+    assert 'hx-trigger="every 2s"' in whole
+    assert "<html" not in part
+    assert 'hx-trigger="every 2s"' in part
+
+
+def test_starting_the_month_end_needs_the_right_and_a_post():
+    address = reverse("finance:start_month_end")
+
+    assert viewer().post(address).status_code == 403
+    client = finance()
+    assert client.get(address).status_code == 405
+    assert client.post(address)["Location"] == reverse("finance:month_end")
