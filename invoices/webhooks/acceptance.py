@@ -21,18 +21,17 @@ class Refused(Exception):
 
 
 def valid_secrets(*, endpoint_uuid: UUID, now: dt.datetime) -> list[str]:
-    """The endpoint's secret, then those that it has replaced and that are still accepted.
+    """The endpoint's secret and those that it has replaced and that are still accepted.
 
     Empty for an endpoint that does not exist or has no secret.
     """
-    secrets = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint_uuid).values_list(
-        "secret", flat=True
-    )
+    current = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint_uuid).exclude(secret="")
     retiring = RetiringWebhookSecret.objects.filter(
         endpoint_uuid=endpoint_uuid, valid_until__gt=now
-    ).values_list("secret", flat=True)
-    current = [secret for secret in secrets if secret]
-    return [*current, *retiring] if current else []
+    )
+    return list(
+        current.values_list("secret", flat=True).union(retiring.values_list("secret", flat=True))
+    )
 
 
 def check_signature(*, body: str, header: str, secrets: list[str], now: dt.datetime) -> None:

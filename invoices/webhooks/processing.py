@@ -17,6 +17,7 @@ from djstripe.models import Event, WebhookEventTrigger
 
 from billing.tasks import enqueue
 from invoices.models import HandledEvent
+from invoices.services.counterparts import time_of
 from invoices.webhooks.events import Outcome, StripeEvent
 from invoices.webhooks.handlers import HANDLERS
 from invoices.webhooks.mirroring import request_mirror
@@ -40,17 +41,21 @@ def process(trigger: WebhookEventTrigger, **kwargs: Any) -> Event:
 
 
 def handle_once(stored: Event, *, now: dt.datetime) -> bool:
-    """Run the event's handler unless it has run; whether it ran now."""
-    receipt, is_new = HandledEvent.objects.get_or_create(
-        event_id=stored.id,
-        handler=HANDLER,
-        defaults={"event_type": stored.type[:100], "handled_at": now},
-    )
-    if not is_new:
+    """Run the event's handler unless it has run; whether it ran now.
+
+    The lock on the event makes looking first safe; the row's constraint would catch what a caller
+    without the lock does.
+    """
+    if HandledEvent.objects.filter(event_id=stored.id, handler=HANDLER).exists():
         return False
     outcome = handle(stored, now=now)
-    receipt.outcome = outcome.text[:200]
-    receipt.save(update_fields=["outcome"])
+    HandledEvent.objects.create(
+        event_id=stored.id,
+        handler=HANDLER,
+        event_type=stored.type[:100],
+        outcome=outcome.text[:200],
+        handled_at=now,
+    )
     _follow_up(stored, outcome)
     return True
 
@@ -80,32 +85,25 @@ def _lock(event_id: str) -> None:
 
 
 def _store(payload: dict[str, Any], trigger: WebhookEventTrigger, now: dt.datetime) -> Event:
+    known = Event.objects.filter(id=payload["id"]).first()
+    if known is not None:
+        return known
     request = payload.get("request")
     if not isinstance(request, dict):
         request = {"id": request}
     endpoint = trigger.webhook_endpoint
-    stored, _ = Event.objects.get_or_create(
+    return Event.objects.create(
         id=payload["id"],
-        defaults={
-            "type": payload["type"],
-            "livemode": payload.get("livemode", settings.STRIPE_LIVE_MODE),
-            "created": _time(payload.get("created"), now),
-            "data": payload["data"],
-            "stripe_data": payload,
-            "api_version": str(payload.get("api_version") or "")[:64],
-            "request_id": str(request.get("id") or "")[:50],
-            "idempotency_key": str(request.get("idempotency_key") or ""),
-            "djstripe_owner_account": endpoint.djstripe_owner_account if endpoint else None,
-        },
+        type=payload["type"],
+        livemode=payload.get("livemode", settings.STRIPE_LIVE_MODE),
+        created=time_of(payload.get("created"), default=now),
+        data=payload["data"],
+        stripe_data=payload,
+        api_version=str(payload.get("api_version") or "")[:64],
+        request_id=str(request.get("id") or "")[:50],
+        idempotency_key=str(request.get("idempotency_key") or ""),
+        djstripe_owner_account=endpoint.djstripe_owner_account if endpoint else None,
     )
-    return stored
-
-
-def _time(epoch: object, default: dt.datetime) -> dt.datetime:
-    try:
-        return dt.datetime.fromtimestamp(int(epoch), dt.UTC)  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError, OSError):
-        return default
 
 
 def _follow_up(stored: Event, outcome: Outcome) -> None:
