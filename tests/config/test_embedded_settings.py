@@ -1,0 +1,134 @@
+"""What the environment says, and what is derived without it."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from config import embedded
+from config.embedded import postgres_conf
+from config.embedded.files import LONGEST_SOCKET_PATH, make_private, socket_directory
+
+GIB = 1024**3
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
+    return monkeypatch
+
+
+def test_a_database_of_ones_own_is_used_as_it_is(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://acme@db.acme.test/billing")
+    assert embedded.database_url() == "postgresql://acme@db.acme.test/billing"
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "cache_url"),
+    [
+        ("redis://cache.acme.test:6379/0", "redis://cache.acme.test:6379/1"),
+        ("redis://cache.acme.test:6379", "redis://cache.acme.test:6379/1"),
+        ("rediss://:s3cret@cache.acme.test/4?ssl=1", "rediss://:s3cret@cache.acme.test/5?ssl=1"),
+    ],
+)
+def test_the_cache_has_the_database_after_the_brokers(
+    environment: pytest.MonkeyPatch, redis_url: str, cache_url: str
+) -> None:
+    environment.setenv("REDIS_URL", redis_url)
+    addresses = embedded.redis_urls()
+    assert (addresses.celery_url, addresses.cache_url) == (redis_url, cache_url)
+
+
+def test_a_redis_without_numbered_databases_needs_a_cache_url(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("REDIS_URL", "redis+socket:///run/redis.sock")
+    with pytest.raises(embedded.EmbeddedServiceError, match="set CACHE_URL too"):
+        embedded.redis_urls()
+    environment.setenv("CACHE_URL", "unix:///run/redis.sock?db=1")
+    assert embedded.redis_urls().cache_url == "unix:///run/redis.sock?db=1"
+
+
+def test_without_a_key_nothing_reaches_stripe(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    down = embedded.stripe()
+    assert (down.api_base, down.is_sandbox) == ("http://127.0.0.1:9", True)
+
+    (tmp_path / "run").mkdir()
+    embedded.sandbox_file(tmp_path).write_text('{"api_base": "http://127.0.0.1:8001"}')
+    running = embedded.stripe()
+    assert (running.api_base, running.secret_key) == ("http://127.0.0.1:8001", embedded.SANDBOX_KEY)
+
+
+def test_a_key_or_an_address_of_ones_own_goes_before_the_sandbox(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("STRIPE_SECRET_KEY", "sk_test_acme")
+    assert embedded.stripe() == embedded.StripeAccess(
+        api_base="https://api.stripe.com", secret_key="sk_test_acme", is_sandbox=False
+    )
+    environment.setenv("STRIPE_API_BASE", "http://127.0.0.1:9100/")
+    assert embedded.stripe().api_base == "http://127.0.0.1:9100"
+
+
+def test_the_secret_key_is_made_once_and_only_the_owner_may_read_it(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = embedded.secret_key()
+    assert len(first) == 64
+    assert embedded.secret_key() == first
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("memory", "free_disk", "shared_buffers", "max_wal_size"),
+    [
+        (256 * 1024**2, 2 * GIB, "128MB", "512MB"),
+        (8 * GIB, 40 * GIB, "2048MB", "4096MB"),
+        (64 * GIB, 500 * GIB, "4096MB", "8192MB"),
+    ],
+)
+def test_postgres_takes_its_share_of_the_machine(
+    memory: int, free_disk: int, shared_buffers: str, max_wal_size: str
+) -> None:
+    values = postgres_conf.settings(
+        memory=memory, free_disk=free_disk, shared_memory=None, socket_dir=Path("/srv/billing/pg")
+    )
+    assert values["shared_buffers"] == shared_buffers
+    assert values["max_wal_size"] == max_wal_size
+    assert values["fsync"] == values["full_page_writes"] == values["synchronous_commit"] == "on"
+
+
+def test_a_containers_small_shared_memory_is_left_alone() -> None:
+    values = postgres_conf.settings(
+        memory=8 * GIB, free_disk=40 * GIB, shared_memory=64 * 1024**2, socket_dir=Path("/srv/pg")
+    )
+    assert values["dynamic_shared_memory_type"] == "mmap"
+
+
+def test_a_directory_with_quotes_survives_the_configuration_file() -> None:
+    text = postgres_conf.render({"log_directory": "/srv/o'neill \\ co"})
+    assert "log_directory = '/srv/o''neill \\\\ co'" in text
+
+
+def test_a_socket_with_too_long_a_path_moves_to_a_short_private_directory() -> None:
+    near = Path("/srv/billing/.local/pg")
+    assert socket_directory(near, ".s.PGSQL.5432") == near
+    far = Path("/srv") / ("a" * 100) / "pg"
+    short = socket_directory(far, ".s.PGSQL.5432")
+    assert len(str(short / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
+    assert socket_directory(far, ".s.PGSQL.5432") == short
+    assert socket_directory(far.with_name("redis"), ".s.PGSQL.5432") != short
+
+
+def test_a_link_that_somebody_left_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sockets").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(embedded.EmbeddedServiceError, match="in the way and not ours"):
+        make_private(tmp_path / "sockets", owner_uid=os.geteuid())
+    make_private(tmp_path / "own", owner_uid=os.geteuid())
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
