@@ -1,9 +1,11 @@
 """E-mails about paying an invoice: to the billing address and the owners, or to finance."""
 
 import datetime as dt
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import typst
 from django.conf import settings
 
 from billing.formats import money
@@ -12,6 +14,7 @@ from billing.services.emails import Attachment, owner_addresses, queue_email
 from invoices.models import Invoice
 from invoices.services.mailing import pdf_attachment
 
+log = logging.getLogger(__name__)
 _TEMPLATE = "invoices/emails/notice"
 
 
@@ -93,7 +96,7 @@ def tell_overdue(
             facts=_facts(invoice),
             **_payment_link(invoice),
         ),
-        attachments=[pdf_attachment(invoice)],
+        attachments=_pdf(invoice),
         now=now,
     )
 
@@ -206,6 +209,15 @@ def _to_payer(
         attachments=attachments,
     )
     return email is not None
+
+
+def _pdf(invoice: Invoice) -> list[Attachment]:
+    """The paper, if it can be set: for want of it nobody is spared, or denied, a transition."""
+    try:
+        return [pdf_attachment(invoice)]
+    except typst.TypstError:
+        log.exception("the PDF of invoice %s cannot be set", invoice.number)
+        return []
 
 
 def _facts(invoice: Invoice) -> list[tuple[str, str]]:

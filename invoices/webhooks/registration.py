@@ -24,7 +24,7 @@ from invoices.models import RetiringWebhookSecret
 from invoices.services import stripe_client
 from invoices.services.counterparts import metadata_of, text, time_of
 from invoices.services.stripe_client import StripeObject
-from invoices.services.stripe_errors import StripeMissing, StripeUnavailable
+from invoices.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
 from invoices.webhooks.handlers import HANDLED_EVENTS
 
 log = logging.getLogger(__name__)
@@ -148,10 +148,20 @@ def _replace(address: str, uuid: UUID, local: WebhookEndpoint | None, *, now: dt
         if local is not None and local.secret:
             _retire(local, now)
         _keep(made, address, uuid, secret=secret, account=account, now=now)
-    site = address.removesuffix(f"{_PREFIX}{uuid}/")
+    try:
+        _delete_others(address.removesuffix(f"{uuid}/"), made["id"])
+    except StripeFailure as error:
+        # The new one works. An old one only sends what is refused here, and the next time it goes.
+        log.warning("replaced webhook endpoints could not be deleted: %s", error)
+
+
+def _delete_others(prefix: str, kept: str) -> None:
+    """The endpoints that this project made for addresses that start so, but for one."""
     for other in list(stripe_client.every("/v1/webhook_endpoints")):
-        is_ours = text(other.get("url")).startswith(f"{site}{_PREFIX}")
-        if is_ours and other["id"] != made["id"] and _MARK.items() <= metadata_of(other).items():
+        is_ours = text(other.get("url")).startswith(prefix) and _MARK.items() <= (
+            metadata_of(other).items()
+        )
+        if is_ours and other["id"] != kept:
             stripe_client.delete(f"/v1/webhook_endpoints/{other['id']}")
             log.info("deleted webhook endpoint %s, which was replaced", other["id"])
 
@@ -195,6 +205,14 @@ def _owner_account() -> Account | None:
     """dj-stripe's account of our key; only its copies need it, so failing is no failure."""
     try:
         return Account.get_or_retrieve_for_api_key(settings.STRIPE_SECRET_KEY)
-    except (stripe.StripeError, InvalidStripeAPIKey, LookupError, ValueError, DatabaseError):
+    except (
+        stripe.StripeError,
+        InvalidStripeAPIKey,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        DatabaseError,
+    ):
         log.warning("dj-stripe cannot tell the account of the secret key", exc_info=True)
         return None

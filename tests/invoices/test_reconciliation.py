@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from bills import bill, customer
+from django.core.management import CommandError, call_command
 from django.utils import timezone as clock
 from pytest_django import Settings
 from stripe_side import give_card
@@ -213,3 +214,21 @@ def test_a_run_that_cannot_read_stripe_says_so(
     run = ReconciliationRun.objects.get()
     assert run.error
     assert run.finished_at is not None
+
+
+def test_check_ledger_names_what_stripe_has_otherwise(
+    acme: Workspace, now: dt.datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    invoice = sent(acme, now)
+    settle.mark_void(invoice_id=invoice.pk, now=now)
+    with pytest.raises(CommandError, match="difference"):
+        call_command("check_ledger", "--stripe")
+    assert f"{invoice.number}: status is void, in Stripe open" in capsys.readouterr().out
+
+
+def test_check_ledger_says_when_stripe_cannot_be_read(
+    acme: Workspace, stripe_sandbox: SandboxProcess
+) -> None:
+    stripe_sandbox.inject("500_before", path="/v1/invoices$", method="GET", count=1)
+    with pytest.raises(CommandError, match="Stripe cannot be compared with"):
+        call_command("check_ledger", "--stripe")

@@ -17,6 +17,7 @@ from billing.models import Email, SubscriptionTier, Workspace
 from invoices.models import HandledEvent, Invoice, InvoiceEvent, StripeCustomer
 from invoices.webhooks.handlers import HANDLED_EVENTS
 from invoices.webhooks.upkeep import prune
+from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +66,18 @@ def test_a_failed_payment_suspends_and_a_later_one_reactivates(
     assert state(invoice) == ("overdue", "overdue", "suspended")
     deliver(here, about("invoice.paid"))
     assert state(invoice) == ("paid", "paid", "active")
+
+
+def test_agents_stop_with_the_suspension_and_go_on_with_the_payment(
+    here: WebhookEndpoint, invoice: Invoice, acme: Workspace
+) -> None:
+    agent = VoiceAgent.objects.create(workspace=acme, name="Reception", status="live")
+    deliver(here, about("invoice.payment_failed"))
+    agent.refresh_from_db()
+    assert (agent.status, agent.paused_reason) == ("paused", "suspended")
+    deliver(here, about("invoice.paid"))
+    agent.refresh_from_db()
+    assert (agent.status, agent.paused_reason) == ("live", None)
 
 
 def test_a_failure_that_arrives_after_the_payment_changes_nothing(

@@ -1,10 +1,15 @@
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone as clock
 
 from billing.services.arguments import uuid
+from invoices.models import Difference
 from invoices.services.ledger import invoice_differences
+from invoices.services.reconciliation import reconcile
+from invoices.services.stripe_errors import StripeFailure
 from usage.services.ledger import usage_differences
 
 
@@ -22,9 +27,25 @@ class Command(BaseCommand):
         found: Sequence[object] = [
             *usage_differences(workspace_id=workspace_id),
             *invoice_differences(workspace_id=workspace_id),
+            *(_stripe_differences(workspace_id) if options["stripe"] else ()),
         ]
         for difference in found:
             self.stdout.write(str(difference))
         if found:
             raise CommandError(f"{len(found)} differences", returncode=1)
         self.stdout.write("everything agrees")
+
+
+def _stripe_differences(workspace_id: UUID | None) -> list[Difference]:
+    """What is left after taking over what Stripe knows better; all invoices are compared."""
+    try:
+        left = reconcile(now=clock.now())
+    except StripeFailure as error:
+        raise CommandError(f"Stripe cannot be compared with: {error.detail}") from error
+    if workspace_id is None:
+        return left
+    return [
+        difference
+        for difference in left
+        if difference.invoice is not None and difference.invoice.workspace_id == workspace_id
+    ]

@@ -45,7 +45,8 @@ class Command(BaseCommand):
                 done = registration.register(url=options["url"], now=now, rotate=options["rotate"])
         except BillingError as error:
             raise CommandError(error.detail) from error
-        self.stdout.write(f"Webhook endpoint {done.what}: {done.url}")
+        if options["verbosity"]:
+            self.stdout.write(f"Webhook endpoint {done.what}: {done.url}")
 
 
 def _read_secret() -> str:
