@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
@@ -32,6 +33,7 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
         invoices = invoices.filter(status=status)
     context: dict[str, Any] = {
         "page": page_of(invoices, by="issued_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
+        "today": timezone.localdate(),
         "status": status,
         "statuses": [(value, words(value)) for value in ("open", "overdue", "paid", "void")],
         "unpaid": list(
@@ -59,7 +61,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     context = {
         "invoice": invoice,
         "items": list(invoice.items.all()),
-        "steps": timeline(invoice),
+        "steps": timeline(invoice, invoice.events.all()),
         "payable": invoice.status in _UNPAID and bool(invoice.hosted_invoice_url),
     }
     return render_page(request, "invoices/detail.html", context, section="invoices")

@@ -1,18 +1,21 @@
-"""What has happened to an invoice and what comes next, as a list of dated steps."""
+"""What has happened to an invoice and what comes next, as its owner reads it."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from billing.formats import money
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoiceEvent
 
 _Status = Invoice.Status
-_OWED = (_Status.DRAFT, _Status.OPEN, _Status.OVERDUE)
+_Kind = InvoiceEvent.Kind
+_BAD = (_Kind.PAYMENT_FAILED, _Kind.OVERDUE, _Kind.SUSPENDED, _Kind.UNCOLLECTIBLE, _Kind.DISPUTE)
+# Told by the invoice itself, or of no interest to who has to pay it.
+_LEFT_OUT = (_Kind.OPENED, *InvoiceEvent.FOR_STAFF_ONLY)
 
 
 @dataclass(frozen=True)
 class Step:
-    """`state` is done, bad or next; `at` a time, or a day of the workspace's calendar."""
+    """`state` is done, bad or next; `at` a time, or `day` one of the workspace's calendar."""
 
     state: str
     title: str
@@ -21,27 +24,27 @@ class Step:
     day: dt.date | None = None
 
 
-def timeline(invoice: Invoice) -> list[Step]:
-    """Oldest first; a step that has not happened yet comes last."""
+def timeline(invoice: Invoice, events: Iterable[InvoiceEvent]) -> list[Step]:
+    """Oldest first; what has not happened yet comes last."""
+    period = invoice.billing_period
     steps = [
-        Step(
-            "done", "Period ended", invoice.billing_period.label, invoice.billing_period.period_end
-        ),
-        Step("done", "Issued", f"Sent to {invoice.bill_to_email}", invoice.issued_at),
+        Step("done", "Period ended", period.label, period.period_end),
+        Step("done", "Issued", f"To {invoice.bill_to_email}", invoice.issued_at),
     ]
-    if invoice.status == _Status.OVERDUE:
-        steps.append(Step("bad", "Overdue", "A payment failed or is missing", day=invoice.due_date))
-    elif invoice.status in _OWED:
+    steps += [
+        Step(
+            "bad" if event.kind in _BAD else "done",
+            event.get_kind_display(),
+            event.detail,
+            event.at,
+        )
+        for event in events
+        if event.kind not in _LEFT_OUT
+    ]
+    if invoice.status in (_Status.DRAFT, _Status.OPEN):
         automatic = invoice.collection_method == "charge_automatically"
-        title = "Payment is collected" if automatic else "Payment due"
-        steps.append(Step("next", title, day=invoice.due_date))
-    elif invoice.status == _Status.PAID:
-        steps.append(Step("done", "Paid", at=invoice.paid_at))
-    elif invoice.status == _Status.VOID:
-        steps.append(Step("done", "Void", "Nothing is owed for it any more", invoice.voided_at))
-    elif invoice.status == _Status.UNCOLLECTIBLE:
-        steps.append(Step("bad", "Uncollectible", "Finance no longer expects a payment"))
-    if invoice.amount_refunded:
-        refunded = money(invoice.amount_refunded, invoice.currency)
-        steps.append(Step("done", "Refunded", f"{refunded} was paid back"))
+        title = "Charged by itself" if automatic else "To be paid"
+        steps.append(Step("next", title, "At the latest", day=invoice.due_date))
+    elif invoice.status == _Status.OVERDUE:
+        steps.append(Step("next", "To be paid", "Pay it now, or choose another payment method"))
     return steps

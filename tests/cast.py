@@ -13,6 +13,7 @@ from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
 from billing.services.workspaces import add_member, create_workspace
 from invoices.models import Invoice
+from invoices.services import settle
 from invoices.services.closing.finalize import finalize_period
 from usage.models import VoiceAgent
 from usage.services.calls import CallEntry, record_calls
@@ -121,14 +122,28 @@ def agent(where: Workspace, name: str, status: str = "live", why: str | None = N
 
 
 def bill(of: BillingPeriod, *, status: str = "open", hosted_invoice_url: str = "") -> Invoice:
-    """The period closed a day after its end, and its invoice as payments leave it in the end."""
+    """The period closed a day after its end, and its invoice as Stripe's events then leave it.
+
+    An overdue one had its card declined, which has suspended the workspace.
+    """
     closed_at = of.period_end + dt.timedelta(days=1)
     finalize_period(period_id=of.pk, now=closed_at)
-    invoice = Invoice.objects.get(billing_period=of)
-    paid_at = closed_at if status == "paid" else None
-    invoice.status, invoice.paid_at = status, paid_at
-    invoice.hosted_invoice_url = hosted_invoice_url
-    invoice.save()
-    if status in ("paid", "overdue"):
-        BillingPeriod.objects.filter(pk=of.pk).update(status=status, paid_at=paid_at)
-    return invoice
+    invoice_id = Invoice.objects.get(billing_period=of).pk
+    settle.mark_open(
+        invoice_id=invoice_id,
+        stripe_invoice_id=f"in_{invoice_id.hex}",
+        hosted_invoice_url=hosted_invoice_url,
+        now=closed_at,
+    )
+    if status == "paid":
+        settle.mark_paid(invoice_id=invoice_id, paid_at=closed_at, now=closed_at)
+    elif status == "overdue":
+        settle.note_payment_failure(
+            invoice_id=invoice_id,
+            at=closed_at,
+            now=closed_at,
+            source="Stripe",
+            key="charge-1",
+            detail="Your card was declined.",
+        )
+    return Invoice.objects.get(pk=invoice_id)

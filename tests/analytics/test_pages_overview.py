@@ -167,7 +167,6 @@ def test_a_suspended_workspace_learns_how_to_pay() -> None:
     november(acme)
     pay = "https://invoice.stripe.com/i/acct_1/test_1"
     cast.bill(cast.period(acme, at(15, month=10)), status="overdue", hosted_invoice_url=pay)
-    Workspace.objects.filter(pk=acme.pk).update(status="suspended", suspension_reason="payment")
     page = page_of(cast.signed_in(acme), acme)
     assert "A payment failed, and this workspace is suspended." in page
     assert "until invoice INV-2026-000001 over $157.00 is paid." in page

@@ -98,8 +98,24 @@ def test_the_timeline_tells_what_happened_and_what_comes_next() -> None:
     # The period ends at midnight in Berlin and was closed a day later.
     assert "1 November 2026, 00:00" in page
     assert "2 November 2026, 00:00" in page
-    assert "Payment is collected" in page
+    assert "Charged by itself" in page
     assert "16 November 2026" in page
+
+
+def test_the_timeline_of_a_declined_card_names_it_and_the_way_on() -> None:
+    acme = cast.workspace("Acme")
+    invoice = october(acme, status="overdue")
+    page = page_of(cast.signed_in(acme), "invoices:detail", acme.pk, invoice.pk)
+    steps = re.findall(r'<li class="(\w+)"><strong>([^<]+)', page)
+    assert steps == [
+        ("done", "Period ended"),
+        ("done", "Issued"),
+        ("bad", "Payment failed"),
+        ("bad", "Overdue"),
+        ("bad", "Workspace suspended"),
+        ("next", "To be paid"),
+    ]
+    assert "Your card was declined." in page
 
 
 def test_a_line_leads_to_its_records_their_exact_sum_and_the_rounding() -> None:
