@@ -92,6 +92,17 @@ class RecordFilter(WorkspaceFilter):
             rows = rows.filter(usage_date__lte=chosen["day_to"])
         return rows
 
+    def within(self, first: dt.date | None, last: dt.date | None) -> QuerySet[UsageRecord]:
+        """The chosen records, looked for only between two days on which the rollups know some.
+
+        Without that, what is rare (one provider of long ago) would be searched for through all
+        records of the workspace: the index knows their time, and not what they are about.
+        """
+        rows: QuerySet[UsageRecord] = self.qs
+        if first is None or last is None:
+            return rows
+        return self.to_day(self.from_day(rows, "", first), "", last)
+
 
 class CallFilter(WorkspaceFilter):
     """Calls by status, direction and days."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Sum
+from django.db.models import Count, Max, Min, Sum
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -49,10 +49,10 @@ def records(request: WorkspaceRequest) -> HttpResponse:
     valid = choice.form.is_valid()
     context: dict[str, Any] = {"filter": choice, "valid": valid, "most_rows": MOST_ROWS}
     if valid:
-        page = page_of(
-            choice.qs, by="occurred_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE
-        )
-        context |= {"page": page, "totals": _totals(choice)}
+        totals = _totals(choice)
+        chosen = choice.within(totals["first_day"], totals["last_day"])
+        page = page_of(chosen, by="occurred_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        context |= {"page": page, "totals": totals}
     template = "usage/records.html"
     if request.headers.get("HX-Target") == "results":
         template = "usage/records_results.html"
@@ -60,13 +60,21 @@ def records(request: WorkspaceRequest) -> HttpResponse:
 
 
 def _totals(choice: RecordFilter) -> dict[str, Any]:
-    """How many records were chosen and what they cost; from the rollups unless it is one call's."""
+    """How many records were chosen, what they cost, on which days they lie.
+
+    From the rollups, unless it is one call's: those few are summed up themselves.
+    """
     rollups = choice.rollups()
     if rollups is None:
         sums = choice.qs.order_by().aggregate(records=Count("pk"), cost=Sum("final_cost"))
-    else:
-        sums = rollups.aggregate(records=Sum("records"), cost=Sum("final_cost"))
-    return {"records": sums["records"] or 0, "cost": sums["cost"] or ZERO}
+        return {**sums, "cost": sums["cost"] or ZERO, "first_day": None, "last_day": None}
+    sums = rollups.aggregate(
+        records=Sum("records"),
+        cost=Sum("final_cost"),
+        first_day=Min("usage_date"),
+        last_day=Max("usage_date"),
+    )
+    return {**sums, "records": sums["records"] or 0, "cost": sums["cost"] or ZERO}
 
 
 @require_GET
@@ -78,16 +86,16 @@ def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
     back = f"{reverse('usage:records', args=[workspace.pk])}?{request.GET.urlencode()}"
     if not choice.form.is_valid():
         return redirect(back)
-    count = _totals(choice)["records"]
-    if count > MOST_ROWS:
+    totals = _totals(choice)
+    if totals["records"] > MOST_ROWS:
         messages.error(
             request,
-            f"{count:,} records are more than the {MOST_ROWS:,} that fit into one file."
+            f"{totals['records']:,} records are more than the {MOST_ROWS:,} that fit into one file."
             " Choose fewer days, or one resource or provider at a time.",
         )
         return redirect(back)
     lines = csv_lines(
-        choice.qs.order_by("-occurred_at", "-pk"),
+        choice.within(totals["first_day"], totals["last_day"]).order_by("-occurred_at", "-pk"),
         currency=workspace.currency,
         timezone=workspace.zone,
     )

@@ -24,6 +24,14 @@
     window.addEventListener("pageshow", () => { delete form.dataset.sent; }, { once: true });
   });
 
+  // Paying happens in another tab: who comes back from there sees what has become of it.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("a[data-pays]")) return;
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") location.reload();
+    });
+  });
+
   // Choosing a period shows it at once; the button beside it is for who has no script.
   document.querySelectorAll("select[data-submit]").forEach((select) => {
     select.addEventListener("change", () => select.form.requestSubmit());
