@@ -50,8 +50,8 @@ def mirror(*, event_id: str) -> bool:
             _mirror_refund(event)
         else:
             event.invoke_webhook_handlers()
-    except _UNREADABLE:
-        log.warning("dj-stripe cannot mirror %s %s", event.type, event.id, exc_info=True)
+    except _UNREADABLE as error:
+        log.warning("dj-stripe cannot mirror %s %s: %r", event.type, event.id, error)
         return False
     return True
 
@@ -74,7 +74,7 @@ def _forget(event: Event) -> None:
     try:
         cache.delete(_flag(event))
     except RedisError:
-        log.warning("the cache is not there", exc_info=True)
+        log.warning("the cache is not there; %s is gathered a little longer", event.id)
 
 
 def _flag(event: Event) -> str:

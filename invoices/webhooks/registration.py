@@ -213,6 +213,6 @@ def _owner_account() -> Account | None:
         ValueError,
         AttributeError,
         DatabaseError,
-    ):
-        log.warning("dj-stripe cannot tell the account of the secret key", exc_info=True)
+    ) as error:
+        log.warning("dj-stripe cannot tell the account of the secret key: %r", error)
         return None
