@@ -90,7 +90,7 @@ class CallAdmin(UncountedAdmin):
         ("started_at", RangeDateTimeFilter),
     )
     search_fields = ("id",)
-    ordering = ("workspace", "-started_at", "-id")
+    ordering = ("workspace_id", "-started_at", "-id")
     list_select_related = ("workspace", "agent")
     fields = (
         ("workspace", "agent"),
@@ -129,7 +129,7 @@ class UsageRecordAdmin(UncountedAdmin):
     )
     search_fields = ("id",)
     search_help_text = "The whole id of a record or of a call"
-    ordering = ("workspace", "-occurred_at", "-id")
+    ordering = ("workspace_id", "-occurred_at", "-id")
     list_select_related = ("workspace",)
     fields = (
         ("workspace", "billing_period"),
@@ -199,7 +199,7 @@ class UsageRollupAdmin(UncountedAdmin):
         ("provider", ExactTextFilter),
         ("usage_date", RangeDateFilter),
     )
-    ordering = ("workspace", "-usage_date", "resource_type", "provider", "slot")
+    ordering = ("workspace_id", "-usage_date", "resource_type", "provider", "slot")
     list_select_related = ("workspace",)
     list_display_links = None
 
@@ -235,7 +235,7 @@ class CallRollupAdmin(UncountedAdmin):
         ("provider", ExactTextFilter),
         ("local_date", RangeDateFilter),
     )
-    ordering = ("workspace", "-local_date", "local_hour", "id")
+    ordering = ("workspace_id", "-local_date", "local_hour", "id")
     list_select_related = ("workspace",)
     list_display_links = None
 

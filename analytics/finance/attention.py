@@ -15,10 +15,15 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Matter:
-    title: str
+    one: str
+    many: str
     count: int
     url: str
     tone: str
+
+    @property
+    def title(self) -> str:
+        return self.one if self.count == 1 else self.many
 
 
 def parked_periods() -> QuerySet[BillingPeriod]:
@@ -60,33 +65,50 @@ def matters(*, now: dt.datetime) -> list[Matter]:
     emails = reverse("admin:billing_email_changelist")
     due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
     found = [
-        Matter("closes failed", parked_periods().count(), f"{periods}?stage=parked", "bad"),
-        Matter("periods due to close", due.count(), f"{periods}?stage=ended", "info"),
         Matter(
-            "pushes to Stripe parked",
-            stuck_pushes().count(),
-            f"{invoices}?push__status__exact=parked",
+            "close failed",
+            "closes failed",
+            parked_periods().count(),
+            f"{periods}?stage=parked",
             "bad",
         ),
         Matter(
+            "period due to close",
+            "periods due to close",
+            due.count(),
+            f"{periods}?stage=ended",
+            "info",
+        ),
+        Matter(
+            "push to Stripe parked",
+            "pushes to Stripe parked",
+            stuck_pushes().count(),
+            f"{invoices}?push=parked",
+            "bad",
+        ),
+        Matter(
+            "invoice overdue",
             "invoices overdue",
             overdue_invoices().count(),
             f"{invoices}?status__exact=overdue",
             "warn",
         ),
         Matter(
+            "difference from Stripe",
             "differences from Stripe",
             Difference.objects.filter(Difference.OPEN).count(),
             f"{differences}?resolved_at__isempty=1",
             "bad",
         ),
         Matter(
+            "action waiting for Stripe",
             "actions waiting for Stripe",
             InvoiceAction.objects.filter(status=InvoiceAction.Status.PENDING).count(),
             invoices,
             "info",
         ),
         Matter(
+            "e-mail not delivered",
             "e-mails not delivered",
             Email.objects.filter(status=Email.Status.FAILED).count(),
             f"{emails}?status__exact=failed",

@@ -78,7 +78,7 @@ def running_periods(now: dt.datetime) -> QuerySet[BillingPeriod]:
 
 
 def running_month(*, now: dt.datetime) -> list[RunningMonth]:
-    """One row for each currency, the largest revenue first. Two queries."""
+    """One row for each currency, that of most workspaces first. Two queries."""
     fee = TierPrice.objects.filter(
         tier=OuterRef("tier"), currency=OuterRef("workspace__currency")
     ).values("monthly_fee")
@@ -99,7 +99,7 @@ def running_month(*, now: dt.datetime) -> list[RunningMonth]:
     for currency, workspaces, fees in terms:
         price, cost = counted.get(currency, (ZERO, ZERO))
         months.append(RunningMonth(currency, workspaces, price, fees or ZERO, cost))
-    return sorted(months, key=lambda month: (-month.revenue, month.currency))
+    return sorted(months, key=lambda month: (-month.workspaces, month.currency))
 
 
 def margins(*, now: dt.datetime) -> Margins:

@@ -33,7 +33,8 @@ class BillingAdmin(ModelAdmin):
     the admin saves in one transaction.
     """
 
-    compressed_fields = True
+    # Labels above their fields: several share a line.
+    compressed_fields = False
     warn_unsaved_form = True
     show_full_result_count = False
     list_per_page = 50
@@ -106,6 +107,7 @@ class FrozenAdmin(BillingAdmin):
 class FrozenInlineMixin:
     """An inline that only shows."""
 
+    hide_title = True
     extra = 0
     max_num = 0
     can_delete = False
@@ -148,7 +150,11 @@ def amount(value: Decimal | None, currency: str) -> SafeString:
 
 def when(time: dt.datetime | None) -> str:
     """A time in UTC, to the minute."""
-    return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M}" if time else "–"
+    return unbroken(f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M}") if time else "–"
+
+
+def unbroken(text: str) -> SafeString:
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
 def labels(choices: Mapping[str, str]) -> dict[str, str]:

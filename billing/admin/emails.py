@@ -88,7 +88,7 @@ class EmailAdmin(FrozenAdmin):
 
     @display(description="Text")
     def body(self, email: Email) -> str:
-        return format_html('<pre class="whitespace-pre-wrap">{}</pre>', email.text)
+        return format_html('<div class="fin-text">{}</div>', email.text)
 
     @display(description="As shown")
     def preview(self, email: Email) -> str:
@@ -97,8 +97,7 @@ class EmailAdmin(FrozenAdmin):
         # Scripts, forms and links are all dead in a sandboxed frame.
         return format_html(
             '<iframe sandbox="" title="The e-mail as shown" srcdoc="{}"'
-            ' class="w-full h-[640px] rounded-default border border-base-200 bg-white'
-            ' dark:border-base-800"></iframe>',
+            ' class="fin-frame"></iframe>',
             email.html,
         )
 

@@ -16,6 +16,7 @@ from billing.admin.base import (
     FrozenInlineMixin,
     amount,
     labels,
+    unbroken,
     when,
 )
 from billing.models import BillingPeriod, LimitAlert
@@ -104,7 +105,7 @@ class BillingPeriodAdmin(FrozenAdmin):
 
     @display(description="Month", ordering="period_start")
     def month(self, period: BillingPeriod) -> str:
-        return period.label
+        return unbroken(period.label)
 
     @display(description="Status", ordering="status", label=labels(PERIOD_LABELS))
     def state(self, period: BillingPeriod) -> str:

@@ -14,10 +14,16 @@ from unfold.decorators import display
 from billing.admin.base import BillingAdmin
 from billing.formats import money
 from billing.models import PlatformSetting, SubscriptionTier, TierPrice, Workspace
-from billing.money import CURRENCIES, minor_unit
+from billing.money import CURRENCIES, from_minor, minor_unit, to_minor
 
 
 class TierPriceForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            fee, currency = self.instance.monthly_fee, self.instance.currency
+            self.initial["monthly_fee"] = from_minor(to_minor(fee, currency), currency)
+
     def clean_currency(self) -> str:
         currency = str(self.cleaned_data["currency"]).upper()
         if currency not in CURRENCIES:
@@ -50,6 +56,8 @@ class TierPriceInline(TabularInline):
     form = TierPriceForm
     formset = TierPriceFormSet
     extra = 0
+    hide_title = True
+    verbose_name_plural = "monthly fees"
     fields = ("currency", "monthly_fee")
 
 

@@ -92,7 +92,6 @@ class WorkspaceAdmin(BillingAdmin):
         (
             "Billing details",
             {
-                "classes": ("tab",),
                 "fields": (
                     ("billing_email", "billing_name", "tax_id"),
                     ("address_line1", "address_line2"),

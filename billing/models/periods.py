@@ -123,7 +123,7 @@ class BillingPeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.label} of {self.workspace_id}"
+        return f"{self.label} of {self.workspace}"
 
     @property
     def label(self) -> str:

@@ -17,7 +17,7 @@ from invoices.admin.actions import InvoiceActionsMixin
 from invoices.admin.inlines import ItemInline, MovementInline
 from invoices.admin.links import pdf_link, stripe_link
 from invoices.admin.timeline import history, push_of
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoicePush
 from invoices.pdf import invoice_filename, render_invoice
 
 INVOICE_LABELS = {
@@ -27,6 +27,19 @@ INVOICE_LABELS = {
     "Overdue": "danger",
     "Uncollectible": "warning",
 }
+
+
+class PushFilter(admin.SimpleListFilter):
+    """How far its way into Stripe has come."""
+
+    title = "push to Stripe"
+    parameter_name = "push"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(InvoicePush.Status.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> QuerySet[Invoice]:
+        return queryset.filter(push__status=self.value()) if self.value() else queryset
 
 
 @admin.register(Invoice)
@@ -45,7 +58,7 @@ class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
     )
     list_filter = (
         "status",
-        "push__status",
+        PushFilter,
         "collection_method",
         ("currency", ExactTextFilter),
         ("workspace", AutocompleteSelectFilter),

@@ -105,3 +105,20 @@ def test_customers_owners_do_not_get_in():
 
     assert response.status_code == 302
     assert "/admin/login/" in response["Location"]
+
+
+def test_a_list_of_records_is_read_along_the_index_and_never_counted():
+    acme = a_row_of_everything()
+    client = superuser()
+
+    [rows] = [
+        sql
+        for sql in queries_of(client, reverse("admin:usage_usagerecord_changelist"))
+        if 'FROM "usage_usagerecord"' in sql
+    ]
+
+    assert (
+        'ORDER BY "usage_usagerecord"."workspace_id" ASC, "usage_usagerecord"."occurred_at" DESC, '
+        '"usage_usagerecord"."id" DESC LIMIT' in rows
+    )
+    assert acme.name in client.get(reverse("admin:usage_usagerecord_changelist")).content.decode()

@@ -57,7 +57,7 @@ def test_the_running_month_is_summed_by_currency_and_never_across():
     spending("Globex", "20.25", "15.00")
     spending("Initech", "1000", "600", currency="JPY")
 
-    yen, dollars = figures.running_month(now=NOW)
+    dollars, yen = figures.running_month(now=NOW)
 
     assert (yen.currency, yen.revenue, yen.margin) == ("JPY", Decimal(8000), Decimal(400))
     assert (dollars.currency, dollars.workspaces) == ("USD", 2)
@@ -109,9 +109,9 @@ def test_troubles_are_counted_and_listed_with_their_reason():
     assert "Tier &#x27;starter&#x27; has no price in USD." in text
     assert "5810 is not 5811" in text
     assert [(m.count, m.title) for m in attention.matters(now=NOW)] == [
-        (1, "closes failed"),
-        (1, "pushes to Stripe parked"),
-        (1, "invoices overdue"),
+        (1, "close failed"),
+        (1, "push to Stripe parked"),
+        (1, "invoice overdue"),
     ]
     for matter in attention.matters(now=NOW):
         assert client.get(matter.url).status_code == 200
