@@ -90,6 +90,17 @@ class Parser(Generic[_E]):
             _check_syntax(line, f"Line {number} is not JSON")
         return self._one_by_one(lines)
 
+    def lines(self, lines: Sequence[bytes]) -> Sequence[_E | RecordError]:
+        """Records of a file, in which a line that is not JSON is refused by itself."""
+        joined = b"[" + b",".join(lines) + b"]"
+        try:
+            entries: Sequence[_E] = self._list.decode(joined)
+        except _UNREADABLE:
+            return self._one_by_one(lines)
+        if len(entries) != len(lines) or self._may_repeat_names(joined, entries):
+            return self._one_by_one(lines)
+        return entries
+
     def single(self, body: bytes) -> _E | RecordError:
         """One record; raises `MalformedJSON` for what is not JSON."""
         try:
