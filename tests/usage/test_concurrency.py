@@ -1,0 +1,167 @@
+"""Many writers at once, on real PostgreSQL with real threads."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+
+from billing.models import BillingPeriod, LimitAlert, PeriodCounter
+from billing.services.workspaces import update_billing_settings
+from tests.apikit import NOW, workspace
+from usage.models import UsageRecord
+from usage.services.ingest import Outcome, Recorded, check_entries, record
+from usage.services.ingest.combining import Combiner
+from usage.services.ingest.entries import Candidate
+from usage.services.ingest.parsing import usage_parser
+from usage.services.ledger import usage_differences
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CLIENTS = 8
+# Longer by hand, for what shows up once in a while.
+SECONDS = float(os.environ.get("CONCURRENCY_SECONDS", "3"))
+
+
+def candidates(uses: list[tuple[str, str]]) -> list[Candidate]:
+    """One minute at a dollar for each (workspace id, key)."""
+    lines = [
+        f'{{"idempotency_key":"{key}","workspace_id":"{owner}","resource_type":"call_minutes",'
+        f'"provider":"twilio","quantity":"1","unit_cost":"1"}}'.encode()
+        for owner, key in uses
+    ]
+    checked, errors = check_entries(usage_parser.lines(lines), now=NOW)
+    assert errors == []
+    return checked
+
+
+def at_once(work: Callable[[int], None], clients: int = CLIENTS) -> None:
+    """Run `work(number)` in as many threads, started together; raises the first failure."""
+    barrier = threading.Barrier(clients)
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            work(number)
+        except BaseException as failure:  # noqa: BLE001 - raised below, in the test's thread
+            failures.append(failure)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if failures:
+        raise failures[0]
+
+
+def test_clients_that_send_the_same_keys_count_each_once():
+    owners = [str(workspace(name).pk) for name in ("acme", "globex")]
+    uses = [(owners[number % 2], f"k{number}") for number in range(200)]
+    results: list[Recorded] = []
+
+    def send(number: int) -> None:
+        mine = uses[:]
+        random.Random(number).shuffle(mine)
+        results.append(record(candidates(mine), now=NOW))
+
+    at_once(send)
+
+    assert sum(result.accepted for result in results) == 200
+    assert sum(result.duplicates for result in results) == 200 * (CLIENTS - 1)
+    assert PeriodCounter.objects.aggregate(n=Sum("records"))["n"] == 200
+    assert usage_differences() == []
+
+
+def test_clients_that_open_the_same_period_get_one():
+    acme = str(workspace("acme").pk)
+
+    at_once(lambda number: record(candidates([(acme, f"k{number}")]), now=NOW) and None)
+
+    assert BillingPeriod.objects.count() == 1
+    assert UsageRecord.objects.count() == CLIENTS
+
+
+def test_writers_of_the_same_workspaces_in_random_order_never_deadlock():
+    owners = [str(workspace(f"w{number}").pk) for number in range(50)]
+    sent = [0] * CLIENTS
+    until = time.monotonic() + SECONDS
+
+    def send(number: int) -> None:
+        rng = random.Random(number)
+        while time.monotonic() < until:
+            uses = [
+                (owner, f"{number}:{sent[number]}:{place}")
+                for place, owner in enumerate(rng.choices(owners, k=60))
+            ]
+            assert record(candidates(uses), now=NOW).accepted == 60
+            sent[number] += 60
+
+    at_once(send)
+
+    assert UsageRecord.objects.count() == sum(sent) > 0
+    assert usage_differences() == []
+
+
+def test_a_limit_crossed_by_two_batches_together_is_noticed():
+    acme = workspace("acme")
+    update_billing_settings(
+        workspace_id=acme.pk, changes={"usage_limit_monthly": Decimal(96)}, now=NOW
+    )
+
+    def send(number: int) -> None:
+        uses = [(str(acme.pk), f"{number}:{place}") for place in range(10)]
+        record(candidates(uses), now=NOW)
+
+    # Eight batches of ten uses at 1.20 each: together they reach the limit to the cent.
+    at_once(send)
+
+    assert sorted(LimitAlert.objects.values_list("kind", flat=True)) == ["limit", "threshold"]
+
+
+def test_single_records_that_come_together_are_each_answered_their_own():
+    acme = str(workspace("acme").pk)
+    combiner = Combiner()
+    answers: dict[str, list[Outcome]] = {}
+    lock = threading.Lock()
+
+    def send(number: int) -> None:
+        for place in range(20):
+            # Every key is sent by two clients.
+            key = f"{number // 2}:{place}"
+            outcome, stored = combiner.record(candidates([(acme, key)])[0])
+            assert stored.idempotency_key == key
+            with lock:
+                answers.setdefault(key, []).append(outcome)
+
+    at_once(send)
+
+    assert len(answers) == 20 * CLIENTS // 2
+    for outcomes in answers.values():
+        assert sorted(outcome.value for outcome in outcomes) == ["accepted", "duplicate"]
+    assert usage_differences() == []
+
+
+def test_a_round_that_fails_fails_for_all_its_records_and_the_next_goes_on():
+    calls: list[int] = []
+
+    def broken_once(batch, *, now):
+        calls.append(len(batch))
+        if len(calls) == 1:
+            raise ConnectionError("the database is away")
+        return record(batch, now=now)
+
+    acme = str(workspace("acme").pk)
+    combiner = Combiner(write=broken_once)
+
+    with pytest.raises(ConnectionError):
+        combiner.record(candidates([(acme, "a")])[0])
+    outcome, _ = combiner.record(candidates([(acme, "a")])[0])
+    assert outcome is Outcome.ACCEPTED

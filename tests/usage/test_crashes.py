@@ -1,0 +1,223 @@
+"""kill -9 of the web server and of PostgreSQL while batches are written; then all is sent again."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from config.embedded import postgres
+
+ROOT = Path(__file__).parents[2]
+BATCHES_PER_CLIENT = 30
+BATCH = 100
+CLIENTS = 4
+
+
+class System:
+    """A server of its own, with its own database, in a directory of its own."""
+
+    def __init__(self, local_dir: Path) -> None:
+        self.local_dir = local_dir
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")},
+            "LOCAL_DIR": str(local_dir),
+            "LOG_LEVEL": "ERROR",
+            "API_USAGE_THROTTLE_PER_MINUTE": "1000000",
+        }
+        self.database = postgres.ensure_running(local_dir)
+        self.manage("migrate", "--verbosity=0")
+        self.manage("ensure_builtins")
+        self.key = self.manage(
+            "create_service_key", "Crash", "--scope=usage:write", "--scope=workspaces:write"
+        ).splitlines()[-1]
+        self.port = 0
+        self.web: subprocess.Popen[bytes] | None = None
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def start_web(self) -> None:
+        # The same port each time, so that clients find the next server.
+        bind = f"127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", f"--bind={bind}"]
+        command += ["--config=python:config.gunicorn", "--workers=2", "--threads=4"]
+        command += ["--no-control-socket", "--log-level=error"]
+        self.web = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not self.port:
+            self.port = next(
+                (each.laddr.port for each in self._listening()),
+                0,
+            )
+            time.sleep(0.05)
+        while self.post("/api/v1/usage/batch/", b"{")[0] != 400:
+            time.sleep(0.1)
+
+    def _listening(self) -> list:
+        assert self.web is not None
+        assert self.web.poll() is None
+        connections = psutil.Process(self.web.pid).net_connections(kind="tcp4")
+        return [each for each in connections if each.status == psutil.CONN_LISTEN]
+
+    def kill_web(self) -> None:
+        assert self.web is not None
+        family = [psutil.Process(self.web.pid)]
+        family += family[0].children(recursive=True)
+        for process in family:
+            process.send_signal(signal.SIGKILL)
+        self.web.wait()
+        psutil.wait_procs(family, timeout=10)
+
+    def kill_database(self) -> None:
+        pid = int((self.local_dir / "pg" / "postmaster.pid").read_text().split()[0])
+        postmaster = psutil.Process(pid)
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for process in family:
+            process.send_signal(signal.SIGKILL)
+
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body; (0, b"") when no answer came."""
+        headers = {
+            "Host": "localhost",
+            "Authorization": f"Bearer {self.key}",
+            "Content-Type": "application/json",
+        }
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            client.request("POST", path, body, headers)
+            answer = client.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            return 0, b""
+        finally:
+            client.close()
+
+    def stop(self) -> None:
+        if self.web is not None and self.web.poll() is None:
+            self.kill_web()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    made = System(tmp_path_factory.mktemp("crash"))
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("victim", ["web", "database"])
+def test_every_acknowledged_record_is_there_once_after_a_kill(system, victim):
+    system.start_web()
+    owner = json.loads(
+        system.post(
+            "/api/v1/workspaces/",
+            json.dumps(
+                {
+                    "name": victim,
+                    "owner_email": "owner@acme.test",
+                    "tier": "starter",
+                    "currency": "USD",
+                    "timezone": "Europe/Berlin",
+                }
+            ).encode(),
+        )[1]
+    )["id"]
+    batches = {
+        (client, number): body_of(owner, client, number)
+        for client in range(CLIENTS)
+        for number in range(BATCHES_PER_CLIENT)
+    }
+    acknowledged: set[tuple[int, int]] = set()
+
+    def send(client: int) -> None:
+        for number in range(BATCHES_PER_CLIENT):
+            status, answer = system.post("/api/v1/usage/batch/", batches[client, number])
+            if status == 200:
+                account = json.loads(answer)
+                assert account["rejected"] == 0
+                acknowledged.add((client, number))
+
+    threads = [threading.Thread(target=send, args=(client,)) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    while len(acknowledged) < CLIENTS * BATCHES_PER_CLIENT // 4:
+        time.sleep(0.005)
+    system.kill_web() if victim == "web" else system.kill_database()
+    for thread in threads:
+        thread.join(60)
+    lost = batches.keys() - acknowledged
+    assert lost, "the kill came too late to interrupt anything"
+
+    if victim == "web":
+        system.start_web()
+    before = recorded(system, owner)
+    assert before >= len(acknowledged) * BATCH
+    for body in batches.values():
+        status, answer = answer_of(system, body)
+        assert (status, json.loads(answer)["rejected"]) == (200, 0)
+
+    assert recorded(system, owner) == CLIENTS * BATCHES_PER_CLIENT * BATCH
+    assert system.manage("check_ledger") == "everything agrees"
+    system.kill_web()
+
+
+def body_of(owner: str, client: int, number: int) -> bytes:
+    return json.dumps(
+        {
+            "records": [
+                {
+                    "idempotency_key": f"{client}:{number}:{place}",
+                    "workspace_id": owner,
+                    "resource_type": "call_minutes",
+                    "provider": "twilio",
+                    "quantity": "1.5",
+                    "unit_cost": "0.0125",
+                }
+                for place in range(BATCH)
+            ]
+        }
+    ).encode()
+
+
+def answer_of(system: System, body: bytes) -> tuple[int, bytes]:
+    """Tried again until the server has its database back."""
+    for _ in range(100):
+        status, answer = system.post("/api/v1/usage/batch/", body)
+        if status == 200:
+            return status, answer
+        time.sleep(0.1)
+    return status, answer
+
+
+def recorded(system: System, owner: str) -> int:
+    for _ in range(200):
+        try:
+            with psycopg.connect(system.database) as connection:
+                query = "SELECT count(*) FROM usage_usagerecord WHERE workspace_id = %s"
+                found = connection.execute(query, [owner]).fetchone()
+                return found[0] if found else 0
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+    raise AssertionError("the database did not come back")
