@@ -1,5 +1,5 @@
 """The pages of invoices for staff."""
 
-from invoices.admin import invoices, periods, reconciliation
+from invoices.admin import invoices, periods, reconciliation, workspaces
 
-__all__ = ["invoices", "periods", "reconciliation"]
+__all__ = ["invoices", "periods", "reconciliation", "workspaces"]

@@ -13,6 +13,8 @@ from adminkit import (
     superuser,
     viewer,
 )
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -457,3 +459,12 @@ def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]
         "memberships-0-role": member.role,
     }
     return {**form, **changes}
+
+
+def test_the_builtins_come_with_the_finance_group():
+    call_command("ensure_builtins")
+
+    group = Group.objects.get(name="finance")
+    codenames = set(group.permissions.values_list("codename", flat=True))
+    assert {"view_usagerecord", "change_invoice", "change_billingperiod"} <= codenames
+    assert not {"change_user", "add_user", "change_group", "delete_workspace"} & codenames

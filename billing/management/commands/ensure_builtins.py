@@ -3,10 +3,12 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from billing.services.builtins import ensure_builtins
+from billing.services.staff import ensure_finance_group
 
 
 class Command(BaseCommand):
-    help = "Create the built-in tiers, prices and platform settings that are missing."
+    help = "Create the built-in tiers, prices, settings and the finance group where missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_builtins()
+        ensure_finance_group()
