@@ -1,6 +1,7 @@
-"""What an issued invoice sets off: its e-mail, once the close has committed."""
+"""What issued invoices set off: their e-mails, once the close has committed."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +9,13 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from billing.tasks import enqueue
-from invoices.signals import invoice_issued
-from invoices.tasks import mail_issued_invoice
+from invoices.signals import invoices_issued
+from invoices.tasks import mail_issued_invoices
 
 
-@receiver(invoice_issued, dispatch_uid="mail issued invoice")
-def mail_when_issued(sender: Any, *, invoice_id: UUID, now: dt.datetime, **kwargs: Any) -> None:
-    transaction.on_commit(lambda: enqueue(mail_issued_invoice, str(invoice_id)))
+@receiver(invoices_issued, dispatch_uid="mail issued invoices")
+def mail_when_issued(
+    sender: Any, *, invoice_ids: Sequence[UUID], now: dt.datetime, **kwargs: Any
+) -> None:
+    ids = [str(pk) for pk in invoice_ids]
+    transaction.on_commit(lambda: enqueue(mail_issued_invoices, ids))

@@ -1,5 +1,6 @@
-"""What follows an invoice's life; sent inside the transaction, with `invoice_id` and `now`."""
+"""What follows an invoice's life; sent inside the transaction, with `invoice_ids` and `now`."""
 
 from django.dispatch import Signal
 
-invoice_issued = Signal()
+# Many at once: a month end issues hundreds in one transaction.
+invoices_issued = Signal()

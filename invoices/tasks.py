@@ -1,6 +1,5 @@
 """Background work of invoices: each task loads by id and calls one service."""
 
-import logging
 from uuid import UUID
 
 from celery import shared_task
@@ -9,19 +8,33 @@ from django.utils import timezone as clock
 from billing.tasks import enqueue
 from invoices.services import closing, customers, mailing, push
 
-log = logging.getLogger(__name__)
-
 
 @shared_task(name="invoices.finalize_due_periods")
 def finalize_due_periods(retry_parked: bool = False) -> None:
-    summary = closing.finalize_due_periods(now=clock.now(), retry_parked=retry_parked)
-    for failure in summary.failed:
-        log.error("period %s could not be finalized: %s", failure.period_id, failure.reason)
+    """Share what is due out among the workers; a chunk that is lost is due in the next hour too."""
+    for chunk in closing.due_workspaces(now=clock.now(), retry_parked=retry_parked):
+        enqueue(close_workspaces, [str(workspace_id) for workspace_id in chunk], retry_parked)
+
+
+@shared_task(name="invoices.close_workspaces")
+def close_workspaces(workspace_ids: list[str], retry_parked: bool = False) -> None:
+    closing.close_workspaces(
+        workspace_ids=[UUID(workspace_id) for workspace_id in workspace_ids],
+        now=clock.now(),
+        retry_parked=retry_parked,
+    )
 
 
 @shared_task(name="invoices.mail_issued_invoice")
 def mail_issued_invoice(invoice_id: str) -> None:
     mailing.mail_issued_invoice(invoice_id=UUID(invoice_id), now=clock.now())
+
+
+@shared_task(name="invoices.mail_issued_invoices")
+def mail_issued_invoices(invoice_ids: list[str]) -> None:
+    # One message from the close for many invoices; from here on each by itself.
+    for invoice_id in invoice_ids:
+        enqueue(mail_issued_invoice, invoice_id)
 
 
 @shared_task(name="invoices.mail_unmailed_invoices")
@@ -34,6 +47,12 @@ def mail_unmailed_invoices() -> None:
 @shared_task(name="invoices.push_invoice")
 def push_invoice(invoice_id: str) -> None:
     push.push_invoice(invoice_id=UUID(invoice_id), now=clock.now())
+
+
+@shared_task(name="invoices.push_invoices")
+def push_invoices(invoice_ids: list[str]) -> None:
+    for invoice_id in invoice_ids:
+        enqueue(push_invoice, invoice_id)
 
 
 @shared_task(name="invoices.sweep_pushes")

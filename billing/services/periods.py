@@ -1,14 +1,14 @@
 """Opening billing periods: the calendar months of each workspace, without gaps or overlaps."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from billing import months
-from billing.models import COUNTER_SLOTS, BillingPeriod, PeriodCounter, Workspace
+from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
 from billing.signals import admission_changed
 
 
@@ -44,16 +44,18 @@ def open_period(*, workspace_id: UUID, at: dt.datetime, now: dt.datetime) -> Bil
         return period
 
 
-def insert_periods(periods: list[BillingPeriod]) -> None:
-    """Write new periods with all of their counter slots, a few statements for any number."""
+def insert_periods(periods: Sequence[BillingPeriod]) -> None:
+    """Write new periods with all of their counter slots, two statements for any number."""
     BillingPeriod.objects.bulk_create(periods)
-    PeriodCounter.objects.bulk_create(
-        [
-            PeriodCounter(period=period, slot=slot)
-            for period in periods
-            for slot in range(COUNTER_SLOTS)
-        ]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_COUNTERS, [[period.pk for period in periods], COUNTER_SLOTS - 1])
+
+
+_INSERT_COUNTERS = """
+INSERT INTO billing_periodcounter (period_id, slot, is_open, records, total_cost, final_cost)
+SELECT period_id, slot, true, 0, 0, 0
+  FROM unnest(%s::uuid[]) AS period_id, generate_series(0, %s) AS slot
+"""
 
 
 def period_at(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:

@@ -9,7 +9,7 @@ from invoice_papers import NOVEMBER_2, acme_invoice
 from billing.models import Email
 from invoices.services.mailing import mail_issued_invoice, unmailed_invoices
 from invoices.services.settle import mark_overdue
-from invoices.signals import invoice_issued
+from invoices.signals import invoices_issued
 from invoices.tasks import mail_unmailed_invoices
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ def test_issuing_starts_the_task_after_the_commit(django_capture_on_commit_callb
     invoice = acme_invoice()
 
     with django_capture_on_commit_callbacks() as callbacks:
-        invoice_issued.send(type(invoice), invoice_id=invoice.pk, now=NOVEMBER_2)
+        invoices_issued.send(type(invoice), invoice_ids=[invoice.pk], now=NOVEMBER_2)
 
     assert len(callbacks) == 1
     assert not Email.objects.exists()

@@ -1,27 +1,36 @@
 """The month end: periods that have ended are closed, summed and invoiced.
 
 lines      what an invoice says, from the period's rollups (pure)
+sums       what each period comes to, and the proof that its counters and rollups agree
 numbering  gapless invoice numbers
+issue      invoices and their items
+advance    totals frozen, the next month opened, agents back
 chunk      one transaction that closes some periods, set by set
+parking    the same for periods of which some cannot be closed
 finalize   the doors' functions: one period, or all that are due
 """
 
 from invoices.services.closing.finalize import (
-    CloseFailure,
-    CloseSummary,
     PeriodNotCurrent,
     PeriodNotEnded,
+    close_workspaces,
     due_periods,
+    due_workspaces,
     finalize_due_periods,
     finalize_period,
 )
+from invoices.services.closing.parking import CloseFailure, CloseSummary
+from invoices.services.closing.sums import CannotClose
 
 __all__ = [
+    "CannotClose",
     "CloseFailure",
     "CloseSummary",
     "PeriodNotCurrent",
     "PeriodNotEnded",
+    "close_workspaces",
     "due_periods",
+    "due_workspaces",
     "finalize_due_periods",
     "finalize_period",
 ]

@@ -1,20 +1,17 @@
 """Finalizing one period on request, or all that are due."""
 
 import datetime as dt
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
-from billing.errors import BillingError, Conflict, NotFound
+from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod
 from invoices.services.closing.chunk import close_chunk
+from invoices.services.closing.parking import CloseSummary, close_or_park
 
-log = logging.getLogger(__name__)
 # Large enough to share each statement's cost, small enough to hold locks for a moment only.
 CHUNK = 200
 
@@ -25,20 +22,6 @@ class PeriodNotCurrent(Conflict):
 
 class PeriodNotEnded(Conflict):
     code = "period_not_ended"
-
-
-@dataclass(frozen=True, slots=True)
-class CloseFailure:
-    period_id: UUID
-    workspace_id: UUID
-    reason: str
-
-
-@dataclass(slots=True)
-class CloseSummary:
-    finalized: int = 0
-    invoiced: int = 0
-    failed: list[CloseFailure] = field(default_factory=list)
 
 
 def finalize_period(*, period_id: UUID, now: dt.datetime, force: bool = False) -> BillingPeriod:
@@ -52,7 +35,7 @@ def finalize_period(*, period_id: UUID, now: dt.datetime, force: bool = False) -
         raise NotFound(f"There is no billing period {period_id}.")
     if period.is_current and period.period_end > now and not force:
         raise PeriodNotEnded(f"The period ends at {period.period_end.isoformat()}.")
-    closed = close_chunk(period_ids=[period_id], now=now)[0] if period.is_current else []
+    closed = close_chunk(period_ids=[period_id], now=now).periods if period.is_current else []
     if not closed:
         # Finalized before, or by someone else while this one waited for the lock.
         raise PeriodNotCurrent(f"Billing period {period_id} is already finalized.")
@@ -65,6 +48,49 @@ def due_periods(*, now: dt.datetime) -> Q:
     return Q(status=BillingPeriod.Status.CURRENT, period_end__lte=now - grace)
 
 
+def due_workspaces(*, now: dt.datetime, retry_parked: bool = False) -> Iterator[list[UUID]]:
+    """The workspaces with something to close, in chunks, the longest overdue first.
+
+    By workspace, not by period: months of one workspace follow each other, and closing one opens
+    the next, which may be due as well.
+    """
+    due = _due(now, retry_parked=retry_parked)
+    yield from _chunks(_workspaces(due))
+
+
+def close_workspaces(
+    *,
+    workspace_ids: Sequence[UUID],
+    now: dt.datetime,
+    retry_parked: bool = False,
+    wait: bool = True,
+) -> CloseSummary:
+    """Close all that is due of some workspaces.
+
+    A period that cannot be closed is parked with its reason and the others go on; parked ones are
+    left alone without `retry_parked`. Killed at any point, run again, or run twice at once, every
+    period is closed once. Without `wait`, workspaces that someone else works on are left to them.
+    """
+    summary = CloseSummary()
+    due = _due(now, retry_parked=retry_parked).filter(workspace__in=workspace_ids)
+    skip_locked = True
+    while True:
+        period_ids = list(
+            due.exclude(pk__in=[failure.period_id for failure in summary.failed])
+            .order_by("workspace_id", "period_start")
+            .values_list("pk", flat=True)
+        )
+        if not period_ids:
+            return summary
+        before = summary.done
+        close_or_park(period_ids, now=now, summary=summary, skip_locked=skip_locked)
+        moved = summary.done > before
+        if not moved and not wait:
+            return summary
+        # Others hold all that is left: queue for it, which ends with it closed by them or by us.
+        skip_locked = moved
+
+
 def finalize_due_periods(
     *,
     now: dt.datetime,
@@ -74,68 +100,40 @@ def finalize_due_periods(
 ) -> CloseSummary:
     """Close everything that is due, chunk by chunk, each in a transaction of its own.
 
-    A period that cannot be closed is parked with its reason and the others go on; parked ones are
-    left alone without `retry_parked`. Killed at any point, run again, or run twice at once, every
-    period is closed once. `progress` is called with (periods done, periods known to be due).
+    As `close_workspaces`, for all of them. Two of these at once share the work: each passes over
+    what the other has locked, and looks again at the end. `progress` is called with (periods done,
+    periods known to be due).
     """
     summary = CloseSummary()
-    due = BillingPeriod.objects.filter(due_periods(now=now))
+    due = _due(now, retry_parked=retry_parked)
     if workspace_id is not None:
         due = due.filter(workspace_id=workspace_id)
-    if not retry_parked:
-        due = due.filter(close_failed_at__isnull=True)
     known = due.count()
-    patient = False
-    while chunk := _next_chunk(due, summary):
-        before = _done(summary)
-        _close_or_park(chunk, now, summary, skip_locked=not patient)
-        # Nothing moved: others hold all that is left. Wait for them once, then look again.
-        if _done(summary) == before and patient and chunk == _next_chunk(due, summary):
-            break
-        patient = _done(summary) == before
-        if progress is not None:
-            # A close opens the next month, which may have ended too.
-            known = max(known, _done(summary))
-            progress(_done(summary), known)
+    for wait in (False, True):
+        left = due.exclude(pk__in=[failure.period_id for failure in summary.failed])
+        for chunk in _chunks(_workspaces(left)):
+            summary.add(
+                close_workspaces(workspace_ids=chunk, now=now, retry_parked=retry_parked, wait=wait)
+            )
+            if progress is not None:
+                # A close opens the next month, which may have ended too.
+                known = max(known, summary.done)
+                progress(summary.done, known)
     return summary
 
 
-def _done(summary: CloseSummary) -> int:
-    return summary.finalized + len(summary.failed)
+def _due(now: dt.datetime, *, retry_parked: bool) -> QuerySet[BillingPeriod]:
+    due = BillingPeriod.objects.filter(due_periods(now=now))
+    return due if retry_parked else due.filter(close_failed_at__isnull=True)
 
 
-def _next_chunk(due: QuerySet[BillingPeriod], summary: CloseSummary) -> list[UUID]:
-    failed = [failure.period_id for failure in summary.failed]
+def _workspaces(due: QuerySet[BillingPeriod]) -> list[UUID]:
+    by_workspace = due.order_by().values("workspace_id").annotate(first_end=Min("period_end"))
     return list(
-        due.exclude(pk__in=failed).order_by("period_end", "pk").values_list("pk", flat=True)[:CHUNK]
+        by_workspace.order_by("first_end", "workspace_id").values_list("workspace_id", flat=True)
     )
 
 
-def _close_or_park(
-    period_ids: list[UUID], now: dt.datetime, summary: CloseSummary, *, skip_locked: bool
-) -> None:
-    """Close the chunk; when something in it fails, each period by itself, parking the culprits."""
-    try:
-        periods, invoices = close_chunk(period_ids=period_ids, now=now, skip_locked=skip_locked)
-    except InterfaceError:
-        raise  # the connection is gone: no period is to blame, the next run goes on
-    except Exception as error:
-        # Whatever it is, it must not keep the other workspaces from their invoices.
-        if len(period_ids) > 1:
-            for period_id in period_ids:
-                _close_or_park([period_id], now, summary, skip_locked=skip_locked)
-            return
-        log.exception("period %s could not be closed", period_ids[0])
-        summary.failed.append(_park(period_ids[0], error, now))
-        return
-    summary.finalized += len(periods)
-    summary.invoiced += len(invoices)
-
-
-def _park(period_id: UUID, error: Exception, now: dt.datetime) -> CloseFailure:
-    reason = error.detail if isinstance(error, BillingError) else f"{type(error).__name__}: {error}"
-    period = BillingPeriod.objects.get(pk=period_id)
-    period.close_error = reason
-    period.close_failed_at = now
-    period.save(update_fields=["close_error", "close_failed_at"])
-    return CloseFailure(period_id, period.workspace_id, reason)
+def _chunks(workspace_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
+    for start in range(0, len(workspace_ids), CHUNK):
+        yield list(workspace_ids[start : start + CHUNK])

@@ -1,0 +1,92 @@
+"""What closing does to the periods themselves: totals frozen, the next month open."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import connection
+
+from billing import months
+from billing.models import BillingPeriod, Workspace
+from billing.services.periods import insert_periods
+from invoices.services.closing.sums import Closing
+from usage.models import VoiceAgent
+from usage.services.agents import align_agents
+
+_FREEZE = """
+UPDATE billing_billingperiod AS period
+   SET subtotal = closing.subtotal, subscription_fee = closing.fee,
+       credit_brought_forward = closing.credit, total_amount = closing.total,
+       status = 'finalized', finalized_at = %s, close_error = '', close_failed_at = NULL
+  FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
+    AS closing (id, subtotal, fee, credit, total)
+ WHERE period.id = closing.id
+"""
+
+
+def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
+    """The totals into the rows, and into the objects, of periods that are locked."""
+    for closing in closings:
+        period = closing.period
+        period.subtotal = closing.subtotal
+        period.subscription_fee = closing.fee
+        period.credit_brought_forward = closing.credit
+        period.total_amount = closing.total
+        period.status = BillingPeriod.Status.FINALIZED
+        period.finalized_at = now
+        period.close_error = ""
+        period.close_failed_at = None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FREEZE,
+            [
+                now,
+                [closing.period.pk for closing in closings],
+                [closing.subtotal for closing in closings],
+                [closing.fee for closing in closings],
+                [closing.credit for closing in closings],
+                [closing.total for closing in closings],
+            ],
+        )
+
+
+def open_next(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[BillingPeriod]:
+    """The month that follows each closed one, unless it is there or the workspace is closed."""
+    followed = set(
+        BillingPeriod.objects.filter(
+            workspace__in={period.workspace_id for period in periods},
+            period_start__in={period.period_end for period in periods},
+        ).values_list("workspace_id", "period_start")
+    )
+    new = []
+    for period in periods:
+        workspace = period.workspace
+        if workspace.status == Workspace.Status.CLOSED:
+            continue
+        if (workspace.pk, period.period_end) in followed:
+            continue
+        new.append(
+            BillingPeriod(
+                workspace=workspace,
+                tier_id=workspace.tier_id,
+                period_start=period.period_end,
+                period_end=months.month_of(period.period_end, workspace.zone).end,
+                created_at=now,
+            )
+        )
+    insert_periods(new)
+    return new
+
+
+def bring_agents_back(opened: Sequence[BillingPeriod], now: dt.datetime) -> None:
+    """A new period starts with nothing spent: agents that the limit paused may go on."""
+    paused = (
+        VoiceAgent.objects.filter(
+            workspace__in={period.workspace_id for period in opened},
+            paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT,
+        )
+        .order_by("workspace_id")
+        .values_list("workspace_id", flat=True)
+        .distinct()
+    )
+    for workspace_id in paused:
+        align_agents(workspace_id=workspace_id, now=now)

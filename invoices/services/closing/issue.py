@@ -1,0 +1,98 @@
+"""Writing the invoices of closed periods, with their items and numbers."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.conf import settings
+
+from billing import months
+from billing.models import Workspace
+from billing.money import from_minor
+from invoices.models import Invoice, InvoiceItem
+from invoices.services.closing.lines import amounts_minor
+from invoices.services.closing.numbering import take_numbers
+from invoices.services.closing.sums import Closing
+
+
+def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoice]:
+    """An invoice for every period with something to pay; a period without gets none."""
+    billed = [closing for closing in closings if closing.amount_minor > 0]
+    invoices = [_invoice(closing, now) for closing in billed]
+    # Foreign keys are checked at the commit: the items, most of the work, come before the numbers,
+    # which other closes wait for.
+    InvoiceItem.objects.bulk_create(
+        [
+            item
+            for closing, invoice in zip(billed, invoices, strict=True)
+            for item in _items(closing, invoice)
+        ]
+    )
+    numbers = take_numbers(
+        issuer=settings.INVOICE_ISSUER, year=now.astimezone(dt.UTC).year, count=len(invoices)
+    )
+    for invoice, number in zip(invoices, numbers, strict=True):
+        invoice.number = number
+    Invoice.objects.bulk_create(invoices)
+    return invoices
+
+
+def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
+    workspace = closing.period.workspace
+    terms = workspace.billing_settings
+    issued_on = months.local_date(now, workspace.zone)
+    return Invoice(
+        workspace=workspace,
+        billing_period=closing.period,
+        currency=workspace.currency,
+        amount=from_minor(closing.amount_minor, workspace.currency),
+        exact_amount=closing.total,
+        collection_method=terms.collection_method,
+        payment_terms_days=terms.payment_terms_days,
+        issued_at=now,
+        due_date=issued_on + dt.timedelta(days=terms.payment_terms_days),
+        bill_to_name=workspace.billing_name or workspace.name,
+        bill_to_email=workspace.billing_email,
+        bill_to_address=_address(workspace),
+        bill_to_tax_id=workspace.tax_id,
+        created_at=now,
+    )
+
+
+def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:
+    return [
+        InvoiceItem(
+            invoice=invoice,
+            position=position,
+            kind=line.kind,
+            description=line.description,
+            resource_type=line.resource_type,
+            usage_month=line.usage_month,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            exact_amount=line.exact_amount,
+            amount=from_minor(minor, invoice.currency),
+        )
+        for position, (line, minor) in enumerate(
+            zip(closing.lines, amounts_minor(closing.lines, invoice.currency), strict=True),
+            start=1,
+        )
+    ]
+
+
+def _address(workspace: Workspace) -> str:
+    city = " ".join(
+        part
+        for part in (
+            workspace.address_postal_code,
+            workspace.address_city,
+            workspace.address_state,
+        )
+        if part
+    )
+    parts = (
+        workspace.address_line1,
+        workspace.address_line2,
+        city,
+        workspace.address_country,
+    )
+    return "\n".join(part for part in parts if part)

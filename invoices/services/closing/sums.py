@@ -1,0 +1,174 @@
+"""What closed periods come to: usage from rollups, fee, credit, and the proof that nothing lacks.
+
+A fixed number of statements for any number of periods. Nothing here reads a usage record: what a
+period costs to close does not depend on how many it holds.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, Sum
+
+from billing import months
+from billing.errors import BillingError
+from billing.models import BillingPeriod, TierPrice
+from billing.money import EXACT, ZERO, to_minor
+from invoices.services.closing.lines import Line, UsageSum, build_lines
+
+
+class CannotClose(BillingError):
+    """A period that cannot be closed as things are; its message says what to mend."""
+
+    status = 409
+    code = "cannot_close"
+
+
+class Counted(NamedTuple):
+    """What a period's counters say when they are shut."""
+
+    records: int
+    final_cost: Decimal
+
+
+@dataclass(slots=True)
+class Closing:
+    """A period on its way: what it is billed. Amounts are exact; `amount_minor` is rounded."""
+
+    period: BillingPeriod
+    fee: Decimal
+    credit: Decimal
+    subtotal: Decimal
+    total: Decimal
+    amount_minor: int
+    lines: list[Line]
+
+
+# Usage of another month than the period's own is late. `first` and `until` are local dates.
+#
+# Plan: for each period one range scan of the rollups' unique index, then one hash aggregate.
+_SUMS = """
+SELECT rollup.billing_period_id, rollup.resource_type,
+       CASE WHEN rollup.usage_date >= bounds.first AND rollup.usage_date < bounds.until THEN NULL
+            ELSE date_trunc('month', rollup.usage_date)::date END AS late_month,
+       sum(rollup.records)::bigint, sum(rollup.quantity), sum(rollup.final_cost)
+  FROM unnest(%s::uuid[], %s::date[], %s::date[]) AS bounds (period_id, first, until)
+  JOIN usage_usagerollup AS rollup ON rollup.billing_period_id = bounds.period_id
+ GROUP BY 1, 2, 3
+"""
+
+
+def usage_sums(periods: Sequence[BillingPeriod]) -> dict[UUID, list[UsageSum]]:
+    """Sums of each period's rollups by resource type and, for late usage, its month."""
+    sums: dict[UUID, list[UsageSum]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SUMS,
+            [
+                [period.pk for period in periods],
+                [_local_date(period, period.period_start) for period in periods],
+                [_local_date(period, period.period_end) for period in periods],
+            ],
+        )
+        for period_id, *values in cursor:
+            sums[period_id].append(UsageSum(*values))
+    return sums
+
+
+def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) -> list[Closing]:
+    """What each period is billed; `periods` in the order in which a workspace's months follow.
+
+    Raises `CannotClose` for a period whose rollups and counters disagree, or whose tier has no
+    price in the workspace's currency.
+    """
+    usage = usage_sums(periods)
+    fees = {
+        (price.tier_id, price.currency): price.monthly_fee
+        for price in TierPrice.objects.filter(tier__in={period.tier_id for period in periods})
+    }
+    credits = _outstanding_credits(periods)
+    closings = []
+    # Sums may be longer than the 28 digits that arithmetic keeps by default.
+    with localcontext(EXACT):
+        for period in periods:
+            workspace_id = period.workspace_id
+            closing = _closing(
+                period,
+                usage.get(period.pk, []),
+                counted[period.pk] if period.pk in counted else Counted(0, ZERO),
+                fee=fees.get((period.tier_id, period.workspace.currency)),
+                # One credit is brought forward once: by the workspace's first period to close.
+                credit=credits.pop(workspace_id, ZERO),
+            )
+            if closing.total < 0:
+                credits[workspace_id] = closing.total
+            closings.append(closing)
+    return closings
+
+
+def _closing(
+    period: BillingPeriod,
+    usage: Sequence[UsageSum],
+    counted: Counted,
+    *,
+    fee: Decimal | None,
+    credit: Decimal,
+) -> Closing:
+    subtotal = sum((each.final_cost for each in usage), ZERO)
+    records = sum(each.records for each in usage)
+    if (records, subtotal) != counted:
+        raise CannotClose(
+            f"Period {period.pk} counted {counted.records} records for {counted.final_cost:f},"
+            f" its rollups hold {records} for {subtotal:f}: run check_ledger and rebuild_rollups.",
+            code="ledger_differs",
+        )
+    currency = period.workspace.currency
+    if fee is None:
+        raise CannotClose(
+            f"Tier {period.tier.name!r} of workspace {period.workspace_id} has no price in"
+            f" {currency}.",
+            code="no_price_in_currency",
+        )
+    total = subtotal + fee + credit
+    return Closing(
+        period,
+        fee,
+        credit,
+        subtotal,
+        total,
+        to_minor(total, currency),
+        build_lines(fee=fee, usage=usage, credit=credit),
+    )
+
+
+def _outstanding_credits(periods: Iterable[BillingPeriod]) -> dict[UUID, Decimal]:
+    """What closed periods still owe back: their negative totals, less what was brought forward.
+
+    Each negative total includes what was brought forward into it, so the difference of the two
+    sums is what the last of them left.
+    """
+    rows = (
+        BillingPeriod.objects.filter(workspace__in={period.workspace_id for period in periods})
+        .exclude(status=BillingPeriod.Status.CURRENT)
+        .values("workspace_id")
+        .annotate(
+            brought=Sum("credit_brought_forward"),
+            owed=Sum("total_amount", filter=Q(total_amount__lt=0), default=ZERO),
+        )
+        .order_by()
+    )
+    with localcontext(EXACT):
+        return {
+            row["workspace_id"]: row["owed"] - row["brought"]
+            for row in rows
+            if row["owed"] != row["brought"]
+        }
+
+
+def _local_date(period: BillingPeriod, at: dt.datetime) -> dt.date:
+    return months.local_date(at, period.workspace.zone)
