@@ -293,6 +293,23 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "WorkspaceStatus": "billing.models.Workspace.Status",
+        "PeriodStatus": "billing.models.BillingPeriod.Status",
+        "MemberRole": "billing.models.WorkspaceMember.Role",
+        "CollectionMethod": "billing.models.WorkspaceBillingSettings.CollectionMethod",
+        "AgentStatus": "usage.models.VoiceAgent.Status",
+        "PausedReason": "usage.models.VoiceAgent.PausedReason",
+        "CallStatus": "usage.models.Call.Status",
+        "CallDirection": "usage.models.Call.Direction",
+        "InvoiceStatus": "invoices.models.Invoice.Status",
+        "ItemKind": "invoices.models.InvoiceItem.Kind",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "billing.api.schema.complete",
+    ],
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "docExpansion": "list", "validatorUrl": None},
 }
 # Requests a minute for one key (or session); usage has its own, generous, limit.
 API_THROTTLE_PER_MINUTE = env.whole("API_THROTTLE_PER_MINUTE", 6_000)

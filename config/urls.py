@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from billing.api.schema import Docs, schema
+
 _apps = ["billing", "usage", "invoices", "analytics"]
 
 urlpatterns = [
@@ -12,6 +14,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     # Guarded by invoices.webhooks.guard, which knows this address.
     path("stripe/", include("djstripe.urls", namespace="djstripe")),
+    path("api/schema/", schema, name="api-schema"),
+    path("api/docs/", Docs.as_view(), name="api-docs"),
     *(path("api/v1/", include(f"{app}.api.urls")) for app in _apps),
     *(path("", include(f"{app}.urls")) for app in _apps),
 ]

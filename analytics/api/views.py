@@ -4,6 +4,8 @@ import datetime as dt
 from uuid import UUID
 
 from django.utils import timezone as clock
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,6 +28,14 @@ class UsageSummaryView(ApiView):
     parameters = frozenset({"billing_period_id"})
     serializer_class = UsageSummarySerializer
 
+    @extend_schema(
+        operation_id="workspaces_usage_summary",
+        parameters=[
+            OpenApiParameter(
+                "billing_period_id", OpenApiTypes.UUID, description="Default: the one that runs."
+            )
+        ],
+    )
     def get(self, request: Request, workspace_id: UUID) -> Response:
         workspace = _workspace(request, workspace_id)
         text = request.query_params.get("billing_period_id", "")
@@ -43,6 +53,17 @@ class AnalyticsView(ApiView):
     parameters = frozenset({"from", "to"})
     serializer_class = AnalyticsSerializer
 
+    @extend_schema(
+        operation_id="workspaces_analytics",
+        parameters=[
+            OpenApiParameter(
+                "from", OpenApiTypes.DATE, description="Default: the first of this month."
+            ),
+            OpenApiParameter(
+                "to", OpenApiTypes.DATE, description="Exclusive. Default: the first of the next."
+            ),
+        ],
+    )
     def get(self, request: Request, workspace_id: UUID) -> Response:
         workspace = _workspace(request, workspace_id)
         start, end = _days(request, workspace, clock.now())

@@ -27,6 +27,7 @@ def shown_periods() -> "QuerySet[BillingPeriod]":
 class PeriodList(ApiView, ListAPIView):
     required_scopes = {"GET": "billing:read"}
     lists = True
+    queryset = BillingPeriod.objects.all()
     serializer_class = PeriodSerializer
     filterset_class = PeriodFilter
     ordering = ("-period_start", "-id")

@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from django.core.validators import EmailValidator
+from django.core.validators import EmailValidator, RegexValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.fields import (
@@ -41,6 +42,14 @@ class EmailAddressField(PlainTextField):
         self.validators.append(EmailValidator("This is not an e-mail address.", "invalid_email"))
 
 
+@extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
+class CountryField(PlainTextField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=2, **kwargs)
+        message = "Two capital letters of ISO 3166 are expected."
+        self.validators.append(RegexValidator(r"\A[A-Z]{2}\Z", message, "invalid_country"))
+
+
 class NewWorkspaceSerializer(StrictSerializer):
     id = serializers.UUIDField(
         required=False, allow_null=True, default=None, help_text="Makes a retry safe."
@@ -71,9 +80,7 @@ class WorkspaceSerializer(StrictSerializer):
     address_city = PlainTextField(max_length=100, allow_blank=True)
     address_state = PlainTextField(max_length=100, allow_blank=True)
     address_postal_code = PlainTextField(max_length=20, allow_blank=True)
-    address_country = serializers.RegexField(
-        r"^([A-Z]{2})?\Z", max_length=2, allow_blank=True, help_text="ISO 3166, as DE."
-    )
+    address_country = CountryField(allow_blank=True, help_text="ISO 3166, as DE.")
     tax_id = PlainTextField(max_length=40, allow_blank=True)
     created_at = AwareDateTimeField(read_only=True)
 

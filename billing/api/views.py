@@ -67,15 +67,15 @@ class ApiView(GenericAPIView):
 
 
 class HotView(ApiView):
-    """Documented like the others, but its `hot` methods are plain views (`billing.api.plain`).
+    """Documented like the others, but some methods go to `plain_views`.
 
-    They go past REST framework, which would cost more than what they do.
+    Those (`billing.api.plain`) go past REST framework, which would cost more than what they do.
     """
 
-    hot: dict[str, Callable[..., HttpResponseBase]] = {}
+    plain_views: Mapping[str, Callable[..., HttpResponseBase]] = {}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        view = self.hot.get(str(request.method))
+        view = self.plain_views.get(str(request.method))
         if view is not None:
             return view(request, *args, **kwargs)
         return super().dispatch(request, *args, **kwargs)

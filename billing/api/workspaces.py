@@ -6,6 +6,7 @@ from uuid import UUID
 import django_filters
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone as clock
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +26,20 @@ from billing.services import workspaces
 
 # Whoever works with a workspace may look at it.
 _READ = ("workspaces:write", "usage:read", "billing:read")
+
+
+_NEW_ACME = OpenApiExample(
+    "Acme, in Berlin, billed in dollars",
+    {
+        "id": "11111111-1111-4111-8111-111111111111",
+        "name": "Acme",
+        "owner_email": "owner@acme.test",
+        "tier": "starter",
+        "currency": "USD",
+        "timezone": "Europe/Berlin",
+    },
+    request_only=True,
+)
 
 
 class KeyIsBound(BillingError):
@@ -50,13 +65,19 @@ def _with_owner(queryset: "QuerySet[Workspace]") -> "QuerySet[Workspace]":
 class WorkspaceList(ApiView, ListAPIView):
     required_scopes = {"GET": _READ, "POST": "workspaces:write"}
     lists = True
+    queryset = Workspace.objects.all()
     serializer_class = WorkspaceSerializer
     filterset_class = WorkspaceFilter
     ordering = ("-created_at", "-id")
 
     def get_queryset(self) -> "QuerySet[Workspace]":
-        return visible(_with_owner(Workspace.objects.all()), self.request, workspace="pk")
+        return visible(_with_owner(super().get_queryset()), self.request, workspace="pk")
 
+    @extend_schema(
+        request=NewWorkspaceSerializer,
+        responses={200: WorkspaceSerializer, 201: WorkspaceSerializer},
+        examples=[_NEW_ACME],
+    )
     def post(self, request: Request) -> Response:
         facts = self.read(NewWorkspaceSerializer)
         workspace_id: UUID | None = facts.pop("id")
@@ -134,12 +155,16 @@ class BillingSettings(ApiView):
 class MemberList(ApiView, ListAPIView):
     required_scopes = {"GET": ("workspaces:write", "billing:read"), "POST": "workspaces:write"}
     lists = True
+    queryset = WorkspaceMember.objects.none()  # for the schema
     serializer_class = MemberSerializer
     ordering = ("id",)
 
     def get_queryset(self) -> "QuerySet[WorkspaceMember]":
         return WorkspaceMember.objects.filter(workspace=self._workspace()).select_related("user")
 
+    @extend_schema(
+        request=NewMemberSerializer, responses={200: MemberSerializer, 201: MemberSerializer}
+    )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = self._workspace()
         facts = self.read(NewMemberSerializer)

@@ -6,6 +6,8 @@ from uuid import UUID
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +16,7 @@ from billing.api.access import visible, visible_or_404
 from billing.api.fields import currency_text, decimal_text
 from billing.api.filters import AwareTimeFilter
 from billing.api.views import ApiView
-from invoices.api.serializers import InvoiceSerializer, ItemSerializer
+from invoices.api.serializers import InvoiceSerializer, ItemSerializer, ProofSerializer
 from invoices.models import Invoice, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import proof_of, records_behind
@@ -40,12 +42,13 @@ class InvoiceFilter(django_filters.FilterSet):
 class InvoiceList(ApiView, ListAPIView):
     required_scopes = _SCOPES
     lists = True
+    queryset = Invoice.objects.prefetch_related("items")
     serializer_class = InvoiceSerializer
     filterset_class = InvoiceFilter
     ordering = ("-issued_at", "-id")
 
     def get_queryset(self) -> "QuerySet[Invoice]":
-        return visible(Invoice.objects.prefetch_related("items"), self.request)
+        return visible(super().get_queryset(), self.request)
 
 
 class InvoiceDetail(ApiView):
@@ -60,6 +63,9 @@ class InvoiceDetail(ApiView):
 class InvoicePdf(ApiView):
     required_scopes = _SCOPES
 
+    @extend_schema(
+        operation_id="invoices_pdf", responses={(200, "application/pdf"): OpenApiTypes.BINARY}
+    )
     def get(self, request: Request, invoice_id: UUID) -> HttpResponse:
         invoice = visible_or_404(
             Invoice.objects.select_related("workspace", "billing_period"), request, pk=invoice_id
@@ -79,8 +85,13 @@ class ItemRecords(ApiView, ListAPIView):
 
     required_scopes = _SCOPES
     lists = True
+    queryset = UsageRecord.objects.none()  # for the schema
     serializer_class = UsageRecordSerializer
     ordering = ("-occurred_at", "-id")
+
+    @extend_schema(operation_id="invoices_items_records", responses=ProofSerializer)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         item = visible_or_404(

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.utils import timezone as clock
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,7 +12,11 @@ from billing.api.periods import shown_periods
 from billing.api.serializers import PeriodSerializer
 from billing.api.views import ApiView
 from billing.models import BillingPeriod
-from invoices.api.serializers import FinalizeSerializer, InvoiceSerializer
+from invoices.api.serializers import (
+    FinalizedPeriodSerializer,
+    FinalizeSerializer,
+    InvoiceSerializer,
+)
 from invoices.models import Invoice
 from invoices.services.closing import finalize_period
 
@@ -23,6 +28,7 @@ class Finalize(ApiView):
     serializer_class = FinalizeSerializer
     body_optional = True
 
+    @extend_schema(operation_id="billing_periods_finalize", responses=FinalizedPeriodSerializer)
     def post(self, request: Request, period_id: UUID) -> Response:
         period = visible_or_404(BillingPeriod.objects.all(), request, pk=period_id)
         force: bool = self.read(FinalizeSerializer)["force"]

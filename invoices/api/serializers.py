@@ -3,6 +3,7 @@ from rest_framework import serializers
 from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField, FlagField
 from billing.api.serializers import PeriodSerializer, StrictSerializer
 from invoices.models import Invoice, InvoiceItem
+from usage.api.serializers import UsageRecordSerializer
 
 
 class ItemSerializer(serializers.Serializer):
@@ -55,3 +56,16 @@ class FinalizedPeriodSerializer(PeriodSerializer):
     """The period, closed, and its invoice; null when there was nothing to bill."""
 
     invoice = InvoiceSerializer(allow_null=True)
+
+
+class ProofSerializer(serializers.Serializer):
+    """Describes a page of the records behind a line, and their exact sum."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = UsageRecordSerializer(many=True)
+    item = ItemSerializer()
+    record_count = serializers.IntegerField(help_text="On all pages.")
+    exact_amount = ExactDecimalField(help_text="Exact sum of all records.")
+    amount = AmountField("amount", currency="invoice.currency")
+    residual = ExactDecimalField(help_text="What rounding to minor units added.")

@@ -5,6 +5,7 @@ from uuid import UUID
 import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone as clock
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,13 +30,17 @@ class AgentFilter(django_filters.FilterSet):
 class AgentList(ApiView, ListAPIView):
     required_scopes = {"GET": _READ, "POST": "workspaces:write"}
     lists = True
+    queryset = VoiceAgent.objects.all()
     serializer_class = AgentSerializer
     filterset_class = AgentFilter
     ordering = ("-created_at", "-id")
 
     def get_queryset(self) -> "QuerySet[VoiceAgent]":
-        return visible(VoiceAgent.objects.all(), self.request)
+        return visible(super().get_queryset(), self.request)
 
+    @extend_schema(
+        request=NewAgentSerializer, responses={200: AgentSerializer, 201: AgentSerializer}
+    )
     def post(self, request: Request) -> Response:
         facts = self.read(NewAgentSerializer)
         workspace_id: UUID = facts["workspace_id"]

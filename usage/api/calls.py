@@ -6,6 +6,7 @@ from uuid import UUID
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +19,12 @@ from billing.models import Workspace
 from billing.money import ZERO
 from usage.api import hot
 from usage.api.records import READ
-from usage.api.serializers import CallSerializer, ReceiptSerializer
+from usage.api.serializers import (
+    CallSerializer,
+    NewCallSerializer,
+    ReceiptSerializer,
+    StoredCallSerializer,
+)
 from usage.models import Call, UsageRecord
 
 
@@ -40,14 +46,21 @@ class CallList(HotView, ByWorkspace, ListAPIView):
     """Workspace by workspace, latest start first, along the index on just that."""
 
     required_scopes = {"GET": READ}
-    hot = {"POST": hot.record_call}
+    plain_views = {"POST": hot.record_call}
+    queryset = Call.objects.all()
     serializer_class = CallSerializer
     filterset_class = CallFilter
     ordering = ("-started_at", "-id")
 
     def get_queryset(self) -> "QuerySet[Call]":
-        return visible(Call.objects.all(), self.request)
+        return visible(super().get_queryset(), self.request)
 
+    @extend_schema(
+        operation_id="calls_create",
+        description="Records a call; a later post of the same call brings it up to date (200).",
+        request=NewCallSerializer,
+        responses={200: StoredCallSerializer, 201: StoredCallSerializer},
+    )
     def post(self, request: Request) -> HttpResponseBase:
         return hot.record_call(request._request)
 

@@ -7,6 +7,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone as clock
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +17,13 @@ from billing.api.filters import AwareTimeFilter, FlagFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.models import BillingPeriod
 from usage.api import hot
-from usage.api.serializers import UsageRecordSerializer, VoidSerializer
+from usage.api.examples import RECORD_EXAMPLE, STORED_EXAMPLE
+from usage.api.serializers import (
+    NewUsageRecordSerializer,
+    StoredUsageSerializer,
+    UsageRecordSerializer,
+    VoidSerializer,
+)
 from usage.models import UsageRecord
 from usage.services.voiding import void_record
 
@@ -49,7 +56,8 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
     """
 
     required_scopes = {"GET": READ}
-    hot = {"POST": hot.record_one}
+    plain_views = {"POST": hot.record_one}
+    queryset = UsageRecord.objects.all()
     serializer_class = UsageRecordSerializer
     filterset_class = UsageFilter
     ordering = ("-occurred_at", "-id")
@@ -69,9 +77,9 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
 
     def get_queryset(self) -> "QuerySet[UsageRecord]":
         if not self.request.query_params.get("billing_period_id"):
-            return visible(UsageRecord.objects.all(), self.request)
+            return visible(super().get_queryset(), self.request)
         # A period that does not exist bills nothing, and must not be looked for in all records.
-        return UsageRecord.objects.all() if self.period else UsageRecord.objects.none()
+        return super().get_queryset() if self.period else UsageRecord.objects.none()
 
     def parts(self, records: "QuerySet[UsageRecord]") -> "list[QuerySet[UsageRecord]]":
         if self.period is None:
@@ -84,6 +92,14 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         )
         return [in_time, records.filter(late=True)]
 
+    @extend_schema(
+        operation_id="usage_create",
+        description="Records one use. The same key and facts again answer 200 and what is stored;"
+        " the same key with other facts is refused (409 `idempotency_key_reused`).",
+        request=NewUsageRecordSerializer,
+        responses={200: StoredUsageSerializer, 201: StoredUsageSerializer},
+        examples=[RECORD_EXAMPLE, STORED_EXAMPLE],
+    )
     def post(self, request: Request) -> HttpResponseBase:
         return hot.record_one(request._request)
 
@@ -103,6 +119,10 @@ class Void(ApiView):
     required_scopes = {"POST": "usage:write"}
     serializer_class = VoidSerializer
 
+    @extend_schema(
+        operation_id="usage_void",
+        responses={200: UsageRecordSerializer, 201: UsageRecordSerializer},
+    )
     def post(self, request: Request, record_id: UUID) -> Response:
         record = visible_or_404(UsageRecord.objects.all(), request, pk=record_id)
         reason = self.read(VoidSerializer)["reason"]

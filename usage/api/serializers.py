@@ -2,6 +2,7 @@ from rest_framework import serializers
 
 from billing.api.fields import AwareDateTimeField, ExactDecimalField, PlainTextField
 from billing.api.serializers import StrictSerializer
+from billing.money import ZERO
 from usage.models import Call, VoiceAgent
 
 
@@ -31,11 +32,98 @@ class UsageRecordSerializer(serializers.Serializer):
     reason = serializers.CharField(allow_null=True, help_text="Why it takes another back.")
 
 
-class VoidSerializer(StrictSerializer):
-    reason = PlainTextField(max_length=200)
+class NewUsageRecordSerializer(serializers.Serializer):
+    """Describes what `usage.services.ingest` parses without REST framework."""
+
+    idempotency_key = serializers.CharField(
+        max_length=128, help_text="Unique for ever within the workspace; makes a retry safe."
+    )
+    workspace_id = serializers.UUIDField()
+    resource_type = serializers.RegexField(
+        r"^[a-z][a-z0-9_]{0,63}$",
+        help_text="`call_minutes`, `transcription`, `synthesis`, `storage`, or another.",
+    )
+    provider = serializers.CharField(max_length=64)
+    quantity = ExactDecimalField(whole_digits=12, decimals=6, minimum=ZERO)
+    unit_cost = ExactDecimalField(
+        whole_digits=8,
+        decimals=10,
+        minimum=ZERO,
+        help_text="What the provider charges the platform.",
+    )
+    occurred_at = AwareDateTimeField(
+        required=False, help_text="Default: now. At most 5 minutes ahead."
+    )
+    call_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="The call need not exist yet."
+    )
 
 
-class CallSerializer(serializers.Serializer):
+class UsageBatchSerializer(serializers.Serializer):
+    records = serializers.ListField(
+        child=NewUsageRecordSerializer(), min_length=1, max_length=10_000
+    )
+
+
+class RecordErrorSerializer(serializers.Serializer):
+    index = serializers.IntegerField(help_text="Place in the batch, from 0.")
+    code = serializers.CharField()
+    field = serializers.CharField(allow_null=True)
+    detail = serializers.CharField()
+
+
+class AccountSerializer(serializers.Serializer):
+    """Every record of a batch accounted for: accepted ones are committed."""
+
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField(help_text="Known before, not counted again.")
+    rejected = serializers.IntegerField()
+    errors = RecordErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class AdmissionSerializer(serializers.Serializer):
+    allowed = serializers.BooleanField()
+    reason = serializers.ChoiceField(
+        choices=["suspended", "usage_limit", "closed"], allow_null=True
+    )
+    remaining = ExactDecimalField(
+        allow_null=True, help_text="What may still be spent this period; null without a limit."
+    )
+
+
+class NewCallSerializer(serializers.Serializer):
+    """Describes what `usage.services.calls` parses without REST framework."""
+
+    id = serializers.UUIDField(help_text="Its idempotency key; a later post updates the call.")
+    workspace_id = serializers.UUIDField()
+    agent_id = serializers.UUIDField(required=False, allow_null=True)
+    direction = serializers.ChoiceField(choices=Call.Direction.choices)
+    status = serializers.ChoiceField(choices=Call.Status.choices)
+    provider = serializers.CharField(max_length=64)
+    started_at = AwareDateTimeField()
+    ended_at = AwareDateTimeField(required=False, allow_null=True)
+    duration_seconds = ExactDecimalField(
+        whole_digits=9,
+        decimals=3,
+        minimum=ZERO,
+        required=False,
+        allow_null=True,
+        help_text="Default: from start to end.",
+    )
+
+
+class CallBatchSerializer(serializers.Serializer):
+    records = serializers.ListField(child=NewCallSerializer(), min_length=1, max_length=10_000)
+
+
+class StoredUsageSerializer(UsageRecordSerializer):
+    """The answer to a new record, which never takes another back."""
+
+    reverses_id = None  # type: ignore[assignment]
+    reason = None  # type: ignore[assignment]
+
+
+class StoredCallSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     workspace_id = serializers.UUIDField()
     agent_id = serializers.UUIDField(allow_null=True)
@@ -45,6 +133,13 @@ class CallSerializer(serializers.Serializer):
     started_at = AwareDateTimeField()
     ended_at = AwareDateTimeField(allow_null=True)
     duration_seconds = ExactDecimalField(decimals=3, shown=0, allow_null=True)
+
+
+class VoidSerializer(StrictSerializer):
+    reason = PlainTextField(max_length=200)
+
+
+class CallSerializer(StoredCallSerializer):
     created_at = AwareDateTimeField()
     updated_at = AwareDateTimeField()
 
