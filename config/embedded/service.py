@@ -28,7 +28,7 @@ from config.embedded.files import (
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.02
-_SAY_SO_AFTER_SECONDS = 4.0
+_SAY_SO_AFTER_SECONDS = 10.0
 _LOG_BYTES_KEPT = 5 * 1024 * 1024
 
 # The shared lock of each server this process uses, and the keepers it started.
@@ -109,9 +109,9 @@ def release(service: Service, *, timeout_seconds: float = 0) -> bool:
     it goes on running while other processes use it.
     """
     files = ServiceFiles(service.local_dir, service.name)
-    if files not in _held:
-        return True
-    _held.pop(files).close()
+    held = _held.pop(files, None)
+    if held is not None:
+        held.close()
     deadline = time.monotonic() + timeout_seconds
     while is_locked_exclusively(files.keeper):
         if time.monotonic() > deadline:

@@ -18,6 +18,7 @@ from config.launcher.terminal import tail
 
 _LOG_BYTES_KEPT = 10 * 1024 * 1024
 _POLL_SECONDS = 0.05
+_LAST_PATIENCE_SECONDS = 1
 _PR_SET_PDEATHSIG = 1
 
 
@@ -88,6 +89,13 @@ def stop(children: Sequence[Child], *, patience_seconds: float) -> None:
             child.process.terminate()
     deadline = time.monotonic() + patience_seconds
     while any(child.is_running for child in children) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    late = [child for child in children if child.is_running]
+    for child in late:
+        # Celery's worker puts unfinished tasks back into their queue before it goes.
+        child.process.send_signal(signal.SIGQUIT)
+    deadline = time.monotonic() + _LAST_PATIENCE_SECONDS
+    while any(child.is_running for child in late) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     for child in children:
         # The group outlives its leader when a grandchild hangs.

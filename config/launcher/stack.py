@@ -25,8 +25,8 @@ from config.launcher.terminal import complain, say, step, tail
 _READY_SECONDS = 90
 _POLL_SECONDS = 0.1
 # Requests and tasks get this long to finish; a task that is cut short runs again.
-_WEB_PATIENCE_SECONDS = 4
-_TASKS_PATIENCE_SECONDS = 3
+_PATIENCE_SECONDS = 4
+_SANDBOX_PATIENCE_SECONDS = 2
 _SERVERS_PATIENCE_SECONDS = 20
 
 
@@ -37,19 +37,13 @@ class Stack:
         self.options = options
         self.servers: list[Service] = []
         self.has_started = False
-        self.sandbox: list[Child] = []
-        self.web: list[Child] = []
-        self.tasks: list[Child] = []
+        self.children: list[Child] = []
         self.environment = {
             **os.environ,
             "LOCAL_DIR": str(options.local_dir),
             "PORT": str(options.port),
             "PYTHONUNBUFFERED": "1",
         }
-
-    @property
-    def children(self) -> list[Child]:
-        return [*self.sandbox, *self.web, *self.tasks]
 
     def start(self) -> None:
         """Start every part; returns when the web server says it is ready."""
@@ -84,13 +78,15 @@ class Stack:
         if not self.has_started:
             return
         say("Stopping ...")
-        beat = [child for child in self.tasks if child.name == "beat"]
-        children.stop([*beat, *self.web], patience_seconds=_WEB_PATIENCE_SECONDS)
-        children.stop(self.tasks, patience_seconds=_TASKS_PATIENCE_SECONDS)
-        children.stop(self.sandbox, patience_seconds=_TASKS_PATIENCE_SECONDS)
+        sandbox = [child for child in self.children if child.name == "sandbox"]
+        users = [child for child in self.children if child.name != "sandbox"]
+        children.stop(users, patience_seconds=_PATIENCE_SECONDS)
+        children.stop(sandbox, patience_seconds=_SANDBOX_PATIENCE_SECONDS)
         embedded.sandbox_file(self.options.local_dir).unlink(missing_ok=True)
+        for server in self.servers:
+            service.release(server)
         deadline = time.monotonic() + _SERVERS_PATIENCE_SECONDS
-        for server in reversed(self.servers):
+        for server in self.servers:
             if not service.release(server, timeout_seconds=deadline - time.monotonic()):
                 complain(
                     f"{server.title} goes on: it is in use by another process, or busy stopping."
@@ -114,10 +110,10 @@ class Stack:
         port_file.unlink(missing_ok=True)
         command = ["stripe_sandbox", f"--port={port}", f"--state-dir={state_dir}"]
         command += [f"--port-file={port_file}", f"--key={embedded.SANDBOX_KEY}"]
-        self.sandbox = [self._child("sandbox", command)]
+        self._start_child("sandbox", command)
         with step("Starting the Stripe sandbox"):
             while not port_file.exists():
-                children.require_running(self.sandbox)
+                children.require_running(self.children)
                 time.sleep(_POLL_SECONDS)
         write_atomically(
             embedded.sandbox_file(self.options.local_dir),
@@ -128,10 +124,10 @@ class Stack:
         command = ["gunicorn", "config.wsgi:application", f"--bind={self.options.bind}"]
         command += ["--config=python:config.gunicorn", f"--workers={self.options.web_workers}"]
         command += [f"--threads={self.options.web_threads}"]
-        command += [f"--graceful-timeout={_WEB_PATIENCE_SECONDS - 1}", "--no-control-socket"]
+        command += [f"--graceful-timeout={_PATIENCE_SECONDS - 1}", "--no-control-socket"]
         if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk
             command.append("--worker-tmp-dir=/dev/shm")
-        self.web = [self._child("web", command)]
+        self._start_child("web", command)
 
     def _start_tasks(self) -> None:
         worker = ["celery", "--app=config", "worker", "--loglevel=INFO", "--hostname=billing@%h"]
@@ -139,7 +135,8 @@ class Stack:
         worker += ["--without-gossip", "--without-mingle"]
         beat = ["celery", "--app=config", "beat", "--loglevel=INFO", "--pidfile="]
         beat.append(f"--schedule={self.options.local_dir / 'run' / 'celerybeat-schedule'}")
-        self.tasks = [self._child("worker", worker), self._child("beat", beat)]
+        self._start_child("worker", worker)
+        self._start_child("beat", beat)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
@@ -149,7 +146,7 @@ class Stack:
             if problem is None:
                 return
             if time.monotonic() > deadline:
-                log = self.web[0].log
+                log = self._log("web")
                 raise LauncherError(f"the web server is not ready: {problem}; {log}:\n{tail(log)}")
             time.sleep(_POLL_SECONDS)
 
@@ -166,11 +163,13 @@ class Stack:
         except OSError as error:
             return str(error)
 
-    def _child(self, name: str, command: list[str]) -> Child:
-        log = self.options.local_dir / "log" / f"{name}.log"
-        child = children.start(name, command, log=log, environment=self.environment)
-        remember(self.options.local_dir, url=self.options.url, children=[*self.children, child])
-        return child
+    def _start_child(self, name: str, command: list[str]) -> None:
+        log = self._log(name)
+        self.children.append(children.start(name, command, log=log, environment=self.environment))
+        remember(self.options.local_dir, url=self.options.url, children=self.children)
+
+    def _log(self, name: str) -> Path:
+        return self.options.local_dir / "log" / f"{name}.log"
 
     def _command(self, *command: str) -> int:
         # Its terminal is the user's: no log lines among the progress.
