@@ -6,11 +6,13 @@ often this runs, and one that was missed while nothing ran is made up for by the
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Min, Q
 
 from invoices.models import Invoice, InvoiceEvent
 from invoices.services import notices, settle
@@ -40,11 +42,16 @@ def collect(*, now: dt.datetime) -> CollectionSummary:
     """Take every step that is due. One invoice's failure does not keep the others waiting."""
     summary = CollectionSummary()
     for invoice_id in _past_due(now):
-        summary.overdue += _try(summary, invoice_id, lambda pk: _mark_overdue(pk, now))
-    for invoice_id in _to_suspend(now):
-        summary.suspended += _try(summary, invoice_id, lambda pk: _suspend(pk, now))
-    for invoice_id in _to_remind(now):
-        summary.reminded += _try(summary, invoice_id, lambda pk: _remind(pk, now))
+        with _reported(summary, invoice_id):
+            summary.overdue += _mark_overdue(invoice_id, now)
+    for invoice_id in _to_suspend(summary, now):
+        with _reported(summary, invoice_id):
+            summary.suspended += settle.block_workspace(
+                invoice_id=invoice_id, now=now, source=SOURCE
+            )
+    for invoice_id, day in _to_remind(summary, now):
+        with _reported(summary, invoice_id):
+            summary.reminded += _remind(invoice_id, day, now)
     return summary
 
 
@@ -67,18 +74,13 @@ def reminder_day(invoice: Invoice, *, today: dt.date) -> int | None:
     return day
 
 
-def suspension_date(invoice: Invoice) -> dt.date:
-    """The first day on which an overdue invoice suspends its workspace."""
+def suspension_date(invoice: Invoice, *, first_failure: dt.datetime | None) -> dt.date:
+    """The first day on which an overdue invoice suspends its workspace.
+
+    `first_failure` is when a charge of it failed first, if one did.
+    """
     by_due_date = invoice.due_date + dt.timedelta(days=settings.SUSPEND_AFTER_DAYS)
-    if not invoice.is_charged_automatically:
-        return by_due_date
-    first_failure = (
-        InvoiceEvent.objects.filter(invoice=invoice, kind=Kind.PAYMENT_FAILED)
-        .order_by("at")
-        .values_list("at", flat=True)
-        .first()
-    )
-    if first_failure is None:
+    if first_failure is None or not invoice.is_charged_automatically:
         return by_due_date
     failed_on = first_failure.astimezone(invoice.workspace.zone).date()
     grace = dt.timedelta(days=settings.SUSPEND_AFTER_FAILED_CHARGE_DAYS)
@@ -93,34 +95,55 @@ def _past_due(now: dt.datetime) -> list[UUID]:
     )
 
 
-def _to_suspend(now: dt.datetime) -> list[UUID]:
-    return list(
-        Invoice.objects.filter(
-            status=Invoice.Status.OVERDUE, blocking_since__isnull=True
-        ).values_list("pk", flat=True)
+def _to_suspend(summary: CollectionSummary, now: dt.datetime) -> list[UUID]:
+    overdue = (
+        Invoice.objects.filter(status=Invoice.Status.OVERDUE, blocking_since__isnull=True)
+        .select_related("workspace")
+        .annotate(
+            first_failure=Min("events__at", filter=Q(events__kind=Kind.PAYMENT_FAILED)),
+        )
     )
+    due = []
+    for invoice in overdue.iterator(chunk_size=1000):
+        with _reported(summary, invoice.pk):
+            first_day = suspension_date(invoice, first_failure=invoice.first_failure)
+            if _today(invoice, now) >= first_day:
+                due.append(invoice.pk)
+    return due
 
 
-def _to_remind(now: dt.datetime) -> list[UUID]:
+def _to_remind(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID, int]]:
+    """Each with the day of the schedule whose reminder it has not had yet."""
     days = settings.COLLECTION_REMINDER_DAYS
     if not days:
         return []
-    return list(
-        Invoice.objects.filter(
-            status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
-            due_date__lte=(now + _ZONES).date() - dt.timedelta(days=min(days)),
-            due_date__gte=now.date() - dt.timedelta(days=max(days)) - _MAKE_UP_FOR,
-        ).values_list("pk", flat=True)
+    unpaid = Invoice.objects.filter(
+        status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        due_date__lte=(now + _ZONES).date() - dt.timedelta(days=min(days)),
+        due_date__gte=now.date() - dt.timedelta(days=max(days)) - _MAKE_UP_FOR,
     )
+    had = set(
+        InvoiceEvent.objects.filter(invoice__in=unpaid, kind=Kind.REMINDED).values_list(
+            "invoice_id", "key"
+        )
+    )
+    turns = []
+    for invoice in unpaid.select_related("workspace").iterator(chunk_size=1000):
+        with _reported(summary, invoice.pk):
+            day = reminder_day(invoice, today=_today(invoice, now))
+            if day is not None and (invoice.pk, _key(day)) not in had:
+                turns.append((invoice.pk, day))
+    return turns
 
 
-def _try(summary: CollectionSummary, invoice_id: UUID, step: Callable[[UUID], bool]) -> bool:
+@contextmanager
+def _reported(summary: CollectionSummary, invoice_id: UUID) -> Iterator[None]:
     try:
-        return step(invoice_id)
+        yield
     except Exception as error:
+        # Whatever it is: it is named in the summary, and the other invoices go on.
         log.exception("collecting invoice %s failed", invoice_id)
         summary.failed.append((invoice_id, f"{type(error).__name__}: {error}"))
-        return False
 
 
 def _mark_overdue(invoice_id: UUID, now: dt.datetime) -> bool:
@@ -131,27 +154,26 @@ def _mark_overdue(invoice_id: UUID, now: dt.datetime) -> bool:
         return True
 
 
-def _suspend(invoice_id: UUID, now: dt.datetime) -> bool:
-    with locked_invoice(invoice_id) as invoice:
-        if now.astimezone(invoice.workspace.zone).date() < suspension_date(invoice):
-            return False
-        return settle.block_workspace(invoice_id=invoice_id, now=now, source=SOURCE)
-
-
-def _remind(invoice_id: UUID, now: dt.datetime) -> bool:
+def _remind(invoice_id: UUID, day: int, now: dt.datetime) -> bool:
     with locked_invoice(invoice_id) as invoice:
         if invoice.status not in (Invoice.Status.OPEN, Invoice.Status.OVERDUE):
             return False
-        today = now.astimezone(invoice.workspace.zone).date()
-        day = reminder_day(invoice, today=today)
-        if day is None or _was_told_today(invoice, today):
+        if _was_told_today(invoice, _today(invoice, now)):
             return False
-        key = f"reminder:{day}"
+        key = _key(day)
         if not record(invoice, Kind.REMINDED, at=now, source=SOURCE, detail=_when(day), key=key):
             return False
         tell = notices.tell_due_soon if day <= 0 else notices.tell_still_unpaid
         tell(invoice, key=key, now=now)
         return True
+
+
+def _today(invoice: Invoice, now: dt.datetime) -> dt.date:
+    return now.astimezone(invoice.workspace.zone).date()
+
+
+def _key(day: int) -> str:
+    return f"reminder:{day}"
 
 
 def _was_told_today(invoice: Invoice, today: dt.date) -> bool:

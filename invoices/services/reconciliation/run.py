@@ -2,11 +2,12 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone as clock
 
 from invoices.models import Difference, Invoice, InvoicePush, ReconciliationRun
@@ -32,6 +33,7 @@ SOURCE = "reconciliation"
 _STILL_OWED = (Invoice.Status.OPEN, Invoice.Status.OVERDUE, Invoice.Status.UNCOLLECTIBLE)
 # A push is normally done within seconds of the close; one that is younger is under way.
 _PUSH_TAKES = dt.timedelta(hours=1)
+_BATCH = 100
 # Clocks differ, and an invoice in Stripe is made after ours.
 _MARGIN = dt.timedelta(days=2)
 
@@ -66,24 +68,41 @@ def reconcile(*, now: dt.datetime, days: int | None = None) -> list[Difference]:
 
 
 def _compare_all(run: ReconciliationRun, now: dt.datetime) -> None:
+    """Page by page, so that memory does not grow with the number of invoices."""
     since = now - dt.timedelta(days=run.days)
-    theirs = {
-        found["id"]: found
-        for found in stripe_client.every(
-            "/v1/invoices", {"created": {"gte": int((since - _MARGIN).timestamp())}}
-        )
-    }
-    for found in theirs.values():
-        _adopt_or_report(run, found, now)
-    ours = (
-        Invoice.objects.filter(Q(issued_at__gte=since) | Q(status__in=_STILL_OWED))
-        .select_related("workspace", "billing_period")
-        .order_by("issued_at", "number")
+    seen: set[str] = set()
+    recent = stripe_client.every(
+        "/v1/invoices", {"created": {"gte": int((since - _MARGIN).timestamp())}}
     )
-    for invoice in ours.iterator(chunk_size=500):
-        run.checked += 1
-        _compare(run, invoice, theirs, now)
+    for page in _batches(recent):
+        ids = [found["id"] for found in page]
+        seen.update(ids)
+        ours = {
+            invoice.stripe_invoice_id: invoice
+            for invoice in _invoices().filter(stripe_invoice_id__in=ids)
+        }
+        for found in page:
+            if invoice := ours.get(found["id"]):
+                _compare(run, invoice, found, now)
+            else:
+                _adopt_or_report(run, found, now)
+    unseen = _invoices().filter(Q(issued_at__gte=since) | Q(status__in=_STILL_OWED))
+    for invoice in unseen.order_by("issued_at", "number").iterator(chunk_size=_BATCH):
+        if invoice.stripe_invoice_id is None:
+            _report_missing(run, invoice, now)
+        elif invoice.stripe_invoice_id not in seen:
+            _compare_alone(run, invoice, now)
     _take_over_refunds(since, now)
+
+
+def _invoices() -> QuerySet[Invoice]:
+    return Invoice.objects.select_related("workspace", "billing_period").prefetch_related("items")
+
+
+def _batches(found: Iterable[StripeObject]) -> Iterator[list[StripeObject]]:
+    iterator = iter(found)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch
 
 
 def _adopt_or_report(run: ReconciliationRun, found: StripeObject, now: dt.datetime) -> None:
@@ -117,26 +136,27 @@ def _adopt_or_report(run: ReconciliationRun, found: StripeObject, now: dt.dateti
         )
 
 
+def _compare_alone(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -> None:
+    """One that is older in Stripe than what was listed, or not there."""
+    stripe_id = invoice.stripe_invoice_id or ""
+    try:
+        found = stripe_client.get(f"/v1/invoices/{stripe_id}")
+    except StripeMissing:
+        run.checked += 1
+        _store(
+            run,
+            [Found(Difference.Kind.MISSING_IN_STRIPE, invoice.status, "nothing")],
+            invoice=invoice,
+            stripe_invoice_id=stripe_id,
+        )
+    else:
+        _compare(run, invoice, found, now)
+
+
 def _compare(
-    run: ReconciliationRun, invoice: Invoice, theirs: dict[str, StripeObject], now: dt.datetime
+    run: ReconciliationRun, invoice: Invoice, found: StripeObject, now: dt.datetime
 ) -> None:
-    invoice.refresh_from_db()
-    stripe_id = invoice.stripe_invoice_id
-    if stripe_id is None:
-        _report_missing(run, invoice, now)
-        return
-    found = theirs.get(stripe_id)
-    if found is None:
-        try:
-            found = stripe_client.get(f"/v1/invoices/{stripe_id}")
-        except StripeMissing:
-            _store(
-                run,
-                [Found(Difference.Kind.MISSING_IN_STRIPE, invoice.status, "nothing")],
-                invoice=invoice,
-                stripe_invoice_id=stripe_id,
-            )
-            return
+    run.checked += 1
     differences = [
         *compare.total_differences(invoice, found),
         *compare.item_differences(invoice, found),
@@ -146,7 +166,7 @@ def _compare(
     if not compare.same_status(invoice, found) or compare.needs_payments(invoice, found):
         truth = read_truth(found)
         take_over(invoice, truth, now=now, source=SOURCE)
-        invoice.refresh_from_db()
+        invoice.refresh_from_db(fields=["status"])
         differences += compare.payment_differences(invoice, truth)
     differences += compare.status_difference(invoice, found)
     if invoice.status != before:
@@ -164,7 +184,7 @@ def _compare(
             ),
             now,
         )
-    _store(run, differences, invoice=invoice, stripe_invoice_id=stripe_id)
+    _store(run, differences, invoice=invoice, stripe_invoice_id=found["id"])
 
 
 def _report_missing(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -> None:
