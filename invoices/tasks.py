@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone as clock
 
 from billing.tasks import enqueue
-from invoices.services import closing, customers, mailing, push
+from invoices.services import closing, customers, mailing, payment_page, push
 
 
 @shared_task(name="invoices.finalize_due_periods")
@@ -64,6 +64,11 @@ def sweep_pushes() -> None:
 @shared_task(name="invoices.update_customer")
 def update_customer(workspace_id: str) -> None:
     customers.update_customer(workspace_id=UUID(workspace_id), now=clock.now())
+
+
+@shared_task(name="invoices.adopt_saved_card")
+def adopt_saved_card(workspace_id: str, session_id: str) -> None:
+    payment_page.adopt_saved_card(workspace_id=UUID(workspace_id), session_id=session_id)
 
 
 @shared_task(name="invoices.sweep_customers")

@@ -8,9 +8,12 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import pytest
 from bills import NOVEMBER_2, bill, customer
 from cast import signed_in
+from deliveries import endpoint, event, post
+from django.test import TestCase
 from stripe_side import customers, give_card
 
 from billing.models import Workspace, WorkspaceMember
+from invoices import tasks
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice
 from stripe_sandbox.testing import SandboxProcess
@@ -62,6 +65,24 @@ def test_the_first_card_is_asked_for_by_checkout_and_becomes_the_default(acme: W
     push_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
     invoice.refresh_from_db()
     assert invoice.status == "paid"
+
+
+def test_a_card_becomes_the_default_even_if_the_owner_does_not_come_back(
+    acme: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = signed_in(acme).post(path(acme))["Location"]
+    back = choose_card(page, "pm_card_visa")
+    session_id = re.search(r"session_id=(\w+)", back).group(1)
+    started = []
+    monkeypatch.setattr(tasks.adopt_saved_card, "delay", lambda *args: started.append(args))
+    (found,) = customers()
+    session = {"id": session_id, "object": "checkout.session", "mode": "setup"}
+    happened = event("checkout.session.completed", {**session, "customer": found["id"]})
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        assert post(endpoint().djstripe_uuid, happened).status_code == 200
+    assert started == [(str(acme.pk), session_id)]
+    tasks.adopt_saved_card(*started[0])
+    assert default_card().startswith("pm_")
 
 
 def test_a_card_is_changed_in_the_billing_portal(acme: Workspace) -> None:

@@ -5,6 +5,8 @@ import datetime as dt
 import pytest
 from bills import NOVEMBER_2, bill, customer
 from django.db import connection
+from djstripe.models import Customer
+from djstripe.models import Invoice as MirroredInvoice
 from stripe_side import customers, give_card, invoices, lines
 
 from billing.errors import NotFound
@@ -46,6 +48,12 @@ def test_an_invoice_arrives_line_by_line_and_is_charged(acme: Workspace) -> None
     assert (invoice.status, invoice.stripe_invoice_id) == ("paid", found["id"])
     assert invoice.hosted_invoice_url == found["hosted_invoice_url"]
     assert invoice.billing_period.stripe_invoice_id == found["id"]
+
+
+def test_dj_stripe_has_copies_of_customer_and_invoice(acme: Workspace) -> None:
+    invoice = pushed(bill(acme, status="draft"))
+    assert Customer.objects.get().subscriber == acme
+    assert MirroredInvoice.objects.get().id == invoice.stripe_invoice_id
 
 
 def test_pushing_again_asks_stripe_for_nothing(

@@ -77,6 +77,14 @@ class Run:
         """The invoice as this run last saw it; fetched if it has not."""
         return self.latest if self.latest is not None else self.fetch()
 
+    def begin(self, step: PushStep) -> None:
+        """Commit that a step which only reads, or has rows of its own, is being tried."""
+        step.attempts += 1
+        step.started_at = step.started_at or self.clock()
+        with transaction.atomic():
+            self.lease.renew(self.clock())
+            step.save(update_fields=["attempts", "started_at"])
+
     def done(self, step: PushStep, stripe_id: str = "") -> None:
         with transaction.atomic():
             self.lease.renew(self.clock())

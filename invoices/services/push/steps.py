@@ -21,16 +21,13 @@ SOURCE = "the push to Stripe"
 
 
 def find_customer(run: Run, step: PushStep) -> None:
-    step.attempts += 1
-    step.started_at = step.started_at or run.clock()
-    with transaction.atomic():
-        run.lease.renew(run.clock())
-        step.save(update_fields=["attempts", "started_at"])
+    run.begin(step)
     run.done(step, ensure_customer(workspace_id=run.invoice.workspace_id, now=run.clock()))
 
 
 def discard_drafts(run: Run, step: PushStep) -> None:
     """Delete the drafts of earlier builds, whatever customer they are for."""
+    run.begin(step)
     for found in _ours(run):
         if found["status"] == "draft" and _build(found) != run.push.build:
             try:
@@ -77,6 +74,7 @@ def add_item(run: Run, step: PushStep) -> None:
 
 def compare_total(run: Run, step: PushStep) -> None:
     """`total` and not `amount_due`, which a balance or the smallest charge changes."""
+    run.begin(step)
     found = run.fetch()
     if found["status"] in ("void", "uncollectible"):
         raise Parked(Reason.CHANGED, f"{found['id']} is {found['status']} in Stripe.")

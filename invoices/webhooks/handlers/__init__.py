@@ -31,6 +31,7 @@ HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
     "credit_note.created": payments.credit_note,
     "credit_note.updated": payments.credit_note,
     "credit_note.voided": payments.credit_note,
+    "checkout.session.completed": customers.checkout_completed,
     "customer.deleted": customers.deleted,
     "customer.subscription.deleted": customers.subscription_deleted,
 }

@@ -1,10 +1,14 @@
 """Events about a customer and its subscription in Stripe."""
 
 import logging
+from uuid import UUID
+
+from django.db import transaction
 
 from billing.errors import BillingError
 from billing.models import Workspace
 from billing.services.workspaces import change_tier_from_next_period
+from billing.tasks import enqueue
 from invoices.models import StripeCustomer
 from invoices.services import notices
 from invoices.services.counterparts import id_in_metadata, text
@@ -34,6 +38,16 @@ def deleted(event: StripeEvent) -> Outcome:
     return Outcome(f"customer of {workspace.name} is forgotten")
 
 
+def checkout_completed(event: StripeEvent) -> Outcome:
+    """A card was saved in checkout; it becomes the default even if the owner never came back."""
+    session_id = text(event.object.get("id"))
+    workspace = _workspace(event, text(event.object.get("customer")))
+    if workspace is None or event.object.get("mode") != "setup":
+        return Outcome(f"checkout session {session_id} is not ours")
+    transaction.on_commit(lambda: _adopt_card(workspace.pk, session_id))
+    return Outcome(f"a card of {workspace.name} was saved")
+
+
 def subscription_deleted(event: StripeEvent) -> Outcome:
     """The subscription ended: the free tier from the next period on, and the owners are told."""
     workspace = _workspace(event, text(event.object.get("customer")))
@@ -55,6 +69,13 @@ def subscription_deleted(event: StripeEvent) -> Outcome:
         return Outcome(f"{workspace.name} is on the free tier already")
     notices.tell_subscription_ended(workspace, key=event.id, now=event.now)
     return Outcome(f"{workspace.name} is on the free tier from its next period on")
+
+
+def _adopt_card(workspace_id: UUID, session_id: str) -> None:
+    # The tasks import every service; imported where a receiver starts one.
+    from invoices.tasks import adopt_saved_card
+
+    enqueue(adopt_saved_card, str(workspace_id), session_id)
 
 
 def _workspace(event: StripeEvent, customer_id: str) -> Workspace | None:
