@@ -14,6 +14,8 @@ def pytest_configure() -> None:
     settings.STORAGES["staticfiles"]["BACKEND"] = (
         "django.contrib.staticfiles.storage.StaticFilesStorage"
     )
+    # Each test client would look at every static file there is, which costs more than most tests.
+    settings.WHITENOISE_AUTOREFRESH = True
     # Tests that commit end with emptying every table, which usage records refuse otherwise.
     settings.DATABASES["default"]["OPTIONS"]["options"] = "-c usage.allow_truncate=on"
     # Slow on purpose in production; here it would only make every sign-in cost half a second.

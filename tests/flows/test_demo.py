@@ -1,0 +1,76 @@
+"""The demo on the worst of days: a month has just begun, in some places, and none has closed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from walk import Walk
+
+from analytics.demo.cast import CAST
+from analytics.demo.doors import DirectDoor
+from analytics.demo.load import Loader, Progress
+from billing.models import BillingPeriod, User, Workspace
+from invoices.models import Invoice
+from usage.models import Call, UsageRecord, VoiceAgent
+
+PASSWORD = "correct horse battery"
+
+
+@contextmanager
+def quietly(label: str) -> Iterator[Progress]:
+    yield lambda done, total: None
+
+
+@pytest.fixture
+def loader(walk: Walk) -> Loader:
+    """Loaded at 00:40 on 1 March in London: 06:25 in Kathmandu, 29 February still in New York."""
+    walk.go_to("2028-03-01T00:40:00+00:00")
+    small = [replace(company, calls_a_day=3) for company in CAST]
+    told = {company.story: company for company in reversed(small)}
+    loader = Loader(list(told.values()), step=quietly)
+    with walk.committed():
+        loader.make_accounts(password=PASSWORD)
+    with walk.committed():
+        loader.load_usage(DirectDoor(), seed=7)
+    walk.hear_from_stripe()
+    return loader
+
+
+def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, walk: Walk) -> None:
+    states = {
+        workspace.name: (
+            workspace.status,
+            list(Invoice.objects.filter(workspace=workspace).values_list("status", flat=True)),
+            sorted(workspace.alerts.values_list("kind", flat=True)),
+            set(VoiceAgent.objects.filter(workspace=workspace).values_list("status", flat=True)),
+        )
+        for workspace in Workspace.objects.all()
+    }
+    assert states == {
+        "Bluebird Dental": ("active", ["paid"], [], {"live"}),
+        "Annapurna Treks": ("active", ["paid"], ["threshold"], {"live"}),
+        "Thameside Lettings": ("active", ["paid"], ["limit", "threshold"], {"paused"}),
+        "Redwood Recovery": ("suspended", ["overdue"], [], {"paused"}),
+    }
+    months = {
+        (period.workspace.name, period.label, period.is_current)
+        for period in BillingPeriod.objects.select_related("workspace")
+        if period.workspace.name in ("Bluebird Dental", "Thameside Lettings")
+    }
+    assert months == {
+        ("Bluebird Dental", "January 2028", False),
+        ("Bluebird Dental", "February 2028", True),
+        ("Thameside Lettings", "February 2028", False),
+        ("Thameside Lettings", "March 2028", True),
+    }
+    assert UsageRecord.objects.filter(late=True).count() == 6
+    for email in ("finance@voice-platform.example", "owner@bluebird.example"):
+        assert User.objects.get(email=email).check_password(PASSWORD)
+
+    assert loader.is_loaded()
+    before = (Call.objects.count(), UsageRecord.objects.count(), Invoice.objects.count())
+    with walk.committed():
+        loader.make_accounts(password=PASSWORD)
+        loader.load_usage(DirectDoor(), seed=7)
+    assert before == (Call.objects.count(), UsageRecord.objects.count(), Invoice.objects.count())
