@@ -12,7 +12,7 @@ from analytics.forecast import Forecast, forecast
 from analytics.overview import Calls, Spend, calls_between, days_of, spend_of_periods
 from billing import months
 from billing.formats import duration, exact_money, money, percent
-from billing.models import BillingPeriod, WorkspaceBillingSettings, WorkspaceMember
+from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.money import ZERO, exponent
 
 
@@ -136,7 +136,16 @@ class PeriodView:
         }
         return shown | self._charts(ahead) | self._breakdowns()
 
+    def _stands_still(self) -> bool:
+        """Whether nothing more is used for now: suspended, or paused at the limit."""
+        limit = self.terms.usage_limit_monthly
+        reached = limit is not None and self.spend.total >= limit
+        active = self.workspace.status == Workspace.Status.ACTIVE
+        return not active or (reached and self.terms.auto_pause_on_limit)
+
     def _forecast(self) -> Forecast | None:
+        if self._stands_still():
+            return None
         return forecast(
             spend=self.spend.total,
             full_days=[self.spend.by_day.get(day, ZERO) for day in self.days if day < self.today],

@@ -158,6 +158,9 @@ def test_a_workspace_over_its_limit_learns_what_stands_still_and_how_to_go_on() 
     assert "The usage limit is reached." in page
     assert "1 live agent was paused." in page
     assert "Nothing left" in page
+    # Nothing is used while everything is paused: there is no pace to go by.
+    assert "At the pace" not in page
+    assert "Projected" not in page
     assert "Change the limit" in page
     assert "Change the limit" not in page_of(cast.signed_in(acme, role="viewer"), acme)
 
