@@ -11,7 +11,17 @@ from config.launcher.errors import LauncherError
 
 # What the project writes below LOCAL_DIR. Anything else there stays: LOCAL_DIR
 # may name a directory that holds more.
-_OURS = ("pg.new", "redis", "stripe", "mail", "static", "log", "run", "secret_key")
+_OURS = (
+    "pg.new",
+    "redis",
+    "stripe",
+    "mail",
+    "static",
+    "log",
+    "run",
+    "secret_key",
+    "demo.json",
+)
 
 
 def remove_local_data(local_dir: Path) -> None:

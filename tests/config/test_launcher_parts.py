@@ -121,6 +121,7 @@ def test_forgetting_leaves_alone_what_is_not_ours(tmp_path: Path) -> None:
     make_local_dir(tmp_path)
     for name in ("stripe", "mail", "photos"):
         (tmp_path / name).mkdir()
-    (tmp_path / "secret_key").write_text("x")
+    for name in ("secret_key", "demo.json"):
+        (tmp_path / name).write_text("x")
     remove_local_data(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
