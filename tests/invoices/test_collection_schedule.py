@@ -62,10 +62,8 @@ def test_a_month_of_silence_from_the_reminder_to_the_suspension(acme: Workspace)
     assert told == [
         ("13 Nov", ["Invoice INV-2026-000001 is due on 16 November 2026"]),
         ("17 Nov", ["Invoice INV-2026-000001 is overdue"]),
-        ("18 Nov", ["Invoice INV-2026-000001 is still unpaid"]),
         ("23 Nov", ["Invoice INV-2026-000001 is still unpaid"]),
         ("30 Nov", ["Acme is suspended"]),
-        ("01 Dec", ["Invoice INV-2026-000001 is still unpaid"]),
     ]
     assert status(invoice) == ("overdue", "suspended")
 
@@ -92,14 +90,21 @@ def test_the_due_date_is_on_the_workspaces_calendar(db: None) -> None:
 
 def test_a_sweep_that_was_down_makes_up_with_the_last_message_only(acme: Workspace) -> None:
     sent(acme)
-    collect(now=noon(11, 25))
-    collect(now=noon(11, 26))
-    assert subjects() == [
-        "Invoice INV-2026-000001 is overdue",
-        "Invoice INV-2026-000001 is still unpaid",
-    ]
-    reminder = InvoiceEvent.objects.get(kind="reminded")
-    assert reminder.detail == "7 days after the due date."
+    collect(now=noon(11, 17))
+    collect(now=noon(12, 5))
+    collect(now=noon(12, 6))
+    assert subjects() == ["Invoice INV-2026-000001 is overdue", "Acme is suspended"]
+
+
+def test_reminders_go_on_for_an_invoice_that_staff_do_not_suspend_for(
+    acme: Workspace, settings: Settings
+) -> None:
+    settings.SUSPEND_AFTER_DAYS = 365
+    sent(acme)
+    for day in (17, 25, 26, 30):
+        collect(now=noon(11, day))
+    reminders = InvoiceEvent.objects.filter(kind="reminded").values_list("detail", flat=True)
+    assert list(reminders) == ["7 days after the due date.", "14 days after the due date."]
 
 
 def test_a_paid_invoice_is_left_alone(acme: Workspace) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Min, Q
+from django.db.models import Max, Min, Q
 
 from invoices.models import Invoice, InvoiceEvent
 from invoices.services import notices, settle
@@ -127,11 +127,18 @@ def _to_remind(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID,
             "invoice_id", "key"
         )
     )
+    # The message that it is overdue, or that the workspace is suspended, reminds as well.
+    told = unpaid.select_related("workspace").annotate(
+        last_told=Max("events__at", filter=Q(events__kind__in=[Kind.OVERDUE, Kind.SUSPENDED]))
+    )
     turns = []
-    for invoice in unpaid.select_related("workspace").iterator(chunk_size=1000):
+    for invoice in told.iterator(chunk_size=1000):
         with _reported(summary, invoice.pk):
             day = reminder_day(invoice, today=_today(invoice, now))
-            if day is not None and (invoice.pk, _key(day)) not in had:
+            if day is None or (invoice.pk, _key(day)) in had:
+                continue
+            remind_on = invoice.due_date + dt.timedelta(days=day)
+            if invoice.last_told is None or _today(invoice, invoice.last_told) < remind_on:
                 turns.append((invoice.pk, day))
     return turns
 
@@ -158,8 +165,6 @@ def _remind(invoice_id: UUID, day: int, now: dt.datetime) -> bool:
     with locked_invoice(invoice_id) as invoice:
         if invoice.status not in (Invoice.Status.OPEN, Invoice.Status.OVERDUE):
             return False
-        if _was_told_today(invoice, _today(invoice, now)):
-            return False
         key = _key(day)
         if not record(invoice, Kind.REMINDED, at=now, source=SOURCE, detail=_when(day), key=key):
             return False
@@ -174,15 +179,6 @@ def _today(invoice: Invoice, now: dt.datetime) -> dt.date:
 
 def _key(day: int) -> str:
     return f"reminder:{day}"
-
-
-def _was_told_today(invoice: Invoice, today: dt.date) -> bool:
-    """The message that it is overdue, or that the workspace is suspended, reminds as well."""
-    told = InvoiceEvent.objects.filter(
-        invoice=invoice, kind__in=[Kind.OVERDUE, Kind.SUSPENDED]
-    ).values_list("at", flat=True)
-    zone = invoice.workspace.zone
-    return any(at.astimezone(zone).date() == today for at in told)
 
 
 def _when(day: int) -> str:
