@@ -38,7 +38,8 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         method = "GET" if request.method == "HEAD" else str(request.method)
-        if not hasattr(view, method.lower()):
+        name = method.lower()
+        if name not in view.http_method_names or not hasattr(view, name):
             return True  # the view answers 405
         if isinstance(request.auth, ServiceKey):
             scopes: dict[str, Any] = getattr(view, "required_scopes", {})

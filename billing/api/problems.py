@@ -122,7 +122,7 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if is_api_path(request):
-        return _not_found()
+        return _not_found() if request.path.endswith("/") else _not_found(_SLASH)
     return defaults.page_not_found(request, exception)
 
 
@@ -134,8 +134,11 @@ def handler500(request: HttpRequest) -> HttpResponseBase:
     return defaults.server_error(request)
 
 
-def _not_found() -> HttpResponse:
-    return problem_response(status=404, code="not_found", detail="There is nothing here.")
+_SLASH = "There is nothing here: addresses of the API end in a slash."
+
+
+def _not_found(detail: str = "There is nothing here.") -> HttpResponse:
+    return problem_response(status=404, code="not_found", detail=detail)
 
 
 def _faults(error: BillingError) -> list[ProblemError]:

@@ -246,8 +246,9 @@ def test_a_broken_connection_is_no_server_error(client: Client):
 
 
 @pytest.mark.parametrize("path", ["/api/echo/", "/api/plain/"])
-def test_other_methods_are_refused_with_what_is_allowed(client: Client, path: str):
-    response = client.delete(path, headers=bearer(make_key("usage:write")))
+@pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "TRACE", "BREW"])
+def test_other_methods_are_refused_with_what_is_allowed(client: Client, path: str, method: str):
+    response = client.generic(method, path, headers=bearer(make_key("usage:write")))
 
     assert (response.status_code, problem_of(response)["code"]) == (405, "method_not_allowed")
     assert "POST" in response["Allow"]
@@ -275,6 +276,16 @@ def test_an_unknown_address_is_a_problem_below_api_and_a_page_elsewhere(client: 
     assert problem_of(problem)["code"] == "not_found"
     assert page.status_code == 404
     assert page["Content-Type"].startswith("text/html")
+
+
+def test_usage_sent_without_the_last_slash_is_refused_not_lost(client: Client):
+    headers = bearer(make_key("usage:read", "usage:write"))
+
+    refused = client.post("/api/plain", b"{}", "application/json", headers=headers)
+
+    assert (refused.status_code, problem_of(refused)["code"]) == (404, "not_found")
+    assert "end in a slash" in problem_of(refused)["detail"]
+    assert client.get("/api/echo", headers=headers).status_code == 301
 
 
 def test_a_fault_of_ours_is_a_problem_below_api_and_a_page_elsewhere(client: Client):
