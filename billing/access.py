@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 
 from billing.models import User, WorkspaceMember
 
@@ -47,10 +48,10 @@ class WorkspaceRequest(HttpRequest):
     memberships: list[WorkspaceMember]
 
 
-type_of_view = Callable[Concatenate[WorkspaceRequest, ...], Any]
+_View = Callable[Concatenate[WorkspaceRequest, ...], Any]
 
 
-def workspace_page(view: type_of_view) -> Callable[..., HttpResponse]:
+def workspace_page(view: _View) -> Callable[..., HttpResponse]:
     """A page at `/w/<workspace_id>/...`: signed in, and a member of that workspace.
 
     Runs the view in the workspace's timezone, so that templates show its clock.
@@ -66,7 +67,8 @@ def workspace_page(view: type_of_view) -> Callable[..., HttpResponse]:
             response: HttpResponse = view(request, *args, **kwargs)
         return response
 
-    return login_required(wrapped)
+    # What is owed is nobody else's to find: in a cache, or by the back button after signing out.
+    return never_cache(login_required(wrapped))
 
 
 def render_page(

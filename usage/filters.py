@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters as filters
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 
 from billing import months
@@ -15,13 +16,22 @@ from usage.models import Call, UsageRecord, UsageRollup
 from usage.resources import provider_name, resource
 
 _DATE = forms.DateInput(attrs={"type": "date"})
+# The first and last days of the calendar have no midnight in some timezones.
+_SENSIBLE_DAYS = [
+    MinValueValidator(dt.date(2000, 1, 1), "Choose a day after 1999."),
+    MaxValueValidator(dt.date(2999, 12, 31), "Choose a day before 3000."),
+]
 
 
 class WorkspaceFilter(filters.FilterSet):
     """Days are days of the workspace's clock, both ends included."""
 
-    day_from = filters.DateFilter(label="From", method="from_day", widget=_DATE)
-    day_to = filters.DateFilter(label="To", method="to_day", widget=_DATE)
+    day_from = filters.DateFilter(
+        label="From", method="from_day", widget=_DATE, validators=_SENSIBLE_DAYS
+    )
+    day_to = filters.DateFilter(
+        label="To", method="to_day", widget=_DATE, validators=_SENSIBLE_DAYS
+    )
     time_field = ""
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
@@ -35,8 +45,6 @@ class WorkspaceFilter(filters.FilterSet):
         return rows.filter(**{f"{self.time_field}__gte": start})
 
     def to_day(self, rows: QuerySet[Any], name: str, day: dt.date) -> QuerySet[Any]:
-        if day == dt.date.max:
-            return rows
         end = months.midnight(day + dt.timedelta(days=1), self.workspace.zone)
         return rows.filter(**{f"{self.time_field}__lt": end})
 

@@ -104,3 +104,9 @@ def test_a_page_that_does_not_exist_says_so() -> None:
     answer = Client().get("/nowhere/")
     assert answer.status_code == 404
     assert "Page not found" in answer.content.decode()
+
+
+def test_pages_of_a_workspace_are_kept_in_no_cache() -> None:
+    acme = cast.workspace("Acme")
+    page = cast.signed_in(acme).get(reverse("billing:settings", args=[acme.pk]))
+    assert "no-store" in page.headers["Cache-Control"]

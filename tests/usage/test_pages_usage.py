@@ -95,7 +95,13 @@ def test_one_calls_records_are_found_by_its_id() -> None:
 
 @pytest.mark.parametrize(
     "chosen",
-    [{"call": "nonsense"}, {"day_from": "31/12"}, {"billing_period": str(uuid4())}],
+    [
+        {"call": "nonsense"},
+        {"day_from": "31/12"},
+        {"day_from": "0001-01-01"},
+        {"day_to": "9999-12-31"},
+        {"billing_period": str(uuid4())},
+    ],
 )
 def test_a_filter_that_cannot_be_read_is_marked(chosen: dict[str, str]) -> None:
     acme = cast.workspace("Acme")
