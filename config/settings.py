@@ -40,20 +40,18 @@ X_FRAME_OPTIONS = "DENY"
 
 # Plotly adds one empty <style> element: the hash is that of the empty string.
 _EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ("/admin/",),
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF, _EMPTY_STYLE],
-        "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    },
+_CSP: dict[str, list[str]] = {
+    "default-src": [NONE],
+    "script-src": [SELF],
+    "style-src": [SELF, _EMPTY_STYLE],
+    "img-src": [SELF, "data:"],
+    "font-src": [SELF],
+    "connect-src": [SELF],
+    "form-action": [SELF],
+    "base-uri": [NONE],
+    "frame-ancestors": [NONE],
 }
+CONTENT_SECURITY_POLICY = {"EXCLUDE_URL_PREFIXES": ("/admin/",), "DIRECTIVES": _CSP}
 
 # Applications
 INSTALLED_APPS = [
@@ -352,7 +350,7 @@ STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_API_VERSION = stripe.api_version
 # A form of ours leads to Stripe's pages: checkout, the portal, and the sandbox's.
-CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
+_CSP["form-action"] += [
     "https://checkout.stripe.com",
     "https://billing.stripe.com",
     STRIPE_API_BASE,

@@ -74,7 +74,7 @@ class WorkspaceAdmin(BillingAdmin):
     search_fields = ("name", "billing_email", "billing_name", "=id")
     search_help_text = "Name, billing e-mail or id"
     list_select_related = ("tier", "billing_settings")
-    inlines = (BillingSettingsInline, MemberInline)
+    inlines: tuple[Any, ...] = (BillingSettingsInline, MemberInline)
     autocomplete_fields = ("tier",)
     readonly_fields = ("id", "suspension_reason", "created_at", "running")
     fieldsets = (

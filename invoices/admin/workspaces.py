@@ -1,5 +1,7 @@
 """A workspace's page with its invoices."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -38,4 +40,4 @@ admin.site.unregister(Workspace)
 
 @admin.register(Workspace)
 class BilledWorkspaceAdmin(WorkspaceAdmin):
-    inlines = (*WorkspaceAdmin.inlines, InvoiceInline)
+    inlines: tuple[Any, ...] = (*WorkspaceAdmin.inlines, InvoiceInline)

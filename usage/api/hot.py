@@ -98,7 +98,7 @@ def _media_type(request: HttpRequest, *accepted: str) -> str:
     return request.content_type
 
 
-def _entries(request: HttpRequest, parser: Parser):  # type: ignore[no-untyped-def, type-arg]
+def _entries(request: HttpRequest, parser: Parser):  # type: ignore[no-untyped-def]
     kind = _media_type(request, JSON, NDJSON)
     body = read_body(request)
     return parser.ndjson(body) if kind == NDJSON else parser.json(body)

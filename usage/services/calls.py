@@ -60,8 +60,10 @@ class _Kind(NamedTuple):
     direction: str
 
 
-class _Indexed(NamedTuple):
-    index: int
+class _Placed(NamedTuple):
+    """A call and its place in the request."""
+
+    place: int
     call: Call
 
 
@@ -77,19 +79,19 @@ def record_calls(
     under the same id (workspace, direction, provider, start) are refused.
     """
     result = CallsRecorded()
-    checked: list[_Indexed] = []
+    checked: list[_Placed] = []
     for index, entry in enumerate(entries):
         outcome = entry if isinstance(entry, RecordError) else _check(index, entry, now)
         if isinstance(outcome, RecordError):
             result.errors.append(outcome)
         else:
-            checked.append(_Indexed(index, outcome))
+            checked.append(_Placed(index, outcome))
     checked = _with_known_references(checked, only_workspace, result)
     # A call that stands in a batch twice is taken in the order of the batch.
     while checked:
         ids: set[UUID] = set()
-        again: list[_Indexed] = []
-        round_: list[_Indexed] = []
+        again: list[_Placed] = []
+        round_: list[_Placed] = []
         for item in checked:
             (again if item.call.pk in ids else round_).append(item)
             ids.add(item.call.pk)
@@ -119,7 +121,7 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
         return refuse("ends_before_its_start", "ended_at", "A call ends after its start.")
     duration: Decimal | None = None
     if entry.duration_seconds is not msgspec.UNSET:
-        raw = bytes(entry.duration_seconds)  # type: ignore[arg-type]
+        raw = bytes(entry.duration_seconds)
         if raw != b"null":
             checked = decimal_of(index, "duration_seconds", raw, whole=9, places=3)
             if isinstance(checked, RecordError):
@@ -146,8 +148,8 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
 
 
 def _with_known_references(
-    checked: list[_Indexed], only_workspace: UUID | None, result: CallsRecorded
-) -> list[_Indexed]:
+    checked: list[_Placed], only_workspace: UUID | None, result: CallsRecorded
+) -> list[_Placed]:
     """Calls whose workspace and agent exist, with their hour on the workspace's clock."""
     wanted = {item.call.workspace_id for item in checked}
     if only_workspace is not None:
@@ -170,15 +172,15 @@ def _with_known_references(
         else:
             local = call.started_at.astimezone(workspace.zone)
             call.local_date, call.local_hour = local.date(), local.hour
-            kept.append(_Indexed(index, call))
+            kept.append(_Placed(index, call))
             continue
         result.errors.append(RecordError(index, *refusal))
     return kept
 
 
-def _store(items: Sequence[_Indexed], result: CallsRecorded) -> list[_Indexed]:
+def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
     """Write each call once; those that someone else inserted meanwhile come back to be retried."""
-    lost: list[_Indexed] = []
+    lost: list[_Placed] = []
     with transaction.atomic():
         stored = {
             call.pk: call
@@ -196,9 +198,9 @@ def _store(items: Sequence[_Indexed], result: CallsRecorded) -> list[_Indexed]:
                 lost.append(item)
                 continue
             _count(changes, item.call, 1)
-            result.created.add(item.index)
+            result.created.add(item.place)
             result.accepted += 1
-            result.calls[item.index] = item.call
+            result.calls[item.place] = item.call
         updated = []
         for item in items:
             old = stored.get(item.call.pk)
@@ -239,13 +241,13 @@ def _insert(calls: Sequence[Call]) -> set[UUID]:
 
 
 def _bring_up_to_date(
-    old: Call, item: _Indexed, changes: dict[_Kind, list[Decimal]], result: CallsRecorded
+    old: Call, item: _Placed, changes: dict[_Kind, list[Decimal]], result: CallsRecorded
 ) -> bool:
     """Apply newer facts to the stored call; whether anything has to be saved."""
     new = item.call
     fixed = ("workspace_id", "direction", "provider", "started_at")
     if any(getattr(old, name) != getattr(new, name) for name in fixed):
-        result.errors.append(_reused(item.index))
+        result.errors.append(_reused(item.place))
         return False
     if _is_news(old, new):
         _count(changes, old, -1)
@@ -255,13 +257,13 @@ def _bring_up_to_date(
         old.updated_at = new.updated_at
         _count(changes, old, 1)
         result.accepted += 1
-        result.calls[item.index] = old
+        result.calls[item.place] = old
         return True
     if _is_old_news(old, new):
         result.duplicates += 1
-        result.calls[item.index] = old
+        result.calls[item.place] = old
     else:
-        result.errors.append(_reused(item.index))
+        result.errors.append(_reused(item.place))
     return False
 
 

@@ -57,7 +57,7 @@ def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datet
                         slot=slot,
                         created_at=now.isoformat(),
                     )
-                    return written.count == 1
+                    return written.new == 1
             at = terms.must_open_at(original.occurred_at)
             open_period(workspace_id=original.workspace_id, at=at, now=now)
         except PeriodClosedMeanwhile:

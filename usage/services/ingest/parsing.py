@@ -54,11 +54,10 @@ class Parser(Generic[_E]):
         self._names = frozenset(field.name for field in fields)
         self._required = sum(field.required for field in fields)
         self._optional = [attrgetter(field.name) for field in fields if not field.required]
-        envelope = msgspec.defstruct(
-            "Envelope", [("records", list[kind])], forbid_unknown_fields=True
-        )  # type: ignore[valid-type]
+        many: Any = list[kind]  # type: ignore[valid-type]
+        envelope = msgspec.defstruct("Envelope", [("records", many)], forbid_unknown_fields=True)
         self._envelope: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
-        self._list = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._list: msgspec.json.Decoder[Any] = msgspec.json.Decoder(many)
         self._one = msgspec.json.Decoder(kind)
 
     def json(self, body: bytes) -> Sequence[_E | RecordError]:

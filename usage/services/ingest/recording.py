@@ -110,8 +110,11 @@ def check_entries(
     candidates: list[Candidate] = []
     errors: list[RecordError] = []
     for index, entry in enumerate(entries):
-        checked = entry if type(entry) is RecordError else validator.check(index, entry)  # type: ignore[arg-type]
-        (errors if type(checked) is RecordError else candidates).append(checked)  # type: ignore[attr-defined]
+        checked = entry if isinstance(entry, RecordError) else validator.check(index, entry)
+        if isinstance(checked, RecordError):
+            errors.append(checked)
+        else:
+            candidates.append(checked)
     return candidates, errors
 
 
@@ -242,7 +245,7 @@ class _Attempt:
             slot=terms.slot,
             created_at=self._now.isoformat(),
         )
-        if not self.written.count:
+        if not self.written.new:
             return
         self.limited = [
             UUID(workspace_id)

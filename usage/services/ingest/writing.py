@@ -103,7 +103,7 @@ class Row(NamedTuple):
 class Written(NamedTuple):
     """How many rows are new; which, when not all are (ids of 32 hex digits)."""
 
-    count: int
+    new: int
     ids: set[str] | None
 
 
