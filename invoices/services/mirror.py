@@ -35,6 +35,8 @@ def keep_customer(customer: StripeObject, *, workspace: Workspace) -> None:
     try:
         _know_account()
         copy = Customer.sync_from_stripe_data(stripe.Customer.construct_from(customer, None))
+        # A customer that was deleted in Stripe no longer stands for the workspace.
+        Customer.objects.filter(subscriber=workspace).exclude(pk=copy.pk).update(subscriber=None)
         Customer.objects.filter(pk=copy.pk).update(subscriber=workspace)
     except _UNREADABLE as error:
         log.warning("dj-stripe cannot keep customer %s: %r", customer.get("id"), error)

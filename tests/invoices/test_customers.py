@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from bills import NOVEMBER_2, customer
+from djstripe.models import Customer
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from stripe_side import customers
 
@@ -138,6 +139,7 @@ def test_a_customer_deleted_in_stripe_is_followed_by_a_new_one(acme: Workspace) 
     assert second != first
     assert [each["id"] for each in customers()] == [second]
     assert StripeCustomer.objects.get(pk=acme.pk).generation == 2
+    assert Customer.objects.get(subscriber=acme).id == second
 
 
 def test_the_news_of_a_deletion_is_noted_once(acme: Workspace) -> None:
