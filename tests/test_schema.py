@@ -82,6 +82,7 @@ def test_every_operation_says_who_may_and_how_it_fails(path: str, method: str):
     assert ({"session": []} in operation["security"]) is (method == "get")
     for status in ("400", "401", "403", "429"):
         assert "application/problem+json" in operation["responses"][status]["content"]
+    assert "required_scopes" not in operation["description"]
     assert any(status.startswith("2") for status in operation["responses"])
 
 

@@ -24,6 +24,8 @@ _MOST_DAYS = 1_100
 
 
 class UsageSummaryView(ApiView):
+    """What a billing period's usage costs the workspace, by resource type and by provider."""
+
     required_scopes = {"GET": "usage:read"}
     parameters = frozenset({"billing_period_id"})
     serializer_class = UsageSummarySerializer
@@ -49,6 +51,8 @@ class UsageSummaryView(ApiView):
 
 
 class AnalyticsView(ApiView):
+    """Calls that started, and usage that occurred, on days of the workspace's calendar."""
+
     required_scopes = {"GET": "usage:read"}
     parameters = frozenset({"from", "to"})
     serializer_class = AnalyticsSerializer

@@ -25,6 +25,8 @@ def shown_periods() -> "QuerySet[BillingPeriod]":
 
 
 class PeriodList(ApiView, ListAPIView):
+    """Billing periods, latest first; a current one shows what it would come to now."""
+
     required_scopes = {"GET": "billing:read"}
     lists = True
     queryset = BillingPeriod.objects.all()
@@ -37,6 +39,8 @@ class PeriodList(ApiView, ListAPIView):
 
 
 class PeriodDetail(ApiView):
+    """One billing period; while it is current, with live totals."""
+
     required_scopes = {"GET": "billing:read"}
     serializer_class = PeriodSerializer
 

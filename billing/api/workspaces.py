@@ -63,6 +63,8 @@ def _with_owner(queryset: "QuerySet[Workspace]") -> "QuerySet[Workspace]":
 
 
 class WorkspaceList(ApiView, ListAPIView):
+    """Workspaces, newest first."""
+
     required_scopes = {"GET": _READ, "POST": "workspaces:write"}
     lists = True
     queryset = Workspace.objects.all()
@@ -74,6 +76,8 @@ class WorkspaceList(ApiView, ListAPIView):
         return visible(_with_owner(super().get_queryset()), self.request, workspace="pk")
 
     @extend_schema(
+        description="Makes a workspace with its owner. The same id and facts again answer 200 and"
+        " what is stored; other facts are refused (409 `already_exists`).",
         request=NewWorkspaceSerializer,
         responses={200: WorkspaceSerializer, 201: WorkspaceSerializer},
         examples=[_NEW_ACME],
@@ -95,6 +99,8 @@ class WorkspaceList(ApiView, ListAPIView):
 
 
 class WorkspaceDetail(ApiView):
+    """One workspace. Its timezone and currency are fixed once usage is recorded in them."""
+
     required_scopes = {"GET": _READ, "PATCH": "workspaces:write"}
     serializer_class = WorkspaceSerializer
 
@@ -120,6 +126,8 @@ def _shown(request: Request, workspace_id: UUID) -> dict[str, Any]:
 
 
 class BillingSettings(ApiView):
+    """The terms of one workspace: limit, alert, markup, collection."""
+
     required_scopes = {
         "GET": ("workspaces:write", "billing:read"),
         "PUT": "workspaces:write",
@@ -153,6 +161,8 @@ class BillingSettings(ApiView):
 
 
 class MemberList(ApiView, ListAPIView):
+    """People who may sign in and see the workspace, in the order they were added."""
+
     required_scopes = {"GET": ("workspaces:write", "billing:read"), "POST": "workspaces:write"}
     lists = True
     queryset = WorkspaceMember.objects.none()  # for the schema
@@ -163,7 +173,9 @@ class MemberList(ApiView, ListAPIView):
         return WorkspaceMember.objects.filter(workspace=self._workspace()).select_related("user")
 
     @extend_schema(
-        request=NewMemberSerializer, responses={200: MemberSerializer, 201: MemberSerializer}
+        description="Adds a person by e-mail address; one who is a member already keeps the role.",
+        request=NewMemberSerializer,
+        responses={200: MemberSerializer, 201: MemberSerializer},
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = self._workspace()

@@ -40,6 +40,8 @@ class InvoiceFilter(django_filters.FilterSet):
 
 
 class InvoiceList(ApiView, ListAPIView):
+    """Invoices with their items, latest first."""
+
     required_scopes = _SCOPES
     lists = True
     queryset = Invoice.objects.prefetch_related("items")
@@ -52,6 +54,8 @@ class InvoiceList(ApiView, ListAPIView):
 
 
 class InvoiceDetail(ApiView):
+    """One invoice. Item amounts are whole minor units and add up to its amount."""
+
     required_scopes = _SCOPES
     serializer_class = InvoiceSerializer
 
@@ -61,6 +65,8 @@ class InvoiceDetail(ApiView):
 
 
 class InvoicePdf(ApiView):
+    """The invoice as PDF."""
+
     required_scopes = _SCOPES
 
     @extend_schema(

@@ -28,6 +28,8 @@ class AgentFilter(django_filters.FilterSet):
 
 
 class AgentList(ApiView, ListAPIView):
+    """Voice agents, newest first."""
+
     required_scopes = {"GET": _READ, "POST": "workspaces:write"}
     lists = True
     queryset = VoiceAgent.objects.all()
@@ -39,7 +41,10 @@ class AgentList(ApiView, ListAPIView):
         return visible(super().get_queryset(), self.request)
 
     @extend_schema(
-        request=NewAgentSerializer, responses={200: AgentSerializer, 201: AgentSerializer}
+        description="Makes an agent. The same id and facts again answer 200 and what is stored. One"
+        " made live while its workspace may not take calls starts paused.",
+        request=NewAgentSerializer,
+        responses={200: AgentSerializer, 201: AgentSerializer},
     )
     def post(self, request: Request) -> Response:
         facts = self.read(NewAgentSerializer)
@@ -60,6 +65,8 @@ class AgentList(ApiView, ListAPIView):
 
 
 class AgentDetail(ApiView):
+    """One agent. Pausing is by hand; going live yields to usage limit and suspension."""
+
     required_scopes = {"GET": _READ, "PATCH": "workspaces:write"}
     serializer_class = AgentSerializer
 

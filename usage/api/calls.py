@@ -43,7 +43,7 @@ class CallFilter(django_filters.FilterSet):
 
 
 class CallList(HotView, ByWorkspace, ListAPIView):
-    """Workspace by workspace, latest start first, along the index on just that."""
+    """Calls, workspace by workspace, latest start first."""
 
     required_scopes = {"GET": READ}
     plain_views = {"POST": hot.record_call}
@@ -66,6 +66,8 @@ class CallList(HotView, ByWorkspace, ListAPIView):
 
 
 class CallDetail(ApiView):
+    """One call, as it was reported last."""
+
     required_scopes = {"GET": READ}
     serializer_class = CallSerializer
 

@@ -1,10 +1,13 @@
 """Usage records: listed, looked at, taken back."""
 
+import datetime as dt
 from functools import cached_property
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone as clock
 from drf_spectacular.utils import extend_schema
@@ -12,6 +15,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing import months
 from billing.api.access import visible, visible_or_404
 from billing.api.filters import AwareTimeFilter, FlagFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
@@ -24,9 +28,10 @@ from usage.api.serializers import (
     UsageRecordSerializer,
     VoidSerializer,
 )
-from usage.models import UsageRecord
+from usage.models import UsageRecord, UsageRollup
 from usage.services.voiding import void_record
 
+_DAY = dt.timedelta(days=1)
 READ = ("usage:read", "usage:write")
 
 
@@ -48,12 +53,12 @@ class UsageFilter(django_filters.FilterSet):
 
 
 class UsageList(HotView, ByWorkspace, ListAPIView):
-    """Workspace by workspace, newest first.
+    """Usage records, workspace by workspace, newest first."""
 
-    Plan: the index (workspace, occurred_at, id), read from the cursor on. None leads with the
-    period, so a period is turned into its workspace and times, and its late usage, which lies
-    outside of them, comes from a small index of its own.
-    """
+    # Plan: the index (workspace, occurred_at, id), read from the cursor on. None leads with the
+    # period, so a period is turned into its workspace and times, and its late usage, which lies
+    # outside of them, comes from a small index of its own. What a filter by kind looks for may be
+    # rare: rollups tell between which days it is at all.
 
     required_scopes = {"GET": READ}
     plain_views = {"POST": hot.record_one}
@@ -81,6 +86,27 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         # A period that does not exist bills nothing, and must not be looked for in all records.
         return super().get_queryset() if self.period else UsageRecord.objects.none()
 
+    def filter_queryset(self, queryset: Any) -> Any:
+        records = super().filter_queryset(queryset)
+        given = self.request.query_params
+        kind = {name: given[name] for name in ("resource_type", "provider") if given.get(name)}
+        if not kind or self.ordering_group:
+            return records
+        rollups = visible(UsageRollup.objects.filter(**kind), self.request)
+        if self.period:
+            rollups = rollups.filter(billing_period=self.period)
+        if given.get("workspace_id"):
+            rollups = rollups.filter(workspace_id=given["workspace_id"])
+        days = rollups.aggregate(first=Min("usage_date"), last=Max("usage_date"))
+        if days["first"] is None:
+            return records.none()
+        # The days are the workspace's: a day more on either side covers every timezone.
+        utc = ZoneInfo("UTC")
+        return records.filter(
+            occurred_at__gte=months.midnight(days["first"] - _DAY, utc),
+            occurred_at__lt=months.midnight(days["last"] + 2 * _DAY, utc),
+        )
+
     def parts(self, records: "QuerySet[UsageRecord]") -> "list[QuerySet[UsageRecord]]":
         if self.period is None:
             return [records]
@@ -105,6 +131,8 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
 
 
 class UsageDetail(ApiView):
+    """One usage record, as stored."""
+
     required_scopes = {"GET": READ}
     serializer_class = UsageRecordSerializer
 

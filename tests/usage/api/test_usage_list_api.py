@@ -2,6 +2,7 @@ import datetime as dt
 from itertools import chain
 from uuid import uuid4
 
+import cast
 import pytest
 from apikit import Caller, pages_of, period_of, problem_of, refusal, used, workspace
 from django.db import connection
@@ -106,6 +107,23 @@ def test_records_are_filtered_by_what_they_are():
     assert found(caller, occurred_before="2026-11-05T12:00:00+01:00") == ids([first])
     assert found(caller, workspace_id=uuid4()) == []
     assert found(caller, provider="nobody") == []
+
+
+def test_a_rare_kind_is_looked_for_only_where_it_is():
+    acme = cast.workspace("Acme", timezone="Pacific/Kiritimati")
+    for day in (3, 4, 5):
+        cast.used(acme, dt.datetime(2026, 11, day, 0, 30, tzinfo=dt.UTC), "1", "1")
+    at = dt.datetime(2026, 11, 4, 23, 59, tzinfo=dt.UTC)
+    cast.used(acme, at, "1", "1", resource_type="sms", provider="plivo")
+    caller = Caller("usage:read")
+
+    for query in ({"workspace_id": acme.pk}, {"billing_period_id": period_of(acme).pk}):
+        for kind in ({"resource_type": "sms"}, {"provider": "plivo"}):
+            rows = caller.get("usage/", **query, **kind).json()["results"]
+            assert [row["occurred_at"] for row in rows] == ["2026-11-04T23:59:00Z"]
+        with CaptureQueriesContext(connection) as queries:
+            assert found(caller, **query, resource_type="fax") == []
+        assert not [q for q in queries if "usage_usagerecord" in q["sql"]]
 
 
 @pytest.mark.parametrize(
