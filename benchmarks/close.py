@@ -219,9 +219,12 @@ class Bench:
         results = Path(__file__).parent / "results"
         results.mkdir(exist_ok=True)
         path = results / f"close-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"
-        found = {"closings": closings, "held": held, "pushes": pushes}
-        lines = {name: [asdict(each) for each in rows] for name, rows in found.items()}  # type: ignore[call-overload]
-        path.write_text(json.dumps(lines, indent=1))
+        found = {
+            "closings": [asdict(each) for each in closings],
+            "held": [asdict(each) for each in held],
+            "pushes": [asdict(each) for each in pushes],
+        }
+        path.write_text(json.dumps(found, indent=1))
         print(f"written to {path.relative_to(Path.cwd())}")
 
 

@@ -1,6 +1,7 @@
 """Workspaces with a month of usage, made set by set: records, rollups and counters agree."""
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -111,7 +112,7 @@ def make_month(
         with tqdm(total=workspaces * records, desc=label, unit=" records", unit_scale=True) as bar:
             for place in range(0, len(made), at_once):
                 some = made[place : place + at_once]
-                facts = {
+                facts: dict[str, Any] = {
                     "workspaces": [workspace for workspace, _ in some],
                     "periods": [period for _, period in some],
                     "days": (until - first).days,

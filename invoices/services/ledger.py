@@ -1,9 +1,13 @@
 """Proving invoices: periods against rollups, invoices against periods, items against both."""
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
+from billing.money import CURRENCIES, exponent, to_minor
 from usage.services.ledger import Difference
 
 _FROZEN = """
@@ -35,8 +39,19 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
  WHERE (invoice.amount <> coalesce(sums.amount, 0)
         OR invoice.exact_amount <> coalesce(sums.exact_amount, 0)
         OR invoice.exact_amount <> period.total_amount
-        OR abs(invoice.amount - invoice.exact_amount) > 0.5)
+        OR invoice.amount <> round(invoice.exact_amount, (%(decimals)s::jsonb
+                                                          ->> invoice.currency)::int))
    AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
+ ORDER BY 1, 2
+"""
+_UNBILLED = """
+SELECT period.workspace_id, period.id, period.total_amount, workspace.currency
+  FROM billing_billingperiod AS period
+  JOIN billing_workspace AS workspace ON workspace.id = period.workspace_id
+ WHERE period.status <> 'current' AND period.total_amount > 0
+   AND NOT EXISTS (SELECT FROM invoices_invoice AS invoice
+                    WHERE invoice.billing_period_id = period.id)
+   AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
  ORDER BY 1, 2
 """
 _NUMBERS = """
@@ -58,7 +73,13 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
     for workspace, period in _rows(_OPEN_COUNTERS, workspace_id):
         detail = "closed, but a counter still lets records in"
         found.append(Difference("period and counters", workspace, period, detail))
-    for workspace, period, number, *amounts in _rows(_INVOICES, workspace_id):
+    for workspace, period, total, currency in _rows(_UNBILLED, workspace_id):
+        if to_minor(total, currency):
+            detail = f"closed with {total} {currency} to pay, and there is no invoice"
+            found.append(Difference("period and invoice", workspace, period, detail))
+    # PostgreSQL rounds a numeric half away from zero, as invoices do.
+    decimals = Jsonb({currency: exponent(currency) for currency in CURRENCIES})
+    for workspace, period, number, *amounts in _rows(_INVOICES, workspace_id, decimals=decimals):
         amount, exact, total, items, exact_items = amounts
         detail = (
             f"{number} asks for {amount} (exactly {exact}), its items for {items}"
@@ -72,8 +93,8 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
     return found
 
 
-def _rows(statement: str, workspace_id: UUID | None) -> list[tuple]:
+def _rows(statement: str, workspace_id: UUID | None, **parameters: Any) -> Sequence[tuple]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"workspace": workspace_id})
+        cursor.execute(statement, {"workspace": workspace_id, **parameters})
         rows: list[tuple] = cursor.fetchall()
     return rows

@@ -139,8 +139,7 @@ def usage_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
 def rebuild_rollups(*, workspace_id: UUID | None = None) -> int:
     """Recompute from the records the rollups and counters of every period where they differ.
 
-    How many periods (and, for calls, workspaces) were mended. Ingest into a period waits while it
-    is mended; the others go on.
+    How many periods (and, for calls, workspaces) were mended. Ingest waits while one is mended.
     """
     differences = usage_differences(workspace_id=workspace_id)
     periods = {each.period_id for each in differences if each.period_id is not None}
@@ -152,8 +151,10 @@ def rebuild_rollups(*, workspace_id: UUID | None = None) -> int:
     return len(periods) + len(workspaces)
 
 
-# The period's counters are locked before the records are read, so that none is missed: ingest
-# adds to a counter in the transaction that inserts the record.
+# Ingest adds to rollups first, then to counters, in the transaction that inserts the records. With
+# this lock no batch is in between: none can hold a rollup while it waits for a counter locked here.
+_WAIT_FOR_BATCHES = "LOCK TABLE usage_usagerollup IN SHARE ROW EXCLUSIVE MODE"
+# And a close, which starts with the counters, is over or has not begun.
 _LOCK = """
 SELECT id FROM billing_periodcounter WHERE period_id = %(period)s ORDER BY slot FOR UPDATE
 """
@@ -187,7 +188,7 @@ UPDATE billing_periodcounter AS counter
 
 def _rebuild_period(period_id: UUID) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        for statement in (_LOCK, _FORGET, _ROLL_UP, _COUNT):
+        for statement in (_WAIT_FOR_BATCHES, _LOCK, _FORGET, _ROLL_UP, _COUNT):
             cursor.execute(statement, {"period": period_id})
 
 

@@ -1,0 +1,91 @@
+"""What an invoice says, and how its cents are shared out so that its lines add up to its total."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from invoices.services.closing.lines import UsageSum, amounts_minor, average_price, build_lines
+
+AUGUST, SEPTEMBER = dt.date(2026, 8, 1), dt.date(2026, 9, 1)
+NONE = Decimal(0)
+
+
+def usage(resource_type, final_cost, quantity="1", month=None):
+    return UsageSum(resource_type, month, 1, Decimal(quantity), Decimal(final_cost))
+
+
+def test_lines_come_as_fee_usage_late_usage_credit():
+    lines = build_lines(
+        fee=Decimal("49.00"),
+        usage=[
+            usage("storage", "0.5"),
+            usage("fax_pages", "0.25"),
+            usage("call_minutes", "2", month=SEPTEMBER),
+            usage("transcription", "4"),
+            usage("synthesis", "1", month=AUGUST),
+            usage("call_minutes", "12.336", "1028"),
+            usage("synthesis", "3", month=SEPTEMBER),
+        ],
+        credit=Decimal("-10"),
+    )
+
+    assert [(line.description, str(line.exact_amount)) for line in lines] == [
+        ("Monthly Subscription", "49.00"),
+        ("Call Minutes", "12.336"),
+        ("Transcription", "4"),
+        ("Recording Storage", "0.5"),
+        ("Fax Pages", "0.25"),
+        ("Late usage, August 2026", "1"),
+        ("Late usage, September 2026", "5"),
+        ("Credit brought forward", "-10"),
+    ]
+    assert (str(lines[1].quantity), str(lines[1].unit_price)) == ("1028", "0.0120000000")
+    assert (str(lines[6].quantity), lines[6].usage_month) == ("1", SEPTEMBER)
+
+
+def test_nothing_gives_no_lines():
+    assert build_lines(fee=NONE, usage=[usage("call_minutes", "0", "0")], credit=NONE) == []
+
+
+def test_free_usage_is_listed():
+    (line,) = build_lines(fee=NONE, usage=[usage("call_minutes", "0", "7")], credit=NONE)
+
+    assert (line.description, str(line.quantity), line.exact_amount) == ("Call Minutes", "7", 0)
+
+
+@pytest.mark.parametrize(
+    ("currency", "exact", "minor"),
+    [
+        # 64.6738 is 64.67: the cent that the floors lack goes to the largest fraction, 0.6.
+        ("USD", ["49", "12.336", "3.3333", "0.0045"], [4900, 1234, 333, 0]),
+        # 0.015 is 0.02: on a tie the earlier lines.
+        ("EUR", ["0.005", "0.005", "0.005"], [1, 1, 0]),
+        # Yen have no decimals: 7061.2 is 7061.
+        ("JPY", ["7000", "10.4", "20.4", "30.4"], [7000, 11, 20, 30]),
+        # Dinars of Kuwait have three: 15.0012 is 15.001.
+        ("KWD", ["15", "0.0004", "0.0004", "0.0004"], [15000, 1, 0, 0]),
+        # Half a cent goes up: 38.995 is 39.00.
+        ("GBP", ["49", "-10.005"], [4900, -1000]),
+        # A thousand lines of 0.0004: 0.40 altogether, and nobody is off by a cent or more.
+        ("USD", ["0.0004"] * 1000, [1] * 40 + [0] * 960),
+    ],
+)
+def test_minor_units_are_shared_by_largest_remainder(currency, exact, minor):
+    sums = [usage(f"kind_{place:04}", each) for place, each in enumerate(exact)]
+    lines = build_lines(fee=NONE, usage=sums, credit=NONE)
+
+    assert amounts_minor(lines, currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("amount", "quantity", "price"),
+    [
+        ("10", "3", "3.3333333333"),
+        ("0.00000000005", "1", "0E-10"),
+        ("1", "0", "0"),
+        ("99999999999999999999999999.0000000001", "1", "99999999999999999999999999.0000000001"),
+    ],
+)
+def test_the_average_price_has_ten_decimals(amount, quantity, price):
+    assert str(average_price(Decimal(amount), Decimal(quantity))) == price
