@@ -21,6 +21,8 @@ from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
 
 PAGE_SIZE = 50
+# How htmx names the element that a filter form replaces.
+_RESULTS = "section#results"
 # Periods offered in the filter.
 MOST_PERIODS = 24
 # A receipt is one page; no call has this many records unless something is wrong with its sender.
@@ -54,7 +56,7 @@ def records(request: WorkspaceRequest) -> HttpResponse:
         page = page_of(chosen, by="occurred_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
         context |= {"page": page, "totals": totals}
     template = "usage/records.html"
-    if request.headers.get("HX-Target") == "results":
+    if request.headers.get("HX-Target") == _RESULTS:
         template = "usage/records_results.html"
     return render_page(request, template, context, section="usage", status=200 if valid else 422)
 
@@ -130,7 +132,7 @@ def calls(request: WorkspaceRequest) -> HttpResponse:
             call.cost = costs.get(call.pk)
         context["page"] = page
     template = "usage/calls.html"
-    if request.headers.get("HX-Target") == "results":
+    if request.headers.get("HX-Target") == _RESULTS:
         template = "usage/calls_results.html"
     return render_page(request, template, context, section="calls", status=200 if valid else 422)
 

@@ -2,17 +2,13 @@
 (() => {
   "use strict";
 
-  // A filter form sends only what was filled in, so that its address is short enough to read and to share.
-  document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (!(form instanceof HTMLFormElement) || form.method !== "get") return;
-    for (const control of form.elements) {
-      if (control.name && control.value === "") control.disabled = true;
+  // A filter form sends only what was filled in, so that its address is short enough to read and to
+  // share; htmx and the browser both ask the form for its data.
+  document.addEventListener("formdata", (event) => {
+    if (event.target.method !== "get") return;
+    for (const [name, value] of [...event.formData]) {
+      if (value === "") event.formData.delete(name);
     }
-    // The back button brings the form back as it was left: enabled.
-    window.addEventListener("pageshow", () => {
-      for (const control of form.elements) control.disabled = false;
-    }, { once: true });
   });
 
   // A form that changes something is sent once, however often its button is pressed.

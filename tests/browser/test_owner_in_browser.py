@@ -93,8 +93,9 @@ def test_a_filter_changes_the_results_the_address_and_goes_back(
     page.evaluate("window.stayed = true")
     page.get_by_label("Provider").select_option("elevenlabs")
     expect(page.locator("#results tbody tr")).to_have_count(1)
-    expect(page).to_have_url(re.compile("provider=elevenlabs"))
+    expect(page).to_have_url(re.compile(r"/usage/\?provider=elevenlabs$"))
     assert page.evaluate("window.stayed") is True
+    assert page.evaluate(AUDIT) == []
     page.go_back()
     expect(page.locator("#results tbody tr")).to_have_count(3)
 

@@ -153,7 +153,7 @@ def test_an_empty_page_says_what_will_be_here() -> None:
 def test_only_the_results_are_sent_to_the_filter_form() -> None:
     acme = cast.workspace("Acme")
     answer = cast.signed_in(acme).get(
-        reverse("usage:records", args=[acme.pk]), headers={"HX-Target": "results"}
+        reverse("usage:records", args=[acme.pk]), headers={"HX-Target": "section#results"}
     )
     assert answer.content.decode().strip().startswith('<section class="card" id="results"')
 
