@@ -72,6 +72,22 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Stripe's copies",
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                _item("Customers", "badge", "djstripe_customer"),
+                _item("Invoices", "receipt", "djstripe_invoice"),
+                _item("Payments", "credit_card", "djstripe_paymentintent"),
+                _item("Refunds", "undo", "djstripe_refund"),
+                _item("Disputes", "gavel", "djstripe_dispute"),
+                _item("Subscriptions", "autorenew", "djstripe_subscription"),
+                _item("Events", "bolt", "djstripe_event"),
+                _item("Webhook endpoints", "webhook", "djstripe_webhookendpoint"),
+                _item("Webhook deliveries", "inbox", "djstripe_webhookeventtrigger"),
+            ],
+        },
+        {
             "title": "Access",
             "separator": True,
             "collapsible": True,

@@ -199,7 +199,8 @@ class UsageRollupAdmin(UncountedAdmin):
         ("provider", ExactTextFilter),
         ("usage_date", RangeDateFilter),
     )
-    ordering = ("workspace_id", "-usage_date", "resource_type", "provider", "slot")
+    # Along the index, read backwards.
+    ordering = ("-workspace_id", "-usage_date")
     list_select_related = ("workspace",)
     list_display_links = None
 
@@ -235,7 +236,7 @@ class CallRollupAdmin(UncountedAdmin):
         ("provider", ExactTextFilter),
         ("local_date", RangeDateFilter),
     )
-    ordering = ("workspace_id", "-local_date", "local_hour", "id")
+    ordering = ("-workspace_id", "-local_date", "-local_hour")
     list_select_related = ("workspace",)
     list_display_links = None
 

@@ -1,7 +1,7 @@
 """Sums over all workspaces for finance, by currency: amounts of two are never added up."""
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -103,7 +103,10 @@ def running_month(*, now: dt.datetime) -> list[RunningMonth]:
 
 
 def margins(*, now: dt.datetime) -> Margins:
-    """This month's margins by provider and by resource type, the largest sales first."""
+    """This month's margins by provider and by resource type.
+
+    Sorted by currency, that of most rows first, then by sales.
+    """
     found: Margins | None = cache.get("finance:margins")
     if found is None:
         found = _margins(now)
@@ -129,7 +132,8 @@ def _margins(now: dt.datetime) -> Margins:
 
 def _sorted(sums: dict[tuple[str, str], list[Decimal]]) -> list[Margin]:
     rows = [Margin(name, currency, price, cost) for (name, currency), (price, cost) in sums.items()]
-    return sorted(rows, key=lambda row: (row.currency, -row.price, row.name))
+    often = Counter(row.currency for row in rows)
+    return sorted(rows, key=lambda row: (-often[row.currency], row.currency, -row.price, row.name))
 
 
 def overdue() -> list[Owed]:

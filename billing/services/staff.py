@@ -6,6 +6,11 @@ from django.db.models import Q
 
 FINANCE = "finance"
 _SEES_ALL_OF = ("billing", "usage", "invoices")
+# Stripe's copies that have a page; keys of its API are not among them.
+_SEES_OF_STRIPE = """
+    customer invoice charge paymentintent paymentmethod refund dispute subscription event
+    webhookendpoint webhookeventtrigger
+""".split()
 # What is frozen has no form: "change" of it is the right to retry, resend, finalize, void, ...
 _MAY = {
     "billing": {
@@ -31,6 +36,10 @@ def ensure_finance_group() -> Group:
     and so cannot give themselves more.
     """
     wanted = Q(content_type__app_label__in=_SEES_ALL_OF, codename__startswith="view_")
+    wanted |= Q(
+        content_type__app_label="djstripe",
+        codename__in=[f"view_{model}" for model in _SEES_OF_STRIPE],
+    )
     for app, models in _MAY.items():
         for model, verbs in models.items():
             wanted |= Q(

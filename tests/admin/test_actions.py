@@ -467,4 +467,8 @@ def test_the_builtins_come_with_the_finance_group():
     group = Group.objects.get(name="finance")
     codenames = set(group.permissions.values_list("codename", flat=True))
     assert {"view_usagerecord", "change_invoice", "change_billingperiod"} <= codenames
-    assert not {"change_user", "add_user", "change_group", "delete_workspace"} & codenames
+    assert "view_event" in codenames
+    assert (
+        not {"view_apikey", "change_user", "add_user", "change_group", "delete_workspace"}
+        & codenames
+    )

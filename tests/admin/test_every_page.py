@@ -122,3 +122,16 @@ def test_a_list_of_records_is_read_along_the_index_and_never_counted():
         '"usage_usagerecord"."id" DESC LIMIT' in rows
     )
     assert acme.name in client.get(reverse("admin:usage_usagerecord_changelist")).content.decode()
+
+
+@pytest.mark.parametrize("who", [finance, viewer, superuser], ids=["finance", "viewer", "root"])
+def test_every_link_of_the_navigation_that_a_person_sees_opens(who):
+    client = who()
+    groups = admin.site.get_sidebar_list(client.get(reverse("admin:index")).wsgi_request)
+    links = [
+        str(item["link"]) for group in groups for item in group["items"] if item["has_permission"]
+    ]
+
+    assert len(links) > 10
+    for link in links:
+        assert client.get(link).status_code == 200, link
