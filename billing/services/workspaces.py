@@ -142,8 +142,12 @@ def add_member(*, workspace: Workspace, email: str, role: str) -> WorkspaceMembe
     """Make the person behind `email`, known or new, a member; a member keeps the role they have."""
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
-        with transaction.atomic():
-            user = User.objects.create_user(email)
+        try:
+            with transaction.atomic():
+                user = User.objects.create_user(email)
+        except IntegrityError:
+            # Made a moment ago by another request.
+            user = User.objects.get(email__iexact=email)
     member, _ = WorkspaceMember.objects.get_or_create(
         workspace=workspace, user=user, defaults={"role": role}
     )

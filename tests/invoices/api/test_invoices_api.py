@@ -47,7 +47,7 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme, django_assert_num_quer
         "due_date": "2026-11-16",
         "paid_at": None,
         "voided_at": None,
-        "stripe_invoice_id": None,
+        "stripe_invoice_id": invoice.stripe_invoice_id,
         "hosted_invoice_url": None,
     }
     assert [item.pop("id") for item in items] == [str(i.pk) for i in invoice.items.all()]
