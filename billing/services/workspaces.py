@@ -126,6 +126,7 @@ def create_workspace(
             and stored.tier == plan
             and stored.currency == currency
             and stored.timezone == timezone
+            and billing_email in ("", stored.billing_email)
             and stored.memberships.filter(
                 role=WorkspaceMember.Role.OWNER, user__email__iexact=owner_email
             ).exists()

@@ -49,7 +49,13 @@ def test_the_same_workspace_again_changes_nothing(platform):
 
 
 @pytest.mark.parametrize(
-    "other", [{"name": "Globex"}, {"tier": "pro"}, {"owner_email": "else@acme.test"}]
+    "other",
+    [
+        {"name": "Globex"},
+        {"tier": "pro"},
+        {"owner_email": "else@acme.test"},
+        {"billing_email": "b@acme.test"},
+    ],
 )
 def test_a_taken_id_with_other_facts_is_refused(platform, other):
     platform.post("workspaces/", ACME)
