@@ -227,6 +227,7 @@ def test_a_currency_with_usage_in_it_cannot_be_changed_and_the_page_says_so():
 
 def test_a_suspension_by_hand_takes_effect():
     client, acme = finance(), customer()
+    invoice_of(acme)
 
     client.post(
         reverse("admin:billing_workspace_change", args=[acme.pk]),
@@ -457,7 +458,12 @@ def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]
         "memberships-0-workspace": workspace.pk,
         "memberships-0-user": member.user_id,
         "memberships-0-role": member.role,
+        "invoices-TOTAL_FORMS": workspace.invoices.count(),
+        "invoices-INITIAL_FORMS": workspace.invoices.count(),
     }
+    for number, invoice in enumerate(workspace.invoices.all()):
+        form[f"invoices-{number}-id"] = invoice.pk
+        form[f"invoices-{number}-workspace"] = workspace.pk
     return {**form, **changes}
 
 
