@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.test import Client
+from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, Workspace
 from billing.services.builtins import ensure_builtins
@@ -36,6 +37,15 @@ def workspace(name: str = "acme", **facts: Any) -> Workspace:
 
 def period_of(owner: Workspace, at: dt.datetime = NOW) -> BillingPeriod:
     return open_period(workspace_id=owner.pk, at=at, now=NOW)
+
+
+def make_key(*scopes: str, **facts: Any) -> str:
+    """The secret of a new service key."""
+    return create_key(name="Ingest", scopes=scopes, now=clock.now(), **facts)[1]
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
 
 
 class Caller:

@@ -11,11 +11,3 @@ def _nothing_remembered():
     cache.clear()
     forget_keys()
     forget_counts()
-
-
-@pytest.fixture(autouse=True)
-def _static_files_as_they_are(settings):
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }

@@ -25,7 +25,7 @@ def acme():
     return cast.workspace("Acme")
 
 
-def test_an_invoice_is_shown_with_items_that_add_up(acme, django_assert_num_queries):
+def test_an_invoice_is_shown_with_items_that_add_up(acme):
     invoice = october(acme)
     caller = Caller("billing:read")
 
