@@ -12,7 +12,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from billing.admin.base import BillingAdmin
-from billing.formats import money
+from billing.formats import money, quantity
 from billing.models import PlatformSetting, SubscriptionTier, TierPrice, Workspace
 from billing.money import CURRENCIES, from_minor, minor_unit, to_minor
 
@@ -91,12 +91,20 @@ class SubscriptionTierAdmin(BillingAdmin):
 class PlatformSettingAdmin(BillingAdmin):
     """A changed markup holds for records from now on: history keeps what it was priced with."""
 
-    list_display = ("get_name_display", "value", "updated_at")
-    fields = ("name", "value", "updated_at")
-    readonly_fields = ("name", "updated_at")
+    list_display = ("setting", "percent", "updated_at")
+    fields = ("setting", "value", "updated_at")
+    readonly_fields = ("setting", "updated_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @display(description="Setting")
+    def setting(self, setting: PlatformSetting) -> str:
+        return setting.get_name_display()
+
+    @display(description="Value", ordering="value")
+    def percent(self, setting: PlatformSetting) -> str:
+        return f"{quantity(setting.value)}%"

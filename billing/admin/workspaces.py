@@ -38,6 +38,7 @@ class NewWorkspaceForm(forms.ModelForm):
 class BillingSettingsInline(StackedInline):
     model = WorkspaceBillingSettings
     verbose_name_plural = "terms"
+    hide_title = True
     can_delete = False
     extra = 0
     tab = True
