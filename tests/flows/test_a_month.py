@@ -157,3 +157,38 @@ def test_what_is_taken_back_after_the_close_lowers_the_invoices_that_follow(walk
     march = walk.invoices(initech)[1]
     assert walk.lines(march) == [("Call Minutes", "30.00"), ("Credit brought forward", "-9.00")]
     assert (march["amount"], march["status"]) == ("21.00", "paid")
+
+
+def test_an_invoice_that_is_not_paid_is_reminded_of_then_overdue_then_suspends(
+    walk: Walk,
+) -> None:
+    """Due fourteen days after 2 February, on the 16th; suspended fourteen days after that."""
+    walk.go_to("2028-01-03T09:00:00+01:00")
+    hooli = walk.workspace("Hooli")
+    walk.terms(hooli, collection_method="send_invoice", payment_terms_days=14)
+    walk.go_to("2028-01-03T10:00:00+01:00")
+    walk.go_to("2028-02-02T00:05:00+01:00")
+    (january,) = walk.invoices(hooli)
+    assert (january["amount"], january["due_date"]) == ("49.00", "2028-02-16")
+
+    story = []
+    for day in ("02-12", "02-13", "02-16", "02-17", "02-23", "02-29", "03-01"):
+        mail.outbox.clear()
+        walk.go_to(f"2028-{day}T09:00:00+01:00")
+        (january,) = walk.invoices(hooli)
+        story.append((day, january["status"], walk.status_of(hooli), mailed("owner@hooli.test")))
+    number = "INV-2028-000001"
+    assert story == [
+        ("02-12", "open", "active", []),
+        ("02-13", "open", "active", [f"Invoice {number} is due on 16 February 2028"]),
+        ("02-16", "open", "active", []),
+        ("02-17", "overdue", "active", [f"Invoice {number} is overdue"]),
+        ("02-23", "overdue", "active", [f"Invoice {number} is still unpaid"]),
+        ("02-29", "overdue", "active", []),
+        ("03-01", "overdue", "suspended", ["Hooli is suspended"]),
+    ]
+
+    walk.go_to("2028-03-01T15:00:00+01:00")
+    walk.pay_on_page(january, "pm_card_visa")
+    (january,) = walk.invoices(hooli)
+    assert (january["status"], walk.status_of(hooli)) == ("paid", "active")

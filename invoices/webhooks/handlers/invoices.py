@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from billing import months
 from invoices.models import Invoice
 from invoices.services import settle
 from invoices.services.counterparts import (
@@ -50,11 +51,21 @@ def payment_failed(event: StripeEvent) -> Outcome:
 
 def overdue(event: StripeEvent) -> Outcome:
     invoice = _our_invoice(event)
+    if invoice is not None and _is_due_on(event.now, invoice):
+        return _outcome(event, invoice, "due today")
     if invoice is not None:
         settle.mark_overdue(
             invoice_id=invoice.pk, now=event.now, reason="past_due", source=event.source
         )
     return _outcome(event, invoice, "overdue", doubtful=True)
+
+
+def _is_due_on(now: dt.datetime, invoice: Invoice) -> bool:
+    """Stripe counts days from the hour of its finalization; ours has until midnight to be paid.
+
+    The schedule says so the next day.
+    """
+    return months.local_date(now, invoice.workspace.zone) == invoice.due_date
 
 
 def voided(event: StripeEvent) -> Outcome:
