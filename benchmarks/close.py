@@ -266,7 +266,9 @@ def _forget() -> None:
     celery_app.control.purge()
     with connection.cursor() as cursor:
         cursor.execute("SET usage.allow_truncate = on")
-        cursor.execute("TRUNCATE billing_workspace, invoices_invoicesequence CASCADE")
+        cursor.execute(
+            "TRUNCATE billing_workspace, invoices_invoicesequence, usage_usagerecord CASCADE"
+        )
         cursor.execute("SET usage.allow_truncate = off")
 
 

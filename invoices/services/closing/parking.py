@@ -63,7 +63,7 @@ def close_or_park(
                 return
             if isinstance(error, OperationalError) and attempt < _TRIES:
                 continue
-            log.exception("period %s could not be closed", period_ids[0])
+            log.exception("period %s could not be finalized", period_ids[0])
             _park(period_ids[0], error, now=now, summary=summary)
             return
         summary.finalized += len(closed.periods)
