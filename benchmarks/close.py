@@ -44,7 +44,10 @@ from usage.services.ledger import usage_differences  # noqa: E402
 
 @dataclass
 class Closing:
-    """One close. CPU is milliseconds a workspace; memory is MiB, at the start and the highest."""
+    """One close. CPU is milliseconds a workspace.
+
+    Memory is the MiB of one process, after its first chunk and at the highest.
+    """
 
     workspaces: int
     processes: int
@@ -53,7 +56,7 @@ class Closing:
     rate: float
     python_ms: float
     postgres_ms: float
-    memory_before: float
+    memory_first: float
     memory_peak: float
     failed: int
 
@@ -137,7 +140,7 @@ class Bench:
             rate=finalized / seconds,
             python_ms=1000 * sum(each["cpu"] for each in answers) / finalized,
             postgres_ms=1000 * cpu / finalized,
-            memory_before=max(each["memory_before"] for each in answers),
+            memory_first=max(each["memory_first"] for each in answers),
             memory_peak=max(each["memory_peak"] for each in answers),
             failed=failed,
         )
@@ -145,8 +148,8 @@ class Bench:
             f"close, {processes} process(es): {closing.workspaces:,} workspaces of {records:,}"
             f" records in {seconds:.1f} s: {closing.rate:,.0f} workspaces/s;"
             f" CPU a workspace {closing.python_ms:.2f} ms Python +"
-            f" {closing.postgres_ms:.2f} ms PostgreSQL; memory {closing.memory_before:.0f} ->"
-            f" {closing.memory_peak:.0f} MiB at most; {failed} failed",
+            f" {closing.postgres_ms:.2f} ms PostgreSQL; memory {closing.memory_first:.0f} MiB"
+            f" after the first chunk, {closing.memory_peak:.0f} at most; {failed} failed",
             flush=True,
         )
         return closing
@@ -232,13 +235,11 @@ def _close_here(now: dt.datetime) -> dict[str, Any]:
     """Close what is due, and say what that cost this process."""
     connection.ensure_connection()
     process = psutil.Process()
-    before = process.memory_info().rss
-    peak = before
+    resident: list[int] = []
     began, cpu = time.time(), time.process_time()
 
     def watch(done: int, known: int) -> None:
-        nonlocal peak
-        peak = max(peak, process.memory_info().rss)
+        resident.append(process.memory_info().rss)
 
     summary = finalize_due_periods(now=now, progress=watch)
     for failure in summary.failed[:5]:
@@ -247,8 +248,8 @@ def _close_here(now: dt.datetime) -> dict[str, Any]:
         "began": began,
         "ended": time.time(),
         "cpu": time.process_time() - cpu,
-        "memory_before": before / 2**20,
-        "memory_peak": peak / 2**20,
+        "memory_first": resident[0] / 2**20 if resident else 0.0,
+        "memory_peak": max(resident, default=0) / 2**20,
         "finalized": summary.finalized,
         "failed": len(summary.failed),
     }
