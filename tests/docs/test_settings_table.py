@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READ_IN = ("config/settings.py", "config/launcher/options.py", "config/embedded/__init__.py")
+READ_IN = (
+    "config/settings.py",
+    "config/metrics.py",
+    "config/launcher/options.py",
+    "config/embedded/__init__.py",
+)
 ROW = re.compile(r"^\| `([A-Z_]+)`(?: ●)? \| (.+?) \| ", re.MULTILINE)
 # Where the default depends on something else, the table says it in words.
 IN_WORDS = {
@@ -18,6 +23,7 @@ IN_WORDS = {
     "DATABASE_URL",
     "ISSUER_EMAIL",
     "LOCAL_DIR",
+    "PROMETHEUS_MULTIPROC_DIR",
     "REDIS_URL",
     "SECRET_KEY",
     "SITE_URL",
