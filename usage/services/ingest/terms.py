@@ -4,6 +4,7 @@ import datetime as dt
 from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -106,16 +107,19 @@ class Terms:
         """The local date; by the midnights of the month at hand, a tenth of a conversion's cost."""
         place = bisect_right(self._midnights, occurred_at)
         if not 0 < place < len(self._midnights):
-            self._cover_month(occurred_at)
+            first = months.local_date(occurred_at, self.zone).replace(day=1)
+            self._midnights, self._dates = _days_of_month(self.zone, first)
             place = bisect_right(self._midnights, occurred_at)
         return self._dates[place - 1]
 
-    def _cover_month(self, occurred_at: dt.datetime) -> None:
-        first = months.local_date(occurred_at, self.zone).replace(day=1)
-        days = (months.first_of_next_month(first) - first).days
-        dates = [first + dt.timedelta(days=day) for day in range(days + 1)]
-        self._midnights = [months.midnight(date, self.zone) for date in dates]
-        self._dates = [date.isoformat() for date in dates]
+
+# Workspaces share a few timezones, and batches a month or two.
+@lru_cache(maxsize=2048)
+def _days_of_month(zone: ZoneInfo, first: dt.date) -> tuple[list[dt.datetime], list[str]]:
+    """When each day of the month begins, the next month's first included, and their names."""
+    days = (months.first_of_next_month(first) - first).days
+    dates = [first + dt.timedelta(days=day) for day in range(days + 1)]
+    return [months.midnight(date, zone) for date in dates], [date.isoformat() for date in dates]
 
 
 class BatchTerms(NamedTuple):
