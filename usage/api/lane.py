@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch, resolve
 
 from usage.api import hot
@@ -40,11 +40,11 @@ class HotLane:
         if request.method == "POST" and (view := _POSTS.get(path)) is not None:
             request.get_host()  # refuses a host that is not ours, as the long way does
             request.resolver_match = self._match(path, path)
-            return view(request)
+            return _with_length(view(request))
         if request.method == "GET" and (found := _ADMISSION.fullmatch(path)) is not None:
             request.get_host()
             request.resolver_match = self._match("admission", path)
-            return hot.admission(request, workspace_id=UUID(found[1]))
+            return _with_length(hot.admission(request, workspace_id=UUID(found[1])))
         return self.get_response(request)
 
     def _match(self, name: str, path: str) -> ResolverMatch:
@@ -53,3 +53,10 @@ class HotLane:
         if match is None:
             match = self._matches[name] = resolve(path)
         return match
+
+
+def _with_length(response: HttpResponseBase) -> HttpResponseBase:
+    """Says how long it is, so that the connection can be used again."""
+    if isinstance(response, HttpResponse):
+        response.headers.setdefault("Content-Length", str(len(response.content)))
+    return response

@@ -15,7 +15,13 @@ from billing.rating import rate
 from billing.services.periods import open_period
 from usage.services.ingest.entries import Candidate, Entry, RecordError, Validator
 from usage.services.ingest.terms import BatchTerms, Routed, Terms, read_terms
-from usage.services.ingest.writing import PeriodClosedMeanwhile, Row, Written, write
+from usage.services.ingest.writing import (
+    PeriodClosedMeanwhile,
+    Row,
+    SomeAreKnown,
+    Written,
+    write,
+)
 from usage.services.limits import check_limits
 
 # Each try meets a period that closed or was missing a moment ago; more than a few in a row means
@@ -183,12 +189,16 @@ def _answer_repeat(
 
 def _record_new(candidates: list[Candidate], now: dt.datetime, result: Recorded) -> None:
     workspace_ids = sorted({candidate.workspace_id for candidate in candidates})
+    all_new = True
     for _ in range(_MAX_TRIES):
         try:
             with transaction.atomic():
                 attempt = _Attempt(candidates, workspace_ids, now)
-                attempt.run()
+                attempt.run(all_new=all_new)
         except PeriodClosedMeanwhile:
+            continue
+        except SomeAreKnown:
+            all_new = False
             continue
         except _PeriodsMissing as missing:
             for workspace_id, at in missing.wanted:
@@ -232,7 +242,7 @@ class _Attempt:
         self.written = Written(0, None)
         self.limited: list[UUID] = []
 
-    def run(self) -> None:
+    def run(self, *, all_new: bool) -> None:
         connection.ensure_connection()
         cursor = psycopg.Cursor(connection.connection)
         terms = read_terms(cursor, self._workspace_ids)
@@ -244,6 +254,7 @@ class _Attempt:
             [row for _, row in self.rows],
             slot=terms.slot,
             created_at=self._now.isoformat(),
+            all_new=all_new,
         )
         if not self.written.new:
             return
