@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 
 WORKERS = int(os.environ.get("WEB_WORKERS", "2"))
-THREADS = int(os.environ.get("WEB_THREADS", "16"))
 
 
 def free_port() -> int:
@@ -33,11 +32,10 @@ class Web:
             sys.executable,
             "-m",
             "gunicorn",
-            "config.wsgi:application",
+            "config.asgi:application",
             f"--bind=127.0.0.1:{self.port}",
             "--config=python:config.gunicorn",
             f"--workers={WORKERS}",
-            f"--threads={THREADS}",
             "--no-control-socket",
             "--log-level=warning",
         ]
@@ -75,7 +73,7 @@ class Web:
         return _cpu(psutil.Process(self.process.pid))
 
     def resident_bytes(self) -> int:
-        workers = psutil.Process(self.process.pid).children()
+        workers = psutil.Process(self.process.pid).children(recursive=True)
         return sum(worker.memory_info().rss for worker in workers)
 
 

@@ -1,7 +1,18 @@
+"""What the web server runs: the hot endpoints' door, and the whole of Django behind it."""
+
 import os
 
-from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_asgi_application()
+_django = get_wsgi_application()
+
+from config import env, metrics  # noqa: E402 - what they import needs Django set up
+from config.longway import LongWay  # noqa: E402
+from usage.api.door import Door  # noqa: E402
+
+application = Door(
+    LongWay(_django, threads=env.whole("WEB_THREADS", 16, least=1, most=256)),
+    observe=metrics.observe,
+)

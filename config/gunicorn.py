@@ -1,6 +1,6 @@
 """How gunicorn serves this project; `gunicorn --config python:config.gunicorn`.
 
-Bind address, workers and threads are given on the command line.
+Bind address and workers are given on the command line.
 """
 
 import gc
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import Any
 
-worker_class = "gthread"
+worker_class = "config.web.Worker"
 keepalive = 75
 timeout = 60
 
@@ -38,4 +38,4 @@ def post_worker_init(worker: Any) -> None:
     gc.set_threshold(200_000, 50, 100)
     # Threads that parse a batch hand over after this time: a request that takes a millisecond
     # should not wait for the five that are the default.
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(0.0005)

@@ -45,9 +45,13 @@ class RequestMetrics:
         begin = time.perf_counter()
         response = self.get_response(request)
         route = request.resolver_match.route if request.resolver_match else "unknown"
-        method = request.method if request.method in _METHODS else "other"
-        REQUESTS.labels(method, route, response.status_code).observe(time.perf_counter() - begin)
+        observe(str(request.method), route, response.status_code, time.perf_counter() - begin)
         return response
+
+
+def observe(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request."""
+    REQUESTS.labels(method if method in _METHODS else "other", route, status).observe(seconds)
 
 
 @require_safe

@@ -84,7 +84,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.metrics.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
-    "usage.api.lane.HotLane",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "invoices.webhooks.guard.StripeWebhookGuard",

@@ -41,16 +41,19 @@ def key_of(request: HttpRequest, *, now: dt.datetime) -> ServiceKey | None:
     Raises `NotAuthenticated` for another scheme and for a key that is unknown, revoked or
     expired, without saying which.
     """
-    header = request.headers.get("Authorization")
-    if header is None:
+    secret = _secret_of(request)
+    if secret is None:
         return None
-    scheme, _, secret = header.strip().partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotAuthenticated("Authorization must be: Bearer <service key>.")
-    key = _find(secret.strip(), now)
-    if key is None:
-        raise NotAuthenticated("The service key is unknown, revoked or expired.")
-    return key
+    fingerprint = _fingerprint(secret)
+    key = _recall(fingerprint, now) or _find(secret, fingerprint, now)
+    return _usable(key, now)
+
+
+def recalled_key_of(request: HttpRequest, *, now: dt.datetime) -> ServiceKey | None:
+    """As `key_of`, but never asks the database: None also for a key not verified lately."""
+    secret = _secret_of(request)
+    key = None if secret is None else _recall(_fingerprint(secret), now)
+    return None if key is None else _usable(key, now)
 
 
 def forget_keys() -> None:
@@ -58,13 +61,35 @@ def forget_keys() -> None:
     _remembered.clear()
 
 
-def _find(secret: str, now: dt.datetime) -> ServiceKey | None:
-    fingerprint = hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+def _secret_of(request: HttpRequest) -> str | None:
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, secret = header.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated("Authorization must be: Bearer <service key>.")
+    return secret.strip()
+
+
+def _fingerprint(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+
+
+def _usable(key: ServiceKey | None, now: dt.datetime) -> ServiceKey:
+    if key is None or (key.expires_at is not None and key.expires_at <= now):
+        raise NotAuthenticated("The service key is unknown, revoked or expired.")
+    return key
+
+
+def _recall(fingerprint: bytes, now: dt.datetime) -> ServiceKey | None:
     remembered = _remembered.get(fingerprint)
     # A clock that was set back must not prolong the memory: hence both ends.
     if remembered is not None and dt.timedelta(0) <= now - remembered.verified_at < _REMEMBER:
-        expires_at = remembered.key.expires_at
-        return None if expires_at is not None and expires_at <= now else remembered.key
+        return remembered.key
+    return None
+
+
+def _find(secret: str, fingerprint: bytes, now: dt.datetime) -> ServiceKey | None:
     key = keys.find_key(secret=secret, now=now)
     if key is None:
         _remembered.pop(fingerprint, None)

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.http.request import UnreadablePostError
 
 from billing.errors import BillingError
 
@@ -35,7 +34,7 @@ class _Readable(Protocol):
 
 def has_body(request: HttpRequest) -> bool:
     """Whether the request announces a body, by its length or as chunks of unknown number."""
-    return _announced_length(request) != 0
+    return announced_length(request) != 0
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -44,37 +43,63 @@ def read_body(request: HttpRequest) -> bytes:
     Raises `BodyTooLarge` past `API_MAX_BODY_BYTES` as sent or `API_MAX_UNPACKED_BYTES` unpacked,
     `MalformedBody` for a broken gzip stream or one cut short, `UnsupportedEncoding` otherwise.
     """
+    packed = is_packed(request)
+    body = _read_bounded(request)
+    return unpack(body) if packed else body
+
+
+def is_packed(request: HttpRequest) -> bool:
+    """Whether the body is gzip; raises `UnsupportedEncoding` for what is neither that nor plain."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise UnsupportedEncoding(f"Content-Encoding {encoding!r} is not read here; gzip is.")
-    body = _read_bounded(request)
-    return _unpack(body) if encoding in ("gzip", "x-gzip") and body else body
+    return encoding in ("gzip", "x-gzip")
 
 
-def _announced_length(request: HttpRequest) -> int | None:
+def announced_length(request: HttpRequest) -> int | None:
     """Bytes the client says it sends; None when it sends chunks."""
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         return None
     try:
-        return max(int(request.META.get("CONTENT_LENGTH") or 0), 0)
+        return max(int(request.headers.get("Content-Length") or 0), 0)
     except ValueError:
         return 0
 
 
+class BodyBounds:
+    """What a request's body may weigh, told by its headers and then by its bytes."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        """Raises `BodyTooLarge` for a body that announces too much."""
+        self.most: int = settings.API_MAX_BODY_BYTES
+        self.length = announced_length(request)
+        if self.length is not None and self.length > self.most:
+            raise BodyTooLarge(f"The body has {self.length} bytes; at most {self.most} are read.")
+
+    def check_size(self, size: int) -> None:
+        """Of what has arrived so far."""
+        if size > self.most:
+            raise BodyTooLarge(f"The body has more than {self.most} bytes.")
+
+    def check_end(self, size: int) -> None:
+        """Of what has arrived when no more comes."""
+        self.check_size(size)
+        if self.length is not None and size < self.length:
+            raise MalformedBody(f"The body ended after {size} of {self.length} bytes.")
+
+
 def _read_bounded(request: HttpRequest) -> bytes:
-    most = settings.API_MAX_BODY_BYTES
-    length = _announced_length(request)
-    if length is not None and length > most:
-        raise BodyTooLarge(f"The body has {length} bytes; at most {most} are read.")
+    bounds = BodyBounds(request)
     try:
-        body = _stream(request, length).read(most + 1)
-    except UnreadablePostError as error:
-        raise MalformedBody("The connection broke before the whole body had arrived.") from error
-    if len(body) > most:
-        raise BodyTooLarge(f"The body has more than {most} bytes.")
-    if length is not None and len(body) < length:
-        raise MalformedBody(f"The body ended after {len(body)} of {length} bytes.")
+        body = _stream(request, bounds.length).read(bounds.most + 1)
+    except OSError as error:  # Django's UnreadablePostError too
+        raise broken_off() from error
+    bounds.check_end(len(body))
     return body
+
+
+def broken_off() -> MalformedBody:
+    return MalformedBody("The connection broke before the whole body had arrived.")
 
 
 def _stream(request: HttpRequest, length: int | None) -> _Readable:
@@ -86,7 +111,8 @@ def _stream(request: HttpRequest, length: int | None) -> _Readable:
     return request
 
 
-def _unpack(packed: bytes) -> bytes:
+def unpack(packed: bytes) -> bytes:
+    """A gzip stream's content, nothing for nothing; raises as `read_body` does."""
     most = settings.API_MAX_UNPACKED_BYTES
     parts: list[bytes] = []
     size = 0

@@ -81,11 +81,20 @@ def json_response(data: object, *, status: int = 200) -> HttpResponse:
 def _authenticated(request: HttpRequest, scope: str | Collection[str]) -> AuthenticatedRequest:
     key = key_of(request, now=clock.now())
     if key is not None:
-        require_scope(key, scope)
-        request.user = AnonymousUser()
-    elif not isinstance(request.user, User) or not request.user.is_active:
+        return authorized(request, key, scope)
+    if not isinstance(request.user, User) or not request.user.is_active:
         raise NotAuthenticated("Send a service key: Authorization: Bearer <key>.")
-    elif request.method not in ("GET", "HEAD"):
+    if request.method not in ("GET", "HEAD"):
         raise MembersOnlyRead("A signed-in member may read; changes need a service key.")
+    request.auth = None  # type: ignore[attr-defined]
+    return request  # type: ignore[return-value]
+
+
+def authorized(
+    request: HttpRequest, key: ServiceKey, scope: str | Collection[str]
+) -> AuthenticatedRequest:
+    """The request of a service with its key; raises `MissingScope` where that is not enough."""
+    require_scope(key, scope)
+    request.user = AnonymousUser()
     request.auth = key  # type: ignore[attr-defined]
     return request  # type: ignore[return-value]

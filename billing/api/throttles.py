@@ -8,6 +8,7 @@ the processes have not told each other yet.
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -52,13 +53,17 @@ class _Counter:
 _counters: dict[str, _Counter] = {}
 _lock = threading.Lock()
 _MOST_COUNTERS = 10_000
+_sharing = ThreadPoolExecutor(1, thread_name_prefix="throttles")
 
 
-def check_rate(request: Authenticated, *, limit: int, group: str = "api") -> None:
+def check_rate(
+    request: Authenticated, *, limit: int, group: str = "api", in_background: bool = False
+) -> None:
     """Count one request of the caller's; raise `TooManyRequests` past `limit` a minute.
 
     Groups are counted apart. When Redis cannot be asked, each process counts alone: billing must
-    not stop because a counter of requests has.
+    not stop because a counter of requests has. `in_background` does not wait for Redis, as an
+    event loop must not; what it says counts from the next request on.
     """
     who = f"key:{request.auth.pk}" if isinstance(request.auth, ServiceKey) else request.user.pk
     name = f"requests:{group}:{who}"
@@ -75,7 +80,9 @@ def check_rate(request: Authenticated, *, limit: int, group: str = "api") -> Non
         if counter.untold > limit // 50 or moment - counter.shared_at >= _SHARE_SECONDS:
             share, counter.untold, counter.shared_at = counter.untold, 0, moment
             counter.known += share
-    if share:
+    if share and in_background:
+        _sharing.submit(_share, counter, f"{name}:{window}", share)
+    elif share:
         _share(counter, f"{name}:{window}", share)
     if counter.known + counter.untold > limit:
         raise TooManyRequests(limit=limit, wait=_WINDOW_SECONDS - elapsed)

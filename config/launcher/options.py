@@ -16,7 +16,6 @@ class Options:
     bind_host: str
     local_dir: Path
     web_workers: int
-    web_threads: int
     task_processes: int
     own_database: bool
     own_redis: bool
@@ -58,7 +57,6 @@ def read_options() -> Options:
         bind_host=env.text("BIND_HOST") or "127.0.0.1",
         local_dir=embedded.local_dir(),
         web_workers=env.whole("WEB_WORKERS", 2, least=1, most=64),
-        web_threads=env.whole("WEB_THREADS", 16, least=1, most=256),
         task_processes=env.whole("TASK_PROCESSES", 2, least=1, most=64),
         own_database=not os.environ.get("DATABASE_URL", "").strip(),
         own_redis=not os.environ.get("REDIS_URL", "").strip(),

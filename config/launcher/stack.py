@@ -121,9 +121,8 @@ class Stack:
         )
 
     def _start_web(self) -> None:
-        command = ["gunicorn", "config.wsgi:application", f"--bind={self.options.bind}"]
+        command = ["gunicorn", "config.asgi:application", f"--bind={self.options.bind}"]
         command += ["--config=python:config.gunicorn", f"--workers={self.options.web_workers}"]
-        command += [f"--threads={self.options.web_threads}"]
         command += [f"--graceful-timeout={_PATIENCE_SECONDS - 1}", "--no-control-socket"]
         if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk
             command.append("--worker-tmp-dir=/dev/shm")

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 READ_IN = (
     "config/settings.py",
+    "config/asgi.py",
     "config/metrics.py",
     "config/launcher/options.py",
     "config/embedded/__init__.py",

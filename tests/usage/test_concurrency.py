@@ -15,8 +15,7 @@ from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.workspaces import update_billing_settings
 from tests.apikit import NOW, workspace
 from usage.models import UsageRecord
-from usage.services.ingest import Outcome, Recorded, check_entries, record
-from usage.services.ingest.combining import Combiner
+from usage.services.ingest import Recorded, check_entries, record
 from usage.services.ingest.entries import Candidate
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
@@ -124,44 +123,3 @@ def test_a_limit_crossed_by_two_batches_together_is_noticed():
     at_once(send)
 
     assert sorted(LimitAlert.objects.values_list("kind", flat=True)) == ["limit", "threshold"]
-
-
-def test_single_records_that_come_together_are_each_answered_their_own():
-    acme = str(workspace("acme").pk)
-    combiner = Combiner()
-    answers: dict[str, list[Outcome]] = {}
-    lock = threading.Lock()
-
-    def send(number: int) -> None:
-        for place in range(20):
-            # Every key is sent by two clients.
-            key = f"{number // 2}:{place}"
-            outcome, stored = combiner.record(candidates([(acme, key)])[0])
-            assert stored.idempotency_key == key
-            with lock:
-                answers.setdefault(key, []).append(outcome)
-
-    at_once(send)
-
-    assert len(answers) == 20 * CLIENTS // 2
-    for outcomes in answers.values():
-        assert sorted(outcome.value for outcome in outcomes) == ["accepted", "duplicate"]
-    assert usage_differences() == []
-
-
-def test_a_round_that_fails_fails_for_all_its_records_and_the_next_goes_on():
-    calls: list[int] = []
-
-    def broken_once(batch, *, now):
-        calls.append(len(batch))
-        if len(calls) == 1:
-            raise ConnectionError("the database is away")
-        return record(batch, now=now)
-
-    acme = str(workspace("acme").pk)
-    combiner = Combiner(write=broken_once)
-
-    with pytest.raises(ConnectionError):
-        combiner.record(candidates([(acme, "a")])[0])
-    outcome, _ = combiner.record(candidates([(acme, "a")])[0])
-    assert outcome is Outcome.ACCEPTED

@@ -74,8 +74,8 @@ class System:
     def start_web(self) -> None:
         # The same port each time, so that clients find the next server.
         bind = f"127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", f"--bind={bind}"]
-        command += ["--config=python:config.gunicorn", "--workers=2", "--threads=4"]
+        command = [sys.executable, "-m", "gunicorn", "config.asgi:application", f"--bind={bind}"]
+        command += ["--config=python:config.gunicorn", "--workers=2"]
         command += ["--no-control-socket", "--log-level=error"]
         self.web = subprocess.Popen(
             command,

@@ -1,10 +1,12 @@
 """May a workspace start another call?"""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 from billing.errors import NotFound
@@ -18,29 +20,43 @@ class Admission(NamedTuple):
     remaining: Decimal | None
 
 
-# Primary key, one index look-up for the period, and its few counter rows.
-_ADMISSION = """
-SELECT workspace.status, settings.usage_limit_monthly, settings.auto_pause_on_limit,
+# For each: primary key, one index look-up for the period, and its few counter rows.
+_ADMISSIONS = """
+SELECT workspace.id, workspace.status, settings.usage_limit_monthly, settings.auto_pause_on_limit,
        CASE WHEN settings.usage_limit_monthly IS NOT NULL THEN coalesce((
            SELECT sum(counter.final_cost)
              FROM billing_billingperiod AS period
              JOIN billing_periodcounter AS counter ON counter.period_id = period.id
             WHERE period.workspace_id = workspace.id
-              AND period.period_start <= %s AND period.period_end > %s), 0) END
+              AND period.period_start <= %(now)s AND period.period_end > %(now)s), 0) END
   FROM billing_workspace AS workspace
   JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = workspace.id
- WHERE workspace.id = %s
+ WHERE workspace.id = ANY(%(ids)s)
 """
 
 
 def admission_of(workspace_id: UUID, now: dt.datetime) -> Admission:
     """Raises `NotFound` for an unknown workspace."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ADMISSION, [now, now, workspace_id])
-        found = cursor.fetchone()
-    if found is None:
-        raise NotFound(f"There is no workspace {workspace_id}.")
-    status, limit, auto_pause, spend = found
+    answer = admissions_of([workspace_id], now)[0]
+    if isinstance(answer, NotFound):
+        raise answer
+    return answer
+
+
+def admissions_of(workspace_ids: Sequence[UUID], now: dt.datetime) -> list[Admission | NotFound]:
+    """For each of the workspaces, in one query; `NotFound` in the place of an unknown one."""
+    connection.ensure_connection()
+    # Django's own cursors prepare no statements.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_ADMISSIONS, {"now": now, "ids": list(workspace_ids)}, prepare=True)
+        found = {row[0]: _admission(*row[1:]) for row in cursor}
+    return [
+        found.get(workspace_id) or NotFound(f"There is no workspace {workspace_id}.")
+        for workspace_id in workspace_ids
+    ]
+
+
+def _admission(status: str, limit: Decimal | None, auto_pause: bool, spend: Decimal) -> Admission:
     remaining = None if limit is None else max(limit - spend, Decimal(0))
     if status != "active":
         return Admission(False, status, remaining)

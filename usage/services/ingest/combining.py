@@ -1,102 +1,146 @@
-"""Single records that arrive at the same time are written together.
+"""Questions that arrive at the same time are answered together.
 
-One thread writes what is waiting; whoever arrives meanwhile waits for the next round, which one of
-them then leads. Alone, a record is written at once and nothing is added to its way; under load,
-twenty requests share one transaction and one flush to disk, and the batch path's cost a record.
-A record is still answered only after its own commit.
+An event loop asks; threads with a database connection of their own answer, a whole round at once.
+Alone, a question goes straight through; under load, twenty records share one transaction, one
+flush to disk and one way back to the loop. A record is still answered only after its own commit.
 """
 
-import datetime as dt
+import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 from django.db import connection
 from django.utils import timezone as clock
 
 from usage.services.ingest.entries import Candidate, RecordError
-from usage.services.ingest.recording import Outcome, Recorded, Stored, record
+from usage.services.ingest.recording import Outcome, Stored, record
 
-# Two rounds at a time: one that waits for a lock does not hold up everyone else.
-_LEADERS = 2
 _MOST_AT_ONCE = 256
+# A round that takes longer (it waits for a lock) does not hold up everyone else: another thread
+# takes what has waited so long. Sooner would only make for more and smaller rounds.
+_PATIENCE_SECONDS = 0.02
+# An idle thread gives its connection back to the pool after this time.
+_IDLE_SECONDS = 1.0
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class _Ticket(NamedTuple):
+    question: object
+    future: "asyncio.Future"
+    since: float
+
+
+class Rounds(Generic[Q, A]):
+    """Asked from one event loop; `answer` gives, in order, an answer or an error to each question.
+
+    What `answer` raises is raised to everyone in its round. Its threads start with the first
+    question, so that a process may be forked before.
+    """
+
+    def __init__(
+        self, answer: Callable[[Sequence[Q]], Sequence[A | Exception]], *, name: str, threads: int
+    ) -> None:
+        self._answer = answer
+        self._name = name
+        self._threads = threads
+        self._changed = threading.Condition(threading.Lock())
+        self._waiting: list[_Ticket] = []
+        self._busy = 0
+        self._running: list[threading.Thread] = []
+        self._stopped = False
+
+    async def ask(self, question: Q) -> A:
+        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            self._waiting.append(_Ticket(question, future, time.monotonic()))
+            # While a round is under way, the first to wait has another thread watch how long.
+            if self._busy == 0 or len(self._waiting) == 1:
+                self._changed.notify()
+        if not self._running:
+            self._start()
+        return await future
+
+    def stop(self) -> None:
+        """Give back the connections, once whoever waits is answered."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._running:
+            thread.join()
+
+    def _start(self) -> None:
+        for number in range(self._threads):
+            name = f"{self._name} {number}"
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._running.append(thread)
+            thread.start()
+
+    def _run(self) -> None:
+        while tickets := self._next_round():
+            try:
+                answers = self._answer([ticket.question for ticket in tickets])  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - raised to everyone who waits for it
+                answers = [error] * len(tickets)
+                connection.close()  # it may be broken
+            with self._changed:
+                self._busy -= 1
+            loop = tickets[0].future.get_loop()
+            loop.call_soon_threadsafe(_deliver, tickets, answers)
+        connection.close()
+
+    def _next_round(self) -> list[_Ticket]:
+        """Waits for it; empty when there is none any more."""
+        while True:
+            with self._changed:
+                timeout = self._until_due()
+                if timeout == 0:
+                    tickets = self._waiting[:_MOST_AT_ONCE]
+                    del self._waiting[:_MOST_AT_ONCE]
+                    self._busy += 1
+                    return tickets
+                if self._stopped and not self._waiting:
+                    return []
+                if timeout is None and connection.connection is not None:
+                    timeout = _IDLE_SECONDS
+                woken = self._changed.wait(timeout)
+                idle = not woken and not self._waiting
+            if idle:
+                connection.close()
+
+    def _until_due(self) -> float | None:
+        """Seconds until this thread is to take a round; None while there is none to take."""
+        if not self._waiting:
+            return None
+        if self._busy == 0:
+            return 0
+        return max(0, self._waiting[0].since + _PATIENCE_SECONDS - time.monotonic())
+
+
+def _deliver(tickets: Sequence[_Ticket], answers: Sequence[object]) -> None:
+    for ticket, answer in zip(tickets, answers, strict=True):
+        if ticket.future.done():
+            continue  # whoever asked is gone
+        if isinstance(answer, Exception):
+            ticket.future.set_exception(answer)
+        else:
+            ticket.future.set_result(answer)
+
 
 Answer = tuple[Outcome, Stored] | RecordError
 
 
-class _Ticket:
-    """One waiting record; `leads` turns true when its thread is to write the next round."""
-
-    __slots__ = ("answer", "candidate", "error", "leads", "ready")
-
-    def __init__(self, candidate: Candidate) -> None:
-        self.candidate = candidate
-        self.ready = threading.Event()
-        self.leads = False
-        self.answer: Answer | None = None
-        self.error: BaseException | None = None
-
-
-class Combiner:
-    def __init__(self, write: Callable[..., Recorded] = record) -> None:
-        self._write = write
-        self._lock = threading.Lock()
-        self._waiting: list[_Ticket] = []
-        self._leaders = 0
-
-    def record(self, candidate: Candidate) -> Answer:
-        """Write the record with whoever else is waiting. Raises what its round raised."""
-        ticket = _Ticket(candidate)
-        with self._lock:
-            if self._leaders < _LEADERS:
-                self._leaders += 1
-                ticket.leads = True
-            else:
-                self._waiting.append(ticket)
-        if not ticket.leads:
-            # Whoever waits holds no connection: with all of them in waiting hands, the leader
-            # would get none.
-            if not connection.in_atomic_block:
-                connection.close()
-            ticket.ready.wait()
-        if ticket.leads:
-            self._lead(ticket)
-        if ticket.error is not None:
-            raise ticket.error
-        if ticket.answer is None:
-            raise RuntimeError("a round of records ended without an answer")
-        return ticket.answer
-
-    def _lead(self, own: _Ticket) -> None:
-        with self._lock:
-            others = self._waiting[:_MOST_AT_ONCE]
-            del self._waiting[:_MOST_AT_ONCE]
-        try:
-            self._write_round([own, *others], clock.now())
-        finally:
-            # Who leads next is no longer waiting: nobody else takes its record along.
-            with self._lock:
-                if self._waiting:
-                    successor = self._waiting.pop(0)
-                    successor.leads = True
-                    successor.ready.set()
-                else:
-                    self._leaders -= 1
-
-    def _write_round(self, round_: list[_Ticket], now: dt.datetime) -> None:
-        for index, ticket in enumerate(round_):
-            ticket.candidate.index = index
-        try:
-            result = self._write([ticket.candidate for ticket in round_], now=now)
-        except BaseException as error:  # noqa: BLE001 - each thread of the round raises it
-            for ticket in round_:
-                ticket.error = error
-        else:
-            errors = {error.index: error for error in result.errors}
-            for index, ticket in enumerate(round_):
-                ticket.answer = errors.get(index) or (
-                    result.outcomes[index],
-                    result.stored(index),
-                )
-        finally:
-            for ticket in round_:
-                ticket.ready.set()
+def record_together(candidates: Sequence[Candidate]) -> list[Answer]:
+    """Write the single records of several requests in one transaction."""
+    for index, candidate in enumerate(candidates):
+        candidate.index = index
+    with connection.wrap_database_errors:
+        result = record(candidates, now=clock.now())
+    errors = {error.index: error for error in result.errors}
+    return [
+        errors.get(index) or (result.outcomes[index], result.stored(index))
+        for index in range(len(candidates))
+    ]

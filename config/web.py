@@ -1,0 +1,50 @@
+"""How a web worker speaks HTTP: uvicorn's parser and event loop below gunicorn's processes."""
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn_worker import UvicornWorker
+
+# What a request line and headers may have together: ten times what a browser with cookies sends.
+_MOST_HEAD_BYTES = 64 * 1024
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's, which by itself would collect headers without an end."""
+
+    _in_head = False
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES:
+                self.send_400_response("The request's headers are too large.")
+                return
+        super().data_received(data)
+
+
+class Worker(UvicornWorker):
+    CONFIG_KWARGS = {
+        "loop": "auto",
+        "http": BoundedProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "interface": "asgi3",
+        # Django decides whom to believe (`BEHIND_PROXY`).
+        "proxy_headers": False,
+        "server_header": False,
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout

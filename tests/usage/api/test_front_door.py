@@ -1,0 +1,226 @@
+"""The same requests by the short way in and by the long way, over real HTTP, answered the same."""
+
+import gzip
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from billing.models import ServiceKey, Workspace
+from billing.services.keys import revoke_key
+from billing.services.workspaces import update_billing_settings
+from tests.apikit import NOW, make_key, workspace
+from tests.usage.api.webkit import MOST_BYTES, Caller, Server, head, raw, use
+from usage.models import Call, UsageRecord
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, django_db_setup) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("door") / "web.log")
+    yield made
+    made.stop()
+
+
+def call(owner: Workspace, pk: UUID, **facts: object) -> dict[str, object]:
+    return {
+        "id": str(pk),
+        "workspace_id": str(owner.pk),
+        "direction": "inbound",
+        "status": "in_progress",
+        "provider": "twilio",
+        "started_at": "2026-11-22T08:30:00Z",
+        **facts,
+    }
+
+
+def test_a_record_is_shown_the_same_whichever_way_it_came(server):
+    acme = workspace("acme")
+    caller = Caller(server)
+    odd = use(acme, "b", quantity=100, unit_cost="0", call_id=str(uuid4()), provider="Tëst \u2713")
+
+    for record, first_long in ((use(acme, "a"), False), (odd, True)):
+        first = caller.send("POST", "usage/", record, long=first_long)
+        again = caller.send("POST", "usage/", record, long=not first_long)
+        assert (first.status, again.status) == (201, 200)
+        assert first.body == again.body
+
+    assert (first.json["quantity"], first.json["final_cost"]) == ("100", "0.0000000000")
+    assert caller.both("POST", "usage/", use(acme, "a")).json["final_cost"] == "0.0331500000"
+    assert UsageRecord.objects.count() == 2
+
+
+def test_batches_and_calls_are_answered_the_same(server):
+    acme = workspace("acme")
+    caller = Caller(server)
+    records = [use(acme, "a"), use(acme, "b", quantity="x"), use(acme, "a")]
+    pk = uuid4()
+    caller.send("POST", "usage/batch/", {"records": records[:1]})
+    caller.send("POST", "calls/", call(acme, pk))
+
+    batch = caller.both("POST", "usage/batch/", {"records": records})
+    lines = b"\n".join(json.dumps(record).encode() for record in records)
+    ndjson = caller.both("POST", "usage/batch/", lines, content_type="application/x-ndjson")
+    packed = caller.both(
+        "POST",
+        "usage/batch/",
+        gzip.compress(lines),
+        content_type="application/x-ndjson",
+        headers={"Content-Encoding": "gzip"},
+    )
+    assert batch.json["duplicates"] == 2
+    assert [error["code"] for error in batch.json["errors"]] == ["invalid_decimal"]
+    assert batch.body == ndjson.body == packed.body
+    assert caller.both("POST", "calls/", call(acme, pk)).json["id"] == str(pk)
+    calls = {"records": [call(acme, pk), call(acme, pk, direction="sideways")]}
+    assert caller.both("POST", "calls/batch/", calls).json["rejected"] == 1
+    small = gzip.compress(json.dumps(use(acme, "a")).encode())
+    packed = caller.both("POST", "usage/", small, headers={"Content-Encoding": "gzip"})
+    assert packed.json["idempotency_key"] == "a"
+    assert (UsageRecord.objects.count(), Call.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("path", ["usage/", "usage/batch/", "calls/", "calls/batch/"])
+def test_what_is_wrong_is_refused_the_same(server, path):
+    caller = Caller(server)
+
+    def status(body: object = b"{}", **kwargs) -> int:
+        return caller.both("POST", path, body, **kwargs).status
+
+    assert status(b"") == status(b"{") == status(b"[1]") == status(b"\xff") == 400
+    assert status({"records": [{}] * 3, "id": 1}) in (200, 400)
+    assert status(content_type="text/plain") == status(content_type="") == 415
+    assert status(headers={"Content-Encoding": "br"}) == 415
+    assert status(headers={"Content-Encoding": "gzip"}) == 400
+    assert status(gzip.compress(b" " * MOST_BYTES * 3), headers={"Content-Encoding": "gzip"}) == 413
+    assert status(b" " * (MOST_BYTES + 1)) == 413
+    assert status(content_type="application/json; charset=utf-8") in (200, 400)
+    for key in ("Bearer x", "Basic abc", "Bearer vb_no_key", "Bearer"):
+        assert status(headers={"Authorization": key}) == 401
+    assert status(headers={"Authorization": f"Bearer {make_key('usage:read')}"}) == 403
+
+
+def test_a_single_record_that_cannot_be_recorded_says_why_the_same(server):
+    acme, globex = workspace("acme"), workspace("globex")
+    caller = Caller(server)
+    bound = Caller(server, make_key("usage:write", workspace_id=acme.pk))
+    caller.send("POST", "usage/", use(acme, "a"))
+
+    refusals = [
+        caller.both("POST", "usage/", use(acme, "a", quantity=7)),
+        caller.both("POST", "usage/", use(acme, "b", occurred_at="yesterday")),
+        caller.both("POST", "usage/", use(acme, "b", workspace_id=str(uuid4()))),
+        bound.both("POST", "usage/", use(globex, "b")),
+        caller.both("POST", "usage/", b'{"idempotency_key": "b", "idempotency_key": "c"}'),
+    ]
+
+    assert [(answer.status, answer.json["code"]) for answer in refusals] == [
+        (409, "idempotency_key_reused"),
+        (400, "invalid_time"),
+        (400, "unknown_workspace"),
+        (400, "unknown_workspace"),
+        (400, "duplicate_key"),
+    ]
+    assert UsageRecord.objects.count() == 1
+
+
+def test_admission_is_answered_the_same_and_from_what_is_in_the_database_now(server):
+    acme, globex = workspace("acme"), workspace("globex")
+    caller = Caller(server)
+    bound = Caller(server, make_key("usage:read", workspace_id=globex.pk))
+    path = f"workspaces/{acme.pk}/admission/"
+
+    assert caller.both("GET", path).json == {"allowed": True, "reason": None, "remaining": None}
+    update_billing_settings(
+        workspace_id=acme.pk,
+        changes={"usage_limit_monthly": "10", "auto_pause_on_limit": True},
+        now=NOW,
+    )
+    caller.send("POST", "usage/", use(acme, "a", occurred_at=None, quantity=5, unit_cost=1))
+    assert caller.both("GET", path).json["remaining"] == "4.0000000000"
+    caller.send("POST", "usage/", use(acme, "b", occurred_at=None, quantity=5, unit_cost=1))
+    assert caller.both("GET", path).json["reason"] == "usage_limit"
+    assert bound.both("GET", path).status == 404
+    assert caller.both("GET", f"workspaces/{uuid4()}/admission/").status == 404
+    assert caller.send("HEAD", path).body == b""
+    assert caller.send("PUT", path).status == 405
+
+
+def test_a_key_that_is_revoked_stops_and_other_hosts_are_refused(server):
+    acme = workspace("acme")
+    caller = Caller(server)
+    path = f"workspaces/{acme.pk}/admission/"
+
+    assert caller.send("GET", path).status == 200
+    assert (
+        caller.send("GET", path, headers={"Host": "elsewhere.test"}).json["code"] == "bad_request"
+    )
+    assert caller.send("GET", path, headers={"Authorization": ""}).status == 401
+
+    revoke_key(key=ServiceKey.objects.get(), now=NOW)
+    deadline = time.monotonic() + 30
+    while caller.send("GET", path).status != 401:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_chunks_expectations_and_requests_in_a_row_are_understood(server):
+    acme = workspace("acme")
+    key = make_key("usage:write")
+    one, two, three = (json.dumps(use(acme, name)).encode() for name in "abc")
+
+    chunked = head("usage/", key, "Transfer-Encoding: chunked", "Connection: close")
+    half = len(one) // 2
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (one[:half], one[half:])]
+    assert b" 201 " in raw(server, chunked, *chunks, b"0\r\n\r\n")
+    expecting = head(
+        "usage/", key, f"Content-Length: {len(two)}", "Expect: 100-continue", "Connection: close"
+    )
+    answer = raw(server, expecting, two)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert b" 201 " in answer
+    first = head("usage/", key, f"Content-Length: {len(three)}") + three
+    last = head("usage/", key, f"Content-Length: {len(one)}", "Connection: close") + one
+    answer = raw(server, first + last)
+    assert answer.index(b" 201 ") < answer.index(b" 200 ")
+    assert UsageRecord.objects.count() == 3
+
+
+@pytest.mark.parametrize("twice", [(), ("X-Twice: 1", "X-Twice: 2")])
+def test_half_a_body_leaves_nothing_behind(server, twice):
+    acme = workspace("acme")
+    key = make_key("usage:write")
+    lines = [json.dumps(use(acme, name)).encode() for name in "ab"]
+    for length in ("Content-Length: 5000", "Transfer-Encoding: chunked"):
+        start = head("usage/", key, length, *twice)
+        body = b"%x\r\n%b\r\n" % (len(lines[0]), lines[0]) if "chunked" in length else lines[0]
+        raw(server, start, body, hang_up=True)
+
+    after = Caller(server).send("POST", "usage/", use(acme, "after"))
+
+    assert after.status == 201
+    assert [record.idempotency_key for record in UsageRecord.objects.all()] == ["after"]
+
+
+def test_a_head_without_an_end_is_refused(server):
+    line = b"X-Long: " + b"x" * 7_990 + b"\r\n"
+    last = b"X-Long: " + b"x" * 2_000
+
+    answer = raw(server, b"GET / HTTP/1.1\r\nHost: localhost\r\n", *[line] * 8, last)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_hot_requests_are_counted(server):
+    acme = workspace("acme")
+    Caller(server).send("GET", f"workspaces/{acme.pk}/admission/")
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    client.request("GET", "/metrics", headers={"Host": "localhost"})
+    text = client.getresponse().read().decode()
+
+    counted = 'method="GET",route="api/v1/workspaces/<uuid:workspace_id>/admission/",status="200"'
+    assert counted in text
