@@ -32,10 +32,10 @@ D = Decimal
     ],
 )
 def test_a_record_is_priced_half_even_to_ten_places(quantity, unit_cost, markup, total, final):
-    rated = rate(D(quantity), D(unit_cost), markup_factor(D(markup)))
+    total_cost, final_cost = rate(D(quantity), D(unit_cost), markup_factor(D(markup)))
 
-    assert str(rated.total_cost) == str(D(total).quantize(D("1E-10")))
-    assert str(rated.final_cost) == str(D(final).quantize(D("1E-10")))
+    assert str(total_cost) == str(D(total).quantize(D("1E-10")))
+    assert str(final_cost) == str(D(final).quantize(D("1E-10")))
 
 
 @pytest.mark.parametrize(

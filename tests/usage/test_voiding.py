@@ -24,7 +24,8 @@ def recorded(owner, at: str, quantity: str = "10") -> UsageRecord:
     )
     candidates, errors = check_entries([usage_parser.single(line.encode())], now=NOW)
     assert not errors
-    return UsageRecord.objects.get(pk=record(candidates, now=NOW).stored(0).id)
+    assert record(candidates, now=NOW).accepted == 1
+    return UsageRecord.objects.get(pk=candidates[0].id)
 
 
 def test_a_reversal_takes_back_exactly_what_was_charged():

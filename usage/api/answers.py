@@ -26,8 +26,9 @@ from usage.services.ingest import (
     check_entries,
     record,
 )
+from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
-from usage.services.ingest.recording import Stored, unknown_workspace
+from usage.services.ingest.recording import unknown_workspace
 
 # A record that cannot be recorded says so with the status of what is wrong with it.
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409}
@@ -75,10 +76,10 @@ def usage_single(
 ) -> tuple[int, bytes]:
     """Record one use by itself."""
     candidate = checked(body, now=now, only_workspace=only_workspace)
-    result = record([candidate], now=now)
-    if result.errors:
-        raise Refused(result.errors[0])
-    return recorded(result.outcomes[0], result.stored(0))
+    answer = record([candidate], now=now).answer(0)
+    if isinstance(answer, RecordError):
+        raise Refused(answer)
+    return recorded(*answer)
 
 
 def usage_batch(

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from billing.models import Workspace
 from usage.models import Call, VoiceAgent
 from usage.services.ingest import RecordError
-from usage.services.ingest.entries import decimal_of
+from usage.services.ingest.checking import decimal_of
 from usage.services.ingest.parsing import Parser
 
 _DIRECTIONS = frozenset(Call.Direction.values)

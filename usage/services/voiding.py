@@ -4,14 +4,14 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing.errors import Conflict, NotFound
 from billing.services.periods import open_period
 from usage.models import UsageRecord
+from usage.services.ingest.entries import Place
 from usage.services.ingest.terms import read_terms
-from usage.services.ingest.writing import PeriodClosedMeanwhile, Row, write_reversal
+from usage.services.ingest.writing import Row, TermsChanged, write_reversal
 
 _MAX_TRIES = 8
 
@@ -40,43 +40,41 @@ def void_record(*, record_id: UUID, reason: str, now: dt.datetime) -> tuple[Usag
 
 
 def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datetime) -> bool:
+    owner = original.workspace_id.hex
     for _ in range(_MAX_TRIES):
-        try:
-            with transaction.atomic():
-                connection.ensure_connection()
-                cursor = psycopg.Cursor(connection.connection)
-                slot, workspaces = read_terms(cursor, [original.workspace_id.hex])
-                terms = workspaces[original.workspace_id.hex]
-                routed = terms.route(original.occurred_at)
-                if routed is not None:
-                    written = write_reversal(
-                        cursor,
-                        _reversal(original, reversal_id, routed.period_id, late=routed.late),
-                        reverses=original.pk.hex,
-                        reason=reason,
-                        slot=slot,
-                        created_at=now.isoformat(),
-                    )
-                    return written.new == 1
+        terms = read_terms([owner])[owner]
+        place = terms.place(original.occurred_at)
+        if place is None:
             at = terms.must_open_at(original.occurred_at)
             open_period(workspace_id=original.workspace_id, at=at, now=now)
-        except PeriodClosedMeanwhile:
             continue
+        try:
+            with transaction.atomic():
+                written = write_reversal(
+                    _reversal(original, reversal_id, place),
+                    {owner: terms.versions},
+                    reverses=original.pk.hex,
+                    reason=reason,
+                    created_at=now,
+                )
+        except TermsChanged:
+            continue
+        return written.new == 1
     raise RuntimeError("billing periods kept closing while a record was voided")
 
 
-def _reversal(original: UsageRecord, reversal_id: UUID, period_id: str, *, late: bool) -> Row:
+def _reversal(original: UsageRecord, reversal_id: UUID, place: Place) -> Row:
     def negated(amount: Decimal) -> str:
         return format(-amount if amount else amount, "f")
 
     return Row(
         reversal_id.hex,
         original.workspace_id.hex,
-        period_id,
+        place.period_id,
         original.call_id.hex if original.call_id else None,
         original.occurred_at.isoformat(),
         original.usage_date.isoformat(),
-        "t" if late else "f",
+        "t" if place.late else "f",
         f"void:{original.pk}",
         original.resource_type,
         original.provider,

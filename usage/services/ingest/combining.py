@@ -14,8 +14,8 @@ from typing import Generic, NamedTuple, TypeVar
 from django.db import connection
 from django.utils import timezone as clock
 
-from usage.services.ingest.entries import Candidate, RecordError
-from usage.services.ingest.recording import Outcome, Stored, record
+from usage.services.ingest.entries import Candidate, RecordError, Stored
+from usage.services.ingest.recording import Outcome, record
 
 _MOST_AT_ONCE = 256
 # A round that takes longer (it waits for a lock) does not hold up everyone else: another thread
@@ -135,12 +135,5 @@ Answer = tuple[Outcome, Stored] | RecordError
 
 def record_together(candidates: Sequence[Candidate]) -> list[Answer]:
     """Write the single records of several requests in one transaction."""
-    for index, candidate in enumerate(candidates):
-        candidate.index = index
-    with connection.wrap_database_errors:
-        result = record(candidates, now=clock.now())
-    errors = {error.index: error for error in result.errors}
-    return [
-        errors.get(index) or (result.outcomes[index], result.stored(index))
-        for index in range(len(candidates))
-    ]
+    recorded = record(candidates, now=clock.now())
+    return [recorded.answer(position) for position in range(len(candidates))]

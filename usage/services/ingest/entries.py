@@ -1,27 +1,11 @@
-"""One usage record as it comes in, and the rules it must meet before a database is asked."""
+"""One usage record: as it is sent, on its way, and as it is stored."""
 
 import datetime as dt
-import hashlib
-import re
-from decimal import Context, Decimal
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-
-_RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_UUID = re.compile(
-    r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-)
-# A decimal as a JSON number or as a string of one: what fits the column as it stands.
-_QUANTITY = re.compile(rb'("?)([0-9]{1,12}(?:\.[0-9]{1,6})?)\1')
-_UNIT_COST = re.compile(rb'("?)([0-9]{1,8}(?:\.[0-9]{1,10})?)\1')
-_DECIMAL = re.compile(rb'("?)(-?[0-9]{1,100}(?:\.[0-9]{1,100})?(?:[eE][+-]?[0-9]{1,4})?)\1')
-# As many digits as `_DECIMAL` lets through: nothing is rounded before it is measured.
-_EXACT = Context(prec=200)
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-
-MAX_KEY_LENGTH = 128
-MAX_PROVIDER_LENGTH = 64
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -46,11 +30,49 @@ class RecordError(msgspec.Struct, gc=False):
     detail: str
 
 
-class Candidate(msgspec.Struct, gc=False):
-    """A record that is right in itself; whether its workspace exists is not known yet.
+class Place(msgspec.Struct, gc=False, frozen=True):
+    """Where a record enters: an open period (32 hex digits) and a day of the workspace's clock.
 
-    `id` and the other ids are 32 hex digits, as the database takes them. Decimals are kept beside
-    the text they came from.
+    `start` and `end` bound the times that belong there, half-open; of a late record's place they
+    hold no time, for each late record is looked up by itself.
+    """
+
+    period_id: str
+    usage_date: str
+    late: bool
+    start: dt.datetime
+    end: dt.datetime
+
+
+_NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+_NOWHERE = Place("", "", False, _NEVER, _NEVER)
+
+
+class Stored(NamedTuple):
+    """A record as it is in the database."""
+
+    id: UUID
+    workspace_id: UUID
+    call_id: UUID | None
+    resource_type: str
+    provider: str
+    quantity: Decimal
+    unit_cost: Decimal
+    total_cost: Decimal
+    markup_percentage: Decimal
+    final_cost: Decimal
+    billing_period_id: UUID
+    late: bool
+    idempotency_key: str
+    occurred_at: dt.datetime
+    created_at: dt.datetime
+
+
+class Candidate(msgspec.Struct, gc=False):
+    """A record on its way: right in itself, then priced, then recorded or not.
+
+    `id` and `workspace_id` are 32 hex digits. What goes to the database is text, as it takes it;
+    amounts are decimals too where they are computed with.
     """
 
     index: int
@@ -66,6 +88,17 @@ class Candidate(msgspec.Struct, gc=False):
     occurred_at: dt.datetime
     occurred_at_given: bool
     call_id: str | None
+    # What pricing adds.
+    place: Place = _NOWHERE
+    markup: str = ""
+    total_cost: str = ""
+    final_cost: str = ""
+    # Why it was refused; or what had its key before.
+    refusal: RecordError | None = None
+    existing: Stored | None = None
+
+    def refuse(self, code: str, field: str, detail: str) -> None:
+        self.refusal = RecordError(self.index, code, field, detail)
 
     def same_payload(self, other: "Candidate") -> bool:
         """Whether two uses of one key say the same; a time left out agrees with any."""
@@ -74,165 +107,48 @@ class Candidate(msgspec.Struct, gc=False):
             and self.provider == other.provider
             and self.quantity == other.quantity
             and self.unit_cost == other.unit_cost
-            and self.call_id == other.call_id
+            and _uuid(self.call_id) == _uuid(other.call_id)
             and (
                 not (self.occurred_at_given and other.occurred_at_given)
                 or self.occurred_at == other.occurred_at
             )
         )
 
-
-class Validator:
-    """Checks the entries of one request; texts that repeat within it are checked once."""
-
-    def __init__(self, *, now: dt.datetime, max_age: dt.timedelta, max_ahead: dt.timedelta) -> None:
-        self._now = now
-        self._oldest = now - max_age
-        self._latest = now + max_ahead
-        self._workspaces: dict[str, tuple[str, bytes] | None] = {}
-        self._types: dict[str, bool] = {}
-        self._providers: dict[str, bool] = {}
-        self._unit_costs: dict[bytes, tuple[Decimal, str]] = {}
-
-    def check(self, index: int, entry: Entry) -> Candidate | RecordError:
-        key = entry.idempotency_key
-        if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-            return RecordError(
-                index,
-                "invalid_key",
-                "idempotency_key",
-                f"Must be 1 to {MAX_KEY_LENGTH} printable characters.",
-            )
-        workspace = self._workspace(entry.workspace_id)
-        if workspace is None:
-            return RecordError(index, "invalid_uuid", "workspace_id", "This is not a UUID.")
-        if not self._is_resource_type(entry.resource_type):
-            return RecordError(
-                index,
-                "invalid_resource_type",
-                "resource_type",
-                "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
-            )
-        if not self._is_provider(entry.provider):
-            return RecordError(
-                index,
-                "invalid_provider",
-                "provider",
-                f"Must be 1 to {MAX_PROVIDER_LENGTH} printable characters.",
-            )
-        raw = bytes(entry.quantity)
-        if match := _QUANTITY.fullmatch(raw):
-            quantity_text = match[2].decode()
-            quantity = Decimal(quantity_text)
-        else:
-            checked = decimal_of(index, "quantity", raw, whole=12, places=6)
-            if isinstance(checked, RecordError):
-                return checked
-            quantity, quantity_text = checked, str(checked)
-        raw = bytes(entry.unit_cost)
-        priced = self._unit_costs.get(raw)
-        if priced is None:
-            if match := _UNIT_COST.fullmatch(raw):
-                text = match[2].decode()
-                priced = (Decimal(text), text)
-            else:
-                checked = decimal_of(index, "unit_cost", raw, whole=8, places=10)
-                if isinstance(checked, RecordError):
-                    return checked
-                priced = (checked, str(checked))
-            self._unit_costs[raw] = priced
-        occurred_at = entry.occurred_at or None
-        given = occurred_at is not None
-        if occurred_at is None:
-            occurred_at = self._now
-        else:
-            if occurred_at.tzinfo is None:
-                return RecordError(
-                    index, "naive_time", "occurred_at", "A time needs an offset, as in +02:00 or Z."
-                )
-            if occurred_at > self._latest:
-                return RecordError(
-                    index, "in_the_future", "occurred_at", "This time has not come yet."
-                )
-            if occurred_at < self._oldest:
-                return RecordError(
-                    index, "too_old", "occurred_at", "This time is too long ago to be recorded."
-                )
-        call_id = entry.call_id or None
-        if call_id is not None:
-            if not _UUID.fullmatch(call_id):
-                return RecordError(index, "invalid_uuid", "call_id", "This is not a UUID.")
-            call_id = call_id.replace("-", "").lower()
-        return Candidate(
-            index,
-            record_id(workspace[1], key),
-            workspace[0],
-            key,
-            entry.resource_type,
-            entry.provider,
-            quantity,
-            quantity_text,
-            priced[0],
-            priced[1],
-            occurred_at,
-            given,
-            call_id,
+    def agrees_with(self, stored: Stored) -> bool:
+        """Whether the record that has its key says the same."""
+        return (
+            self.resource_type == stored.resource_type
+            and self.provider == stored.provider
+            and self.quantity == stored.quantity
+            and self.unit_cost == stored.unit_cost
+            and _uuid(self.call_id) == stored.call_id
+            and (not self.occurred_at_given or self.occurred_at == stored.occurred_at)
         )
 
-    def _workspace(self, text: str) -> tuple[str, bytes] | None:
-        known = self._workspaces.get(text, False)
-        if known is False:
-            known = None
-            if _UUID.fullmatch(text):
-                workspace = UUID(text)
-                known = (workspace.hex, workspace.bytes)
-            self._workspaces[text] = known
-        return known  # type: ignore[return-value]
-
-    def _is_resource_type(self, text: str) -> bool:
-        known = self._types.get(text)
-        if known is None:
-            known = self._types[text] = _RESOURCE_TYPE.fullmatch(text) is not None
-        return known
-
-    def _is_provider(self, text: str) -> bool:
-        known = self._providers.get(text)
-        if known is None:
-            known = self._providers[text] = (
-                1 <= len(text) <= MAX_PROVIDER_LENGTH and text.isprintable() and not text.isspace()
-            )
-        return known
-
-
-def record_id(workspace: bytes, idempotency_key: str) -> str:
-    """`uuid5(workspace, idempotency_key)` as 32 hex digits; three times as fast as `uuid.uuid5`.
-
-    RFC 9562, 5.5: SHA-1 of the namespace's bytes and the name, with version and variant set.
-    """
-    digits = hashlib.sha1(workspace + idempotency_key.encode(), usedforsecurity=False).hexdigest()
-    return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
-
-
-def decimal_of(
-    index: int, field: str, raw: bytes, *, whole: int, places: int
-) -> Decimal | RecordError:
-    """The decimal in `raw`, or why it does not fit `whole` digits before and `places` after."""
-    match = _DECIMAL.fullmatch(raw)
-    if match is None:
-        return RecordError(
-            index, "invalid_decimal", field, "Must be a plain decimal, as a string or a number."
+    def as_stored(self, created_at: dt.datetime) -> Stored:
+        """What the database holds for it now: itself, or what had its key before."""
+        if self.existing is not None:
+            return self.existing
+        if self.place is _NOWHERE:
+            raise ValueError("a record that was not priced is not stored")
+        return Stored(
+            UUID(self.id),
+            UUID(self.workspace_id),
+            _uuid(self.call_id),
+            self.resource_type,
+            self.provider,
+            self.quantity,
+            self.unit_cost,
+            Decimal(self.total_cost),
+            Decimal(self.markup),
+            Decimal(self.final_cost),
+            UUID(self.place.period_id),
+            self.place.late,
+            self.idempotency_key,
+            self.occurred_at,
+            created_at,
         )
-    value = _EXACT.normalize(Decimal(match[2].decode()))
-    if value < 0:
-        return RecordError(index, "negative", field, "Must not be negative.")
-    if not value:
-        return Decimal(0)  # whatever its sign and exponent
-    if value.adjusted() >= whole:
-        return RecordError(
-            index, "too_large", field, f"At most {whole} digits before the decimal point."
-        )
-    if -int(value.as_tuple().exponent) > places:
-        return RecordError(
-            index, "too_many_decimals", field, f"At most {places} digits after the decimal point."
-        )
-    return value
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)

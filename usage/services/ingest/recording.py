@@ -1,34 +1,31 @@
-"""One transaction for a batch of usage: route, price, write, count, check limits, commit."""
+"""A batch of usage: place, price, write, count, check limits, commit; and what became of it."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from django.conf import settings
 from django.db import connection, transaction
 
 from billing.rating import rate
 from billing.services.periods import open_period
-from usage.services.ingest.entries import Candidate, Entry, RecordError, Validator
-from usage.services.ingest.terms import BatchTerms, Routed, Terms, read_terms
-from usage.services.ingest.writing import (
-    PeriodClosedMeanwhile,
-    Row,
-    SomeAreKnown,
-    Written,
-    write,
-)
+from usage.services.ingest.entries import Candidate, RecordError, Stored
+from usage.services.ingest.terms import Terms, TermsMemory
+from usage.services.ingest.writing import SomeAreKnown, TermsChanged, Written, write
 from usage.services.limits import check_limits
 
-# Each try meets a period that closed or was missing a moment ago; more than a few in a row means
-# that something else is wrong.
+# Each try meets a price or a period that changed a moment ago; more than a few in a row means that
+# something else is wrong.
 _MAX_TRIES = 8
 # What numeric(28, 10) holds.
 _COST_LIMIT = Decimal(10) ** 18
+
+_memory = TermsMemory()
 
 
 class Outcome(Enum):
@@ -36,92 +33,27 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
 
 
-class Stored(NamedTuple):
-    """A record as it is in the database."""
-
-    id: UUID
-    workspace_id: UUID
-    call_id: UUID | None
-    resource_type: str
-    provider: str
-    quantity: Decimal
-    unit_cost: Decimal
-    total_cost: Decimal
-    markup_percentage: Decimal
-    final_cost: Decimal
-    billing_period_id: UUID
-    late: bool
-    idempotency_key: str
-    occurred_at: dt.datetime
-    created_at: dt.datetime
-
-
 class Recorded:
-    """What became of each record: in `stored` by index with its outcome, or in `errors`."""
+    """What became of each candidate; `errors` in the order of their places, earlier refusals
+    among them."""
 
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.duplicates = 0
-        self.errors: list[RecordError] = []
-        self.outcomes: dict[int, Outcome] = {}
-        self._rows: dict[int, tuple[Row, dt.datetime]] = {}
-        self._existing: dict[int, Stored] = {}
+    def __init__(
+        self, candidates: Sequence[Candidate], created_at: dt.datetime, refused: list[RecordError]
+    ) -> None:
+        self._candidates = candidates
+        self._created_at = created_at
+        here = [each.refusal for each in candidates if each.refusal is not None]
+        self.errors = sorted(refused + here, key=lambda error: error.index)
+        self.duplicates = sum(each.existing is not None for each in candidates)
+        self.accepted = len(candidates) - len(here) - self.duplicates
 
-    def stored(self, index: int) -> Stored:
-        """The record at `index` as stored; of one that was a duplicate, what was there before."""
-        if index in self._existing:
-            return self._existing[index]
-        row, created_at = self._rows[index]
-        return Stored(
-            UUID(row.id),
-            UUID(row.workspace_id),
-            UUID(row.call_id) if row.call_id else None,
-            row.resource_type,
-            row.provider,
-            Decimal(row.quantity),
-            Decimal(row.unit_cost),
-            Decimal(row.total_cost),
-            Decimal(row.markup_percentage),
-            Decimal(row.final_cost),
-            UUID(row.period_id),
-            row.late == "t",
-            row.idempotency_key,
-            dt.datetime.fromisoformat(row.occurred_at),
-            created_at,
-        )
-
-    def accept(self, index: int, row: Row, created_at: dt.datetime) -> None:
-        self.accepted += 1
-        self.outcomes[index] = Outcome.ACCEPTED
-        self._rows[index] = (row, created_at)
-
-    def repeat(self, index: int, existing: Stored) -> None:
-        self.duplicates += 1
-        self.outcomes[index] = Outcome.DUPLICATE
-        self._existing[index] = existing
-
-    def refuse(self, error: RecordError) -> None:
-        self.errors.append(error)
-
-
-def check_entries(
-    entries: Iterable[Entry | RecordError], *, now: dt.datetime
-) -> tuple[list[Candidate], list[RecordError]]:
-    """Entries that are right in themselves, and why the others are not."""
-    validator = Validator(
-        now=now,
-        max_age=dt.timedelta(days=settings.USAGE_MAX_AGE_DAYS),
-        max_ahead=dt.timedelta(seconds=settings.USAGE_MAX_AHEAD_SECONDS),
-    )
-    candidates: list[Candidate] = []
-    errors: list[RecordError] = []
-    for index, entry in enumerate(entries):
-        checked = entry if isinstance(entry, RecordError) else validator.check(index, entry)
-        if isinstance(checked, RecordError):
-            errors.append(checked)
-        else:
-            candidates.append(checked)
-    return candidates, errors
+    def answer(self, position: int) -> tuple[Outcome, Stored] | RecordError:
+        """Of the candidate at `position` in the sequence that was given."""
+        candidate = self._candidates[position]
+        if candidate.refusal is not None:
+            return candidate.refusal
+        outcome = Outcome.ACCEPTED if candidate.existing is None else Outcome.DUPLICATE
+        return outcome, candidate.as_stored(self._created_at)
 
 
 def record(
@@ -136,192 +68,140 @@ def record(
     `only_workspace` (32 hex digits) hides every other workspace, as for a key bound to one.
     Raises `django.db.Error` when the database fails; nothing is written then.
     """
-    result = Recorded()
-    for error in refused:
-        result.refuse(error)
-    firsts, repeats = _without_repeats(candidates, result)
-    new = sorted(firsts, key=lambda candidate: candidate.id)
+    wanted = candidates
     if only_workspace is not None:
-        new = _only(only_workspace, new, result)
+        wanted = [each for each in candidates if each.workspace_id == only_workspace]
+        if len(wanted) != len(candidates):
+            for each in candidates:
+                if each.workspace_id != only_workspace:
+                    each.refusal = unknown_workspace(each.index)
+    firsts = {each.id: each for each in reversed(wanted)}
+    new = sorted(firsts.values(), key=attrgetter("id"))
     if new:
-        _record_new(new, now, result)
-    if repeats:
-        refusals = {error.index: error for error in result.errors}
-        for candidate, first in repeats:
-            _answer_repeat(candidate, first, refusals, result)
-    result.errors.sort(key=lambda error: error.index)
-    return result
+        _record_new(new, now)
+    if len(firsts) != len(wanted):
+        for each in wanted:
+            if (first := firsts[each.id]) is not each:
+                _answer_repeat(each, first, now)
+    return Recorded(candidates, now, list(refused))
 
 
-def _without_repeats(
-    candidates: Sequence[Candidate], result: Recorded
-) -> tuple[list[Candidate], list[tuple[Candidate, Candidate]]]:
-    """Each key's first use, and later uses of the same key with their first."""
-    by_id: dict[str, Candidate] = {}
-    repeats: list[tuple[Candidate, Candidate]] = []
-    for candidate in candidates:
-        first = by_id.setdefault(candidate.id, candidate)
-        if first is not candidate:
-            repeats.append((candidate, first))
-    return list(by_id.values()), repeats
+def unknown_workspace(index: int) -> RecordError:
+    return RecordError(index, "unknown_workspace", "workspace_id", "There is no such workspace.")
 
 
-def _only(workspace: str, candidates: list[Candidate], result: Recorded) -> list[Candidate]:
-    kept = []
-    for candidate in candidates:
-        if candidate.workspace_id == workspace:
-            kept.append(candidate)
-        else:
-            result.refuse(unknown_workspace(candidate.index))
-    return kept
-
-
-def _answer_repeat(
-    candidate: Candidate, first: Candidate, refusals: dict[int, RecordError], result: Recorded
-) -> None:
-    if refusal := refusals.get(first.index):
-        result.refuse(RecordError(candidate.index, refusal.code, refusal.field, refusal.detail))
+def _answer_repeat(candidate: Candidate, first: Candidate, now: dt.datetime) -> None:
+    """A key's later use in the same batch is answered as if it had come later."""
+    if first.refusal is not None:
+        candidate.refusal = RecordError(
+            candidate.index, first.refusal.code, first.refusal.field, first.refusal.detail
+        )
     elif candidate.same_payload(first):
-        result.repeat(candidate.index, result.stored(first.index))
+        candidate.existing = first.as_stored(now)
     else:
-        result.refuse(_key_reused(candidate.index))
+        _refuse_key(candidate)
 
 
-def _record_new(candidates: list[Candidate], now: dt.datetime, result: Recorded) -> None:
-    workspace_ids = sorted({candidate.workspace_id for candidate in candidates})
+def _refuse_key(candidate: Candidate) -> None:
+    candidate.refuse(
+        "idempotency_key_reused", "idempotency_key", "This key was used before, for another record."
+    )
+
+
+def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
+    workspaces = sorted({each.workspace_id for each in candidates})
+    terms, just_read = _memory.of(workspaces)
     all_new = True
     for _ in range(_MAX_TRIES):
-        try:
-            with transaction.atomic():
-                attempt = _Attempt(candidates, workspace_ids, now)
-                attempt.run(all_new=all_new)
-        except PeriodClosedMeanwhile:
+        priced = _price(candidates, terms)
+        if priced.unusual and not just_read:
+            # A period may have been opened or closed since: what is late, or has no period, shows
+            # only in terms of this moment.
+            terms, just_read = _memory.read(workspaces), True
             continue
+        if priced.missing:
+            for (workspace_id, *_), at in sorted(priced.missing.items()):
+                open_period(workspace_id=UUID(workspace_id), at=at, now=now)
+            terms = _memory.read(workspaces)
+            continue
+        try:
+            written = _write(priced.records, terms, now, all_new=all_new)
         except SomeAreKnown:
             all_new = False
-            continue
-        except _PeriodsMissing as missing:
-            for workspace_id, at in missing.wanted:
-                open_period(workspace_id=UUID(workspace_id), at=at, now=now)
-            continue
-        break
-    else:
-        raise RuntimeError("billing periods kept closing while usage was recorded")
-    # Two batches that ran at once did not see each other's spend; the later one does now.
-    if attempt.limited:
-        check_limits(workspace_ids=attempt.limited, now=now)
-    for error in attempt.refused:
-        result.refuse(error)
-    existing: list[Candidate] = []
-    for candidate, row in attempt.rows:
-        if attempt.written.ids is None or row.id in attempt.written.ids:
-            result.accept(candidate.index, row, now)
+        except TermsChanged:
+            terms, just_read = _memory.read(workspaces), True
         else:
-            existing.append(candidate)
-    if existing:
-        _answer_existing(existing, result)
+            break
+    else:
+        raise RuntimeError("prices and billing periods kept changing while usage was recorded")
+    if written.ids is not None:
+        _answer_existing([each for each in priced.records if each.id not in written.ids])
 
 
-class _PeriodsMissing(Exception):
-    def __init__(self, wanted: list[tuple[str, dt.datetime]]) -> None:
-        super().__init__(wanted)
-        self.wanted = sorted(wanted)
+class _Priced(NamedTuple):
+    """`missing` has the first time seen of each local month that has no period yet; `unusual`:
+    there are such, or late records."""
+
+    records: list[Candidate]
+    missing: dict[tuple[str, int, int], dt.datetime]
+    unusual: bool
 
 
-class _Attempt:
-    """One try at writing a batch, inside a transaction."""
-
-    def __init__(
-        self, candidates: list[Candidate], workspace_ids: list[str], now: dt.datetime
-    ) -> None:
-        self._candidates = candidates
-        self._workspace_ids = workspace_ids
-        self._now = now
-        self.refused: list[RecordError] = []
-        self.rows: list[tuple[Candidate, Row]] = []
-        self.written = Written(0, None)
-        self.limited: list[UUID] = []
-
-    def run(self, *, all_new: bool) -> None:
-        connection.ensure_connection()
-        cursor = psycopg.Cursor(connection.connection)
-        terms = read_terms(cursor, self._workspace_ids)
-        self._price(terms)
-        if not self.rows:
-            return
-        self.written = write(
-            cursor,
-            [row for _, row in self.rows],
-            slot=terms.slot,
-            created_at=self._now.isoformat(),
-            all_new=all_new,
-        )
-        if not self.written.new:
-            return
-        self.limited = [
-            UUID(workspace_id)
-            for workspace_id, workspace in terms.workspaces.items()
-            if workspace.is_limited
-        ]
-        if self.limited:
-            check_limits(workspace_ids=self.limited, now=self._now)
-
-    def _price(self, terms: BatchTerms) -> None:
-        """Finish each row: its period and its costs.
-
-        Raises `_PeriodsMissing`, with the first time seen of each local month, when periods have
-        to be opened first.
-        """
-        missing: dict[tuple[str, int, int], dt.datetime] = {}
-        for candidate in self._candidates:
-            workspace = terms.workspaces.get(candidate.workspace_id)
-            if workspace is None:
-                self.refused.append(unknown_workspace(candidate.index))
-            elif workspace.is_closed:
-                self.refused.append(
-                    RecordError(
-                        candidate.index,
-                        "workspace_closed",
-                        "workspace_id",
-                        "This workspace is closed.",
-                    )
-                )
-            elif (routed := workspace.route(candidate.occurred_at)) is None:
-                at = workspace.must_open_at(candidate.occurred_at)
-                local = at.astimezone(workspace.zone)
-                missing.setdefault((candidate.workspace_id, local.year, local.month), at)
-            else:
-                row = _finish(candidate, workspace, routed)
-                if row is None:
-                    self.refused.append(_too_expensive(candidate.index))
-                else:
-                    self.rows.append((candidate, row))
-        if missing:
-            raise _PeriodsMissing([(key[0], at) for key, at in missing.items()])
+def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Priced:
+    """Give each its place, its markup and its costs, or a refusal."""
+    priced: list[Candidate] = []
+    missing: dict[tuple[str, int, int], dt.datetime] = {}
+    late = 0
+    for each in candidates:
+        terms = known.get(each.workspace_id)
+        if terms is None:
+            each.refusal = unknown_workspace(each.index)
+            continue
+        if terms.is_closed:
+            each.refuse("workspace_closed", "workspace_id", "This workspace is closed.")
+            continue
+        place = terms.place(each.occurred_at)
+        if place is None:
+            at = terms.must_open_at(each.occurred_at)
+            local = at.astimezone(terms.zone)
+            missing.setdefault((each.workspace_id, local.year, local.month), at)
+            continue
+        total_cost, final_cost = rate(each.quantity, each.unit_cost, terms.factor)
+        if final_cost >= _COST_LIMIT:
+            each.refuse(
+                "too_large", "quantity", "Quantity times unit cost has more than 18 digits."
+            )
+            continue
+        late += place.late
+        each.place = place
+        each.markup = terms.markup
+        each.total_cost = str(total_cost)
+        each.final_cost = str(final_cost)
+        priced.append(each)
+    return _Priced(priced, missing, bool(late or missing))
 
 
-def _finish(candidate: Candidate, workspace: Terms, routed: Routed) -> Row | None:
-    """The finished row; None when it costs more than its column holds."""
-    rated = rate(candidate.quantity, candidate.unit_cost, workspace.factor)
-    if rated.final_cost >= _COST_LIMIT:
-        return None
-    return Row(
-        candidate.id,
-        candidate.workspace_id,
-        routed.period_id,
-        candidate.call_id,
-        candidate.occurred_at.isoformat(),
-        routed.usage_date,
-        "t" if routed.late else "f",
-        candidate.idempotency_key,
-        candidate.resource_type,
-        candidate.provider,
-        candidate.quantity_text,
-        candidate.unit_cost_text,
-        str(rated.total_cost),
-        workspace.markup_text,
-        str(rated.final_cost),
-    )
+def _write(
+    priced: Sequence[Candidate], terms: Mapping[str, Terms], now: dt.datetime, *, all_new: bool
+) -> Written:
+    """Write and count; where a workspace has a limit, in one transaction with what follows from
+    it. Raises `SomeAreKnown` and `TermsChanged`."""
+    if not priced:
+        return Written(0, None)
+    versions = {workspace_id: each.versions for workspace_id, each in terms.items()}
+    limited = [UUID(workspace_id) for workspace_id, each in terms.items() if each.is_limited]
+    # The statement is a transaction by itself when nothing follows it.
+    whole: AbstractContextManager[None] = nullcontext()
+    if limited or connection.in_atomic_block:
+        whole = transaction.atomic()
+    with whole:
+        written = write(priced, versions, created_at=now, all_new=all_new)
+        if written.new and limited:
+            check_limits(workspace_ids=limited, now=now)
+    # Two batches that ran at once did not see each other's spend; the later one does now.
+    if written.new and limited:
+        check_limits(workspace_ids=limited, now=now)
+    return written
 
 
 _EXISTING = """
@@ -332,49 +212,19 @@ SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, 
 """
 
 
-def _answer_existing(candidates: list[Candidate], result: Recorded) -> None:
+def _answer_existing(candidates: list[Candidate]) -> None:
     """Keys that were there before: duplicates where the payload agrees, else refused.
 
     A statement of its own, after the commit: it sees records that another transaction committed
     while this one waited for it.
     """
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_EXISTING, [[candidate.id for candidate in candidates]])
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_EXISTING, [[each.id for each in candidates]], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
-    for candidate in candidates:
-        found = stored[candidate.id]
-        if _agrees(candidate, found):
-            result.repeat(candidate.index, found)
+    for each in candidates:
+        found = stored[each.id]
+        if each.agrees_with(found):
+            each.existing = found
         else:
-            result.refuse(_key_reused(candidate.index))
-
-
-def _agrees(candidate: Candidate, stored: Stored) -> bool:
-    return (
-        candidate.resource_type == stored.resource_type
-        and candidate.provider == stored.provider
-        and candidate.quantity == stored.quantity
-        and candidate.unit_cost == stored.unit_cost
-        and candidate.call_id == (stored.call_id.hex if stored.call_id else None)
-        and (not candidate.occurred_at_given or candidate.occurred_at == stored.occurred_at)
-    )
-
-
-def unknown_workspace(index: int) -> RecordError:
-    return RecordError(index, "unknown_workspace", "workspace_id", "There is no such workspace.")
-
-
-def _too_expensive(index: int) -> RecordError:
-    return RecordError(
-        index, "too_large", "quantity", "Quantity times unit cost has more than 18 digits."
-    )
-
-
-def _key_reused(index: int) -> RecordError:
-    return RecordError(
-        index,
-        "idempotency_key_reused",
-        "idempotency_key",
-        "This key was used before, for another record.",
-    )
+            _refuse_key(each)

@@ -1,7 +1,7 @@
 """What the workspaces of a batch are priced and limited by, and which periods take its records."""
 
 import datetime as dt
-from bisect import bisect_right
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -9,44 +9,38 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import psycopg
+from django.db import connection
 
 from billing import months
-from billing.models import COUNTER_SLOTS
 from billing.rating import markup_factor
+from usage.services.ingest.entries import Place
 
 # One row for each open period of each workspace; a workspace without one has a row of nulls.
+# `xmin` is the transaction that wrote a row's present version: `writing` compares it.
 #
-# Plan: primary key and index look-ups for the workspaces named, no table is scanned. Locks: none
-# on rows. The slot is claimed with an advisory lock that ends with the transaction: batches that
-# run at once count in different rows and never wait for each other; with more batches than slots
-# the rest share a slot and queue at its rows, in the order of their keys.
-_TERMS = f"""
-WITH slot AS MATERIALIZED (
-    SELECT coalesce(
-        (SELECT s FROM generate_series(0, {COUNTER_SLOTS - 1}) AS s
-          WHERE pg_try_advisory_xact_lock(hashtext('usage counter slot'), s) LIMIT 1),
-        pg_backend_pid() %% {COUNTER_SLOTS}) AS number
-), platform AS MATERIALIZED (
-    SELECT value FROM billing_platformsetting WHERE name = 'pricing_markup_percentage'
-)
-SELECT slot.number,
-       replace(workspace.id::text, '-', ''),
+# Plan: primary key and index look-ups for the workspaces named, no table is scanned. No locks.
+_TERMS = """
+SELECT replace(workspace.id::text, '-', ''),
+       workspace.xmin::text,
+       settings.xmin::text,
+       platform.xmin::text,
        workspace.status = 'closed',
        workspace.timezone,
-       coalesce(settings.markup_percentage, (SELECT value FROM platform), 20.0000),
+       coalesce(settings.markup_percentage, platform.value, 20.0000),
        settings.usage_limit_monthly IS NOT NULL,
        (SELECT max(closed.period_end) FROM billing_billingperiod AS closed
          WHERE closed.workspace_id = workspace.id AND closed.status <> 'current'),
        replace(period.id::text, '-', ''),
        period.period_start,
        period.period_end
-  FROM slot, billing_workspace AS workspace
+  FROM billing_workspace AS workspace
   JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = workspace.id
+  LEFT JOIN billing_platformsetting AS platform ON platform.name = 'pricing_markup_percentage'
   LEFT JOIN billing_billingperiod AS period
     ON period.workspace_id = workspace.id AND period.status = 'current'
  WHERE workspace.id = ANY(%s::uuid[])
  ORDER BY workspace.id, period.period_start
-"""  # noqa: S608 - a constant is all that goes in
+"""
 
 
 class OpenPeriod(NamedTuple):
@@ -55,94 +49,148 @@ class OpenPeriod(NamedTuple):
     end: dt.datetime
 
 
-class Routed(NamedTuple):
-    """Where a record goes: its period, whether it is late there, its day on the local clock."""
+class Versions(NamedTuple):
+    """Which versions of the rows terms were read from: `xmin` of the workspace, of its billing
+    settings, and of the platform's markup (None: there is no such row)."""
 
-    period_id: str
-    late: bool
-    usage_date: str
+    workspace: str
+    settings: str
+    platform: str | None
 
 
 class Terms:
-    """One workspace, as of the transaction that read it."""
+    """One workspace as it was read: `factor` times a record's cost is its price."""
 
     def __init__(
         self,
         *,
+        versions: Versions,
         closed: bool,
         timezone: str,
         markup: Decimal,
         is_limited: bool,
         closed_until: dt.datetime | None,
+        read_at: float,
     ) -> None:
+        self.versions = versions
         self.is_closed = closed
         self.zone = ZoneInfo(timezone)
-        self.markup = markup
-        self.markup_text = format(markup, "f")
+        self.markup = format(markup, "f")
         self.factor = markup_factor(markup)
         self.is_limited = is_limited
         self.closed_until = closed_until
+        self.read_at = read_at
         self.periods: list[OpenPeriod] = []
-        self._midnights: list[dt.datetime] = []
-        self._dates: list[str] = []
+        # Records come in the order of their time, more or less: most enter where the last did.
+        self._last: Place | None = None
 
-    def route(self, occurred_at: dt.datetime) -> Routed | None:
+    def place(self, occurred_at: dt.datetime) -> Place | None:
         """The open period that holds the time; else, for a time before the end of the last closed
         period, the earliest open one; else None: a period must be opened first."""
+        last = self._last
+        if last is not None and last.start <= occurred_at < last.end:
+            return last
         for period in self.periods:
             if period.start <= occurred_at < period.end:
-                return Routed(period.id, False, self._date(occurred_at))
+                name, start, end = _day(self.zone, occurred_at)
+                self._last = Place(
+                    period.id, name, False, max(start, period.start), min(end, period.end)
+                )
+                return self._last
         if self.closed_until is not None and occurred_at < self.closed_until and self.periods:
-            return Routed(self.periods[0].id, True, self._date(occurred_at))
+            name, start, _ = _day(self.zone, occurred_at)
+            return Place(self.periods[0].id, name, True, start, start)
         return None
 
     def must_open_at(self, occurred_at: dt.datetime) -> dt.datetime:
-        """Which time's period to open for a record that `route` found no place for."""
+        """Which time's period to open for a record that `place` found none for."""
         if self.closed_until is not None and occurred_at < self.closed_until:
             # Late, and nothing is open: what follows the last closed period.
             return self.closed_until
         return occurred_at
 
-    def _date(self, occurred_at: dt.datetime) -> str:
-        """The local date; by the midnights of the month at hand, a tenth of a conversion's cost."""
-        place = bisect_right(self._midnights, occurred_at)
-        if not 0 < place < len(self._midnights):
-            first = months.local_date(occurred_at, self.zone).replace(day=1)
-            self._midnights, self._dates = _days_of_month(self.zone, first)
-            place = bisect_right(self._midnights, occurred_at)
-        return self._dates[place - 1]
+
+def _day(zone: ZoneInfo, at: dt.datetime) -> tuple[str, dt.datetime, dt.datetime]:
+    return _day_of(zone, months.local_date(at, zone))
 
 
-# Workspaces share a few timezones, and batches a month or two.
-@lru_cache(maxsize=2048)
-def _days_of_month(zone: ZoneInfo, first: dt.date) -> tuple[list[dt.datetime], list[str]]:
-    """When each day of the month begins, the next month's first included, and their names."""
-    days = (months.first_of_next_month(first) - first).days
-    dates = [first + dt.timedelta(days=day) for day in range(days + 1)]
-    return [months.midnight(date, zone) for date in dates], [date.isoformat() for date in dates]
+# Workspaces share a few timezones, and batches a few days.
+@lru_cache(maxsize=4096)
+def _day_of(zone: ZoneInfo, date: dt.date) -> tuple[str, dt.datetime, dt.datetime]:
+    """A day's name, its first moment and the next day's."""
+    following = date + dt.timedelta(days=1)
+    return date.isoformat(), months.midnight(date, zone), months.midnight(following, zone)
 
 
-class BatchTerms(NamedTuple):
-    slot: int
-    workspaces: dict[str, Terms]
+def read_terms(workspace_ids: Sequence[str]) -> dict[str, Terms]:
+    """Terms by workspace id (32 hex digits) as the database has them now; unknown ones missing."""
+    read_at = time.monotonic()
+    found: dict[str, Terms] = {}
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_TERMS, [list(workspace_ids)], prepare=True)
+        for row in cursor:
+            workspace, own, settings, platform, closed, timezone, markup, limited = row[:8]
+            until, period, start, end = row[8:]
+            terms = found.get(workspace)
+            if terms is None:
+                terms = found[workspace] = Terms(
+                    versions=Versions(own, settings, platform),
+                    closed=closed,
+                    timezone=timezone,
+                    markup=markup,
+                    is_limited=limited,
+                    closed_until=until,
+                    read_at=read_at,
+                )
+            if period is not None:
+                terms.periods.append(OpenPeriod(period, start, end))
+    return found
 
 
-def read_terms(cursor: psycopg.Cursor, workspace_ids: Sequence[str]) -> BatchTerms:
-    """Terms by workspace id (32 hex digits); unknown workspaces are missing."""
-    cursor.execute(_TERMS, [list(workspace_ids)], prepare=True)
-    workspaces: dict[str, Terms] = {}
-    slot = 0
-    for number, workspace, closed, timezone, markup, limited, until, period, start, end in cursor:
-        slot = number
-        terms = workspaces.get(workspace)
-        if terms is None:
-            terms = workspaces[workspace] = Terms(
-                closed=closed,
-                timezone=timezone,
-                markup=markup,
-                is_limited=limited,
-                closed_until=until,
-            )
-        if period is not None:
-            terms.periods.append(OpenPeriod(period, start, end))
-    return BatchTerms(slot, workspaces)
+class TermsMemory:
+    """Terms from one batch to the next, in one process.
+
+    They may be out of date at any time: whoever writes by them has the database compare their
+    versions and their periods in the same statement, and reads again when it refuses. Only what
+    can be compared is remembered: a workspace that is missing or closed is asked for each time.
+    """
+
+    # Transaction ids come round after four thousand million; nothing is kept nearly that long.
+    _SECONDS = 600.0
+    _MOST = 20_000
+
+    def __init__(self) -> None:
+        self._terms: dict[str, Terms] = {}
+
+    def of(self, workspace_ids: Sequence[str]) -> tuple[dict[str, Terms], bool]:
+        """Terms by workspace id, and whether all of them were read just now."""
+        # Row versions tell apart what was committed, not the steps of a transaction under way.
+        if connection.in_atomic_block:
+            return read_terms(workspace_ids), True
+        oldest = time.monotonic() - self._SECONDS
+        found: dict[str, Terms] = {}
+        missing: list[str] = []
+        for workspace_id in workspace_ids:
+            terms = self._terms.get(workspace_id)
+            if terms is None or terms.read_at < oldest:
+                missing.append(workspace_id)
+            else:
+                found[workspace_id] = terms
+        if missing:
+            found |= self.read(missing)
+        return found, len(missing) == len(workspace_ids)
+
+    def read(self, workspace_ids: Sequence[str]) -> dict[str, Terms]:
+        """Terms as they are now, remembered from here on; unknown workspaces are missing."""
+        read = read_terms(workspace_ids)
+        if connection.in_atomic_block:
+            return read
+        if len(self._terms) + len(read) > self._MOST:
+            self._terms.clear()
+        for workspace_id, terms in read.items():
+            if terms.is_closed:
+                self._terms.pop(workspace_id, None)
+            else:
+                self._terms[workspace_id] = terms
+        return read

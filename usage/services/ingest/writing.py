@@ -1,37 +1,57 @@
 """The set-based writes of a batch: records, rollups and counters in one statement."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import psycopg
+from django.db import connection
+
+from billing.models import COUNTER_SLOTS
+from usage.services.ingest.entries import Candidate
+from usage.services.ingest.terms import Versions
 
 # Columns travel as array literals: one text a column, built by join. Measured against COPY into a
 # temporary table plus INSERT .. SELECT: the same at 10,000 rows, better at 100 (no table to empty,
-# one round trip less).
+# one round trip less). COPY straight into the table saves a tenth, and cannot return what it
+# inserted to the steps that count it.
 #
 # Plan: unnest -> INSERT (skipping known keys, if asked to) -> hash aggregate of what was really
-# inserted -> upserts of its day rollups and of one counter row a period.
+# inserted -> upserts of its day rollups and of one counter row a period -> index look-ups of the
+# rows that the records were priced by.
 #
 # Locks, always in this order, so that batches cannot deadlock: primary keys in the order of ids
 # (the arrays come sorted; a key that another batch is inserting is waited for), then rollup rows
 # and counter rows in the order of their keys. The data-modifying steps run in this order because
-# each reads the one before it.
+# each reads the one before it to its end.
 #
-# `counted` touches a counter only while it is open. The close flips `is_open` under the same row
-# lock, so either it waits for this transaction and sees its records, or this statement finds the
-# flag down, returns fewer counters than it should, and the caller rolls everything back.
-_WRITE = """
-WITH inserted AS (
+# Batches that run at once count in different slots and never wait for each other: a slot is claimed
+# with an advisory lock that ends with the transaction. With more batches than slots the rest share
+# one and queue at its rows, in the order of their keys.
+#
+# Prices and periods were read before, perhaps a while ago. The statement fails as a whole unless
+# they still hold: each workspace's row, its settings and the platform's markup must be in the very
+# version that was read, and `counted` touches a counter only while it is open. The close flips
+# `is_open` under the same row lock, so either it waits for this transaction and sees its records,
+# or this statement finds the flag down.
+_WRITE = f"""
+WITH slot AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT s FROM generate_series(0, {COUNTER_SLOTS - 1}) AS s
+          WHERE pg_try_advisory_xact_lock(hashtext('usage counter slot'), s) LIMIT 1),
+        pg_backend_pid() %% {COUNTER_SLOTS})::smallint AS number
+), inserted AS (
     INSERT INTO usage_usagerecord (
-        created_at, {names}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
+        created_at, {{names}}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
         late, idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
         markup_percentage, final_cost)
-    SELECT %s::timestamptz, {values}new.*
+    SELECT %s::timestamptz, {{values}}new.*
       FROM unnest(
         %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::date[],
         %s::boolean[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
         %s::numeric[], %s::numeric[], %s::numeric[]) AS new
-    {on_conflict}
+    {{on_conflict}}
     RETURNING id, workspace_id, billing_period_id, usage_date, resource_type, provider,
               quantity, total_cost, final_cost
 ), by_day AS MATERIALIZED (
@@ -44,8 +64,8 @@ WITH inserted AS (
     INSERT INTO usage_usagerollup AS rollup (
         billing_period_id, slot, usage_date, resource_type, provider, workspace_id,
         records, quantity, total_cost, final_cost)
-    SELECT billing_period_id, %s::smallint, usage_date, resource_type, provider, workspace_id,
-           records, quantity, total_cost, final_cost
+    SELECT billing_period_id, (SELECT number FROM slot), usage_date, resource_type, provider,
+           workspace_id, records, quantity, total_cost, final_cost
       FROM by_day
      ORDER BY billing_period_id, usage_date, resource_type, provider
     ON CONFLICT (billing_period_id, slot, usage_date, resource_type, provider) DO UPDATE SET
@@ -57,10 +77,10 @@ WITH inserted AS (
 ), counted AS (
     INSERT INTO billing_periodcounter AS counter (
         period_id, slot, is_open, records, total_cost, final_cost)
-    SELECT by_day.billing_period_id, %s::smallint, true,
+    SELECT by_day.billing_period_id, (SELECT number FROM slot), true,
            sum(records), sum(total_cost), sum(final_cost)
       FROM by_day
-     WHERE EXISTS (SELECT FROM rolled)
+     WHERE (SELECT count(*) FROM rolled) > 0
      GROUP BY by_day.billing_period_id
      ORDER BY by_day.billing_period_id
     ON CONFLICT (period_id, slot) DO UPDATE SET
@@ -70,12 +90,23 @@ WITH inserted AS (
         WHERE counter.is_open
     RETURNING period_id
 )
-SELECT (SELECT coalesce(sum(records), 0)::int FROM by_day),
-       (SELECT count(DISTINCT billing_period_id)::int FROM by_day),
-       (SELECT count(*)::int FROM counted),
+SELECT CASE
+         WHEN (SELECT count(DISTINCT billing_period_id) FROM by_day)
+              = (SELECT count(*) FROM counted)
+          AND (SELECT xmin FROM billing_platformsetting WHERE name = 'pricing_markup_percentage')
+              IS NOT DISTINCT FROM %s::xid
+          AND (SELECT count(*)
+                 FROM unnest(%s::uuid[], %s::xid[], %s::xid[]) AS read (id, own, settings)
+                 JOIN billing_workspace AS workspace
+                   ON workspace.id = read.id AND workspace.xmin = read.own
+                 JOIN billing_workspacebillingsettings AS settings
+                   ON settings.workspace_id = read.id AND settings.xmin = read.settings) = %s
+         THEN (SELECT coalesce(sum(records), 0)::int FROM by_day)
+         ELSE usage_terms_have_changed()
+       END,
        CASE WHEN (SELECT coalesce(sum(records), 0) FROM by_day) < %s
             THEN ARRAY(SELECT replace(id::text, '-', '') FROM inserted) END
-"""
+"""  # noqa: S608 - constants are all that goes in
 # Looking for a key before inserting it costs a second descent of the primary key's tree for each
 # record, a sixth of the whole statement. Almost every batch is new, so it is written as if it were;
 # one that is not fails at its first known key, undoes little, and is written again with `_SKIP`.
@@ -86,6 +117,8 @@ _REVERSAL = _WRITE.format(
     values="%s::uuid, %s::text, ",
     on_conflict="ON CONFLICT DO NOTHING",
 )
+# What `usage_terms_have_changed()` raises.
+_CHANGED = "UB001"
 
 
 class Row(NamedTuple):
@@ -116,68 +149,107 @@ class Written(NamedTuple):
 
 
 class SomeAreKnown(Exception):
-    """A batch written as new has keys that are known: roll back, write it skipping those."""
+    """A batch written as new has keys that are known: write it skipping those."""
 
 
-class PeriodClosedMeanwhile(Exception):
-    """A period closed between routing and writing: roll back, route again."""
+class TermsChanged(Exception):
+    """What the records were priced by, or their period, is no longer so: read it again."""
 
 
 def write(
-    cursor: psycopg.Cursor, rows: Sequence[Row], *, slot: int, created_at: str, all_new: bool
+    records: Sequence[Candidate],
+    versions: Mapping[str, Versions],
+    *,
+    created_at: dt.datetime,
+    all_new: bool,
 ) -> Written:
-    """Insert `rows`, sorted by id and each id once; add what is new to rollups and counters.
+    """Insert `records`, priced, sorted by id and each id once; add what is new to rollups and
+    counters. `versions` by workspace id: what they were priced by.
 
     With `all_new`, raises `SomeAreKnown` when that is not so; else known ones are skipped. Raises
-    `PeriodClosedMeanwhile`. Either way the transaction has to be rolled back.
+    `TermsChanged`. Either way nothing was written, and a transaction around it has to be undone.
     """
-    try:
-        return _execute(cursor, _NEW if all_new else _SKIP, [created_at], rows, slot)
-    except psycopg.errors.UniqueViolation as error:
-        raise SomeAreKnown from error
+    columns = [
+        _array([each.id for each in records]),
+        _array([each.workspace_id for each in records]),
+        _array([each.place.period_id for each in records]),
+        _array([each.call_id or "NULL" for each in records]),
+        _quoted_array([each.occurred_at for each in records]),
+        _array([each.place.usage_date for each in records]),
+        _array(["t" if each.place.late else "f" for each in records]),
+        _quoted_array([each.idempotency_key for each in records]),
+        _quoted_array([each.resource_type for each in records]),
+        _quoted_array([each.provider for each in records]),
+        _array([each.quantity_text for each in records]),
+        _array([each.unit_cost_text for each in records]),
+        _array([each.total_cost for each in records]),
+        _array([each.markup for each in records]),
+        _array([each.final_cost for each in records]),
+    ]
+    statement = _NEW if all_new else _SKIP
+    return _execute(statement, [created_at.isoformat()], columns, len(records), versions)
 
 
 def write_reversal(
-    cursor: psycopg.Cursor, row: Row, *, reverses: str, reason: str, slot: int, created_at: str
+    row: Row,
+    versions: Mapping[str, Versions],
+    *,
+    reverses: str,
+    reason: str,
+    created_at: dt.datetime,
 ) -> Written:
     """Insert the record that takes `reverses` (its id) back, with all amounts negated."""
-    return _execute(cursor, _REVERSAL, [created_at, reverses, reason], [row], slot)
+    columns = [_quoted_array([value]) if value is not None else "{NULL}" for value in row]
+    return _execute(_REVERSAL, [created_at.isoformat(), reverses, reason], columns, 1, versions)
 
 
 def _execute(
-    cursor: psycopg.Cursor, statement: str, first: list[str], rows: Sequence[Row], slot: int
+    statement: str,
+    first: list[str],
+    columns: list[str],
+    count: int,
+    versions: Mapping[str, Versions],
 ) -> Written:
-    columns: list[list[str | None]] = [list(column) for column in zip(*rows, strict=True)]
-    literals = [
-        _quoted_array(column) if number in _QUOTED else _array(column)
-        for number, column in enumerate(columns)
+    platforms = {each.platform for each in versions.values()}
+    if len(platforms) != 1:
+        # Read at different times, with a change between them.
+        raise TermsChanged
+    read = [
+        platforms.pop(),
+        _array(versions),
+        _array([each.workspace for each in versions.values()]),
+        _array([each.settings for each in versions.values()]),
+        len(versions),
     ]
-    try:
-        cursor.execute(statement, [*first, *literals, slot, slot, len(rows)], prepare=True)
-    except psycopg.errors.ForeignKeyViolation as error:
-        # The table's own guard against closed periods comes first when one has just closed.
-        raise PeriodClosedMeanwhile from error
-    found = cursor.fetchone()
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        try:
+            cursor.execute(statement, [*first, *columns, *read, count], prepare=True)
+        except psycopg.errors.UniqueViolation as error:
+            raise SomeAreKnown from error
+        except psycopg.errors.ForeignKeyViolation as error:
+            # The table's own guard against closed periods comes first when one has just closed.
+            raise TermsChanged from error
+        except psycopg.DatabaseError as error:
+            if error.sqlstate == _CHANGED:
+                raise TermsChanged from error
+            raise
+        found = cursor.fetchone()
     if found is None:
         raise RuntimeError("the write statement always answers one row")
-    count, periods, counted, ids = found
-    if counted != periods:
-        raise PeriodClosedMeanwhile
-    return Written(count, None if ids is None else set(ids))
+    new, ids = found
+    return Written(new, None if ids is None else set(ids))
 
 
-# Free texts: key, resource type ("null" is one) and provider.
-_QUOTED = frozenset({7, 8, 9})
+def _array(values: Iterable[str]) -> str:
+    """An array literal of texts that need no quotes: digits, ids, days, NULL."""
+    return "{" + ",".join(values) + "}"
 
 
-def _array(column: Sequence[str | None]) -> str:
-    return "{" + ",".join([value or "NULL" for value in column]) + "}"
+def _quoted_array(values: Sequence[str | dt.datetime]) -> str:
+    """An array literal of free texts or times.
 
-
-def _quoted_array(column: Sequence[str | None]) -> str:
-    joined = '","'.join(column)  # type: ignore[arg-type]
-    if "\\" in joined or joined.count('"') != 2 * (len(column) - 1):
-        joined = '","'.join(
-            [(value or "").replace("\\", "\\\\").replace('"', '\\"') for value in column]
-        )
-    return '{"' + joined + '"}'
+    Inside the brackets it looks like JSON, as long as no character needs an escape but quotes and
+    backslashes; keys and names are printable, so none does.
+    """
+    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}"

@@ -1,0 +1,154 @@
+"""Prices and periods are remembered between batches, and never used when they no longer hold."""
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+
+from billing.models import LimitAlert, PlatformSetting, WorkspaceBillingSettings
+from billing.services.workspaces import update_billing_settings, update_workspace
+from invoices.services.closing import finalize_period
+from tests.apikit import NOW, period_of, workspace
+from usage.models import UsageRecord
+from usage.services.ingest import Outcome, check_entries, record
+from usage.services.ingest.entries import Stored
+from usage.services.ingest.parsing import usage_parser
+from usage.services.ingest.terms import TermsMemory
+from usage.services.ledger import usage_differences
+
+# Outside of any transaction, as in a web process: within one, nothing is remembered.
+pytestmark = pytest.mark.django_db(transaction=True)
+NOVEMBER_3 = dt.datetime(2026, 11, 3, 9, 0, tzinfo=dt.UTC)
+
+
+def use(owner: UUID, key: str, *, at: dt.datetime = NOW, now: dt.datetime = NOW):
+    """Ten minutes at a dollar."""
+    line = (
+        f'{{"idempotency_key":"{key}","workspace_id":"{owner}","resource_type":"call_minutes",'
+        f'"provider":"twilio","quantity":"10","unit_cost":"1","occurred_at":"{at.isoformat()}"}}'
+    )
+    candidates, errors = check_entries([usage_parser.single(line.encode())], now=now)
+    assert errors == []
+    return record(candidates, now=now).answer(0)
+
+
+def stored(answer: tuple[Outcome, Stored]) -> Stored:
+    assert answer[0] is Outcome.ACCEPTED
+    return answer[1]
+
+
+@pytest.fixture
+def acme() -> UUID:
+    """Has used something, so that its terms are remembered."""
+    owner = workspace("acme").pk
+    assert stored(use(owner, "first")).final_cost == Decimal(12)
+    return owner
+
+
+def test_what_was_read_for_one_batch_is_there_for_the_next(acme):
+    memory = TermsMemory()
+    first, read = memory.of([acme.hex])
+    again, read_again = memory.of([acme.hex])
+
+    assert (read, read_again) == (True, False)
+    assert first[acme.hex] is again[acme.hex]
+
+
+def test_terms_of_a_transaction_under_way_are_not_remembered(acme):
+    memory = TermsMemory()
+
+    with transaction.atomic():
+        first, _ = memory.of([acme.hex])
+        again, read_again = memory.of([acme.hex])
+
+    assert read_again is True
+    assert first[acme.hex] is not again[acme.hex]
+
+
+def test_a_changed_markup_prices_the_next_record(acme):
+    update_billing_settings(workspace_id=acme, changes={"markup_percentage": Decimal(50)}, now=NOW)
+
+    assert stored(use(acme, "second")).final_cost == Decimal(15)
+
+
+def test_a_markup_changed_by_sql_prices_the_next_record(acme):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_workspacebillingsettings SET markup_percentage = 30")
+
+    assert stored(use(acme, "second")).final_cost == Decimal(13)
+
+
+def test_a_changed_markup_of_the_platform_prices_the_next_record(acme):
+    PlatformSetting.objects.update_or_create(
+        name=PlatformSetting.MARKUP, defaults={"value": Decimal(100)}
+    )
+
+    assert stored(use(acme, "second")).final_cost == Decimal(20)
+
+    PlatformSetting.objects.all().delete()
+
+    assert stored(use(acme, "third")).final_cost == Decimal(12)
+
+
+def test_a_new_limit_is_checked_with_the_next_record(acme):
+    WorkspaceBillingSettings.objects.filter(pk=acme).update(usage_limit_monthly=Decimal(20))
+
+    use(acme, "second")
+
+    assert sorted(LimitAlert.objects.values_list("kind", flat=True)) == ["limit", "threshold"]
+
+
+def test_a_closed_workspace_refuses_the_next_record_and_one_opened_again_takes_it(acme):
+    update_workspace(workspace_id=acme, changes={"status": "closed"}, now=NOW)
+    assert use(acme, "second").code == "workspace_closed"
+
+    update_workspace(workspace_id=acme, changes={"status": "active"}, now=NOW)
+    assert stored(use(acme, "third")).final_cost == Decimal(12)
+
+
+def test_a_record_after_the_close_goes_to_the_next_period():
+    globex = workspace("globex")
+    october = dt.datetime(2026, 10, 20, 9, 0, tzinfo=dt.UTC)
+    period = period_of(globex, october)
+    assert stored(use(globex.pk, "first", at=october, now=NOVEMBER_3)).late is False
+
+    finalize_period(period_id=period.pk, now=NOVEMBER_3)
+    late = stored(use(globex.pk, "second", at=october, now=NOVEMBER_3))
+
+    assert late.late is True
+    assert late.billing_period_id != period.pk
+    assert UsageRecord.objects.filter(billing_period=period).count() == 1
+    assert usage_differences() == []
+
+
+def test_late_usage_enters_the_earliest_open_period_even_if_it_was_opened_a_moment_ago():
+    globex = workspace("globex")
+    september = dt.datetime(2026, 9, 10, 9, 0, tzinfo=dt.UTC)
+    closed = period_of(globex, september)
+    finalize_period(period_id=closed.pk, now=NOVEMBER_3)
+    november = stored(use(globex.pk, "november", at=NOVEMBER_3, now=NOVEMBER_3))
+    october = period_of(globex, dt.datetime(2026, 10, 20, tzinfo=dt.UTC))
+
+    late = stored(use(globex.pk, "late", at=september, now=NOVEMBER_3))
+
+    assert late.billing_period_id == october.pk != november.billing_period_id
+
+
+def test_a_record_after_a_change_of_timezone_falls_on_its_new_day(acme):
+    at = dt.datetime(2026, 11, 20, 22, 30, tzinfo=dt.UTC)
+    use(acme, "second", at=at)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_workspace SET timezone = 'Asia/Tokyo' WHERE id = %s", [acme])
+
+    use(acme, "third", at=at)
+
+    days = UsageRecord.objects.order_by("idempotency_key").values_list(
+        "idempotency_key", "usage_date"
+    )
+    assert dict(days) == {
+        "first": dt.date(2026, 11, 22),
+        "second": dt.date(2026, 11, 20),
+        "third": dt.date(2026, 11, 21),
+    }

@@ -1,0 +1,193 @@
+"""The rules a usage record must meet before a database is asked."""
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterable
+from decimal import Context, Decimal
+from functools import lru_cache
+from uuid import UUID
+
+from django.conf import settings
+
+from usage.services.ingest.entries import Candidate, Entry, RecordError
+
+MAX_KEY_LENGTH = 128
+MAX_PROVIDER_LENGTH = 64
+
+_RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_UUID = re.compile(
+    r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+)
+# A decimal as a JSON number or as a string of one: what fits the column as it stands.
+_QUANTITY = re.compile(rb'("?)([0-9]{1,12}(?:\.[0-9]{1,6})?)\1')
+_UNIT_COST = re.compile(rb'("?)([0-9]{1,8}(?:\.[0-9]{1,10})?)\1')
+_DECIMAL = re.compile(rb'("?)(-?[0-9]{1,100}(?:\.[0-9]{1,100})?(?:[eE][+-]?[0-9]{1,4})?)\1')
+# As many digits as `_DECIMAL` lets through: nothing is rounded before it is measured.
+_EXACT = Context(prec=200)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+# Texts that come again and again are checked once. Only short ones are remembered.
+_LONGEST_REMEMBERED = 64
+
+
+class _Refused(Exception):
+    def __init__(self, code: str, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.field = field
+        self.detail = detail
+
+
+def check_entries(
+    entries: Iterable[Entry | RecordError], *, now: dt.datetime
+) -> tuple[list[Candidate], list[RecordError]]:
+    """Entries that are right in themselves, and why the others are not."""
+    oldest = now - dt.timedelta(days=settings.USAGE_MAX_AGE_DAYS)
+    latest = now + dt.timedelta(seconds=settings.USAGE_MAX_AHEAD_SECONDS)
+    candidates: list[Candidate] = []
+    errors: list[RecordError] = []
+    for index, entry in enumerate(entries):
+        if isinstance(entry, RecordError):
+            errors.append(entry)
+            continue
+        try:
+            candidates.append(_check(index, entry, now, oldest, latest))
+        except _Refused as refused:
+            errors.append(RecordError(index, refused.code, refused.field, refused.detail))
+    return candidates, errors
+
+
+def _check(
+    index: int, entry: Entry, now: dt.datetime, oldest: dt.datetime, latest: dt.datetime
+) -> Candidate:
+    key = entry.idempotency_key
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        raise _Refused(
+            "invalid_key",
+            "idempotency_key",
+            f"Must be 1 to {MAX_KEY_LENGTH} printable characters.",
+        )
+    workspace = entry.workspace_id
+    if len(workspace) > _LONGEST_REMEMBERED or (known := _workspace(workspace)) is None:
+        raise _Refused("invalid_uuid", "workspace_id", "This is not a UUID.")
+    resource_type = entry.resource_type
+    if len(resource_type) > _LONGEST_REMEMBERED or not _is_resource_type(resource_type):
+        raise _Refused(
+            "invalid_resource_type",
+            "resource_type",
+            "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
+        )
+    provider = entry.provider
+    if len(provider) > MAX_PROVIDER_LENGTH or not _is_provider(provider):
+        raise _Refused(
+            "invalid_provider",
+            "provider",
+            f"Must be 1 to {MAX_PROVIDER_LENGTH} printable characters.",
+        )
+    if match := _QUANTITY.fullmatch(bytes(entry.quantity)):
+        quantity_text = match[2].decode()
+        quantity = Decimal(quantity_text)
+    else:
+        quantity = _decimal("quantity", bytes(entry.quantity), whole=12, places=6)
+        quantity_text = str(quantity)
+    raw = bytes(entry.unit_cost)
+    cost, cost_text = _unit_cost(raw) if len(raw) <= _LONGEST_REMEMBERED else _long_unit_cost(raw)
+    occurred_at = entry.occurred_at or None
+    given = occurred_at is not None
+    if occurred_at is None:
+        occurred_at = now
+    elif occurred_at.tzinfo is None:
+        raise _Refused("naive_time", "occurred_at", "A time needs an offset, as in +02:00 or Z.")
+    elif occurred_at > latest:
+        raise _Refused("in_the_future", "occurred_at", "This time has not come yet.")
+    elif occurred_at < oldest:
+        raise _Refused("too_old", "occurred_at", "This time is too long ago to be recorded.")
+    call_id = entry.call_id or None
+    if call_id is not None and not _UUID.fullmatch(call_id):
+        raise _Refused("invalid_uuid", "call_id", "This is not a UUID.")
+    return Candidate(
+        index,
+        record_id(known[1], key),
+        known[0],
+        key,
+        resource_type,
+        provider,
+        quantity,
+        quantity_text,
+        cost,
+        cost_text,
+        occurred_at,
+        given,
+        call_id,
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _workspace(text: str) -> tuple[str, bytes] | None:
+    """A workspace's id as 32 hex digits and as bytes."""
+    if not _UUID.fullmatch(text):
+        return None
+    workspace = UUID(text)
+    return workspace.hex, workspace.bytes
+
+
+@lru_cache(maxsize=1024)
+def _is_resource_type(text: str) -> bool:
+    return _RESOURCE_TYPE.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _is_provider(text: str) -> bool:
+    return bool(text) and text.isprintable() and not text.isspace()
+
+
+@lru_cache(maxsize=4096)
+def _unit_cost(raw: bytes) -> tuple[Decimal, str]:
+    if match := _UNIT_COST.fullmatch(raw):
+        text = match[2].decode()
+        return Decimal(text), text
+    return _long_unit_cost(raw)
+
+
+def _long_unit_cost(raw: bytes) -> tuple[Decimal, str]:
+    cost = _decimal("unit_cost", raw, whole=8, places=10)
+    return cost, str(cost)
+
+
+def record_id(workspace: bytes, idempotency_key: str) -> str:
+    """`uuid5(workspace, idempotency_key)` as 32 hex digits; three times as fast as `uuid.uuid5`.
+
+    RFC 9562, 5.5: SHA-1 of the namespace's bytes and the name, with version and variant set.
+    """
+    digits = hashlib.sha1(workspace + idempotency_key.encode(), usedforsecurity=False).hexdigest()
+    return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
+
+
+def decimal_of(
+    index: int, field: str, raw: bytes, *, whole: int, places: int
+) -> Decimal | RecordError:
+    """The decimal in `raw`, or why it does not fit `whole` digits before and `places` after."""
+    try:
+        return _decimal(field, raw, whole=whole, places=places)
+    except _Refused as refused:
+        return RecordError(index, refused.code, refused.field, refused.detail)
+
+
+def _decimal(field: str, raw: bytes, *, whole: int, places: int) -> Decimal:
+    match = _DECIMAL.fullmatch(raw)
+    if match is None:
+        raise _Refused(
+            "invalid_decimal", field, "Must be a plain decimal, as a string or a number."
+        )
+    value = _EXACT.normalize(Decimal(match[2].decode()))
+    if value < 0:
+        raise _Refused("negative", field, "Must not be negative.")
+    if not value:
+        return Decimal(0)  # whatever its sign and exponent
+    if value.adjusted() >= whole:
+        raise _Refused("too_large", field, f"At most {whole} digits before the decimal point.")
+    if -int(value.as_tuple().exponent) > places:
+        raise _Refused(
+            "too_many_decimals", field, f"At most {places} digits after the decimal point."
+        )
+    return value
