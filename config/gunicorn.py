@@ -6,28 +6,32 @@ Bind address and workers are given on the command line.
 import gc
 import os
 import shutil
+import socket
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 worker_class = "config.web.Worker"
 keepalive = 75
 timeout = 60
 
+_OWN_DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
 # Where the workers count requests together (`config.metrics`), set before they import anything.
-_OWN_COUNTS = None
 if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    _OWN_COUNTS = tempfile.mkdtemp(prefix="billing-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _OWN_COUNTS
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _OWN_DIRECTORY
+# Where the recorders of all workers take their work from (`usage.api.recorder`).
+_listener = socket.socket(socket.AF_UNIX)
+_listener.bind(str(Path(_OWN_DIRECTORY) / "recorders"))
+_listener.listen(256)
 
 
 def on_exit(server: Any) -> None:
-    if _OWN_COUNTS is not None:
-        shutil.rmtree(_OWN_COUNTS, ignore_errors=True)
+    shutil.rmtree(_OWN_DIRECTORY, ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tune a worker once everything is imported.
+    """Tune a worker once everything is imported, and give it its recorder.
 
     A batch of 10,000 records makes some hundred thousand objects that hold no cycles: with the
     default thresholds the collector would walk all of them over and over, for two thirds of the
@@ -36,6 +40,10 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
-    # Threads that parse a batch hand over after this time: a request that takes a millisecond
-    # should not wait for the five that are the default.
+    # Threads that hold the interpreter hand over after this time: a request that takes a
+    # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)
+
+    from usage.api.recorder import Recorder  # needs Django set up, as only a worker has it
+
+    worker.wsgi.hand_over_to(Recorder(_listener, not_ours=worker.sockets))

@@ -35,6 +35,7 @@ from billing.api.problems import error_response
 from billing.api.throttles import check_rate
 from usage.api import answers, hot
 from usage.api.jobs import Job, Reply, perform, reply_of
+from usage.api.recorder import Recorder
 from usage.api.requests import Headers, LightRequest, Receive, Scope, Send, collect_body
 from usage.queries.admission import Admission, admissions_of
 from usage.services.ingest import Candidate, RecordError
@@ -78,7 +79,12 @@ class Door:
         )
         self._admissions: Rounds[UUID, Admission] = Rounds(_admissions, name="admission", threads=1)
         self._workers = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="batches")
+        self._recorder: Recorder | None = None
         self._keys = ThreadPoolExecutor(2, thread_name_prefix="keys")
+
+    def hand_over_to(self, recorder: Recorder) -> None:
+        """Have batches done in other processes, not by threads in this one."""
+        self._recorder = recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (found := self._endpoint(scope)) is not None:
@@ -103,6 +109,8 @@ class Door:
         await receive()
         for rounds in (self._records, self._admissions):
             rounds.stop()
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
     def _endpoint(self, scope: Scope) -> tuple[str, _Endpoint] | None:
@@ -181,6 +189,8 @@ class Door:
         return await self._perform(Job(kind, body, packed, ndjson, hot.bound_to(caller)))
 
     async def _perform(self, job: Job) -> Reply:
+        if self._recorder is not None:
+            return await self._recorder.perform(job)
         return await _in_thread(self._workers, partial(perform, job))
 
     async def _admission(

@@ -1,0 +1,97 @@
+"""The process that records batches: killed, orphaned and stopped."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from django.db import connection, transaction
+
+from tests.apikit import workspace
+from tests.usage.api.webkit import Answer, Caller, Server, use
+from usage.models import UsageRecord
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch) -> Iterator[Server]:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    made = Server(tmp_path / "web.log")
+    yield made
+    made.stop()
+
+
+def worker_and_recorder(server: Server) -> tuple[psutil.Process, psutil.Process]:
+    found: list[psutil.Process] = []
+
+    def both_run() -> bool:
+        found[:] = psutil.Process(server.process.pid).children(recursive=True)
+        return len(found) == 2
+
+    wait_until(both_run)
+    worker = next(each for each in found if each.ppid() == server.process.pid)
+    return worker, next(each for each in found if each != worker)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def someone_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def test_a_recorder_that_dies_is_answered_503_and_replaced(server):
+    acme = workspace("acme")
+    caller = Caller(server)
+    assert caller.send("POST", "usage/", use(acme, "first")).status == 201
+    worker, recorder = worker_and_recorder(server)
+    batch = {"records": [use(acme, "a"), use(acme, "b")]}
+    answers: list[Answer] = []
+    sending = threading.Thread(
+        target=lambda: answers.append(caller.send("POST", "usage/batch/", batch))
+    )
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE usage_usagerecord IN ACCESS EXCLUSIVE MODE")
+        sending.start()
+        wait_until(someone_waits_for_a_lock)
+        recorder.kill()
+        sending.join(60)
+
+    assert (answers[0].status, answers[0].json["code"]) == (503, "unavailable")
+    assert answers[0].headers["retry-after"] == "2"
+    wait_until(lambda: not worker.is_running())
+    again = Caller(server, caller.key).send("POST", "usage/batch/", batch)
+    assert (again.status, again.json["accepted"]) == (200, 2)
+    assert UsageRecord.objects.count() == 3
+
+
+def test_a_recorder_ends_when_its_worker_is_killed(server):
+    worker, recorder = worker_and_recorder(server)
+
+    worker.kill()
+
+    psutil.wait_procs([recorder], timeout=60)
+    assert not recorder.is_running() or recorder.status() == psutil.STATUS_ZOMBIE
+
+
+def test_stopping_leaves_no_process_and_no_file(server, tmp_path):
+    acme = workspace("acme")
+    Caller(server).send("POST", "usage/batch/", {"records": [use(acme, "a")]})
+    family = worker_and_recorder(server)
+
+    server.stop()
+
+    assert [each for each in family if each.is_running()] == []
+    assert [each.name for each in tmp_path.iterdir()] == ["web.log"]
+    assert UsageRecord.objects.count() == 1
