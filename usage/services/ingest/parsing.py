@@ -4,7 +4,8 @@ not the envelope, is refused as a whole."""
 import json
 import re
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -112,15 +113,15 @@ class Parser(Generic[_E]):
     def _may_repeat_names(self, body: bytes, entries: Sequence[_E]) -> bool:
         """Whether some object may name a field twice, which the decoder would let pass.
 
-        A name ends in `":` where no space stands before the colon, and so does nothing else but a
-        quote inside a text, which needs a backslash. With as many of these as there are fields, no
-        name is there twice.
+        Every name ends in `":` where no space stands before the colon. With no more of these than
+        there are fields, no name is there twice; a text that holds one makes for a second look.
         """
-        if any(odd in body for odd in (b" :", b"\t:", b"\n:", b"\r:", b"\\")):
+        # One character is looked for many times as fast as two.
+        if any(space in body and space + b":" in body for space in (b" ", b"\n", b"\t", b"\r")):
             return True
-        names = self._required * len(entries)
+        names = (self._required + len(self._optional)) * len(entries)
         for field in self._optional:
-            names += sum(field(entry) is not msgspec.UNSET for entry in entries)
+            names -= sum(map(is_, map(field, entries), repeat(msgspec.UNSET)))
         envelope = body.count(b'"records":')
         return envelope > 1 or body.count(b'":') - names != envelope
 
