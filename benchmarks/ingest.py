@@ -7,15 +7,15 @@ divides out. docs/performance.md explains how to read the table.
 
 import argparse
 import datetime as dt
+import itertools
 import json
 import os
-import random
 import secrets
 import statistics
 import sys
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench").resolve()))
@@ -32,37 +32,19 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
-from tqdm import tqdm  # noqa: E402
 
+from benchmarks.floor import copy_rate  # noqa: E402
+from benchmarks.holding import bytes_per_record, hold, prove  # noqa: E402
 from benchmarks.load import Result, Running, request_bytes  # noqa: E402
 from benchmarks.records import Bodies  # noqa: E402
 from benchmarks.server import Web, postgres_cpu_seconds, running_web  # noqa: E402
+from benchmarks.table import HEAD, Line  # noqa: E402
 from billing.services.builtins import ensure_builtins  # noqa: E402
 from billing.services.keys import create_key  # noqa: E402
 from billing.services.periods import open_period  # noqa: E402
 from billing.services.workspaces import create_workspace  # noqa: E402
-from usage.services.ledger import rebuild_rollups, usage_differences  # noqa: E402
 
 WORKSPACES = 100
-
-
-@dataclass
-class Line:
-    """One row of the table. `rate` is records (or requests) a second."""
-
-    work: str
-    size: int
-    concurrency: int
-    preloaded: int
-    rate: float
-    of_copy: float | None
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    web_cpu: float
-    postgres_cpu: float
-    client_cpu: float
-    failures: int
 
 
 class Bench:
@@ -96,50 +78,11 @@ class Bench:
         open_period(workspace_id=workspace.pk, at=self.now, now=self.now)
         return str(workspace.pk)
 
-    def copy(self) -> float:
-        """Bare COPY of finished rows into a table like usage records; records a second."""
-        rows, batch = 60_000, 10_000
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS bench_copy")
-            cursor.execute("CREATE TABLE bench_copy (LIKE usage_usagerecord INCLUDING ALL)")
-            columns = (
-                "id, workspace_id, billing_period_id, call_id, occurred_at, created_at,"
-                " usage_date, late, idempotency_key, resource_type, provider, quantity,"
-                " unit_cost, total_cost, markup_percentage, final_cost"
-            )
-            rng = random.Random(11)  # noqa: S311 - test data
-            chunks = ["".join(self._row(rng) for _ in range(batch)) for _ in range(rows // batch)]
-            began = time.perf_counter()
-            for chunk in chunks:
-                with cursor.copy(f"COPY bench_copy ({columns}) FROM STDIN") as copy:
-                    copy.write(chunk)
-            rate = rows / (time.perf_counter() - began)
-            cursor.execute("DROP TABLE bench_copy")
-        self.copy_rates.append(rate)
+    def copy(self, *, connections: int = 1) -> float:
+        rate = copy_rate(self.workspaces, self.now, connections=connections)
+        if connections == 1:
+            self.copy_rates.append(rate)
         return rate
-
-    def _row(self, rng: random.Random) -> str:
-        workspace = rng.choice(self.workspaces)
-        at = (self.now - dt.timedelta(seconds=rng.randrange(3600))).isoformat()
-        values = [
-            uuid.UUID(int=rng.getrandbits(128)).hex,
-            workspace,
-            workspace,
-            uuid.UUID(int=rng.getrandbits(128)).hex,
-            at,
-            at,
-            at[:10],
-            "f",
-            f"{rng.getrandbits(32):08x}-{rng.randrange(10**9):010d}",
-            "call_minutes",
-            "twilio",
-            f"{rng.randrange(1, 9_000_000) / 10_000:.4f}",
-            "0.0085",
-            f"{rng.random():.10f}",
-            "20.0000",
-            f"{rng.random():.10f}",
-        ]
-        return "\t".join(values) + "\n"
 
     def batch(self, web: Web, *, size: int, concurrency: int, preloaded: int, one: bool) -> None:
         workspaces = self.workspaces[:1] if one else self.workspaces
@@ -194,6 +137,35 @@ class Bench:
         background.result()
         self._note("admission during batches", 1, 8, preloaded, measured, per_request=1, copy=None)
 
+    def memory(self, web: Web, *, seconds: float) -> list[int]:
+        """Resident bytes of the web processes, each second under batches and single records."""
+        bodies = Bodies(self.workspaces, size=1000, count=50)
+        batches = (
+            request_bytes(method="POST", path="/api/v1/usage/batch/", key=self.key, body=body)
+            for _ in itertools.count()
+            for body in bodies.for_run(secrets.token_hex(4))
+        )
+        singles = (
+            request_bytes(method="POST", path="/api/v1/usage/", key=self.key, body=body)
+            for _ in itertools.count()
+            for body in bodies.single_records(secrets.token_hex(4))
+        )
+        loads = [
+            Running(
+                port=web.port, requests=each, concurrency=many, seconds=seconds, expect={200, 201}
+            )
+            for each, many in ((batches, 2), (singles, 8))
+        ]
+        samples = []
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            time.sleep(1)
+            samples.append(web.resident_bytes())
+        failures = [load.result().first_failure for load in loads]
+        if any(failures):
+            raise RuntimeError(f"a request failed: {failures}")
+        return samples
+
     def _run(
         self, web: Web, requests: list[bytes], concurrency: int, expect: set[int]
     ) -> tuple[Result, float, float]:
@@ -240,66 +212,9 @@ class Bench:
             failures=result.failures,
         )
         self.lines.append(line)
-        print(_text(line), flush=True)
+        print(line, flush=True)
         if result.failures:
             print(f"  {result.failures} failures, the first: {result.first_failure}", flush=True)
-
-    def preload(self, records: int) -> None:
-        """Fill the current periods up to so many records in all, and their rollups."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM usage_usagerecord")
-            missing = records - cursor.fetchone()[0]
-            step = 250_000
-            for _ in tqdm(range(max(0, -(-missing // step))), desc="preload", unit="x250k"):
-                cursor.execute(_PRELOAD, [secrets.token_hex(4), step])
-            if missing > 0:
-                cursor.execute("ANALYZE usage_usagerecord")
-        if missing > 0:
-            rebuild_rollups()
-
-    def bytes_per_record(self) -> tuple[float, float]:
-        """Heap and index bytes a record."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*), pg_table_size('usage_usagerecord'),"
-                " pg_indexes_size('usage_usagerecord') FROM usage_usagerecord"
-            )
-            count, table, indexes = cursor.fetchone()
-        return table / count, indexes / count
-
-
-_PRELOAD = """
-INSERT INTO usage_usagerecord (
-    id, workspace_id, billing_period_id, call_id, occurred_at, created_at, usage_date, late,
-    idempotency_key, resource_type, provider, quantity, unit_cost, total_cost, markup_percentage,
-    final_cost)
-SELECT gen_random_uuid(), period.workspace_id, period.id, gen_random_uuid(), made.at, now(),
-       (made.at AT TIME ZONE 'Europe/Berlin')::date, false, %s || made.number,
-       (ARRAY['call_minutes', 'transcription', 'synthesis', 'storage'])[1 + made.number %% 4],
-       (ARRAY['twilio', 'deepgram', 'elevenlabs', 'aws'])[1 + made.number %% 4],
-       3.25, 0.0125, 0.040625, 20, 0.04875
-  FROM (SELECT number, date_trunc('month', now()) + interval '2 hours'
-               + random() * (now() - date_trunc('month', now()) - interval '2 hours') AS at
-          FROM generate_series(1, %s) AS number) AS made
-  JOIN (SELECT id, workspace_id, row_number() OVER (ORDER BY id) - 1 AS place,
-               count(*) OVER () AS periods
-          FROM billing_billingperiod
-         WHERE status = 'current' AND period_end > now() AND period_start <= now()) AS period
-    ON period.place = made.number %% period.periods
-"""
-_HEAD = (
-    f"{'work':<26}{'size':>6}{'conc':>5}{'held':>10}{'rate/s':>10}{'of COPY':>9}"
-    f"{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'web':>6}{'pg':>6}{'client':>7}"
-)
-
-
-def _text(line: Line) -> str:
-    share = f"{line.of_copy:.0%}" if line.of_copy is not None else ""
-    return (
-        f"{line.work:<26}{line.size:>6}{line.concurrency:>5}{line.preloaded:>10,}"
-        f"{line.rate:>10,.0f}{share:>9}{line.p50_ms:>9.2f}{line.p95_ms:>9.2f}{line.p99_ms:>9.2f}"
-        f"{line.web_cpu:>6.2f}{line.postgres_cpu:>6.2f}{line.client_cpu:>7.2f}"
-    )
 
 
 def main() -> None:
@@ -307,24 +222,35 @@ def main() -> None:
     parser.add_argument("--preload", default="0,1000000", help="records held, e.g. 0,1000000")
     parser.add_argument("--seconds", type=float, default=5.0, help="at most, for each line")
     parser.add_argument("--quick", action="store_true", help="a few lines only")
-    parser.add_argument("--only", default="", help="batch, single or admission")
+    parser.add_argument("--only", default="", choices=["", *_KINDS])
     options = parser.parse_args()
     call_command("migrate", verbosity=0)
     bench = Bench(seconds=options.seconds, quick=options.quick)
-    log = Path(os.environ["LOCAL_DIR"]) / "web.log"
-    print(_HEAD)
-    with running_web(log) as web:
+    two_copies = bench.copy(connections=2)
+    print(HEAD)
+    memory: list[int] = []
+    with running_web(Path(os.environ["LOCAL_DIR"]) / "web.log") as web:
         for held in [int(word) for word in options.preload.split(",")]:
-            bench.preload(held)
+            hold(held)
             _measure(bench, web, held, options.only)
-        memory = web.resident_bytes()
-    heap, indexes = bench.bytes_per_record()
-    differences = usage_differences()
+        if options.only in ("", "memory"):
+            memory = bench.memory(web, seconds=10 if options.quick else 60)
+    heap, indexes = bytes_per_record()
+    proof = prove()
+    copies = statistics.mean(bench.copy_rates) if bench.copy_rates else bench.copy()
     print(
-        f"\nbare COPY: {statistics.mean(bench.copy_rates or [0]):,.0f} records/s on average;"
-        f" on disk {heap:.0f} bytes a record and {indexes:.0f} of indexes;"
-        f" web workers {memory / 2**20:.0f} MiB;"
-        f" {len(differences)} differences between records and rollups"
+        f"\nbare COPY: {copies:,.0f} records/s on average, {two_copies:,.0f}/s by two at once;"
+        f" on disk {heap:.0f} bytes a record and {indexes:.0f} of indexes"
+    )
+    if memory:
+        mib = [each / 2**20 for each in memory]
+        print(
+            f"web processes, MiB over {len(mib)} s of load: {mib[0]:.0f} at first,"
+            f" {mib[len(mib) // 2]:.0f} half way, {mib[-1]:.0f} at the end, {max(mib):.0f} at most"
+        )
+    print(
+        f"{proof.records:,} records proved against their rollups in {proof.compare_seconds:.1f} s,"
+        f" {proof.differences} differences; rollups rebuilt in {proof.rebuild_seconds:.1f} s"
     )
     print("web, pg, client: cores in use. A client near 1.00 would be the bottleneck.")
     results = Path(__file__).parent / "results"
@@ -335,16 +261,21 @@ def main() -> None:
             {
                 "lines": [asdict(line) for line in bench.lines],
                 "copy_rates": bench.copy_rates,
+                "two_copies_rate": two_copies,
                 "heap_bytes": heap,
                 "index_bytes": indexes,
                 "web_resident_bytes": memory,
+                "proof": asdict(proof),
             },
             indent=1,
         )
     )
     print(f"written to {path.relative_to(Path.cwd())}")
-    if differences or any(line.failures for line in bench.lines):
+    if proof.differences or any(line.failures for line in bench.lines):
         sys.exit(1)
+
+
+_KINDS = ("batch", "single", "admission", "memory")
 
 
 def _measure(bench: Bench, web: Web, held: int, only: str) -> None:

@@ -8,7 +8,7 @@ import multiprocessing
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -79,7 +79,7 @@ class _Client:
 
 
 def run(
-    *, port: int, requests: Sequence[bytes], concurrency: int, seconds: float, expect: set[int]
+    *, port: int, requests: Iterable[bytes], concurrency: int, seconds: float, expect: set[int]
 ) -> Result:
     """Send the requests, each once, `concurrency` at a time, for at most `seconds`."""
     result = Result()

@@ -6,10 +6,8 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
-from django.db import connection
-
 from billing.errors import NotFound
+from billing.prepared import prepared_cursor
 
 
 class Admission(NamedTuple):
@@ -45,9 +43,7 @@ def admission_of(workspace_id: UUID, now: dt.datetime) -> Admission:
 
 def admissions_of(workspace_ids: Sequence[UUID], now: dt.datetime) -> list[Admission | NotFound]:
     """For each of the workspaces, in one query; `NotFound` in the place of an unknown one."""
-    connection.ensure_connection()
-    # Django's own cursors prepare no statements.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_ADMISSIONS, {"now": now, "ids": list(workspace_ids)}, prepare=True)
         found = {row[0]: _admission(*row[1:]) for row in cursor}
     return [

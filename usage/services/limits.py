@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing.models import BillingPeriod, LimitAlert, Workspace
+from billing.prepared import prepared_cursor
 from billing.services.emails import owner_addresses, queue_email
 from usage.services.agents import align_agents
 
@@ -45,7 +46,7 @@ SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend
       JOIN billing_billingperiod AS period
         ON period.workspace_id = settings.workspace_id AND period.status = 'current'
      WHERE settings.usage_limit_monthly IS NOT NULL
-       AND (%(all)s OR settings.workspace_id = ANY(%(workspaces)s))
+       AND (%(all)s OR settings.workspace_id = ANY(%(workspaces)s::uuid[]))
   ) AS spent
  WHERE spend >= usage_limit * threshold / 100
    AND ((SELECT count(*) FROM billing_limitalert AS alert WHERE alert.period_id = spent.period_id)
@@ -57,21 +58,23 @@ SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend
 """
 
 
-def check_limits(*, workspace_ids: Sequence[UUID] | None, now: dt.datetime) -> int:
+def check_limits(*, workspace_ids: Sequence[UUID | str] | None, now: dt.datetime) -> int:
     """Write the alerts that open periods have earned and not got; how many were written.
 
-    None means every workspace. Safe to run twice or at once: the database keeps one alert for
-    each period and kind, and only the one who wrote it tells the owners.
+    Workspaces by their ids or the text of these; None means every workspace. Safe to run twice or
+    at once: the database keeps one alert for each period and kind, and only the one who wrote it
+    tells the owners.
     """
     written = 0
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             _CROSSINGS,
             {
                 "all": workspace_ids is None,
-                "workspaces": list(workspace_ids or []),
+                "workspaces": "{" + ",".join(map(str, workspace_ids or ())) + "}",
                 "now": now,
             },
+            prepare=True,
         )
         crossings = [_Crossing(*row) for row in cursor]
     for crossing in crossings:

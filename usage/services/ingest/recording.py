@@ -9,9 +9,9 @@ from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
 from django.db import connection, transaction
 
+from billing.prepared import prepared_cursor
 from billing.rating import rate
 from billing.services.periods import open_period
 from usage.services.ingest.entries import Candidate, RecordError, Stored
@@ -189,7 +189,7 @@ def _write(
     if not priced:
         return Written(0, None)
     versions = {workspace_id: each.versions for workspace_id, each in terms.items()}
-    limited = [UUID(workspace_id) for workspace_id, each in terms.items() if each.is_limited]
+    limited = [workspace_id for workspace_id, each in terms.items() if each.is_limited]
     # The statement is a transaction by itself when nothing follows it.
     whole: AbstractContextManager[None] = nullcontext()
     if limited or connection.in_atomic_block:
@@ -218,8 +218,7 @@ def _answer_existing(candidates: list[Candidate]) -> None:
     A statement of its own, after the commit: it sees records that another transaction committed
     while this one waited for it.
     """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_EXISTING, [[each.id for each in candidates]], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
     for each in candidates:

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import psycopg
 from django.db import connection
 
 from billing import months
+from billing.prepared import prepared_cursor
 from billing.rating import markup_factor
 from usage.services.ingest.entries import Place
 
@@ -126,8 +126,7 @@ def read_terms(workspace_ids: Sequence[str]) -> dict[str, Terms]:
     """Terms by workspace id (32 hex digits) as the database has them now; unknown ones missing."""
     read_at = time.monotonic()
     found: dict[str, Terms] = {}
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_TERMS, [list(workspace_ids)], prepare=True)
         for row in cursor:
             workspace, own, settings, platform, closed, timezone, markup, limited = row[:8]

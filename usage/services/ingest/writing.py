@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 import psycopg
-from django.db import connection
 
 from billing.models import COUNTER_SLOTS
+from billing.prepared import prepared_cursor
 from usage.services.ingest.entries import Candidate
 from usage.services.ingest.terms import Versions
 
@@ -221,8 +221,7 @@ def _execute(
         _array([each.settings for each in versions.values()]),
         len(versions),
     ]
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    with prepared_cursor() as cursor:
         try:
             cursor.execute(statement, [*first, *columns, *read, count], prepare=True)
         except psycopg.errors.UniqueViolation as error:
