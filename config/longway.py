@@ -41,6 +41,10 @@ class LongWay:
         await loop.run_in_executor(self._threads, exchange.run, self._application, environ)
 
 
+class _ClientLeft(Exception):
+    pass
+
+
 class _Exchange:
     """One request and its response, seen from the thread that answers it."""
 
@@ -56,8 +60,8 @@ class _Exchange:
         response = application(environ, self._start_response)
         try:
             self._stream(response)
-        except BrokenPipeError:
-            pass  # the client is gone: nobody wants the rest
+        except _ClientLeft:
+            pass  # nobody wants the rest
         finally:
             if hasattr(response, "close"):
                 response.close()
@@ -108,9 +112,9 @@ class _Exchange:
         asyncio.run_coroutine_threadsafe(self._emit(piece, more), self._loop).result()
 
     async def _emit(self, piece: bytes, more: bool) -> None:
-        """Waits until the client has room for more; raises `BrokenPipeError` once it is gone."""
+        """Waits until the client has room for more; raises `_ClientLeft` once it is gone."""
         if self._hung_up is not None and self._hung_up.done():
-            raise BrokenPipeError
+            raise _ClientLeft
         if self._head is not None:
             await self._send(self._head)
             self._head = None

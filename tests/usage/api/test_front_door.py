@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from billing.models import ServiceKey, Workspace
 from billing.services.keys import revoke_key
@@ -166,6 +167,28 @@ def test_a_key_that_is_revoked_stops_and_other_hosts_are_refused(server):
     while caller.send("GET", path).status != 401:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_lost_connections_to_the_database_are_replaced(server):
+    acme = workspace("acme")
+    caller = Caller(server)
+    asks = ("GET", f"workspaces/{acme.pk}/admission/")
+    assert caller.send("POST", "usage/", use(acme, "a")).status == 201
+    assert caller.send(*asks).status == 200
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'web'"
+        )
+    for request in (("POST", "usage/", use(acme, "b")), asks):
+        statuses = [caller.send(*request).status]
+        while statuses[-1] == 503:
+            assert len(statuses) < 30
+            statuses.append(caller.send(*request).status)
+        assert statuses[-1] in (200, 201)
+
+    assert UsageRecord.objects.count() == 2
 
 
 def test_chunks_expectations_and_requests_in_a_row_are_understood(server):

@@ -1,0 +1,24 @@
+"""Requests counted where nobody may wait for Redis."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from billing.api.throttles import TooManyRequests, check_rate, forget_counts
+
+
+def test_what_is_counted_in_the_background_is_told_to_other_processes():
+    service = SimpleNamespace(auth=None, user=SimpleNamespace(pk="background"))
+    for _ in range(100):
+        check_rate(service, limit=100, in_background=True)
+    with pytest.raises(TooManyRequests):
+        check_rate(service, limit=100, in_background=True)
+
+    forget_counts()  # as another process, which knows only what Redis does
+
+    with pytest.raises(TooManyRequests):
+        # Too few to reach the limit by themselves.
+        for _ in range(10):
+            check_rate(service, limit=100)
+            time.sleep(0.2)
