@@ -8,6 +8,13 @@ import pytest
 from billing.api.throttles import TooManyRequests, check_rate, forget_counts
 
 
+def ask_until_refused(service: SimpleNamespace, *, limit: int) -> None:
+    """Ten times at most: too few to reach the limit by themselves."""
+    for _ in range(10):
+        check_rate(service, limit=limit)
+        time.sleep(0.2)
+
+
 def test_what_is_counted_in_the_background_is_told_to_other_processes():
     service = SimpleNamespace(auth=None, user=SimpleNamespace(pk="background"))
     for _ in range(100):
@@ -18,7 +25,4 @@ def test_what_is_counted_in_the_background_is_told_to_other_processes():
     forget_counts()  # as another process, which knows only what Redis does
 
     with pytest.raises(TooManyRequests):
-        # Too few to reach the limit by themselves.
-        for _ in range(10):
-            check_rate(service, limit=100)
-            time.sleep(0.2)
+        ask_until_refused(service, limit=100)
