@@ -7,7 +7,8 @@ the ordinary (no key, another host, plain HTTP where HTTPS is asked for, another
 long way.
 
 Nothing on the loop waits for a database, for Redis or for a disk: single records and questions of
-admission are answered in rounds, by threads of their own (`combining`), and batches by workers.
+admission are answered in rounds, by threads of their own (`combining`), calls by a few threads, and
+batches by a recorder (`usage.api.recorder`).
 """
 
 import asyncio
@@ -29,12 +30,12 @@ from django.urls import resolve
 from django.utils import timezone as clock
 
 from billing.api.authentication import key_of, recalled_key_of
-from billing.api.bodies import is_packed
+from billing.api.bodies import announced_length, is_packed
 from billing.api.plain import AuthenticatedRequest, authorized
 from billing.api.problems import error_response
 from billing.api.throttles import check_rate
 from usage.api import answers, hot
-from usage.api.jobs import Job, Reply, perform, reply_of
+from usage.api.jobs import BATCHES, Job, Reply, perform, reply_of
 from usage.api.recorder import Recorder
 from usage.api.requests import Headers, LightRequest, Receive, Scope, Send, collect_body
 from usage.queries.admission import Admission, admissions_of
@@ -54,7 +55,9 @@ _ADMISSION = re.compile(
 _MOST_HOSTS = 1_000
 # A single record larger than this, or packed, is not read on the event loop.
 _SMALL_BYTES = 16_384
-_BATCHES_AT_ONCE = 4
+_JOBS_AT_ONCE = 4
+# As many larger bodies are held in memory; whoever comes then is not read from for a while.
+_MOST_BODIES = 64
 
 
 class Door:
@@ -78,7 +81,8 @@ class Door:
             record_together, name="records", threads=2
         )
         self._admissions: Rounds[UUID, Admission] = Rounds(_admissions, name="admission", threads=1)
-        self._workers = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="batches")
+        self._workers = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="jobs")
+        self._room = asyncio.Semaphore(_MOST_BODIES)
         self._recorder: Recorder | None = None
         self._keys = ThreadPoolExecutor(2, thread_name_prefix="keys")
 
@@ -168,10 +172,15 @@ class Door:
         caller = await self._admitted(request, hot.WRITE)
         hot.require_media_type(caller, hot.JSON)
         packed = is_packed(caller)
-        body = await collect_body(caller, receive)
         only = hot.bound_to(caller)
-        if packed or len(body) > _SMALL_BYTES:
-            return await self._perform(Job("usage", body, packed, False, only))
+        length = announced_length(caller)
+        if length is not None and length <= _SMALL_BYTES and not packed:
+            body = await collect_body(caller, receive)
+        else:
+            async with self._room:
+                body = await collect_body(caller, receive)
+                if packed or len(body) > _SMALL_BYTES:
+                    return await self._perform(Job("usage", body, packed, False, only))
         answer = await self._records.ask(
             answers.checked(body, now=clock.now(), only_workspace=only)
         )
@@ -182,14 +191,16 @@ class Door:
     async def _work(self, kind: str, request: LightRequest, receive: Receive) -> Reply:
         """Collect a body; a worker does the rest."""
         caller = await self._admitted(request, hot.WRITE)
-        accepted = (hot.JSON, hot.NDJSON) if kind.endswith("batch") else (hot.JSON,)
+        accepted = (hot.JSON, hot.NDJSON) if kind in BATCHES else (hot.JSON,)
         ndjson = hot.require_media_type(caller, *accepted) == hot.NDJSON
         packed = is_packed(caller)
-        body = await collect_body(caller, receive)
-        return await self._perform(Job(kind, body, packed, ndjson, hot.bound_to(caller)))
+        async with self._room:
+            body = await collect_body(caller, receive)
+            return await self._perform(Job(kind, body, packed, ndjson, hot.bound_to(caller)))
 
     async def _perform(self, job: Job) -> Reply:
-        if self._recorder is not None:
+        # A single call is soon done, and must not queue behind batches.
+        if self._recorder is not None and job.kind in BATCHES:
             return await self._recorder.perform(job)
         return await _in_thread(self._workers, partial(perform, job))
 

@@ -10,6 +10,8 @@ from billing.api.bodies import unpack
 from billing.api.problems import error_response
 from usage.api import answers
 
+BATCHES = ("usage batch", "call batch")
+
 
 class Reply(NamedTuple):
     status: int
