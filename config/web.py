@@ -1,5 +1,7 @@
 """How a web worker speaks HTTP: uvicorn's parser and event loop below gunicorn's processes."""
 
+import os
+import signal
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -43,8 +45,16 @@ class Worker(UvicornWorker):
         # Django decides whom to believe (`BEHIND_PROXY`).
         "proxy_headers": False,
         "server_header": False,
+        # How often, in seconds, a worker tells gunicorn that it is alive, and looks for gunicorn.
+        "timeout_notify": 1,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
+
+    async def callback_notify(self) -> None:
+        await super().callback_notify()
+        if os.getppid() != self.ppid:
+            # gunicorn was killed; its next start needs the port.
+            os.kill(os.getpid(), signal.SIGTERM)

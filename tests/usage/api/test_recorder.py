@@ -1,5 +1,6 @@
 """The process that records batches: killed, orphaned and stopped."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,14 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+def ended(process: psutil.Process) -> bool:
+    """Also when whoever it was left to has not noticed yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def someone_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
@@ -82,7 +91,35 @@ def test_a_recorder_ends_when_its_worker_is_killed(server):
     worker.kill()
 
     psutil.wait_procs([recorder], timeout=60)
-    assert not recorder.is_running() or recorder.status() == psutil.STATUS_ZOMBIE
+    assert ended(recorder)
+
+
+def test_nothing_goes_on_when_gunicorn_itself_is_killed(server):
+    family = worker_and_recorder(server)
+
+    server.process.kill()
+
+    psutil.wait_procs(family, timeout=60)
+    assert [each for each in family if not ended(each)] == []
+
+
+def test_new_code_is_taken_up_without_a_pause(server):
+    acme = workspace("acme")
+    caller = Caller(server)
+    before = worker_and_recorder(server)
+
+    server.process.send_signal(signal.SIGHUP)
+    statuses: list[int] = []
+    while not all(ended(each) for each in before):
+        batch = {"records": [use(acme, str(len(statuses)))]}
+        try:
+            statuses.append(Caller(server, caller.key).send("POST", "usage/batch/", batch).status)
+        except ConnectionError:
+            continue  # met a worker that was just closing its connections
+
+    assert set(statuses) == {200}
+    assert set(worker_and_recorder(server)).isdisjoint(before)
+    assert UsageRecord.objects.count() == len(statuses)
 
 
 def test_stopping_leaves_no_process_and_no_file(server, tmp_path):
