@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
+from django.utils.datastructures import MultiValueDict
 from django.utils.http import parse_header_parameters
 
 from billing.api.bodies import BodyBounds, broken_off
@@ -38,6 +39,7 @@ class LightRequest(HttpRequest):
     GET = QueryDict("")
     POST = QueryDict("")
     COOKIES: dict[str, str] = {}
+    FILES: MultiValueDict[str, Any] = MultiValueDict()
 
     def __init__(self, scope: Scope, headers: Headers) -> None:
         # Not Django's own __init__, which makes everything that pages need.
