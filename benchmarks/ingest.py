@@ -17,6 +17,7 @@ import time
 import uuid
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench").resolve()))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -27,6 +28,7 @@ os.environ.setdefault("API_USAGE_THROTTLE_PER_MINUTE", "100000000")
 Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
 
 import django  # noqa: E402 - the environment comes first
+import psutil  # noqa: E402
 
 django.setup()
 
@@ -45,6 +47,15 @@ from billing.services.periods import open_period  # noqa: E402
 from billing.services.workspaces import create_workspace  # noqa: E402
 
 WORKSPACES = 100
+
+
+class Measured(NamedTuple):
+    """Seconds of CPU; `stolen` is a share of all cores' time."""
+
+    result: Result
+    web_seconds: float
+    postgres_seconds: float
+    stolen: float
 
 
 class Bench:
@@ -166,10 +177,9 @@ class Bench:
             raise RuntimeError(f"a request failed: {failures}")
         return samples
 
-    def _run(
-        self, web: Web, requests: list[bytes], concurrency: int, expect: set[int]
-    ) -> tuple[Result, float, float]:
+    def _run(self, web: Web, requests: list[bytes], concurrency: int, expect: set[int]) -> Measured:
         web_cpu, postgres_cpu = web.cpu_seconds(), postgres_cpu_seconds(self.postmaster)
+        before = psutil.cpu_times()
         result = Running(
             port=web.port,
             requests=requests,
@@ -177,10 +187,13 @@ class Bench:
             seconds=self.seconds,
             expect=expect,
         ).result()
-        return (
+        after = psutil.cpu_times()
+        return Measured(
             result,
             web.cpu_seconds() - web_cpu,
             postgres_cpu_seconds(self.postmaster) - postgres_cpu,
+            # Not every system says.
+            (getattr(after, "steal", 0) - getattr(before, "steal", 0)) / (sum(after) - sum(before)),
         )
 
     def _note(
@@ -189,12 +202,12 @@ class Bench:
         size: int,
         concurrency: int,
         preloaded: int,
-        measured: tuple[Result, float, float],
+        measured: Measured,
         *,
         per_request: int,
         copy: float | None,
     ) -> None:
-        result, web_cpu, postgres_cpu = measured
+        result = measured.result
         rate = result.requests * per_request / result.seconds
         line = Line(
             work=work,
@@ -206,9 +219,10 @@ class Bench:
             p50_ms=result.percentile(50),
             p95_ms=result.percentile(95),
             p99_ms=result.percentile(99),
-            web_cpu=web_cpu / result.seconds,
-            postgres_cpu=postgres_cpu / result.seconds,
+            web_cpu=measured.web_seconds / result.seconds,
+            postgres_cpu=measured.postgres_seconds / result.seconds,
             client_cpu=result.cpu_seconds / result.seconds,
+            stolen=measured.stolen,
             failures=result.failures,
         )
         self.lines.append(line)
@@ -252,7 +266,11 @@ def main() -> None:
         f"{proof.records:,} records proved against their rollups in {proof.compare_seconds:.1f} s,"
         f" {proof.differences} differences; rollups rebuilt in {proof.rebuild_seconds:.1f} s"
     )
-    print("web, pg, client: cores in use. A client near 1.00 would be the bottleneck.")
+    print(
+        "web, pg, client: cores in use. A client near 1.00 would be the bottleneck.\n"
+        "us each: microseconds of CPU a record or request, web and pg together; stolen: share of\n"
+        "the cores' time that the machine below gave to others meanwhile."
+    )
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     path = results / f"ingest-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"
