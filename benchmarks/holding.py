@@ -43,8 +43,6 @@ def hold(records: int) -> None:
         # What autovacuum would do in the middle of the next lines.
         cursor.execute("VACUUM (ANALYZE) usage_usagerecord")
     rebuild_rollups()
-    with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
 
 
 def bytes_per_record() -> tuple[float, float]:
