@@ -10,9 +10,11 @@ _django = get_wsgi_application()
 
 from config import env, metrics  # noqa: E402 - what they import needs Django set up
 from config.longway import LongWay  # noqa: E402
+from config.patience import Patience  # noqa: E402
 from usage.api.door import Door  # noqa: E402
 
-application = Door(
+door = Door(
     LongWay(_django, threads=env.whole("WEB_THREADS", 16, least=1, most=256)),
     observe=metrics.observe,
 )
+application = Patience(door)

@@ -44,6 +44,8 @@ def post_worker_init(worker: Any) -> None:
     # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)
 
-    from usage.api.recorder import Recorder  # needs Django set up, as only a worker has it
+    # These need Django set up, as only a worker has it.
+    from config.asgi import door
+    from usage.api.recorder import Recorder
 
-    worker.wsgi.hand_over_to(Recorder(_listener, not_ours=worker.sockets))
+    door.hand_over_to(Recorder(_listener, not_ours=worker.sockets))

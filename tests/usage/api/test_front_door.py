@@ -247,3 +247,21 @@ def test_hot_requests_are_counted(server):
 
     counted = 'method="GET",route="api/v1/workspaces/<uuid:workspace_id>/admission/",status="200"'
     assert counted in text
+
+
+@pytest.mark.parametrize("path", ["usage/batch/", "usage/", "workspaces/"])
+def test_who_sends_all_of_a_body_that_is_too_large_still_reads_why(server, path):
+    key = make_key("usage:write", "workspaces:write")
+    connection_ = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "Content-Type": "application/json",
+        "Connection": "close",
+    }
+
+    connection_.request("POST", f"/api/v1/{path}", b" " * 30_000_000, headers)
+    answer = connection_.getresponse()
+
+    assert answer.status == 413
+    assert json.loads(answer.read())["code"] == "body_too_large"
+    connection_.close()
