@@ -15,24 +15,35 @@ class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's, which by itself would collect headers without an end."""
 
     _in_head = False
+    _in_message = False
+    _begun = 0
     _head_bytes = 0
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._in_head = self._in_message = True
+        self._begun += 1
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES:
-                self.send_400_response("The request's headers are too large.")
-                return
+        was_in_message = self._in_message
+        self._begun = 0
         super().data_received(data)
+        if not self._in_head:
+            return
+        # All of these bytes are the head's, unless it began behind another request's.
+        if self._begun == (0 if was_in_message else 1):
+            self._head_bytes += len(data)
+        if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request's headers are too large.")
 
 
 class Worker(UvicornWorker):
