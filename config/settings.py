@@ -8,14 +8,13 @@ from pathlib import Path
 
 import sentry_sdk
 import stripe
-import structlog
 from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF  # noqa: F401
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from config import embedded, env
+from config import embedded, env, logs
 from config.unfold import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -370,36 +369,7 @@ METRICS_COLLECTORS = ["invoices.metrics.Backlog"]
 
 # Logs and errors
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": "structlog.stdlib.ProcessorFormatter",
-            "foreign_pre_chain": [
-                structlog.contextvars.merge_contextvars,
-                structlog.stdlib.add_logger_name,
-                structlog.stdlib.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.stdlib.PositionalArgumentsFormatter(),
-            ],
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-        },
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        "axes": {"level": "WARNING"},
-        # A client's 4xx is the client's to know; it is in the web server's access log.
-        "django.request": {"level": "ERROR"},
-        "stripe": {"level": "WARNING"},
-        "djstripe": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.to_console(LOG_LEVEL)
 SENTRY_DSN = env.text("SENTRY_DSN")
 if SENTRY_DSN:
     sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)

@@ -1,4 +1,4 @@
-"""A small world with a row of every kind, and people who may look at it or act on it."""
+"""A small world with a row of every kind, and people who look at it or act on it."""
 
 import datetime as dt
 from decimal import Decimal
@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
 
 from billing.models import BillingPeriod, Email, LimitAlert, User, Workspace
 from billing.services.builtins import ensure_builtins
@@ -220,3 +221,21 @@ def record_usage(
         markup_percentage=Decimal(20),
         final_cost=Decimal(12),
     )
+
+
+def press(client: Client, model: str, action: str, pk: object, **fields: object):
+    """Confirm the dialog of an action on a detail page."""
+    address = reverse(f"admin:{model}_{action}", args=[pk])
+    return client.post(address, {"_form_submitted": "on", **fields})
+
+
+def page(client: Client, model: str, pk: object) -> str:
+    return client.get(reverse(f"admin:{model}_change", args=[pk])).content.decode()
+
+
+def said(client: Client, response) -> str:
+    return client.get(response["Location"]).content.decode()
+
+
+def october_of(workspace: Workspace) -> BillingPeriod:
+    return open_period(workspace_id=workspace.pk, at=OCTOBER, now=OCTOBER)

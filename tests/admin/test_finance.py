@@ -23,8 +23,7 @@ NOVEMBER_1 = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture(autouse=True)
-def _today(time_machine):
-    time_machine.move_to(NOW, tick=False)
+def _margins_worked_out_anew():
     cache.delete("finance:margins")
     yield
     cache.delete("finance:margins")

@@ -4,6 +4,11 @@ A charge does not name its invoice. Payments of our invoices are kept, so the in
 the charge or its payment intent; where that is not known yet, Stripe is asked after the commit.
 """
 
+import datetime as dt
+from decimal import Decimal
+from typing import TypedDict
+from uuid import UUID
+
 from invoices.models import Invoice
 from invoices.services import settle
 from invoices.services.counterparts import find_invoice, find_paid_invoice, minor, text, time_of
@@ -35,7 +40,7 @@ def invoice_payment_paid(event: StripeEvent) -> Outcome:
 def charge_refunded(event: StripeEvent) -> Outcome:
     charge = event.object
     charge_id, intent = text(charge.get("id")), text(charge.get("payment_intent"))
-    invoice = _invoice_of_charge(event, charge_id, intent)
+    invoice = _invoice_of_charge(event, charge_id)
     if invoice is None:
         return _unknown_payment(charge_id)
     settle.note_refunded_charge(
@@ -52,43 +57,27 @@ def charge_refunded(event: StripeEvent) -> Outcome:
 
 
 def refund(event: StripeEvent) -> Outcome:
-    thing = event.object
-    charge_id = text(thing.get("charge"))
-    invoice = _invoice_of_charge(event, charge_id, text(thing.get("payment_intent")))
+    invoice = _invoice_of_charge(event, text(event.object.get("charge")))
     if invoice is None:
-        return _unknown_payment(charge_id)
-    status = text(thing.get("status")) or "pending"
+        return _unknown_payment(text(event.object.get("charge")))
+    status = text(event.object.get("status")) or "pending"
     settle.note_refund(
-        invoice_id=invoice.pk,
-        refund_id=text(thing.get("id")) or event.id,
-        charge_id=charge_id,
-        amount=from_stripe_minor(minor(thing.get("amount")), invoice.currency),
+        refund_id=text(event.object.get("id")) or event.id,
         status="failed" if event.type == "refund.failed" else status,
-        reason=text(thing.get("reason")),
-        at=time_of(thing.get("created"), default=event.created),
-        now=event.now,
-        source=event.source,
+        **_of_charge(event, invoice),
     )
     return _known_payment(invoice, f"refund {status}")
 
 
 def dispute(event: StripeEvent) -> Outcome:
-    thing = event.object
-    charge_id = text(thing.get("charge"))
-    invoice = _invoice_of_charge(event, charge_id, text(thing.get("payment_intent")))
+    invoice = _invoice_of_charge(event, text(event.object.get("charge")))
     if invoice is None:
-        return _unknown_payment(charge_id)
-    status = text(thing.get("status")) or "needs_response"
+        return _unknown_payment(text(event.object.get("charge")))
+    status = text(event.object.get("status")) or "needs_response"
     settle.note_dispute(
-        invoice_id=invoice.pk,
-        dispute_id=text(thing.get("id")) or event.id,
-        charge_id=charge_id,
-        amount=from_stripe_minor(minor(thing.get("amount")), invoice.currency),
+        dispute_id=text(event.object.get("id")) or event.id,
         status=status,
-        reason=text(thing.get("reason")),
-        at=time_of(thing.get("created"), default=event.created),
-        now=event.now,
-        source=event.source,
+        **_of_charge(event, invoice),
     )
     return _known_payment(invoice, f"dispute {status}")
 
@@ -116,8 +105,33 @@ def credit_note(event: StripeEvent) -> Outcome:
     return Outcome(f"{invoice.number}: credit note", stripe_invoice_id=stripe_invoice_id)
 
 
-def _invoice_of_charge(event: StripeEvent, charge_id: str, intent: str) -> Invoice | None:
+class _OfCharge(TypedDict):
+    invoice_id: UUID
+    charge_id: str
+    amount: Decimal
+    reason: str
+    at: dt.datetime
+    now: dt.datetime
+    source: str
+
+
+def _of_charge(event: StripeEvent, invoice: Invoice) -> _OfCharge:
+    """What refunds and disputes say alike of the charge they take from."""
+    thing = event.object
+    return {
+        "invoice_id": invoice.pk,
+        "charge_id": text(thing.get("charge")),
+        "amount": from_stripe_minor(minor(thing.get("amount")), invoice.currency),
+        "reason": text(thing.get("reason")),
+        "at": time_of(thing.get("created"), default=event.created),
+        "now": event.now,
+        "source": event.source,
+    }
+
+
+def _invoice_of_charge(event: StripeEvent, charge_id: str) -> Invoice | None:
     """By the payment; older API versions name the invoice itself."""
+    intent = text(event.object.get("payment_intent"))
     return find_paid_invoice(charge_id=charge_id, payment_intent_id=intent) or find_invoice(
         {"id": text(event.object.get("invoice"))}
     )

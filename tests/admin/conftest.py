@@ -1,0 +1,7 @@
+import pytest
+from adminkit import NOW
+
+
+@pytest.fixture(autouse=True)
+def _today(time_machine):
+    time_machine.move_to(NOW, tick=False)

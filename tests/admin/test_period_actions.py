@@ -1,0 +1,104 @@
+"""Closing billing periods from the admin, and what a close that fails says."""
+
+from decimal import Decimal
+
+import pytest
+from adminkit import (
+    NOW,
+    customer,
+    finance,
+    invoice_of,
+    october_of,
+    page,
+    press,
+    said,
+)
+from django.urls import reverse
+
+from billing.models import BillingPeriod, TierPrice
+from billing.services.periods import open_period
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_ended_period_is_finalized_and_its_invoice_named():
+    client, acme = finance(), customer()
+    period = october_of(acme)
+
+    response = press(client, "billing_billingperiod", "finalize", period.pk)
+
+    period.refresh_from_db()
+    assert period.status == "finalized"
+    text = said(client, response)
+    assert "October 2026 of Acme is finalized: $49.00." in text
+    assert "INV-2026-000001" in text
+
+
+def test_opening_the_dialog_changes_nothing():
+    client, period = finance(), october_of(customer())
+
+    client.get(reverse("admin:billing_billingperiod_finalize", args=[period.pk]))
+
+    period.refresh_from_db()
+    assert period.status == "current"
+
+
+def test_a_running_period_is_finalized_only_when_that_is_meant():
+    client, acme = finance(), customer()
+    period = open_period(workspace_id=acme.pk, at=NOW, now=NOW)
+
+    refused = press(client, "billing_billingperiod", "finalize", period.pk)
+    period.refresh_from_db()
+    assert period.status == "current"
+    assert "Switch this on to close it now" in refused.content.decode()
+
+    press(client, "billing_billingperiod", "finalize", period.pk, force="on")
+    period.refresh_from_db()
+    assert period.status == "finalized"
+
+
+def test_a_finalized_period_has_no_button_any_more():
+    client, invoice = finance(), invoice_of(customer())
+
+    assert "Finalize now" not in page(client, "billing_billingperiod", invoice.billing_period_id)
+    refused = press(client, "billing_billingperiod", "finalize", invoice.billing_period_id)
+    assert refused.status_code == 403
+
+
+def test_a_failed_close_says_why_and_is_retried_once_it_is_mended():
+    client, acme = finance(), customer()
+    period = october_of(acme)
+    price = TierPrice.objects.get(tier=acme.tier, currency="USD")
+    price.delete()
+    BillingPeriod.objects.filter(pk=period.pk).update(
+        close_error="No price in USD.", close_failed_at=NOW
+    )
+    text = page(client, "billing_billingperiod", period.pk)
+    assert "No price in USD." in text
+    assert "Retry the close" in text
+
+    press(client, "billing_billingperiod", "retry_close", period.pk)
+    period.refresh_from_db()
+    assert period.status == "current"
+
+    TierPrice.objects.create(tier=acme.tier, currency="USD", monthly_fee=Decimal("49.00"))
+    press(client, "billing_billingperiod", "retry_close", period.pk)
+    period.refresh_from_db()
+    assert period.status == "finalized"
+    assert period.subscription_fee == Decimal("49.00")
+
+
+def test_many_periods_are_finalized_at_once_and_running_ones_refused():
+    client = finance()
+    acme, globex = october_of(customer("Acme")), october_of(customer("Globex"))
+    running = open_period(workspace_id=acme.workspace_id, at=NOW, now=NOW)
+    address = reverse("admin:billing_billingperiod_changelist")
+
+    response = client.post(
+        address,
+        {"action": "finalize_selected", "_selected_action": [acme.pk, globex.pk, running.pk]},
+        follow=True,
+    )
+
+    assert set(BillingPeriod.objects.filter(status="finalized")) == {acme, globex}
+    assert "The period ends at 2026-12-01" in response.content.decode()

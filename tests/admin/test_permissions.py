@@ -1,0 +1,101 @@
+"""What those who only look may not do, and nobody may."""
+
+import pytest
+from adminkit import (
+    a_row_of_everything,
+    finance,
+    press,
+    superuser,
+    viewer,
+)
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.urls import reverse
+
+from billing.models import Email, ServiceKey, User
+from invoices.models import Invoice
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("model", "action"),
+    [
+        ("billing_billingperiod", "finalize"),
+        ("billing_billingperiod", "retry_close"),
+        ("invoices_invoice", "retry_the_payment"),
+        ("invoices_invoice", "retry_the_push"),
+        ("invoices_invoice", "mark_as_paid"),
+        ("invoices_invoice", "write_off"),
+        ("invoices_invoice", "void"),
+        ("billing_servicekey", "revoke"),
+        ("billing_email", "send_again"),
+    ],
+)
+def test_those_who_only_look_cannot_act(model, action):
+    acme = a_row_of_everything()
+    pk = {
+        "billing_billingperiod": acme.periods.get(status="current").pk,
+        "invoices_invoice": Invoice.objects.get().pk,
+        "billing_servicekey": ServiceKey.objects.get().pk,
+        "billing_email": Email.objects.get(subject="About Acme").pk,
+    }[model]
+
+    assert press(viewer(), model, action, pk, force="on").status_code == 403
+    assert Invoice.objects.get().status == "open"
+    assert acme.periods.filter(status="current").exists()
+
+
+@pytest.mark.parametrize("model", ["billing_workspace", "billing_subscriptiontier"])
+def test_those_who_only_look_cannot_save(model):
+    acme = a_row_of_everything()
+    pk = {"billing_workspace": acme.pk, "billing_subscriptiontier": acme.tier_id}[model]
+
+    response = viewer().post(reverse(f"admin:{model}_change", args=[pk]), {"name": "Changed"})
+
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["billing_billingperiod", "invoices_invoice", "usage_usagerecord", "billing_email"],
+)
+def test_nobody_edits_or_deletes_what_is_frozen(model):
+    acme = a_row_of_everything()
+    pk = {
+        "billing_billingperiod": acme.periods.first().pk,
+        "invoices_invoice": Invoice.objects.get().pk,
+        "usage_usagerecord": "00000000-0000-0000-0000-000000000000",
+        "billing_email": Email.objects.first().pk,
+    }[model]
+    client = superuser()
+
+    for name in ("change", "delete"):
+        response = client.post(reverse(f"admin:{model}_{name}", args=[pk]), {"post": "yes"})
+        assert response.status_code in (302, 403)
+    assert Invoice.objects.count() == 1
+    assert client.get(reverse(f"admin:{model}_add")).status_code == 403
+
+
+def test_finance_cannot_make_itself_superuser():
+    client = finance()
+
+    assert client.get(reverse("admin:billing_user_add")).status_code == 403
+    me = User.objects.get(email="fay@finance.test")
+    response = client.post(
+        reverse("admin:billing_user_change", args=[me.pk]), {"is_superuser": "on"}
+    )
+    assert response.status_code == 403
+
+
+def test_the_builtins_come_with_the_finance_group():
+    call_command("ensure_builtins")
+
+    group = Group.objects.get(name="finance")
+    codenames = set(group.permissions.values_list("codename", flat=True))
+    assert {"view_usagerecord", "change_invoice", "change_billingperiod"} <= codenames
+    assert "view_event" in codenames
+    assert (
+        not {"view_apikey", "change_user", "add_user", "change_group", "delete_workspace"}
+        & codenames
+    )

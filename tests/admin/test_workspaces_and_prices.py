@@ -1,0 +1,167 @@
+"""What finance changes of workspaces and prices, and what takes effect at once."""
+
+from decimal import Decimal
+
+import pytest
+from adminkit import (
+    NOW,
+    customer,
+    finance,
+    invoice_of,
+    said,
+)
+from django.urls import reverse
+
+from billing.models import Workspace
+from billing.services.periods import open_period
+from usage.models import VoiceAgent
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_limit_below_the_spend_pauses_the_agents_at_once():
+    client, acme = finance(), customer()
+    open_period(workspace_id=acme.pk, at=NOW, now=NOW).counters.filter(slot=0).update(
+        final_cost=Decimal(90)
+    )
+
+    agent = VoiceAgent.objects.create(workspace=acme, name="Desk", status="live")
+
+    response = client.post(
+        reverse("admin:billing_workspace_change", args=[acme.pk]),
+        workspace_form(acme, **{"billing_settings-0-usage_limit_monthly": "80"}),
+    )
+
+    assert response.status_code == 302, response.context["errors"]
+    acme.billing_settings.refresh_from_db()
+    assert acme.billing_settings.usage_limit_monthly == Decimal(80)
+    agent.refresh_from_db()
+    assert (agent.status, agent.paused_reason) == ("paused", "usage_limit")
+
+
+def test_a_currency_with_usage_in_it_cannot_be_changed_and_the_page_says_so():
+    client, acme = finance(), customer()
+    open_period(workspace_id=acme.pk, at=NOW, now=NOW)
+
+    response = client.post(
+        reverse("admin:billing_workspace_change", args=[acme.pk]),
+        workspace_form(acme, name="Acme Renamed", currency="EUR"),
+    )
+
+    acme.refresh_from_db()
+    assert (acme.name, acme.currency) == ("Acme", "USD")
+    assert "The currency cannot change any more" in said(client, response)
+
+
+def test_a_suspension_by_hand_takes_effect():
+    client, acme = finance(), customer()
+    invoice_of(acme)
+
+    client.post(
+        reverse("admin:billing_workspace_change", args=[acme.pk]),
+        workspace_form(acme, status="suspended"),
+    )
+
+    acme.refresh_from_db()
+    assert (acme.status, acme.suspension_reason) == ("suspended", "manual")
+
+
+def test_a_workspace_is_made_with_its_owner_and_terms():
+    client = finance()
+    tier = customer().tier
+
+    client.post(
+        reverse("admin:billing_workspace_add"),
+        {
+            "name": "Globex",
+            "owner_email": "hank@globex.test",
+            "tier": tier.pk,
+            "currency": "EUR",
+            "timezone": "Europe/Berlin",
+        },
+    )
+
+    globex = Workspace.objects.get(name="Globex")
+    assert globex.members.get().email == "hank@globex.test"
+    assert globex.billing_settings.payment_terms_days == 14
+
+
+@pytest.mark.parametrize(
+    ("currency", "fee", "why"),
+    [
+        ("JPY", "7000.5", "The smallest amount of JPY is 1."),
+        ("XXX", "1", "XXX is not a currency that can be billed."),
+        ("CHF", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_a_price_that_cannot_be_charged_is_refused(currency, fee, why):
+    client, tier = finance(), customer().tier
+
+    response = client.post(
+        reverse("admin:billing_subscriptiontier_change", args=[tier.pk]),
+        {
+            "description": "",
+            "prices-TOTAL_FORMS": 1,
+            "prices-INITIAL_FORMS": 0,
+            "prices-0-tier": tier.pk,
+            "prices-0-currency": currency,
+            "prices-0-monthly_fee": fee,
+        },
+    )
+
+    assert why in response.content.decode()
+
+
+def test_the_price_of_a_paying_workspace_cannot_be_deleted():
+    client, tier = finance(), customer().tier
+    price = tier.prices.get(currency="USD")
+
+    response = client.post(
+        reverse("admin:billing_subscriptiontier_change", args=[tier.pk]),
+        {
+            "description": "",
+            "prices-TOTAL_FORMS": 1,
+            "prices-INITIAL_FORMS": 1,
+            "prices-0-id": price.pk,
+            "prices-0-tier": tier.pk,
+            "prices-0-currency": "USD",
+            "prices-0-monthly_fee": "49",
+            "prices-0-DELETE": "on",
+        },
+    )
+
+    assert "its price must stay" in response.content.decode()
+    assert tier.prices.filter(currency="USD").exists()
+
+
+def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]:
+    """The workspace's page as it was shown, with some fields changed."""
+    terms = workspace.billing_settings
+    member = workspace.memberships.get()
+    form: dict[str, object] = {
+        "name": workspace.name,
+        "status": workspace.status,
+        "tier": workspace.tier_id,
+        "currency": workspace.currency,
+        "timezone": workspace.timezone,
+        "billing_email": workspace.billing_email,
+        "billing_settings-TOTAL_FORMS": 1,
+        "billing_settings-INITIAL_FORMS": 1,
+        "billing_settings-0-workspace": workspace.pk,
+        "billing_settings-0-alert_threshold_percentage": terms.alert_threshold_percentage,
+        "billing_settings-0-auto_pause_on_limit": "on",
+        "billing_settings-0-collection_method": terms.collection_method,
+        "billing_settings-0-payment_terms_days": terms.payment_terms_days,
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        "memberships-0-id": member.pk,
+        "memberships-0-workspace": workspace.pk,
+        "memberships-0-user": member.user_id,
+        "memberships-0-role": member.role,
+        "invoices-TOTAL_FORMS": workspace.invoices.count(),
+        "invoices-INITIAL_FORMS": workspace.invoices.count(),
+    }
+    for number, invoice in enumerate(workspace.invoices.all()):
+        form[f"invoices-{number}-id"] = invoice.pk
+        form[f"invoices-{number}-workspace"] = workspace.pk
+    return {**form, **changes}
