@@ -1,13 +1,11 @@
 """Hearing out who is still sending when the answer is there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from config.longway import Message, Receive, Send
+
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # What is smaller has arrived with the headers.

@@ -6,11 +6,10 @@ from typing import Concatenate, ParamSpec, Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone as clock
 from django.views.decorators.csrf import csrf_exempt
 
-from billing.api import exactjson
 from billing.api.authentication import NotAuthenticated, key_of
 from billing.api.permissions import MembersOnlyRead, require_scope
 from billing.api.problems import error_response, problem_response
@@ -72,10 +71,6 @@ def endpoint(
         return door
 
     return wrap
-
-
-def json_response(data: object, *, status: int = 200) -> HttpResponse:
-    return HttpResponse(exactjson.dumps(data), status=status, content_type="application/json")
 
 
 def _authenticated(request: HttpRequest, scope: str | Collection[str]) -> AuthenticatedRequest:

@@ -1,6 +1,7 @@
 """Prices and periods are remembered between batches, and never used when they no longer hold."""
 
 import datetime as dt
+import json
 from decimal import Decimal
 from uuid import UUID
 
@@ -23,13 +24,29 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOVEMBER_3 = dt.datetime(2026, 11, 3, 9, 0, tzinfo=dt.UTC)
 
 
-def use(owner: UUID, key: str, *, at: dt.datetime = NOW, now: dt.datetime = NOW):
+def line(owner: UUID, key: str, **facts: str) -> bytes:
     """Ten minutes at a dollar."""
-    line = (
-        f'{{"idempotency_key":"{key}","workspace_id":"{owner}","resource_type":"call_minutes",'
-        f'"provider":"twilio","quantity":"10","unit_cost":"1","occurred_at":"{at.isoformat()}"}}'
-    )
-    candidates, errors = check_entries([usage_parser.single(line.encode())], now=now)
+    record_ = {
+        "idempotency_key": key,
+        "workspace_id": str(owner),
+        "resource_type": "call_minutes",
+        "provider": "twilio",
+        "quantity": "10",
+        "unit_cost": "1",
+        "occurred_at": NOW.isoformat(),
+        **facts,
+    }
+    return json.dumps(record_).encode()
+
+
+def set_markup(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def use(owner: UUID, key: str, *, at: dt.datetime = NOW, now: dt.datetime = NOW):
+    text = line(owner, key, occurred_at=at.isoformat())
+    candidates, errors = check_entries([usage_parser.single(text)], now=now)
     assert errors == []
     return record(candidates, now=now).answer(0)
 
@@ -74,10 +91,27 @@ def test_a_changed_markup_prices_the_next_record(acme):
 
 
 def test_a_markup_changed_by_sql_prices_the_next_record(acme):
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE billing_workspacebillingsettings SET markup_percentage = 30")
+    set_markup("UPDATE billing_workspacebillingsettings SET markup_percentage = 30")
 
     assert stored(use(acme, "second")).final_cost == Decimal(13)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_costs_too_much_is_judged_by_the_markup_of_now(acme, others):
+    # 5e17 times 1.2 fits the column, times 10 it does not.
+    set_markup("UPDATE billing_workspacebillingsettings SET markup_percentage = 900")
+    assert stored(use(acme, "second")).final_cost == Decimal(100)
+    set_markup("UPDATE billing_workspacebillingsettings SET markup_percentage = 20")
+    lines = [line(acme, "dear", quantity="500000000000", unit_cost="1000000")]
+    lines += [line(acme, f"cheap {number}") for number in range(others)]
+    candidates, errors = check_entries(usage_parser.lines(lines), now=NOW)
+
+    recorded = record(candidates, now=NOW)
+
+    assert errors == recorded.errors == []
+    assert recorded.accepted == 1 + others
+    assert stored(recorded.answer(0)).final_cost == Decimal("6E+17")
+    assert usage_differences() == []
 
 
 def test_a_changed_markup_of_the_platform_prices_the_next_record(acme):

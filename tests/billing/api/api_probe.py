@@ -7,9 +7,10 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.api import exactjson
 from billing.api.access import visible_workspaces
 from billing.api.bodies import read_body
-from billing.api.plain import endpoint, json_response
+from billing.api.plain import endpoint
 from billing.api.views import ApiView
 
 
@@ -26,7 +27,8 @@ class Echo(ApiView):
 
 @endpoint(method="POST", scope="usage:write", throttle_setting="API_USAGE_THROTTLE_PER_MINUTE")
 def plain(request: HttpRequest) -> HttpResponse:
-    return json_response({"size": len(read_body(request)), "price": Decimal("1E-7")})
+    answer = {"size": len(read_body(request)), "price": Decimal("1E-7")}
+    return HttpResponse(exactjson.dumps(answer), content_type="application/json")
 
 
 def broken(request: HttpRequest) -> HttpResponse:

@@ -115,8 +115,8 @@ def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
     for _ in range(_MAX_TRIES):
         priced = _price(candidates, terms)
         if priced.unusual and not just_read:
-            # A period may have been opened or closed since: what is late, or has no period, shows
-            # only in terms of this moment.
+            # A period may have been opened or closed since, or a markup lowered: what is late, has
+            # no period or costs too much shows only in terms of this moment.
             terms, just_read = _memory.read(workspaces), True
             continue
         if priced.missing:
@@ -140,7 +140,7 @@ def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
 
 class _Priced(NamedTuple):
     """`missing` has the first time seen of each local month that has no period yet; `unusual`:
-    there are such, or late records."""
+    there are such, or late records, or some that cost too much."""
 
     records: list[Candidate]
     missing: dict[tuple[str, int, int], dt.datetime]
@@ -151,8 +151,9 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
     """Give each its place, its markup and its costs, or a refusal."""
     priced: list[Candidate] = []
     missing: dict[tuple[str, int, int], dt.datetime] = {}
-    late = 0
+    unusual = 0
     for each in candidates:
+        each.refusal = None  # of an earlier try, by other terms
         terms = known.get(each.workspace_id)
         if terms is None:
             each.refusal = unknown_workspace(each.index)
@@ -171,14 +172,15 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
             each.refuse(
                 "too_large", "quantity", "Quantity times unit cost has more than 18 digits."
             )
+            unusual += 1
             continue
-        late += place.late
+        unusual += place.late
         each.place = place
         each.markup = terms.markup
         each.total_cost = str(total_cost)
         each.final_cost = str(final_cost)
         priced.append(each)
-    return _Priced(priced, missing, bool(late or missing))
+    return _Priced(priced, missing, bool(unusual or missing))
 
 
 def _write(
