@@ -2,18 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 import psycopg
 from django.db import connection
+
+# Left to itself, PostgreSQL plans a prepared statement anew each time that the values promise a
+# plan that looks a little cheaper, which then costs three times what the statement does.
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
+_planning_once: WeakSet[psycopg.Connection] = WeakSet()
 
 
 @contextmanager
 def prepared_cursor() -> Iterator[psycopg.Cursor]:
     """A cursor on Django's connection; ask for `prepare=True` with each statement.
 
-    Django's own cursors bind parameters on the client and prepare nothing. Errors are raised as
-    `django.db.Error`, as they are there; what is caught inside of the block is psycopg's.
+    Write statements whose plan is good for all values. Django's own cursors bind parameters on the
+    client and prepare nothing. Errors are raised as `django.db.Error`, as they are there; what is
+    caught inside of the block is psycopg's.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    raw: psycopg.Connection = connection.connection
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        # A transaction that is rolled back would take the setting with it.
+        if raw.autocommit and raw not in _planning_once:
+            cursor.execute(_PLAN_ONCE)
+            _planning_once.add(raw)
         yield cursor

@@ -20,16 +20,18 @@ class Admission(NamedTuple):
 
 # For each: primary key, one index look-up for the period, and its few counter rows.
 _ADMISSIONS = """
-SELECT workspace.id, workspace.status, settings.usage_limit_monthly, settings.auto_pause_on_limit,
+SELECT asked.position, workspace.status, settings.usage_limit_monthly,
+       settings.auto_pause_on_limit,
        CASE WHEN settings.usage_limit_monthly IS NOT NULL THEN coalesce((
            SELECT sum(counter.final_cost)
              FROM billing_billingperiod AS period
              JOIN billing_periodcounter AS counter ON counter.period_id = period.id
-            WHERE period.workspace_id = workspace.id
-              AND period.period_start <= %(now)s AND period.period_end > %(now)s), 0) END
-  FROM billing_workspace AS workspace
-  JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = workspace.id
- WHERE workspace.id = ANY(%(ids)s)
+            WHERE period.workspace_id = asked.id
+              AND period.period_start <= %(now)s::timestamptz
+              AND period.period_end > %(now)s::timestamptz), 0) END
+  FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (id, position)
+  JOIN billing_workspace AS workspace ON workspace.id = asked.id
+  JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = asked.id
 """
 
 
@@ -44,11 +46,13 @@ def admission_of(workspace_id: UUID, now: dt.datetime) -> Admission:
 def admissions_of(workspace_ids: Sequence[UUID], now: dt.datetime) -> list[Admission | NotFound]:
     """For each of the workspaces, in one query; `NotFound` in the place of an unknown one."""
     with prepared_cursor() as cursor:
-        cursor.execute(_ADMISSIONS, {"now": now, "ids": list(workspace_ids)}, prepare=True)
+        # As texts: psycopg takes longer to bind dates and lists than PostgreSQL to read these.
+        ids = "{" + ",".join([each.hex for each in workspace_ids]) + "}"
+        cursor.execute(_ADMISSIONS, {"now": now.isoformat(), "ids": ids}, prepare=True)
         found = {row[0]: _admission(*row[1:]) for row in cursor}
     return [
-        found.get(workspace_id) or NotFound(f"There is no workspace {workspace_id}.")
-        for workspace_id in workspace_ids
+        found.get(position) or NotFound(f"There is no workspace {workspace_id}.")
+        for position, workspace_id in enumerate(workspace_ids, start=1)
     ]
 
 

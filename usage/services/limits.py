@@ -31,8 +31,8 @@ class _Crossing(NamedTuple):
 
 # Open periods at or over the workspace's threshold that have something left to do: alerts to write,
 # or live agents to pause (the limit was raised, and reached again). Reads the few counter rows of
-# each period; takes no locks.
-_CROSSINGS = """
+# each period; takes no locks. Two statements, since one plan would not suit both.
+_CROSSINGS_OF = """
 SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend >= usage_limit
   FROM (
     SELECT settings.workspace_id, period.id AS period_id,
@@ -41,12 +41,12 @@ SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend
            settings.usage_limit_monthly AS usage_limit,
            settings.alert_threshold_percentage AS threshold,
            settings.auto_pause_on_limit AS auto_pause,
-           period.period_start <= %(now)s AND period.period_end > %(now)s AS is_running
+           %(now)s::timestamptz >= period.period_start
+               AND %(now)s::timestamptz < period.period_end AS is_running
       FROM billing_workspacebillingsettings AS settings
       JOIN billing_billingperiod AS period
         ON period.workspace_id = settings.workspace_id AND period.status = 'current'
-     WHERE settings.usage_limit_monthly IS NOT NULL
-       AND (%(all)s OR settings.workspace_id = ANY(%(workspaces)s::uuid[]))
+     WHERE settings.usage_limit_monthly IS NOT NULL {some}
   ) AS spent
  WHERE spend >= usage_limit * threshold / 100
    AND ((SELECT count(*) FROM billing_limitalert AS alert WHERE alert.period_id = spent.period_id)
@@ -56,6 +56,9 @@ SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend
                          WHERE agent.workspace_id = spent.workspace_id AND agent.status = 'live')))
  ORDER BY workspace_id, period_id
 """
+_SOME = "AND settings.workspace_id = ANY(%(workspaces)s::uuid[])"
+_CROSSINGS = _CROSSINGS_OF.format(some=_SOME)
+_ALL_CROSSINGS = _CROSSINGS_OF.format(some="")
 
 
 def check_limits(*, workspace_ids: Sequence[UUID | str] | None, now: dt.datetime) -> int:
@@ -67,15 +70,12 @@ def check_limits(*, workspace_ids: Sequence[UUID | str] | None, now: dt.datetime
     """
     written = 0
     with prepared_cursor() as cursor:
-        cursor.execute(
-            _CROSSINGS,
-            {
-                "all": workspace_ids is None,
-                "workspaces": "{" + ",".join(map(str, workspace_ids or ())) + "}",
-                "now": now,
-            },
-            prepare=True,
-        )
+        values = {"now": now.isoformat()}
+        if workspace_ids is None:
+            cursor.execute(_ALL_CROSSINGS, values)
+        else:
+            values["workspaces"] = "{" + ",".join(map(str, workspace_ids)) + "}"
+            cursor.execute(_CROSSINGS, values, prepare=True)
         crossings = [_Crossing(*row) for row in cursor]
     for crossing in crossings:
         with transaction.atomic():
