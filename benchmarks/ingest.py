@@ -16,6 +16,7 @@ import sys
 import time
 import uuid
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ from benchmarks.table import HEAD, Line  # noqa: E402
 from billing.services.builtins import ensure_builtins  # noqa: E402
 from billing.services.keys import create_key  # noqa: E402
 from billing.services.periods import open_period  # noqa: E402
-from billing.services.workspaces import create_workspace  # noqa: E402
+from billing.services.workspaces import create_workspace, update_billing_settings  # noqa: E402
 
 WORKSPACES = 100
 
@@ -84,6 +85,12 @@ class Bench:
             tier="starter",
             currency="USD",
             timezone="Europe/Berlin",
+            now=self.now,
+        )
+        # Far away: what is measured is the usual case, where nothing is reached.
+        update_billing_settings(
+            workspace_id=workspace.pk,
+            changes={"usage_limit_monthly": Decimal(10) ** 13},
             now=self.now,
         )
         open_period(workspace_id=workspace.pk, at=self.now, now=self.now)

@@ -142,12 +142,19 @@ class PeriodCounter(models.Model):
     whoever holds one. After that no record can enter, and none that entered is missing.
     """
 
-    period = models.ForeignKey(BillingPeriod, on_delete=models.CASCADE, related_name="counters")
+    period = models.ForeignKey(
+        BillingPeriod, on_delete=models.CASCADE, related_name="counters", db_index=False
+    )
     slot = models.PositiveSmallIntegerField()
     is_open = models.BooleanField(default=True)
     records = models.BigIntegerField(default=0)
     total_cost = models.DecimalField(**MONEY_SUM, default=Decimal(0))
     final_cost = models.DecimalField(**MONEY_SUM, default=Decimal(0))
+    # Usage enters without a look at the workspace's limit while `final_cost` stays below this and
+    # the workspace's settings are in this version (`xmin`). Over all slots it adds up to no more
+    # than the next amount at which something has to happen (ADR 19).
+    checked_up_to = models.DecimalField(**MONEY_SUM, null=True, editable=False)
+    checked_terms = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         constraints = [

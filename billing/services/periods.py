@@ -48,14 +48,24 @@ def insert_periods(periods: Sequence[BillingPeriod]) -> None:
     """Write new periods with all of their counter slots, two statements for any number."""
     BillingPeriod.objects.bulk_create(periods)
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_COUNTERS, [[period.pk for period in periods], COUNTER_SLOTS - 1])
+        cursor.execute(_INSERT_COUNTERS, [[period.pk for period in periods]])
 
 
-_INSERT_COUNTERS = """
-INSERT INTO billing_periodcounter (period_id, slot, is_open, records, total_cost, final_cost)
-SELECT period_id, slot, true, 0, 0, 0
-  FROM unnest(%s::uuid[]) AS period_id, generate_series(0, %s) AS slot
-"""
+# What may be spent until the owners are told first, in equal parts, so that the first use of a
+# month needs no check of the limit (ADR 19); NULL without one.
+_INSERT_COUNTERS = f"""
+INSERT INTO billing_periodcounter (
+    period_id, slot, is_open, records, total_cost, final_cost, checked_up_to, checked_terms)
+SELECT period.id, slot, true, 0, 0, 0,
+       trunc(settings.usage_limit_monthly * settings.alert_threshold_percentage / 100
+             / {COUNTER_SLOTS}, 10),
+       settings.xmin::text::bigint
+  FROM unnest(%s::uuid[]) AS opened (id)
+  JOIN billing_billingperiod AS period ON period.id = opened.id
+  LEFT JOIN billing_workspacebillingsettings AS settings
+    ON settings.workspace_id = period.workspace_id
+ CROSS JOIN generate_series(0, {COUNTER_SLOTS - 1}) AS slot
+"""  # noqa: S608 - constants are all that goes in
 
 
 def period_at(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:

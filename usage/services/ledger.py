@@ -174,7 +174,8 @@ _COUNT = """
 UPDATE billing_periodcounter AS counter
    SET records = coalesce(sums.records, 0),
        total_cost = coalesce(sums.total_cost, 0),
-       final_cost = coalesce(sums.final_cost, 0)
+       final_cost = coalesce(sums.final_cost, 0),
+       checked_up_to = NULL
   FROM (SELECT slots.slot, sum(rollup.records) AS records, sum(rollup.total_cost) AS total_cost,
                sum(rollup.final_cost) AS final_cost
           FROM billing_periodcounter AS slots

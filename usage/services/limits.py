@@ -1,14 +1,14 @@
 """Usage limits: one alert for each period and kind, owners told, agents paused."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import BillingPeriod, LimitAlert, Workspace
+from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, Workspace
 from billing.prepared import prepared_cursor
 from billing.services.emails import owner_addresses, queue_email
 from usage.services.agents import align_agents
@@ -17,6 +17,50 @@ _TEMPLATES = {
     LimitAlert.Kind.THRESHOLD: "emails/limit_threshold",
     LimitAlert.Kind.LIMIT: "emails/limit_reached",
 }
+
+
+# What is left until something has to happen next, in equal parts for all slots of a period. Usage
+# that stays within its slot's part needs no look at the others: whatever they do meanwhile, nothing
+# is reached. Called with all of the slots locked.
+_SPREAD = f"""
+UPDATE billing_periodcounter AS counter
+   SET checked_up_to = counter.final_cost + trunc((next.reached - spend) / {COUNTER_SLOTS}, 10),
+       checked_terms = next.terms
+  FROM (
+    SELECT period_id, spend, terms,
+           CASE WHEN spend < usage_limit * threshold / 100 THEN usage_limit * threshold / 100
+                WHEN spend < usage_limit THEN usage_limit
+                -- Nothing more will happen. Agents that pause may be set live again: those are
+                -- looked after with every use.
+                WHEN NOT auto_pause THEN 1e27
+           END AS reached
+      FROM (
+        SELECT period.id AS period_id, settings.xmin::text::bigint AS terms,
+               (SELECT sum(each.final_cost) FROM billing_periodcounter AS each
+                 WHERE each.period_id = period.id) AS spend,
+               settings.usage_limit_monthly AS usage_limit,
+               settings.alert_threshold_percentage AS threshold,
+               settings.auto_pause_on_limit AS auto_pause
+          FROM billing_billingperiod AS period
+          JOIN billing_workspacebillingsettings AS settings
+            ON settings.workspace_id = period.workspace_id
+         WHERE period.id = ANY(%s::uuid[])
+      ) AS spent
+  ) AS next
+ WHERE counter.period_id = next.period_id
+RETURNING replace(counter.period_id::text, '-', ''), next.reached IS NOT NULL
+"""  # noqa: S608 - constants are all that goes in
+
+
+def spread_headroom(period_ids: Collection[str]) -> frozenset[str]:
+    """Say how far each slot of these periods may go without a check; which have somewhere to go.
+
+    Periods by their ids (32 hex digits), as are those returned. In a transaction that has checked
+    their limits and holds all of their counters.
+    """
+    with prepared_cursor() as cursor:
+        cursor.execute(_SPREAD, ["{" + ",".join(period_ids) + "}"], prepare=True)
+        return frozenset(period_id for period_id, is_far in cursor if is_far)
 
 
 class _Crossing(NamedTuple):

@@ -52,7 +52,7 @@ def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datet
             with transaction.atomic():
                 written = write_reversal(
                     _reversal(original, reversal_id, place),
-                    {owner: terms.versions},
+                    terms,
                     reverses=original.pk.hex,
                     reason=reason,
                     created_at=now,

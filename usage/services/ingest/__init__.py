@@ -4,8 +4,9 @@ entries    one record as sent, on its way, and as stored
 parsing    bytes -> entries, refused one by one
 checking   the rules an entry must meet by itself
 terms      what each workspace is priced and limited by, and which periods are open
-writing    the set-based statement: records, rollups and counters
-recording  price, write, check limits, and the answer for every entry
+statement  the set-based statement: records, rollups and counters
+writing    its values, and what became of it
+recording  price, write, check limits that are near, and the answer for every entry
 combining  concurrent single records written together
 """
 

@@ -16,8 +16,14 @@ from billing.rating import rate
 from billing.services.periods import open_period
 from usage.services.ingest.entries import Candidate, RecordError, Stored
 from usage.services.ingest.terms import Terms, TermsMemory
-from usage.services.ingest.writing import SomeAreKnown, TermsChanged, Written, write
-from usage.services.limits import check_limits
+from usage.services.ingest.writing import (
+    LimitsNear,
+    SomeAreKnown,
+    TermsChanged,
+    Written,
+    write,
+)
+from usage.services.limits import check_limits, spread_headroom
 
 # Each try meets a price or a period that changed a moment ago; more than a few in a row means that
 # something else is wrong.
@@ -130,6 +136,9 @@ def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
             all_new = False
         except TermsChanged:
             terms, just_read = _memory.read(workspaces), True
+        except LimitsNear as found:
+            for each in terms.values():
+                each.near |= found.periods & {period.id for period in each.periods}
         else:
             break
     else:
@@ -186,23 +195,23 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
 def _write(
     priced: Sequence[Candidate], terms: Mapping[str, Terms], now: dt.datetime, *, all_new: bool
 ) -> Written:
-    """Write and count; where a workspace has a limit, in one transaction with what follows from
-    it. Raises `SomeAreKnown` and `TermsChanged`."""
+    """Write and count; where a limit is near, in one transaction with what follows from it.
+    Raises `LimitsNear`, `SomeAreKnown` and `TermsChanged`."""
     if not priced:
         return Written(0, None)
-    versions = {workspace_id: each.versions for workspace_id, each in terms.items()}
-    limited = [workspace_id for workspace_id, each in terms.items() if each.is_limited]
+    near = [workspace_id for workspace_id, each in terms.items() if each.near]
+    checked = frozenset[str]().union(*(terms[workspace_id].near for workspace_id in near))
     # The statement is a transaction by itself when nothing follows it.
     whole: AbstractContextManager[None] = nullcontext()
-    if limited or connection.in_atomic_block:
+    if near or connection.in_atomic_block:
         whole = transaction.atomic()
     with whole:
-        written = write(priced, versions, created_at=now, all_new=all_new)
-        if written.new and limited:
-            check_limits(workspace_ids=limited, now=now)
-    # Two batches that ran at once did not see each other's spend; the later one does now.
-    if written.new and limited:
-        check_limits(workspace_ids=limited, now=now)
+        written = write(priced, terms, created_at=now, all_new=all_new, checked=checked)
+        if near and written.new:
+            check_limits(workspace_ids=near, now=now)
+            far = spread_headroom(checked)
+            for workspace_id in near:
+                terms[workspace_id].near -= far
     return written
 
 

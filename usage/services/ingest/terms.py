@@ -81,6 +81,8 @@ class Terms:
         self.closed_until = closed_until
         self.read_at = read_at
         self.periods: list[OpenPeriod] = []
+        # Of these, the ones whose limit was last found near: ids.
+        self.near: frozenset[str] = frozenset()
         # Records come in the order of their time, more or less: most enter where the last did.
         self._last: Place | None = None
 
