@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from config.accepting import connections as _connections
+
 worker_class = "config.web.Worker"
 keepalive = 75
 timeout = 60
@@ -24,6 +26,14 @@ if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
 _listener = socket.socket(socket.AF_UNIX)
 _listener.bind(str(Path(_OWN_DIRECTORY) / "recorders"))
 _listener.listen(256)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    worker.place = _connections.reserve()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    _connections.release(worker.place)
 
 
 def on_exit(server: Any) -> None:

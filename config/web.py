@@ -1,11 +1,16 @@
 """How a web worker speaks HTTP: uvicorn's parser and event loop below gunicorn's processes."""
 
+import asyncio
 import os
 import signal
+import sys
 from typing import Any
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
+
+from config.accepting import FairServer, connections
 
 # What a request line and headers may have together: ten times what a browser with cookies sends.
 _MOST_HEAD_BYTES = 64 * 1024
@@ -18,6 +23,14 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_message = False
     _begun = 0
     _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        connections.add(1)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        connections.add(-1)
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -60,9 +73,22 @@ class Worker(UvicornWorker):
         "timeout_notify": 1,
     }
 
+    # Among all workers' numbers of connections; given by gunicorn before the fork.
+    place: int | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
+
+    async def _serve(self) -> None:
+        """As the base class has it, but for the server's class."""
+        connections.take(self.place)
+        self.config.app = self.wsgi
+        server = FairServer(self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     async def callback_notify(self) -> None:
         await super().callback_notify()

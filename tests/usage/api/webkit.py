@@ -19,9 +19,9 @@ MOST_BYTES = 100_000
 
 
 class Server:
-    """One web worker on the tests' database."""
+    """One web worker, or some, on the tests' database."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, workers: int = 1) -> None:
         database = connection.settings_dict
         host = database["HOST"]
         environment = {
@@ -36,7 +36,7 @@ class Server:
             self.port = probe.getsockname()[1]
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application"]
         command += [f"--bind=127.0.0.1:{self.port}", "--config=python:config.gunicorn"]
-        command += ["--workers=1", "--no-control-socket"]
+        command += [f"--workers={workers}", "--no-control-socket"]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
