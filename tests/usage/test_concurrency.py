@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import cycle
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -61,8 +63,12 @@ def at_once(work: Callable[[int], None], clients: int = CLIENTS) -> None:
         raise failures[0]
 
 
-def test_clients_that_send_the_same_keys_count_each_once():
+@pytest.mark.parametrize("limit", [None, 1])
+def test_clients_that_send_the_same_keys_count_each_once(limit):
     owners = [str(workspace(name).pk) for name in ("acme", "globex")]
+    for owner in owners:
+        changes = {"usage_limit_monthly": limit and Decimal(limit)}
+        update_billing_settings(workspace_id=UUID(owner), changes=changes, now=NOW)
     uses = [(owners[number % 2], f"k{number}") for number in range(200)]
     results: list[Recorded] = []
 
@@ -88,8 +94,13 @@ def test_clients_that_open_the_same_period_get_one():
     assert UsageRecord.objects.count() == CLIENTS
 
 
-def test_writers_of_the_same_workspaces_in_random_order_never_deadlock():
+# Far from a limit, past one that is looked at with every use, and both in the same batch.
+@pytest.mark.parametrize("limits", [[None], [1], [None, 1, 10**9]])
+def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
     owners = [str(workspace(f"w{number}").pk) for number in range(50)]
+    for owner, limit in zip(owners, cycle(limits), strict=False):
+        changes = {"usage_limit_monthly": limit and Decimal(limit)}
+        update_billing_settings(workspace_id=UUID(owner), changes=changes, now=NOW)
     sent = [0] * CLIENTS
     until = time.monotonic() + SECONDS
 
