@@ -117,6 +117,8 @@ def _refuse_key(candidate: Candidate) -> None:
 def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
     workspaces = sorted({each.workspace_id for each in candidates})
     terms, just_read = _memory.of(workspaces)
+    # Kept for this batch: another one may ease a limit meanwhile, by less than this one needs.
+    near = frozenset(period for each in terms.values() for period in each.near)
     all_new = True
     for _ in range(_MAX_TRIES):
         priced = _price(candidates, terms)
@@ -131,14 +133,13 @@ def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
             terms = _memory.read(workspaces)
             continue
         try:
-            written = _write(priced.records, terms, now, all_new=all_new)
+            written = _write(priced.records, terms, now, all_new=all_new, near=near)
         except SomeAreKnown:
             all_new = False
         except TermsChanged:
             terms, just_read = _memory.read(workspaces), True
         except LimitsNear as found:
-            for each in terms.values():
-                each.near |= found.periods & {period.id for period in each.periods}
+            near |= found.periods
         else:
             break
     else:
@@ -193,25 +194,34 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
 
 
 def _write(
-    priced: Sequence[Candidate], terms: Mapping[str, Terms], now: dt.datetime, *, all_new: bool
+    priced: Sequence[Candidate],
+    terms: Mapping[str, Terms],
+    now: dt.datetime,
+    *,
+    all_new: bool,
+    near: frozenset[str],
 ) -> Written:
-    """Write and count; where a limit is near, in one transaction with what follows from it.
-    Raises `LimitsNear`, `SomeAreKnown` and `TermsChanged`."""
+    """Write and count; where a period's limit is `near`, in one transaction with what follows from
+    it. Raises `LimitsNear`, `SomeAreKnown` and `TermsChanged`."""
     if not priced:
         return Written(0, None)
-    near = [workspace_id for workspace_id, each in terms.items() if each.near]
-    checked = frozenset[str]().union(*(terms[workspace_id].near for workspace_id in near))
+    checked = {
+        workspace_id: mine
+        for workspace_id, each in terms.items()
+        if near and (mine := near.intersection(period.id for period in each.periods))
+    }
+    periods = frozenset[str]().union(*checked.values())
     # The statement is a transaction by itself when nothing follows it.
     whole: AbstractContextManager[None] = nullcontext()
-    if near or connection.in_atomic_block:
+    if checked or connection.in_atomic_block:
         whole = transaction.atomic()
     with whole:
-        written = write(priced, terms, created_at=now, all_new=all_new, checked=checked)
-        if near and written.new:
-            check_limits(workspace_ids=near, now=now)
-            far = spread_headroom(checked)
-            for workspace_id in near:
-                terms[workspace_id].near -= far
+        written = write(priced, terms, created_at=now, all_new=all_new, checked=periods)
+        if checked and written.new:
+            check_limits(workspace_ids=list(checked), now=now)
+            far = spread_headroom(periods)
+            for workspace_id, mine in checked.items():
+                terms[workspace_id].near = mine - far
     return written
 
 
