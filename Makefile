@@ -25,13 +25,13 @@ help:  ## Show this list
 	@echo 'PORT=$(PORT) LOCAL_DIR=$(LOCAL_DIR)'
 
 demo: bootstrap
-	@exec $(VENV)/python -m config.launcher demo
+	@exec $(VENV)/python -m dev.launcher demo
 
 demo-reset: bootstrap
-	@exec $(VENV)/python -m config.launcher demo-reset
+	@exec $(VENV)/python -m dev.launcher demo-reset
 
 serve: bootstrap
-	@exec $(VENV)/python -m config.launcher serve
+	@exec $(VENV)/python -m dev.launcher serve
 
 test: bootstrap
 	@exec $(VENV)/python -m pytest -n 2 $(ARGS)
@@ -44,10 +44,10 @@ lint: bootstrap
 	$(VENV)/lint-imports
 
 bench: bootstrap
-	@exec $(VENV)/python -m benchmarks.ingest $(ARGS)
+	@exec $(VENV)/python -m dev.benchmarks.ingest $(ARGS)
 
 bench-close: bootstrap
-	@exec $(VENV)/python -m benchmarks.close $(ARGS)
+	@exec $(VENV)/python -m dev.benchmarks.close $(ARGS)
 
 clean:
 	rm -rf .venv .venv-setup.log .mypy_cache .ruff_cache .pytest_cache .import_linter_cache htmlcov .coverage
@@ -55,7 +55,7 @@ clean:
 
 # .venv from requirements.lock; at once when the lock has not changed.
 bootstrap:
-	@sh scripts/bootstrap.sh
+	@sh dev/bootstrap.sh
 
 # After a change of pyproject.toml. Versions already locked stay: add ARGS=--upgrade.
 lock: bootstrap

@@ -1,7 +1,7 @@
 """Settings, read from environment variables; `docs/settings.md` lists them all.
 
 Without `DATABASE_URL`, `REDIS_URL` or `STRIPE_SECRET_KEY` the project uses its own embedded
-PostgreSQL, Valkey and Stripe sandbox (`config.embedded`).
+PostgreSQL, Valkey and Stripe sandbox (`dev.embedded`).
 """
 
 from pathlib import Path
@@ -14,8 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from config import embedded, env, logs
+from config import env, logs
 from config.unfold import UNFOLD  # noqa: F401
+from dev import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = embedded.local_dir()
@@ -78,6 +79,7 @@ INSTALLED_APPS = [
     "usage",
     "invoices",
     "analytics",
+    "dev",
 ]
 
 MIDDLEWARE = [

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from config import celery_app
-from tests.template_database import migrated_template
+from tests.kit.template_database import migrated_template
 
 
 def pytest_configure() -> None:

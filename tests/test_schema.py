@@ -4,10 +4,8 @@ import datetime as dt
 import json
 from typing import Any
 
-import cast
 import pytest
 import schemathesis
-from apikit import Caller
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
@@ -25,6 +23,8 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.api.schema import schema as schema_view
 from config.wsgi import application
+from tests.kit import personas
+from tests.kit.api import Caller
 
 CHECKS = [
     not_a_server_error,
@@ -113,10 +113,10 @@ def _one_connection():
 @pytest.fixture
 def ids() -> dict[str, str]:
     """What exists: Acme with usage, a call, an agent, a closed and a running month."""
-    acme = cast.workspace("Acme")
-    cast.used(acme, OCTOBER_5, "1028", "0.01")
-    call = cast.called(acme, OCTOBER_5)
-    invoice = cast.bill(cast.period(acme, OCTOBER_5))
+    acme = personas.workspace("Acme")
+    personas.used(acme, OCTOBER_5, "1028", "0.01")
+    call = personas.called(acme, OCTOBER_5)
+    invoice = personas.bill(personas.period(acme, OCTOBER_5))
     return {
         "workspace_id": str(acme.pk),
         "period_id": str(invoice.billing_period_id),
@@ -124,7 +124,7 @@ def ids() -> dict[str, str]:
         "item_id": str(invoice.items.get(kind="usage").pk),
         "record_id": str(acme.usagerecord_set.get().pk),
         "call_id": str(call),
-        "agent_id": str(cast.agent(acme, "Front desk").pk),
+        "agent_id": str(personas.agent(acme, "Front desk").pk),
     }
 
 

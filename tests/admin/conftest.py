@@ -1,5 +1,6 @@
 import pytest
-from adminkit import NOW
+
+from tests.kit.admin import NOW
 
 
 @pytest.fixture(autouse=True)

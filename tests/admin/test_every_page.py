@@ -1,13 +1,14 @@
 """Every list and every detail page opens, for those who may, at a fixed number of queries."""
 
 import pytest
-from adminkit import a_row_of_everything, finance, superuser, viewer
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+
+from tests.kit.admin import a_row_of_everything, finance, superuser, viewer
 
 pytestmark = pytest.mark.django_db
 

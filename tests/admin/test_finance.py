@@ -4,7 +4,6 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from adminkit import NOW, OCTOBER, customer, finance, invoice_of, record_usage, viewer
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connection
@@ -16,6 +15,7 @@ from analytics.finance import attention, figures, progress
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.periods import open_period
 from invoices.models import InvoicePush, ReconciliationRun
+from tests.kit.admin import NOW, OCTOBER, customer, finance, invoice_of, record_usage, viewer
 
 pytestmark = pytest.mark.django_db
 

@@ -1,16 +1,16 @@
 """Settling invoices from the admin, here or through Stripe, and their PDFs."""
 
 import pytest
-from adminkit import (
+from django.urls import reverse
+
+from invoices.models import Invoice, InvoiceAction
+from tests.kit.admin import (
     customer,
     finance,
     invoice_of,
     press,
     said,
 )
-from django.urls import reverse
-
-from invoices.models import Invoice, InvoiceAction
 
 pytestmark = pytest.mark.django_db
 

@@ -1,17 +1,17 @@
 """Service keys shown once and revoked; e-mails read and sent again."""
 
 import pytest
-from adminkit import (
+from django.urls import reverse
+
+from billing.models import Email
+from billing.services.keys import create_key, find_key
+from tests.kit.admin import (
     NOW,
     a_row_of_everything,
     finance,
     page,
     press,
 )
-from django.urls import reverse
-
-from billing.models import Email
-from billing.services.keys import create_key, find_key
 
 pytestmark = pytest.mark.django_db
 

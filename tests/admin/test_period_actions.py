@@ -3,7 +3,11 @@
 from decimal import Decimal
 
 import pytest
-from adminkit import (
+from django.urls import reverse
+
+from billing.models import BillingPeriod, TierPrice
+from billing.services.periods import open_period
+from tests.kit.admin import (
     NOW,
     customer,
     finance,
@@ -13,10 +17,6 @@ from adminkit import (
     press,
     said,
 )
-from django.urls import reverse
-
-from billing.models import BillingPeriod, TierPrice
-from billing.services.periods import open_period
 
 pytestmark = pytest.mark.django_db
 

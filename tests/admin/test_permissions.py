@@ -1,19 +1,19 @@
 """What those who only look may not do, and nobody may."""
 
 import pytest
-from adminkit import (
-    a_row_of_everything,
-    finance,
-    press,
-    superuser,
-    viewer,
-)
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.urls import reverse
 
 from billing.models import Email, ServiceKey, User
 from invoices.models import Invoice
+from tests.kit.admin import (
+    a_row_of_everything,
+    finance,
+    press,
+    superuser,
+    viewer,
+)
 
 pytestmark = pytest.mark.django_db
 

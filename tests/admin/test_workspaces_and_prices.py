@@ -3,17 +3,17 @@
 from decimal import Decimal
 
 import pytest
-from adminkit import (
+from django.urls import reverse
+
+from billing.models import Workspace
+from billing.services.periods import open_period
+from tests.kit.admin import (
     NOW,
     customer,
     finance,
     invoice_of,
     said,
 )
-from django.urls import reverse
-
-from billing.models import Workspace
-from billing.services.periods import open_period
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db

@@ -2,13 +2,13 @@ import datetime as dt
 from decimal import Decimal
 from uuid import uuid4
 
-import cast
 import pytest
 import time_machine
-from apikit import NOW, Caller, period_of, problem_of, refusal, workspace
 from django.test import Client
 
 from billing.models import BillingPeriod
+from tests.kit import personas
+from tests.kit.api import NOW, Caller, period_of, problem_of, refusal, workspace
 from usage.models import CallRollup, UsageRollup
 
 pytestmark = pytest.mark.django_db
@@ -153,13 +153,13 @@ def test_days_and_hours_are_those_of_the_workspaces_clock():
         hours = Caller("usage:read").get(path, **{"from": start, "to": end}).json()["peak_hours"]
         return {row["hour"]: row["count"] for row in hours if row["count"]}
 
-    kathmandu = cast.workspace("Acme", timezone="Asia/Kathmandu")  # UTC+05:45
+    kathmandu = personas.workspace("Acme", timezone="Asia/Kathmandu")  # UTC+05:45
     for minute in (14, 15):
-        cast.called(kathmandu, utc(2026, 11, 1, 18, minute))
+        personas.called(kathmandu, utc(2026, 11, 1, 18, minute))
     assert busy_hours(kathmandu, "2026-11-01", "2026-11-02") == {23: 1}
     assert busy_hours(kathmandu, "2026-11-02", "2026-11-03") == {0: 1}
 
-    berlin = cast.workspace("Globex", timezone="Europe/Berlin")
+    berlin = personas.workspace("Globex", timezone="Europe/Berlin")
     for at in (
         utc(2026, 3, 29, 0, 30),  # 01:30, then the clock skips to 03:00
         utc(2026, 3, 29, 1, 30),
@@ -168,7 +168,7 @@ def test_days_and_hours_are_those_of_the_workspaces_clock():
         utc(2026, 10, 25, 22, 59),  # 23:59
         utc(2026, 10, 25, 23, 0),  # the next day
     ):
-        cast.called(berlin, at)
+        personas.called(berlin, at)
     assert busy_hours(berlin, "2026-03-29", "2026-03-30") == {1: 1, 3: 1}
     assert busy_hours(berlin, "2026-10-25", "2026-10-26") == {2: 2, 23: 1}
 

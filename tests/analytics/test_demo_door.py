@@ -1,10 +1,10 @@
 """The demo's way in over HTTP, against a server."""
 
 import pytest
-from apikit import Caller, workspace
 from pytest_django.live_server_helper import LiveServer
 
-from analytics.demo.doors import Account, DemoError, HttpDoor
+from dev.demo.doors import Account, DemoError, HttpDoor
+from tests.kit.api import Caller, workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,12 +5,12 @@ from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
-from apikit import NOW
 from django.db import connection
 
 from billing.models import User, Workspace
 from billing.services.builtins import ensure_builtins
 from billing.services.workspaces import create_workspace
+from tests.kit.api import NOW
 
 AT_ONCE = 4
 

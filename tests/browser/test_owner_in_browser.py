@@ -10,8 +10,8 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from billing.models import Workspace
-from tests import cast
 from tests.browser.conftest import Opener
+from tests.kit import personas
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
@@ -21,16 +21,16 @@ OWNER = "owner@acme.test"
 @pytest.fixture
 def acme() -> Workspace:
     """Acme with usage of two providers, a call and an overdue invoice for last month."""
-    where = cast.workspace("Acme", usage_limit_monthly="20")
-    cast.person(where)
+    where = personas.workspace("Acme", usage_limit_monthly="20")
+    personas.person(where)
     now = timezone.now()
     last_month = now.replace(day=1) - dt.timedelta(days=10)
-    cast.used(where, last_month, "10", "1")
-    cast.bill(cast.period(where, last_month), status="overdue")
-    call = cast.called(where, now - dt.timedelta(minutes=5))
-    cast.used(where, now, "3", "1", call_id=call)
-    cast.used(where, now, "1000", "0.002", resource_type="synthesis", provider="elevenlabs")
-    cast.agent(where, "Front desk")
+    personas.used(where, last_month, "10", "1")
+    personas.bill(personas.period(where, last_month), status="overdue")
+    call = personas.called(where, now - dt.timedelta(minutes=5))
+    personas.used(where, now, "3", "1", call_id=call)
+    personas.used(where, now, "1000", "0.002", resource_type="synthesis", provider="elevenlabs")
+    personas.agent(where, "Front desk")
     return where
 
 

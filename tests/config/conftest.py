@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded.files import ServiceFiles, is_locked_exclusively, make_local_dir
-from config.embedded.placement import remove_data
-from config.embedded.service import PROJECT_ROOT
+from dev.embedded.files import ServiceFiles, is_locked_exclusively, make_local_dir
+from dev.embedded.placement import remove_data
+from dev.embedded.service import PROJECT_ROOT
 
 HOLD = """
 import sys
 from pathlib import Path
-from config.embedded import postgres, redis
+from dev.embedded import postgres, redis
 local_dir = Path(sys.argv[2])
 server = {"postgres": postgres, "redis": redis}[sys.argv[1]]
 print(server.ensure_running(local_dir), flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.usage.api.webkit import Server
+from tests.kit.web import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

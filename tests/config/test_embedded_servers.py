@@ -10,10 +10,10 @@ import psycopg
 import pytest
 import redis
 
-from config.embedded import EmbeddedServiceError, postgres
-from config.embedded.files import ServiceFiles, is_locked_exclusively
-from config.embedded.postgres import PostgresService
-from config.embedded.service import release
+from dev.embedded import EmbeddedServiceError, postgres
+from dev.embedded.files import ServiceFiles, is_locked_exclusively
+from dev.embedded.postgres import PostgresService
+from dev.embedded.service import release
 from tests.config.conftest import Holder, is_alive, wait_until
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from config import embedded
-from config.embedded import postgres_conf
-from config.embedded.files import LONGEST_SOCKET_PATH, make_private, socket_directory
+from dev import embedded
+from dev.embedded import postgres_conf
+from dev.embedded.files import LONGEST_SOCKET_PATH, make_private, socket_directory
 
 GIB = 1024**3
 

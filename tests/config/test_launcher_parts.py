@@ -12,13 +12,13 @@ import psutil
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded.files import make_local_dir
-from config.launcher import children
-from config.launcher.errors import LauncherError
-from config.launcher.instance import only_instance
-from config.launcher.options import read_options
-from config.launcher.ports import require_free, sandbox_port
-from config.launcher.reset import remove_local_data
+from dev.embedded.files import make_local_dir
+from dev.launcher import children
+from dev.launcher.errors import LauncherError
+from dev.launcher.instance import only_instance
+from dev.launcher.options import read_options
+from dev.launcher.ports import require_free, sandbox_port
+from dev.launcher.reset import remove_local_data
 
 
 @pytest.fixture

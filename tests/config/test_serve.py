@@ -15,11 +15,11 @@ import psutil
 import psycopg
 import pytest
 
-from config import embedded
-from config.embedded.files import ServiceFiles, is_locked_exclusively
-from config.embedded.service import PROJECT_ROOT
+from dev import embedded
+from dev.embedded.files import ServiceFiles, is_locked_exclusively
+from dev.embedded.service import PROJECT_ROOT
 from tests.config.conftest import is_alive
-from tests.template_database import migrated_template
+from tests.kit.template_database import migrated_template
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 def launch(command: str, environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "config.launcher", command],
+        [sys.executable, "-m", "dev.launcher", command],
         cwd=PROJECT_ROOT,
         env=environment,
         stdout=subprocess.PIPE,

@@ -13,8 +13,8 @@ READ_IN = (
     "config/settings.py",
     "config/asgi.py",
     "config/metrics.py",
-    "config/launcher/options.py",
-    "config/embedded/__init__.py",
+    "dev/launcher/options.py",
+    "dev/embedded/__init__.py",
 )
 ROW = re.compile(r"^\| `([A-Z_]+)`(?: ●)? \| (.+?) \| ", re.MULTILINE)
 # Where the default depends on something else, the table says it in words.

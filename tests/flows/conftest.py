@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
-from walk import START, Walk
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.services.stripe_client import configure_sdk
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.walk import START, Walk
 
 
 @pytest.fixture(scope="session")

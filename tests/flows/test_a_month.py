@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 from django.core import mail
-from walk import Walk
+
+from tests.kit.walk import Walk
 
 
 def minutes(workspace: UUID, quantity: str, at: str, **facts: Any) -> dict[str, Any]:

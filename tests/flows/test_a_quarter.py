@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 from django.core import mail
 from django.core.management import call_command
-from walk import START, Walk
+
+from tests.kit.walk import START, Walk
 
 # Whose clock changes, changes it on this day.
 SUNDAYS = {

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from walk import Walk
 
-from analytics.demo.cast import CAST
-from analytics.demo.doors import DirectDoor
-from analytics.demo.load import Loader, Progress
 from billing.models import BillingPeriod, User, Workspace
+from dev.demo.cast import CAST
+from dev.demo.doors import DirectDoor
+from dev.demo.load import Loader, Progress
 from invoices.models import Invoice
+from tests.kit.walk import Walk
 from usage.models import Call, UsageRecord, VoiceAgent
 
 PASSWORD = "correct horse battery"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.services.stripe_client import configure_sdk
-from stripe_sandbox.testing import SandboxProcess
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """dj-stripe's copies in the admin: to be looked at, never a secret, never an action."""
 
 import pytest
-from deliveries import SECRET, about, endpoint, event, post
 from django.contrib import admin
 from django.core.cache import cache
 from django.test import Client
@@ -10,6 +9,7 @@ from djstripe.models import APIKey, Event, WebhookEndpoint, WebhookEventTrigger
 
 from billing.models import User
 from invoices.admin_stripe import SHOWN, without_secrets
+from tests.kit.deliveries import SECRET, about, endpoint, event, post
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,6 @@
 import datetime as dt
 import io
 
-import cast
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
@@ -21,6 +20,7 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.closing.chunk import close_chunk
+from tests.kit import personas
 from usage.models import UsageRollup
 from usage.services.ledger import rebuild_rollups
 
@@ -36,9 +36,9 @@ NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli")
 @pytest.fixture
 def cast_in_october():
     """Five workspaces, each with a use of 10.00 in October: 61.00 to pay."""
-    made = {name: cast.workspace(name) for name in NAMES}
+    made = {name: personas.workspace(name) for name in NAMES}
     for each in made.values():
-        cast.used(each, OCTOBER_5, "1", "10")
+        personas.used(each, OCTOBER_5, "1", "10")
     return made
 
 
@@ -117,7 +117,7 @@ def test_a_poisoned_period_is_parked_and_the_others_go_on(cast_in_october, setti
     email = Email.objects.get(kind="finance")
     assert email.subject == "October 2026 of Initech could not be closed"
     # It still takes usage: nothing of the failed close is left.
-    cast.used(initech, OCTOBER_5, "1", "1", now=NOVEMBER_3)
+    personas.used(initech, OCTOBER_5, "1", "1", now=NOVEMBER_3)
     assert parked.usage_records.count() == 2
 
 
@@ -150,7 +150,7 @@ def test_finance_hears_once_of_a_period_that_keeps_failing(cast_in_october, sett
 
 def test_an_error_of_the_database_parks_its_period_only(cast_in_october):
     # More than an invoice's amount holds.
-    cast.used(cast_in_october["Globex"], OCTOBER_5, "80000000000", "9999999")
+    personas.used(cast_in_october["Globex"], OCTOBER_5, "80000000000", "9999999")
 
     summary = finalize_due_periods(now=NOVEMBER_3)
 
@@ -260,7 +260,7 @@ def test_one_message_starts_the_pushes_and_one_the_mails_of_a_chunk(
 def test_the_invoice_is_mailed_and_its_push_begun(
     workers_at_hand, django_capture_on_commit_callbacks, time_machine, mailoutbox
 ):
-    cast.used(cast.workspace("Acme"), OCTOBER_5, "1", "10")
+    personas.used(personas.workspace("Acme"), OCTOBER_5, "1", "10")
     time_machine.move_to(NOVEMBER_3, tick=False)
 
     with django_capture_on_commit_callbacks(execute=True):

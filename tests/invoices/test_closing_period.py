@@ -4,7 +4,6 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
-import cast
 import pytest
 
 from billing.errors import NotFound
@@ -17,6 +16,7 @@ from invoices.services.closing import (
     finalize_due_periods,
     finalize_period,
 )
+from tests.kit import personas
 from usage.models import UsageRecord
 from usage.services.voiding import void_record
 
@@ -61,9 +61,9 @@ def the_invoice(period: BillingPeriod) -> Invoice:
     ],
 )
 def test_a_month_closes_a_day_after_its_end_and_the_next_follows(zone, start, end, next_end):
-    acme = cast.workspace("Acme", timezone=zone)
-    cast.used(acme, utc(start), "1", "10")
-    cast.used(acme, utc(end) - SECOND, "1", "20")
+    acme = personas.workspace("Acme", timezone=zone)
+    personas.used(acme, utc(start), "1", "10")
+    personas.used(acme, utc(end) - SECOND, "1", "20")
 
     early = finalize_due_periods(now=utc(end) + GRACE - SECOND)
     summary = finalize_due_periods(now=utc(end) + GRACE)
@@ -78,12 +78,12 @@ def test_a_month_closes_a_day_after_its_end_and_the_next_follows(zone, start, en
 
 
 def test_usage_around_the_turn_of_the_month_is_billed_where_it_occurred():
-    acme = cast.workspace("Acme", timezone="Asia/Kathmandu")
+    acme = personas.workspace("Acme", timezone="Asia/Kathmandu")
     turn = utc("2026-10-31T18:15")
-    cast.used(acme, turn - SECOND, "1", "1")
-    cast.used(acme, turn, "1", "2")
+    personas.used(acme, turn - SECOND, "1", "1")
+    personas.used(acme, turn, "1", "2")
     # Half a day later, October's last second is still told of.
-    cast.used(acme, turn - SECOND, "1", "3", now=turn + dt.timedelta(hours=12))
+    personas.used(acme, turn - SECOND, "1", "3", now=turn + dt.timedelta(hours=12))
 
     finalize_due_periods(now=turn + GRACE)
 
@@ -95,10 +95,14 @@ def test_usage_around_the_turn_of_the_month_is_billed_where_it_occurred():
 
 
 def test_the_invoice_has_a_line_for_each_type_and_adds_up_to_the_cent():
-    acme = cast.workspace("Acme")
-    cast.used(acme, OCTOBER_5, "1028", "0.01")
-    cast.used(acme, OCTOBER_5, "0.75", "3.7037", resource_type="transcription", provider="deepgram")
-    cast.used(acme, OCTOBER_5, "25", "0.00015", resource_type="synthesis", provider="elevenlabs")
+    acme = personas.workspace("Acme")
+    personas.used(acme, OCTOBER_5, "1028", "0.01")
+    personas.used(
+        acme, OCTOBER_5, "0.75", "3.7037", resource_type="transcription", provider="deepgram"
+    )
+    personas.used(
+        acme, OCTOBER_5, "25", "0.00015", resource_type="synthesis", provider="elevenlabs"
+    )
 
     finalize_due_periods(now=NOVEMBER_3)
 
@@ -126,8 +130,8 @@ def test_the_invoice_has_a_line_for_each_type_and_adds_up_to_the_cent():
     ],
 )
 def test_amounts_are_whole_minor_units_of_the_currency(currency, quantity, amount, shares):
-    globex = cast.workspace("Globex", currency=currency)
-    cast.used(globex, OCTOBER_5, quantity, "1")
+    globex = personas.workspace("Globex", currency=currency)
+    personas.used(globex, OCTOBER_5, quantity, "1")
 
     finalize_due_periods(now=NOVEMBER_3)
 
@@ -137,12 +141,12 @@ def test_amounts_are_whole_minor_units_of_the_currency(currency, quantity, amoun
 
 
 def test_late_usage_has_its_own_line_on_the_next_invoice():
-    acme = cast.workspace("Acme")
-    october = cast.period(acme, OCTOBER_5)
+    acme = personas.workspace("Acme")
+    october = personas.period(acme, OCTOBER_5)
     finalize_due_periods(now=NOVEMBER_3)
-    cast.used(acme, OCTOBER_5, "100", "0.05", now=NOVEMBER_3)
-    cast.used(acme, OCTOBER_5, "10", "0.1", resource_type="storage", now=NOVEMBER_3)
-    cast.used(acme, NOVEMBER_3, "1", "2")
+    personas.used(acme, OCTOBER_5, "100", "0.05", now=NOVEMBER_3)
+    personas.used(acme, OCTOBER_5, "10", "0.1", resource_type="storage", now=NOVEMBER_3)
+    personas.used(acme, NOVEMBER_3, "1", "2")
 
     finalize_due_periods(now=DECEMBER_3)
 
@@ -158,9 +162,9 @@ def test_late_usage_has_its_own_line_on_the_next_invoice():
 
 
 def test_the_fee_is_that_of_the_tier_the_period_had():
-    acme = cast.workspace("Acme")
-    october = cast.period(acme, OCTOBER_5)
-    november = cast.period(acme, NOVEMBER_1)
+    acme = personas.workspace("Acme")
+    october = personas.period(acme, OCTOBER_5)
+    november = personas.period(acme, NOVEMBER_1)
     update_workspace(workspace_id=acme.pk, changes={"tier": "pro"}, now=NOVEMBER_1)
 
     finalize_due_periods(now=DECEMBER_3)
@@ -170,8 +174,8 @@ def test_the_fee_is_that_of_the_tier_the_period_had():
 
 
 def test_nothing_to_bill_is_closed_without_an_invoice():
-    hooli = cast.workspace("Hooli", tier="free")
-    october = cast.period(hooli, OCTOBER_5)
+    hooli = personas.workspace("Hooli", tier="free")
+    october = personas.period(hooli, OCTOBER_5)
 
     summary = finalize_due_periods(now=NOVEMBER_3)
 
@@ -183,8 +187,8 @@ def test_nothing_to_bill_is_closed_without_an_invoice():
 
 
 def test_a_closed_workspace_gets_its_last_invoice_and_no_further_period():
-    acme = cast.workspace("Acme")
-    cast.period(acme, OCTOBER_5)
+    acme = personas.workspace("Acme")
+    personas.period(acme, OCTOBER_5)
     update_workspace(workspace_id=acme.pk, changes={"status": "closed"}, now=NOVEMBER_1)
 
     assert finalize_due_periods(now=NOVEMBER_3).invoiced == 1
@@ -193,13 +197,13 @@ def test_a_closed_workspace_gets_its_last_invoice_and_no_further_period():
 
 
 def test_what_is_owed_back_is_carried_forward_until_it_is_used_up():
-    hooli = cast.workspace("Hooli", tier="free")
-    cast.used(hooli, OCTOBER_5, "1", "10", key="mistake")
+    hooli = personas.workspace("Hooli", tier="free")
+    personas.used(hooli, OCTOBER_5, "1", "10", key="mistake")
     finalize_due_periods(now=NOVEMBER_3)
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
     void_record(record_id=mistake.pk, reason="never happened", now=NOVEMBER_3)
-    cast.used(hooli, DECEMBER_3, "1", "4")
-    cast.used(hooli, JANUARY_3, "1", "8")
+    personas.used(hooli, DECEMBER_3, "1", "4")
+    personas.used(hooli, JANUARY_3, "1", "8")
 
     finalize_due_periods(now=DECEMBER_3)
     finalize_due_periods(now=JANUARY_3)
@@ -220,12 +224,12 @@ def test_what_is_owed_back_is_carried_forward_until_it_is_used_up():
 
 
 def test_months_that_were_missed_are_closed_one_after_the_other_with_their_credit():
-    hooli = cast.workspace("Hooli", tier="free")
-    cast.used(hooli, OCTOBER_5, "1", "10", key="mistake")
+    hooli = personas.workspace("Hooli", tier="free")
+    personas.used(hooli, OCTOBER_5, "1", "10", key="mistake")
     finalize_due_periods(now=NOVEMBER_3)
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
     void_record(record_id=mistake.pk, reason="never happened", now=NOVEMBER_3)
-    cast.used(hooli, DECEMBER_3, "1", "15")
+    personas.used(hooli, DECEMBER_3, "1", "15")
 
     summary = finalize_due_periods(now=FEBRUARY_3)
 
@@ -235,9 +239,9 @@ def test_months_that_were_missed_are_closed_one_after_the_other_with_their_credi
 
 
 def test_a_period_that_has_not_ended_is_refused_unless_forced():
-    acme = cast.workspace("Acme")
-    cast.used(acme, OCTOBER_5, "1", "10")
-    october = cast.period(acme, OCTOBER_5)
+    acme = personas.workspace("Acme")
+    personas.used(acme, OCTOBER_5, "1", "10")
+    october = personas.period(acme, OCTOBER_5)
 
     with pytest.raises(PeriodNotEnded) as refused:
         finalize_period(period_id=october.pk, now=OCTOBER_5)
@@ -246,14 +250,14 @@ def test_a_period_that_has_not_ended_is_refused_unless_forced():
     closed = finalize_period(period_id=october.pk, now=OCTOBER_5, force=True)
     assert str(closed.total_amount) == "61.0000000000"
     # What October still brings is late.
-    cast.used(acme, OCTOBER_5 + dt.timedelta(days=1), "1", "5")
+    personas.used(acme, OCTOBER_5 + dt.timedelta(days=1), "1", "5")
     late = UsageRecord.objects.get(late=True)
     assert late.billing_period.period_start == october.period_end
 
 
 def test_an_ended_period_need_not_wait_for_its_grace_when_asked_for():
-    acme = cast.workspace("Acme")
-    october = cast.period(acme, OCTOBER_5)
+    acme = personas.workspace("Acme")
+    october = personas.period(acme, OCTOBER_5)
 
     closed = finalize_period(period_id=october.pk, now=october.period_end)
 
@@ -261,8 +265,8 @@ def test_an_ended_period_need_not_wait_for_its_grace_when_asked_for():
 
 
 def test_finalizing_again_is_refused_and_bills_once():
-    acme = cast.workspace("Acme")
-    october = cast.period(acme, OCTOBER_5)
+    acme = personas.workspace("Acme")
+    october = personas.period(acme, OCTOBER_5)
     finalize_period(period_id=october.pk, now=NOVEMBER_3)
 
     with pytest.raises(PeriodNotCurrent) as refused:
@@ -279,10 +283,10 @@ def test_an_unknown_period_is_not_found():
 
 
 def test_agents_that_the_limit_paused_come_back_with_the_next_period():
-    acme = cast.workspace("Acme", usage_limit_monthly="10")
-    paused = cast.agent(acme, "Front desk")
-    by_hand = cast.agent(acme, "Night shift", status="paused", why="manual")
-    cast.used(acme, OCTOBER_5, "1", "10")
+    acme = personas.workspace("Acme", usage_limit_monthly="10")
+    paused = personas.agent(acme, "Front desk")
+    by_hand = personas.agent(acme, "Night shift", status="paused", why="manual")
+    personas.used(acme, OCTOBER_5, "1", "10")
     paused.refresh_from_db()
     assert (paused.status, paused.paused_reason) == ("paused", "usage_limit")
 
@@ -295,9 +299,9 @@ def test_agents_that_the_limit_paused_come_back_with_the_next_period():
 
 
 def test_another_workspace_is_left_alone():
-    acme, globex = cast.workspace("Acme"), cast.workspace("Globex")
-    cast.used(acme, OCTOBER_5, "1", "1")
-    cast.used(globex, OCTOBER_5, "1", "2")
+    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
+    personas.used(acme, OCTOBER_5, "1", "1")
+    personas.used(globex, OCTOBER_5, "1", "2")
 
     summary = finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cast
 import msgspec
 import psycopg
 import pytest
@@ -26,6 +25,7 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.ledger import invoice_differences
+from tests.kit import personas
 from usage.models import UsageRecord
 from usage.services.ingest import Entry, check_entries, record
 from usage.services.ledger import usage_differences
@@ -62,9 +62,9 @@ def in_threads(*works: Callable[[], None]) -> None:
 
 def in_october(count: int, *, tier: str = "starter") -> list[Workspace]:
     """So many workspaces with a use of 10.00 in October."""
-    made = [cast.workspace(f"W{number}", tier=tier) for number in range(count)]
+    made = [personas.workspace(f"W{number}", tier=tier) for number in range(count)]
     for each in made:
-        cast.used(each, OCTOBER_20, "1", "10")
+        personas.used(each, OCTOBER_20, "1", "10")
     return made
 
 
@@ -191,7 +191,7 @@ def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
         kill_when_it_waits(start_closing())
     assert numbers() == ["INV-2026-000001"]
     assert BillingPeriod.objects.filter(status="finalized").count() == 1
-    cast.used(workspaces[1], OCTOBER_20, "1", "1", now=NOVEMBER_3)
+    personas.used(workspaces[1], OCTOBER_20, "1", "1", now=NOVEMBER_3)
     assert PeriodCounter.objects.filter(period__workspace=workspaces[1], is_open=False).count() == 0
 
     # ... and when all but one workspace are closed.
@@ -233,7 +233,7 @@ def start_closing() -> subprocess.Popen[bytes]:
         "LOG_LEVEL": "CRITICAL",
         "PYTHONPATH": str(ROOT),
     }
-    script = Path(__file__).with_name("close_once.py")
+    script = ROOT / "tests" / "kit" / "close_once.py"
     return subprocess.Popen(
         [sys.executable, str(script), NOVEMBER_3.isoformat()], cwd=ROOT, env=environment
     )

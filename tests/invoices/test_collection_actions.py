@@ -3,15 +3,15 @@
 import datetime as dt
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
-from stripe_side import give_card
 
 from billing.models import User, Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoiceAction
 from invoices.services import collection, settle, stripe_client
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
 

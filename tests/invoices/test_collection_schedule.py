@@ -4,7 +4,6 @@ import datetime as dt
 from io import StringIO
 
 import pytest
-from bills import bill, customer
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
@@ -13,6 +12,7 @@ from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceEvent
 from invoices.services import settle
 from invoices.services.collection import collect
+from tests.kit.bills import bill, customer
 
 pytestmark = pytest.mark.django_db
 

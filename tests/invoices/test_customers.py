@@ -3,13 +3,12 @@
 import datetime as dt
 
 import pytest
-from bills import NOVEMBER_2, customer
 from djstripe.models import Customer
 from pytest_django import DjangoCaptureOnCommitCallbacks
-from stripe_side import customers
 
 from billing.models import Workspace
 from billing.services.workspaces import update_workspace
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import StripeCustomer
 from invoices.services import stripe_client
 from invoices.services.customers import (
@@ -19,7 +18,8 @@ from invoices.services.customers import (
     update_customer,
 )
 from invoices.services.tax_ids import tax_id_kind
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, customer
+from tests.kit.stripe_side import customers
 
 pytestmark = pytest.mark.django_db
 

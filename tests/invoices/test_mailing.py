@@ -4,13 +4,13 @@ import datetime as dt
 from uuid import uuid4
 
 import pytest
-from invoice_papers import NOVEMBER_2, acme_invoice
 
 from billing.models import Email
 from invoices.services.mailing import mail_issued_invoice, unmailed_invoices
 from invoices.services.settle import mark_overdue
 from invoices.signals import invoices_issued
 from invoices.tasks import mail_unmailed_invoices
+from tests.kit.invoice_papers import NOVEMBER_2, acme_invoice
 
 pytestmark = pytest.mark.django_db
 

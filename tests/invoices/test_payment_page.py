@@ -6,17 +6,17 @@ from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
-from cast import signed_in
-from deliveries import endpoint, event, post
 from django.test import TestCase
-from stripe_side import customers, give_card
 
 from billing.models import Workspace, WorkspaceMember
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices import tasks
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.deliveries import endpoint, event, post
+from tests.kit.personas import signed_in
+from tests.kit.stripe_side import customers, give_card
 
 pytestmark = pytest.mark.django_db
 

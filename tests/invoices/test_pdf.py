@@ -5,11 +5,11 @@ import io
 from decimal import Decimal
 
 import pytest
-from invoice_papers import NOVEMBER_2, SUBSCRIPTION, acme_invoice
 from pypdf import PdfReader
 
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
+from tests.kit.invoice_papers import NOVEMBER_2, SUBSCRIPTION, acme_invoice
 
 pytestmark = pytest.mark.django_db
 

@@ -3,19 +3,19 @@
 import datetime as dt
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
 from django.db import connection
 from djstripe.models import Customer
 from djstripe.models import Invoice as MirroredInvoice
-from stripe_side import customers, give_card, invoices, lines
 
 from billing.errors import NotFound
 from billing.models import Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, PushStep
 from invoices.services import stripe_client
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import customers, give_card, invoices, lines
 
 pytestmark = pytest.mark.django_db
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from bare_stripe import BareStripe, bare_stripe
-from bills import NOVEMBER_2, bill, customer
 from pytest_django import Settings
 
 from invoices.services.push import push_invoice
 from invoices.services.stripe_client import configure_sdk
+from tests.kit.bare_stripe import BareStripe, bare_stripe
+from tests.kit.bills import NOVEMBER_2, bill, customer
 
 pytestmark = pytest.mark.django_db
 

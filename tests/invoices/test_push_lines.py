@@ -4,13 +4,13 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
-from stripe_side import invoices, lines
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.push import params, push_invoice
 from invoices.services.push.params import lines_of, stripe_minor
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import invoices, lines
 
 
 @pytest.mark.parametrize(

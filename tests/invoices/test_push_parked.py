@@ -3,16 +3,16 @@
 import datetime as dt
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
-from stripe_side import customers, invoices
 
 from billing.errors import NotFound
 from billing.models import Email, Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoicePush, PushStep
 from invoices.services import leases, stripe_client, stripe_requests
 from invoices.services.push import NotParked, PushResult, due_pushes, push_invoice, retry_push
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import customers, invoices
 
 pytestmark = pytest.mark.django_db
 

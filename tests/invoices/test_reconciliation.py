@@ -3,20 +3,20 @@
 import datetime as dt
 
 import pytest
-from bills import bill, customer
 from django.core.management import CommandError, call_command
 from django.utils import timezone as clock
 from pytest_django import Settings
-from stripe_side import give_card
 
 from billing.models import Email, User, Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Difference, Invoice, InvoiceItem, ReconciliationRun
 from invoices.services import settle, stripe_client
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice
 from invoices.services.reconciliation import NoRemedy, apply_remedy, reconcile
 from invoices.services.stripe_errors import StripeUnavailable
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import bill, customer
+from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
 

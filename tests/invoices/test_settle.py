@@ -5,7 +5,6 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
 from pytest_django import Settings
 
 from billing.errors import NotFound
@@ -13,6 +12,7 @@ from billing.models import Email, Workspace
 from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceEvent
 from invoices.services import settle
+from tests.kit.bills import NOVEMBER_2, bill, customer
 
 pytestmark = pytest.mark.django_db
 

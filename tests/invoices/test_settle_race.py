@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from bills import bill, customer
 from django.db import connection
 
 from billing.models import Email
 from invoices.models import Invoice, InvoiceEvent
 from invoices.services import settle
+from tests.kit.bills import bill, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,8 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from bills import bill, customer
-from deliveries import about, endpoint, event, post
 from django.core.cache import cache
 from django.utils import timezone as clock
 from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
@@ -17,6 +15,8 @@ from billing.models import Email, SubscriptionTier, Workspace
 from invoices.models import HandledEvent, Invoice, InvoiceEvent, StripeCustomer
 from invoices.webhooks.handlers import HANDLED_EVENTS
 from invoices.webhooks.upkeep import prune
+from tests.kit.bills import bill, customer
+from tests.kit.deliveries import about, endpoint, event, post
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,6 @@ import time
 from uuid import uuid4
 
 import pytest
-from bills import bill, customer
-from deliveries import SECRET, about, endpoint, post, signature
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone as clock
@@ -15,6 +13,8 @@ from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 from pytest_django import Settings
 
 from invoices.models import HandledEvent, Invoice, RetiringWebhookSecret
+from tests.kit.bills import bill, customer
+from tests.kit.deliveries import SECRET, about, endpoint, post, signature
 
 pytestmark = pytest.mark.django_db
 

@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
 from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone as clock
 from djstripe.models import Invoice as MirroredInvoice
 from djstripe.models import Refund
 from pytest_django.live_server_helper import LiveServer
-from stripe_side import give_card
 
 from billing.models import Workspace
 from config import celery_app
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.services import stripe_client
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from bills import bill, customer
-from deliveries import about, endpoint, signature
 from djstripe.models import Event, WebhookEndpoint
 from pytest_django.live_server_helper import LiveServer
 
 from invoices.models import HandledEvent, InvoiceEvent
 from invoices.webhooks.events import Outcome, StripeEvent
 from invoices.webhooks.handlers import HANDLERS
+from tests.kit.bills import bill, customer
+from tests.kit.deliveries import about, endpoint, signature
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,16 +4,16 @@ import io
 from typing import Any
 
 import pytest
-from deliveries import about, post
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from djstripe.models import WebhookEndpoint
 from pytest_django import Settings
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import RetiringWebhookSecret
 from invoices.services import stripe_client
 from invoices.webhooks.handlers import HANDLED_EVENTS
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.deliveries import about, post
 
 pytestmark = pytest.mark.django_db
 

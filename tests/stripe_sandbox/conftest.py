@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import stripe
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
 
 
 @pytest.fixture(scope="session")

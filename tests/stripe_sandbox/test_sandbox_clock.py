@@ -2,9 +2,9 @@
 
 import pytest
 import stripe
-from sandbox_drafts import draft, event_types, opened
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
+from tests.kit.sandbox_drafts import draft, event_types, opened
 
 HOUR, DAY = 3600, 86_400
 

@@ -1,8 +1,8 @@
 import pytest
 import stripe
-from sandbox_drafts import default_method, metadata_of
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
+from tests.kit.sandbox_drafts import default_method, metadata_of
 
 
 def test_a_customer_is_found_by_its_exact_email(

@@ -7,9 +7,9 @@ import pytest
 import stripe
 from djstripe import models
 from djstripe.settings import djstripe_settings
-from sandbox_drafts import opened
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
+from tests.kit.sandbox_drafts import opened
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
 
 KEY: Any = {"idempotency_key": "customer-acme-1"}
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 import stripe
-from sandbox_drafts import opened
 from stripe import RequestOptions
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
+from tests.kit.sandbox_drafts import opened
 
 HOUR = 3600
 

@@ -2,9 +2,9 @@ from decimal import Decimal
 
 import pytest
 import stripe
-from sandbox_drafts import default_method, draft, event_types, opened
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
+from tests.kit.sandbox_drafts import default_method, draft, event_types, opened
 
 
 def test_a_draft_totals_its_items(client: stripe.StripeClient, acme: stripe.Customer) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 import stripe
-from sandbox_drafts import event_types, opened
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
+from tests.kit.sandbox_drafts import event_types, opened
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import urllib.request
 import pypdf
 import pytest
 import stripe
-from sandbox_drafts import default_method, event_types, opened
+
+from tests.kit.sandbox_drafts import default_method, event_types, opened
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
 
 
 def post(sandbox: SandboxProcess, path: str, encoded: str) -> tuple[int, dict[str, Any]]:

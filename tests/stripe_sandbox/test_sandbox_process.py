@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,34 +27,34 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize("key", ["sk_live_x", "rk_live_x"])
 def test_it_refuses_to_be_imported_beside_a_live_key(key: str) -> None:
-    refused = run("-c", "import stripe_sandbox", STRIPE_SECRET_KEY=key)
+    refused = run("-c", "import dev.stripe_sandbox", STRIPE_SECRET_KEY=key)
     assert refused.returncode == 1
     assert "STRIPE_SECRET_KEY is a live key" in refused.stderr
 
 
 def test_it_takes_no_live_key_of_its_own(tmp_path: Path) -> None:
-    refused = run("-m", "stripe_sandbox", "--state-dir", str(tmp_path), "--key", "sk_live_x")
+    refused = run("-m", "dev.stripe_sandbox", "--state-dir", str(tmp_path), "--key", "sk_live_x")
     assert refused.returncode == 2
     assert "must be a test key" in refused.stderr
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path, sandbox_process: SandboxProcess) -> None:
     port = str(sandbox_process.port)
-    refused = run("-m", "stripe_sandbox", "--state-dir", str(tmp_path), "--port", port)
+    refused = run("-m", "dev.stripe_sandbox", "--state-dir", str(tmp_path), "--port", port)
     assert refused.returncode == 1
     assert refused.stderr == f"Cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_a_second_one_on_the_same_state_is_refused(sandbox_process: SandboxProcess) -> None:
     state = str(sandbox_process.state_dir)
-    refused = run("-m", "stripe_sandbox", "--state-dir", state)
+    refused = run("-m", "dev.stripe_sandbox", "--state-dir", state)
     assert refused.returncode == 1
     assert refused.stderr == f"Another sandbox is using {state}.\n"
 
 
 def test_it_imports_nothing_of_django(tmp_path: Path) -> None:
     code = (
-        "import sys, stripe_sandbox.__main__, stripe_sandbox.testing;"
+        "import sys, dev.stripe_sandbox.__main__, dev.stripe_sandbox.testing;"
         "print([m for m in sys.modules if m.split('.')[0] in ('django', 'djstripe', 'config')])"
     )
     assert run("-c", code).stdout == "[]\n"

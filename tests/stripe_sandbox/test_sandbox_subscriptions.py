@@ -1,6 +1,7 @@
 import pytest
 import stripe
-from sandbox_drafts import event_types
+
+from tests.kit.sandbox_drafts import event_types
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from stripe_sandbox.testing import SandboxProcess
+from dev.stripe_sandbox.testing import SandboxProcess
 
 
 class Receiver(ThreadingHTTPServer):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.apikit import NOW, workspace
+from tests.kit.api import NOW, workspace
 from usage.services.ingest import Outcome, RecordError, check_entries
 from usage.services.ingest.combining import Rounds, record_together
 from usage.services.ingest.parsing import usage_parser

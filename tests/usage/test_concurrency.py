@@ -15,7 +15,7 @@ from django.db.models import Sum
 
 from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.workspaces import update_billing_settings
-from tests.apikit import NOW, workspace
+from tests.kit.api import NOW, workspace
 from usage.models import UsageRecord
 from usage.services.ingest import Recorded, check_entries, record
 from usage.services.ingest.entries import Candidate

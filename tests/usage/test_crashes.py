@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from config.embedded import postgres
+from dev.embedded import postgres
 
 ROOT = Path(__file__).parents[2]
 BATCHES_PER_CLIENT = 15

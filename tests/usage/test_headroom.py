@@ -13,7 +13,7 @@ from django.db import connection
 from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.periods import open_period
 from billing.services.workspaces import update_billing_settings
-from tests.apikit import NOW, workspace
+from tests.kit.api import NOW, workspace
 from usage.models import VoiceAgent
 from usage.services.ingest import check_entries, record, recording, statement
 from usage.services.ingest.parsing import usage_parser

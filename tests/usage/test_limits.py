@@ -8,7 +8,7 @@ import time_machine
 
 from billing.models import Email, LimitAlert
 from billing.services.workspaces import update_billing_settings
-from tests.apikit import NOW, Caller, workspace
+from tests.kit.api import NOW, Caller, workspace
 from usage.models import VoiceAgent
 from usage.services.limits import sweep_limits
 

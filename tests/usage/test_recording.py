@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from billing.models import BillingPeriod, PeriodCounter, PlatformSetting
 from billing.services.workspaces import update_billing_settings
-from tests.apikit import NOW, Caller, workspace
+from tests.kit.api import NOW, Caller, workspace
 from usage.models import UsageRecord, UsageRollup
 from usage.services.ledger import usage_differences
 

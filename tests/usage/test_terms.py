@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from billing.models import LimitAlert, PlatformSetting, WorkspaceBillingSettings
 from billing.services.workspaces import update_billing_settings, update_workspace
 from invoices.services.closing import finalize_period
-from tests.apikit import NOW, period_of, workspace
+from tests.kit.api import NOW, period_of, workspace
 from usage.models import UsageRecord
 from usage.services.ingest import Outcome, check_entries, record
 from usage.services.ingest.entries import Stored

@@ -7,7 +7,7 @@ import pytest
 
 from billing.models import BillingPeriod
 from invoices.services.closing import finalize_period
-from tests.apikit import NOW, workspace
+from tests.kit.api import NOW, workspace
 from usage.models import UsageRecord
 from usage.services.ingest import check_entries, record
 from usage.services.ingest.parsing import usage_parser

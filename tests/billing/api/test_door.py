@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from apikit import bearer, make_key, problem_of
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone as clock
@@ -14,9 +13,10 @@ from billing.models import ServiceKey
 from billing.services.builtins import ensure_builtins
 from billing.services.keys import revoke_key
 from billing.services.workspaces import create_workspace
+from tests.kit.api import bearer, make_key, problem_of
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("api_probe")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kit.api_probe")]
 
 
 @pytest.fixture

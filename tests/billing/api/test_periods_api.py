@@ -2,9 +2,9 @@ import datetime as dt
 from uuid import uuid4
 
 import pytest
-from apikit import NOW, Caller, period_of, refusal, workspace
 
 from billing.models import BillingPeriod, PeriodCounter
+from tests.kit.api import NOW, Caller, period_of, refusal, workspace
 
 pytestmark = pytest.mark.django_db
 

@@ -4,10 +4,11 @@ import gzip
 import io
 
 import pytest
-from apikit import bearer, make_key, problem_of
 from django.test import Client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("api_probe")]
+from tests.kit.api import bearer, make_key, problem_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kit.api_probe")]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
-from apikit import Caller, problem_of, refusal, workspace
 
 from billing.services.builtins import ensure_builtins
+from tests.kit.api import Caller, problem_of, refusal, workspace
 
 pytestmark = pytest.mark.django_db
 

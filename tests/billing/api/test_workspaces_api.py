@@ -1,12 +1,12 @@
 from uuid import uuid4
 
 import pytest
-from apikit import Caller, problem_of, refusal, workspace
 from django.test import Client
 
 from billing.models import User, Workspace
 from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
+from tests.kit.api import Caller, problem_of, refusal, workspace
 
 pytestmark = pytest.mark.django_db
 ACME = {

@@ -1,12 +1,12 @@
 import datetime as dt
 from uuid import uuid4
 
-import cast
 import pytest
 import time_machine
-from apikit import Caller, problem_of, refusal
 
 from invoices.models import Invoice
+from tests.kit import personas
+from tests.kit.api import Caller, problem_of, refusal
 
 pytestmark = pytest.mark.django_db
 OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
@@ -15,7 +15,7 @@ NOVEMBER_1 = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def acme():
-    return cast.workspace("Acme")
+    return personas.workspace("Acme")
 
 
 def finalize(caller: Caller, period_id, body=None):
@@ -27,8 +27,8 @@ def finalize(caller: Caller, period_id, body=None):
 
 @pytest.mark.parametrize("body", [None, {}, {"force": False}])
 def test_an_ended_period_is_closed_and_invoiced(acme, body):
-    cast.used(acme, OCTOBER_5, "1028", "0.01")
-    period = cast.period(acme, OCTOBER_5)
+    personas.used(acme, OCTOBER_5, "1028", "0.01")
+    period = personas.period(acme, OCTOBER_5)
 
     with time_machine.travel(NOVEMBER_1, tick=False):
         answer = finalize(Caller("billing:write"), period.pk, body)
@@ -56,7 +56,7 @@ def test_an_ended_period_is_closed_and_invoiced(acme, body):
 
 
 def test_finalizing_twice_bills_once(acme):
-    period = cast.period(acme, OCTOBER_5)
+    period = personas.period(acme, OCTOBER_5)
     caller = Caller("billing:write")
 
     with time_machine.travel(NOVEMBER_1, tick=False):
@@ -68,7 +68,7 @@ def test_finalizing_twice_bills_once(acme):
 
 
 def test_a_running_period_is_closed_only_by_force(acme):
-    period = cast.period(acme, OCTOBER_5)
+    period = personas.period(acme, OCTOBER_5)
     caller = Caller("billing:write")
 
     with time_machine.travel(OCTOBER_5, tick=False):
@@ -78,8 +78,8 @@ def test_a_running_period_is_closed_only_by_force(acme):
 
 
 def test_a_period_with_nothing_to_bill_has_no_invoice():
-    globex = cast.workspace("Globex", tier="free")
-    period = cast.period(globex, OCTOBER_5)
+    globex = personas.workspace("Globex", tier="free")
+    period = personas.period(globex, OCTOBER_5)
 
     with time_machine.travel(NOVEMBER_1, tick=False):
         closed = finalize(Caller("billing:write"), period.pk).json()
@@ -89,14 +89,14 @@ def test_a_period_with_nothing_to_bill_has_no_invoice():
 
 @pytest.mark.parametrize("body", [{"force": "yes"}, {"force": 1}, {"Force": True}])
 def test_force_is_true_or_false(acme, body):
-    refused = finalize(Caller("billing:write"), cast.period(acme, OCTOBER_5).pk, body)
+    refused = finalize(Caller("billing:write"), personas.period(acme, OCTOBER_5).pk, body)
 
     assert refused.status_code == 400
     assert problem_of(refused)["errors"][0]["pointer"] == f"/{next(iter(body))}"
 
 
 def test_another_workspaces_period_cannot_be_closed(acme):
-    period = cast.period(cast.workspace("Globex"), OCTOBER_5)
+    period = personas.period(personas.workspace("Globex"), OCTOBER_5)
     bound = Caller(workspace_id=acme.pk)
 
     assert refusal(finalize(bound, period.pk, {"force": True})) == (404, "not_found")

@@ -1,10 +1,11 @@
 import datetime as dt
 from uuid import uuid4
 
-import cast
 import pytest
-from apikit import Caller, pages_of, refusal
 from django.test import Client
+
+from tests.kit import personas
+from tests.kit.api import Caller, pages_of, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -15,14 +16,14 @@ def at(day: int, month: int = 10) -> dt.datetime:
 
 def october(owner):
     """An invoice of 61.34: the fee, 12.336 of minutes and a little storage."""
-    cast.used(owner, at(5), "1028", "0.01")
-    cast.used(owner, at(6), "0.003", "1", resource_type="storage", provider="aws")
-    return cast.bill(cast.period(owner, at(5)))
+    personas.used(owner, at(5), "1028", "0.01")
+    personas.used(owner, at(6), "0.003", "1", resource_type="storage", provider="aws")
+    return personas.bill(personas.period(owner, at(5)))
 
 
 @pytest.fixture
 def acme():
-    return cast.workspace("Acme")
+    return personas.workspace("Acme")
 
 
 def test_an_invoice_is_shown_with_items_that_add_up(acme):
@@ -86,9 +87,9 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
 
 
 def test_invoices_are_listed_and_filtered_in_two_queries(acme, django_assert_num_queries):
-    first = cast.bill(cast.period(acme, at(5, month=9)), status="paid")
+    first = personas.bill(personas.period(acme, at(5, month=9)), status="paid")
     second = october(acme)
-    third = cast.bill(cast.period(cast.workspace("Globex"), at(5)))
+    third = personas.bill(personas.period(personas.workspace("Globex"), at(5)))
     caller = Caller("billing:read")
 
     def found(**query):
@@ -106,9 +107,9 @@ def test_invoices_are_listed_and_filtered_in_two_queries(acme, django_assert_num
 
 
 def test_an_invoice_in_yen_has_no_decimals():
-    globex = cast.workspace("Globex", currency="JPY")
-    cast.used(globex, at(5), "100", "1.01")
-    invoice = cast.bill(cast.period(globex, at(5)))
+    globex = personas.workspace("Globex", currency="JPY")
+    personas.used(globex, at(5), "100", "1.01")
+    invoice = personas.bill(personas.period(globex, at(5)))
 
     shown = Caller("billing:read").get(f"invoices/{invoice.pk}/").json()
 
@@ -128,7 +129,7 @@ def test_the_pdf_is_a_pdf(acme):
 
 def test_a_line_is_proved_by_its_records(acme):
     invoice = october(acme)
-    cast.used(acme, at(5, month=11), "99", "1")
+    personas.used(acme, at(5, month=11), "99", "1")
     minutes = invoice.items.get(resource_type="call_minutes")
     caller = Caller("billing:read")
 
@@ -146,11 +147,11 @@ def test_a_line_is_proved_by_its_records(acme):
 
 
 def test_a_late_line_is_proved_by_the_late_records_of_its_month(acme):
-    september = cast.period(acme, at(5, month=9))
-    cast.bill(september)
+    september = personas.period(acme, at(5, month=9))
+    personas.bill(september)
     mid_october = at(15)
     for day in (27, 28, 29):
-        cast.used(acme, at(day, month=9), "1", "0.5", now=mid_october)
+        personas.used(acme, at(day, month=9), "1", "0.5", now=mid_october)
     invoice = october(acme)
     line = invoice.items.get(kind="late_usage")
     path = f"invoices/{invoice.pk}/items/{line.pk}/records/"
@@ -178,7 +179,7 @@ def test_a_subscription_line_has_no_records(acme):
 
 
 def test_another_workspaces_invoices_do_not_exist(acme):
-    mine, theirs = october(acme), october(cast.workspace("Globex"))
+    mine, theirs = october(acme), october(personas.workspace("Globex"))
     their_line = theirs.items.get(kind="subscription").pk
     bound = Caller(workspace_id=acme.pk)
     member = Client()

@@ -7,17 +7,17 @@ forgotten the idempotency keys.
 import datetime as dt
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
-from crashes import Call, Commits, Killed, killed_at_request
 from django.db import connection
-from outcome import A_DAY_LATER, AT_ONCE, flaws, go_on
-from stripe_side import give_card
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.services import lookups
 from invoices.services.customers import ensure_customer
 from invoices.services.push import push_invoice, steps
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.crashes import Call, Commits, Killed, killed_at_request
+from tests.kit.outcome import A_DAY_LATER, AT_ONCE, flaws, go_on
+from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
 

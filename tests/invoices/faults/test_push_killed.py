@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
 from django.conf import settings
 from django.db import connection
-from outcome import AT_ONCE, flaws, go_on
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.services import leases
 from invoices.services.push import push_invoice
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.outcome import AT_ONCE, flaws, go_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +43,7 @@ def start_pushing(invoice: Invoice, sandbox: SandboxProcess) -> subprocess.Popen
         "STRIPE_SECRET_KEY": sandbox.key,
         "STRIPE_MAX_REQUESTS_PER_SECOND": "0",
     }
-    script = Path(__file__).with_name("push_once.py")
+    script = ROOT / "tests" / "kit" / "push_once.py"
     return subprocess.Popen(
         [sys.executable, str(script), str(invoice.pk), NOVEMBER_2.isoformat()],
         env={**environment, "PYTHONPATH": str(ROOT)},

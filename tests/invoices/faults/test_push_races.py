@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from bills import NOVEMBER_2, bill, customer
 from django.db import connection
-from outcome import flaws
-from stripe_side import customers, invoices
 
+from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.services.push import PushResult, push_invoice
-from stripe_sandbox.testing import SandboxProcess
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.outcome import flaws
+from tests.kit.stripe_side import customers, invoices
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,9 +1,9 @@
 from uuid import uuid4
 
 import pytest
-from apikit import NOW, Caller, period_of, problem_of, refusal, workspace
 
 from billing.services.workspaces import suspend_for_payment
+from tests.kit.api import NOW, Caller, period_of, problem_of, refusal, workspace
 
 pytestmark = pytest.mark.django_db
 

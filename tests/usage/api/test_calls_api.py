@@ -1,7 +1,8 @@
 from uuid import uuid4
 
 import pytest
-from apikit import Caller, called, pages_of, period_of, refusal, used, workspace
+
+from tests.kit.api import Caller, called, pages_of, period_of, refusal, used, workspace
 
 pytestmark = pytest.mark.django_db
 

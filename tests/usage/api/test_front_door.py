@@ -13,8 +13,8 @@ from django.db import connection
 from billing.models import ServiceKey, Workspace
 from billing.services.keys import revoke_key
 from billing.services.workspaces import update_billing_settings
-from tests.apikit import NOW, make_key, workspace
-from tests.usage.api.webkit import MOST_BYTES, Caller, Server, head, raw, use
+from tests.kit.api import NOW, make_key, workspace
+from tests.kit.web import MOST_BYTES, Caller, Server, head, raw, use
 from usage.models import Call, UsageRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from django.db import connection, transaction
 
-from tests.apikit import workspace
-from tests.usage.api.webkit import Answer, Caller, Server, use
+from tests.kit.api import workspace
+from tests.kit.web import Answer, Caller, Server, use
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)

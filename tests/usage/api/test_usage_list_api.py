@@ -2,12 +2,13 @@ import datetime as dt
 from itertools import chain
 from uuid import uuid4
 
-import cast
 import pytest
-from apikit import Caller, pages_of, period_of, problem_of, refusal, used, workspace
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+
+from tests.kit import personas
+from tests.kit.api import Caller, pages_of, period_of, problem_of, refusal, used, workspace
 
 pytestmark = pytest.mark.django_db
 OCTOBER = dt.datetime(2026, 10, 10, tzinfo=dt.UTC)
@@ -110,11 +111,11 @@ def test_records_are_filtered_by_what_they_are():
 
 
 def test_a_rare_kind_is_looked_for_only_where_it_is():
-    acme = cast.workspace("Acme", timezone="Pacific/Kiritimati")
+    acme = personas.workspace("Acme", timezone="Pacific/Kiritimati")
     for day in (3, 4, 5):
-        cast.used(acme, dt.datetime(2026, 11, day, 0, 30, tzinfo=dt.UTC), "1", "1")
+        personas.used(acme, dt.datetime(2026, 11, day, 0, 30, tzinfo=dt.UTC), "1", "1")
     at = dt.datetime(2026, 11, 4, 23, 59, tzinfo=dt.UTC)
-    cast.used(acme, at, "1", "1", resource_type="sms", provider="plivo")
+    personas.used(acme, at, "1", "1", resource_type="sms", provider="plivo")
     caller = Caller("usage:read")
 
     for query in ({"workspace_id": acme.pk}, {"billing_period_id": period_of(acme).pk}):

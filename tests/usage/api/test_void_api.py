@@ -1,7 +1,8 @@
 from uuid import uuid4
 
 import pytest
-from apikit import NOW, Caller, period_of, problem_of, refusal, workspace
+
+from tests.kit.api import NOW, Caller, period_of, problem_of, refusal, workspace
 
 pytestmark = pytest.mark.django_db
 

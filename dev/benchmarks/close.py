@@ -1,0 +1,277 @@
+"""Measure the month end: `make bench-close`, or `python -m dev.benchmarks.close --workspaces 1000`.
+
+The close runs in processes of its own, as the command does; then the same close is measured for
+workspaces that hold a thousand and a million records; then invoices are pushed to the sandbox.
+docs/performance.md explains how to read what is printed.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench-close").resolve()))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
+os.environ.setdefault("LOG_LEVEL", "WARNING")
+Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
+
+import django  # noqa: E402 - the environment comes first
+
+django.setup()
+
+import psutil  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+
+from billing.services.builtins import ensure_builtins  # noqa: E402
+from config import celery_app  # noqa: E402
+from dev.benchmarks.months import make_month  # noqa: E402
+from dev.benchmarks.pushing import Pushing, measure_push  # noqa: E402
+from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
+from invoices.services.closing import finalize_due_periods  # noqa: E402
+from invoices.services.closing.chunk import close_chunk  # noqa: E402
+from invoices.services.ledger import invoice_differences  # noqa: E402
+from usage.services.ledger import usage_differences  # noqa: E402
+
+
+@dataclass
+class Closing:
+    """One close. CPU is milliseconds a workspace.
+
+    Memory is the MiB of one process, after its first chunk and at the highest.
+    """
+
+    workspaces: int
+    processes: int
+    records_each: int
+    seconds: float
+    rate: float
+    python_ms: float
+    postgres_ms: float
+    memory_first: float
+    memory_peak: float
+    failed: int
+
+
+@dataclass
+class Held:
+    """The close of the same few workspaces' months again and again, rolled back each time."""
+
+    records_each: int
+    workspaces: int
+    median_ms: float
+    python_ms: float
+    postgres_ms: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="dev.benchmarks.close")
+    parser.add_argument("--workspaces", type=int, default=10_000)
+    parser.add_argument("--records", type=int, default=300, help="of each workspace")
+    parser.add_argument("--held", default="1000,1000000", help="records each, to be compared")
+    parser.add_argument("--held-workspaces", type=int, default=4)
+    parser.add_argument("--push", type=int, default=300, help="invoices at most")
+    parser.add_argument("--skip-check", action="store_true", help="no check_ledger at the end")
+    parser.add_argument("--child", metavar="NOW", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(_close_here(dt.datetime.fromisoformat(options.child))))
+        return
+    call_command("migrate", verbosity=0)
+    ensure_builtins()
+    sys.exit(Bench(options).run())
+
+
+class Bench:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        today = dt.datetime.now(dt.UTC).date()
+        self.first = (today.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+        # The third of the month: every timezone's month has ended, and its grace has passed.
+        self.now = dt.datetime.combine(today.replace(day=3), dt.time(), tzinfo=dt.UTC)
+        self.postmaster = _postmaster()
+
+    def run(self) -> int:
+        options = self.options
+        _forget()
+        closings = [
+            self._closing(workspaces=options.workspaces, processes=1),
+            self._closing(workspaces=options.workspaces, processes=2),
+        ]
+        held = self._held([int(word) for word in options.held.split(",")])
+        pushes = self._pushes(options.push) if options.push else []
+        differences: list[object] = []
+        if not options.skip_check:
+            differences = [*usage_differences(), *invoice_differences()]
+            print(f"check_ledger: {len(differences)} differences")
+        self._write(closings, held, pushes)
+        return 1 if differences or any(closing.failed for closing in closings) else 0
+
+    def _closing(self, *, workspaces: int, processes: int) -> Closing:
+        records = self.options.records
+        label = f"Bench {processes}"
+        make_month(
+            label=label, workspaces=workspaces, records=records, first=self.first, now=self.now
+        )
+        cpu, began = postgres_cpu_seconds(self.postmaster), time.perf_counter()
+        command = [sys.executable, "-m", "dev.benchmarks.close", "--child", self.now.isoformat()]
+        children = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+        ]
+        answers = [json.loads(child.communicate()[0]) for child in children]
+        print(f"  {time.perf_counter() - began:.1f} s with the processes' start", flush=True)
+        cpu = postgres_cpu_seconds(self.postmaster) - cpu
+        seconds = max(each["ended"] for each in answers) - min(each["began"] for each in answers)
+        finalized = sum(each["finalized"] for each in answers)
+        failed = sum(each["failed"] for each in answers) + (workspaces - finalized)
+        closing = Closing(
+            workspaces=finalized,
+            processes=processes,
+            records_each=records,
+            seconds=seconds,
+            rate=finalized / seconds,
+            python_ms=1000 * sum(each["cpu"] for each in answers) / finalized,
+            postgres_ms=1000 * cpu / finalized,
+            memory_first=max(each["memory_first"] for each in answers),
+            memory_peak=max(each["memory_peak"] for each in answers),
+            failed=failed,
+        )
+        print(
+            f"close, {processes} process(es): {closing.workspaces:,} workspaces of {records:,}"
+            f" records in {seconds:.1f} s: {closing.rate:,.0f} workspaces/s;"
+            f" CPU a workspace {closing.python_ms:.2f} ms Python +"
+            f" {closing.postgres_ms:.2f} ms PostgreSQL; memory {closing.memory_first:.0f} MiB"
+            f" after the first chunk, {closing.memory_peak:.0f} at most; {failed} failed",
+            flush=True,
+        )
+        return closing
+
+    def _held(self, counts: list[int]) -> list[Held]:
+        """In turns, so that the machine's moods meet each alike."""
+        count = self.options.held_workspaces
+        sets = {
+            records: make_month(
+                label=f"Held {records}",
+                workspaces=count,
+                records=records,
+                first=self.first,
+                now=self.now,
+            )
+            for records in counts
+        }
+        seconds: dict[int, list[float]] = {records: [] for records in counts}
+        python: dict[int, float] = dict.fromkeys(counts, 0.0)
+        postgres: dict[int, float] = dict.fromkeys(counts, 0.0)
+        rounds, repeats = 12, 5
+        for _ in range(rounds):
+            for records, period_ids in sets.items():
+                server, here = postgres_cpu_seconds(self.postmaster), time.process_time()
+                for _ in range(repeats):
+                    began = time.perf_counter()
+                    with transaction.atomic():
+                        close_chunk(period_ids=period_ids, now=self.now)
+                        transaction.set_rollback(True)
+                    seconds[records].append(time.perf_counter() - began)
+                python[records] += time.process_time() - here
+                postgres[records] += postgres_cpu_seconds(self.postmaster) - server
+        closes = rounds * repeats * count
+        held = [
+            Held(
+                records_each=records,
+                workspaces=count,
+                median_ms=1000 * statistics.median(seconds[records]) / count,
+                python_ms=1000 * python[records] / closes,
+                postgres_ms=1000 * postgres[records] / closes,
+            )
+            for records in counts
+        ]
+        for each in held:
+            print(
+                f"close of {each.workspaces} workspaces of {each.records_each:,} records:"
+                f" {each.median_ms:.2f} ms a workspace ({each.python_ms:.2f} Python,"
+                f" {each.postgres_ms:.2f} PostgreSQL),"
+                f" {each.median_ms / held[0].median_ms:.2f} of the first",
+                flush=True,
+            )
+        # Closed for good, so that the ledger can be checked as a whole.
+        finalize_due_periods(now=self.now)
+        return held
+
+    def _pushes(self, invoices: int) -> list[Pushing]:
+        found = measure_push(invoices=invoices, now=self.now)
+        for each in found:
+            pace = f"{each.limit} requests/s" if each.limit else "no limit"
+            print(
+                f"push, {pace}: {each.invoices} invoices in {each.seconds:.1f} s:"
+                f" {each.rate:.1f} invoices/s, {each.requests_each:.1f} requests an invoice,"
+                f" {each.requests_per_second:.1f} requests/s;"
+                f" CPU an invoice {each.python_ms:.1f} ms; {each.unfinished} not finished",
+                flush=True,
+            )
+        return found
+
+    def _write(self, closings: list[Closing], held: list[Held], pushes: list[Pushing]) -> None:
+        results = Path(__file__).parent / "results"
+        results.mkdir(exist_ok=True)
+        path = results / f"close-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"
+        found = {
+            "closings": [asdict(each) for each in closings],
+            "held": [asdict(each) for each in held],
+            "pushes": [asdict(each) for each in pushes],
+        }
+        path.write_text(json.dumps(found, indent=1))
+        print(f"written to {path.relative_to(Path.cwd())}")
+
+
+def _close_here(now: dt.datetime) -> dict[str, Any]:
+    """Close what is due, and say what that cost this process."""
+    connection.ensure_connection()
+    process = psutil.Process()
+    resident: list[int] = []
+    began, cpu = time.time(), time.process_time()
+
+    def watch(done: int, known: int) -> None:
+        resident.append(process.memory_info().rss)
+
+    summary = finalize_due_periods(now=now, progress=watch)
+    for failure in summary.failed[:5]:
+        print(failure, file=sys.stderr)
+    return {
+        "began": began,
+        "ended": time.time(),
+        "cpu": time.process_time() - cpu,
+        "memory_first": resident[0] / 2**20 if resident else 0.0,
+        "memory_peak": max(resident, default=0) / 2**20,
+        "finalized": summary.finalized,
+        "failed": len(summary.failed),
+    }
+
+
+def _postmaster() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    return int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def _forget() -> None:
+    """What an earlier run has left in this benchmark's own database and queue."""
+    celery_app.control.purge()
+    with connection.cursor() as cursor:
+        cursor.execute("SET usage.allow_truncate = on")
+        cursor.execute(
+            "TRUNCATE billing_workspace, invoices_invoicesequence, usage_usagerecord CASCADE"
+        )
+        cursor.execute("SET usage.allow_truncate = off")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The demo's workspaces with their people, agents, terms and cards; each step can be repeated."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from uuid import uuid5
+
+from django.contrib.auth.hashers import make_password
+
+from billing.models import PlatformSetting, User
+from billing.money import ZERO
+from billing.rating import markup_factor, rate
+from billing.services.workspaces import (
+    create_workspace,
+    update_billing_settings,
+    update_workspace,
+)
+from dev.demo.calls import DemoCall
+from dev.demo.cast import FINANCE_EMAIL, Company, Story
+from dev.demo.months import demo_months
+from invoices.services import stripe_client
+from invoices.services.customers import ensure_customer
+from usage.models import VoiceAgent
+from usage.services.agents import create_agent
+
+_CARDS = {Story.DECLINED: "pm_card_chargeCustomerFail"}
+
+
+def make_finance() -> None:
+    if not User.objects.filter(email__iexact=FINANCE_EMAIL).exists():
+        User.objects.create_superuser(FINANCE_EMAIL, name="Finance")
+
+
+def make_workspace(company: Company, *, now: dt.datetime) -> None:
+    """The workspace, as if it had joined when last month began."""
+    joined_at = demo_months(now, company.zone).last.start
+    workspace, _ = create_workspace(
+        workspace_id=company.id,
+        name=company.name,
+        owner_email=company.owner_email,
+        tier=company.tier,
+        currency=company.currency,
+        timezone=company.timezone,
+        billing_email=f"billing@{company.slug}.example",
+        now=joined_at,
+    )
+    address = company.address
+    update_workspace(
+        workspace_id=workspace.pk,
+        changes={
+            "address_line1": address.line1,
+            "address_city": address.city,
+            "address_postal_code": address.postal_code,
+            "address_state": address.state,
+            "address_country": address.country,
+        },
+        now=now,
+    )
+    if company.markup_percentage is not None:
+        update_billing_settings(
+            workspace_id=workspace.pk,
+            changes={"markup_percentage": company.markup_percentage},
+            now=now,
+        )
+    for number, name in enumerate(company.agents):
+        create_agent(
+            agent_id=uuid5(company.id, f"agent/{number}"),
+            workspace_id=workspace.pk,
+            name=name,
+            status=VoiceAgent.Status.LIVE,
+            now=now,
+        )
+
+
+def let_in(cast: Sequence[Company], *, password: str) -> None:
+    """Let finance and the owners of the cast in with `password`, hashed once for all of them."""
+    emails = [FINANCE_EMAIL, *(company.owner_email for company in cast)]
+    User.objects.filter(email__in=emails).update(password=make_password(password))
+
+
+def attach_card(company: Company, *, now: dt.datetime) -> None:
+    """Give the workspace's customer in Stripe a test card to be charged; raises `StripeFailure`."""
+    customer_id = ensure_customer(workspace_id=company.id, now=now)
+    card = _CARDS.get(company.story, "pm_card_visa")
+    method = stripe_client.post(f"/v1/payment_methods/{card}/attach", {"customer": customer_id})
+    stripe_client.post(
+        f"/v1/customers/{customer_id}",
+        {"invoice_settings": {"default_payment_method": method["id"]}},
+    )
+
+
+def set_limit(company: Company, calls: list[DemoCall], *, now: dt.datetime) -> Decimal | None:
+    """Before this month's `calls` go in, a limit that they will come near to, or cross."""
+    if company.story not in (Story.NEAR_LIMIT, Story.OVER_LIMIT):
+        return None
+    spend = _spend(company, calls)
+    if not spend:
+        return None
+    if company.story is Story.NEAR_LIMIT:
+        limit = _three_digits(spend / Decimal("0.94"), ROUND_UP)
+    else:
+        limit = _three_digits(spend * Decimal("0.985"), ROUND_DOWN)
+    update_billing_settings(
+        workspace_id=company.id, changes={"usage_limit_monthly": limit}, now=now
+    )
+    return limit
+
+
+def _spend(company: Company, calls: list[DemoCall]) -> Decimal:
+    markup = company.markup_percentage
+    if markup is None:
+        markup = PlatformSetting.objects.get(name=PlatformSetting.MARKUP).value
+    factor = markup_factor(markup)
+    return sum(
+        (rate(use.quantity, use.unit_cost, factor)[1] for call in calls for use in call.uses),
+        ZERO,
+    )
+
+
+def _three_digits(amount: Decimal, rounding: str) -> Decimal:
+    """A limit as people set them: 412.3187 as 413 or 412."""
+    step = Decimal(1).scaleb(max(amount.adjusted() - 2, -4))
+    return amount.quantize(step, rounding=rounding)

@@ -1,0 +1,201 @@
+"""Loading the demo, step by step; a load that was cut short is taken up where it stopped."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+from uuid import uuid5
+
+from django.db.models import Count, QuerySet
+from django.utils import timezone as clock
+
+from billing.models import BillingPeriod
+from billing.months import Interval
+from dev.demo import accounts
+from dev.demo.calls import DemoCall, calls_of
+from dev.demo.cast import Company
+from dev.demo.doors import DemoError, Door, Record
+from dev.demo.months import demo_months
+from invoices.models import Invoice
+from invoices.services.closing import finalize_due_periods, finalize_period
+from invoices.services.push import push_invoice
+from invoices.services.truth import settle_from_stripe
+
+_LATE_RECORDS = 6
+_POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 90
+
+# Announces a step; calls with (done, total) in between move its progress bar.
+Progress = Callable[[int, int], None]
+Step = Callable[[str], AbstractContextManager[Progress]]
+
+
+class Loaded(NamedTuple):
+    calls: int
+    records: int
+
+
+class _Month(NamedTuple):
+    """The calls of one company in one month."""
+
+    company: Company
+    calls: list[DemoCall]
+
+
+class Loader:
+    """Brings a cast into the system by the doors that production uses.
+
+    Everything it sends has the same id or key whenever it is sent: loading twice adds nothing
+    but what has happened since.
+    """
+
+    def __init__(self, cast: Sequence[Company], *, step: Step) -> None:
+        self._cast = cast
+        self._ids = {company.id for company in cast}
+        self._step = step
+
+    def is_loaded(self) -> bool:
+        """Whether all of the cast has usage in two months; it stays so as months go by."""
+        used = (
+            BillingPeriod.objects.filter(workspace__in=self._ids, counters__records__gt=0)
+            .order_by()
+            .values("workspace")
+            .annotate(months=Count("pk", distinct=True))
+        )
+        return used.filter(months__gte=2).count() == len(self._ids)
+
+    def make_accounts(self, *, password: str) -> None:
+        now = clock.now()
+        with self._step("Making workspaces, people and agents"):
+            for company in self._cast:
+                accounts.make_workspace(company, now=now)
+            accounts.make_finance()
+            accounts.let_in(self._cast, password=password)
+        with self._step("Giving them cards in Stripe") as progress:
+            for done, company in enumerate(self._cast, 1):
+                accounts.attach_card(company, now=now)
+                progress(done, len(self._cast))
+
+    def load_usage(self, door: Door, *, seed: int) -> Loaded:
+        """Last month, its close, then this month up to now. Raises `DemoError`."""
+        now = clock.now()
+        last, this = [], []
+        for company in self._cast:
+            months = demo_months(now, company.zone)
+            last.append(_month(company, months.last, now, seed))
+            this.append(_month(company, months.this, now, seed))
+        late = _late_records(last[0])
+        loaded = self._load_months(door, last, "Loading last month", held_back=late)
+        with self._step("Closing last month") as progress:
+            for done, company in enumerate(self._cast, 1):
+                _close_last_month(company, now=clock.now())
+                progress(done, len(self._cast))
+        for month in this:
+            accounts.set_limit(month.company, month.calls, now=clock.now())
+        more = self._load_months(door, this, "Loading this month")
+        door.usage(late)
+        return Loaded(loaded.calls + more.calls, loaded.records + more.records + len(late))
+
+    def push_here(self) -> None:
+        """Without worker and web: push the invoices, and read what became of them, here."""
+        for invoice in self._invoices():
+            push_invoice(invoice_id=invoice.pk, now=clock.now())
+        self._ask_stripe()
+
+    def wait_until_settled(self) -> list[Invoice]:
+        """Wait for the worker's pushes and Stripe's webhooks; what is still not settled then."""
+        with self._step("Waiting until last month is paid, or declined") as progress:
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            total = self._invoices().count()
+            while unsettled := self._unsettled():
+                progress(total - len(unsettled), total)
+                if time.monotonic() > deadline:
+                    # An account in the cloud sends no webhooks to this machine: ask it.
+                    self._ask_stripe()
+                    return self._unsettled()
+                time.sleep(_POLL_SECONDS)
+        return []
+
+    def _load_months(
+        self, door: Door, months: list[_Month], label: str, *, held_back: Sequence[Record] = ()
+    ) -> Loaded:
+        """A workspace's month of usage goes in as one request: no close can come in between."""
+        calls = records = 0
+        with self._step(label) as progress:
+            for done, month in enumerate(months, 1):
+                usage = [record for record in _usage_records(month) if record not in held_back]
+                if month.calls:
+                    calls += sum(door.calls(_call_records(month)))
+                if usage:
+                    records += sum(door.usage(usage))
+                progress(done, len(months))
+        return Loaded(calls, records)
+
+    def _invoices(self) -> QuerySet[Invoice]:
+        return (
+            Invoice.objects.filter(workspace__in=self._ids)
+            .select_related("workspace")
+            .order_by("number")
+        )
+
+    def _unsettled(self) -> list[Invoice]:
+        return list(self._invoices().filter(status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN]))
+
+    def _ask_stripe(self) -> None:
+        for invoice in self._unsettled():
+            if invoice.stripe_invoice_id:
+                settle_from_stripe(stripe_invoice_id=invoice.stripe_invoice_id, now=clock.now())
+
+
+def _month(company: Company, month: Interval, now: dt.datetime, seed: int) -> _Month:
+    return _Month(company, list(calls_of(company, month, until=now, seed=seed)))
+
+
+def _close_last_month(company: Company, *, now: dt.datetime) -> None:
+    """As the schedule does; on the first day of a month as finance does, without the grace."""
+    finalize_due_periods(now=now, workspace_id=company.id)
+    periods = BillingPeriod.objects.filter(workspace_id=company.id).order_by("period_start")
+    parked = periods.exclude(close_error="").first()
+    if parked is not None:
+        raise DemoError(f"{company.name}'s last month cannot be closed: {parked.close_error}")
+    for period in periods.filter(status=BillingPeriod.Status.CURRENT, period_end__lte=now):
+        finalize_period(period_id=period.pk, now=now)
+
+
+def _late_records(month: _Month) -> list[Record]:
+    """The month's last few records of one kind, as if their provider had sent them late."""
+    kept = [record for record in _usage_records(month) if record["resource_type"] == "storage"]
+    return kept[-_LATE_RECORDS:]
+
+
+def _call_records(month: _Month) -> list[Record]:
+    return [
+        {
+            "id": str(call.id),
+            "workspace_id": str(month.company.id),
+            "agent_id": str(uuid5(month.company.id, f"agent/{call.agent}")),
+            "direction": call.direction,
+            "status": call.status,
+            "provider": month.company.telephony,
+            "started_at": call.started_at.isoformat(),
+            "ended_at": call.ended_at.isoformat(),
+            "duration_seconds": str(call.seconds),
+        }
+        for call in month.calls
+    ]
+
+
+def _usage_records(month: _Month) -> Iterator[Record]:
+    for call in month.calls:
+        for use in call.uses:
+            yield {
+                "idempotency_key": use.idempotency_key,
+                "workspace_id": str(month.company.id),
+                "resource_type": use.resource_type,
+                "provider": use.provider,
+                "quantity": format(use.quantity, "f"),
+                "unit_cost": format(use.unit_cost, "f"),
+                "occurred_at": call.started_at.isoformat(),
+                "call_id": str(call.id),
+            }

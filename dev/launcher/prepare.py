@@ -1,0 +1,103 @@
+"""Brings database, static files and Stripe's webhook up to date before anything serves.
+
+Run as `python -m dev.launcher.prepare [--register-webhook]`: one process for
+all of it, since starting Django takes longer than any of these steps when
+nothing has changed.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from redis.exceptions import RedisError
+from stripe import StripeError
+
+from dev.embedded import EmbeddedServiceError
+from dev.launcher.errors import LauncherError
+from dev.launcher.terminal import complain, say, step
+
+_OLDEST_POSTGRES = 150_000
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        django.setup()
+        _require_servers()
+        _migrate()
+        call_command("ensure_builtins", verbosity=0)
+        _collect_static_files()
+        if "--register-webhook" in sys.argv[1:]:
+            _register_webhook()
+    except (CommandError, EmbeddedServiceError, ImproperlyConfigured, LauncherError) as error:
+        complain(f"error: {error}")
+        return 1
+    return 0
+
+
+def _require_servers() -> None:
+    try:
+        with connection.cursor():
+            version = connection.pg_version  # type: ignore[attr-defined]
+    except OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LauncherError(f"cannot connect to DATABASE_URL: {reason}") from None
+    if version < _OLDEST_POSTGRES:
+        raise LauncherError(
+            f"PostgreSQL 15 or newer is needed, DATABASE_URL has {version // 10_000}."
+        )
+    try:
+        cache.get("launcher")
+    except RedisError as error:
+        raise LauncherError(f"cannot connect to REDIS_URL: {error}") from None
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        say(f"Migrating the database: {len(plan)} migrations")
+        call_command("migrate", interactive=False, verbosity=1)
+
+
+def _collect_static_files() -> None:
+    """Copy, compress and name the static files by content; only when one of them has changed."""
+    root = Path(settings.STATIC_ROOT)
+    stamp = root / ".collected-from"
+    fingerprint = _static_fingerprint()
+    if stamp.exists() and stamp.read_text(encoding="ascii") == fingerprint:
+        return
+    with step("Collecting static files"):
+        call_command("collectstatic", interactive=False, verbosity=0, clear=root.exists())
+    stamp.write_text(fingerprint, encoding="ascii")
+
+
+def _register_webhook() -> None:
+    """Tell Stripe where to send events; without them payments are noticed later, not never."""
+    try:
+        call_command("register_stripe_webhook", verbosity=0)
+    except (CommandError, StripeError) as error:
+        complain(f"warning: the webhook could not be registered with Stripe: {error}")
+
+
+def _static_fingerprint() -> str:
+    """The installed packages, and the path, size and time of each of the project's own files."""
+    digest = hashlib.sha256((settings.BASE_DIR / "requirements.lock").read_bytes())
+    for directory in settings.STATICFILES_DIRS:
+        for path in sorted(Path(directory).rglob("*")):
+            status = path.stat()
+            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

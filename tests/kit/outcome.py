@@ -1,0 +1,63 @@
+"""Going on with a push until it is done, and what must then be found in Stripe."""
+
+import datetime as dt
+from collections import Counter
+
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import Invoice
+from invoices.services import leases, stripe_client
+from invoices.services.push import PushResult, push_invoice
+from tests.kit.stripe_side import customers, invoices, lines
+
+AT_ONCE = dt.timedelta(0)
+# Stripe forgets idempotency keys after 24 hours.
+A_DAY_LATER = dt.timedelta(hours=25)
+LINES = [("Monthly Subscription", 4900), ("Call Minutes (812.5 × 0.0151876923 USD)", 1234)]
+
+
+def go_on(
+    invoice: Invoice, *, since: dt.datetime, pause: dt.timedelta, sandbox: SandboxProcess
+) -> PushResult:
+    """Push again after `pause`, on all clocks, and then whenever it is time, until it is done."""
+    sandbox.advance(int(pause.total_seconds()))
+    # A killed process leaves its lease behind, and a failed one the time of its next try.
+    now = since + pause + leases.duration() + dt.timedelta(hours=1)
+    for _ in range(8):
+        result = push_invoice(invoice_id=invoice.pk, now=now)
+        if result.done or result.next_try_at is None:
+            break
+        now = max(now, result.next_try_at) + dt.timedelta(seconds=1)
+    return result
+
+
+def flaws(invoice: Invoice, result: PushResult) -> list[str]:
+    """All that is not as it must be: one customer, one invoice, right lines, one finalization."""
+    found = []
+    if not result.done:
+        found.append(f"the push is {result.status}: {result.detail}")
+    ours = [
+        each
+        for each in customers()
+        if each["metadata"].get("workspace_id") == str(invoice.workspace_id)
+    ]
+    if len(ours) != 1:
+        found.append(f"{len(ours)} customers")
+    made = invoices()
+    if len(made) != 1:
+        return [*found, f"{len(made)} invoices"]
+    if made[0]["total"] != 6134:
+        found.append(f"a total of {made[0]['total']}")
+    if lines(made[0]["id"]) != LINES:
+        found.append(f"the lines {lines(made[0]['id'])}")
+    events = Counter(event["type"] for event in stripe_client.every("/v1/events"))
+    if events["invoice.finalized"] != 1:
+        found.append(f"{events['invoice.finalized']} finalizations")
+    charges_automatically = invoice.collection_method == "charge_automatically"
+    if events["charge.succeeded"] != charges_automatically:
+        found.append(f"{events['charge.succeeded']} charges")
+    expected = "paid" if charges_automatically else "open"
+    invoice.refresh_from_db()
+    here = (invoice.status, invoice.stripe_invoice_id)
+    if here != (expected, made[0]["id"]) or made[0]["status"] != expected:
+        found.append(f"{made[0]['status']} in Stripe and {invoice.status} here")
+    return found

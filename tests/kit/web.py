@@ -1,0 +1,147 @@
+"""A web server on the tests' database, and services that talk to it over real HTTP."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from django.db import connection
+
+from billing.models import Workspace
+from tests.kit.api import make_key
+
+ROOT = Path(__file__).parents[2]
+MOST_BYTES = 100_000
+
+
+class Server:
+    """One web worker, or some, on the tests' database."""
+
+    def __init__(self, log: Path, *, workers: int = 1) -> None:
+        database = connection.settings_dict
+        host = database["HOST"]
+        environment = {
+            **os.environ,
+            "DATABASE_URL": f"postgresql:///{database['NAME']}?host={host}&user={database['USER']}"
+            f"&port={database['PORT'] or 5432}&password={database['PASSWORD']}",
+            "PGAPPNAME": "web",
+            "API_MAX_BODY_BYTES": str(MOST_BYTES),
+            "API_MAX_UNPACKED_BYTES": str(2 * MOST_BYTES),
+        }
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "gunicorn", "config.asgi:application"]
+        command += [f"--bind=127.0.0.1:{self.port}", "--config=python:config.gunicorn"]
+        command += [f"--workers={workers}", "--no-control-socket"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        while True:
+            assert self.process.poll() is None, log.read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.body = response.read()
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.headers.pop("date", None)
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.body)
+
+
+class Caller:
+    """A service that keeps its connection; `long` sends requests past the short way in."""
+
+    def __init__(self, server: Server, key: str | None = None) -> None:
+        self.http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        self.key = key or make_key("usage:write", "usage:read")
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = b"",
+        *,
+        long: bool = False,
+        content_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.http.putrequest(method, f"/api/v1/{path}", skip_host=True)
+        sent = {
+            "Host": "localhost",
+            "Authorization": f"Bearer {self.key}",
+            "Content-Type": content_type,
+            "Content-Length": str(len(data)),
+            **(headers or {}),
+        }
+        for name, value in sent.items():
+            if value:
+                self.http.putheader(name, value)
+        if long:
+            # What stands there twice is not for the short way in.
+            self.http.putheader("X-Twice", "1")
+            self.http.putheader("X-Twice", "2")
+        self.http.endheaders(data)
+        return Answer(self.http.getresponse())
+
+    def both(self, *args, **kwargs) -> Answer:
+        """The short way's answer, which is the long way's, but for the headers of pages."""
+        short, long = self.send(*args, **kwargs), self.send(*args, long=True, **kwargs)
+        # The policy for pages is put on what went the long way: the two were not the same way.
+        assert "content-security-policy" in long.headers
+        assert "content-security-policy" not in short.headers
+        assert (short.status, short.body) == (long.status, long.body)
+        assert short.headers.items() <= long.headers.items()
+        for name in ("content-type", "content-length", "x-content-type-options", "retry-after"):
+            assert short.headers.get(name) == long.headers.get(name)
+        return short
+
+
+def use(owner: Workspace, key: str, **facts: object) -> dict[str, object]:
+    return {
+        "idempotency_key": key,
+        "workspace_id": str(owner.pk),
+        "resource_type": "call_minutes",
+        "provider": "twilio",
+        "quantity": "3.250",
+        "unit_cost": "0.0085",
+        "occurred_at": "2026-11-22T08:30:00.250+01:00",
+        **facts,
+    }
+
+
+def raw(server: Server, *parts: bytes, hang_up: bool = False) -> bytes:
+    """What is answered to these bytes, sent apart, until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        for part in parts:
+            client.sendall(part)
+            time.sleep(0.01)
+        if hang_up:
+            return b""
+        answer = b""
+        while piece := client.recv(65_536):
+            answer += piece
+        return answer
+
+
+def head(path: str, key: str, *more: str) -> bytes:
+    lines = [f"POST /api/v1/{path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {key}"]
+    return "\r\n".join([*lines, "Content-Type: application/json", *more, "", ""]).encode()
