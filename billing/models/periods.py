@@ -152,7 +152,7 @@ class PeriodCounter(models.Model):
     final_cost = models.DecimalField(**MONEY_SUM, default=Decimal(0))
     # Usage enters without a look at the workspace's limit while `final_cost` stays below this and
     # the workspace's settings are in this version (`xmin`). Over all slots it adds up to no more
-    # than the next amount at which something has to happen (ADR 19).
+    # than the next amount at which something has to happen (ADR 11).
     checked_up_to = models.DecimalField(**MONEY_SUM, null=True, editable=False)
     checked_terms = models.BigIntegerField(null=True, editable=False)
 

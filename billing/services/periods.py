@@ -52,7 +52,7 @@ def insert_periods(periods: Sequence[BillingPeriod]) -> None:
 
 
 # What may be spent until the owners are told first, in equal parts, so that the first use of a
-# month needs no check of the limit (ADR 19); NULL without one.
+# month needs no check of the limit (ADR 11); NULL without one.
 _INSERT_COUNTERS = f"""
 INSERT INTO billing_periodcounter (
     period_id, slot, is_open, records, total_cost, final_cost, checked_up_to, checked_terms)

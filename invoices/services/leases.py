@@ -2,7 +2,7 @@
 
 The row says who has it and until when. Taking it is one UPDATE, which PostgreSQL lets one caller
 win; every later write renews it, and fails when it has been lost meanwhile. A killed process keeps
-others out until its lease runs out, no longer. `docs/adr/0007-push-leases.md` weighs this against
+others out until its lease runs out, no longer. `docs/adr/0001-push-leases.md` weighs this against
 advisory locks.
 """
 

@@ -27,7 +27,7 @@ from billing.models import COUNTER_SLOTS
 # or this statement finds the flag down.
 #
 # A period's limit needs no look at the other slots while this one stays below what was last found
-# safe for it, under settings that still hold (`checked_up_to`, ADR 19). Where that is not so the
+# safe for it, under settings that still hold (`checked_up_to`, ADR 11). Where that is not so the
 # statement fails and names the periods; it is then run with all slots of these `held`, so that
 # what follows in the same transaction sees all that was ever spent.
 _WRITE = f"""
