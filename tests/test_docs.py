@@ -27,7 +27,9 @@ def test_the_index_lists_each_decision_with_its_title_and_a_status() -> None:
 def test_a_decision_that_code_or_docs_name_exists() -> None:
     there = {int(page.name[:4]) for page in DECISIONS.glob("0*.md")}
     rooms = ("billing", "usage", "invoices", "analytics", "config", "dev", "docs")
-    pages = [page for room in rooms for page in (ROOT / room).rglob("*") if page.suffix in {".py", ".md"}]
+    pages = [
+        page for room in rooms for page in (ROOT / room).rglob("*") if page.suffix in {".py", ".md"}
+    ]
     named = {
         (page.relative_to(ROOT).as_posix(), int(match[1] or match[2]))
         for page in pages
