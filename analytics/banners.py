@@ -1,4 +1,7 @@
-"""What an owner must know before anything else, most urgent first."""
+"""Banners above the owner's overview: suspension, overdue payments, the usage limit.
+
+The most urgent comes first.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Parts of a whole as a table with bars: spend by type and provider, calls by how they went."""
+"""Breakdown tables with bars: spend by resource type and provider, calls by their outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from decimal import Decimal
 from analytics.figures import colour_numbers, status_colour
 from analytics.forecast import change
 from analytics.overview import Calls, Spend
-from billing.formats import money, percent, quantity, words
+from billing.formats import money, percent, quantity, readable
 from billing.money import ZERO
 from usage.resources import provider_name, resource
 
 # A longer list hides what matters; the rest is on the usage page.
-MOST_ROWS = 8
+MAX_ROWS = 8
 
 
 @dataclass(frozen=True)
-class Row:
+class BreakdownRow:
     """`share` is a fraction of the whole, `fill` the bar's length in percent; cells are text."""
 
     label: str
@@ -38,7 +38,7 @@ class Breakdown:
     note: str
     first: str
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[BreakdownRow]
 
 
 def changed(now: Decimal, before: Decimal) -> str:
@@ -54,7 +54,7 @@ def by_resource_type(
 ) -> Breakdown:
     colours = colour_numbers(_largest(spend.by_type))
     rows = [
-        Row(
+        BreakdownRow(
             label=resource(name).label,
             detail=f"{quantity(round(spend.quantities[name], 2))} {resource(name).unit}",
             share=_share(spend.by_type[name], spend.total),
@@ -62,7 +62,7 @@ def by_resource_type(
             cells=_costs(spend.by_type[name], before.by_type if before else None, name, currency),
             link=f"{link}&resource_type={name}",
         )
-        for name in _largest(spend.by_type)[:MOST_ROWS]
+        for name in _largest(spend.by_type)[:MAX_ROWS]
     ]
     columns = ["Cost", f"vs {before_name}"] if before else ["Cost"]
     return Breakdown("by-type", "By resource type", "Share of spend", "Resource", columns, rows)
@@ -72,7 +72,7 @@ def by_provider(
     spend: Spend, before: Spend | None, calls: Calls, *, before_name: str, currency: str, link: str
 ) -> Breakdown:
     rows = [
-        Row(
+        BreakdownRow(
             label=provider_name(name),
             detail=f"{calls.by_provider[name]:,} calls" if name in calls.by_provider else "",
             share=_share(spend.by_provider[name], spend.total),
@@ -82,7 +82,7 @@ def by_provider(
             ),
             link=f"{link}&provider={name}",
         )
-        for name in _largest(spend.by_provider)[:MOST_ROWS]
+        for name in _largest(spend.by_provider)[:MAX_ROWS]
     ]
     columns = ["Cost", f"vs {before_name}"] if before else ["Cost"]
     return Breakdown("by-provider", "By provider", "Share of spend", "Provider", columns, rows)
@@ -107,9 +107,11 @@ def by_direction(calls: Calls) -> Breakdown:
 _COUNTED = ["Calls", "Share"]
 
 
-def _count(name: str, count: int, total: int, css: str) -> Row:
+def _count(name: str, count: int, total: int, css: str) -> BreakdownRow:
     share = _share(Decimal(count), Decimal(total))
-    return Row(label=words(name), share=share, css=css, cells=[f"{count:,}", percent(share)])
+    return BreakdownRow(
+        label=readable(name), share=share, css=css, cells=[f"{count:,}", percent(share)]
+    )
 
 
 def _costs(

@@ -1,4 +1,4 @@
-"""The parts that every figure is made of: a chart with its numbers, lines, bars and axes.
+"""Building blocks of charts: a chart with its numbers as a table, lines, bars and axes.
 
 Amounts go to the browser as decimal text, so that no float touches them; colours as names of CSS
 variables, so that the style sheet alone decides about light and dark (`static/js/charts.js`
@@ -68,7 +68,7 @@ def line(
     return go.Scatter(
         name=name,
         x=[day.isoformat() for day in days[: len(amounts)]],
-        y=[plain_number(amount) for amount in amounts],
+        y=[axis_value(amount) for amount in amounts],
         mode="lines",
         line={"color": color, "dash": dash, "width": width},
         customdata=texts,
@@ -88,7 +88,7 @@ def by_day(
         go.Bar(
             name=each.name,
             x=[day.isoformat() for day in days],
-            y=[plain_number(each.values.get(day, 0)) for day in days],
+            y=[axis_value(each.values.get(day, 0)) for day in days],
             marker={"color": f"var(--chart-{each.colour})"},
             customdata=[show(each.values.get(day, 0)) for day in days],
             hovertemplate="%{customdata}",
@@ -115,7 +115,7 @@ def by_day(
         ["Total", *(show(each) for each in sums), show(sum(sums))],
     )
     legend = [LegendEntry(each.name, f"bar-{each.colour}") for each in series]
-    return plain(go.Figure(bars, layout)), table, legend
+    return figure_json(go.Figure(bars, layout)), table, legend
 
 
 def day_axis(days: Sequence[dt.date]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def money_axis(currency: str) -> dict[str, Any]:
     }
 
 
-def plain_number(value: Decimal | int) -> str | int:
+def axis_value(value: Decimal | int) -> str | int:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
@@ -150,7 +150,7 @@ def day_name(day: dt.date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
-def plain(figure: go.Figure) -> dict[str, Any]:
+def figure_json(figure: go.Figure) -> dict[str, Any]:
     """The figure as JSON-ready data, without plotly's own 7 KB theme."""
     data: dict[str, Any] = figure.to_plotly_json()
     data["layout"].pop("template", None)

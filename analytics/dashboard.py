@@ -1,4 +1,4 @@
-"""The overview page's content: which period, its invoices, and what needs attention."""
+"""Context of the overview page: the chosen period, its invoices, and what needs attention."""
 
 import datetime as dt
 from typing import Any
@@ -13,7 +13,7 @@ from usage.models import VoiceAgent
 
 RECENT_INVOICES = 6
 # Periods offered for choice; older ones are reached through their invoices.
-MOST_PERIODS = 24
+MAX_PERIODS = 24
 
 
 def periods_of(workspace_id: UUID) -> list[BillingPeriod]:
@@ -22,7 +22,7 @@ def periods_of(workspace_id: UUID) -> list[BillingPeriod]:
     return list(
         with_totals(periods)
         .select_related("workspace", "tier", "invoice")
-        .order_by("-period_start")[:MOST_PERIODS]
+        .order_by("-period_start")[:MAX_PERIODS]
     )
 
 

@@ -1,4 +1,4 @@
-"""The figures of the owner's pages, each with its numbers as a table. No database in here."""
+"""Charts of the owner's pages, each with its numbers as a table. No database in here."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from analytics.charts import (
     by_day,
     day_axis,
     day_name,
+    figure_json,
     line,
     money_axis,
-    plain,
 )
-from billing.formats import money, words
+from billing.formats import money, readable
 from billing.money import ZERO
 from usage.resources import resource
 
@@ -33,7 +33,7 @@ _STATUS = {
     "cancelled": 8,
 }
 # More series than this cannot be told apart; the smallest are drawn as one.
-MOST_SERIES = 7
+MAX_SERIES = 7
 OTHER = "other"
 
 
@@ -87,7 +87,7 @@ def calls_by_day(
     order = sorted(by_status, key=lambda status: -sum(by_status[status].values()))
     figure, table, legend = by_day(
         days,
-        [Series(words(status), status_colour(status), by_status[status]) for status in order],
+        [Series(readable(status), status_colour(status), by_status[status]) for status in order],
         show=lambda calls: f"{calls:,}",
         yaxis={"tickformat": ",d", "rangemode": "tozero", "nticks": 6},
     )
@@ -128,7 +128,7 @@ def peak_hours(*, by_hour: Mapping[int, int], timezone: str) -> Chart:
         title="Peak hours",
         note=f"When calls start, {timezone} time",
         summary=f"Calls by hour of the day: most, {calls[busiest]:,}, start at {labels[busiest]}.",
-        figure=plain(figure),
+        figure=figure_json(figure),
         table=Table(["Hour", "Calls"], [[labels[h], f"{calls[h]:,}"] for h in range(24)]),
     )
 
@@ -185,7 +185,7 @@ def spend_to_date(
         title="Spend to date",
         note=f"Usage added up day by day, in {currency}",
         summary=f"Spend added up through the period: {reached} so far.",
-        figure=plain(go.Figure(lines, layout)),
+        figure=figure_json(go.Figure(lines, layout)),
         table=_running_table(days, so_far, earlier, before_name, currency),
         legend=legend,
     )
@@ -211,11 +211,11 @@ def _running_table(
 def _largest(
     by_type: Mapping[str, Mapping[dt.date, Decimal]],
 ) -> dict[str, Mapping[dt.date, Decimal]]:
-    """The series by size, largest first; those beyond `MOST_SERIES` are added up as "other"."""
+    """The series by size, largest first; those beyond `MAX_SERIES` are added up as "other"."""
     order = sorted(by_type, key=lambda name: (-sum(by_type[name].values(), ZERO), name))
-    kept = {name: by_type[name] for name in order[:MOST_SERIES]}
+    kept = {name: by_type[name] for name in order[:MAX_SERIES]}
     rest: dict[dt.date, Decimal] = {}
-    for name in order[MOST_SERIES:]:
+    for name in order[MAX_SERIES:]:
         for day, amount in by_type[name].items():
             rest[day] = rest.get(day, ZERO) + amount
     return {**kept, OTHER: rest} if rest else kept

@@ -1,4 +1,4 @@
-"""Where this period's spend is heading. Pure functions."""
+"""Forecast of a period's spend at the recent pace. Pure functions."""
 
 import datetime as dt
 from collections.abc import Sequence

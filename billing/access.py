@@ -1,4 +1,4 @@
-"""Who may see and change which workspace's pages."""
+"""Members' access to the pages of their workspaces."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps

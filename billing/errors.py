@@ -1,4 +1,4 @@
-"""Broken rules: each error carries a stable code, an HTTP status and the field it is about.
+"""Errors of broken rules: each with a stable code, an HTTP status and the field it is about.
 
 The API answers them as problem+json, pages and admin show `detail`, commands print it.
 """

@@ -1,4 +1,4 @@
-"""How people read money, quantities, prices, durations and shares: always with their unit.
+"""Formatting of money, quantities, prices, durations and shares, always with their unit.
 
 Pure functions, for pages, mails and charts alike.
 """
@@ -26,7 +26,7 @@ def exact_money(amount: Decimal | None, currency: str) -> str:
     if amount is None:
         return "–"
     return _with_symbol(
-        _trimmed(abs(amount), least=exact.exponent(currency)), currency, negative=amount < 0
+        _trimmed(abs(amount), min_decimals=exact.exponent(currency)), currency, negative=amount < 0
     )
 
 
@@ -34,7 +34,7 @@ def quantity(value: Decimal | None) -> str:
     """A quantity without trailing zeros: "1,812.5"."""
     if value is None:
         return "–"
-    return f"{MINUS if value < 0 else ''}{_trimmed(abs(value), least=0)}"
+    return f"{MINUS if value < 0 else ''}{_trimmed(abs(value), min_decimals=0)}"
 
 
 def percent(share: Decimal | None, places: int = 1) -> str:
@@ -57,7 +57,7 @@ def duration(seconds: Decimal | None) -> str:
     return f"{whole // 3600:,}{NO_BREAK}h {whole % 3600 // 60}{NO_BREAK}min"
 
 
-def words(code: str) -> str:
+def readable(code: str) -> str:
     """A code made readable: "no_answer" is "No answer"."""
     return code.replace("_", " ").capitalize()
 
@@ -68,8 +68,8 @@ def _with_symbol(number: str, currency: str, *, negative: bool) -> str:
     return f"{MINUS if negative else ''}{symbol}{space}{number}"
 
 
-def _trimmed(value: Decimal, *, least: int) -> str:
-    """Plain digits in thousands groups, without trailing zeros beyond `least` decimals."""
+def _trimmed(value: Decimal, *, min_decimals: int) -> str:
+    """Plain digits in thousands groups, without trailing zeros beyond `min_decimals` decimals."""
     whole, _, decimals = f"{value:,f}".partition(".")
-    decimals = decimals.rstrip("0").ljust(least, "0")
+    decimals = decimals.rstrip("0").ljust(min_decimals, "0")
     return f"{whole}.{decimals}" if decimals else whole

@@ -72,6 +72,6 @@ def allocate(exact: Sequence[Decimal], currency: str) -> list[int]:
     return floors
 
 
-def plain(value: Decimal) -> str:
+def without_exponent(value: Decimal) -> str:
     """Decimal text without an exponent: never `1E-7`."""
     return format(value, "f")

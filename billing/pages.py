@@ -1,4 +1,4 @@
-"""Signing in, finding one's workspace, and the settings an owner may change."""
+"""Pages of signing in, of finding one's workspace, and of its settings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Statements that are asked all the time, prepared on the server once for a connection."""
+"""Cursor for statements that are prepared on the server once for a connection."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Reads about billing periods."""
+"""Queries about billing periods."""
 
 import datetime as dt
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Pricing one usage record. Pure functions: no model, clock or setting.
+"""Price of one usage record. Pure functions: no model, clock or setting.
 
     total_cost = quantity x unit_cost                      what the provider charges
     final_cost = total_cost x (1 + markup_percentage/100)  what the workspace pays

@@ -1,4 +1,4 @@
-"""What later apps may follow without billing knowing them.
+"""Signals that later apps follow without billing knowing them.
 
 Sent inside the transaction that makes the change, with `workspace_id` (UUID) and `now`.
 """

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
-from billing.formats import words
+from billing.formats import readable
 from billing.keyset import page_of
 from invoices.models import Invoice, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
@@ -35,7 +35,7 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
         "page": page_of(invoices, by="issued_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
         "today": timezone.localdate(),
         "status": status,
-        "statuses": [(value, words(value)) for value in ("open", "overdue", "paid", "void")],
+        "statuses": [(value, readable(value)) for value in ("open", "overdue", "paid", "void")],
         "unpaid": list(
             Invoice.objects.filter(workspace=workspace, status__in=_UNPAID).order_by("issued_at")[
                 :PAGE_SIZE

@@ -1,4 +1,4 @@
-"""What happened, for staff to look at: never counted as a whole, never edited."""
+"""Admin pages of agents, calls, usage records and rollups: never counted, never edited."""
 
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, labels
-from billing.formats import duration, exact_money, quantity, words
+from billing.formats import duration, exact_money, quantity, readable
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
 
 _CALL_LABELS = {
@@ -68,7 +68,7 @@ class VoiceAgentAdmin(FrozenAdmin):
 
     @display(description="Paused because of")
     def paused_because(self, agent: VoiceAgent) -> str:
-        return words(agent.paused_reason) if agent.paused_reason else "–"
+        return readable(agent.paused_reason) if agent.paused_reason else "–"
 
 
 @admin.register(Call)
@@ -101,7 +101,7 @@ class CallAdmin(UncountedAdmin):
 
     @display(description="Status", label=labels(_CALL_LABELS))
     def state(self, call: Call) -> str:
-        return words(call.status)
+        return readable(call.status)
 
     @display(description="Duration")
     def length(self, call: Call) -> str:

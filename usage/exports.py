@@ -1,4 +1,4 @@
-"""Usage records as CSV, streamed: memory stays flat however many there are."""
+"""CSV export of usage records, streamed: memory stays flat however many there are."""
 
 import csv
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from billing.money import plain
+from billing.money import without_exponent
 from usage.models import UsageRecord
 
 # A spreadsheet's own limit is about a million rows; beyond this, choose fewer days.
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 HEADER = [
     "occurred_at", "resource_type", "provider", "quantity", "unit_cost", "total_cost",
     "markup_percentage", "final_cost", "currency", "late", "call_id", "record_id",
@@ -41,11 +41,11 @@ def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo) -> list[Any]:
         record.occurred_at.astimezone(timezone).isoformat(),
         record.resource_type,
         _text(record.provider),
-        plain(record.quantity),
-        plain(record.unit_cost),
-        plain(record.total_cost),
-        plain(record.markup_percentage),
-        plain(record.final_cost),
+        without_exponent(record.quantity),
+        without_exponent(record.unit_cost),
+        without_exponent(record.total_cost),
+        without_exponent(record.markup_percentage),
+        without_exponent(record.final_cost),
         currency,
         "yes" if record.late else "no",
         record.call_id or "",

@@ -1,4 +1,4 @@
-"""What can be chosen on the usage and calls pages, and the same choice on the rollups."""
+"""Filters of the usage and calls pages, and the same choice on the rollups."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 
 from billing import months
-from billing.formats import words
+from billing.formats import readable
 from billing.models import BillingPeriod, Workspace
 from usage.models import Call, UsageRecord, UsageRollup
 from usage.resources import provider_name, resource
@@ -117,12 +117,12 @@ class CallFilter(WorkspaceFilter):
 
     status = filters.ChoiceFilter(
         label="Status",
-        choices=[(value, words(value)) for value in Call.Status.values],
+        choices=[(value, readable(value)) for value in Call.Status.values],
         empty_label="All statuses",
     )
     direction = filters.ChoiceFilter(
         label="Direction",
-        choices=[(value, words(value)) for value in Call.Direction.values],
+        choices=[(value, readable(value)) for value in Call.Direction.values],
         empty_label="Both directions",
     )
     time_field = "started_at"

@@ -1,4 +1,4 @@
-"""Usage records, calls with their receipts, and agents."""
+"""Pages of usage records, calls with their receipts, and agents."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from billing.access import WorkspaceRequest, render_page, workspace_page
 from billing.keyset import page_of
 from billing.models import BillingPeriod
 from billing.money import ZERO
-from usage.exports import MOST_ROWS, csv_lines
+from usage.exports import MAX_ROWS, csv_lines
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
 
@@ -24,9 +24,9 @@ PAGE_SIZE = 50
 # How htmx names the element that a filter form replaces.
 _RESULTS = "section#results"
 # Periods offered in the filter.
-MOST_PERIODS = 24
+MAX_PERIODS = 24
 # A receipt is one page; no call has this many records unless something is wrong with its sender.
-MOST_RECEIPT_LINES = 1_000
+MAX_RECEIPT_LINES = 1_000
 
 
 def _record_filter(request: WorkspaceRequest) -> RecordFilter:
@@ -34,7 +34,7 @@ def _record_filter(request: WorkspaceRequest) -> RecordFilter:
     periods = (
         BillingPeriod.objects.filter(workspace=workspace)
         .select_related("workspace")
-        .order_by("-period_start")[:MOST_PERIODS]
+        .order_by("-period_start")[:MAX_PERIODS]
     )
     return RecordFilter(
         request.GET,
@@ -49,7 +49,7 @@ def _record_filter(request: WorkspaceRequest) -> RecordFilter:
 def records(request: WorkspaceRequest) -> HttpResponse:
     choice = _record_filter(request)
     valid = choice.form.is_valid()
-    context: dict[str, Any] = {"filter": choice, "valid": valid, "most_rows": MOST_ROWS}
+    context: dict[str, Any] = {"filter": choice, "valid": valid, "max_rows": MAX_ROWS}
     if valid:
         totals = _totals(choice)
         chosen = choice.within(totals["first_day"], totals["last_day"])
@@ -89,10 +89,10 @@ def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
     if not choice.form.is_valid():
         return redirect(back)
     totals = _totals(choice)
-    if totals["records"] > MOST_ROWS:
+    if totals["records"] > MAX_ROWS:
         messages.error(
             request,
-            f"{totals['records']:,} records are more than the {MOST_ROWS:,} that fit into one file."
+            f"{totals['records']:,} records are more than the {MAX_ROWS:,} that fit into one file."
             " Choose fewer days, or one resource or provider at a time.",
         )
         return redirect(back)
@@ -152,9 +152,9 @@ def receipt(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
     context = {
         "call": call,
         "call_id": call_id,
-        "lines": used.order_by("occurred_at", "pk")[:MOST_RECEIPT_LINES],
+        "lines": used.order_by("occurred_at", "pk")[:MAX_RECEIPT_LINES],
         "sums": sums,
-        "most_lines": MOST_RECEIPT_LINES,
+        "max_lines": MAX_RECEIPT_LINES,
     }
     return render_page(request, "usage/receipt.html", context, section="calls")
 

@@ -1,4 +1,4 @@
-"""What is metered: how people call each resource type, and the unit it counts in.
+"""Names and units of resource types, and names of providers.
 
 Types beyond the built-in ones are accepted too: their names are made readable.
 """

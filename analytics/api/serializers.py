@@ -1,3 +1,5 @@
+"""Serializers of usage summaries and analytics."""
+
 from rest_framework import serializers
 
 from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField

@@ -1,4 +1,4 @@
-"""What a workspace has spent, and how its calls went."""
+"""API views of a workspace's usage summary and analytics."""
 
 import datetime as dt
 from uuid import UUID
@@ -20,7 +20,7 @@ from billing.models import BillingPeriod, Workspace
 from billing.queries import period_with_totals, with_totals
 
 # Longer than any report needs, and short enough that a request stays cheap.
-_MOST_DAYS = 1_100
+_MAX_DAYS = 1_100
 
 
 class UsageSummaryView(ApiView):
@@ -98,8 +98,8 @@ def _days(request: Request, workspace: Workspace, now: dt.datetime) -> tuple[dt.
     end = _day(request, "to") or months.first_of_next_month(first)
     if start >= end:
         raise InvalidParameters({"to": f"Must be after from ({start}); it is exclusive."})
-    if (end - start).days > _MOST_DAYS:
-        raise InvalidParameters({"from": f"At most {_MOST_DAYS} days at once."})
+    if (end - start).days > _MAX_DAYS:
+        raise InvalidParameters({"from": f"At most {_MAX_DAYS} days at once."})
     return start, end
 
 

@@ -1,1 +1,1 @@
-"""What finance sees first: the running month, margins, what needs a person, the month end."""
+"""The finance pages: the running month, margins, what needs a person, the month end."""

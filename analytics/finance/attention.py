@@ -1,4 +1,4 @@
-"""What waits for a person: counts with a link to each list, and the newest of each."""
+"""Attention items for finance: counts with a link to each list, and the newest of each."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Matter:
+class AttentionItem:
     one: str
     many: str
     count: int
@@ -26,7 +26,7 @@ class Matter:
         return self.one if self.count == 1 else self.many
 
 
-def parked_periods() -> QuerySet[BillingPeriod]:
+def blocked_periods() -> QuerySet[BillingPeriod]:
     return (
         BillingPeriod.objects.filter(
             status=BillingPeriod.Status.CURRENT, close_failed_at__isnull=False
@@ -57,7 +57,7 @@ def last_reconciliation() -> ReconciliationRun | None:
     return ReconciliationRun.objects.order_by("-started_at").first()
 
 
-def matters(*, now: dt.datetime) -> list[Matter]:
+def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
     """Each kind of trouble with how often it is there; those that are not are left out."""
     periods = reverse("admin:billing_billingperiod_changelist")
     invoices = reverse("admin:invoices_invoice_changelist")
@@ -65,49 +65,49 @@ def matters(*, now: dt.datetime) -> list[Matter]:
     emails = reverse("admin:billing_email_changelist")
     due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
     found = [
-        Matter(
+        AttentionItem(
             "close failed",
             "closes failed",
-            parked_periods().count(),
-            f"{periods}?stage=parked",
+            blocked_periods().count(),
+            f"{periods}?stage=blocked",
             "bad",
         ),
-        Matter(
+        AttentionItem(
             "period due to close",
             "periods due to close",
             due.count(),
             f"{periods}?stage=ended",
             "info",
         ),
-        Matter(
+        AttentionItem(
             "push to Stripe parked",
             "pushes to Stripe parked",
             stuck_pushes().count(),
             f"{invoices}?push=parked",
             "bad",
         ),
-        Matter(
+        AttentionItem(
             "invoice overdue",
             "invoices overdue",
             overdue_invoices().count(),
             f"{invoices}?status__exact=overdue",
             "warn",
         ),
-        Matter(
+        AttentionItem(
             "difference from Stripe",
             "differences from Stripe",
             Difference.objects.filter(Difference.OPEN).count(),
             f"{differences}?resolved_at__isempty=1",
             "bad",
         ),
-        Matter(
+        AttentionItem(
             "action waiting for Stripe",
             "actions waiting for Stripe",
             InvoiceAction.objects.filter(status=InvoiceAction.Status.PENDING).count(),
             invoices,
             "info",
         ),
-        Matter(
+        AttentionItem(
             "e-mail not delivered",
             "e-mails not delivered",
             Email.objects.filter(status=Email.Status.FAILED).count(),
@@ -115,4 +115,4 @@ def matters(*, now: dt.datetime) -> list[Matter]:
             "warn",
         ),
     ]
-    return [matter for matter in found if matter.count]
+    return [item for item in found if item.count]

@@ -1,4 +1,4 @@
-"""How far the latest month end has come, from the close to the money."""
+"""Progress of the latest month end, from the close to the payments."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class MonthEnd:
     periods: int
     waiting: int  # not ended yet, or still in their grace
     due: int
-    parked: int
+    blocked: int
     finalized: int
     in_last_minute: int
     invoices: int
     pushed: int
-    push_parked: int
+    push_blocked: int
     paid: int
     overdue: int
 
@@ -43,7 +43,7 @@ class MonthEnd:
     @property
     def is_running(self) -> bool:
         """Whether there is something to watch."""
-        return self.due > 0 or self.pushed + self.push_parked < self.invoices
+        return self.due > 0 or self.pushed + self.push_blocked < self.invoices
 
 
 def month_end(*, now: dt.datetime) -> MonthEnd:
@@ -53,12 +53,12 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
     of_month = Q(period_end__gte=end - _TIMEZONES, period_end__lte=end + _TIMEZONES)
     grace_over = now - dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
     current = Q(status=BillingPeriod.Status.CURRENT)
-    parked = current & Q(close_failed_at__isnull=False)
+    blocked = current & Q(close_failed_at__isnull=False)
     periods = BillingPeriod.objects.filter(of_month).aggregate(
         periods=Count("pk"),
-        waiting=Count("pk", filter=current & Q(period_end__gt=grace_over) & ~parked),
-        due=Count("pk", filter=current & Q(period_end__lte=grace_over) & ~parked),
-        parked=Count("pk", filter=parked),
+        waiting=Count("pk", filter=current & Q(period_end__gt=grace_over) & ~blocked),
+        due=Count("pk", filter=current & Q(period_end__lte=grace_over) & ~blocked),
+        blocked=Count("pk", filter=blocked),
         finalized=Count("pk", filter=~current),
         in_last_minute=Count("pk", filter=Q(finalized_at__gt=now - dt.timedelta(minutes=1))),
     )
@@ -68,7 +68,7 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
     ).aggregate(
         invoices=Count("pk"),
         pushed=Count("pk", filter=Q(push__status=InvoicePush.Status.DONE)),
-        push_parked=Count("pk", filter=Q(push__status=InvoicePush.Status.PARKED)),
+        push_blocked=Count("pk", filter=Q(push__status=InvoicePush.Status.PARKED)),
         paid=Count("pk", filter=Q(status=Invoice.Status.PAID)),
         overdue=Count("pk", filter=Q(status=Invoice.Status.OVERDUE)),
     )

@@ -1,4 +1,4 @@
-"""The finance pages inside the admin."""
+"""Views of the finance pages inside the admin."""
 
 from typing import Any
 
@@ -31,8 +31,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "running": figures.running_month(now=now),
         "margins": figures.margins(now=now),
         "overdue": figures.overdue(),
-        "matters": attention.matters(now=now),
-        "parked_periods": attention.parked_periods()[: attention.SHOWN],
+        "attention": attention.attention_items(now=now),
+        "blocked_periods": attention.blocked_periods()[: attention.SHOWN],
         "stuck_pushes": attention.stuck_pushes()[: attention.SHOWN],
         "overdue_invoices": attention.overdue_invoices()[: attention.SHOWN],
         "reconciliation": attention.last_reconciliation(),
@@ -52,7 +52,7 @@ def month_end(request: HttpRequest) -> HttpResponse:
         "title": "Month end",
         "now": now,
         "month_end": progress.month_end(now=now),
-        "parked_periods": attention.parked_periods()[:50],
+        "blocked_periods": attention.blocked_periods()[:50],
         "stuck_pushes": attention.stuck_pushes()[:50],
         "may_close": request.user.has_perm(_MAY_CLOSE),
     }
@@ -67,7 +67,7 @@ def month_end(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def start_month_end(request: HttpRequest) -> HttpResponse:
-    """Close what is due now instead of at the next full hour; with `retry`, parked ones too."""
+    """Close what is due now instead of at the next full hour; with `retry`, failed ones too."""
     if not request.user.has_perm(_MAY_CLOSE):
         raise PermissionDenied
     enqueue(finalize_due_periods, "retry" in request.POST)

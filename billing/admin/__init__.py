@@ -1,4 +1,4 @@
-"""The pages of billing for staff."""
+"""Admin pages of billing."""
 
 from billing.admin import alerts, emails, keys, people, periods, prices, workspaces
 

@@ -1,4 +1,4 @@
-"""Limit alerts, as they were raised."""
+"""Admin page of limit alerts, as they were raised."""
 
 from django.contrib import admin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter

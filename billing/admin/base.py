@@ -1,4 +1,4 @@
-"""What all admin pages share: exact money, badges, read-only rows, and actions through services."""
+"""Base classes of all admin pages: exact money, badges, frozen rows, actions through services."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping

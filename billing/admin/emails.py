@@ -1,4 +1,4 @@
-"""Every e-mail the system owes or has sent, readable, and sent again on demand."""
+"""Admin page of the e-mail outbox: every message readable, and sent again on demand."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""Service keys: made here with the secret shown once, and revoked."""
+"""Admin page of service keys: made here with the secret shown once, and revoked."""
 
 from typing import Any
 

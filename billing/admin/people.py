@@ -1,4 +1,4 @@
-"""Users and groups."""
+"""Admin pages of users, groups and the admin's own log."""
 
 from typing import Any
 

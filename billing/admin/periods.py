@@ -1,4 +1,4 @@
-"""Billing periods: live totals while they run, frozen ones after their close."""
+"""Admin page of billing periods: live totals while they run, frozen ones after their close."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class StageFilter(admin.SimpleListFilter):
         return [
             ("running", "Running"),
             ("ended", "Ended, not closed"),
-            ("parked", "Close failed"),
+            ("blocked", "Close failed"),
             ("closed", "Closed"),
         ]
 
@@ -46,7 +46,7 @@ class StageFilter(admin.SimpleListFilter):
                 return queryset.filter(current, period_end__gt=clock.now())
             case "ended":
                 return queryset.filter(current, period_end__lte=clock.now())
-            case "parked":
+            case "blocked":
                 return queryset.filter(current, close_failed_at__isnull=False)
             case "closed":
                 return queryset.exclude(current)

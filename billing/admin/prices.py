@@ -1,4 +1,4 @@
-"""Subscription tiers with their prices, and the platform's settings."""
+"""Admin pages of subscription tiers with their prices, and of the platform's settings."""
 
 from typing import Any
 

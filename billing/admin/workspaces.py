@@ -1,4 +1,4 @@
-"""Workspaces with their terms and members."""
+"""Admin page of workspaces with their terms and members."""
 
 from typing import Any
 

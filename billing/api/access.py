@@ -1,4 +1,4 @@
-"""What a caller may see. Everything else does not exist for them: 404, never 403."""
+"""Scoping of API reads to the caller's workspaces: everything else is 404, never 403."""
 
 from typing import Any, Protocol, TypeVar
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Who calls: a service by its key, or a signed-in member by the session cookie."""
+"""Authentication of API callers: a service by its key, or a member by the session cookie."""
 
 import datetime as dt
 import hashlib
@@ -18,7 +18,7 @@ CHALLENGE = 'Bearer realm="billing"'
 # A revoked key stops within this time everywhere; a busy one costs a query that often, not each
 # request.
 _REMEMBER = dt.timedelta(seconds=3)
-_MOST_REMEMBERED = 1_000
+_MAX_REMEMBERED = 1_000
 
 
 class NotAuthenticated(BillingError):
@@ -95,7 +95,7 @@ def _find(secret: str, fingerprint: bytes, now: dt.datetime) -> ServiceKey | Non
         _remembered.pop(fingerprint, None)
         return None
     keys.note_use(key=key, now=now)
-    if len(_remembered) >= _MOST_REMEMBERED:
+    if len(_remembered) >= _MAX_REMEMBERED:
         _remembered.clear()
     _remembered[fingerprint] = _Remembered(key, now)
     return key

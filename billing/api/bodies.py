@@ -1,4 +1,4 @@
-"""Reading request bodies: bounded, unpacked, and never taken on trust."""
+"""Bounded reading and unpacking of request bodies."""
 
 import zlib
 from typing import Protocol

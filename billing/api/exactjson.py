@@ -1,4 +1,4 @@
-"""JSON without surprises, in both directions.
+"""JSON reader and writer without floats.
 
 In: a number is its literal text, an object has each name once, text is real Unicode.
 Out: decimals are plain strings, times are UTC with `Z`.
@@ -13,10 +13,10 @@ from uuid import UUID
 from django.utils.functional import Promise
 
 from billing.errors import BillingError
-from billing.money import plain
+from billing.money import without_exponent
 
 # More than any column holds, and short enough that converting one costs nothing.
-_MOST_NUMBER_CHARACTERS = 200
+_MAX_NUMBER_CHARACTERS = 200
 
 
 class MalformedJson(BillingError):
@@ -60,7 +60,7 @@ def utc_text(at: dt.datetime) -> str:
 
 def _encoded(value: Any) -> str:
     if isinstance(value, Decimal):
-        return plain(value)
+        return without_exponent(value)
     if isinstance(value, dt.datetime):
         return utc_text(value)
     if isinstance(value, dt.date):
@@ -103,7 +103,7 @@ def _refuse_unsafe(text: str) -> None:
             raise MalformedJson("Text contains half a surrogate pair.") from None
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     _refuse_long(text)
     return int(text)
 
@@ -117,8 +117,8 @@ def _decimal(text: str) -> Decimal:
 
 
 def _refuse_long(text: str) -> None:
-    if len(text) > _MOST_NUMBER_CHARACTERS:
-        raise MalformedJson(f"A number has more than {_MOST_NUMBER_CHARACTERS} characters.")
+    if len(text) > _MAX_NUMBER_CHARACTERS:
+        raise MalformedJson(f"A number has more than {_MAX_NUMBER_CHARACTERS} characters.")
 
 
 def _constant(name: str) -> NoReturn:
@@ -126,5 +126,5 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_whole, parse_float=_decimal, parse_constant=_constant
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_decimal, parse_constant=_constant
 )

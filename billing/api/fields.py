@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.exactjson import utc_text
-from billing.money import EXACT, exponent, plain
+from billing.money import EXACT, exponent, without_exponent
 
 _T = TypeVar("_T")
 _NUMBER = re.compile(r"-?(?:\d{1,60}(?:\.\d{0,60})?|\.\d{1,60})(?:[eE][+-]?\d{1,6})?", re.ASCII)
@@ -31,7 +31,7 @@ class NotExact(ValueError):
         self.detail = detail
 
 
-def exact_decimal(value: object, *, whole_digits: int, decimals: int) -> Decimal:
+def exact_decimal(value: object, *, integer_digits: int, decimals: int) -> Decimal:
     """`value` (decimal text, `int` or `Decimal`) if a column of that size holds it unrounded.
 
     Trailing zeros do not count as decimals. Raises `NotExact`.
@@ -46,8 +46,8 @@ def exact_decimal(value: object, *, whole_digits: int, decimals: int) -> Decimal
     if not number:
         return Decimal(0)
     trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-    if len(digits) + exponent > whole_digits:
-        raise NotExact("too_large", f"At most {whole_digits} digits before the point.")
+    if len(digits) + exponent > integer_digits:
+        raise NotExact("too_large", f"At most {integer_digits} digits before the point.")
     if -(exponent + trailing_zeros) > decimals:
         raise NotExact("too_many_decimals", f"At most {decimals} decimals.")
     return number
@@ -87,7 +87,7 @@ class ExactDecimalField(serializers.Field):
     def __init__(
         self,
         *,
-        whole_digits: int = 18,
+        integer_digits: int = 18,
         decimals: int = 10,
         shown: int | None = None,
         minimum: Decimal | None = None,
@@ -95,7 +95,7 @@ class ExactDecimalField(serializers.Field):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.whole_digits = whole_digits
+        self.integer_digits = integer_digits
         self.decimals = decimals
         self.shown = shown
         self.minimum = minimum
@@ -103,15 +103,15 @@ class ExactDecimalField(serializers.Field):
 
     def to_internal_value(self, data: object) -> Decimal:
         value = _checked(
-            lambda: exact_decimal(data, whole_digits=self.whole_digits, decimals=self.decimals)
+            lambda: exact_decimal(data, integer_digits=self.integer_digits, decimals=self.decimals)
         )
         if self.minimum is not None and value < self.minimum:
             raise serializers.ValidationError(
-                f"At least {plain(self.minimum)} is expected.", code="too_small"
+                f"At least {without_exponent(self.minimum)} is expected.", code="too_small"
             )
         if self.maximum is not None and value > self.maximum:
             raise serializers.ValidationError(
-                f"At most {plain(self.maximum)} is expected.", code="too_large"
+                f"At most {without_exponent(self.maximum)} is expected.", code="too_large"
             )
         return value
 
@@ -121,7 +121,7 @@ class ExactDecimalField(serializers.Field):
 
 def decimal_text(value: Decimal, decimals: int, *, shown: int | None = None) -> str:
     """`value` with `decimals` decimals; with `shown`, zeros past that many are left out."""
-    text = plain(EXACT.quantize(value, Decimal(1).scaleb(-decimals)))
+    text = without_exponent(EXACT.quantize(value, Decimal(1).scaleb(-decimals)))
     if shown is None:
         return text
     whole, _, fraction = text.partition(".")

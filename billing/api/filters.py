@@ -1,4 +1,4 @@
-"""Query parameters of lists: known and readable, or refused by name."""
+"""Strict filters of API lists: a query parameter is known and readable, or refused by name."""
 
 import datetime as dt
 import re

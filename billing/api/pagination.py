@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # its class body imports this module, by the settings
     from rest_framework.views import APIView
 
 DEFAULT_LIMIT = 100
-MOST = 1_000
+MAX_LIMIT = 1_000
 
 
 class _Cursor(NamedTuple):
@@ -157,7 +157,7 @@ class CursorPagination(BasePagination):
                 "schema": {
                     "type": "integer",
                     "minimum": 1,
-                    "maximum": MOST,
+                    "maximum": MAX_LIMIT,
                     "default": DEFAULT_LIMIT,
                 },
             },
@@ -182,8 +182,8 @@ def _limit(request: Request) -> int:
     text = request.query_params.get("limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= MOST:
-        raise InvalidParameters({"limit": f"A whole number from 1 to {MOST} is expected."})
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= MAX_LIMIT:
+        raise InvalidParameters({"limit": f"A whole number from 1 to {MAX_LIMIT} is expected."})
     return int(text)
 
 

@@ -1,3 +1,5 @@
+"""Request parsers of the API."""
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""API views of billing periods."""
+
 from uuid import UUID
 
 import django_filters

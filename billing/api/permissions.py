@@ -1,3 +1,5 @@
+"""Scopes of service keys, and read-only access for members."""
+
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 

@@ -1,3 +1,5 @@
+"""Response renderer of the API, and its content negotiation."""
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 

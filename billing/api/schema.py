@@ -57,7 +57,7 @@ class _ExactDecimal(OpenApiSerializerFieldExtension):
         if direction == "response":
             return {"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}
         sign = "" if field.minimum is not None and field.minimum >= 0 else "-?"
-        pattern = rf"^{sign}\d{{1,{field.whole_digits}}}(\.\d{{1,{field.decimals}}})?$"
+        pattern = rf"^{sign}\d{{1,{field.integer_digits}}}(\.\d{{1,{field.decimals}}})?$"
         return {
             "oneOf": [
                 {"type": "string", "format": "decimal", "pattern": pattern},

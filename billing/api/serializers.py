@@ -1,4 +1,4 @@
-"""Workspaces, their people and terms, and billing periods, as the API takes and shows them."""
+"""Serializers of workspaces, their members and terms, and billing periods."""
 
 from decimal import Decimal
 from typing import Any
@@ -91,7 +91,7 @@ class WorkspaceSerializer(StrictSerializer):
 class BillingSettingsSerializer(StrictSerializer):
     workspace_id = serializers.UUIDField(read_only=True)
     usage_limit_monthly = ExactDecimalField(
-        whole_digits=14,
+        integer_digits=14,
         decimals=4,
         shown=2,
         minimum=Decimal(0),
@@ -99,11 +99,11 @@ class BillingSettingsSerializer(StrictSerializer):
         help_text="Spend on usage in one period, in the workspace's currency. null: no limit.",
     )
     alert_threshold_percentage = ExactDecimalField(
-        whole_digits=3, decimals=4, shown=0, minimum=Decimal("0.0001"), maximum=Decimal(100)
+        integer_digits=3, decimals=4, shown=0, minimum=Decimal("0.0001"), maximum=Decimal(100)
     )
     auto_pause_on_limit = FlagField()
     markup_percentage = ExactDecimalField(
-        whole_digits=3,
+        integer_digits=3,
         decimals=4,
         shown=0,
         minimum=Decimal(0),

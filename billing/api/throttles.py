@@ -1,4 +1,4 @@
-"""How often one key, or one signed-in person, may ask: counted by the minute, shared by Redis.
+"""Rate limits per key or person: counted by the minute, shared by Redis.
 
 Each process counts for itself and tells Redis twice a second, or every fiftieth of the limit: a
 round trip for every request would cost more than many a request. A limit may be overrun by what
@@ -52,7 +52,7 @@ class _Counter:
 
 _counters: dict[str, _Counter] = {}
 _lock = threading.Lock()
-_MOST_COUNTERS = 10_000
+_MAX_COUNTERS = 10_000
 _sharing = ThreadPoolExecutor(1, thread_name_prefix="throttles")
 
 
@@ -72,7 +72,7 @@ def check_rate(
     with _lock:
         counter = _counters.get(name)
         if counter is None or counter.window != window:
-            if len(_counters) >= _MOST_COUNTERS:
+            if len(_counters) >= _MAX_COUNTERS:
                 _counters.clear()
             counter = _counters[name] = _Counter(window)
         counter.untold += 1

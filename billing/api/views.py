@@ -1,4 +1,4 @@
-"""What the API's views have in common."""
+"""Base classes of the API's views."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Workspaces: made by internal services, read by their own members too."""
+"""API views of workspaces, their billing settings and their members."""
 
 from typing import Any
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""Models of billing."""
+
 from billing.models.emails import Email, EmailAttachment
 from billing.models.keys import SCOPES, ServiceKey
 from billing.models.people import User

@@ -1,4 +1,4 @@
-"""E-mails the system owes or has sent: queued in the transaction that causes them."""
+"""The e-mail outbox: messages queued in the transaction that causes them."""
 
 import uuid
 

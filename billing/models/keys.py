@@ -1,4 +1,4 @@
-"""Keys with which internal services call the API."""
+"""Service keys, with which internal services call the API."""
 
 import uuid
 

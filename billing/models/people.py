@@ -1,4 +1,4 @@
-"""People who sign in: finance staff and members of workspaces."""
+"""Users: finance staff and members of workspaces, who sign in by e-mail address."""
 
 from typing import Any, ClassVar
 

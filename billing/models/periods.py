@@ -61,7 +61,7 @@ class BillingPeriod(models.Model):
     stripe_invoice_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     finalized_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
-    # A close that failed is parked: named here, left alone by the schedule until it is retried.
+    # Why a close failed. The schedule leaves such a period alone until it is retried.
     close_error = models.TextField(blank=True)
     close_failed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)

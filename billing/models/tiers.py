@@ -1,4 +1,4 @@
-"""Prices the platform sets: subscription tiers and platform-wide settings."""
+"""Subscription tiers with their fees, and platform-wide settings."""
 
 from decimal import Decimal
 from typing import Any

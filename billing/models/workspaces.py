@@ -1,4 +1,4 @@
-"""The customers: workspaces, their people and their billing terms."""
+"""Workspaces, their members and their billing terms."""
 
 import uuid
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Values given on a command line; for `type=` of an argument parser."""
+"""Argument types of management commands; for `type=` of an argument parser."""
 
 import argparse
 import datetime as dt

@@ -1,4 +1,4 @@
-"""What every installation starts with: tiers and their prices, the platform's markup."""
+"""Built-in rows of every installation: tiers and their prices, the platform's settings."""
 
 from decimal import Decimal
 

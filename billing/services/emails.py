@@ -1,4 +1,4 @@
-"""The outbox: e-mails are queued with the change that causes them and sent after its commit."""
+"""Delivery of queued e-mails: queued with the change that causes them, sent after its commit."""
 
 import datetime as dt
 import logging

@@ -1,4 +1,4 @@
-"""Service keys: made, shown once, checked, revoked."""
+"""Life of a service key: made, shown once, checked, revoked."""
 
 import datetime as dt
 import hashlib

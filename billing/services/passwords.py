@@ -1,4 +1,4 @@
-"""A link by which someone sets a new password, or their first one."""
+"""Links by which people set a new password, or their first one."""
 
 import datetime as dt
 

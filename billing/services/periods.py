@@ -1,4 +1,4 @@
-"""Opening billing periods: the calendar months of each workspace, without gaps or overlaps."""
+"""Opening of billing periods: the calendar months of each workspace, without gaps or overlaps."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence

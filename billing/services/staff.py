@@ -1,4 +1,4 @@
-"""What finance staff may do in the admin."""
+"""Rights of finance staff in the admin."""
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""Creating workspaces and changing what they are, inside one transaction each."""
+"""Creation and changes of workspaces, inside one transaction each."""
 
 import datetime as dt
 from typing import Any

@@ -15,7 +15,7 @@ for _format in (
     formats.quantity,
     formats.percent,
     formats.duration,
-    formats.words,
+    formats.readable,
 ):
     register.filter(_format.__name__, _format)
 
@@ -42,7 +42,7 @@ _TONES = {
 def badge(status: str) -> SafeString:
     """A status in its colour; the word stays, so that no meaning hangs on the colour alone."""
     return format_html(
-        '<span class="badge {}">{}</span>', _TONES.get(status, ""), formats.words(status)
+        '<span class="badge {}">{}</span>', _TONES.get(status, ""), formats.readable(status)
     )
 
 

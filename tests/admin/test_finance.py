@@ -37,7 +37,7 @@ def spending(name: str, price: str, cost: str, *, currency: str = "USD") -> Bill
     return period
 
 
-def parked(workspace: Workspace) -> BillingPeriod:
+def block_close(workspace: Workspace) -> BillingPeriod:
     period = open_period(workspace_id=workspace.pk, at=OCTOBER, now=OCTOBER)
     period.close_error = "Tier 'starter' has no price in USD."
     period.close_failed_at = NOW
@@ -96,7 +96,7 @@ def test_the_first_page_shows_the_sums_and_says_that_nothing_waits():
 
 def test_troubles_are_counted_and_listed_with_their_reason():
     acme = customer()
-    parked(acme)
+    block_close(acme)
     globex_invoice = invoice_of(customer("Globex"), status="overdue", number=7)
     InvoicePush.objects.create(
         invoice=globex_invoice, status="parked", reason="mismatch", last_error="5810 is not 5811"
@@ -107,17 +107,17 @@ def test_troubles_are_counted_and_listed_with_their_reason():
 
     assert "Tier &#x27;starter&#x27; has no price in USD." in text
     assert "5810 is not 5811" in text
-    assert [(m.count, m.title) for m in attention.matters(now=NOW)] == [
+    assert [(m.count, m.title) for m in attention.attention_items(now=NOW)] == [
         (1, "close failed"),
         (1, "push to Stripe parked"),
         (1, "invoice overdue"),
     ]
-    for matter in attention.matters(now=NOW):
-        assert client.get(matter.url).status_code == 200
+    for item in attention.attention_items(now=NOW):
+        assert client.get(item.url).status_code == 200
 
 
 def test_a_failed_close_is_retried_from_the_first_page():
-    client, period = finance(), parked(customer())
+    client, period = finance(), block_close(customer())
     address = reverse("admin:billing_billingperiod_retry_close", args=[period.pk])
     assert address in home(client)
 
@@ -128,7 +128,7 @@ def test_a_failed_close_is_retried_from_the_first_page():
 
 
 def test_those_who_only_look_see_no_buttons():
-    parked(customer())
+    block_close(customer())
 
     text = home(viewer())
 
@@ -156,7 +156,7 @@ def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
         home(client)
     for name in ("Globex", "Initech", "Umbrella"):
         spending(name, "1", "1")
-        parked(Workspace.objects.get(name=name))
+        block_close(Workspace.objects.get(name=name))
 
     with CaptureQueriesContext(connection) as many:
         home(client)
@@ -182,7 +182,7 @@ def test_progress_counts_the_periods_of_the_month_that_ended_last():
     InvoicePush.objects.create(
         invoice=invoice_of(customer("Globex"), number=2), status="done", done_at=NOW
     )
-    parked(customer("Initech"))
+    block_close(customer("Initech"))
     due = customer("Umbrella")
     open_period(workspace_id=due.pk, at=OCTOBER, now=OCTOBER)
     open_period(workspace_id=due.pk, at=NOW, now=NOW)
@@ -190,7 +190,7 @@ def test_progress_counts_the_periods_of_the_month_that_ended_last():
     found = progress.month_end(now=NOW)
 
     assert found.month == "October 2026"
-    assert (found.periods, found.finalized, found.due, found.parked) == (4, 2, 1, 1)
+    assert (found.periods, found.finalized, found.due, found.blocked) == (4, 2, 1, 1)
     assert found.share == 50
     assert (found.invoices, found.pushed, found.paid) == (2, 1, 1)
 

@@ -194,7 +194,7 @@ def test_the_export_has_every_chosen_record_exactly() -> None:
 def test_an_export_too_large_for_one_file_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pages, "MOST_ROWS", 2)
+    monkeypatch.setattr(pages, "MAX_ROWS", 2)
     acme = personas.workspace("Acme")
     for day in (2, 3, 4):
         personas.used(acme, at(day), "1", "1")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import allocate, from_minor, plain, to_minor
+from billing.money import allocate, from_minor, to_minor, without_exponent
 from billing.months import month_of
 from billing.rating import markup_factor, rate
 
@@ -71,7 +71,7 @@ def test_items_always_add_up_and_none_moves_by_a_whole_unit(exact, currency):
 
 
 def test_small_amounts_are_written_without_an_exponent():
-    assert plain(D("1E-7")) == "0.0000001"
+    assert without_exponent(D("1E-7")) == "0.0000001"
 
 
 @pytest.mark.parametrize(

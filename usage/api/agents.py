@@ -1,4 +1,4 @@
-"""Voice agents: made and changed by internal services."""
+"""API views of voice agents, which internal services make and change."""
 
 from uuid import UUID
 

@@ -13,7 +13,7 @@ import msgspec
 from billing.api import exactjson
 from billing.api.problems import ProblemError
 from billing.errors import BillingError
-from billing.money import plain
+from billing.money import without_exponent
 from usage.models import Call
 from usage.queries.admission import Admission
 from usage.services.calls import CallEntry, CallsRecorded, calls_parser, record_calls
@@ -61,11 +61,11 @@ def recorded(outcome: Outcome, stored: Stored) -> tuple[int, bytes]:
     """A usage record as the API shows it: quantity and unit cost without trailing zeros, costs
     with all of their decimals."""
     shown = {
-        name: plain(value) if isinstance(value, Decimal) else value
+        name: without_exponent(value) if isinstance(value, Decimal) else value
         for name, value in stored._asdict().items()
     }
-    shown["quantity"] = plain(trimmed(stored.quantity))
-    shown["unit_cost"] = plain(trimmed(stored.unit_cost))
+    shown["quantity"] = without_exponent(trimmed(stored.quantity))
+    shown["unit_cost"] = without_exponent(trimmed(stored.unit_cost))
     shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
     shown["created_at"] = exactjson.utc_text(stored.created_at)
     return 201 if outcome is Outcome.ACCEPTED else 200, msgspec.json.encode(shown)

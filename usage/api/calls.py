@@ -1,4 +1,4 @@
-"""Calls: listed, looked at, and what each has cost."""
+"""API views of calls and their receipts."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Usage records: listed, looked at, taken back."""
+"""API views of usage records: list, detail, void."""
 
 import datetime as dt
 from functools import cached_property

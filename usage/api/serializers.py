@@ -1,3 +1,5 @@
+"""Serializers of usage records, calls and agents."""
+
 from rest_framework import serializers
 
 from billing.api.fields import AwareDateTimeField, ExactDecimalField, PlainTextField
@@ -44,9 +46,9 @@ class NewUsageRecordSerializer(serializers.Serializer):
         help_text="`call_minutes`, `transcription`, `synthesis`, `storage`, or another.",
     )
     provider = serializers.CharField(max_length=64)
-    quantity = ExactDecimalField(whole_digits=12, decimals=6, minimum=ZERO)
+    quantity = ExactDecimalField(integer_digits=12, decimals=6, minimum=ZERO)
     unit_cost = ExactDecimalField(
-        whole_digits=8,
+        integer_digits=8,
         decimals=10,
         minimum=ZERO,
         help_text="What the provider charges the platform.",
@@ -103,7 +105,7 @@ class NewCallSerializer(serializers.Serializer):
     started_at = AwareDateTimeField()
     ended_at = AwareDateTimeField(required=False, allow_null=True)
     duration_seconds = ExactDecimalField(
-        whole_digits=9,
+        integer_digits=9,
         decimals=3,
         minimum=ZERO,
         required=False,

@@ -1,3 +1,5 @@
+"""Models of usage."""
+
 from usage.models.agents import VoiceAgent
 from usage.models.calls import Call, CallRollup
 from usage.models.records import UsageRecord, UsageRollup

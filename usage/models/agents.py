@@ -1,3 +1,5 @@
+"""Voice agents."""
+
 import uuid
 
 from django.db import models

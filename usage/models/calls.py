@@ -1,3 +1,5 @@
+"""Calls and their rollups."""
+
 from decimal import Decimal
 from typing import ClassVar
 

@@ -1,3 +1,5 @@
+"""Usage records and their rollups."""
+
 from typing import Any, ClassVar
 
 from django.db import models

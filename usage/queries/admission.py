@@ -1,4 +1,4 @@
-"""May a workspace start another call?"""
+"""Admission: whether a workspace may start another call."""
 
 import datetime as dt
 from collections.abc import Sequence

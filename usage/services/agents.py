@@ -1,4 +1,4 @@
-"""Voice agents: made, changed by hand, paused and brought back by the rules."""
+"""Creation and changes of voice agents, and their pausing by usage limit and suspension."""
 
 import datetime as dt
 from typing import Any

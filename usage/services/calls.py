@@ -1,4 +1,4 @@
-"""Recording calls: created, brought up to date, counted in the hour they started."""
+"""Recording of calls: created, updated, counted in the hour they started."""
 
 import datetime as dt
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Importing files of usage: CSV or NDJSON, packed with gzip or not, in batches that may be resent.
+"""Import of usage files: CSV or NDJSON, packed with gzip or not, in batches that may be resent.
 
 Every line goes the way of a record sent over HTTP. Keys make it resumable: run again, whatever was
 recorded before is counted as a duplicate and nothing twice.

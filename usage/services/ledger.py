@@ -1,4 +1,4 @@
-"""Proving the sums: records against rollups, rollups against counters; and mending rollups.
+"""Ledger check of usage: records against rollups, rollups against counters; and repair of rollups.
 
 One pass over the records for everything, whatever their number of workspaces: 10 million take well
 under a minute. Each comparison is one statement, so that it sees one moment while usage goes on.

@@ -1,4 +1,4 @@
-"""Taking a usage record back: a reversing record in an open period, never an edit."""
+"""Voiding of a usage record: a reversing record in an open period, never an edit."""
 
 import datetime as dt
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Resource types as people call them."""
+"""Template filters for names and units of resource types and providers."""
 
 from django import template
 

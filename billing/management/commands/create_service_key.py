@@ -1,3 +1,5 @@
+"""Command that makes a service key and prints it once."""
+
 import argparse
 import datetime as dt
 from typing import Any

@@ -1,3 +1,5 @@
+"""Command that creates built-in tiers, prices and groups where they are missing."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand

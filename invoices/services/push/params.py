@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.money import exponent, from_minor, plain, to_minor
+from billing.money import exponent, from_minor, to_minor, without_exponent
 from invoices.models import Invoice, InvoiceItem
 
 # https://docs.stripe.com/api/invoiceitems/create: "up to 250 items per invoice".
@@ -146,6 +146,6 @@ def _description(invoice: Invoice, item: InvoiceItem) -> str:
 
 def _short(value: Decimal, at_least: int = 0) -> str:
     """Plain text without trailing zeros, but with at least so many decimals."""
-    whole, _, decimals = plain(value).partition(".")
+    whole, _, decimals = without_exponent(value).partition(".")
     decimals = decimals.rstrip("0").ljust(at_least, "0")
     return f"{whole}.{decimals}" if decimals else whole

@@ -31,7 +31,7 @@ from billing.api.fields import (
     ],
 )
 def test_a_decimal_that_fits_is_taken_as_it_is(given: object, read: str):
-    assert exact_decimal(given, whole_digits=8, decimals=4) == Decimal(read)
+    assert exact_decimal(given, integer_digits=8, decimals=4) == Decimal(read)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_decimal_that_fits_is_taken_as_it_is(given: object, read: str):
 )
 def test_a_decimal_that_does_not_fit_is_refused_not_rounded(given: object, code: str):
     with pytest.raises(NotExact) as refusal:
-        exact_decimal(given, whole_digits=8, decimals=4)
+        exact_decimal(given, integer_digits=8, decimals=4)
     assert refusal.value.code == code
 
 

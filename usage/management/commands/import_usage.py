@@ -1,3 +1,5 @@
+"""Command that imports a file of usage records."""
+
 import csv
 import sys
 from contextlib import ExitStack

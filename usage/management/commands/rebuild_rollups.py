@@ -1,3 +1,5 @@
+"""Command that recomputes rollups from the records."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
