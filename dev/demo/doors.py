@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from django.utils import timezone as clock
 
 from usage.services.calls import calls_parser, record_calls
-from usage.services.ingest import RecordError, check_entries, record
+from usage.services.ingest import RecordError, check_entries, record_usage
 from usage.services.ingest.parsing import MAX_RECORDS, usage_parser
 
 Record = dict[str, Any]
@@ -98,9 +98,9 @@ class DirectDoor:
         accepted = duplicates = 0
         for body in _bodies(records):
             now = clock.now()
-            candidates, errors = check_entries(usage_parser.json(body), now=now)
+            priced, errors = check_entries(usage_parser.json(body), now=now)
             _require_none(errors)
-            result = record(candidates, now=now)
+            result = record_usage(priced, now=now)
             _require_none(result.errors)
             accepted += result.accepted
             duplicates += result.duplicates

@@ -27,7 +27,7 @@ from invoices.services.closing import (
 from invoices.services.ledger import invoice_differences
 from tests.kit import personas
 from usage.models import UsageRecord
-from usage.services.ingest import Entry, check_entries, record
+from usage.services.ingest import Entry, check_entries, record_usage
 from usage.services.ledger import usage_differences
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,9 +98,9 @@ def test_no_record_enters_a_closed_period_and_none_is_missing_from_its_total():
                 for number in range(3)
             ]
             parsed = msgspec.json.decode(msgspec.json.encode(entries), type=list[Entry])
-            candidates, _ = check_entries(parsed, now=NOVEMBER_3)
+            records, _ = check_entries(parsed, now=NOVEMBER_3)
             for _ in range(2):
-                answer = record(candidates, now=NOVEMBER_3)
+                answer = record_usage(records, now=NOVEMBER_3)
                 assert answer.errors == []
             with acknowledged:
                 keys.update((each["workspace_id"], each["idempotency_key"]) for each in entries)

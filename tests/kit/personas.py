@@ -17,7 +17,7 @@ from invoices.services import settle
 from invoices.services.closing.finalize import finalize_period
 from usage.models import VoiceAgent
 from usage.services.calls import CallEntry, record_calls
-from usage.services.ingest import Entry, check_entries, record
+from usage.services.ingest import Entry, check_entries, record_usage
 
 SEPTEMBER_1 = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
@@ -86,9 +86,9 @@ def used(
         "call_id": str(call_id) if call_id else None,
     }
     parsed = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
-    candidates, errors = check_entries([parsed], now=now or at)
+    records, errors = check_entries([parsed], now=now or at)
     assert not errors, errors
-    assert record(candidates, now=now or at).accepted == 1
+    assert record_usage(records, now=now or at).accepted == 1
 
 
 def called(

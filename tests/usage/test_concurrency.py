@@ -17,8 +17,8 @@ from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.workspaces import update_billing_settings
 from tests.kit.api import NOW, workspace
 from usage.models import UsageRecord
-from usage.services.ingest import Recorded, check_entries, record
-from usage.services.ingest.entries import Candidate
+from usage.services.ingest import Recorded, check_entries, record_usage
+from usage.services.ingest.entries import PricedRecord
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
 
@@ -28,7 +28,7 @@ CLIENTS = 8
 SECONDS = float(os.environ.get("CONCURRENCY_SECONDS", "3"))
 
 
-def candidates(uses: list[tuple[str, str]]) -> list[Candidate]:
+def records(uses: list[tuple[str, str]]) -> list[PricedRecord]:
     """One minute at a dollar for each (workspace id, key)."""
     lines = [
         f'{{"idempotency_key":"{key}","workspace_id":"{owner}","resource_type":"call_minutes",'
@@ -75,7 +75,7 @@ def test_clients_that_send_the_same_keys_count_each_once(limit):
     def send(number: int) -> None:
         mine = uses[:]
         random.Random(number).shuffle(mine)
-        results.append(record(candidates(mine), now=NOW))
+        results.append(record_usage(records(mine), now=NOW))
 
     at_once(send)
 
@@ -88,7 +88,7 @@ def test_clients_that_send_the_same_keys_count_each_once(limit):
 def test_clients_that_open_the_same_period_get_one():
     acme = str(workspace("acme").pk)
 
-    at_once(lambda number: record(candidates([(acme, f"k{number}")]), now=NOW) and None)
+    at_once(lambda number: record_usage(records([(acme, f"k{number}")]), now=NOW) and None)
 
     assert BillingPeriod.objects.count() == 1
     assert UsageRecord.objects.count() == CLIENTS
@@ -111,7 +111,7 @@ def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
                 (owner, f"{number}:{sent[number]}:{place}")
                 for place, owner in enumerate(rng.choices(owners, k=60))
             ]
-            assert record(candidates(uses), now=NOW).accepted == 60
+            assert record_usage(records(uses), now=NOW).accepted == 60
             sent[number] += 60
 
     at_once(send)
@@ -128,7 +128,7 @@ def test_a_limit_crossed_by_two_batches_together_is_noticed():
 
     def send(number: int) -> None:
         uses = [(str(acme.pk), f"{number}:{place}") for place in range(10)]
-        record(candidates(uses), now=NOW)
+        record_usage(records(uses), now=NOW)
 
     # Eight batches of ten uses at 1.20 each: together they reach the limit to the cent.
     at_once(send)

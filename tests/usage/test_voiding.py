@@ -9,7 +9,7 @@ from billing.models import BillingPeriod
 from invoices.services.closing import finalize_period
 from tests.kit.api import NOW, workspace
 from usage.models import UsageRecord
-from usage.services.ingest import check_entries, record
+from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
 from usage.services.voiding import CannotVoid, void_record
@@ -22,10 +22,10 @@ def recorded(owner, at: str, quantity: str = "10") -> UsageRecord:
         f'{{"idempotency_key":"{at}","workspace_id":"{owner.pk}","resource_type":"call_minutes",'
         f'"provider":"twilio","quantity":"{quantity}","unit_cost":"0.05","occurred_at":"{at}"}}'
     )
-    candidates, errors = check_entries([usage_parser.single(line.encode())], now=NOW)
+    records, errors = check_entries([usage_parser.single(line.encode())], now=NOW)
     assert not errors
-    assert record(candidates, now=NOW).accepted == 1
-    return UsageRecord.objects.get(pk=candidates[0].id)
+    assert record_usage(records, now=NOW).accepted == 1
+    return UsageRecord.objects.get(pk=records[0].id)
 
 
 def test_a_reversal_takes_back_exactly_what_was_charged():

@@ -18,13 +18,13 @@ from usage.models import Call
 from usage.queries.admission import Admission
 from usage.services.calls import CallEntry, CallsRecorded, calls_parser, record_calls
 from usage.services.ingest import (
-    Candidate,
     Entry,
-    Outcome,
+    PricedRecord,
     Recorded,
     RecordError,
+    RecordOutcome,
     check_entries,
-    record,
+    record_usage,
 )
 from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
@@ -34,7 +34,7 @@ from usage.services.ingest.recording import unknown_workspace
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409}
 
 
-class Refused(BillingError):
+class RecordRefused(BillingError):
     """Why the one record of a request was refused."""
 
     def __init__(self, error: RecordError) -> None:
@@ -46,18 +46,18 @@ class Refused(BillingError):
         self.errors = [fault]
 
 
-def checked(body: bytes, *, now: dt.datetime, only_workspace: UUID | None) -> Candidate:
+def checked(body: bytes, *, now: dt.datetime, only_workspace: UUID | None) -> PricedRecord:
     """The one record in a body, right in itself and of a workspace the key may see."""
-    candidates, errors = check_entries([usage_parser.single(body)], now=now)
+    records, errors = check_entries([usage_parser.single(body)], now=now)
     if errors:
-        raise Refused(errors[0])
-    candidate = candidates[0]
-    if only_workspace is not None and candidate.workspace_id != only_workspace.hex:
-        raise Refused(unknown_workspace(0))
-    return candidate
+        raise RecordRefused(errors[0])
+    record = records[0]
+    if only_workspace is not None and record.workspace_id != only_workspace.hex:
+        raise RecordRefused(unknown_workspace(0))
+    return record
 
 
-def recorded(outcome: Outcome, stored: Stored) -> tuple[int, bytes]:
+def recorded(outcome: RecordOutcome, stored: Stored) -> tuple[int, bytes]:
     """A usage record as the API shows it: quantity and unit cost without trailing zeros, costs
     with all of their decimals."""
     shown = {
@@ -68,17 +68,17 @@ def recorded(outcome: Outcome, stored: Stored) -> tuple[int, bytes]:
     shown["unit_cost"] = without_exponent(trimmed(stored.unit_cost))
     shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
     shown["created_at"] = exactjson.utc_text(stored.created_at)
-    return 201 if outcome is Outcome.ACCEPTED else 200, msgspec.json.encode(shown)
+    return 201 if outcome is RecordOutcome.ACCEPTED else 200, msgspec.json.encode(shown)
 
 
 def usage_single(
     body: bytes, *, now: dt.datetime, only_workspace: UUID | None
 ) -> tuple[int, bytes]:
     """Record one use by itself."""
-    candidate = checked(body, now=now, only_workspace=only_workspace)
-    answer = record([candidate], now=now).answer(0)
+    record = checked(body, now=now, only_workspace=only_workspace)
+    answer = record_usage([record], now=now).answer(0)
     if isinstance(answer, RecordError):
-        raise Refused(answer)
+        raise RecordRefused(answer)
     return recorded(*answer)
 
 
@@ -87,9 +87,9 @@ def usage_batch(
 ) -> bytes:
     entries: Sequence[Entry | RecordError]
     entries = usage_parser.ndjson(body) if ndjson else usage_parser.json(body)
-    candidates, errors = check_entries(entries, now=now)
+    records, errors = check_entries(entries, now=now)
     only = None if only_workspace is None else only_workspace.hex
-    return _account(record(candidates, now=now, only_workspace=only, refused=errors))
+    return _account(record_usage(records, now=now, only_workspace=only, refused=errors))
 
 
 def call_single(body: bytes, *, now: dt.datetime, only_workspace: UUID | None) -> tuple[int, bytes]:
@@ -97,7 +97,7 @@ def call_single(body: bytes, *, now: dt.datetime, only_workspace: UUID | None) -
     entry: CallEntry | RecordError = calls_parser.single(body)
     result = record_calls([entry], now=now, only_workspace=only_workspace)
     if result.errors:
-        raise Refused(result.errors[0])
+        raise RecordRefused(result.errors[0])
     return 201 if 0 in result.created else 200, exactjson.dumps(_call(result.calls[0]))
 
 

@@ -7,8 +7,8 @@ the ordinary (no key, another host, plain HTTP where HTTPS is asked for, another
 long way.
 
 Nothing on the loop waits for a database, for Redis or for a disk: single records and questions of
-admission are answered in rounds, by threads of their own (`combining`), calls by a few threads, and
-batches by a recorder (`usage.api.recorder`).
+admission are answered in micro-batches, by threads of their own (`micro_batching`), calls by a few
+threads, and batches by a recorder (`usage.api.recorder`).
 """
 
 import asyncio
@@ -39,8 +39,8 @@ from usage.api.jobs import BATCHES, Job, Reply, perform, reply_of
 from usage.api.recorder import Recorder
 from usage.api.requests import Headers, LightRequest, Receive, Scope, Send, collect_body
 from usage.queries.admission import Admission, admissions_of
-from usage.services.ingest import Candidate, RecordError
-from usage.services.ingest.combining import Answer, Rounds, record_together
+from usage.services.ingest import PricedRecord, RecordError
+from usage.services.ingest.micro_batching import Answer, MicroBatcher, record_micro_batch
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 # Method, route, status and seconds of one request.
@@ -76,11 +76,13 @@ class Door:
         self._admission_route = resolve(f"/api/v1/workspaces/{UUID(int=0)}/admission/").route
         self._hosts: set[str] = set()
         self._headers = _security_headers()
-        # Two at a time: a round that waits for a lock does not hold up the others.
-        self._records: Rounds[Candidate, Answer] = Rounds(
-            record_together, name="records", threads=2
+        # Two at a time: a micro-batch that waits for a lock does not hold up the others.
+        self._records: MicroBatcher[PricedRecord, Answer] = MicroBatcher(
+            record_micro_batch, name="records", threads=2
         )
-        self._admissions: Rounds[UUID, Admission] = Rounds(_admissions, name="admission", threads=1)
+        self._admissions: MicroBatcher[UUID, Admission] = MicroBatcher(
+            _admissions, name="admission", threads=1
+        )
         self._workers = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="jobs")
         self._room = asyncio.Semaphore(_MOST_BODIES)
         self._recorder: Recorder | None = None
@@ -111,8 +113,8 @@ class Door:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for rounds in (self._records, self._admissions):
-            rounds.stop()
+        for batcher in (self._records, self._admissions):
+            batcher.stop()
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.stop)
         await send({"type": "lifespan.shutdown.complete"})
@@ -181,11 +183,11 @@ class Door:
                 body = await collect_body(caller, receive)
                 if packed or len(body) > _SMALL_BYTES:
                     return await self._perform(Job("usage", body, packed, False, only))
-        answer = await self._records.ask(
+        answer = await self._records.submit(
             answers.checked(body, now=clock.now(), only_workspace=only)
         )
         if isinstance(answer, RecordError):
-            raise answers.Refused(answer)
+            raise answers.RecordRefused(answer)
         return Reply(*answers.recorded(*answer))
 
     async def _work(self, kind: str, request: LightRequest, receive: Receive) -> Reply:
@@ -209,7 +211,7 @@ class Door:
     ) -> Reply:
         caller = await self._admitted(request, hot.ASK)
         hot.require_visible(caller, workspace_id)
-        found = await self._admissions.ask(workspace_id)
+        found = await self._admissions.submit(workspace_id)
         return Reply(200, answers.admission_json(found))
 
     async def _admitted(

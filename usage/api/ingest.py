@@ -55,7 +55,7 @@ class CallBatch(HotView):
         return hot.record_call_batch(request._request)
 
 
-class Admission(HotView):
+class AdmissionCheck(HotView):
     """May a new call start now? Cheap enough to be asked before every one."""
 
     plain_views = {"GET": hot.admission, "HEAD": hot.admission}

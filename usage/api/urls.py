@@ -16,5 +16,9 @@ urlpatterns = [
     path("calls/batch/", ingest.CallBatch.as_view(), name="calls-batch"),
     path("calls/<uuid:call_id>/", calls.CallDetail.as_view(), name="call"),
     path("calls/<uuid:call_id>/receipt/", calls.Receipt.as_view(), name="receipt"),
-    path("workspaces/<uuid:workspace_id>/admission/", ingest.Admission.as_view(), name="admission"),
+    path(
+        "workspaces/<uuid:workspace_id>/admission/",
+        ingest.AdmissionCheck.as_view(),
+        name="admission",
+    ),
 ]

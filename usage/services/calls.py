@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from billing.models import Workspace
 from usage.models import Call, VoiceAgent
 from usage.services.ingest import RecordError
-from usage.services.ingest.checking import decimal_of
+from usage.services.ingest.checking import decimal_or_error
 from usage.services.ingest.parsing import Parser
 
 _DIRECTIONS = frozenset(Call.Direction.values)
@@ -123,7 +123,7 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
     if entry.duration_seconds is not msgspec.UNSET:
         raw = bytes(entry.duration_seconds)
         if raw != b"null":
-            checked = decimal_of(index, "duration_seconds", raw, whole=9, places=3)
+            checked = decimal_or_error(index, "duration_seconds", raw, digits=9, places=3)
             if isinstance(checked, RecordError):
                 return checked
             duration = checked

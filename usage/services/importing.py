@@ -17,7 +17,7 @@ from typing import BinaryIO
 from django.utils import timezone as clock
 
 from billing.errors import Invalid
-from usage.services.ingest import check_entries, record
+from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.entries import RecordError
 from usage.services.ingest.parsing import usage_parser
 
@@ -137,8 +137,8 @@ def _import_batch(
     refused: Callable[[Refusal], None],
     now: dt.datetime,
 ) -> None:
-    candidates, errors = check_entries(usage_parser.lines([text for _, text in batch]), now=now)
-    result = record(candidates, now=now, refused=errors)
+    records, errors = check_entries(usage_parser.lines([text for _, text in batch]), now=now)
+    result = record_usage(records, now=now, refused=errors)
     summary.lines += len(batch)
     summary.accepted += result.accepted
     summary.duplicates += result.duplicates

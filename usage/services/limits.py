@@ -19,9 +19,9 @@ _TEMPLATES = {
 }
 
 
-# What is left until something has to happen next, in equal parts for all slots of a period. Usage
-# that stays within its slot's part needs no look at the others: whatever they do meanwhile, nothing
-# is reached. Called with all of the slots locked.
+# The slot allowance: what is left until something has to happen next, in equal parts for all slots
+# of a period. Usage that stays within its slot's allowance needs no look at the others: whatever
+# they do meanwhile, nothing is reached. Called with all of the slots locked.
 _SPREAD = f"""
 UPDATE billing_periodcounter AS counter
    SET checked_up_to = counter.final_cost + trunc((next.reached - spend) / {COUNTER_SLOTS}, 10),
@@ -52,8 +52,8 @@ RETURNING replace(counter.period_id::text, '-', ''), next.reached IS NOT NULL
 """  # noqa: S608 - constants are all that goes in
 
 
-def spread_headroom(period_ids: Collection[str]) -> frozenset[str]:
-    """Say how far each slot of these periods may go without a check; which have somewhere to go.
+def spread_slot_allowance(period_ids: Collection[str]) -> frozenset[str]:
+    """Give each slot of these periods its allowance; which periods have any left.
 
     Periods by their ids (32 hex digits), as are those returned. In a transaction that has checked
     their limits and holds all of their counters.

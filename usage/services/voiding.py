@@ -9,9 +9,9 @@ from django.db import transaction
 from billing.errors import Conflict, NotFound
 from billing.services.periods import open_period
 from usage.models import UsageRecord
-from usage.services.ingest.entries import Place
-from usage.services.ingest.terms import read_terms
-from usage.services.ingest.writing import Row, TermsChanged, write_reversal
+from usage.services.ingest.entries import PeriodDay
+from usage.services.ingest.pricing_terms import read_pricing_terms
+from usage.services.ingest.writing import PricingTermsChanged, RecordRow, write_reversal
 
 _MAX_TRIES = 8
 
@@ -42,39 +42,39 @@ def void_record(*, record_id: UUID, reason: str, now: dt.datetime) -> tuple[Usag
 def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datetime) -> bool:
     owner = original.workspace_id.hex
     for _ in range(_MAX_TRIES):
-        terms = read_terms([owner])[owner]
-        place = terms.place(original.occurred_at)
-        if place is None:
+        terms = read_pricing_terms([owner])[owner]
+        period_day = terms.period_day(original.occurred_at)
+        if period_day is None:
             at = terms.must_open_at(original.occurred_at)
             open_period(workspace_id=original.workspace_id, at=at, now=now)
             continue
         try:
             with transaction.atomic():
                 written = write_reversal(
-                    _reversal(original, reversal_id, place),
+                    _reversal(original, reversal_id, period_day),
                     terms,
                     reverses=original.pk.hex,
                     reason=reason,
                     created_at=now,
                 )
-        except TermsChanged:
+        except PricingTermsChanged:
             continue
         return written.new == 1
     raise RuntimeError("billing periods kept closing while a record was voided")
 
 
-def _reversal(original: UsageRecord, reversal_id: UUID, place: Place) -> Row:
+def _reversal(original: UsageRecord, reversal_id: UUID, period_day: PeriodDay) -> RecordRow:
     def negated(amount: Decimal) -> str:
         return format(-amount if amount else amount, "f")
 
-    return Row(
+    return RecordRow(
         reversal_id.hex,
         original.workspace_id.hex,
-        place.period_id,
+        period_day.period_id,
         original.call_id.hex if original.call_id else None,
         original.occurred_at.isoformat(),
         original.usage_date.isoformat(),
-        "t" if place.late else "f",
+        "t" if period_day.late else "f",
         f"void:{original.pk}",
         original.resource_type,
         original.provider,

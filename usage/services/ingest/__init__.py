@@ -1,25 +1,25 @@
-"""Recording usage: parse, route to an open period, price, write, count, check limits.
+"""Recording usage: parse, find the open period, price, write, count, check limits.
 
-entries    one record as sent, on its way, and as stored
-parsing    bytes -> entries, refused one by one
-checking   the rules an entry must meet by itself
-terms      what each workspace is priced and limited by, and which periods are open
-statement  the set-based statement: records, rollups and counters
-writing    its values, and what became of it
-recording  price, write, check limits that are near, and the answer for every entry
-combining  concurrent single records written together
+entries         one record as sent, as priced, and as stored
+parsing         bytes -> entries, refused one by one
+checking        the rules an entry must meet by itself
+pricing_terms   what each workspace is priced and limited by, and which periods are open
+statement       the set-based statement: records, rollups and counters
+writing         its values, and what became of it
+recording       price, write, check limits that are near, and the outcome of every record
+micro_batching  concurrent single records written in one transaction
 """
 
 from usage.services.ingest.checking import check_entries
-from usage.services.ingest.entries import Candidate, Entry, RecordError
-from usage.services.ingest.recording import Outcome, Recorded, record
+from usage.services.ingest.entries import Entry, PricedRecord, RecordError
+from usage.services.ingest.recording import Recorded, RecordOutcome, record_usage
 
 __all__ = [
-    "Candidate",
     "Entry",
-    "Outcome",
+    "PricedRecord",
     "RecordError",
+    "RecordOutcome",
     "Recorded",
     "check_entries",
-    "record",
+    "record_usage",
 ]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from usage.services.ingest.entries import Candidate, Entry, RecordError
+from usage.services.ingest.entries import Entry, PricedRecord, RecordError
 
 MAX_KEY_LENGTH = 128
 MAX_PROVIDER_LENGTH = 64
@@ -30,7 +30,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _LONGEST_REMEMBERED = 64
 
 
-class _Refused(Exception):
+class _InvalidField(Exception):
     def __init__(self, code: str, field: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
@@ -40,46 +40,46 @@ class _Refused(Exception):
 
 def check_entries(
     entries: Iterable[Entry | RecordError], *, now: dt.datetime
-) -> tuple[list[Candidate], list[RecordError]]:
+) -> tuple[list[PricedRecord], list[RecordError]]:
     """Entries that are right in themselves, and why the others are not."""
     oldest = now - dt.timedelta(days=settings.USAGE_MAX_AGE_DAYS)
     latest = now + dt.timedelta(seconds=settings.USAGE_MAX_AHEAD_SECONDS)
-    candidates: list[Candidate] = []
+    records: list[PricedRecord] = []
     errors: list[RecordError] = []
     for index, entry in enumerate(entries):
         if isinstance(entry, RecordError):
             errors.append(entry)
             continue
         try:
-            candidates.append(_check(index, entry, now, oldest, latest))
-        except _Refused as refused:
+            records.append(_check(index, entry, now, oldest, latest))
+        except _InvalidField as refused:
             errors.append(RecordError(index, refused.code, refused.field, refused.detail))
-    return candidates, errors
+    return records, errors
 
 
 def _check(
     index: int, entry: Entry, now: dt.datetime, oldest: dt.datetime, latest: dt.datetime
-) -> Candidate:
+) -> PricedRecord:
     key = entry.idempotency_key
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-        raise _Refused(
+        raise _InvalidField(
             "invalid_key",
             "idempotency_key",
             f"Must be 1 to {MAX_KEY_LENGTH} printable characters.",
         )
     workspace = entry.workspace_id
     if len(workspace) > _LONGEST_REMEMBERED or (known := _workspace(workspace)) is None:
-        raise _Refused("invalid_uuid", "workspace_id", "This is not a UUID.")
+        raise _InvalidField("invalid_uuid", "workspace_id", "This is not a UUID.")
     resource_type = entry.resource_type
     if len(resource_type) > _LONGEST_REMEMBERED or not _is_resource_type(resource_type):
-        raise _Refused(
+        raise _InvalidField(
             "invalid_resource_type",
             "resource_type",
             "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
         )
     provider = entry.provider
     if len(provider) > MAX_PROVIDER_LENGTH or not _is_provider(provider):
-        raise _Refused(
+        raise _InvalidField(
             "invalid_provider",
             "provider",
             f"Must be 1 to {MAX_PROVIDER_LENGTH} printable characters.",
@@ -88,7 +88,7 @@ def _check(
         quantity_text = match[2].decode()
         quantity = Decimal(quantity_text)
     else:
-        quantity = _decimal("quantity", bytes(entry.quantity), whole=12, places=6)
+        quantity = _decimal("quantity", bytes(entry.quantity), digits=12, places=6)
         quantity_text = str(quantity)
     raw = bytes(entry.unit_cost)
     cost, cost_text = _unit_cost(raw) if len(raw) <= _LONGEST_REMEMBERED else _long_unit_cost(raw)
@@ -97,15 +97,17 @@ def _check(
     if occurred_at is None:
         occurred_at = now
     elif occurred_at.tzinfo is None:
-        raise _Refused("naive_time", "occurred_at", "A time needs an offset, as in +02:00 or Z.")
+        raise _InvalidField(
+            "naive_time", "occurred_at", "A time needs an offset, as in +02:00 or Z."
+        )
     elif occurred_at > latest:
-        raise _Refused("in_the_future", "occurred_at", "This time has not come yet.")
+        raise _InvalidField("in_the_future", "occurred_at", "This time has not come yet.")
     elif occurred_at < oldest:
-        raise _Refused("too_old", "occurred_at", "This time is too long ago to be recorded.")
+        raise _InvalidField("too_old", "occurred_at", "This time is too long ago to be recorded.")
     call_id = entry.call_id or None
     if call_id is not None and not _UUID.fullmatch(call_id):
-        raise _Refused("invalid_uuid", "call_id", "This is not a UUID.")
-    return Candidate(
+        raise _InvalidField("invalid_uuid", "call_id", "This is not a UUID.")
+    return PricedRecord(
         index,
         record_id(known[1], key),
         known[0],
@@ -150,7 +152,7 @@ def _unit_cost(raw: bytes) -> tuple[Decimal, str]:
 
 
 def _long_unit_cost(raw: bytes) -> tuple[Decimal, str]:
-    cost = _decimal("unit_cost", raw, whole=8, places=10)
+    cost = _decimal("unit_cost", raw, digits=8, places=10)
     return cost, str(cost)
 
 
@@ -163,31 +165,33 @@ def record_id(workspace: bytes, idempotency_key: str) -> str:
     return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
 
 
-def decimal_of(
-    index: int, field: str, raw: bytes, *, whole: int, places: int
+def decimal_or_error(
+    index: int, field: str, raw: bytes, *, digits: int, places: int
 ) -> Decimal | RecordError:
-    """The decimal in `raw`, or why it does not fit `whole` digits before and `places` after."""
+    """The decimal in `raw`, or why it does not fit `digits` digits before and `places` after."""
     try:
-        return _decimal(field, raw, whole=whole, places=places)
-    except _Refused as refused:
+        return _decimal(field, raw, digits=digits, places=places)
+    except _InvalidField as refused:
         return RecordError(index, refused.code, refused.field, refused.detail)
 
 
-def _decimal(field: str, raw: bytes, *, whole: int, places: int) -> Decimal:
+def _decimal(field: str, raw: bytes, *, digits: int, places: int) -> Decimal:
     match = _DECIMAL.fullmatch(raw)
     if match is None:
-        raise _Refused(
+        raise _InvalidField(
             "invalid_decimal", field, "Must be a plain decimal, as a string or a number."
         )
     value = _EXACT.normalize(Decimal(match[2].decode()))
     if value < 0:
-        raise _Refused("negative", field, "Must not be negative.")
+        raise _InvalidField("negative", field, "Must not be negative.")
     if not value:
         return Decimal(0)  # whatever its sign and exponent
-    if value.adjusted() >= whole:
-        raise _Refused("too_large", field, f"At most {whole} digits before the decimal point.")
+    if value.adjusted() >= digits:
+        raise _InvalidField(
+            "too_large", field, f"At most {digits} digits before the decimal point."
+        )
     if -int(value.as_tuple().exponent) > places:
-        raise _Refused(
+        raise _InvalidField(
             "too_many_decimals", field, f"At most {places} digits after the decimal point."
         )
     return value

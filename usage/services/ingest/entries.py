@@ -30,11 +30,11 @@ class RecordError(msgspec.Struct, gc=False):
     detail: str
 
 
-class Place(msgspec.Struct, gc=False, frozen=True):
+class PeriodDay(msgspec.Struct, gc=False, frozen=True):
     """Where a record enters: an open period (32 hex digits) and a day of the workspace's clock.
 
-    `start` and `end` bound the times that belong there, half-open; of a late record's place they
-    hold no time, for each late record is looked up by itself.
+    `start` and `end` bound the times that belong there, half-open; for a late record they
+    hold no time, since each late record is looked up by itself.
     """
 
     period_id: str
@@ -45,7 +45,7 @@ class Place(msgspec.Struct, gc=False, frozen=True):
 
 
 _NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
-_NOWHERE = Place("", "", False, _NEVER, _NEVER)
+_UNPRICED = PeriodDay("", "", False, _NEVER, _NEVER)
 
 
 class Stored(NamedTuple):
@@ -68,7 +68,7 @@ class Stored(NamedTuple):
     created_at: dt.datetime
 
 
-class Candidate(msgspec.Struct, gc=False):
+class PricedRecord(msgspec.Struct, gc=False):
     """A record on its way: right in itself, then priced, then recorded or not.
 
     `id` and `workspace_id` are 32 hex digits. What goes to the database is text, as it takes it;
@@ -89,7 +89,7 @@ class Candidate(msgspec.Struct, gc=False):
     occurred_at_given: bool
     call_id: str | None
     # What pricing adds.
-    place: Place = _NOWHERE
+    period_day: PeriodDay = _UNPRICED
     markup: str = ""
     total_cost: str = ""
     final_cost: str = ""
@@ -100,7 +100,7 @@ class Candidate(msgspec.Struct, gc=False):
     def refuse(self, code: str, field: str, detail: str) -> None:
         self.refusal = RecordError(self.index, code, field, detail)
 
-    def same_payload(self, other: "Candidate") -> bool:
+    def same_payload(self, other: "PricedRecord") -> bool:
         """Whether two uses of one key say the same; a time left out agrees with any."""
         return (
             self.resource_type == other.resource_type
@@ -129,7 +129,7 @@ class Candidate(msgspec.Struct, gc=False):
         """What the database holds for it now: itself, or what had its key before."""
         if self.existing is not None:
             return self.existing
-        if self.place is _NOWHERE:
+        if self.period_day is _UNPRICED:
             raise ValueError("a record that was not priced is not stored")
         return Stored(
             UUID(self.id),
@@ -142,8 +142,8 @@ class Candidate(msgspec.Struct, gc=False):
             Decimal(self.total_cost),
             Decimal(self.markup),
             Decimal(self.final_cost),
-            UUID(self.place.period_id),
-            self.place.late,
+            UUID(self.period_day.period_id),
+            self.period_day.late,
             self.idempotency_key,
             self.occurred_at,
             created_at,

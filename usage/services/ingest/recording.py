@@ -1,4 +1,4 @@
-"""A batch of usage: place, price, write, count, check limits, commit; and what became of it."""
+"""Recording a batch of usage: price, write, count, check limits, commit; each record's outcome."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +14,16 @@ from django.db import connection, transaction
 from billing.prepared import prepared_cursor
 from billing.rating import rate
 from billing.services.periods import open_period
-from usage.services.ingest.entries import Candidate, RecordError, Stored
-from usage.services.ingest.terms import Terms, TermsMemory
+from usage.services.ingest.entries import PricedRecord, RecordError, Stored
+from usage.services.ingest.pricing_terms import PricingTerms, PricingTermsCache
 from usage.services.ingest.writing import (
     LimitsNear,
+    PricingTermsChanged,
     SomeAreKnown,
-    TermsChanged,
     Written,
     write,
 )
-from usage.services.limits import check_limits, spread_headroom
+from usage.services.limits import check_limits, spread_slot_allowance
 
 # Each try meets a price or a period that changed a moment ago; more than a few in a row means that
 # something else is wrong.
@@ -31,39 +31,39 @@ _MAX_TRIES = 8
 # What numeric(28, 10) holds.
 _COST_LIMIT = Decimal(10) ** 18
 
-_memory = TermsMemory()
+_terms_cache = PricingTermsCache()
 
 
-class Outcome(Enum):
+class RecordOutcome(Enum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
 
 
 class Recorded:
-    """What became of each candidate; `errors` in the order of their places, earlier refusals
+    """What became of each record; `errors` in the order of their places, earlier refusals
     among them."""
 
     def __init__(
-        self, candidates: Sequence[Candidate], created_at: dt.datetime, refused: list[RecordError]
+        self, records: Sequence[PricedRecord], created_at: dt.datetime, refused: list[RecordError]
     ) -> None:
-        self._candidates = candidates
+        self._candidates = records
         self._created_at = created_at
-        here = [each.refusal for each in candidates if each.refusal is not None]
+        here = [each.refusal for each in records if each.refusal is not None]
         self.errors = sorted(refused + here, key=lambda error: error.index)
-        self.duplicates = sum(each.existing is not None for each in candidates)
-        self.accepted = len(candidates) - len(here) - self.duplicates
+        self.duplicates = sum(each.existing is not None for each in records)
+        self.accepted = len(records) - len(here) - self.duplicates
 
-    def answer(self, position: int) -> tuple[Outcome, Stored] | RecordError:
-        """Of the candidate at `position` in the sequence that was given."""
-        candidate = self._candidates[position]
-        if candidate.refusal is not None:
-            return candidate.refusal
-        outcome = Outcome.ACCEPTED if candidate.existing is None else Outcome.DUPLICATE
-        return outcome, candidate.as_stored(self._created_at)
+    def answer(self, position: int) -> tuple[RecordOutcome, Stored] | RecordError:
+        """Of the record at `position` in the sequence that was given."""
+        record = self._candidates[position]
+        if record.refusal is not None:
+            return record.refusal
+        outcome = RecordOutcome.ACCEPTED if record.existing is None else RecordOutcome.DUPLICATE
+        return outcome, record.as_stored(self._created_at)
 
 
-def record(
-    candidates: Sequence[Candidate],
+def record_usage(
+    records: Sequence[PricedRecord],
     *,
     now: dt.datetime,
     only_workspace: str | None = None,
@@ -74,11 +74,11 @@ def record(
     `only_workspace` (32 hex digits) hides every other workspace, as for a key bound to one.
     Raises `django.db.Error` when the database fails; nothing is written then.
     """
-    wanted = candidates
+    wanted = records
     if only_workspace is not None:
-        wanted = [each for each in candidates if each.workspace_id == only_workspace]
-        if len(wanted) != len(candidates):
-            for each in candidates:
+        wanted = [each for each in records if each.workspace_id == only_workspace]
+        if len(wanted) != len(records):
+            for each in records:
                 if each.workspace_id != only_workspace:
                     each.refusal = unknown_workspace(each.index)
     firsts = {each.id: each for each in reversed(wanted)}
@@ -89,55 +89,55 @@ def record(
         for each in wanted:
             if (first := firsts[each.id]) is not each:
                 _answer_repeat(each, first, now)
-    return Recorded(candidates, now, list(refused))
+    return Recorded(records, now, list(refused))
 
 
 def unknown_workspace(index: int) -> RecordError:
     return RecordError(index, "unknown_workspace", "workspace_id", "There is no such workspace.")
 
 
-def _answer_repeat(candidate: Candidate, first: Candidate, now: dt.datetime) -> None:
+def _answer_repeat(record: PricedRecord, first: PricedRecord, now: dt.datetime) -> None:
     """A key's later use in the same batch is answered as if it had come later."""
     if first.refusal is not None:
-        candidate.refusal = RecordError(
-            candidate.index, first.refusal.code, first.refusal.field, first.refusal.detail
+        record.refusal = RecordError(
+            record.index, first.refusal.code, first.refusal.field, first.refusal.detail
         )
-    elif candidate.same_payload(first):
-        candidate.existing = first.as_stored(now)
+    elif record.same_payload(first):
+        record.existing = first.as_stored(now)
     else:
-        _refuse_key(candidate)
+        _refuse_key(record)
 
 
-def _refuse_key(candidate: Candidate) -> None:
-    candidate.refuse(
+def _refuse_key(record: PricedRecord) -> None:
+    record.refuse(
         "idempotency_key_reused", "idempotency_key", "This key was used before, for another record."
     )
 
 
-def _record_new(candidates: list[Candidate], now: dt.datetime) -> None:
-    workspaces = sorted({each.workspace_id for each in candidates})
-    terms, just_read = _memory.of(workspaces)
+def _record_new(records: list[PricedRecord], now: dt.datetime) -> None:
+    workspaces = sorted({each.workspace_id for each in records})
+    terms, just_read = _terms_cache.of(workspaces)
     # Kept for this batch: another one may ease a limit meanwhile, by less than this one needs.
     near = frozenset(period for each in terms.values() for period in each.near)
     all_new = True
     for _ in range(_MAX_TRIES):
-        priced = _price(candidates, terms)
+        priced = _price(records, terms)
         if priced.unusual and not just_read:
             # A period may have been opened or closed since, or a markup lowered: what is late, has
             # no period or costs too much shows only in terms of this moment.
-            terms, just_read = _memory.read(workspaces), True
+            terms, just_read = _terms_cache.read(workspaces), True
             continue
         if priced.missing:
             for (workspace_id, *_), at in sorted(priced.missing.items()):
                 open_period(workspace_id=UUID(workspace_id), at=at, now=now)
-            terms = _memory.read(workspaces)
+            terms = _terms_cache.read(workspaces)
             continue
         try:
             written = _write(priced.records, terms, now, all_new=all_new, near=near)
         except SomeAreKnown:
             all_new = False
-        except TermsChanged:
-            terms, just_read = _memory.read(workspaces), True
+        except PricingTermsChanged:
+            terms, just_read = _terms_cache.read(workspaces), True
         except LimitsNear as found:
             near |= found.periods
         else:
@@ -152,17 +152,17 @@ class _Priced(NamedTuple):
     """`missing` has the first time seen of each local month that has no period yet; `unusual`:
     there are such, or late records, or some that cost too much."""
 
-    records: list[Candidate]
+    records: list[PricedRecord]
     missing: dict[tuple[str, int, int], dt.datetime]
     unusual: bool
 
 
-def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Priced:
-    """Give each its place, its markup and its costs, or a refusal."""
-    priced: list[Candidate] = []
+def _price(records: Sequence[PricedRecord], known: Mapping[str, PricingTerms]) -> _Priced:
+    """Give each its period and day, its markup and its costs, or a refusal."""
+    priced: list[PricedRecord] = []
     missing: dict[tuple[str, int, int], dt.datetime] = {}
     unusual = 0
-    for each in candidates:
+    for each in records:
         each.refusal = None  # of an earlier try, by other terms
         terms = known.get(each.workspace_id)
         if terms is None:
@@ -171,8 +171,8 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
         if terms.is_closed:
             each.refuse("workspace_closed", "workspace_id", "This workspace is closed.")
             continue
-        place = terms.place(each.occurred_at)
-        if place is None:
+        period_day = terms.period_day(each.occurred_at)
+        if period_day is None:
             at = terms.must_open_at(each.occurred_at)
             local = at.astimezone(terms.zone)
             missing.setdefault((each.workspace_id, local.year, local.month), at)
@@ -184,8 +184,8 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
             )
             unusual += 1
             continue
-        unusual += place.late
-        each.place = place
+        unusual += period_day.late
+        each.period_day = period_day
         each.markup = terms.markup
         each.total_cost = str(total_cost)
         each.final_cost = str(final_cost)
@@ -194,15 +194,15 @@ def _price(candidates: Sequence[Candidate], known: Mapping[str, Terms]) -> _Pric
 
 
 def _write(
-    priced: Sequence[Candidate],
-    terms: Mapping[str, Terms],
+    priced: Sequence[PricedRecord],
+    terms: Mapping[str, PricingTerms],
     now: dt.datetime,
     *,
     all_new: bool,
     near: frozenset[str],
 ) -> Written:
     """Write and count; where a period's limit is `near`, in one transaction with what follows from
-    it. Raises `LimitsNear`, `SomeAreKnown` and `TermsChanged`."""
+    it. Raises `LimitsNear`, `SomeAreKnown` and `PricingTermsChanged`."""
     if not priced:
         return Written(0, None)
     checked = {
@@ -212,14 +212,14 @@ def _write(
     }
     periods = frozenset[str]().union(*checked.values())
     # The statement is a transaction by itself when nothing follows it.
-    whole: AbstractContextManager[None] = nullcontext()
+    in_transaction: AbstractContextManager[None] = nullcontext()
     if checked or connection.in_atomic_block:
-        whole = transaction.atomic()
-    with whole:
+        in_transaction = transaction.atomic()
+    with in_transaction:
         written = write(priced, terms, created_at=now, all_new=all_new, checked=periods)
         if checked and written.new:
             check_limits(workspace_ids=list(checked), now=now)
-            far = spread_headroom(periods)
+            far = spread_slot_allowance(periods)
             for workspace_id, mine in checked.items():
                 terms[workspace_id].near = mine - far
     return written
@@ -233,16 +233,16 @@ SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, 
 """
 
 
-def _answer_existing(candidates: list[Candidate]) -> None:
+def _answer_existing(records: list[PricedRecord]) -> None:
     """Keys that were there before: duplicates where the payload agrees, else refused.
 
     A statement of its own, after the commit: it sees records that another transaction committed
     while this one waited for it.
     """
     with prepared_cursor() as cursor:
-        cursor.execute(_EXISTING, [[each.id for each in candidates]], prepare=True)
+        cursor.execute(_EXISTING, [[each.id for each in records]], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
-    for each in candidates:
+    for each in records:
         found = stored[each.id]
         if each.agrees_with(found):
             each.existing = found

@@ -9,11 +9,11 @@ import psycopg
 
 from billing.prepared import prepared_cursor
 from usage.services.ingest import statement
-from usage.services.ingest.entries import Candidate
-from usage.services.ingest.terms import Terms
+from usage.services.ingest.entries import PricedRecord
+from usage.services.ingest.pricing_terms import PricingTerms
 
 
-class Row(NamedTuple):
+class RecordRow(NamedTuple):
     """A finished record, every column as the text that PostgreSQL takes; None for no call."""
 
     id: str
@@ -44,7 +44,7 @@ class SomeAreKnown(Exception):
     """A batch written as new has keys that are known: write it skipping those."""
 
 
-class TermsChanged(Exception):
+class PricingTermsChanged(Exception):
     """What the records were priced by, or their period, is no longer so: read it again."""
 
 
@@ -57,8 +57,8 @@ class LimitsNear(Exception):
 
 
 def write(
-    records: Sequence[Candidate],
-    terms: Mapping[str, Terms],
+    records: Sequence[PricedRecord],
+    terms: Mapping[str, PricingTerms],
     *,
     created_at: dt.datetime,
     all_new: bool,
@@ -70,8 +70,8 @@ def write(
     The caller checks the limits of the periods `checked` (32 hex digits each) in the same
     transaction, and sees all that is spent in them. For others, raises `LimitsNear` when something
     may have to happen. With `all_new`, raises `SomeAreKnown` when that is not so, unless it is one
-    record; else known ones are skipped. Raises `TermsChanged`. Each time nothing was written, and a
-    transaction around it has to be undone.
+    record; else known ones are skipped. Raises `PricingTermsChanged`. Each time nothing was
+    written, and a transaction around it has to be undone.
     """
     if len(records) == 1:
         row = [created_at.isoformat(), *_row(records[0])]
@@ -79,11 +79,11 @@ def write(
     columns = [
         _array([each.id for each in records]),
         _array([each.workspace_id for each in records]),
-        _array([each.place.period_id for each in records]),
+        _array([each.period_day.period_id for each in records]),
         _array([each.call_id or "NULL" for each in records]),
         _quoted_array([each.occurred_at for each in records]),
-        _array([each.place.usage_date for each in records]),
-        _array(["t" if each.place.late else "f" for each in records]),
+        _array([each.period_day.usage_date for each in records]),
+        _array(["t" if each.period_day.late else "f" for each in records]),
         _quoted_array([each.idempotency_key for each in records]),
         _quoted_array([each.resource_type for each in records]),
         _quoted_array([each.provider for each in records]),
@@ -98,15 +98,15 @@ def write(
     return _execute(text, values, len(records), terms, _limits(terms, checked))
 
 
-def _row(record: Candidate) -> Row:
-    return Row(
+def _row(record: PricedRecord) -> RecordRow:
+    return RecordRow(
         record.id,
         record.workspace_id,
-        record.place.period_id,
+        record.period_day.period_id,
         record.call_id,
         record.occurred_at.isoformat(),
-        record.place.usage_date,
-        "t" if record.place.late else "f",
+        record.period_day.usage_date,
+        "t" if record.period_day.late else "f",
         record.idempotency_key,
         record.resource_type,
         record.provider,
@@ -119,7 +119,7 @@ def _row(record: Candidate) -> Row:
 
 
 def write_reversal(
-    row: Row, terms: Terms, *, reverses: str, reason: str, created_at: dt.datetime
+    row: RecordRow, terms: PricingTerms, *, reverses: str, reason: str, created_at: dt.datetime
 ) -> Written:
     """Insert the record that takes `reverses` (its id) back, with all amounts negated."""
     values = [created_at.isoformat(), reverses, reason, *row]
@@ -140,7 +140,7 @@ class _Limits(NamedTuple):
 _NO_LIMITS = _Limits((), (), {})
 
 
-def _limits(terms: Mapping[str, Terms], checked: Collection[str]) -> _Limits:
+def _limits(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> _Limits:
     watched = {
         period.id: each.versions.settings
         for each in terms.values()
@@ -158,14 +158,14 @@ def _execute(
     text: str,
     values: Sequence[str | None],
     count: int,
-    terms: Mapping[str, Terms],
+    terms: Mapping[str, PricingTerms],
     limits: _Limits,
 ) -> Written:
     versions = [each.versions for each in terms.values()]
     platforms = {each.platform for each in versions}
     if len(platforms) != 1:
         # Read at different times, with a change between them.
-        raise TermsChanged
+        raise PricingTermsChanged
     read = [
         _array(limits.held),
         _array(limits.checked),
@@ -184,10 +184,10 @@ def _execute(
             raise SomeAreKnown from error
         except psycopg.errors.ForeignKeyViolation as error:
             # The table's own guard against closed periods comes first when one has just closed.
-            raise TermsChanged from error
+            raise PricingTermsChanged from error
         except psycopg.DatabaseError as error:
             if error.sqlstate == statement.CHANGED:
-                raise TermsChanged from error
+                raise PricingTermsChanged from error
             if error.sqlstate == statement.LIMITS_NEAR:
                 raise LimitsNear(_ids(error.diag.message_detail or "")) from error
             raise

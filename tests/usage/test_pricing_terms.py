@@ -13,10 +13,10 @@ from billing.services.workspaces import update_billing_settings, update_workspac
 from invoices.services.closing import finalize_period
 from tests.kit.api import NOW, period_of, workspace
 from usage.models import UsageRecord
-from usage.services.ingest import Outcome, check_entries, record
+from usage.services.ingest import RecordOutcome, check_entries, record_usage
 from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
-from usage.services.ingest.terms import TermsMemory
+from usage.services.ingest.pricing_terms import PricingTermsCache
 from usage.services.ledger import usage_differences
 
 # Outside of any transaction, as in a web process: within one, nothing is remembered.
@@ -46,13 +46,13 @@ def set_markup(statement: str) -> None:
 
 def use(owner: UUID, key: str, *, at: dt.datetime = NOW, now: dt.datetime = NOW):
     text = line(owner, key, occurred_at=at.isoformat())
-    candidates, errors = check_entries([usage_parser.single(text)], now=now)
+    records, errors = check_entries([usage_parser.single(text)], now=now)
     assert errors == []
-    return record(candidates, now=now).answer(0)
+    return record_usage(records, now=now).answer(0)
 
 
-def stored(answer: tuple[Outcome, Stored]) -> Stored:
-    assert answer[0] is Outcome.ACCEPTED
+def stored(answer: tuple[RecordOutcome, Stored]) -> Stored:
+    assert answer[0] is RecordOutcome.ACCEPTED
     return answer[1]
 
 
@@ -65,20 +65,20 @@ def acme() -> UUID:
 
 
 def test_what_was_read_for_one_batch_is_there_for_the_next(acme):
-    memory = TermsMemory()
-    first, read = memory.of([acme.hex])
-    again, read_again = memory.of([acme.hex])
+    cache = PricingTermsCache()
+    first, read = cache.of([acme.hex])
+    again, read_again = cache.of([acme.hex])
 
     assert (read, read_again) == (True, False)
     assert first[acme.hex] is again[acme.hex]
 
 
 def test_terms_of_a_transaction_under_way_are_not_remembered(acme):
-    memory = TermsMemory()
+    cache = PricingTermsCache()
 
     with transaction.atomic():
-        first, _ = memory.of([acme.hex])
-        again, read_again = memory.of([acme.hex])
+        first, _ = cache.of([acme.hex])
+        again, read_again = cache.of([acme.hex])
 
     assert read_again is True
     assert first[acme.hex] is not again[acme.hex]
@@ -104,9 +104,9 @@ def test_what_costs_too_much_is_judged_by_the_markup_of_now(acme, others):
     set_markup("UPDATE billing_workspacebillingsettings SET markup_percentage = 20")
     lines = [line(acme, "dear", quantity="500000000000", unit_cost="1000000")]
     lines += [line(acme, f"cheap {number}") for number in range(others)]
-    candidates, errors = check_entries(usage_parser.lines(lines), now=NOW)
+    records, errors = check_entries(usage_parser.lines(lines), now=NOW)
 
-    recorded = record(candidates, now=NOW)
+    recorded = record_usage(records, now=NOW)
 
     assert errors == recorded.errors == []
     assert recorded.accepted == 1 + others

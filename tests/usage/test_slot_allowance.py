@@ -15,7 +15,7 @@ from billing.services.periods import open_period
 from billing.services.workspaces import update_billing_settings
 from tests.kit.api import NOW, workspace
 from usage.models import VoiceAgent
-from usage.services.ingest import check_entries, record, recording, statement
+from usage.services.ingest import check_entries, record_usage, recording, statement
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import rebuild_rollups, usage_differences
 from usage.services.voiding import void_record
@@ -68,10 +68,10 @@ def spend(*uses: tuple[UUID, str | Decimal]) -> UUID:
         ).encode()
         for owner, cost in uses
     ]
-    candidates, errors = check_entries(usage_parser.lines(lines), now=NOW)
-    recorded = record(candidates, now=NOW)
+    records, errors = check_entries(usage_parser.lines(lines), now=NOW)
+    recorded = record_usage(records, now=NOW)
     assert (errors, recorded.errors) == ([], [])
-    return UUID(candidates[0].id)
+    return UUID(records[0].id)
 
 
 def kinds(owner: UUID) -> set[str]:

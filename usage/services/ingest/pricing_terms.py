@@ -13,7 +13,7 @@ from django.db import connection
 from billing import months
 from billing.prepared import prepared_cursor
 from billing.rating import markup_factor
-from usage.services.ingest.entries import Place
+from usage.services.ingest.entries import PeriodDay
 
 # One row for each open period of each workspace; a workspace without one has a row of nulls.
 # `xmin` is the transaction that wrote a row's present version: `writing` compares it.
@@ -58,7 +58,7 @@ class Versions(NamedTuple):
     platform: str | None
 
 
-class Terms:
+class PricingTerms:
     """One workspace as it was read: `factor` times a record's cost is its price."""
 
     def __init__(
@@ -84,9 +84,9 @@ class Terms:
         # Of these, the ones whose limit was last found near: ids.
         self.near: frozenset[str] = frozenset()
         # Records come in the order of their time, more or less: most enter where the last did.
-        self._last: Place | None = None
+        self._last: PeriodDay | None = None
 
-    def place(self, occurred_at: dt.datetime) -> Place | None:
+    def period_day(self, occurred_at: dt.datetime) -> PeriodDay | None:
         """The open period that holds the time; else, for a time before the end of the last closed
         period, the earliest open one; else None: a period must be opened first."""
         last = self._last
@@ -95,17 +95,17 @@ class Terms:
         for period in self.periods:
             if period.start <= occurred_at < period.end:
                 name, start, end = _day(self.zone, occurred_at)
-                self._last = Place(
+                self._last = PeriodDay(
                     period.id, name, False, max(start, period.start), min(end, period.end)
                 )
                 return self._last
         if self.closed_until is not None and occurred_at < self.closed_until and self.periods:
             name, start, _ = _day(self.zone, occurred_at)
-            return Place(self.periods[0].id, name, True, start, start)
+            return PeriodDay(self.periods[0].id, name, True, start, start)
         return None
 
     def must_open_at(self, occurred_at: dt.datetime) -> dt.datetime:
-        """Which time's period to open for a record that `place` found none for."""
+        """Which time's period to open for a record that `period_day` found none for."""
         if self.closed_until is not None and occurred_at < self.closed_until:
             # Late, and nothing is open: what follows the last closed period.
             return self.closed_until
@@ -124,10 +124,10 @@ def _day_of(zone: ZoneInfo, date: dt.date) -> tuple[str, dt.datetime, dt.datetim
     return date.isoformat(), months.midnight(date, zone), months.midnight(following, zone)
 
 
-def read_terms(workspace_ids: Sequence[str]) -> dict[str, Terms]:
-    """Terms by workspace id (32 hex digits) as the database has them now; unknown ones missing."""
+def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
+    """By workspace id (32 hex digits), as the database has them now; unknown ones are missing."""
     read_at = time.monotonic()
-    found: dict[str, Terms] = {}
+    found: dict[str, PricingTerms] = {}
     with prepared_cursor() as cursor:
         cursor.execute(_TERMS, [list(workspace_ids)], prepare=True)
         for row in cursor:
@@ -135,7 +135,7 @@ def read_terms(workspace_ids: Sequence[str]) -> dict[str, Terms]:
             until, period, start, end = row[8:]
             terms = found.get(workspace)
             if terms is None:
-                terms = found[workspace] = Terms(
+                terms = found[workspace] = PricingTerms(
                     versions=Versions(own, settings, platform),
                     closed=closed,
                     timezone=timezone,
@@ -149,28 +149,28 @@ def read_terms(workspace_ids: Sequence[str]) -> dict[str, Terms]:
     return found
 
 
-class TermsMemory:
-    """Terms from one batch to the next, in one process.
+class PricingTermsCache:
+    """Pricing terms from one batch to the next, in one process.
 
     They may be out of date at any time: whoever writes by them has the database compare their
     versions and their periods in the same statement, and reads again when it refuses. Only what
-    can be compared is remembered: a workspace that is missing or closed is asked for each time.
+    can be compared is kept: a workspace that is missing or closed is asked for each time.
     """
 
     # Transaction ids come round after four thousand million; nothing is kept nearly that long.
-    _SECONDS = 600.0
-    _MOST = 20_000
+    _MAX_AGE_SECONDS = 600.0
+    _MAX_WORKSPACES = 20_000
 
     def __init__(self) -> None:
-        self._terms: dict[str, Terms] = {}
+        self._terms: dict[str, PricingTerms] = {}
 
-    def of(self, workspace_ids: Sequence[str]) -> tuple[dict[str, Terms], bool]:
-        """Terms by workspace id, and whether all of them were read just now."""
+    def of(self, workspace_ids: Sequence[str]) -> tuple[dict[str, PricingTerms], bool]:
+        """Pricing terms by workspace id, and whether all of them were read just now."""
         # Row versions tell apart what was committed, not the steps of a transaction under way.
         if connection.in_atomic_block:
-            return read_terms(workspace_ids), True
-        oldest = time.monotonic() - self._SECONDS
-        found: dict[str, Terms] = {}
+            return read_pricing_terms(workspace_ids), True
+        oldest = time.monotonic() - self._MAX_AGE_SECONDS
+        found: dict[str, PricingTerms] = {}
         missing: list[str] = []
         for workspace_id in workspace_ids:
             terms = self._terms.get(workspace_id)
@@ -182,12 +182,12 @@ class TermsMemory:
             found |= self.read(missing)
         return found, len(missing) == len(workspace_ids)
 
-    def read(self, workspace_ids: Sequence[str]) -> dict[str, Terms]:
-        """Terms as they are now, remembered from here on; unknown workspaces are missing."""
-        read = read_terms(workspace_ids)
+    def read(self, workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
+        """Terms as they are now, kept from here on; unknown workspaces are missing."""
+        read = read_pricing_terms(workspace_ids)
         if connection.in_atomic_block:
             return read
-        if len(self._terms) + len(read) > self._MOST:
+        if len(self._terms) + len(read) > self._MAX_WORKSPACES:
             self._terms.clear()
         for workspace_id, terms in read.items():
             if terms.is_closed:

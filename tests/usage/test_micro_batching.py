@@ -1,4 +1,4 @@
-"""What comes together is answered together, each by its own answer."""
+"""Requests that arrive together are answered together, each by its own answer."""
 
 import asyncio
 import threading
@@ -7,20 +7,22 @@ from collections.abc import Sequence
 import pytest
 
 from tests.kit.api import NOW, workspace
-from usage.services.ingest import Outcome, RecordError, check_entries
-from usage.services.ingest.combining import Rounds, record_together
+from usage.services.ingest import RecordError, RecordOutcome, check_entries
+from usage.services.ingest.micro_batching import MicroBatcher, record_micro_batch
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
 
 
 class Doubling:
-    """Doubles numbers; a round that holds a 0 waits until it may go on."""
+    """Doubles numbers; a micro-batch that holds a 0 waits until it may go on."""
 
     def __init__(self, threads: int) -> None:
         self.sizes: list[int] = []
         self.begun = threading.Event()
         self.go_on = threading.Event()
-        self.rounds: Rounds[int, int] = Rounds(self._answer, name="doubling", threads=threads)
+        self.batcher: MicroBatcher[int, int] = MicroBatcher(
+            self._answer, name="doubling", threads=threads
+        )
 
     def _answer(self, numbers: Sequence[int]) -> list[int | Exception]:
         self.sizes.append(len(numbers))
@@ -32,63 +34,63 @@ class Doubling:
         return [KeyError(number) if number < 0 else 2 * number for number in numbers]
 
 
-def test_questions_that_wait_are_answered_in_one_round_each_its_own():
+def test_requests_that_wait_are_answered_in_one_micro_batch_each_its_own():
     doubling = Doubling(threads=1)
 
     async def ask() -> list[int]:
-        first = asyncio.ensure_future(doubling.rounds.ask(0))
+        first = asyncio.ensure_future(doubling.batcher.submit(0))
         await asyncio.to_thread(doubling.begun.wait)
-        others = [asyncio.ensure_future(doubling.rounds.ask(number)) for number in range(1, 11)]
+        others = [asyncio.ensure_future(doubling.batcher.submit(number)) for number in range(1, 11)]
         await asyncio.sleep(0)
         doubling.go_on.set()
         return await asyncio.gather(first, *others)
 
     assert asyncio.run(ask()) == list(range(0, 22, 2))
     assert doubling.sizes == [1, 10]
-    doubling.rounds.stop()
+    doubling.batcher.stop()
 
 
-def test_a_round_that_is_held_up_does_not_hold_up_who_comes_later():
+def test_a_micro_batch_that_is_held_up_does_not_hold_up_who_comes_later():
     doubling = Doubling(threads=2)
 
     async def ask() -> tuple[int, int]:
-        stuck = asyncio.ensure_future(doubling.rounds.ask(0))
+        stuck = asyncio.ensure_future(doubling.batcher.submit(0))
         await asyncio.to_thread(doubling.begun.wait)
-        later = await doubling.rounds.ask(4)
+        later = await doubling.batcher.submit(4)
         assert not stuck.done()
         doubling.go_on.set()
         return await stuck, later
 
     assert asyncio.run(ask()) == (0, 8)
-    doubling.rounds.stop()
+    doubling.batcher.stop()
 
 
-def test_a_round_that_fails_fails_for_all_in_it_and_the_next_goes_on():
+def test_a_micro_batch_that_fails_fails_for_all_in_it_and_the_next_goes_on():
     doubling = Doubling(threads=1)
 
     async def ask() -> int:
-        first = asyncio.ensure_future(doubling.rounds.ask(0))
+        first = asyncio.ensure_future(doubling.batcher.submit(0))
         await asyncio.to_thread(doubling.begun.wait)
-        failing = [asyncio.ensure_future(doubling.rounds.ask(number)) for number in (13, 14)]
+        failing = [asyncio.ensure_future(doubling.batcher.submit(number)) for number in (13, 14)]
         await asyncio.sleep(0)
         doubling.go_on.set()
         assert await first == 0
         failures = await asyncio.gather(*failing, return_exceptions=True)
         assert [type(failure) for failure in failures] == [ConnectionError, ConnectionError]
-        return await doubling.rounds.ask(14)
+        return await doubling.batcher.submit(14)
 
     assert asyncio.run(ask()) == 28
-    doubling.rounds.stop()
+    doubling.batcher.stop()
 
 
 def test_an_error_in_an_answers_place_is_raised_to_its_asker_only():
     doubling = Doubling(threads=1)
 
     async def ask() -> list[int | BaseException]:
-        first = asyncio.ensure_future(doubling.rounds.ask(0))
+        first = asyncio.ensure_future(doubling.batcher.submit(0))
         await asyncio.to_thread(doubling.begun.wait)
-        gone = asyncio.ensure_future(doubling.rounds.ask(5))
-        waiting = [asyncio.ensure_future(doubling.rounds.ask(number)) for number in (-1, 6)]
+        gone = asyncio.ensure_future(doubling.batcher.submit(5))
+        waiting = [asyncio.ensure_future(doubling.batcher.submit(number)) for number in (-1, 6)]
         await asyncio.sleep(0)
         gone.cancel()
         doubling.go_on.set()
@@ -97,41 +99,45 @@ def test_an_error_in_an_answers_place_is_raised_to_its_asker_only():
     first, refused, answered = asyncio.run(ask())
     assert (first, answered) == (0, 12)
     assert isinstance(refused, KeyError)
-    doubling.rounds.stop()
+    doubling.batcher.stop()
 
 
 def test_whoever_waits_is_answered_before_the_threads_end():
     doubling = Doubling(threads=1)
 
     async def ask() -> int:
-        waiting = asyncio.ensure_future(doubling.rounds.ask(21))
+        waiting = asyncio.ensure_future(doubling.batcher.submit(21))
         await asyncio.sleep(0)
-        doubling.rounds.stop()
+        doubling.batcher.stop()
         return await waiting
 
     assert asyncio.run(ask()) == 42
 
 
 @pytest.mark.django_db
-def test_single_records_of_a_round_are_recorded_or_refused_each_for_itself():
+def test_single_records_of_a_micro_batch_are_recorded_or_refused_each_for_itself():
     acme = str(workspace("acme").pk)
     nobody = "00000000-0000-4000-8000-000000000000"
     uses = [(acme, "a", 1), (nobody, "b", 1), (acme, "a", 1), (acme, "c", 2), (acme, "c", 3)]
-    candidates = []
+    records = []
     for owner, key, quantity in uses:
         body = (
             f'{{"idempotency_key":"{key}","workspace_id":"{owner}","provider":"twilio",'
             f'"resource_type":"call_minutes","quantity":"{quantity}","unit_cost":"1"}}'
         )
         checked, _ = check_entries([usage_parser.single(body.encode())], now=NOW)
-        candidates += checked
+        records += checked
 
-    first, unknown, again, other, reused = record_together(candidates)
+    first, unknown, again, other, reused = record_micro_batch(records)
 
     assert not isinstance(first, RecordError)
     assert not isinstance(again, RecordError)
     assert not isinstance(other, RecordError)
-    assert (first[0], again[0], other[0]) == (Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.ACCEPTED)
+    assert (first[0], again[0], other[0]) == (
+        RecordOutcome.ACCEPTED,
+        RecordOutcome.DUPLICATE,
+        RecordOutcome.ACCEPTED,
+    )
     assert first[1] == again[1]
     assert other[1].quantity == 2
     assert isinstance(unknown, RecordError)
