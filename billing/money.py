@@ -1,7 +1,8 @@
 """Exact money: currencies, minor units, and splitting a total into cents. Pure functions.
 
 Amounts are `Decimal`. "Minor" amounts are whole numbers of the currency's smallest unit
-(cents for USD, yen for JPY, fils for KWD).
+(cents for USD, yen for JPY, fils for KWD). What is charged goes in the currency's charge step,
+which is coarser than that for some: cards take no single fils.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,15 @@ from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, localcontext
 # ISO 4217: how many decimals an amount has, where that is not two.
 _EXPONENTS = {
     **dict.fromkeys(
-        "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(),
+        "BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(),
         0,
     ),
     **dict.fromkeys("BHD JOD KWD OMR TND".split(), 3),
 }
+# Of three decimals cards take two: such amounts are charged in steps of ten minor units.
+# https://docs.stripe.com/currencies#three-decimal
+_CHARGED_PLACES = 2
+NO_DECIMALS = frozenset(currency for currency, places in _EXPONENTS.items() if places == 0)
 # What can be charged: the currencies that the payment provider accepts for cards.
 CURRENCIES = frozenset(
     """
@@ -37,15 +42,27 @@ def exponent(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
-def minor_unit(currency: str) -> Decimal:
-    """The smallest amount of `currency`: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
-    return Decimal(1).scaleb(-exponent(currency))
+def charge_places(currency: str) -> int:
+    """How many decimals an amount that is charged has: 0 for ISK and JPY, 2 for USD and KWD."""
+    return min(exponent(currency), _CHARGED_PLACES)
+
+
+def charge_step(currency: str) -> Decimal:
+    """The step in which amounts are charged: 0.01 for USD, 1 for ISK, 0.010 for KWD."""
+    return from_minor(_step_minor(currency), currency)
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
     """`amount` rounded half-up (away from zero on a tie) to whole minor units."""
     with localcontext(EXACT):
         return int(amount.scaleb(exponent(currency)).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def to_charge_minor(amount: Decimal, currency: str) -> int:
+    """`amount` rounded half-up once to the charge step, in minor units: 20.987 KWD is 20990."""
+    with localcontext(EXACT):
+        steps = amount.scaleb(charge_places(currency)).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    return int(steps) * _step_minor(currency)
 
 
 def from_minor(minor: int, currency: str) -> Decimal:
@@ -55,21 +72,27 @@ def from_minor(minor: int, currency: str) -> Decimal:
 
 
 def allocate(exact: Sequence[Decimal], currency: str) -> list[int]:
-    """Minor units for each exact amount, adding up to the exact sum rounded half-up once.
+    """Minor units for each exact amount, adding up to the exact sum rounded once to be charged.
 
-    The largest-remainder (Hamilton) method: every part gets its floor, and what is then missing
-    goes, a unit each, to the largest fractions, the earlier part first on a tie. No part moves a
-    whole unit away from its exact amount, except that rounding the sum up may need it when all
-    fractions are used up, which cannot happen for a sum rounded to the nearest unit.
+    The largest-remainder (Hamilton) method in the currency's charge steps: every part gets its
+    floor, and what is then missing goes, a step each, to the largest fractions, the earlier part
+    first on a tie. No part moves a whole step away from its exact amount, except that rounding the
+    sum up may need it when all fractions are used up, which cannot happen for a sum rounded to the
+    nearest step.
     """
+    step = _step_minor(currency)
     with localcontext(EXACT):
-        scaled = [amount.scaleb(exponent(currency)) for amount in exact]
+        scaled = [amount.scaleb(charge_places(currency)) for amount in exact]
         floors = [int(amount.to_integral_value(rounding=ROUND_FLOOR)) for amount in scaled]
-        missing = to_minor(sum(exact, ZERO), currency) - sum(floors)
+        missing = to_charge_minor(sum(exact, ZERO), currency) // step - sum(floors)
         by_fraction = sorted(range(len(scaled)), key=lambda i: floors[i] - scaled[i])
     for index in by_fraction[:missing]:
         floors[index] += 1
-    return floors
+    return [steps * step for steps in floors]
+
+
+def _step_minor(currency: str) -> int:
+    return int(10 ** (exponent(currency) - charge_places(currency)))
 
 
 def without_exponent(value: Decimal) -> str:

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from billing.admin.base import BillingAdmin
 from billing.formats import money, quantity
 from billing.models import PlatformSetting, SubscriptionTier, TierPrice, Workspace
-from billing.money import CURRENCIES, from_minor, minor_unit, to_minor
+from billing.money import CURRENCIES, charge_step, from_minor, to_minor
 
 
 class TierPriceForm(forms.ModelForm):
@@ -33,9 +33,9 @@ class TierPriceForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         currency, fee = cleaned.get("currency"), cleaned.get("monthly_fee")
-        if currency and fee is not None and fee % minor_unit(currency):
+        if currency and fee is not None and fee % charge_step(currency):
             self.add_error(
-                "monthly_fee", f"The smallest amount of {currency} is {minor_unit(currency)}."
+                "monthly_fee", f"{currency} is charged in steps of {charge_step(currency)}."
             )
         return cleaned
 

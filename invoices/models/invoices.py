@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Round
 from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
 from billing.models.tiers import MONEY_SUM
-from billing.money import to_minor
+from billing.money import NO_DECIMALS, to_minor
 
 
 class InvoiceSequence(models.Model):
@@ -37,7 +38,8 @@ class InvoiceSequence(models.Model):
 class Invoice(models.Model):
     """A bill for one period; all that was frozen when the period was finalized.
 
-    `amount` is in whole minor units of `currency`; `exact_amount` is the sum it was rounded from.
+    `amount` is in whole charge steps of `currency` (`billing.money`); `exact_amount` is the sum it
+    was rounded from.
     """
 
     class Status(models.TextChoices):
@@ -92,6 +94,11 @@ class Invoice(models.Model):
                 name="invoice_status_is_known",
             ),
             models.CheckConstraint(condition=Q(amount__gte=0), name="invoice_not_negative"),
+            models.CheckConstraint(
+                condition=Q(amount=Round("amount", 2))
+                & (~Q(currency__in=sorted(NO_DECIMALS)) | Q(amount=Round("amount", 0))),
+                name="invoice_amount_can_be_charged",
+            ),
             models.CheckConstraint(
                 condition=Q(status="paid", paid_at__isnull=False)
                 | (~Q(status="paid") & Q(paid_at__isnull=True)),

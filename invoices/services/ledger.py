@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from billing.money import CURRENCIES, exponent, to_minor
+from billing.money import CURRENCIES, charge_places, to_charge_minor
 from usage.services.ledger import Difference
 
 _FROZEN = """
@@ -74,11 +74,11 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
         detail = "closed, but a counter still lets records in"
         found.append(Difference("period and counters", workspace, period, detail))
     for workspace, period, total, currency in _rows(_UNBILLED, workspace_id):
-        if to_minor(total, currency):
+        if to_charge_minor(total, currency):
             detail = f"closed with {total} {currency} to pay, and there is no invoice"
             found.append(Difference("period and invoice", workspace, period, detail))
     # PostgreSQL rounds a numeric half away from zero, as invoices do.
-    decimals = Jsonb({currency: exponent(currency) for currency in CURRENCIES})
+    decimals = Jsonb({currency: charge_places(currency) for currency in CURRENCIES})
     for workspace, period, number, *amounts in _rows(_INVOICES, workspace_id, decimals=decimals):
         amount, exact, total, items, exact_items = amounts
         detail = (

@@ -89,7 +89,9 @@ def test_a_workspace_is_made_with_its_owner_and_terms():
 @pytest.mark.parametrize(
     ("currency", "fee", "why"),
     [
-        ("JPY", "7000.5", "The smallest amount of JPY is 1."),
+        ("JPY", "7000.5", "JPY is charged in steps of 1."),
+        ("ISK", "6505.5", "ISK is charged in steps of 1."),
+        ("KWD", "15.005", "KWD is charged in steps of 0.010."),
         ("XXX", "1", "XXX is not a currency that can be billed."),
         ("CHF", "-1", "greater than or equal to 0"),
     ],

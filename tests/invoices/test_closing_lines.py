@@ -63,8 +63,10 @@ def test_free_usage_is_listed():
         ("EUR", ["0.005", "0.005", "0.005"], [1, 1, 0]),
         # Yen have no decimals: 7061.2 is 7061.
         ("JPY", ["7000", "10.4", "20.4", "30.4"], [7000, 11, 20, 30]),
-        # Dinars of Kuwait have three: 15.0012 is 15.001.
-        ("KWD", ["15", "0.0004", "0.0004", "0.0004"], [15000, 1, 0, 0]),
+        # Dinars of Kuwait have three, of which cards take two: 15.012 is 15.010.
+        ("KWD", ["15", "0.004", "0.004", "0.004"], [15000, 10, 0, 0]),
+        # Nor have crowns of Iceland: 6505.49 is 6505.
+        ("ISK", ["6000", "505.2", "0.29"], [6000, 505, 0]),
         # Half a cent goes up: 38.995 is 39.00.
         ("GBP", ["49", "-10.005"], [4900, -1000]),
         # A thousand lines of 0.0004: 0.40 altogether, and nobody is off by a cent or more.

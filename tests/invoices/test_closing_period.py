@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from billing.errors import NotFound
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, SubscriptionTier, TierPrice
+from billing.services.builtins import ensure_builtins
 from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing import (
@@ -16,6 +17,7 @@ from invoices.services.closing import (
     finalize_due_periods,
     finalize_period,
 )
+from invoices.services.ledger import invoice_differences
 from tests.kit import personas
 from usage.models import UsageRecord
 from usage.services.voiding import void_record
@@ -129,7 +131,7 @@ def test_the_invoice_has_a_line_for_each_type_and_adds_up_to_the_cent():
         ("GBP", "0.0041", "49", ["49", "0"]),
     ],
 )
-def test_amounts_are_whole_minor_units_of_the_currency(currency, quantity, amount, shares):
+def test_amounts_are_whole_charge_steps_of_the_currency(currency, quantity, amount, shares):
     globex = personas.workspace("Globex", currency=currency)
     personas.used(globex, OCTOBER_5, quantity, "1")
 
@@ -138,6 +140,30 @@ def test_amounts_are_whole_minor_units_of_the_currency(currency, quantity, amoun
     invoice = Invoice.objects.get()
     assert f"{invoice.amount.normalize():f}" == amount
     assert [share for _, share in items(invoice)] == shares
+
+
+@pytest.mark.parametrize(
+    ("currency", "fee", "cost", "exact", "amount", "shares"),
+    [
+        # Crowns of Iceland have no fraction, and cards take no single fils.
+        ("ISK", "6000", "421.241", "6505.4892000000", "6505.000", ["6000", "505"]),
+        ("KWD", "15", "4.98916", "20.9869920000", "20.990", ["15", "5.99"]),
+        ("UGX", "90000", "0.41", "90000.4920000000", "90000.000", ["90000", "0"]),
+    ],
+)
+def test_a_total_is_rounded_once_to_what_cards_take(currency, fee, cost, exact, amount, shares):
+    ensure_builtins()
+    tier = SubscriptionTier.objects.get(name="starter")
+    TierPrice.objects.create(tier=tier, currency=currency, monthly_fee=fee)
+    initech = personas.workspace("Initech", currency=currency)
+    personas.used(initech, OCTOBER_5, cost, "1")
+
+    finalize_due_periods(now=NOVEMBER_3)
+
+    invoice = Invoice.objects.get()
+    assert (str(invoice.exact_amount), str(invoice.amount)) == (exact, amount)
+    assert [share for _, share in items(invoice)] == shares
+    assert invoice_differences() == []
 
 
 def test_late_usage_has_its_own_line_on_the_next_invoice():

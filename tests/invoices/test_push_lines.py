@@ -8,7 +8,7 @@ import pytest
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.push import params, push_invoice
-from invoices.services.push.params import lines_of, stripe_minor
+from invoices.services.push.params import from_stripe_minor, lines_of, stripe_minor
 from tests.kit.bills import NOVEMBER_2, bill, customer
 from tests.kit.stripe_side import invoices, lines
 
@@ -21,6 +21,7 @@ from tests.kit.stripe_side import invoices, lines
         ("7421", "JPY", 7421),
         ("18.250", "KWD", 18250),
         ("5000", "UGX", 500000),
+        ("6505", "ISK", 650500),
         ("-3.20", "GBP", -320),
     ],
 )
@@ -112,9 +113,18 @@ def test_an_invoice_with_too_many_lines_reaches_stripe_with_its_total(
     ]
 
 
+@pytest.mark.parametrize(
+    ("units", "currency", "amount"),
+    [(6134, "USD", "61.34"), (650500, "ISK", "6505.00"), (20990, "KWD", "20.990"), (5, "JPY", "5")],
+)
+def test_what_stripe_counts_in_its_units_is_worth(units: int, currency: str, amount: str) -> None:
+    assert str(from_stripe_minor(units, currency)) == amount
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("currency", "amount", "units"), [("JPY", "7421", 7421), ("KWD", "18.250", 18250)]
+    ("currency", "amount", "units"),
+    [("JPY", "7421", 7421), ("KWD", "18.250", 18250), ("ISK", "6505", 650500), ("UGX", "1", 100)],
 )
 def test_currencies_without_cents_arrive_whole(
     currency: str, amount: str, units: int, stripe_sandbox: SandboxProcess

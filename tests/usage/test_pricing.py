@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import allocate, from_minor, to_minor, without_exponent
+from billing.money import (
+    allocate,
+    charge_step,
+    from_minor,
+    to_charge_minor,
+    without_exponent,
+)
 from billing.months import month_of
 from billing.rating import markup_factor, rate
 
@@ -47,7 +53,12 @@ def test_a_record_is_priced_half_even_to_ten_places(quantity, unit_cost, markup,
         (["0.005"], "USD", [1]),
         (["0.0049"], "USD", [0]),
         (["10.4", "10.4", "10.4"], "JPY", [11, 10, 10]),
-        (["1.0005", "1.0005"], "KWD", [1001, 1000]),
+        # Cards take two of the dinar's three decimals: 20.987 is charged as 20.990.
+        (["20.987"], "KWD", [20990]),
+        (["1.0025", "1.0025"], "KWD", [1010, 1000]),
+        # Crowns of Iceland have no fraction.
+        (["6505.49"], "ISK", [6505]),
+        (["6505.3", "0.2"], "ISK", [6506, 0]),
         (["10", "-3.333"], "USD", [1000, -333]),
         (["1.666", "1.666", "1.668"], "USD", [167, 166, 167]),
         ([], "USD", []),
@@ -59,15 +70,16 @@ def test_items_get_their_cents_by_largest_remainder(exact, currency, expected):
 
 @given(
     st.lists(st.decimals(min_value=-1000, max_value=100_000, places=10), min_size=1, max_size=30),
-    st.sampled_from(["USD", "JPY", "KWD"]),
+    st.sampled_from(["USD", "JPY", "KWD", "ISK", "UGX"]),
 )
-def test_items_always_add_up_and_none_moves_by_a_whole_unit(exact, currency):
+def test_items_always_add_up_and_none_moves_by_a_whole_step(exact, currency):
     parts = allocate(exact, currency)
-    unit = from_minor(1, currency)
+    step = charge_step(currency)
 
-    assert sum(parts) == to_minor(sum(exact), currency)
+    assert sum(parts) == to_charge_minor(sum(exact), currency)
     for amount, part in zip(exact, parts, strict=True):
-        assert abs(from_minor(part, currency) - amount) < unit
+        assert abs(from_minor(part, currency) - amount) < step
+        assert from_minor(part, currency) % step == 0
 
 
 def test_small_amounts_are_written_without_an_exponent():

@@ -8,7 +8,7 @@ from dev.stripe_sandbox.errors import invalid, refuse_unsupported
 from dev.stripe_sandbox.events import emit, save_and_emit
 from dev.stripe_sandbox.lists import page
 from dev.stripe_sandbox.metadata import merged
-from dev.stripe_sandbox.money import formatted
+from dev.stripe_sandbox.money import check_amount, formatted
 from dev.stripe_sandbox.resources.collection import charge_of, record_paid
 from dev.stripe_sandbox.resources.fields import assign
 from dev.stripe_sandbox.resources.refunds import refund_charge
@@ -30,6 +30,7 @@ def create(ctx: Context, params: dict[str, Any]) -> Object:
     amount = sum(line["amount"] for line in lines) if lines else params.get("amount", 0)
     if amount != params.get("amount", amount) or amount <= 0:
         raise invalid("The credit note's amount must be positive and equal its lines' sum.")
+    check_amount(amount, invoice["currency"])
     paid = invoice["status"] == "paid"
     left = _creditable(ctx, invoice, paid=paid)
     if amount > left:

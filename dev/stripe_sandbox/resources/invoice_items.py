@@ -245,7 +245,7 @@ def _priced(ctx: Context, given: dict[str, Any], invoice_currency: str | None) -
             "Missing required param: currency.", param="currency", code="parameter_missing"
         )
     return {
-        "amount": check_amount(int(amount)),
+        "amount": check_amount(int(amount), check_currency(currency)),
         "currency": check_currency(currency),
         "description": ctx.store.find(price["product"])["name"] if price else None,  # type: ignore[index]
         "quantity": int(quantity),

@@ -8,7 +8,7 @@ from dev.stripe_sandbox.errors import ApiError, invalid
 from dev.stripe_sandbox.events import emit
 from dev.stripe_sandbox.lists import page
 from dev.stripe_sandbox.metadata import merged
-from dev.stripe_sandbox.money import THREE_DECIMAL, check_amount, check_currency, minimum_charge
+from dev.stripe_sandbox.money import check_amount, check_currency, minimum_charge
 from dev.stripe_sandbox.resources.disputes import open_dispute
 from dev.stripe_sandbox.resources.payment_methods import belonging_to, card_of
 from dev.stripe_sandbox.router import route
@@ -105,7 +105,7 @@ def new_intent(
     """A stored intent waiting for a payment method; below the minimum is `ApiError` 400."""
     currency = check_currency(currency)
     least = minimum_charge(currency)
-    if check_amount(amount) < least:
+    if check_amount(amount, currency) < least:
         raise invalid(
             f"Amount must be at least {least} in {currency} minor units.",
             param="amount",
@@ -135,11 +135,7 @@ def attempt(ctx: Context, intent: Object, method: Object) -> Object:
             f"This PaymentIntent's status is {intent['status']}; it cannot be confirmed.",
             code="payment_intent_unexpected_state",
         )
-    if intent["currency"] in THREE_DECIMAL and intent["amount"] % 10:
-        raise invalid(
-            f"Amounts in {intent['currency']} must end in 0: cards take two of its three decimals.",
-            param="amount",
-        )
+    check_amount(intent["amount"], intent["currency"])
     card = card_of(method)
     intent["payment_method"] = method["id"]
     charge = _new_charge(ctx, intent, method)

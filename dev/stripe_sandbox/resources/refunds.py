@@ -8,7 +8,7 @@ from dev.stripe_sandbox.errors import invalid
 from dev.stripe_sandbox.events import emit, save_and_emit
 from dev.stripe_sandbox.lists import equals, page
 from dev.stripe_sandbox.metadata import merged
-from dev.stripe_sandbox.money import formatted
+from dev.stripe_sandbox.money import check_amount, formatted
 from dev.stripe_sandbox.router import route
 from dev.stripe_sandbox.store import Object
 
@@ -81,6 +81,7 @@ def refund_charge(
     amount = left if amount is None else amount
     if amount <= 0:
         raise invalid("Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    check_amount(amount, charge["currency"])
     if amount > left:
         raise invalid(
             f"Refund amount ({formatted(amount, charge['currency'])}) is greater than unrefunded "

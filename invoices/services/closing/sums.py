@@ -18,7 +18,7 @@ from django.db.models import Q, Sum
 from billing import months
 from billing.errors import BillingError
 from billing.models import BillingPeriod, TierPrice
-from billing.money import EXACT, ZERO, to_minor
+from billing.money import EXACT, ZERO, to_charge_minor
 from invoices.services.closing.lines import Line, UsageSum, build_lines
 
 
@@ -141,7 +141,7 @@ def _closing(
         credit,
         subtotal,
         total,
-        to_minor(total, currency),
+        to_charge_minor(total, currency),
         build_lines(fee=fee, usage=usage, credit=credit),
     )
 

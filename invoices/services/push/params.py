@@ -19,7 +19,7 @@ MAX_LINES = 250
 OTHER = "other"
 # Stripe counts these with two decimals, which must be 00:
 # https://docs.stripe.com/currencies#special-cases
-_TWO_DECIMALS_OF_ZERO = frozenset(["UGX"])
+_TWO_DECIMALS_OF_ZERO = frozenset(["ISK", "UGX"])
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def stripe_minor(amount: Decimal, currency: str) -> int:
 
 def from_stripe_minor(amount: int, currency: str) -> Decimal:
     """What Stripe's whole units are worth, in the currency's own decimals."""
-    return from_minor(amount // 100 if currency in _TWO_DECIMALS_OF_ZERO else amount, currency)
+    if currency in _TWO_DECIMALS_OF_ZERO:
+        return Decimal(amount).scaleb(-2)
+    return from_minor(amount, currency)
 
 
 def lines_of(invoice: Invoice, items: Sequence[InvoiceItem]) -> list[Line]:
