@@ -1,8 +1,6 @@
 """An invoice as the words and numbers on its paper: text only, ready to be set. No database."""
 
 import datetime as dt
-import re
-import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -10,11 +8,10 @@ from zoneinfo import ZoneInfo
 
 from billing.formats import MINUS, exact_money, money, quantity
 from billing.money import ZERO
+from invoices.glyphs import lacks_glyphs, printable
 from invoices.models import Invoice, InvoiceItem
 
 _EN_DASH = "\N{EN DASH}"
-_BREAK_HERE = "\N{ZERO WIDTH SPACE}"
-_UNBROKEN = re.compile(r"\S{24}(?=\S)")
 _Status = Invoice.Status
 
 
@@ -36,19 +33,19 @@ def invoice_document(
     return {
         "number": invoice.number,
         "issuer": {
-            "name": clean(issuer.name),
+            "name": printable(issuer.name),
             "lines": [
                 *_address_lines(issuer.address),
-                *([f"Tax ID {clean(issuer.tax_id)}"] if issuer.tax_id else []),
-                clean(issuer.email),
+                *_tax_id(issuer.tax_id),
+                printable(issuer.email),
             ],
         },
         "bill_to": {
-            "name": clean(invoice.bill_to_name),
+            "name": printable(invoice.bill_to_name),
             "lines": [
-                *(clean(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
-                *([f"Tax ID {clean(invoice.bill_to_tax_id)}"] if invoice.bill_to_tax_id else []),
-                clean(invoice.bill_to_email),
+                *(printable(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
+                *_tax_id(invoice.bill_to_tax_id),
+                printable(invoice.bill_to_email),
             ],
         },
         "facts": [
@@ -61,7 +58,7 @@ def invoice_document(
         "headline": _headline(invoice, zone),
         "items": [_item(item, currency, units) for item in items],
         "totals": _totals(invoice),
-        "rounding": _rounding(invoice),
+        "notes": [note for note in (_rounding(invoice), _glyphs(invoice, items, issuer)) if note],
         "payment": _payment(invoice, issuer),
     }
 
@@ -82,15 +79,6 @@ def long_date(day: dt.date) -> str:
     return f"{day.day} {day:%B} {day.year}"
 
 
-def clean(text: str) -> str:
-    """One line of printable text in which the longest word still finds a place to break."""
-    printable = "".join(
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
-        for character in text
-    )
-    return _UNBROKEN.sub(lambda run: run.group() + _BREAK_HERE, printable.strip())
-
-
 def amount_due(invoice: Invoice) -> Decimal:
     """What is still to be paid; zero once it is paid or not asked for any more."""
     if invoice.status in (_Status.PAID, _Status.VOID):
@@ -101,7 +89,11 @@ def amount_due(invoice: Invoice) -> Decimal:
 def _address_lines(address: str) -> list[str]:
     """Its own lines; a single one is broken after the street."""
     lines = address.splitlines() if "\n" in address else address.split(",", 1)
-    return [clean(line) for line in lines if line.strip()]
+    return [printable(line) for line in lines if line.strip()]
+
+
+def _tax_id(tax_id: str) -> list[str]:
+    return [f"Tax ID {printable(tax_id)}"] if tax_id else []
 
 
 def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
@@ -139,7 +131,7 @@ def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, 
     unit = "month" if item.kind == item.Kind.SUBSCRIPTION else units.get(item.resource_type, "")
     is_credit = item.kind == item.Kind.CREDIT
     return {
-        "description": clean(item.description),
+        "description": printable(item.description),
         "quantity": "" if is_credit else quantity(item.quantity),
         "unit": "" if is_credit else unit,
         "unit_price": "" if is_credit else exact_money(item.unit_price, currency),
@@ -176,9 +168,26 @@ def _rounding(invoice: Invoice) -> str:
     )
 
 
+def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> str:
+    texts = [
+        *issuer,
+        invoice.bill_to_name,
+        invoice.bill_to_address,
+        invoice.bill_to_tax_id,
+        invoice.bill_to_email,
+        *(item.description for item in items),
+    ]
+    if not any(lacks_glyphs(text) for text in texts):
+        return ""
+    return (
+        "A character above that this paper has no letterform for is printed as its Unicode number,"
+        " as [U+13000]."
+    )
+
+
 def _payment(invoice: Invoice, issuer: Issuer) -> dict[str, str]:
     url = invoice.hosted_invoice_url
-    questions = f"Questions? Write to {clean(issuer.email)} and name invoice {invoice.number}."
+    questions = f"Questions? Write to {printable(issuer.email)} and name invoice {invoice.number}."
     if not amount_due(invoice):
         title = "Thank you" if invoice.status == _Status.PAID else "Nothing to pay"
         return {"title": title, "text": questions, "url": "", "link": ""}

@@ -7,17 +7,16 @@ import json
 import logging
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import typst
 from django.conf import settings
 
 from invoices.document import Issuer, invoice_document
+from invoices.glyphs import FONTS
 from invoices.models import Invoice
 
 log = logging.getLogger(__name__)
-_FONTS = Path(__file__).resolve().parent / "fonts"
 _TEMPLATE = settings.BASE_DIR / "templates" / "invoices" / "invoice.typ"
 _Standard = Literal["a-3b", "ua-1"]
 _STANDARDS: Sequence[_Standard] = ("a-3b", "ua-1")
@@ -43,9 +42,9 @@ def render_invoice(invoice: Invoice) -> bytes:
     try:
         return _compile(document, timestamp, standards=_STANDARDS)
     except typst.TypstError as error:
-        # Archivable PDFs must have a glyph for every character; a name may hold one that no font
-        # of ours has. It is then drawn as a box: an invoice must never fail for a name.
-        log.warning("invoice %s is not PDF/A: %s", invoice.number, error.message)
+        # An invoice must never fail for a name, and never look archivable when it is not.
+        log.error("invoice %s is not PDF/A: %s", invoice.number, error.message)  # noqa: TRY400
+        document["notes"].append("This copy is not archivable (PDF/A): a character cannot be set.")
         return _compile(document, timestamp, standards=())
 
 
@@ -68,6 +67,4 @@ def _compile(document: dict[str, Any], timestamp: int, *, standards: Sequence[_S
 
 @cache
 def _fonts() -> typst.Fonts:
-    return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[_FONTS]
-    )
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])

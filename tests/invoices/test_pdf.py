@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from pypdf import PdfReader
 
+from invoices.glyphs import lacks_glyphs
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from tests.kit.invoice_papers import NOVEMBER_2, SUBSCRIPTION, acme_invoice
@@ -18,6 +19,12 @@ def words(invoice: Invoice) -> str:
     """The text of all pages, with runs of space made one."""
     pages = PdfReader(io.BytesIO(render_invoice(invoice))).pages
     return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
+def archivable(invoice: Invoice) -> Invoice:
+    metadata = PdfReader(io.BytesIO(render_invoice(invoice))).trailer["/Root"]["/Metadata"]
+    assert "<pdfaid:part>3</pdfaid:part>" in metadata.get_data().decode()
+    return invoice
 
 
 def test_says_who_owes_whom_what_for_which_days(settings):
@@ -159,25 +166,90 @@ def test_a_name_is_text_never_markup(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["株式会社サンプル音声", "Объединённые Телефоны", "한국전화주식회사", "简体中文电话"],
+    [
+        "株式会社サンプル音声",
+        "Объединённые Телефоны",
+        "한국전화주식회사",
+        "简体中文电话",
+        "ქართული კომპანია",
+        "Հայկական ընկերություն",
+        "የኢትዮጵያ ድርጅት",
+    ],
 )
-def test_names_outside_latin_are_written_with_real_glyphs(name, caplog):
-    assert name in words(acme_invoice(bill_to_name=name))
-    assert "not PDF/A" not in caplog.text
+def test_names_outside_latin_are_written_with_real_glyphs(name):
+    assert name in words(archivable(acme_invoice(bill_to_name=name)))
 
 
-@pytest.mark.parametrize("name", ["شركة الخليج", "טלפון", "टेलीफोन", "โทรศัพท์"])
-def test_names_in_scripts_that_are_shaped_are_archivable_too(name, caplog):
-    render_invoice(acme_invoice(bill_to_name=name))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "شركة الخليج",
+        "טלפון",
+        "टेलीफोन",
+        "বাংলা কোম্পানি",
+        "ਪੰਜਾਬੀ ਕੰਪਨੀ",
+        "ગુજરાતી કંપની",
+        "தமிழ் நிறுவனம்",
+        "తెలుగు సంస్థ",
+        "ಕನ್ನಡ ಕಂಪನಿ",
+        "മലയാളം കമ്പനി",
+        "සිංහල සමාගම",
+        "โทรศัพท์",
+        "ບໍລິສັດລາວ",
+        "ក្រុមហ៊ុនខ្មែរ",
+        "မြန်မာကုမ္ပဏီ",
+        "Acme 🚀 👩\u200d🚀 ❤️ 🇩🇪 👍🏽 Rockets",
+    ],
+)
+def test_names_in_scripts_that_are_shaped_are_archivable_too(name):
+    assert not lacks_glyphs(name)
+    assert "Unicode number" not in words(archivable(acme_invoice(bill_to_name=name)))
 
-    assert "not PDF/A" not in caplog.text
+
+def test_a_character_that_no_font_has_is_printed_as_its_number():
+    text = words(archivable(acme_invoice(bill_to_name="Acme \U00013000 Nile")))
+
+    assert "Acme [U+13000] Nile" in text
+    assert "is printed as its Unicode number" in text
 
 
-def test_a_character_that_no_font_has_does_not_stop_the_invoice(caplog):
-    text = words(acme_invoice(bill_to_name="Acme 🚀 Rockets"))
+def test_every_character_of_every_script_keeps_the_invoice_archivable():
+    """A character of each block of a thousand and more, alone and in pairs, as names may come."""
+    every = [chr(code) for code in range(0x20, 0x1FB00, 37)]
+    name = "".join(character for character in every if character.isprintable())
 
-    assert "Rockets" in text
+    archivable(acme_invoice(bill_to_name="Acme", bill_to_address=name))
+
+
+def test_what_cannot_be_set_is_said_and_never_fails_an_invoice(monkeypatch, caplog):
+    monkeypatch.setattr("invoices.document.printable", lambda text: text)
+
+    text = words(acme_invoice(bill_to_name="Acme \U00013000 Nile"))
+
+    assert "This copy is not archivable (PDF/A)" in text
     assert "INV-2026-000042 is not PDF/A" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "invisible",
+    ["\u200b", "\ufeff", "\u202e", "\u2066", "\u00ad"],
+)
+def test_what_hides_or_turns_text_around_is_not_printed(invisible):
+    assert "Acme GmbH" in words(acme_invoice(bill_to_name=f"Ac{invisible}me GmbH"))
+
+
+def test_a_copied_address_is_the_address():
+    street = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengasse-12"
+    email = "accounts-payable-department-of-acme@billing.long-domain-name.example"
+    invoice = acme_invoice(bill_to_address=street, bill_to_email=email)
+
+    text = words(invoice)
+
+    assert "\u200b" not in text
+    # Broken over lines where it is longer than the column, and nothing is put in between.
+    assert street not in text
+    assert street in text.replace(" ", "")
+    assert email in text.replace(" ", "")
 
 
 def test_its_file_is_called_after_its_number():
