@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
 
-from billing.api.fields import NotExact, aware_time
+from billing.api.fields import aware_time
 from billing.api.problems import InvalidParameters
+from billing.decimals import NotExact
 
 if TYPE_CHECKING:  # its class body imports this module, by the settings
     from rest_framework.views import APIView

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import periods, workspaces
+from billing.api import periods, prices, workspaces
 
 app_name = "billing-api"
 urlpatterns = [
@@ -17,5 +17,6 @@ urlpatterns = [
         "workspaces/<uuid:workspace_id>/members/", workspaces.MemberList.as_view(), name="members"
     ),
     path("billing-periods/", periods.PeriodList.as_view(), name="periods"),
+    path("prices/preview/", prices.PricePreview.as_view(), name="price-preview"),
     path("billing-periods/<uuid:period_id>/", periods.PeriodDetail.as_view(), name="period"),
 ]

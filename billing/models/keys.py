@@ -8,7 +8,14 @@ from django.utils import timezone as clock
 
 from billing.models.workspaces import Workspace
 
-SCOPES = ("usage:write", "usage:read", "billing:read", "billing:write", "workspaces:write")
+SCOPES = (
+    "usage:write",
+    "usage:read",
+    "billing:read",
+    "billing:write",
+    "workspaces:write",
+    "prices:write",
+)
 
 
 class ServiceKey(models.Model):

@@ -7,13 +7,12 @@ from rest_framework.exceptions import ValidationError
 from billing.api.fields import (
     ExactDecimalField,
     FlagField,
-    NotExact,
     PlainTextField,
     WholeNumberField,
     aware_time,
     decimal_text,
-    exact_decimal,
 )
+from billing.decimals import NotExact, exact_decimal
 
 
 @pytest.mark.parametrize(
