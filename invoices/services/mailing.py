@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from billing.formats import money
+from billing.links import page_url
 from billing.models import Email
 from billing.services.emails import Attachment, queue_email
 from invoices.document import amount_due, long_date, period_range
@@ -48,10 +49,10 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
             ],
             "payment": _payment(invoice),
             "action_url": invoice.hosted_invoice_url
-            or f"{settings.SITE_URL}/w/{invoice.workspace_id}/",
+            or page_url("invoices:detail", invoice.workspace_id, invoice.pk),
             "action_label": "View and pay online"
             if invoice.hosted_invoice_url
-            else "Open your billing",
+            else "See the invoice",
         },
         now=now,
         workspace_id=invoice.workspace_id,

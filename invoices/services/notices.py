@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import typst
 from django.conf import settings
+from django.db.models import Model
 
 from billing.formats import money
+from billing.links import admin_url, page_url
 from billing.models import Workspace
 from billing.services.emails import Attachment, owner_addresses, queue_email
 from invoices.models import Invoice
@@ -38,8 +40,8 @@ def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
             subject=f"Invoice {invoice.number} is paid",
             paragraphs=paragraphs,
             facts=_facts(invoice),
-            link_label="See your invoices",
-            link_url=_invoices_url(),
+            link_label="See the invoice",
+            link_url=_invoice_url(invoice),
         ),
         now=now,
     )
@@ -132,7 +134,7 @@ def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime)
                     "The period that runs now keeps its plan.",
                 ],
                 link_label="Open your settings",
-                link_url=settings.SITE_URL,
+                link_url=page_url("billing:settings", workspace.pk),
             )
         },
         now=now,
@@ -146,6 +148,7 @@ def tell_finance_of_conflict(invoice: Invoice, *, detail: str, now: dt.datetime)
         subject=f"Invoice {invoice.number} needs a look",
         paragraphs=[detail],
         facts=_facts(invoice),
+        about=invoice,
         now=now,
     )
 
@@ -157,8 +160,9 @@ def tell_finance(
     paragraphs: Sequence[str],
     now: dt.datetime,
     facts: Sequence[tuple[str, str]] = (),
+    about: Model | None = None,
 ) -> None:
-    """One message to `FINANCE_EMAILS`; nothing where none are set."""
+    """One message to `FINANCE_EMAILS`, with a link to `about` in the admin; nothing without any."""
     if not settings.FINANCE_EMAILS:
         return
     queue_email(
@@ -173,7 +177,7 @@ def tell_finance(
                 paragraphs=paragraphs,
                 facts=facts,
                 link_label="Open the admin",
-                link_url=f"{settings.SITE_URL}/admin/",
+                link_url=admin_url(about),
             )
         },
         now=now,
@@ -234,11 +238,11 @@ def _facts(invoice: Invoice) -> list[tuple[str, str]]:
 def _payment_link(invoice: Invoice) -> dict[str, str]:
     if invoice.hosted_invoice_url:
         return {"link_label": "Pay now", "link_url": invoice.hosted_invoice_url}
-    return {"link_label": "See your invoices", "link_url": _invoices_url()}
+    return {"link_label": "See the invoice", "link_url": _invoice_url(invoice)}
 
 
-def _invoices_url() -> str:
-    return f"{settings.SITE_URL}/invoices/"
+def _invoice_url(invoice: Invoice) -> str:
+    return page_url("invoices:detail", invoice.workspace_id, invoice.pk)
 
 
 def _without_repeats(addresses: Sequence[str]) -> list[str]:

@@ -107,5 +107,6 @@ def _tell_finance(period: BillingPeriod, now: dt.datetime) -> None:
             " workspace's month is closed as usual.",
         ],
         facts=[("Workspace", period.workspace.name), ("Period", period.label)],
+        about=period,
         now=now,
     )

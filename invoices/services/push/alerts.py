@@ -17,6 +17,7 @@ def tell_finance_of_parked(invoice: Invoice, push: InvoicePush, *, now: dt.datet
             "It was not sent to the customer. Retry it in the admin once the cause is put right.",
         ],
         facts=_facts(invoice),
+        about=invoice,
         now=now,
     )
 
@@ -30,6 +31,7 @@ def tell_finance_of_stuck(invoice: Invoice, push: InvoicePush, *, now: dt.dateti
             "It is tried again every hour.",
         ],
         facts=_facts(invoice),
+        about=invoice,
         now=now,
     )
 

@@ -282,5 +282,6 @@ def _tell_finance(run: ReconciliationRun, left: list[Difference], now: dt.dateti
             *(f"{difference}." for difference in shown),
             *([f"And {len(left) - len(shown)} more."] if len(left) > len(shown) else []),
         ],
+        about=run,
         now=now,
     )

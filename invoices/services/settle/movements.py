@@ -173,6 +173,7 @@ def note_dispute(
                 subject=f"A payment of invoice {invoice.number} is disputed",
                 paragraphs=["Stripe waits for your evidence before it decides."],
                 facts=[("Invoice", invoice.number), ("Dispute", detail)],
+                about=invoice,
                 now=now,
             )
         return invoice

@@ -165,6 +165,7 @@ def note_finalization_failure(
                 key=f"finalization-failed:{key}",
                 subject=f"Stripe could not finalize invoice {invoice.number}",
                 paragraphs=[detail or "Stripe does not say why."],
+                about=invoice,
                 now=now,
             )
 

@@ -33,6 +33,7 @@ def deleted(event: StripeEvent) -> Outcome:
             "owners have to enter a payment method again."
         ],
         facts=[("Customer", customer_id)],
+        about=workspace,
         now=event.now,
     )
     return Outcome(f"customer of {workspace.name} is forgotten")

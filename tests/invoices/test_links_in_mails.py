@@ -1,0 +1,166 @@
+"""Every link in every e-mail and paper leads somewhere: each is opened by who gets it."""
+
+import datetime as dt
+import html
+import inspect
+import io
+import re
+import urllib.request
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+import pytest
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import Model
+from django.test import Client
+from pypdf import PdfReader
+
+from billing.models import Email, Workspace
+from billing.services.passwords import mail_password_link
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import Invoice, ReconciliationRun
+from invoices.services import notices
+from invoices.services.mailing import mail_issued_invoice
+from invoices.services.push import push_invoice
+from tests.kit import personas
+from tests.kit.admin import finance
+from tests.kit.bills import NOVEMBER_2, bill
+
+pytestmark = pytest.mark.django_db
+_LINK = re.compile(r'href="([^"]+)"|(https?://[^\s"<>]+)')
+
+
+@pytest.fixture
+def acme(settings) -> Workspace:
+    settings.FINANCE_EMAILS = ["finance@platform.test"]
+    return personas.workspace("Acme", billing_email="billing@acme.test")
+
+
+def links_of(email: Email) -> set[str]:
+    found = _LINK.findall(f"{email.html}\n{email.text}")
+    links = {html.unescape(in_html or in_text) for in_html, in_text in found}
+    for attachment in email.attachments.all():
+        for page in PdfReader(io.BytesIO(bytes(attachment.content))).pages:
+            for note in page.get("/Annots") or ():
+                links.add(note.get_object()["/A"]["/URI"])
+    return links
+
+
+def dead_links(reader: Client, emails: Iterable[Email]) -> list[str]:
+    """Those of the links that do not lead to a page, as `reader` sees it."""
+    dead = []
+    for link in sorted({link for email in emails for link in links_of(email)}):
+        if link.startswith(settings.SITE_URL):
+            path = link.removeprefix(settings.SITE_URL) or "/"
+            status = reader.get(path, follow=True).status_code
+        else:
+            with urllib.request.urlopen(link) as answer:
+                status = answer.status
+        if status != 200:
+            dead.append(f"{link}: {status}")
+    return dead
+
+
+# What each notice is told about; the keys are checked to be all of them.
+TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
+    "tell_paid": lambda invoice: notices.tell_paid(invoice, now=NOVEMBER_2),
+    "tell_due_soon": lambda invoice: notices.tell_due_soon(
+        invoice, key="reminder:-3", now=NOVEMBER_2
+    ),
+    "tell_still_unpaid": lambda invoice: notices.tell_still_unpaid(
+        invoice, key="reminder:7", now=NOVEMBER_2
+    ),
+    "tell_overdue": lambda invoice: notices.tell_overdue(
+        invoice, payment_failed=True, suspended=True, now=NOVEMBER_2
+    ),
+    "tell_suspended": lambda invoice: notices.tell_suspended(invoice, now=NOVEMBER_2),
+    "tell_subscription_ended": lambda invoice: notices.tell_subscription_ended(
+        invoice.workspace, key="sub_1", now=NOVEMBER_2
+    ),
+}
+TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
+    "tell_finance_of_conflict": lambda invoice: notices.tell_finance_of_conflict(
+        invoice, detail="It was paid although it is void.", now=NOVEMBER_2
+    ),
+    "tell_finance": lambda invoice: [
+        notices.tell_finance(
+            key=str(about), subject="A look", paragraphs=["Please."], about=about, now=NOVEMBER_2
+        )
+        for about in subjects(invoice)
+    ],
+}
+
+
+def subjects(invoice: Invoice) -> list[Model | None]:
+    run = ReconciliationRun.objects.create(started_at=NOVEMBER_2, days=1)
+    return [None, invoice, invoice.workspace, invoice.billing_period, run]
+
+
+def test_every_notice_is_opened_here():
+    told = {name for name, _ in inspect.getmembers(notices, inspect.isfunction)}
+    assert {name for name in told if name.startswith("tell_")} == {*TO_OWNERS, *TO_FINANCE}
+
+
+@pytest.mark.parametrize("notice", TO_OWNERS)
+def test_an_owner_opens_every_link_of_a_notice(notice, acme):
+    TO_OWNERS[notice](bill(acme, status="open"))
+
+    (email,) = Email.objects.all()
+    assert any(f"/w/{acme.pk}/" in link for link in links_of(email))
+    assert dead_links(personas.signed_in(acme), [email]) == []
+
+
+@pytest.mark.parametrize("notice", TO_FINANCE)
+def test_finance_opens_every_link_of_a_notice(notice, acme):
+    TO_FINANCE[notice](bill(acme, status="open"))
+
+    emails = Email.objects.filter(kind="finance")
+    assert emails
+    assert dead_links(finance(), emails) == []
+
+
+@pytest.mark.parametrize("method", ["send_invoice", "charge_automatically"])
+def test_the_customer_opens_every_link_of_an_issued_invoice_and_its_paper(
+    acme, method, stripe_sandbox: SandboxProcess
+):
+    invoice = bill(acme, status="draft", collection_method=method)
+    assert push_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
+
+    mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+
+    email = Email.objects.get(kind="invoice_issued")
+    page = Invoice.objects.get().hosted_invoice_url
+    assert page in links_of(email)
+    assert dead_links(personas.signed_in(acme), [email]) == []
+
+
+def test_an_invoice_that_is_not_yet_in_stripe_is_shown_on_our_own_page(acme):
+    invoice = bill(acme, status="draft")
+
+    mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+
+    (email,) = Email.objects.all()
+    assert f"{settings.SITE_URL}/w/{acme.pk}/invoices/{invoice.pk}/" in links_of(email)
+    assert dead_links(personas.signed_in(acme), [email]) == []
+
+
+def test_an_owner_opens_every_link_about_a_limit():
+    acme = personas.workspace("Acme", usage_limit_monthly=Decimal(10))
+    october = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
+
+    # 8.40, then 16.80.
+    personas.used(acme, october, "7", "1")
+    personas.used(acme, october, "7", "1")
+
+    emails = Email.objects.filter(kind__startswith="limit_")
+    assert {email.kind for email in emails} == {"limit_threshold", "limit_limit"}
+    assert dead_links(personas.signed_in(acme), emails) == []
+
+
+def test_a_new_owner_opens_the_link_to_a_password(acme, mailoutbox: list[EmailMessage]):
+    mail_password_link(email="owner@acme.test")
+
+    (message,) = mailoutbox
+    mail = Email(text=message.body, html=message.alternatives[0][0])
+    assert dead_links(Client(), [mail]) == []
