@@ -1,6 +1,7 @@
 """Typed readers of environment variables: each error names the variable and what it takes."""
 
 import os
+import re
 from collections.abc import Sequence
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +12,16 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
+
+
+def code(name: str, default: str, *, longest: int) -> str:
+    """Capital letters, digits and hyphens."""
+    value = text(name) or default
+    if not re.fullmatch(f"[A-Z0-9-]{{1,{longest}}}", value):
+        raise ImproperlyConfigured(
+            f"{name} must be 1 to {longest} capital letters, digits or hyphens, not {value!r}."
+        )
+    return value
 
 
 def flag(name: str, default: bool) -> bool:

@@ -321,7 +321,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 BILLING_GRACE_HOURS = env.whole("BILLING_GRACE_HOURS", 24, most=24 * 28)
 USAGE_MAX_AGE_DAYS = env.whole("USAGE_MAX_AGE_DAYS", 90, least=1, most=36_500)
 USAGE_MAX_AHEAD_SECONDS = 300
-INVOICE_ISSUER = env.text("INVOICE_ISSUER", "INV")
+INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)
 # The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".
 RESOURCE_UNITS = env.pairs(
     "RESOURCE_UNITS",

@@ -50,7 +50,7 @@ def invoice_document(
         },
         "facts": [
             ["Invoice number", invoice.number],
-            ["Issue date", long_date(invoice.issued_at.astimezone(zone).date())],
+            ["Issue date", long_date(invoice.issued_on)],
             ["Due date", long_date(invoice.due_date)],
             ["Billing period", period_range(invoice)],
             ["Currency", currency],

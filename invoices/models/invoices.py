@@ -136,6 +136,11 @@ class Invoice(models.Model):
         automatic = WorkspaceBillingSettings.CollectionMethod.CHARGE_AUTOMATICALLY
         return self.collection_method == automatic
 
+    @property
+    def issued_on(self) -> dt.date:
+        """The issue date as printed: on the workspace's calendar."""
+        return self.issued_at.astimezone(self.workspace.zone).date()
+
     def is_past_due(self, now: dt.datetime) -> bool:
         """Whether its last day to be paid is over on the workspace's calendar."""
         return now.astimezone(self.workspace.zone).date() > self.due_date

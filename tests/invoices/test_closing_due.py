@@ -20,6 +20,7 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.closing.chunk import close_chunk
+from invoices.services.ledger import invoice_differences
 from tests.kit import personas
 from usage.models import UsageRollup
 from usage.services.ledger import rebuild_rollups
@@ -94,6 +95,23 @@ def test_numbers_begin_anew_each_year_and_leave_no_gap_after_a_rollback(cast_in_
         *(f"INV-2027-00000{number}" for number in range(6, 10)),
         "INV-2027-000010",
     ]
+
+
+def test_the_year_in_a_number_is_that_of_the_issue_date_as_printed():
+    """At 18:00 UTC on New Year's Eve it is next year in Auckland, and not yet in Honolulu."""
+    for name, timezone in (("Acme", "Pacific/Auckland"), ("Globex", "Pacific/Honolulu")):
+        personas.used(personas.workspace(name, timezone=timezone), OCTOBER_5, "1", "10")
+    finalize_due_periods(now=dt.datetime(2026, 12, 31, 18, tzinfo=dt.UTC))
+
+    invoices = Invoice.objects.select_related("workspace").order_by("number")
+    assert [(invoice.workspace.name, invoice.number) for invoice in invoices] == [
+        ("Globex", "INV-2026-000001"),
+        ("Globex", "INV-2026-000002"),
+        ("Acme", "INV-2027-000001"),
+        ("Acme", "INV-2027-000002"),
+    ]
+    assert {invoice.issued_on.year for invoice in invoices} == {2026, 2027}
+    assert invoice_differences() == []
 
 
 def test_a_poisoned_period_is_parked_and_the_others_go_on(cast_in_october, settings):

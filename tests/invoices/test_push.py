@@ -45,6 +45,8 @@ def test_an_invoice_arrives_line_by_line_and_is_charged(acme: Workspace) -> None
     assert found["metadata"]["invoice_id"] == str(invoice.pk)
     assert found["metadata"]["invoice_number"] == "INV-2026-000001"
     assert found["description"] == "INV-2026-000001 · October 2026"
+    # One number for one invoice, on our paper and on Stripe's page.
+    assert found["number"] == invoice.number == "INV-2026-000001"
     assert (invoice.status, invoice.stripe_invoice_id) == ("paid", found["id"])
     assert invoice.hosted_invoice_url == found["hosted_invoice_url"]
     assert invoice.billing_period.stripe_invoice_id == found["id"]

@@ -56,6 +56,19 @@ def test_a_finalized_invoice_is_numbered_and_no_longer_changes(
         client.v1.invoices.update(first.id, {"description": "too late"})
 
 
+def test_a_number_of_our_own_is_taken_once_and_freed_with_its_draft(
+    client: stripe.StripeClient, acme: stripe.Customer
+) -> None:
+    first = draft(client, acme.id, number="INV-2026-000001")
+    with pytest.raises(stripe.InvalidRequestError, match="exists already"):
+        draft(client, acme.id, number="INV-2026-000001")
+    with pytest.raises(stripe.InvalidRequestError, match="at most 26 characters"):
+        draft(client, acme.id, number="INVOICES-OF-ACME-2026-000001")
+    client.v1.invoices.delete(first.id)
+    again = draft(client, acme.id, number="INV-2026-000001")
+    assert client.v1.invoices.finalize_invoice(again.id).number == "INV-2026-000001"
+
+
 def test_paying_charges_the_default_card_and_tells_it_in_order(
     client: stripe.StripeClient, acme: stripe.Customer
 ) -> None:

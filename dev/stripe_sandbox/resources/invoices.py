@@ -19,6 +19,7 @@ from dev.stripe_sandbox.search import search_result
 from dev.stripe_sandbox.store import Object
 
 HOUR, DAY = 3600, 86_400
+_LONGEST_NUMBER = 26
 
 _PLAIN = "description footer statement_descriptor number effective_at custom_fields".split()
 _NOT_MODELLED = (
@@ -107,6 +108,7 @@ def delete(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
         ctx.store.remove(line["id"])
     for item in list(ctx.store.oldest_first("invoiceitem", lookup=identifier)):
         ctx.store.remove(item["id"])
+    _free_number(ctx, invoice)
     ctx.store.remove(identifier)
     emit(ctx, "invoice.deleted", invoice)
     return {"id": identifier, "object": "invoice", "deleted": True}
@@ -186,8 +188,33 @@ def subscription_of(invoice: Object) -> str | None:
     return parent["subscription_details"]["subscription"] if parent else None
 
 
+def _reserve_number(ctx: Context, invoice: Object, number: str) -> None:
+    """An account's numbers are given once; a deleted draft frees its own."""
+    if len(number) > _LONGEST_NUMBER:
+        raise invalid(f"Invoice numbers have at most {_LONGEST_NUMBER} characters.", param="number")
+    holder = ctx.store.find(f"number_{number}")
+    if holder is not None and holder["invoice"] != invoice["id"]:
+        raise invalid(f"An invoice with the number {number} exists already.", param="number")
+    _free_number(ctx, invoice)
+    ctx.store.insert(
+        {
+            "id": f"number_{number}",
+            "object": "invoice_number",
+            "created": ctx.now,
+            "invoice": invoice["id"],
+        }
+    )
+
+
+def _free_number(ctx: Context, invoice: Object) -> None:
+    if invoice["number"] and ctx.store.find(f"number_{invoice['number']}"):
+        ctx.store.remove(f"number_{invoice['number']}")
+
+
 def _assign(ctx: Context, invoice: Object, params: dict[str, Any]) -> None:
     refuse_unsupported(params, *_NOT_MODELLED)
+    if params.get("number"):
+        _reserve_number(ctx, invoice, params["number"])
     assign(invoice, params, *_PLAIN, "auto_advance", "collection_method")
     if "automatically_finalizes_at" in params:
         invoice["automatically_finalizes_at"] = params["automatically_finalizes_at"]

@@ -27,9 +27,8 @@ def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoic
             for item in _items(closing, invoice)
         ]
     )
-    numbers = take_numbers(
-        issuer=settings.INVOICE_ISSUER, year=now.astimezone(dt.UTC).year, count=len(invoices)
-    )
+    years = [invoice.issued_on.year for invoice in invoices]
+    numbers = take_numbers(issuer=settings.INVOICE_ISSUER, years=years)
     for invoice, number in zip(invoices, numbers, strict=True):
         invoice.number = number
     Invoice.objects.bulk_create(invoices)

@@ -1,4 +1,7 @@
-"""Gapless invoice numbers, per issuer and year: `INV-2026-000042`."""
+"""Gapless invoice numbers, per issuer and year of the issue date: `INV-2026-000042`."""
+
+from collections import Counter
+from collections.abc import Sequence
 
 from django.db import connection
 
@@ -12,10 +15,18 @@ RETURNING last_number
 """
 
 
-def take_numbers(*, issuer: str, year: int, count: int) -> list[str]:
-    """The next `count` numbers. Take them late in the transaction: others wait meanwhile."""
-    if count == 0:
-        return []
+def take_numbers(*, issuer: str, years: Sequence[int]) -> list[str]:
+    """The next number for each of `years`. Take them late in the transaction: others wait then.
+
+    At a year's turn one run may issue in two years. Sequences are locked from the earlier year on.
+    """
+    following = {
+        year: iter(_take(issuer, year, count)) for year, count in sorted(Counter(years).items())
+    }
+    return [next(following[year]) for year in years]
+
+
+def _take(issuer: str, year: int, count: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [issuer, year, count])
         last = cursor.fetchone()[0]

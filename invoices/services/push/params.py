@@ -58,15 +58,19 @@ def lines_of(invoice: Invoice, items: Sequence[InvoiceItem]) -> list[Line]:
 
 
 def draft_params(
-    invoice: Invoice, *, customer_id: str, build: int, now: dt.datetime
+    invoice: Invoice, *, customer_id: str, number: str, build: int, now: dt.datetime
 ) -> dict[str, Any]:
-    """A draft that nothing but our own requests fills, finalizes or charges."""
+    """A draft that nothing but our own requests fills, finalizes or charges.
+
+    `number` is ours, so that the mail, the paper and Stripe's page name the same one.
+    """
     params: dict[str, Any] = {
         "customer": customer_id,
         "auto_advance": False,
         "pending_invoice_items_behavior": "exclude",
         "collection_method": invoice.collection_method,
         "currency": invoice.currency.lower(),
+        "number": number,
         "description": f"{invoice.number} · {invoice.billing_period.label}",
         "metadata": {
             "invoice_id": str(invoice.pk),

@@ -43,7 +43,11 @@ def make_draft(run: Run, step: PushStep) -> None:
         step,
         path="/v1/invoices",
         params=lambda: draft_params(
-            run.invoice, customer_id=run.customer_id, build=run.push.build, now=run.clock()
+            run.invoice,
+            customer_id=run.customer_id,
+            number=_number(run),
+            build=run.push.build,
+            now=run.clock(),
         ),
         look_up=lambda: _adoptable(run),
         look_first=run.push.build > 1,
@@ -210,6 +214,14 @@ def _adoptable(run: Run) -> StripeObject | None:
         return finalized[0]
     # A void one of an earlier build is what somebody wanted replaced.
     return next((found for found in ours if _build(found) == run.push.build), None)
+
+
+def _number(run: Run) -> str:
+    """Our number; Stripe does not give it twice, not even to what replaces a voided invoice."""
+    number = run.invoice.number
+    if run.push.build > 1 and any(found.get("number") == number for found in _ours(run)):
+        return f"{number}-{run.push.build}"
+    return number
 
 
 def _build(found: StripeObject) -> int:
