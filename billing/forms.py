@@ -6,6 +6,8 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 from billing.models import Workspace, WorkspaceBillingSettings
+from billing.models.fields import EmailFormField
+from billing.taxnumbers import COUNTRIES
 
 
 class SignInForm(AuthenticationForm):
@@ -17,19 +19,17 @@ class SignInForm(AuthenticationForm):
             "invalid_login": "E-mail address and password do not belong together.",
             "inactive": "This account is no longer active.",
         }
-        self.fields["username"] = forms.EmailField(
+        self.fields["username"] = EmailFormField(
             label="E-mail address",
-            max_length=254,
-            widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+            widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
         )
         self.order_fields(["username", "password"])
 
 
 class ForgottenForm(forms.Form):
-    email = forms.EmailField(
+    email = EmailFormField(
         label="E-mail address",
-        max_length=254,
-        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )
 
 
@@ -94,7 +94,7 @@ class BillingDetailsForm(forms.ModelForm):
             "address_country": "ISO 3166, as US or DE.",
         }
         widgets: ClassVar[dict[str, forms.Widget]] = {
-            "billing_email": forms.EmailInput(attrs={"autocomplete": "email"}),
+            "billing_email": forms.TextInput(attrs={"autocomplete": "email"}),
             "billing_name": forms.TextInput(attrs={"autocomplete": "organization"}),
             "address_line1": forms.TextInput(attrs={"autocomplete": "address-line1"}),
             "address_line2": forms.TextInput(attrs={"autocomplete": "address-line2"}),
@@ -106,6 +106,6 @@ class BillingDetailsForm(forms.ModelForm):
 
     def clean_address_country(self) -> str:
         country: str = self.cleaned_data["address_country"].strip().upper()
-        if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
-            raise forms.ValidationError("Two letters, as US or DE.", code="unknown_country")
+        if country and country not in COUNTRIES:
+            raise forms.ValidationError("A country's two letters, as US or DE.", "invalid_country")
         return country

@@ -125,6 +125,7 @@ def ids() -> dict[str, str]:
         "record_id": str(acme.usagerecord_set.get().pk),
         "call_id": str(call),
         "agent_id": str(personas.agent(acme, "Front desk").pk),
+        "member_id": str(acme.memberships.get().pk),
     }
 
 

@@ -13,8 +13,10 @@ from analytics.api.serializers import AnalyticsSerializer, UsageSummarySerialize
 from analytics.queries import usage_summary, workspace_analytics
 from billing import months
 from billing.api.access import visible_or_404
+from billing.api.fields import exact_uuid
 from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView
+from billing.decimals import NotExact
 from billing.errors import NotFound
 from billing.models import BillingPeriod, Workspace
 from billing.queries import period_with_totals, with_totals
@@ -81,8 +83,8 @@ def _workspace(request: Request, workspace_id: UUID) -> Workspace:
 
 def _period(workspace: Workspace, text: str) -> BillingPeriod:
     try:
-        period_id = UUID(text)
-    except ValueError:
+        period_id = exact_uuid(text)
+    except NotExact:
         raise InvalidParameters({"billing_period_id": "A UUID is expected."}) from None
     periods = with_totals(BillingPeriod.objects.filter(workspace=workspace, pk=period_id))
     period = periods.first()

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.admin.base import BillingAdmin, amount
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.models.fields import EmailFormField
 from billing.queries import period_with_totals
 from billing.services.workspaces import (
     BILLING_DETAILS,
@@ -25,7 +26,7 @@ from billing.services.workspaces import (
 
 
 class NewWorkspaceForm(forms.ModelForm):
-    owner_email = forms.EmailField(
+    owner_email = EmailFormField(
         widget=UnfoldAdminEmailInputWidget,
         help_text="The first owner, who also gets the bills; made a user if there is none yet.",
     )

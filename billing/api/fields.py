@@ -2,11 +2,11 @@
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, TypeVar
+from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -15,10 +15,12 @@ from rest_framework import serializers
 from billing.api.exactjson import utc_text
 from billing.decimals import NotExact, exact_decimal
 from billing.money import EXACT, exponent, without_exponent
+from billing.text import MAX_EMAIL_LENGTH, UnfitText, email_address, printable_line
+from billing.times import NotATime, parse_time
 
 _T = TypeVar("_T")
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+_UUID = re.compile(
+    r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 )
 
 
@@ -26,23 +28,26 @@ def aware_time(value: object) -> dt.datetime:
     """A time with a date and an offset, in UTC. Raises `NotExact`."""
     if not isinstance(value, str):
         raise NotExact("invalid_time", "A time is expected, as 2026-11-22T09:30:00Z.")
-    if not _TIME.fullmatch(value):
-        raise NotExact(
-            "invalid_time", "A time with an offset is expected, as 2026-11-22T09:30:00Z."
-        )
     try:
-        return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        raise NotExact("invalid_time", "There is no such time.") from None
+        return parse_time(value)
+    except NotATime as error:
+        raise NotExact(error.code, error.detail) from None
 
 
-def printable(value: object) -> str:
-    """Text without control characters, trimmed. Raises `NotExact`."""
+def exact_uuid(value: object) -> UUID:
+    """An id as text; `true` and `5` are none, though Python would make one of them."""
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise NotExact("invalid_uuid", "This is not a UUID.")
+    return UUID(value)
+
+
+def _fit(make: Callable[[str], str], value: object, code: str) -> str:
     if not isinstance(value, str):
         raise NotExact("invalid_text", "Text is expected.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
-        raise NotExact("invalid_text", "Control characters are not allowed.")
-    return value.strip()
+    try:
+        return make(value)
+    except UnfitText as error:
+        raise NotExact(code, str(error)) from None
 
 
 @extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"})
@@ -129,10 +134,25 @@ class AwareDateTimeField(serializers.Field):
 
 
 class PlainTextField(serializers.CharField):
-    """One line of text: no control characters, trimmed, numbers not taken for text."""
+    """One line of text, trimmed, of characters that show; numbers are not taken for text."""
 
     def to_internal_value(self, data: object) -> str:
-        return _checked(lambda: printable(data))
+        return _checked(lambda: _fit(printable_line, data, "invalid_text"))
+
+
+class EmailAddressField(serializers.CharField):
+    """An e-mail address, internationalised ones too."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_EMAIL_LENGTH, **kwargs)
+
+    def to_internal_value(self, data: object) -> str:
+        return _checked(lambda: _fit(email_address, data, "invalid_email"))
+
+
+class IdField(serializers.UUIDField):
+    def to_internal_value(self, data: object) -> UUID:
+        return _checked(lambda: exact_uuid(data))
 
 
 class FlagField(serializers.BooleanField):

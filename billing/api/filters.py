@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import django_filters
 from django import forms
@@ -10,9 +11,10 @@ from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
 
-from billing.api.fields import aware_time
+from billing.api.fields import aware_time, exact_uuid
 from billing.api.problems import InvalidParameters
 from billing.decimals import NotExact
+from billing.text import UnfitText, provider_key
 
 if TYPE_CHECKING:  # its class body imports this module, by the settings
     from rest_framework.views import APIView
@@ -21,24 +23,58 @@ if TYPE_CHECKING:  # its class body imports this module, by the settings
 _OF_LISTS = frozenset({"limit", "cursor"})
 
 
-_PLUS_AS_SPACE = re.compile(r" (\d\d:\d\d)$")
+# Behind a time of day only: the space between date and time is another one.
+_PLUS_AS_SPACE = re.compile(r"(\S+[Tt ]\d\d:\d\d\S*) (\d\d(?::?\d\d)?)")
 
 
-class AwareTimeFormField(forms.CharField):
-    def to_python(self, value: Any) -> dt.datetime | None:  # type: ignore[override]
+class _ExactFormField(forms.CharField):
+    """What `read` makes of the text, or why it cannot."""
+
+    def read(self, text: str) -> Any:
+        raise NotImplementedError
+
+    def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         if not text:
             return None
         try:
-            return aware_time(_PLUS_AS_SPACE.sub(r"+\1", text))
-        except NotExact as error:
-            raise forms.ValidationError(error.detail, code=error.code) from None
+            return self.read(text)
+        except (NotExact, UnfitText) as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+class AwareTimeFormField(_ExactFormField):
+    def read(self, text: str) -> dt.datetime:
+        match = _PLUS_AS_SPACE.fullmatch(text)
+        return aware_time(f"{match[1]}+{match[2]}" if match else text)
+
+
+class IdFormField(_ExactFormField):
+    def read(self, text: str) -> UUID:
+        return exact_uuid(text)
+
+
+class ProviderFormField(_ExactFormField):
+    def read(self, text: str) -> str:
+        return provider_key(text)
 
 
 class AwareTimeFilter(django_filters.Filter):
     """A time with an offset. A `+` that came unescaped, hence as a space, is understood."""
 
     field_class = AwareTimeFormField
+
+
+class IdFilter(django_filters.UUIDFilter):
+    """A UUID, and nothing that merely contains one."""
+
+    field_class = IdFormField
+
+
+class ProviderFilter(django_filters.CharFilter):
+    """A provider by its name, in any case."""
+
+    field_class = ProviderFormField
 
 
 class FlagFilter(django_filters.TypedChoiceFilter):
@@ -70,9 +106,16 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 
 def check_parameters(request: Request, known: set[str] | frozenset[str]) -> None:
-    """Raise `InvalidParameters` for query parameters that are not among the `known`."""
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        raise InvalidParameters(
-            {name: f"Unknown; known are {', '.join(sorted(known)) or 'none'}." for name in unknown}
-        )
+    """Raise `InvalidParameters` for query parameters that are not among the `known`, are empty, or
+    stand there twice: each would answer with something else than was asked for."""
+    given = request.query_params
+    faults = {}
+    for name in sorted(given):
+        if name not in known:
+            faults[name] = f"Unknown; known are {', '.join(sorted(known)) or 'none'}."
+        elif len(given.getlist(name)) > 1:
+            faults[name] = "Given more than once."
+        elif not given[name].strip():
+            faults[name] = "Empty; leave it out to ask for all."
+    if faults:
+        raise InvalidParameters(faults)

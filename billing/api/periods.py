@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import visible, visible_or_404
-from billing.api.filters import AwareTimeFilter
+from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.serializers import PeriodSerializer
 from billing.api.views import ApiView
 from billing.models import BillingPeriod
@@ -17,7 +17,7 @@ from billing.queries import with_totals
 
 
 class PeriodFilter(django_filters.FilterSet):
-    workspace_id = django_filters.UUIDFilter()
+    workspace_id = IdFilter()
     status = django_filters.ChoiceFilter(choices=BillingPeriod.Status.choices)
     ended_before = AwareTimeFilter(field_name="period_end", lookup_expr="lte")
 

@@ -75,17 +75,20 @@ def complete(
         for method, operation in path.items():
             if method not in _READING:
                 operation["security"] = [{_KEY: []}]
-            for status in _problems_of(operation):
+            for status in _problems_of(method, operation):
                 operation["responses"].setdefault(str(status), _problem(status))
     return result
 
 
-def _problems_of(operation: Mapping[str, Any]) -> set[int]:
+def _problems_of(method: str, operation: Mapping[str, Any]) -> set[int]:
     statuses = {400, 401, 403, 429, 503}
     if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
         statuses.add(404)
     if "requestBody" in operation:
-        statuses |= {409, 413, 415}
+        # An id in the body may be another workspace's, which does not exist for the caller.
+        statuses |= {404, 409, 413, 415}
+    elif method == "delete":
+        statuses.add(409)
     return statuses
 
 

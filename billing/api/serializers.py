@@ -3,57 +3,63 @@
 from decimal import Decimal
 from typing import Any
 
-from django.core.validators import EmailValidator, RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.fields import (
     AmountField,
     AwareDateTimeField,
+    EmailAddressField,
     ExactDecimalField,
     FlagField,
+    IdField,
     PlainTextField,
     WholeNumberField,
 )
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.taxnumbers import COUNTRIES
 
 
 class StrictSerializer(serializers.Serializer):
     """Refuses names it does not know: a misspelt setting would otherwise be lost in silence.
 
-    Read-only fields may come along, so that what was read can be sent back changed.
+    Names it only shows may come along as they are stored, so that what was read can be sent back
+    changed; with another value they are refused, not ignored.
     """
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = [name for name in data if name not in self.fields]
-        if unknown:
-            raise serializers.ValidationError(
-                {
-                    name: serializers.ErrorDetail("There is no such field.", code="unknown_field")
-                    for name in unknown
-                }
-            )
+        faults = {}
+        for name in data:
+            field = self.fields.get(name)
+            if field is None:
+                faults[name] = serializers.ErrorDetail("There is no such field.", "unknown_field")
+            elif field.read_only and not self._is_stored(name, data[name]):
+                faults[name] = serializers.ErrorDetail("This is not changed here.", "read_only")
+        if faults:
+            raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
 
-
-class EmailAddressField(PlainTextField):
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=254, **kwargs)
-        self.validators.append(EmailValidator("This is not an e-mail address.", "invalid_email"))
+    def _is_stored(self, name: str, value: Any) -> bool:
+        return self.instance is not None and self.to_representation(self.instance)[name] == value
 
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
 class CountryField(PlainTextField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=2, **kwargs)
-        message = "Two capital letters of ISO 3166 are expected."
-        self.validators.append(RegexValidator(r"\A[A-Z]{2}\Z", message, "invalid_country"))
+        self.validators.append(_check_country)
+
+
+def _check_country(code: str) -> None:
+    if code not in COUNTRIES:
+        raise serializers.ValidationError(
+            "A country's two capital letters are expected, as US or DE (ISO 3166).",
+            code="invalid_country",
+        )
 
 
 class NewWorkspaceSerializer(StrictSerializer):
-    id = serializers.UUIDField(
-        required=False, allow_null=True, default=None, help_text="Makes a retry safe."
-    )
+    id = IdField(required=False, allow_null=True, default=None, help_text="Makes a retry safe.")
     name = PlainTextField(max_length=200)
     owner_email = EmailAddressField()
     tier = PlainTextField(max_length=40, help_text="As `free`, `starter` or `pro`.")
@@ -67,7 +73,7 @@ class NewWorkspaceSerializer(StrictSerializer):
 class WorkspaceSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     name = PlainTextField(max_length=200)
-    owner_email = serializers.EmailField(read_only=True, allow_null=True)
+    owner_email = EmailAddressField(read_only=True, allow_null=True)
     status = serializers.ChoiceField(choices=Workspace.Status.choices)
     suspension_reason = serializers.SerializerMethodField()
     tier = PlainTextField(source="tier.name", max_length=40)
@@ -119,12 +125,19 @@ class BillingSettingsSerializer(StrictSerializer):
 class NewMemberSerializer(StrictSerializer):
     email = EmailAddressField()
     role = serializers.ChoiceField(
-        choices=WorkspaceMember.Role.choices, default=WorkspaceMember.Role.VIEWER
+        choices=WorkspaceMember.Role.choices,
+        required=False,
+        help_text="Default: `viewer`, or the role that the person has.",
     )
 
 
+class RoleSerializer(StrictSerializer):
+    role = serializers.ChoiceField(choices=WorkspaceMember.Role.choices)
+
+
 class MemberSerializer(serializers.Serializer):
-    email = serializers.EmailField(source="user.email")
+    id = serializers.UUIDField()
+    email = EmailAddressField(source="user.email")
     name = serializers.CharField(source="user.name")
     role = serializers.ChoiceField(choices=WorkspaceMember.Role.choices)
     created_at = AwareDateTimeField()

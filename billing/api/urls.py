@@ -16,6 +16,11 @@ urlpatterns = [
     path(
         "workspaces/<uuid:workspace_id>/members/", workspaces.MemberList.as_view(), name="members"
     ),
+    path(
+        "workspaces/<uuid:workspace_id>/members/<uuid:member_id>/",
+        workspaces.MemberDetail.as_view(),
+        name="member",
+    ),
     path("billing-periods/", periods.PeriodList.as_view(), name="periods"),
     path("prices/preview/", prices.PricePreview.as_view(), name="price-preview"),
     path("billing-periods/<uuid:period_id>/", periods.PeriodDetail.as_view(), name="period"),

@@ -59,9 +59,14 @@ class ApiView(GenericAPIView):
             raise exactjson.MalformedJson("The body must be a JSON object.")
         return data
 
-    def read(self, serializer: type[Serializer], *, partial: bool = False) -> dict[str, Any]:
-        """The body's facts, checked by `serializer`; with `partial`, only those that are there."""
-        facts = serializer(data=self.body(), partial=partial)
+    def read(
+        self, serializer: type[Serializer], *, partial: bool = False, stored: Any = None
+    ) -> dict[str, Any]:
+        """The body's facts, checked by `serializer`; with `partial`, only those that are there.
+
+        What the serializer only shows may come along as it is `stored`.
+        """
+        facts = serializer(stored, data=self.body(), partial=partial)
         facts.is_valid(raise_exception=True)
         return dict(facts.validated_data)
 

@@ -12,11 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import visible, visible_or_404
+from billing.api.permissions import require_scope
 from billing.api.serializers import (
     BillingSettingsSerializer,
     MemberSerializer,
     NewMemberSerializer,
     NewWorkspaceSerializer,
+    RoleSerializer,
     WorkspaceSerializer,
 )
 from billing.api.views import ApiView
@@ -25,7 +27,9 @@ from billing.models import ServiceKey, Workspace, WorkspaceBillingSettings, Work
 from billing.services import workspaces
 
 # Whoever works with a workspace may look at it.
-_READ = ("workspaces:write", "usage:read", "billing:read")
+_READ = ("workspaces:write", "terms:write", "usage:read", "billing:read")
+# What a workspace is sold on, beside its billing settings.
+_TERMS = frozenset({"tier", "status"})
 
 
 _NEW_ACME = OpenApiExample(
@@ -101,19 +105,30 @@ class WorkspaceList(ApiView, ListAPIView):
 class WorkspaceDetail(ApiView):
     """One workspace. Its timezone and currency are fixed once usage is recorded in them."""
 
-    required_scopes = {"GET": _READ, "PATCH": "workspaces:write"}
+    required_scopes = {"GET": _READ, "PATCH": ("workspaces:write", "terms:write")}
     serializer_class = WorkspaceSerializer
 
     def get(self, request: Request, workspace_id: UUID) -> Response:
         return Response(_shown(request, workspace_id))
 
+    @extend_schema(
+        description="Changes what is named. `tier` and `status` are commercial terms and need the"
+        " scope `terms:write`, everything else `workspaces:write`."
+    )
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = visible_or_404(
-            Workspace.objects.all(), request, workspace="pk", pk=workspace_id
+            _with_owner(Workspace.objects.all()), request, workspace="pk", pk=workspace_id
         )
-        changes = self.read(WorkspaceSerializer, partial=True)
+        changes = self.read(WorkspaceSerializer, partial=True, stored=workspace)
         if "tier" in changes:
             changes["tier"] = changes["tier"]["name"]
+        now_stored = WorkspaceSerializer(workspace).data
+        changed = {name for name, value in changes.items() if value != now_stored[name]}
+        if isinstance(request.auth, ServiceKey):  # members only read
+            if changed & _TERMS:
+                require_scope(request.auth, "terms:write")
+            if changed - _TERMS:
+                require_scope(request.auth, "workspaces:write")
         workspaces.update_workspace(workspace_id=workspace.pk, changes=changes, now=clock.now())
         return Response(_shown(request, workspace_id))
 
@@ -129,9 +144,9 @@ class BillingSettings(ApiView):
     """The terms of one workspace: limit, alert, markup, collection."""
 
     required_scopes = {
-        "GET": ("workspaces:write", "billing:read"),
-        "PUT": "workspaces:write",
-        "PATCH": "workspaces:write",
+        "GET": ("workspaces:write", "terms:write", "billing:read"),
+        "PUT": "terms:write",
+        "PATCH": "terms:write",
     }
     serializer_class = BillingSettingsSerializer
 
@@ -140,10 +155,10 @@ class BillingSettings(ApiView):
 
     def put(self, request: Request, workspace_id: UUID) -> Response:
         """Sets the terms given; terms left out stay as they are."""
-        self._settings(workspace_id)
+        stored = self._settings(workspace_id)
         settings = workspaces.update_billing_settings(
             workspace_id=workspace_id,
-            changes=self.read(BillingSettingsSerializer, partial=True),
+            changes=self.read(BillingSettingsSerializer, partial=True, stored=stored),
             now=clock.now(),
         )
         return Response(BillingSettingsSerializer(settings).data)
@@ -167,24 +182,62 @@ class MemberList(ApiView, ListAPIView):
     lists = True
     queryset = WorkspaceMember.objects.none()  # for the schema
     serializer_class = MemberSerializer
-    ordering = ("id",)
+    ordering = ("created_at", "id")
 
     def get_queryset(self) -> "QuerySet[WorkspaceMember]":
         return WorkspaceMember.objects.filter(workspace=self._workspace()).select_related("user")
 
     @extend_schema(
-        description="Adds a person by e-mail address; one who is a member already keeps the role.",
+        description="Adds a person by e-mail address. One who is a member already gets the role,"
+        " where the request names one.",
         request=NewMemberSerializer,
         responses={200: MemberSerializer, 201: MemberSerializer},
     )
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = self._workspace()
         facts = self.read(NewMemberSerializer)
-        known = workspace.memberships.filter(user__email__iexact=facts["email"]).exists()
-        member = workspaces.add_member(workspace=workspace, **facts)
-        return Response(MemberSerializer(member).data, status=200 if known else 201)
+        member, created = workspaces.set_member(workspace=workspace, **facts)
+        return Response(MemberSerializer(member).data, status=201 if created else 200)
 
     def _workspace(self) -> Workspace:
         return visible_or_404(
             Workspace.objects.all(), self.request, workspace="pk", pk=self.kwargs["workspace_id"]
+        )
+
+
+class MemberDetail(ApiView):
+    """One member. A workspace keeps at least one owner (409 `last_owner`)."""
+
+    required_scopes = {
+        "GET": ("workspaces:write", "billing:read"),
+        "PATCH": "workspaces:write",
+        "DELETE": "workspaces:write",
+    }
+    serializer_class = MemberSerializer
+
+    def get(self, request: Request, workspace_id: UUID, member_id: UUID) -> Response:
+        return Response(MemberSerializer(self._member()).data)
+
+    @extend_schema(request=RoleSerializer, responses=MemberSerializer)
+    def patch(self, request: Request, workspace_id: UUID, member_id: UUID) -> Response:
+        """Changes the role."""
+        member = self._member()
+        role = self.read(RoleSerializer)["role"]
+        member, _ = workspaces.set_member(
+            workspace=member.workspace, email=member.user.email, role=role
+        )
+        return Response(MemberSerializer(member).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, workspace_id: UUID, member_id: UUID) -> Response:
+        """Takes the person's access away."""
+        workspaces.remove_member(member=self._member())
+        return Response(status=204)
+
+    def _member(self) -> WorkspaceMember:
+        return visible_or_404(
+            WorkspaceMember.objects.select_related("user", "workspace"),
+            self.request,
+            workspace_id=self.kwargs["workspace_id"],
+            pk=self.kwargs["member_id"],
         )

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone as clock
 
+from billing.models.fields import LineField
 from billing.models.workspaces import Workspace
 
 SCOPES = (
@@ -14,6 +15,7 @@ SCOPES = (
     "billing:read",
     "billing:write",
     "workspaces:write",
+    "terms:write",
     "prices:write",
 )
 
@@ -22,7 +24,7 @@ class ServiceKey(models.Model):
     """Only the SHA-256 of a key is kept; the key itself is shown once, when it is made."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=100)
+    name = LineField(max_length=100)
     prefix = models.CharField(max_length=16, unique=True, editable=False)
     digest = models.BinaryField(max_length=32, editable=False)
     scopes = ArrayField(models.CharField(max_length=32, choices=[(s, s) for s in SCOPES]))

@@ -6,6 +6,9 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from billing.models.fields import EmailAddressField, LineField
+from billing.text import same_address
+
 
 class UserManager(BaseUserManager["User"]):
     use_in_migrations = True
@@ -13,7 +16,7 @@ class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         if not email:
             raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=email.strip().lower(), **fields)
+        user = self.model(email=same_address(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -24,7 +27,7 @@ class UserManager(BaseUserManager["User"]):
         )
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.get(email__iexact=same_address(username or ""))
 
 
 class User(AbstractUser):
@@ -33,8 +36,8 @@ class User(AbstractUser):
     username = None  # type: ignore[assignment]
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
-    email = models.EmailField("e-mail", max_length=254)
-    name = models.CharField(max_length=150, blank=True)
+    email = EmailAddressField("e-mail", max_length=254)
+    name = LineField(max_length=150, blank=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone as clock
 
+from billing.models.fields import EmailAddressField, LineField
 from billing.models.people import User
 from billing.models.tiers import SubscriptionTier
 
@@ -26,7 +27,7 @@ class Workspace(models.Model):
         MANUAL = "manual"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    name = models.CharField(max_length=200)
+    name = LineField(max_length=200)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     suspension_reason = models.CharField(
         max_length=16,
@@ -39,16 +40,18 @@ class Workspace(models.Model):
     )
     currency = models.CharField(max_length=3)
     timezone = models.CharField(max_length=64)
-    billing_email = models.EmailField(max_length=254)
-    billing_name = models.CharField(max_length=200, blank=True, help_text="Default: the name.")
-    address_line1 = models.CharField(max_length=200, blank=True)
-    address_line2 = models.CharField(max_length=200, blank=True)
-    address_city = models.CharField(max_length=100, blank=True)
-    address_state = models.CharField(max_length=100, blank=True)
-    address_postal_code = models.CharField(max_length=20, blank=True)
+    billing_email = EmailAddressField(max_length=254)
+    billing_name = LineField(max_length=200, blank=True, help_text="Default: the name.")
+    address_line1 = LineField(max_length=200, blank=True)
+    address_line2 = LineField(max_length=200, blank=True)
+    address_city = LineField(max_length=100, blank=True)
+    address_state = LineField(max_length=100, blank=True)
+    address_postal_code = LineField(max_length=20, blank=True)
     address_country = models.CharField(max_length=2, blank=True, help_text="ISO 3166, as DE.")
-    tax_id = models.CharField(max_length=40, blank=True)
+    tax_id = LineField(max_length=40, blank=True)
     members = models.ManyToManyField(User, through="WorkspaceMember", related_name="workspaces")
+    # A digest of the facts it was asked for with, by which the same request again is known.
+    created_from = models.CharField(max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -66,6 +69,10 @@ class Workspace(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(currency__regex=r"^[A-Z]{3}$"), name="workspace_currency_is_iso"
+            ),
+            models.CheckConstraint(
+                condition=Q(address_country="") | Q(address_country__regex=r"^[A-Z]{2}$"),
+                name="workspace_country_is_iso",
             ),
         ]
 
@@ -88,6 +95,7 @@ class WorkspaceMember(models.Model):
         ADMIN = "admin"
         VIEWER = "viewer"
 
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)

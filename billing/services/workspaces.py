@@ -1,12 +1,14 @@
 """Creation and changes of workspaces, inside one transaction each."""
 
 import datetime as dt
+import hashlib
+import json
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from billing.errors import Conflict, Invalid
@@ -20,6 +22,8 @@ from billing.models import (
 )
 from billing.money import CURRENCIES
 from billing.signals import admission_changed, billing_details_changed
+from billing.taxnumbers import COUNTRIES, is_tax_number
+from billing.text import UnfitText, email_address, printable_line, same_address
 
 BILLING_DETAILS = (
     "name",
@@ -39,6 +43,10 @@ class AlreadyExists(Conflict):
     code = "already_exists"
 
 
+class LastOwner(Conflict):
+    code = "last_owner"
+
+
 class TimezoneInUse(Conflict):
     code = "timezone_in_use"
 
@@ -47,15 +55,19 @@ class CurrencyInUse(Conflict):
     code = "currency_in_use"
 
 
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    # Two are no place: the machine's own clock, and what a system without one calls it.
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
+
+
 def known_timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if name not in _timezones():
         raise Invalid(
             f"{name!r} is not a timezone of the IANA database.",
             field="timezone",
             code="unknown_timezone",
-        ) from None
+        )
     return name
 
 
@@ -90,17 +102,19 @@ def create_workspace(
     now: dt.datetime,
     billing_email: str = "",
 ) -> tuple[Workspace, bool]:
-    """The workspace and whether it is new; the same id with the same facts again changes nothing.
+    """The workspace and whether it is new; the same id with the same facts again changes nothing,
+    whatever has been changed since.
 
     Raises `Invalid` for unknown values and `AlreadyExists` for a taken id with other facts. The
     owner becomes a user who can sign in once a password is set.
     """
-    try:
-        validate_email(owner_email)
-    except ValidationError:
-        raise Invalid(
-            "This is not an e-mail address.", field="owner_email", code="invalid_email"
-        ) from None
+    name = named(name)
+    owner_email = _address("owner_email", owner_email)
+    billing_email = _address("billing_email", billing_email) if billing_email else ""
+    created_from = fingerprint(name, owner_email.lower(), tier, currency, timezone, billing_email)
+    stored = None if workspace_id is None else _made_before(workspace_id, created_from)
+    if stored is not None:
+        return stored, False
     plan = tier_with_price(name=tier, currency=currency)
     known_timezone(timezone)
     workspace = Workspace(
@@ -110,49 +124,100 @@ def create_workspace(
         currency=currency,
         timezone=timezone,
         billing_email=billing_email or owner_email,
+        created_from=created_from,
         created_at=now,
     )
     try:
         with transaction.atomic():
             workspace.save(force_insert=True)
             WorkspaceBillingSettings.objects.create(workspace=workspace)
-            add_member(workspace=workspace, email=owner_email, role=WorkspaceMember.Role.OWNER)
+            set_member(workspace=workspace, email=owner_email, role=WorkspaceMember.Role.OWNER)
     except IntegrityError:
-        stored = Workspace.objects.filter(pk=workspace.pk).select_related("tier").first()
+        stored = _made_before(workspace.pk, created_from)
         if stored is None:
             raise
-        same = (
-            stored.name == name
-            and stored.tier == plan
-            and stored.currency == currency
-            and stored.timezone == timezone
-            and billing_email in ("", stored.billing_email)
-            and stored.memberships.filter(
-                role=WorkspaceMember.Role.OWNER, user__email__iexact=owner_email
-            ).exists()
-        )
-        if not same:
-            raise AlreadyExists(
-                f"Workspace {stored.pk} exists with other facts.", field="id"
-            ) from None
         return stored, False
     return workspace, True
 
 
-def add_member(*, workspace: Workspace, email: str, role: str) -> WorkspaceMember:
-    """Make the person behind `email`, known or new, a member; a member keeps the role they have."""
-    user = User.objects.filter(email__iexact=email).first()
+def _made_before(workspace_id: UUID, created_from: str) -> Workspace | None:
+    """The workspace, if it was asked for in the same words; raises `AlreadyExists` otherwise."""
+    stored = Workspace.objects.filter(pk=workspace_id).first()
+    if stored is not None and stored.created_from != created_from:
+        raise AlreadyExists(f"Workspace {stored.pk} exists with other facts.", field="id")
+    return stored
+
+
+def fingerprint(*facts: str) -> str:
+    """A digest of what something was asked for with."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def named(name: str) -> str:
+    """A name as it is kept; raises `Invalid`."""
+    try:
+        line = printable_line(name)
+    except UnfitText as error:
+        raise Invalid(str(error), field="name", code="invalid_text") from None
+    if not line:
+        raise Invalid("A name is expected.", field="name", code="blank")
+    return line
+
+
+def _address(field: str, text: str) -> str:
+    try:
+        return email_address(text)
+    except UnfitText as error:
+        raise Invalid(str(error), field=field, code="invalid_email") from None
+
+
+def set_member(
+    *, workspace: Workspace, email: str, role: str | None = None
+) -> tuple[WorkspaceMember, bool]:
+    """Make the person behind `email`, known or new, a member in that role; whether they are new.
+
+    Without a role a member keeps theirs, and a new one may look only. Raises `LastOwner` where a
+    workspace would be left without an owner.
+    """
+    address = _address("email", email)
+    known = same_address(address)
+    user = User.objects.filter(email__iexact=known).first()
     if user is None:
         try:
             with transaction.atomic():
-                user = User.objects.create_user(email)
+                user = User.objects.create_user(address)
         except IntegrityError:
             # Made a moment ago by another request.
-            user = User.objects.get(email__iexact=email)
-    member, _ = WorkspaceMember.objects.get_or_create(
-        workspace=workspace, user=user, defaults={"role": role}
+            user = User.objects.get(email__iexact=known)
+    with transaction.atomic():
+        # One change of members at a time: two owners do not remove each other.
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        member, created = WorkspaceMember.objects.get_or_create(
+            workspace=workspace,
+            user=user,
+            defaults={"role": role or WorkspaceMember.Role.VIEWER},
+        )
+        if role is not None and member.role != role:
+            _keep_an_owner(member)
+            member.role = role
+            member.save(update_fields=["role"])
+    return member, created
+
+
+def remove_member(*, member: WorkspaceMember) -> None:
+    """Take someone's access to the workspace away; raises `LastOwner` for the only owner."""
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=member.workspace_id)
+        _keep_an_owner(member)
+        WorkspaceMember.objects.filter(pk=member.pk).delete()
+
+
+def _keep_an_owner(member: WorkspaceMember) -> None:
+    owners = WorkspaceMember.objects.filter(
+        workspace_id=member.workspace_id, role=WorkspaceMember.Role.OWNER
     )
-    return member
+    if member.role == WorkspaceMember.Role.OWNER and owners.count() == 1:
+        raise LastOwner("A workspace keeps at least one owner: name another one first.")
 
 
 def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime) -> Workspace:
@@ -184,6 +249,8 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
         for name in BILLING_DETAILS:
             if name in changed:
                 setattr(workspace, name, changed[name])
+        if {"tax_id", "address_country"} & changed.keys():
+            _check_tax_number(workspace)
         if changed:
             workspace.save()
         if "status" in changed:
@@ -205,6 +272,23 @@ def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, A
     raise CurrencyInUse(
         "The currency cannot change any more: usage is recorded in it.", field="currency"
     )
+
+
+def _check_tax_number(workspace: Workspace) -> None:
+    country = workspace.address_country
+    if country and country not in COUNTRIES:
+        raise Invalid(
+            "A country's two capital letters are expected, as US or DE (ISO 3166).",
+            field="address_country",
+            code="invalid_country",
+        )
+    if workspace.tax_id and not is_tax_number(workspace.tax_id, country=country):
+        raise Invalid(
+            f"{workspace.tax_id!r} cannot be a tax number"
+            + (f" of a company in {country}." if country else "."),
+            field="tax_id",
+            code="invalid_tax_id",
+        )
 
 
 def _move_running_periods(workspace: Workspace, now: dt.datetime) -> None:

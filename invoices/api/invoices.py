@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from billing.api.access import visible, visible_or_404
 from billing.api.fields import currency_text, decimal_text
-from billing.api.filters import AwareTimeFilter
+from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.views import ApiView
 from invoices.api.serializers import InvoiceSerializer, ItemSerializer, ProofSerializer
 from invoices.models import Invoice, InvoiceItem
@@ -27,8 +27,8 @@ _SCOPES = {"GET": "billing:read"}
 
 
 class InvoiceFilter(django_filters.FilterSet):
-    workspace_id = django_filters.UUIDFilter()
-    billing_period_id = django_filters.UUIDFilter()
+    workspace_id = IdFilter()
+    billing_period_id = IdFilter()
     status = django_filters.ChoiceFilter(choices=Invoice.Status.choices)
     invoice_number = django_filters.CharFilter(field_name="number", max_length=40)
     issued_after = AwareTimeFilter(

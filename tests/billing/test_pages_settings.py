@@ -23,7 +23,7 @@ DETAILS = {
     "address_postal_code": "10119",
     "address_city": "Berlin",
     "address_country": "de",
-    "tax_id": "DE123456789",
+    "tax_id": "DE136695976",
 }
 
 

@@ -56,7 +56,7 @@ def test_signing_out_takes_a_post_and_ends_the_session() -> None:
 def test_someone_of_several_workspaces_comes_back_to_the_one_seen_last() -> None:
     acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
     client = personas.signed_in(acme)
-    personas.add_member(workspace=globex, email="owner@acme.test", role="viewer")
+    personas.set_member(workspace=globex, email="owner@acme.test", role="viewer")
     assert client.get("/").url == reverse("analytics:dashboard", args=[acme.pk])
     page = client.get(reverse("billing:settings", args=[globex.pk])).content.decode()
     assert "Acme" in page

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django.test import Client
 from django.utils import timezone as clock
 
-from billing.models import BillingPeriod, Workspace
+from billing.models import SCOPES, BillingPeriod, Workspace
 from billing.services.builtins import ensure_builtins
 from billing.services.keys import create_key
 from billing.services.periods import open_period
@@ -17,7 +17,7 @@ from billing.services.workspaces import create_workspace
 from usage.models import Call, UsageRecord
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
-ALL_SCOPES = ("usage:write", "usage:read", "billing:read", "billing:write", "workspaces:write")
+ALL_SCOPES = SCOPES
 
 
 def workspace(name: str = "acme", **facts: Any) -> Workspace:

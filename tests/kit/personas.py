@@ -11,7 +11,7 @@ from django.test import Client
 from billing.models import BillingPeriod, User, Workspace, WorkspaceMember
 from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
-from billing.services.workspaces import add_member, create_workspace
+from billing.services.workspaces import create_workspace, set_member
 from invoices.models import Invoice
 from invoices.services import settle
 from invoices.services.closing.finalize import finalize_period
@@ -44,7 +44,7 @@ def workspace(name: str = "Acme", **facts: Any) -> Workspace:
 def person(where: Workspace, *, role: str = "owner") -> User:
     """Someone of the workspace who can sign in."""
     email = f"{role}@{where.name.split()[0].lower()}.test"
-    user = add_member(workspace=where, email=email, role=role).user
+    user = set_member(workspace=where, email=email, role=role)[0].user
     user.set_password(PASSWORD)
     user.save()
     return user

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import may_see, visible, visible_or_404
+from billing.api.filters import IdFilter
 from billing.api.views import ApiView
 from billing.errors import Invalid
 from billing.models import Workspace
@@ -22,7 +23,7 @@ _READ = ("workspaces:write", "usage:read")
 
 
 class AgentFilter(django_filters.FilterSet):
-    workspace_id = django_filters.UUIDFilter()
+    workspace_id = IdFilter()
     status = django_filters.ChoiceFilter(choices=VoiceAgent.Status.choices)
     paused_reason = django_filters.ChoiceFilter(choices=VoiceAgent.PausedReason.choices)
 
@@ -74,9 +75,10 @@ class AgentDetail(ApiView):
         return Response(AgentSerializer(self._agent(agent_id)).data)
 
     def patch(self, request: Request, agent_id: UUID) -> Response:
+        stored = self._agent(agent_id)
         agent = agents.update_agent(
-            agent_id=self._agent(agent_id).pk,
-            changes=self.read(AgentSerializer, partial=True),
+            agent_id=stored.pk,
+            changes=self.read(AgentSerializer, partial=True, stored=stored),
             now=clock.now(),
         )
         return Response(AgentSerializer(agent).data)

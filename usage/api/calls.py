@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import visible, visible_or_404
-from billing.api.filters import AwareTimeFilter
+from billing.api.filters import AwareTimeFilter, IdFilter, ProviderFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.errors import NotFound
 from billing.models import Workspace
@@ -29,11 +29,11 @@ from usage.models import Call, UsageRecord
 
 
 class CallFilter(django_filters.FilterSet):
-    workspace_id = django_filters.UUIDFilter()
-    agent_id = django_filters.UUIDFilter()
+    workspace_id = IdFilter()
+    agent_id = IdFilter()
     status = django_filters.ChoiceFilter(choices=Call.Status.choices)
     direction = django_filters.ChoiceFilter(choices=Call.Direction.choices)
-    provider = django_filters.CharFilter(max_length=64)
+    provider = ProviderFilter()
     started_after = AwareTimeFilter(
         field_name="started_at", lookup_expr="gte", help_text="Inclusive."
     )

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from billing import months
 from billing.api.access import visible, visible_or_404
-from billing.api.filters import AwareTimeFilter, FlagFilter
+from billing.api.filters import AwareTimeFilter, FlagFilter, IdFilter, ProviderFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.models import BillingPeriod
 from usage.api import hot
@@ -36,13 +36,11 @@ READ = ("usage:read", "usage:write")
 
 
 class UsageFilter(django_filters.FilterSet):
-    workspace_id = django_filters.UUIDFilter()
-    billing_period_id = django_filters.UUIDFilter(
-        help_text="The period that bills it, late usage included."
-    )
+    workspace_id = IdFilter()
+    billing_period_id = IdFilter(help_text="The period that bills it, late usage included.")
     resource_type = django_filters.CharFilter(max_length=64)
-    provider = django_filters.CharFilter(max_length=64)
-    call_id = django_filters.UUIDFilter()
+    provider = ProviderFilter()
+    call_id = IdFilter()
     late = FlagFilter()
     occurred_after = AwareTimeFilter(
         field_name="occurred_at", lookup_expr="gte", help_text="Inclusive."

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from billing.api.fields import AwareDateTimeField, ExactDecimalField, PlainTextField
+from billing.api.fields import AwareDateTimeField, ExactDecimalField, IdField, PlainTextField
 from billing.api.serializers import StrictSerializer
 from billing.money import ZERO
 from usage.models import Call, VoiceAgent
@@ -159,10 +159,8 @@ class ReceiptSerializer(serializers.Serializer):
 
 
 class NewAgentSerializer(StrictSerializer):
-    id = serializers.UUIDField(
-        required=False, allow_null=True, default=None, help_text="Makes a retry safe."
-    )
-    workspace_id = serializers.UUIDField()
+    id = IdField(required=False, allow_null=True, default=None, help_text="Makes a retry safe.")
+    workspace_id = IdField()
     name = PlainTextField(max_length=200)
     status = serializers.ChoiceField(
         choices=VoiceAgent.Status.choices, default=VoiceAgent.Status.DRAFT

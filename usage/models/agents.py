@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone as clock
 
 from billing.models import Workspace
+from billing.models.fields import LineField
 
 
 class VoiceAgent(models.Model):
@@ -24,9 +25,11 @@ class VoiceAgent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="agents")
-    name = models.CharField(max_length=200)
+    name = LineField(max_length=200)
     status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT)
     paused_reason = models.CharField(max_length=16, choices=PausedReason, null=True, blank=True)
+    # A digest of the facts it was asked for with, by which the same request again is known.
+    created_from = models.CharField(max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -8,8 +8,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
-from billing.errors import Conflict, Invalid
+from billing.errors import Conflict, Invalid, NotFound
 from billing.models import Workspace
+from billing.services.workspaces import fingerprint, named
 from billing.signals import admission_changed
 from usage.models import VoiceAgent
 from usage.queries.admission import Admission, admission_of
@@ -60,11 +61,24 @@ def _follow_admission(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kw
 def create_agent(
     *, agent_id: UUID | None, workspace_id: UUID, name: str, status: str, now: dt.datetime
 ) -> tuple[VoiceAgent, bool]:
-    """The agent and whether it is new; the same id with the same facts again changes nothing.
+    """The agent and whether it is new; the same id with the same facts again changes nothing,
+    whatever has been changed since.
 
-    One made live while its workspace may not take calls starts paused.
+    One made live while its workspace may not take calls starts paused. Raises `AgentExists` for a
+    taken id with other facts, and `NotFound` for one that another workspace has.
     """
-    agent = VoiceAgent(id=agent_id or uuid4(), workspace_id=workspace_id, name=name, created_at=now)
+    name = named(name)
+    created_from = fingerprint(str(workspace_id), name, status)
+    stored = None if agent_id is None else _made_before(agent_id, workspace_id, created_from)
+    if stored is not None:
+        return stored, False
+    agent = VoiceAgent(
+        id=agent_id or uuid4(),
+        workspace_id=workspace_id,
+        name=name,
+        created_from=created_from,
+        created_at=now,
+    )
     _set_status(agent, status)
     try:
         with transaction.atomic():
@@ -72,14 +86,24 @@ def create_agent(
             agent.save(force_insert=True)
             align_agents(workspace_id=workspace_id, now=now)
     except IntegrityError:
-        stored = VoiceAgent.objects.filter(pk=agent.pk).first()
+        stored = _made_before(agent.pk, workspace_id, created_from)
         if stored is None:
             raise
-        if (stored.workspace_id, stored.name) != (workspace_id, name):
-            raise AgentExists(f"Agent {agent.pk} exists with other facts.", field="id") from None
         return stored, False
     agent.refresh_from_db()
     return agent, True
+
+
+def _made_before(agent_id: UUID, workspace_id: UUID, created_from: str) -> VoiceAgent | None:
+    stored = VoiceAgent.objects.filter(pk=agent_id).first()
+    if stored is None:
+        return None
+    if stored.workspace_id != workspace_id:
+        # Whose it is is nobody else's to know.
+        raise NotFound(f"Agent {agent_id} is not one of this workspace.", field="id")
+    if stored.created_from != created_from:
+        raise AgentExists(f"Agent {agent_id} exists with other facts.", field="id")
+    return stored
 
 
 def update_agent(*, agent_id: UUID, changes: dict[str, Any], now: dt.datetime) -> VoiceAgent:
@@ -89,7 +113,7 @@ def update_agent(*, agent_id: UUID, changes: dict[str, Any], now: dt.datetime) -
         _lock(workspace_id)
         agent = VoiceAgent.objects.select_for_update().get(pk=agent_id)
         if "name" in changes:
-            agent.name = changes["name"]
+            agent.name = named(changes["name"])
         if "status" in changes:
             _set_status(agent, changes["status"])
         agent.save(update_fields=["name", "status", "paused_reason", "updated_at"])

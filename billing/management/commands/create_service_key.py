@@ -1,15 +1,13 @@
 """Command that makes a service key and prints it once."""
 
-import argparse
-import datetime as dt
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone as clock
 
 from billing.errors import BillingError
 from billing.models import SCOPES
+from billing.services.arguments import aware_time, uuid
 from billing.services.keys import create_key
 
 
@@ -28,10 +26,10 @@ class Command(BaseCommand):
             help=f"What it may do; repeat for more. One of {', '.join(SCOPES)}.",
         )
         parser.add_argument(
-            "--workspace", type=UUID, help="The only workspace it may see. Default: every one."
+            "--workspace", type=uuid, help="The only workspace it may see. Default: every one."
         )
         parser.add_argument(
-            "--expires", type=_aware_time, help="ISO 8601 time with an offset. Default: never."
+            "--expires", type=aware_time, help="ISO 8601 time with an offset. Default: never."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,13 +45,3 @@ class Command(BaseCommand):
             raise CommandError(error.detail) from error
         self.stdout.write(f"Key {key.prefix}: {', '.join(key.scopes)}. It is shown only now:")
         self.stdout.write(secret)
-
-
-def _aware_time(text: str) -> dt.datetime:
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 time with an offset")
-    return at

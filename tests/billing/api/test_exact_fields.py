@@ -5,8 +5,10 @@ import pytest
 from rest_framework.exceptions import ValidationError
 
 from billing.api.fields import (
+    EmailAddressField,
     ExactDecimalField,
     FlagField,
+    IdField,
     PlainTextField,
     WholeNumberField,
     aware_time,
@@ -76,6 +78,13 @@ def test_decimals_show_their_scale_or_only_what_they_need():
         ("2026-11-22T09:30:00Z", dt.datetime(2026, 11, 22, 9, 30)),
         ("2026-11-22T09:30:00.123456+05:45", dt.datetime(2026, 11, 22, 3, 45, 0, 123456)),
         ("2026-11-22t09:30z", dt.datetime(2026, 11, 22, 9, 30)),
+        ("2026-11-22T09:30Z", dt.datetime(2026, 11, 22, 9, 30)),
+        ("2026-11-22 09:30:00+00", dt.datetime(2026, 11, 22, 9, 30)),
+        ("2026-11-22T09:30:00-0230", dt.datetime(2026, 11, 22, 12, 0)),
+        ("2026-11-22T09:30:00,5Z", dt.datetime(2026, 11, 22, 9, 30, 0, 500000)),
+        # Cut, not rounded: it stays in November.
+        ("2026-11-30T23:59:59.9999999Z", dt.datetime(2026, 11, 30, 23, 59, 59, 999999)),
+        ("2026-11-30T23:59:59.999999999+00", dt.datetime(2026, 11, 30, 23, 59, 59, 999999)),
         ("2026-03-29T02:30:00+01:00", dt.datetime(2026, 3, 29, 1, 30)),
     ],
 )
@@ -90,7 +99,10 @@ def test_a_time_with_an_offset_is_read_as_utc(text: str, utc: dt.datetime):
         "2026-11-22",
         "2026-02-30T00:00:00Z",
         "2026-11-22T24:30:00Z",
-        "2026-11-22T09:30:00.1234567Z",
+        "2026-11-22T09:30:00.Z",
+        "2026-11-22T09:30:00:Z",
+        "2026-11-22T09:30:00+1",
+        "2026-W48-7T09:30:00Z",
         "0001-01-01T00:00:00+10:00",
         "9999-12-31T23:59:59-10:00",
         "tomorrow",
@@ -109,7 +121,17 @@ def test_any_other_time_is_refused(given: object):
         (PlainTextField(), "a\tb", "invalid_text"),
         (PlainTextField(), "\x1b[31m", "invalid_text"),
         (PlainTextField(), "\ud800", "invalid_text"),
+        (PlainTextField(), "Ac\u202eme", "invalid_text"),
+        (PlainTextField(), "Ac\u200bme", "invalid_text"),
+        (PlainTextField(), "Acme\u2028Ltd", "invalid_text"),
+        (PlainTextField(), "Acme\u200d", "invalid_text"),
+        (PlainTextField(), "\u3164", "invalid_text"),
         (PlainTextField(), 5, "invalid_text"),
+        (IdField(), True, "invalid_uuid"),
+        (IdField(), 5, "invalid_uuid"),
+        (IdField(), "{7f3c1f0e-52a4-4c6b-9a51-0d2f6f1d9c11}", "invalid_uuid"),
+        (EmailAddressField(), "owner at acme.test", "invalid_email"),
+        (EmailAddressField(), "o\u200bwner@acme.test", "invalid_email"),
         (PlainTextField(), "  ", "blank"),
         (PlainTextField(max_length=3), "abcd", "max_length"),
         (FlagField(), "yes", "invalid_flag"),
@@ -125,3 +147,31 @@ def test_fields_take_their_own_type_only(field, given: object, code: str):
     with pytest.raises(ValidationError) as refusal:
         field.run_validation(given)
     assert refusal.value.get_codes() == [code]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("  Acme ", "Acme"),
+        ("\u0bae\u0bb0\u0bae\u0bcd", "\u0bae\u0bb0\u0bae\u0bcd"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",) * 2,
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467 Calls",) * 2,
+        ("Cafe\u0301", "Caf\u00e9"),
+    ],
+)
+def test_names_of_every_script_are_kept_composed(given: str, kept: str):
+    assert PlainTextField().run_validation(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (" Owner@ACME.test ", "Owner@acme.test"),
+        ("jörg@München.test", "jörg@münchen.test"),
+        ("jörg@xn--mnchen-3ya.test", "jörg@münchen.test"),
+        ("用户@例え.テスト", "用户@例え.テスト"),
+        ("иван@пример.рф", "иван@пример.рф"),
+    ],
+)
+def test_addresses_of_every_script_are_addresses(given: str, kept: str):
+    assert EmailAddressField().run_validation(given) == kept

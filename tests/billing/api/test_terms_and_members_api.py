@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def platform() -> Caller:
     ensure_builtins()
-    return Caller("workspaces:write")
+    return Caller("workspaces:write", "terms:write")
 
 
 def test_billing_settings_are_read_and_put(platform):
@@ -91,7 +91,7 @@ def test_members_are_added_once_and_listed(platform):
     path = f"workspaces/{acme.pk}/members/"
 
     added = platform.post(path, {"email": "Ann@acme.test", "role": "admin"})
-    again = platform.post(path, {"email": "ann@ACME.test", "role": "viewer"})
+    again = platform.post(path, {"email": "ann@ACME.test"})
 
     assert (added.status_code, again.status_code) == (201, 200)
     assert added.json() == again.json()
@@ -100,3 +100,77 @@ def test_members_are_added_once_and_listed(platform):
     rest = platform.client.get(listed["next"]).json()
     assert [(row["email"], row["role"]) for row in rest["results"]] == [("ann@acme.test", "admin")]
     assert refusal(platform.post(path, {"email": "x", "role": "king"})) == (400, "invalid")
+
+
+def test_a_member_gets_another_role_and_is_removed(platform):
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/members/"
+    ann = platform.post(path, {"email": "ann@acme.test"}).json()
+    assert ann["role"] == "viewer"
+
+    posted = platform.post(path, {"email": "ann@acme.test", "role": "admin"})
+    assert (posted.status_code, posted.json()) == (200, ann | {"role": "admin"})
+    patched = platform.patch(f"{path}{ann['id']}/", {"role": "owner"})
+    assert (patched.status_code, patched.json()["role"]) == (200, "owner")
+
+    gone = platform.client.delete(f"/api/v1/{path}{ann['id']}/")
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert refusal(platform.get(f"{path}{ann['id']}/")) == (404, "not_found")
+    assert [row["email"] for row in platform.get(path).json()["results"]] == ["owner@acme.test"]
+
+
+def test_a_workspace_keeps_an_owner(platform):
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/members/"
+    [owner] = platform.get(path).json()["results"]
+
+    demoted = platform.post(path, {"email": "owner@acme.test", "role": "viewer"})
+    assert refusal(demoted) == (409, "last_owner")
+    removed = platform.client.delete(f"/api/v1/{path}{owner['id']}/")
+    assert refusal(removed) == (409, "last_owner")
+    assert platform.get(path).json()["results"] == [owner]
+
+
+def test_a_member_of_another_workspace_does_not_exist(platform):
+    acme, globex = workspace("acme"), workspace("globex")
+    [owner] = platform.get(f"workspaces/{globex.pk}/members/").json()["results"]
+    bound = Caller(workspace_id=acme.pk)
+
+    for where in (acme.pk, globex.pk):
+        path = f"/api/v1/workspaces/{where}/members/{owner['id']}/"
+        assert refusal(bound.client.delete(path)) == (404, "not_found")
+    assert globex.memberships.count() == 1
+
+
+def test_terms_need_a_scope_of_their_own():
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/"
+    bound = Caller("workspaces:write", "billing:read", workspace_id=acme.pk)
+    Caller().patch(path, {"status": "suspended"})
+
+    for change in ({"status": "active"}, {"tier": "pro"}, {"name": "Acme 2", "tier": "pro"}):
+        assert refusal(bound.patch(path, change)) == (403, "missing_scope")
+    put = bound.put(f"{path}billing-settings/", {"markup_percentage": "0"})
+    assert refusal(put) == (403, "missing_scope")
+    stored = bound.get(path).json()
+    assert (stored["status"], stored["tier"], stored["name"]) == ("suspended", "starter", "Acme")
+    # Sent back as it was read, a term is not changed.
+    assert bound.patch(path, stored | {"name": "Acme 2"}).json()["name"] == "Acme 2"
+
+    sales = Caller("terms:write", workspace_id=acme.pk)
+    assert sales.patch(path, {"status": "active", "tier": "pro"}).json()["tier"] == "pro"
+    assert refusal(sales.patch(path, {"name": "Acme 3"})) == (403, "missing_scope")
+    assert sales.put(f"{path}billing-settings/", {"markup_percentage": "5"}).status_code == 200
+
+
+def test_what_a_workspace_is_not_changed_in_is_refused(platform):
+    acme = workspace()
+    path = f"workspaces/{acme.pk}/"
+
+    for name, value in (("owner_email", "x@y.test"), ("id", "x"), ("suspension_reason", "payment")):
+        problem = problem_of(platform.patch(path, {name: value}))
+        assert problem["errors"] == [
+            {"pointer": f"/{name}", "code": "read_only", "detail": "This is not changed here."}
+        ]
+    other = platform.put(f"{path}billing-settings/", {"workspace_id": "x"})
+    assert problem_of(other)["errors"][0]["code"] == "read_only"

@@ -1,4 +1,4 @@
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -22,7 +22,7 @@ ACME = {
 @pytest.fixture
 def platform() -> Caller:
     ensure_builtins()
-    return Caller("workspaces:write")
+    return Caller("workspaces:write", "terms:write")
 
 
 def test_a_new_workspace_is_made_with_its_owner_and_terms(platform):
@@ -78,7 +78,14 @@ def test_a_taken_id_with_other_facts_is_refused(platform, other):
         ({"name": None}, "null", "/name"),
         ({"name": ["Acme"]}, "invalid_text", "/name"),
         ({"owner_email": "nobody"}, "invalid_email", "/owner_email"),
-        ({"id": "1"}, "invalid", "/id"),
+        ({"id": "1"}, "invalid_uuid", "/id"),
+        ({"id": True}, "invalid_uuid", "/id"),
+        ({"name": "Ac\u202eme"}, "invalid_text", "/name"),
+        ({"timezone": "localtime"}, "unknown_timezone", "/timezone"),
+        ({"timezone": "Factory"}, "unknown_timezone", "/timezone"),
+        ({"timezone": "right/Europe/Berlin"}, "unknown_timezone", "/timezone"),
+        ({"timezone": "posix/UTC"}, "unknown_timezone", "/timezone"),
+        ({"timezone": "posixrules"}, "unknown_timezone", "/timezone"),
         ({"curency": "USD"}, "unknown_field", "/curency"),
     ],
 )
@@ -229,3 +236,76 @@ def test_other_scopes_are_not_enough(path):
     assert refusal(caller.get(path)) == (403, "missing_scope")
     method = "POST" if path in ("workspaces/",) or path.endswith("members/") else "PATCH"
     assert refusal(caller.send(method, path, {})) == (403, "missing_scope")
+
+
+def test_a_retry_after_changes_is_answered_as_what_it_is(platform):
+    made = platform.post("workspaces/", ACME).json()
+    path = f"workspaces/{made['id']}/"
+    changed = platform.patch(path, {"name": "Acme 2", "tier": "pro", "status": "closed"}).json()
+
+    again = platform.post("workspaces/", ACME)
+
+    assert (again.status_code, again.json()) == (200, changed)
+    assert refusal(platform.post("workspaces/", ACME | {"name": "Acme 2"})) == (
+        409,
+        "already_exists",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "pointer"),
+    [
+        ({"address_country": "XX"}, "invalid_country", "/address_country"),
+        ({"address_country": "EU"}, "invalid_country", "/address_country"),
+        ({"tax_id": "DE123456789"}, "invalid_tax_id", "/tax_id"),
+        ({"tax_id": "nonsense", "address_country": "DE"}, "invalid_tax_id", "/tax_id"),
+        ({"billing_email": "x@"}, "invalid_email", "/billing_email"),
+    ],
+)
+def test_details_that_cannot_be_are_refused(platform, change, code, pointer):
+    refused = platform.patch(f"workspaces/{workspace().pk}/", change)
+
+    assert refused.status_code == 400
+    [fault] = problem_of(refused)["errors"]
+    assert (fault["code"], fault["pointer"]) == (code, pointer)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"tax_id": "DE136695976", "address_country": "DE"},
+        {"tax_id": "ATU13585627", "address_country": "US"},
+        {"tax_id": "91-1144442", "address_country": "US"},
+        {"tax_id": "B-77", "address_country": "KP"},
+        {"tax_id": "", "address_country": "XK"},
+        {"billing_email": "rechnung@münchen.test"},
+    ],
+)
+def test_details_that_can_be_are_kept(platform, details):
+    kept = platform.patch(f"workspaces/{workspace().pk}/", details)
+
+    assert kept.status_code == 200, kept.json()
+    assert {name: kept.json()[name] for name in details} == details
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "workspaces/?status=",
+        "workspaces/?status=active&status=closed",
+        "workspaces/?limit=",
+        "workspaces/?limit=1&limit=2",
+        "usage/?workspace_id=",
+        "calls/?workspace_id=",
+        "agents/?workspace_id=%20",
+        "invoices/?workspace_id=",
+        "billing-periods/?workspace_id=",
+        "billing-periods/?cursor=",
+        f"usage/?workspace_id={UUID(int=1)}&workspace_id={UUID(int=2)}",
+        "usage/?workspace_id=urn:uuid:7f3c1f0e-52a4-4c6b-9a51-0d2f6f1d9c11",
+    ],
+)
+def test_an_empty_or_repeated_parameter_is_refused(query):
+    response = Caller().client.get(f"/api/v1/{query}")
+
+    assert refusal(response) == (400, "invalid_parameter")

@@ -62,7 +62,10 @@ def test_an_agent_of_a_suspended_workspace_cannot_go_live():
     [
         ({"status": "asleep"}, "invalid_choice", "/status"),
         ({"name": " "}, "blank", "/name"),
-        ({"workspace_id": "acme"}, "invalid", "/workspace_id"),
+        ({"workspace_id": "acme"}, "invalid_uuid", "/workspace_id"),
+        ({"id": True}, "invalid_uuid", "/id"),
+        ({"id": 5}, "invalid_uuid", "/id"),
+        ({"name": "Front\u202edesk"}, "invalid_text", "/name"),
         ({"workspace_id": str(uuid4())}, "unknown_workspace", "/workspace_id"),
         ({"paused": True}, "unknown_field", "/paused"),
     ],
