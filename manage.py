@@ -4,11 +4,24 @@
 import os
 import sys
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+LOCAL = "config.settings.local"
+
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+    is_local = os.environ.setdefault("DJANGO_SETTINGS_MODULE", LOCAL) == LOCAL
+    try:
+        if is_local:
+            # Not in production, which has its servers and need not have `dev`.
+            from dev import embedded
 
+            embedded.provide()
+        settings.INSTALLED_APPS  # noqa: B018 - reads the settings, and so says what is wrong there
+    except (ImproperlyConfigured, RuntimeError) as error:
+        sys.exit(f"error: {error}")
     execute_from_command_line(sys.argv)
 
 

@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 _django = get_wsgi_application()
 
@@ -14,7 +14,7 @@ from config.patience import Patience  # noqa: E402
 from usage.api.door import Door  # noqa: E402
 
 door = Door(
-    LongWay(_django, threads=env.whole("WEB_THREADS", 16, least=1, most=256)),
+    LongWay(_django, threads=env.integer("WEB_THREADS", 16, min=1, max=256)),
     observe=metrics.observe,
 )
 application = Patience(door)

@@ -1,79 +1,132 @@
-"""Typed readers of environment variables: each error names the variable and what it takes."""
+"""Environment variables, typed and checked.
 
+Each is read from `NAME`, or from the file that `NAME_FILE` names, as secrets are handed to
+containers. What the file `.env` (or another, named by `ENV_FILE`) says counts where the
+environment says nothing. A variable that is set to nothing counts as not set. What cannot be read
+raises ImproperlyConfigured with one line that names the variable.
+"""
+
+import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values, load_dotenv
+from environs import EnvError, FileAwareEnv, ValidationError, validate
 
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off", ""}
+_MAX_INTEGER = 2**31 - 1
+# Programs that read their variables outside the settings; the launcher, the web server.
+READ_ELSEWHERE = frozenset(
+    "BIND_HOST ENV_FILE LOCAL_DIR PORT PROMETHEUS_MULTIPROC_DIR TASK_PROCESSES WEB_THREADS "
+    "WEB_WORKERS".split()
+)
+# "STRIPE_TIMEOUT_SECOND" is one of ours misspelled, "STRIPE_CLI_PATH" somebody else's.
+_ALIKE = 0.88
+_SECRET = re.compile("SECRET|PASSWORD|TOKEN|DATABASE|REDIS|CACHE|DSN")
 
 
-def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, default).strip()
+class _Environment(FileAwareEnv):
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        try:
+            value = super()._get_value(env_key, default)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{env_key}_FILE must name a file that can be read."
+            ) from None
+        if isinstance(value, str) and value is not default:
+            value = value.strip() or default
+        return value
+
+
+_environment = _Environment()
+_names: set[str] = set()
+_file = Path(os.environ.get("ENV_FILE", Path(__file__).resolve().parent.parent / ".env"))
+if _file.is_file():
+    load_dotenv(_file)
+
+
+def text(name: str, default: str = "", *, form: str = "", wanted: str = "text") -> str:
+    """`form` is a regular expression for its beginning, `wanted` the same in words."""
+    matches = validate.Regexp(form)
+    return str(_read(_environment.str, name, default, wanted, validate=matches))
 
 
 def code(name: str, default: str, *, longest: int) -> str:
     """Capital letters, digits and hyphens."""
-    value = text(name) or default
-    if not re.fullmatch(f"[A-Z0-9-]{{1,{longest}}}", value):
-        raise ImproperlyConfigured(
-            f"{name} must be 1 to {longest} capital letters, digits or hyphens, not {value!r}."
-        )
-    return value
+    wanted = f"1 to {longest} capital letters, digits or hyphens"
+    return text(name, default, form=f"[A-Z0-9-]{{1,{longest}}}$", wanted=wanted)
+
+
+def address(name: str, default: str) -> str:
+    """A web server's, without a slash at the end."""
+    form, wanted = r"https?://[^\s/?#]+", "an address that begins with http:// or https://"
+    return text(name, default, form=form, wanted=wanted).rstrip("/")
 
 
 def flag(name: str, default: bool) -> bool:
-    value = os.environ.get(name)
-    if value is None:
-        return default
-    if value.strip().lower() in _TRUE:
-        return True
-    if value.strip().lower() in _FALSE:
-        return False
-    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return bool(_read(_environment.bool, name, default, "true or false"))
 
 
-def whole(name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
-    value = os.environ.get(name)
-    if value is None or not value.strip():
-        return default
-    try:
-        number = int(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
-    if not least <= number <= most:
-        raise ImproperlyConfigured(f"{name} must lie between {least} and {most}, not {number}.")
-    return number
+def integer(name: str, default: int, *, min: int = 0, max: int = _MAX_INTEGER) -> int:
+    wanted = f"a whole number between {min} and {max}"
+    between = validate.Range(min=min, max=max)
+    return int(_read(_environment.int, name, default, wanted, validate=between))
 
 
-def words(name: str, default: Sequence[str] = ()) -> list[str]:
+def csv(name: str, default: Sequence[str] = ()) -> list[str]:
     """A comma-separated list."""
-    value = os.environ.get(name)
-    if value is None:
-        return list(default)
-    return [word.strip() for word in value.split(",") if word.strip()]
+    words = _read(_environment.list, name, list(default), "a list separated by commas")
+    return [word.strip() for word in words if word.strip()]
+
+
+def integers(name: str, default: Sequence[int]) -> list[int]:
+    """A comma-separated list of whole, possibly negative, numbers."""
+    wanted = "whole numbers separated by commas"
+    return list(_read(_environment.list, name, list(default), wanted, subcast=int))
 
 
 def pairs(name: str, default: dict[str, str]) -> dict[str, str]:
     """A comma-separated list of `key=value`."""
-    if os.environ.get(name) is None:
-        return default
-    found = dict[str, str]()
-    for word in words(name):
-        key, equals, value = word.partition("=")
-        if not (key.strip() and equals and value.strip()):
-            raise ImproperlyConfigured(f"{name} must be key=value pairs separated by commas.")
-        found[key.strip()] = value.strip()
-    return found
+    wanted = "key=value pairs separated by commas"
+    return dict(_read(_environment.dict, name, default, wanted, validate=_have_both))
 
 
-def days(name: str, default: Sequence[int]) -> list[int]:
-    """A comma-separated list of whole, possibly negative, numbers of days."""
+def is_set(name: str) -> bool:
+    """Whether the variable says anything, by itself or by its file."""
+    return bool(_environment.str(name, ""))
+
+
+def require(names: Iterable[str]) -> None:
+    """Raise ImproperlyConfigured naming every one of them that is not set."""
+    missing = [name for name in names if not is_set(name)]
+    if missing:
+        raise ImproperlyConfigured(f"not set, but needed in production: {', '.join(missing)}.")
+
+
+def refuse_unknown() -> None:
+    """Once all settings are read: whatever looks like one of them, but is none, is a mistake."""
+    known = {each for name in _names | READ_ELSEWHERE for each in (name, f"{name}_FILE")}
+    own = set(dotenv_values(_file)) if _file.is_file() else set[str]()
+    for name in sorted((own | os.environ.keys()) - known - {"DJANGO_SETTINGS_MODULE"}):
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        if meant or name in own:
+            hint = f"; did you mean {meant[0]}?" if meant else f" of this project (in {_file})."
+            raise ImproperlyConfigured(f"{name} is no setting{hint}")
+
+
+def _have_both(pairs: dict[str, str]) -> None:
+    if not all(key and value for key, value in pairs.items()):
+        raise ValidationError("a key or a value is empty")
+
+
+def _read(parse: Any, name: str, default: Any, wanted: str, **how: Any) -> Any:
+    _names.add(name)
     try:
-        return [int(word) for word in words(name, [str(day) for day in default])]
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"{name} must be whole numbers of days separated by commas."
-        ) from None
+        return parse(name, default, **how)
+    except (EnvError, ValueError):
+        given = "" if _SECRET.search(name) else os.environ.get(name, "").strip()
+        but = f", not {given!r}." if given else "."
+        raise ImproperlyConfigured(f"{name} must be {wanted}{but}") from None

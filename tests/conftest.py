@@ -2,30 +2,26 @@
 
 import os
 
+import django
 import pytest
+
+# Before anything reads the settings: they name no server by themselves.
+os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.test", "ENV_FILE": ""}
+
 from django.conf import settings
 
-from config import celery_app
-from tests.kit.template_database import migrated_template
+from dev import embedded
+
+embedded.provide()
+# Conftests of the rooms import models, before pytest-django gets to this.
+django.setup()
+
+from tests.kit.template_database import migrated_template  # noqa: E402 - reads the settings
 
 
 def pytest_configure() -> None:
-    # Pages are tested without collecting static files first, which the hashed names would need.
-    settings.STORAGES["staticfiles"]["BACKEND"] = (
-        "django.contrib.staticfiles.storage.StaticFilesStorage"
-    )
-    # Each test client would look at every static file there is, which costs more than most tests.
-    settings.WHITENOISE_AUTOREFRESH = True
-    # Tests that commit end with emptying every table, which usage records refuse otherwise.
-    settings.DATABASES["default"]["OPTIONS"]["options"] = "-c usage.allow_truncate=on"
-    # Slow on purpose in production; here it would only make every sign-in cost half a second.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # Tests clear the cache: each process of a parallel run has its own, and none is the demo's.
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    server, _, _ = settings.CACHES["default"]["LOCATION"].partition("?")
-    settings.CACHES["default"]["LOCATION"] = f"{server}?db={2 + process % 14}"
-    # What a test queues must not wait for the demo's worker.
-    celery_app.conf.broker_url = "memory://"
+    if settings.SETTINGS_MODULE != "config.settings.test":
+        pytest.exit("Tests have settings of their own: unset DJANGO_SETTINGS_MODULE.", 1)
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench-close").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
 
 import django  # noqa: E402 - the environment comes first
 
+from dev import embedded  # noqa: E402
+
+embedded.provide()
 django.setup()
 
 import psutil  # noqa: E402

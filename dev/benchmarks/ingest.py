@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("API_THROTTLE_PER_MINUTE", "100000000")
@@ -31,6 +31,9 @@ Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
 import django  # noqa: E402 - the environment comes first
 import psutil  # noqa: E402
 
+from dev import embedded  # noqa: E402
+
+embedded.provide()
 django.setup()
 
 from django.core.management import call_command  # noqa: E402

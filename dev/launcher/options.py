@@ -1,12 +1,11 @@
 """What the launcher is told, by environment variables."""
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from config import env
-from dev import embedded
+from config.settings.paths import LOCAL_DIR
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,9 @@ class Options:
     own_database: bool
     own_redis: bool
     own_stripe: bool
+    # The sandbox, or a server named by `STRIPE_API_BASE`: only such a one can deliver webhooks
+    # to a loopback address.
+    stripe_is_local: bool
 
     @property
     def is_loopback(self) -> bool:
@@ -42,24 +44,18 @@ class Options:
         host = f"[{self.bind_host}]" if ":" in self.bind_host else self.bind_host
         return f"{host}:{self.port}"
 
-    @property
-    def stripe_is_local(self) -> bool:
-        """Whether Stripe is the sandbox or a server named by `STRIPE_API_BASE`.
-
-        Only such a one can deliver webhooks to a loopback address.
-        """
-        return self.own_stripe or bool(env.text("STRIPE_API_BASE"))
-
 
 def read_options() -> Options:
     """Read the environment; raises ImproperlyConfigured naming the variable that is wrong."""
+    own_stripe = not (env.is_set("STRIPE_SECRET_KEY") or env.is_set("STRIPE_API_BASE"))
     return Options(
-        port=env.whole("PORT", 8000, least=1, most=65_535),
+        port=env.integer("PORT", 8000, min=1, max=65_535),
         bind_host=env.text("BIND_HOST") or "127.0.0.1",
-        local_dir=embedded.local_dir(),
-        web_workers=env.whole("WEB_WORKERS", 2, least=1, most=64),
-        task_processes=env.whole("TASK_PROCESSES", 2, least=1, most=64),
-        own_database=not os.environ.get("DATABASE_URL", "").strip(),
-        own_redis=not os.environ.get("REDIS_URL", "").strip(),
-        own_stripe=not (env.text("STRIPE_SECRET_KEY") or env.text("STRIPE_API_BASE")),
+        local_dir=LOCAL_DIR,
+        web_workers=env.integer("WEB_WORKERS", 2, min=1, max=64),
+        task_processes=env.integer("TASK_PROCESSES", 2, min=1, max=64),
+        own_database=not env.is_set("DATABASE_URL"),
+        own_redis=not env.is_set("REDIS_URL"),
+        own_stripe=own_stripe,
+        stripe_is_local=own_stripe or env.is_set("STRIPE_API_BASE"),
     )

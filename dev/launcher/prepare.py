@@ -6,7 +6,6 @@ nothing has changed.
 """
 
 import hashlib
-import os
 import sys
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from django.db.migrations.executor import MigrationExecutor
 from redis.exceptions import RedisError
 from stripe import StripeError
 
-from dev.embedded import EmbeddedServiceError
 from dev.launcher.errors import LauncherError
 from dev.launcher.terminal import complain, say, step
 
@@ -29,7 +27,6 @@ _OLDEST_POSTGRES = 150_000
 
 
 def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         django.setup()
         _require_servers()
@@ -38,7 +35,7 @@ def main() -> int:
         _collect_static_files()
         if "--register-webhook" in sys.argv[1:]:
             _register_webhook()
-    except (CommandError, EmbeddedServiceError, ImproperlyConfigured, LauncherError) as error:
+    except (CommandError, ImproperlyConfigured, LauncherError) as error:
         complain(f"error: {error}")
         return 1
     return 0

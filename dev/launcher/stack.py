@@ -38,10 +38,15 @@ class Stack:
         self.servers: list[Service] = []
         self.has_started = False
         self.children: list[Child] = []
-        self.environment = {
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the parts are told; complete once the servers and the sandbox run."""
+        return {
             **os.environ,
-            "LOCAL_DIR": str(options.local_dir),
-            "PORT": str(options.port),
+            "DJANGO_SETTINGS_MODULE": "config.settings.local",
+            "LOCAL_DIR": str(self.options.local_dir),
+            "PORT": str(self.options.port),
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -52,6 +57,7 @@ class Stack:
         self._start_servers()
         if self.options.own_stripe:
             self._start_sandbox()
+        embedded.provide(self.options.local_dir)
         prepare = ["dev.launcher.prepare"]
         if self.options.is_loopback and self.options.stripe_is_local:
             prepare.append("--register-webhook")
@@ -177,12 +183,12 @@ class Stack:
 
 def print_summary(options: Options) -> None:
     """Where everything is, once it runs."""
-    stripe = embedded.stripe()
+    stripe = os.environ.get("STRIPE_API_BASE", "").strip() or "https://api.stripe.com"
     parts = [
         ("Pages", options.url),
         ("Admin", f"{options.url}/admin/"),
         ("API", f"{options.url}/api/docs/"),
-        ("Stripe", f"{stripe.api_base}{' (sandbox)' if options.own_stripe else ''}"),
+        ("Stripe", f"{stripe}{' (sandbox)' if options.own_stripe else ''}"),
         ("Data, logs", f"{options.local_dir}, {options.local_dir / 'log'}"),
     ]
     say()

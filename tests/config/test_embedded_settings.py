@@ -1,4 +1,4 @@
-"""What the environment says, and what is derived without it."""
+"""What is provided where the environment names no server, and how it is set up."""
 
 import os
 import stat
@@ -11,76 +11,77 @@ from dev.embedded import postgres_conf
 from dev.embedded.files import LONGEST_SOCKET_PATH, make_private, socket_directory
 
 GIB = 1024**3
+PROVIDED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "CACHE_URL",
+    "SECRET_KEY",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_API_BASE",
+)
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE"):
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in PROVIDED:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
+    # Set again after the test, whatever it put there.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     return monkeypatch
 
 
-def test_a_database_of_ones_own_is_used_as_it_is(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("DATABASE_URL", "postgresql://acme@db.acme.test/billing")
-    assert embedded.database_url() == "postgresql://acme@db.acme.test/billing"
-
-
-@pytest.mark.parametrize(
-    ("redis_url", "cache_url"),
-    [
-        ("redis://cache.acme.test:6379/0", "redis://cache.acme.test:6379/1"),
-        ("redis://cache.acme.test:6379", "redis://cache.acme.test:6379/1"),
-        ("rediss://:s3cret@cache.acme.test/4?ssl=1", "rediss://:s3cret@cache.acme.test/5?ssl=1"),
-    ],
-)
-def test_the_cache_has_the_database_after_the_brokers(
-    environment: pytest.MonkeyPatch, redis_url: str, cache_url: str
+def test_what_is_named_is_used_and_nothing_is_started(
+    environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    environment.setenv("REDIS_URL", redis_url)
-    addresses = embedded.redis_urls()
-    assert (addresses.celery_url, addresses.cache_url) == (redis_url, cache_url)
+    named = {
+        "DATABASE_URL": "postgresql://acme@db.acme.test/billing",
+        "REDIS_URL": "redis://cache.acme.test:6379/0",
+        "SECRET_KEY": "acme" * 12,
+        "STRIPE_SECRET_KEY": "sk_test_acme",
+    }
+    os.environ |= named
 
+    embedded.provide(tmp_path)
 
-def test_a_redis_without_numbered_databases_needs_a_cache_url(
-    environment: pytest.MonkeyPatch,
-) -> None:
-    environment.setenv("REDIS_URL", "redis+socket:///run/redis.sock")
-    with pytest.raises(embedded.EmbeddedServiceError, match="set CACHE_URL too"):
-        embedded.redis_urls()
-    environment.setenv("CACHE_URL", "unix:///run/redis.sock?db=1")
-    assert embedded.redis_urls().cache_url == "unix:///run/redis.sock?db=1"
+    assert {name: os.environ.get(name) for name in PROVIDED} == {
+        **named,
+        "CACHE_URL": None,
+        "STRIPE_API_BASE": None,
+    }
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_key_nothing_reaches_stripe(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    down = embedded.stripe()
-    assert (down.api_base, down.is_sandbox) == ("http://127.0.0.1:9", True)
+    os.environ |= {"DATABASE_URL": "postgresql:///acme", "REDIS_URL": "redis://acme.test/0"}
 
+    embedded.provide(tmp_path)
+    assert os.environ["STRIPE_API_BASE"] == "http://127.0.0.1:9"
+    assert os.environ["STRIPE_SECRET_KEY"] == embedded.SANDBOX_KEY
+
+
+def test_a_running_sandbox_is_found(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    os.environ |= {"DATABASE_URL": "postgresql:///acme", "REDIS_URL": "redis://acme.test/0"}
     (tmp_path / "run").mkdir()
     embedded.sandbox_file(tmp_path).write_text('{"api_base": "http://127.0.0.1:8001"}')
-    running = embedded.stripe()
-    assert (running.api_base, running.secret_key) == ("http://127.0.0.1:8001", embedded.SANDBOX_KEY)
 
-
-def test_a_key_or_an_address_of_ones_own_goes_before_the_sandbox(
-    environment: pytest.MonkeyPatch,
-) -> None:
-    environment.setenv("STRIPE_SECRET_KEY", "sk_test_acme")
-    assert embedded.stripe() == embedded.StripeAccess(
-        api_base="https://api.stripe.com", secret_key="sk_test_acme", is_sandbox=False
-    )
-    environment.setenv("STRIPE_API_BASE", "http://127.0.0.1:9100/")
-    assert embedded.stripe().api_base == "http://127.0.0.1:9100"
+    embedded.provide(tmp_path)
+    assert os.environ["STRIPE_API_BASE"] == "http://127.0.0.1:8001"
+    assert os.environ["STRIPE_SECRET_KEY"] == embedded.SANDBOX_KEY
 
 
 def test_the_secret_key_is_made_once_and_only_the_owner_may_read_it(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    first = embedded.secret_key()
+    os.environ |= {"DATABASE_URL": "postgresql:///acme", "REDIS_URL": "redis://acme.test/0"}
+
+    embedded.provide(tmp_path)
+    first = os.environ.pop("SECRET_KEY")
+    embedded.provide(tmp_path)
+
     assert len(first) == 64
-    assert embedded.secret_key() == first
+    assert os.environ["SECRET_KEY"] == first
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
 
 

@@ -15,7 +15,6 @@ import psutil
 import psycopg
 import pytest
 
-from dev import embedded
 from dev.embedded.files import ServiceFiles, is_locked_exclusively
 from dev.embedded.service import PROJECT_ROOT
 from tests.config.conftest import is_alive
@@ -25,7 +24,7 @@ from tests.kit.template_database import migrated_template
 @pytest.fixture
 def database_url() -> Iterator[str]:
     """A migrated database in the tests' server."""
-    url = urlsplit(embedded.database_url())
+    url = urlsplit(os.environ["DATABASE_URL"])
     name = f"serve_{os.getpid()}"
     template = migrated_template()
     with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as server:
@@ -67,7 +66,14 @@ def status_of(url: str) -> int:
 
 def test_serve_runs_every_part_and_ctrl_c_ends_them_all(local_dir: Path, database_url: str) -> None:
     port = free_port()
-    outside = ("REDIS_URL", "STRIPE_SECRET_KEY", "STRIPE_API_BASE", "BIND_HOST", "SECRET_KEY")
+    outside = (
+        "REDIS_URL",
+        "STRIPE_SECRET_KEY",
+        "STRIPE_API_BASE",
+        "BIND_HOST",
+        "SECRET_KEY",
+        "CACHE_URL",
+    )
     environment = {name: value for name, value in os.environ.items() if name not in outside}
     environment |= {"LOCAL_DIR": str(local_dir), "PORT": str(port), "DATABASE_URL": database_url}
     environment |= {"WEB_WORKERS": "1", "TASK_PROCESSES": "1"}

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
+from config import env
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-READ_IN = (
-    "config/settings.py",
-    "config/asgi.py",
-    "config/metrics.py",
-    "dev/launcher/options.py",
-    "dev/embedded/__init__.py",
+READ_IN = [*(ROOT / "config").rglob("*.py"), *(ROOT / "dev" / "launcher").rglob("*.py")]
+READERS = re.compile(
+    r"env\.(text|code|address|flag|integer|integers|csv|pairs)|addresses\.(postgres|redis)"
 )
-ROW = re.compile(r"^\| `([A-Z_]+)`(?: ●)? \| (.+?) \| ", re.MULTILINE)
+ROW = re.compile(r"^\| `([A-Z_]+)`( ●)? \| (.+?) \| ", re.MULTILINE)
 # Where the default depends on something else, the table says it in words.
 IN_WORDS = {
     "BIND_HOST",
@@ -34,24 +33,29 @@ IN_WORDS = {
 }
 
 
+def rows() -> list[tuple[str, str, str]]:
+    """Name, mark and default of each setting."""
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    return [row for row in ROW.findall(page) if row[0] != "DJANGO_SETTINGS_MODULE"]
+
+
 def documented() -> dict[str, str]:
-    return dict(ROW.findall((ROOT / "docs/settings.md").read_text(encoding="utf-8")))
+    return {name: default for name, _, default in rows()}
 
 
 def reads() -> Iterator[tuple[str, ast.Call]]:
-    """Each call of `env.<kind>(NAME, ...)` and of `os.environ.get(NAME, ...)`."""
-    for path in READ_IN:
-        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and node.args):
+    """Each call of `env.<kind>(NAME, ...)`, or of what reads an address."""
+    for path in sorted(READ_IN):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and READERS.fullmatch(ast.unparse(node.func))):
                 continue
-            asks = ast.unparse(node.func)
-            if asks == "os.environ.get" or re.fullmatch(r"env\.[a-z]+", asks):
-                yield ast.literal_eval(node.args[0]), node
+            if isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value, node
 
 
 def default_of(call: ast.Call) -> Any:
     if len(call.args) == 1:
-        return [] if ast.unparse(call.func) == "env.words" else ""
+        return [] if ast.unparse(call.func) == "env.csv" else ""
     # Literals and arithmetic of them, as in 16 * 2**20.
     return eval(compile(ast.Expression(call.args[1]), "settings", "eval"), {})
 
@@ -67,7 +71,19 @@ def shown(default: Any) -> str:
 
 
 def test_every_variable_that_is_read_is_in_the_table_and_no_other() -> None:
-    assert set(documented()) == {name for name, _ in reads()}
+    assert sorted(name for name, _, _ in rows()) == sorted(
+        {name for name, _ in reads()} | env.READ_ELSEWHERE
+    )
+
+
+def test_what_is_marked_as_needed_in_production_is_what_production_asks_for() -> None:
+    tree = ast.parse((ROOT / "config/settings/production.py").read_text(encoding="utf-8"))
+    (required,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "REQUIRED"
+    )
+    assert {name for name, mark, _ in rows() if mark} == set(required)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import sys
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
 
 import django
 

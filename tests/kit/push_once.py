@@ -9,7 +9,7 @@ import django
 
 
 def main(invoice_id: str, now: str) -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
     django.setup()
     from invoices.services.push import push_invoice
 

@@ -18,7 +18,6 @@ from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from dev import embedded
 from dev.embedded.files import make_local_dir, open_lock
 
 _PREFIX = "migrated_"
@@ -68,4 +67,4 @@ def _fingerprint() -> str:
 
 
 def _url(database: str) -> str:
-    return urlsplit(embedded.database_url())._replace(path=f"/{database}").geturl()
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}").geturl()

@@ -28,6 +28,7 @@ class Server:
             **os.environ,
             "DATABASE_URL": f"postgresql:///{database['NAME']}?host={host}&user={database['USER']}"
             f"&port={database['PORT'] or 5432}&password={database['PASSWORD']}",
+            "DJANGO_SETTINGS_MODULE": "config.settings.local",
             "PGAPPNAME": "web",
             "API_MAX_BODY_BYTES": str(MOST_BYTES),
             "API_MAX_UNPACKED_BYTES": str(2 * MOST_BYTES),

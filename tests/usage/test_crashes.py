@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from dev.embedded import postgres
+from dev.embedded import postgres, redis
 
 ROOT = Path(__file__).parents[2]
 BATCHES_PER_CLIENT = 15
@@ -24,8 +24,6 @@ CLIENTS = 4
 
 # One process for all three: each start of Django costs seconds.
 _PREPARE = """
-import os
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 django.setup()
 from django.core.management import call_command
@@ -47,13 +45,18 @@ class System:
 
     def __init__(self, local_dir: Path) -> None:
         self.local_dir = local_dir
+        self.database = postgres.ensure_running(local_dir)
+        queue = redis.ensure_running(local_dir)
         self.environment = {
-            **{k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")},
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings.local",
+            "DATABASE_URL": self.database,
+            "REDIS_URL": queue.celery_url,
+            "CACHE_URL": queue.cache_url,
             "LOCAL_DIR": str(local_dir),
             "LOG_LEVEL": "ERROR",
             "API_USAGE_THROTTLE_PER_MINUTE": "1000000",
         }
-        self.database = postgres.ensure_running(local_dir)
         self.key = self._prepare().splitlines()[-1]
         self.port = 0
         self.web: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,52 @@
+"""Addresses of PostgreSQL and Redis, from the environment, as Django wants them."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from config import env
+
+
+def postgres(name: str, *, default: str) -> dict[str, Any]:
+    """A database for `DATABASES`, from a URL as libpq reads it, options of libpq included."""
+    url = env.text(
+        name,
+        default,
+        form=r"postgres(ql)?://",
+        wanted="an address that begins with postgresql://",
+    )
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(f"{name} is not an address of PostgreSQL: {error}") from None
+    known = {
+        "dbname": "NAME",
+        "user": "USER",
+        "password": "PASSWORD",
+        "host": "HOST",
+        "port": "PORT",
+    }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{theirs: parts.pop(ours, "") or "" for ours, theirs in known.items()},
+        "OPTIONS": parts,
+    }
+
+
+def redis(name: str, *, default: str) -> str:
+    wanted = "an address that begins with redis://, rediss://, redis+socket:// or unix://"
+    return env.text(name, default, form=r"(rediss?|redis\+socket|unix)://", wanted=wanted)
+
+
+def next_database(redis_url: str) -> str:
+    """The address of the database with the next number in the same server."""
+    parts = urlsplit(redis_url)
+    number = parts.path.strip("/") or "0"
+    if not number.isdecimal():
+        raise ImproperlyConfigured(
+            f"REDIS_URL ends in {parts.path!r}, not in a database's number: set CACHE_URL too."
+        )
+    return parts._replace(path=f"/{int(number) + 1}").geturl()

@@ -1,0 +1,200 @@
+"""Settings that hold everywhere, read from environment variables; `docs/settings.md` lists them."""
+
+from pathlib import Path
+
+import sentry_sdk
+from csp.constants import NONE, SELF
+
+from config import addresses, env, logs
+from config.settings.api import *
+from config.settings.billing import *
+from config.settings.paths import *
+from config.settings.tasks import *
+from config.unfold import UNFOLD  # noqa: F401 - is a setting
+
+# Security
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.csv("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.csv("CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", False)
+BEHIND_PROXY = env.flag("BEHIND_PROXY", False)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Plotly adds one empty <style> element: the hash is that of the empty string.
+_EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+_CSP: dict[str, list[str]] = {
+    "default-src": [NONE],
+    "script-src": [SELF],
+    "style-src": [SELF, _EMPTY_STYLE],
+    "img-src": [SELF, "data:"],
+    "font-src": [SELF],
+    "connect-src": [SELF],
+    # A form of ours leads to Stripe's pages: checkout, the portal, and the sandbox's.
+    "form-action": [
+        SELF,
+        "https://checkout.stripe.com",
+        "https://billing.stripe.com",
+        STRIPE_API_BASE,
+    ],
+    "base-uri": [NONE],
+    "frame-ancestors": [NONE],
+}
+CONTENT_SECURITY_POLICY = {"EXCLUDE_URL_PREFIXES": ("/admin/",), "DIRECTIVES": _CSP}
+
+# Applications
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    # Before our apps, so that our webhook receivers run after its sync.
+    "djstripe",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "axes",
+    "csp",
+    "billing",
+    "usage",
+    "invoices",
+    "analytics",
+]
+
+MIDDLEWARE = [
+    "config.metrics.RequestMetrics",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "invoices.webhooks.guard.StripeWebhookGuard",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.middleware.SlashForReadersMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# Database
+DATABASES = {
+    "default": addresses.postgres("DATABASE_URL", default="postgresql:///billing")
+    | {"CONN_MAX_AGE": 0}
+}
+# Threads share a few warm connections; the hot paths ask for prepared statements.
+DATABASES["default"]["OPTIONS"] |= {
+    "pool": {
+        "min_size": env.integer("DATABASE_POOL_MIN", 1, max=100),
+        "max_size": env.integer("DATABASE_POOL_MAX", 20, min=1, max=200),
+        "timeout": 15,
+    },
+    "prepare_threshold": 5,
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+MIGRATION_MODULES = {"djstripe": "config.djstripe_migrations"}
+
+# Redis: broker, cache, throttles
+CELERY_BROKER_URL = addresses.redis("REDIS_URL", default="redis://localhost:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        # Clearing a cache flushes its whole database, which must not be the queue's.
+        "LOCATION": addresses.redis("CACHE_URL", default="")
+        or addresses.next_database(CELERY_BROKER_URL),
+        "KEY_PREFIX": "billing",
+    }
+}
+# People
+AUTH_USER_MODEL = "billing.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+AXES_ENABLE_ADMIN = False
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "429.html"
+# The name of the field in forms and credentials: by default it would be looked for as "email".
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_IPWARE_PROXY_COUNT = 1 if BEHIND_PROXY else 0
+
+# Language, time, files
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+FORMAT_MODULE_PATH = ["config.formats"]
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or LOCAL_DIR / "static")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Metrics: open to the machine itself; from elsewhere with this bearer token.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_COLLECTORS = ["invoices.metrics.Backlog"]
+
+# Logs and errors
+LOG_LEVEL = env.text(
+    "LOG_LEVEL",
+    "INFO",
+    form="(?i)(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
+    wanted="DEBUG, INFO, WARNING, ERROR or CRITICAL",
+).upper()
+LOGGING = logs.to_console(LOG_LEVEL)
+SENTRY_DSN = env.address("SENTRY_DSN", "")
+if SENTRY_DSN:
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
+# The address is unique whatever its case, by a constraint on Lower("email").
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]

@@ -1,0 +1,64 @@
+"""Settings of the business: who bills, by which rules, through which Stripe, by which mail."""
+
+import stripe
+
+from config import env
+from config.settings.paths import LOCAL_DIR
+
+# E-mail
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "billing@voice-platform.example")
+FINANCE_EMAILS = env.csv("FINANCE_EMAILS")
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.integer("EMAIL_PORT", 587, min=1, max=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 20
+EMAIL_FILE_PATH = LOCAL_DIR / "mail"
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.filebased.EmailBackend"
+)
+
+# Rules
+BILLING_GRACE_HOURS = env.integer("BILLING_GRACE_HOURS", 24, max=24 * 28)
+USAGE_MAX_AGE_DAYS = env.integer("USAGE_MAX_AGE_DAYS", 90, min=1, max=36_500)
+USAGE_MAX_AHEAD_SECONDS = 300
+INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)
+# The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".
+RESOURCE_UNITS = env.pairs(
+    "RESOURCE_UNITS",
+    {"call_minutes": "min", "transcription": "min", "synthesis": "characters", "storage": "GB"},
+)
+ISSUER_NAME = env.text("ISSUER_NAME", "Voice Platform Inc.")
+ISSUER_ADDRESS = env.text("ISSUER_ADDRESS", "100 Market Street, San Francisco, CA 94105, US")
+ISSUER_TAX_ID = env.text("ISSUER_TAX_ID")
+ISSUER_EMAIL = env.text("ISSUER_EMAIL", DEFAULT_FROM_EMAIL)
+_PORT = env.integer("PORT", 8000, min=1, max=65535)
+SITE_URL = env.address("SITE_URL", f"http://127.0.0.1:{_PORT}")
+
+# Collection: days are counted from an invoice's due date, on its workspace's calendar
+COLLECTION_REMINDER_DAYS = env.integers("COLLECTION_REMINDER_DAYS", [-3, 1, 7, 14])
+SUSPEND_AFTER_DAYS = env.integer("SUSPEND_AFTER_DAYS", 14, max=365)
+# An automatic charge that failed suspends after as many days from that failure.
+SUSPEND_AFTER_FAILED_CHARGE_DAYS = env.integer("SUSPEND_AFTER_FAILED_CHARGE_DAYS", 0, max=365)
+RECONCILE_DAYS = env.integer("RECONCILE_DAYS", 62, min=1, max=3660)
+
+# Stripe
+STRIPE_SECRET_KEY = env.text(
+    "STRIPE_SECRET_KEY", form="[sr]k_", wanted="a secret key, which begins with sk_ or rk_"
+)
+STRIPE_API_BASE = env.address("STRIPE_API_BASE", "https://api.stripe.com")
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
+STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
+STRIPE_API_VERSION = stripe.api_version
+STRIPE_TIMEOUT_SECONDS = env.integer("STRIPE_TIMEOUT_SECONDS", 20, min=1, max=120)
+# All processes together; Stripe allows 25 to an endpoint. 0: no pace of our own.
+STRIPE_MAX_REQUESTS_PER_SECOND = env.integer("STRIPE_MAX_REQUESTS_PER_SECOND", 20, max=1000)
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+DJSTRIPE_SUBSCRIBER_MODEL = "billing.Workspace"
+DJSTRIPE_WEBHOOK_VALIDATION = "verify_signature"
+STRIPE_WEBHOOK_MAX_BYTES = 512 * 1024
+STRIPE_WEBHOOK_REFUSALS_PER_MINUTE = env.integer("STRIPE_WEBHOOK_REFUSALS_PER_MINUTE", 60, min=1)

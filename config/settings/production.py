@@ -1,0 +1,28 @@
+"""Settings for production: nothing that matters is left to a default."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+
+REQUIRED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "HTTPS",
+    "SITE_URL",
+    "ISSUER_NAME",
+    "ISSUER_ADDRESS",
+    "FINANCE_EMAILS",
+    "STRIPE_SECRET_KEY",
+    "EMAIL_HOST",
+    "DEFAULT_FROM_EMAIL",
+)
+env.require(REQUIRED)
+
+from config.settings.base import *  # noqa: E402 - what is missing is named first
+
+if DEBUG:
+    raise ImproperlyConfigured("DEBUG must be false in production: error pages show data.")
+
+env.refuse_unknown()

@@ -1,0 +1,48 @@
+"""Settings of background work: how tasks are delivered, and which start by the clock."""
+
+from celery.schedules import crontab
+
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+# A task that a killed worker held is delivered again: every task may run twice.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
+# A request does not wait for a broker that is down: what it wanted queued is swept up.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_TIME_LIMIT = 1500
+CELERY_TIMEZONE = "UTC"
+# Each task asks the database what is due: a beat that was down, or ran twice, loses nothing.
+CELERY_BEAT_SCHEDULE = {
+    "collect unpaid invoices": {"task": "invoices.collect", "schedule": crontab(minute="20")},
+    "carry out what finance asked of Stripe": {
+        "task": "invoices.sweep_actions",
+        "schedule": 60.0,
+    },
+    "compare invoices with Stripe": {
+        "task": "invoices.reconcile",
+        "schedule": crontab(hour="2", minute="30"),
+    },
+    "prune old webhooks": {
+        "task": "invoices.prune_webhooks",
+        "schedule": crontab(hour="3", minute="40"),
+    },
+    "open missing billing periods": {
+        "task": "billing.open_missing_periods",
+        "schedule": crontab(minute="2"),
+    },
+    "finalize due billing periods": {
+        "task": "invoices.finalize_due_periods",
+        "schedule": crontab(minute="5"),
+    },
+    "mail issued invoices": {
+        "task": "invoices.mail_unmailed_invoices",
+        "schedule": crontab(minute="*/10"),
+    },
+    "push invoices to Stripe": {"task": "invoices.sweep_pushes", "schedule": 60.0},
+    "send changed details to Stripe": {"task": "invoices.sweep_customers", "schedule": 60.0},
+    "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
+    "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
+}
