@@ -19,7 +19,13 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from billing.models import BillingPeriod, PeriodCounter, TierPrice
+from billing.models import (
+    BillingPeriod,
+    PeriodCounter,
+    PlatformSetting,
+    TierPrice,
+    WorkspaceBillingSettings,
+)
 
 _AMOUNT = DecimalField(max_digits=28, decimal_places=10)
 _ZERO = Value(Decimal(0), output_field=_AMOUNT)
@@ -65,3 +71,17 @@ def period_with_totals(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod 
         workspace_id=workspace_id, period_start__lte=at, period_end__gt=at
     )
     return with_totals(periods).first()
+
+
+def markup_in_force(workspace_id: UUID) -> Decimal:
+    """The workspace's markup, else the platform's, else 20."""
+    own = WorkspaceBillingSettings.objects.filter(workspace=workspace_id).values_list(
+        "markup_percentage", flat=True
+    )
+    platform = PlatformSetting.objects.filter(pk=PlatformSetting.MARKUP).values_list(
+        "value", flat=True
+    )
+    for markup in (own.first(), platform.first()):
+        if markup is not None:
+            return markup
+    return Decimal(20)

@@ -11,6 +11,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone as clock
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -23,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.api.schema import schema as schema_view
 from config.wsgi import application
-from tests.kit import personas
+from tests.kit import personas, prices
 from tests.kit.api import Caller
 
 CHECKS = [
@@ -66,7 +67,7 @@ def test_every_endpoint_is_in_the_document():
                 yield prefix + str(pattern.pattern)
 
     served = {
-        route.replace("<uuid:", "{").replace(">", "}")
+        route.replace("<uuid:", "{").replace("<int:", "{").replace(">", "}")
         for route in routes(get_resolver().url_patterns)
         if route.startswith("/api/v1/")
     }
@@ -111,13 +112,24 @@ def _one_connection():
 
 
 @pytest.fixture
-def ids() -> dict[str, str]:
-    """What exists: Acme with usage, a call, an agent, a closed and a running month."""
+def ids() -> dict[str, str | int]:
+    """What exists: Acme with usage, a call, an agent, a closed and a running month, a rate
+    card and a price of its own."""
     acme = personas.workspace("Acme")
     personas.used(acme, OCTOBER_5, "1028", "0.01")
     call = personas.called(acme, OCTOBER_5)
     invoice = personas.bill(personas.period(acme, OCTOBER_5))
+    today = clock.now()
+    voice = prices.published(now=today)
+    prices.use(voice, acme.pk, now=today + dt.timedelta(days=1))
+    override = prices.override(
+        acme.pk, prices.rate(prices.per_unit("1")), now=today + dt.timedelta(days=1)
+    )
     return {
+        "card_id": str(voice.pk),
+        "number": 1,
+        "assignment_id": str(voice.assignments.get().pk),
+        "override_id": str(override.pk),
         "workspace_id": str(acme.pk),
         "period_id": str(invoice.billing_period_id),
         "invoice_id": str(invoice.pk),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import periods, prices, workspaces
+from billing.api import periods, prices, rate_cards, workspaces
 
 app_name = "billing-api"
 urlpatterns = [
@@ -22,6 +22,48 @@ urlpatterns = [
         name="member",
     ),
     path("billing-periods/", periods.PeriodList.as_view(), name="periods"),
+    path(
+        "workspaces/<uuid:workspace_id>/pricing/",
+        rate_cards.WorkspacePricing.as_view(),
+        name="workspace-pricing",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/price-overrides/",
+        rate_cards.OverrideList.as_view(),
+        name="price-overrides",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/price-overrides/<uuid:override_id>/",
+        rate_cards.OverrideDetail.as_view(),
+        name="price-override",
+    ),
+    path("rate-cards/", rate_cards.CardList.as_view(), name="rate-cards"),
+    path("rate-cards/<uuid:card_id>/", rate_cards.CardDetail.as_view(), name="rate-card"),
+    path(
+        "rate-cards/<uuid:card_id>/versions/",
+        rate_cards.VersionList.as_view(),
+        name="rate-card-versions",
+    ),
+    path(
+        "rate-cards/<uuid:card_id>/versions/<int:number>/",
+        rate_cards.VersionDetail.as_view(),
+        name="rate-card-version",
+    ),
+    path(
+        "rate-cards/<uuid:card_id>/versions/<int:number>/publish/",
+        rate_cards.VersionPublish.as_view(),
+        name="rate-card-publish",
+    ),
+    path(
+        "rate-cards/<uuid:card_id>/assignments/",
+        rate_cards.AssignmentList.as_view(),
+        name="rate-card-assignments",
+    ),
+    path(
+        "rate-cards/<uuid:card_id>/assignments/<uuid:assignment_id>/",
+        rate_cards.AssignmentDetail.as_view(),
+        name="rate-card-assignment",
+    ),
     path("prices/preview/", prices.PricePreview.as_view(), name="price-preview"),
     path("billing-periods/<uuid:period_id>/", periods.PeriodDetail.as_view(), name="period"),
 ]

@@ -4,6 +4,14 @@ from billing.models.emails import Email, EmailAttachment
 from billing.models.keys import SCOPES, ServiceKey
 from billing.models.people import User
 from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
+from billing.models.rate_cards import (
+    PriceOverride,
+    PriceRevision,
+    Rate,
+    RateCard,
+    RateCardAssignment,
+    RateCardVersion,
+)
 from billing.models.tiers import PlatformSetting, SubscriptionTier, TierPrice
 from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
 
@@ -16,6 +24,12 @@ __all__ = [
     "LimitAlert",
     "PeriodCounter",
     "PlatformSetting",
+    "PriceOverride",
+    "PriceRevision",
+    "Rate",
+    "RateCard",
+    "RateCardAssignment",
+    "RateCardVersion",
     "ServiceKey",
     "SubscriptionTier",
     "TierPrice",

@@ -1,0 +1,460 @@
+"""Rate cards: drafts, publishing, who uses them, and overrides. Each verb is one transaction.
+
+What is published never changes and never reaches back: a repair of the past is to void records
+and record them again.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+
+from billing import months
+from billing.errors import BillingError, Conflict, Invalid, NotFound
+from billing.models import (
+    PriceOverride,
+    Rate,
+    RateCard,
+    RateCardAssignment,
+    RateCardVersion,
+    SubscriptionTier,
+    Workspace,
+)
+from billing.money import CURRENCIES
+from billing.pricing import Matched
+from billing.rating import (
+    CostPlus,
+    Fault,
+    Package,
+    Price,
+    depends_on_period,
+    price_as_json,
+    quote,
+    shared_evenly,
+)
+from billing.rating.prices import Graduated, Volume
+
+MOST_RATES = 1000
+RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# What an example is worked for, where no tier says more.
+_EXAMPLE_QUANTITIES = (Decimal(1), Decimal(100), Decimal(1000))
+
+
+class NewRate(NamedTuple):
+    match: Matched
+    price: Price
+    min_margin_percentage: Decimal | None = None
+
+
+class BadRateCard(BillingError):
+    """What is wrong with a version, each with a pointer to it."""
+
+    status = 400
+    code = "invalid"
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        faults = list(faults)
+        more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(f"{faults[0].pointer or 'The card'}: {faults[0].detail}{more}")
+        self.errors = [fault._asdict() for fault in faults]
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+
+
+class VersionPublished(Conflict):
+    code = "version_published"
+
+
+class Overlaps(Conflict):
+    code = "overlaps"
+
+
+def create_card(
+    *,
+    name: str,
+    currency: str,
+    now: dt.datetime,
+    description: str = "",
+    rates: Sequence[NewRate] | None = None,
+) -> RateCard:
+    """A card; with `rates`, its first draft too."""
+    if currency not in CURRENCIES:
+        raise Invalid(
+            f"{currency!r} is not a currency that can be billed.",
+            field="currency",
+            code="unknown_currency",
+        )
+    with transaction.atomic():
+        if RateCard.objects.filter(name=name).exists():
+            raise NameTaken(f"There is a rate card called {name!r}.", field="name")
+        card = RateCard.objects.create(
+            name=name, currency=currency, description=description, created_at=now
+        )
+        if rates is not None:
+            create_version(card_id=card.pk, rates=rates, now=now)
+    return card
+
+
+def create_version(*, card_id: UUID, rates: Sequence[NewRate], now: dt.datetime) -> RateCardVersion:
+    """A draft with the next number."""
+    with transaction.atomic():
+        card = RateCard.objects.select_for_update().filter(pk=card_id).first()
+        if card is None:
+            raise NotFound("There is no such rate card.")
+        last = card.versions.order_by("-number").values_list("number", flat=True).first()
+        version = RateCardVersion.objects.create(card=card, number=(last or 0) + 1, created_at=now)
+        _add_rates(version, rates)
+    return version
+
+
+def copy_version(*, version_id: UUID, now: dt.datetime) -> RateCardVersion:
+    """A draft that says what another version does, to be changed and published."""
+    version = RateCardVersion.objects.get(pk=version_id)
+    rates = [
+        NewRate(Matched(*rate.match), rate.price, rate.min_margin_percentage)
+        for rate in version.rates.all()
+    ]
+    return create_version(card_id=version.card_id, rates=rates, now=now)
+
+
+def replace_rates(*, version_id: UUID, rates: Sequence[NewRate]) -> RateCardVersion:
+    """The rates of a draft, in place of those it had."""
+    with transaction.atomic():
+        version = _locked_draft(pk=version_id)
+        version.rates.all().delete()
+        _add_rates(version, rates)
+    return version
+
+
+def _add_rates(version: RateCardVersion, rates: Sequence[NewRate]) -> None:
+    faults = list(_faults_of_matches(rates))
+    if faults:
+        raise BadRateCard(faults)
+    Rate.objects.bulk_create(
+        [
+            Rate(
+                version=version,
+                resource_type=rate.match.resource_type,
+                provider=rate.match.provider,
+                model=rate.match.model,
+                price_json=price_as_json(rate.price),
+                min_margin_percentage=rate.min_margin_percentage,
+            )
+            for rate in rates
+        ]
+    )
+
+
+def _faults_of_matches(rates: Sequence[NewRate]) -> Iterable[Fault]:
+    if len(rates) > MOST_RATES:
+        yield Fault("/rates", "too_many_rates", f"At most {MOST_RATES} rates are kept.")
+        return
+    seen: dict[Matched, int] = {}
+    for index, rate in enumerate(rates):
+        pointer = f"/rates/{index}/match"
+        if rate.match in seen:
+            detail = f"The rate at {seen[rate.match]} is for the same."
+            yield Fault(pointer, "duplicate_match", detail)
+        seen.setdefault(rate.match, index)
+        if not rate.match.resource_type and any(rate.match):
+            detail = "A provider or a model needs a resource_type."
+            yield Fault(f"{pointer}/resource_type", "required", detail)
+
+
+def _locked_draft(**lookup: Any) -> RateCardVersion:
+    version = RateCardVersion.objects.select_for_update().filter(**lookup).first()
+    if version is None:
+        raise NotFound("There is no such version.")
+    if not version.is_draft:
+        raise VersionPublished(
+            "This version is published and never changes: copy it into a new draft."
+        )
+    return version
+
+
+def publish_version(
+    *, version_id: UUID, effective_from: dt.date, now: dt.datetime
+) -> RateCardVersion:
+    """Let the draft hold from a day on, each workspace's own midnight.
+
+    Raises `BadRateCard` with everything that stands against it.
+    """
+    with transaction.atomic():
+        version = _locked_draft(pk=version_id)
+        faults = [*publishing_faults(version), *_faults_of_start(version, effective_from, now)]
+        if faults:
+            raise BadRateCard(faults)
+        version.status = RateCardVersion.Status.PUBLISHED
+        version.effective_from = effective_from
+        version.published_at = now
+        version.examples = worked_examples(version)
+        version.save(update_fields=["status", "effective_from", "published_at", "examples"])
+    return version
+
+
+def publishing_faults(version: RateCardVersion) -> list[Fault]:
+    """What keeps a version from being published, whatever the day."""
+    rates = list(version.rates.all())
+    faults = []
+    if not any(rate.match == ("", "", "") for rate in rates):
+        detail = "There must be a rate for any use: one without a resource_type."
+        faults.append(Fault("/rates", "no_rate_for_any", detail))
+    for index, rate in enumerate(rates):
+        faults += [
+            fault._replace(pointer=f"/rates/{index}{fault.pointer}")
+            for fault in unsupported(Matched(*rate.match), rate.price)
+        ]
+    return faults
+
+
+def unsupported(match: Matched, price: Price) -> Iterable[Fault]:
+    """What can be previewed, but not yet be billed."""
+    if match.model:
+        detail = "Records do not say a model yet, so this rate would never apply."
+        yield Fault("/match/model", "not_supported_yet", detail)
+    if depends_on_period(price):
+        what = "included units" if price.included else f"the model {price.model}"
+        place = "included" if price.included else "model"
+        detail = f"A price with {what} depends on its whole month, which is not billed yet."
+        yield Fault(f"/price/{place}", "not_supported_yet", detail)
+
+
+def _faults_of_start(
+    version: RateCardVersion, effective_from: dt.date, now: dt.datetime
+) -> Iterable[Fault]:
+    today = latest_today(affected_workspaces(version.card), now)
+    if effective_from < today:
+        detail = f"Prices do not reach back: {today.isoformat()} or later is expected."
+        yield Fault("/effective_from", "in_the_past", detail)
+    taken = version.card.versions.filter(status="published", effective_from=effective_from)
+    if other := taken.first():
+        detail = f"Version {other.number} of this card holds from that day on."
+        yield Fault("/effective_from", "day_taken", detail)
+
+
+def latest_today(workspaces: "QuerySet[Workspace]", now: dt.datetime) -> dt.date:
+    """The day it is on the most advanced clock of the workspaces; UTC's without any."""
+    zones = workspaces.order_by("timezone").values_list("timezone", flat=True).distinct()
+    return max(
+        (months.local_date(now, Workspace(timezone=zone).zone) for zone in zones),
+        default=now.astimezone(dt.UTC).date(),
+    )
+
+
+def version_on(versions: Iterable[RateCardVersion], day: dt.date) -> RateCardVersion | None:
+    """Of a card's versions, the one that holds on a day."""
+    begun = [
+        version
+        for version in versions
+        if not version.is_draft and version.effective_from and version.effective_from <= day
+    ]
+    return max(begun, key=lambda version: version.effective_from or dt.date.min, default=None)
+
+
+def status_of(version: RateCardVersion, in_force: RateCardVersion | None) -> str:
+    """`retired` is a published version in whose place a later one has come."""
+    begun, now = version.effective_from, in_force and in_force.effective_from
+    if not version.is_draft and begun and now and begun < now:
+        return "retired"
+    return version.status
+
+
+def affected_workspaces(card: RateCard) -> "QuerySet[Workspace]":
+    """Who uses the card, or will: by an assignment that has not ended."""
+    uses = RateCardAssignment.objects.filter(card=card, ends_on__isnull=True)
+    return Workspace.objects.filter(
+        Q(pk__in=uses.values("workspace")) | Q(tier__in=uses.values("tier"), currency=card.currency)
+    ).exclude(status=Workspace.Status.CLOSED)
+
+
+def worked_examples(version: RateCardVersion) -> list[dict[str, Any]]:
+    """For each rate, what some quantities come to: shown before, and kept with, a version."""
+    return [
+        {
+            "match": Matched(*rate.match)._asdict(),
+            "quantity": f"{quantity:f}",
+            "cost": f"{cost:f}",
+            "amount": f"{quote(rate.price, shared_evenly(quantity, 1, cost)).amount:f}",
+        }
+        for rate in version.rates.all()
+        for quantity, cost in _example_sizes(rate.price)
+    ]
+
+
+def _example_sizes(price: Price) -> list[tuple[Decimal, Decimal]]:
+    match price:
+        case CostPlus():
+            return [(Decimal(1), Decimal(1)), (Decimal(1), Decimal("0.0125"))]
+        case Graduated(tiers=tiers) | Volume(tiers=tiers):
+            ends = [tier.up_to for tier in tiers if tier.up_to is not None]
+            sizes = [*ends, (ends[-1] if ends else Decimal(0)) + 1]
+        case Package(size=size):
+            sizes = [Decimal(1), size, size + 1]
+        case _:
+            sizes = list(_EXAMPLE_QUANTITIES)
+    if price.included:
+        sizes = [price.included, *(price.included + size for size in sizes)]
+    if price.increment is not None:
+        sizes = [price.increment.first, price.increment.first + price.increment.step / 2, *sizes]
+    return [(size, Decimal(0)) for size in sizes]
+
+
+def assign_card(
+    *,
+    card_id: UUID,
+    starts_on: dt.date,
+    now: dt.datetime,
+    ends_on: dt.date | None = None,
+    workspace_id: UUID | None = None,
+    tier: str | None = None,
+) -> RateCardAssignment:
+    """Have a workspace, or a tier's workspaces of the card's currency, pay by the card."""
+    card = RateCard.objects.filter(pk=card_id).first()
+    if card is None:
+        raise NotFound("There is no such rate card.")
+    if (workspace_id is None) == (tier is None):
+        raise Invalid("Either a workspace or a tier is needed.", field="workspace_id")
+    workspace = plan = None
+    users = Workspace.objects.all()
+    if workspace_id is not None:
+        workspace = _known_workspace(workspace_id)
+        users = users.filter(pk=workspace_id)
+        if workspace.currency != card.currency:
+            raise Invalid(
+                f"The workspace pays in {workspace.currency}, the card is in {card.currency}.",
+                field="workspace_id",
+                code="other_currency",
+            )
+    else:
+        plan = SubscriptionTier.objects.filter(name=tier).first()
+        if plan is None:
+            raise Invalid(f"There is no tier {tier!r}.", field="tier", code="unknown_tier")
+        users = users.filter(tier=plan, currency=card.currency)
+    _check_days(starts_on, ends_on, today=latest_today(users, now))
+    try:
+        with transaction.atomic():
+            return RateCardAssignment.objects.create(
+                card=card,
+                currency=card.currency,
+                workspace=workspace,
+                tier=plan,
+                starts_on=starts_on,
+                ends_on=ends_on,
+                created_at=now,
+            )
+    except IntegrityError as error:
+        raise Overlaps(
+            "Another rate card is assigned for some of these days: end that one first.",
+            field="starts_on",
+        ) from error
+
+
+def add_override(
+    *,
+    workspace_id: UUID,
+    rate: NewRate,
+    starts_on: dt.date,
+    reason: str,
+    now: dt.datetime,
+    ends_on: dt.date | None = None,
+) -> PriceOverride:
+    """A workspace's own price for a match, whatever its card says."""
+    workspace = _known_workspace(workspace_id)
+    faults = [*_faults_of_matches([rate]), *unsupported(rate.match, rate.price)]
+    if faults:
+        raise BadRateCard(
+            fault._replace(pointer=fault.pointer.removeprefix("/rates/0")) for fault in faults
+        )
+    if not reason.strip():
+        raise Invalid("A reason is needed.", field="reason", code="blank")
+    today = latest_today(Workspace.objects.filter(pk=workspace.pk), now)
+    _check_days(starts_on, ends_on, today=today)
+    try:
+        with transaction.atomic():
+            return PriceOverride.objects.create(
+                workspace=workspace,
+                **rate.match._asdict(),
+                price_json=price_as_json(rate.price),
+                min_margin_percentage=rate.min_margin_percentage,
+                starts_on=starts_on,
+                ends_on=ends_on,
+                reason=reason.strip(),
+                created_at=now,
+            )
+    except IntegrityError as error:
+        raise Overlaps(
+            "Another override holds for some of these days: end that one first.",
+            field="starts_on",
+        ) from error
+
+
+def end_assignment(
+    *, assignment_id: UUID, ends_on: dt.date, now: dt.datetime
+) -> RateCardAssignment:
+    """From `ends_on` the card no longer holds for them. On its own first day: never."""
+    with transaction.atomic():
+        row = RateCardAssignment.objects.select_for_update().filter(pk=assignment_id).first()
+        if row is None:
+            raise NotFound("There is no such assignment.")
+        users = Workspace.objects.filter(
+            Q(pk=row.workspace_id) | Q(tier=row.tier_id, currency=row.currency)
+        )
+        _end(row, ends_on, latest_today(users, now))
+    return row
+
+
+def end_override(*, override_id: UUID, ends_on: dt.date, now: dt.datetime) -> PriceOverride:
+    """From `ends_on` the workspace pays what its card says. On its own first day: never."""
+    with transaction.atomic():
+        row = PriceOverride.objects.select_for_update().filter(pk=override_id).first()
+        if row is None:
+            raise NotFound("There is no such override.")
+        _end(row, ends_on, latest_today(Workspace.objects.filter(pk=row.workspace_id), now))
+    return row
+
+
+def _end(row: RateCardAssignment | PriceOverride, ends_on: dt.date, today: dt.date) -> None:
+    if row.ends_on is not None and row.ends_on <= today:
+        raise Conflict("It has ended already.", code="has_ended")
+    earliest = max(today, row.starts_on)
+    if ends_on < earliest:
+        raise Invalid(
+            f"Prices do not reach back: {earliest.isoformat()} or later is expected.",
+            field="ends_on",
+            code="in_the_past",
+        )
+    row.ends_on = ends_on
+    try:
+        with transaction.atomic():
+            row.save(update_fields=["ends_on"])
+    except IntegrityError as error:
+        raise Overlaps("Another one begins before that day.", field="ends_on") from error
+
+
+def _check_days(starts_on: dt.date, ends_on: dt.date | None, *, today: dt.date) -> None:
+    if starts_on < today:
+        raise Invalid(
+            f"Prices do not reach back: {today.isoformat()} or later is expected.",
+            field="starts_on",
+            code="in_the_past",
+        )
+    if ends_on is not None and ends_on <= starts_on:
+        raise Invalid("Must be after starts_on.", field="ends_on", code="ends_before_its_start")
+
+
+def _known_workspace(workspace_id: UUID) -> Workspace:
+    workspace = Workspace.objects.filter(pk=workspace_id).first()
+    if workspace is None:
+        raise Invalid(
+            f"There is no workspace {workspace_id}.",
+            field="workspace_id",
+            code="unknown_workspace",
+        )
+    return workspace

@@ -1,0 +1,264 @@
+"""Rate cards: publishing, fixed versions, who uses them, and which price wins."""
+
+import datetime as dt
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from billing.errors import BillingError
+from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVersion
+from billing.pricing import price_lists
+from billing.services import rate_cards
+from billing.services.rate_cards import BadRateCard
+from tests.kit.api import NOW, workspace
+from tests.kit.prices import card, cost_plus, override, per_unit, publish, published, rate, use
+
+pytestmark = pytest.mark.django_db
+D = dt.date
+# 22 November in Berlin, where the workspaces are.
+TODAY = D(2026, 11, 22)
+
+
+def faults_of(error: pytest.ExceptionInfo[BadRateCard]) -> list[tuple[str, str]]:
+    return [(fault["pointer"], fault["code"]) for fault in error.value.errors]
+
+
+def refused(call) -> tuple[str | None, str]:
+    with pytest.raises(BillingError) as refusal:
+        call()
+    return refusal.value.field, refusal.value.code
+
+
+def price(owner, *kind, day=TODAY):
+    found = price_lists([owner.pk]).get(owner.pk)
+    return found and found.price_for(day.isoformat(), *kind)
+
+
+def test_the_most_specific_rate_wins():
+    acme = workspace()
+    use(
+        published(
+            rate(per_unit("1"), "speech"),
+            rate(per_unit("2"), "speech", "deepgram"),
+            rate(per_unit("4"), "call_minutes"),
+        ),
+        acme.pk,
+    )
+
+    assert price(acme, "speech", "deepgram").price.unit_price == 2
+    assert price(acme, "speech", "elevenlabs").price.unit_price == 1
+    assert price(acme, "call_minutes", "twilio").price.unit_price == 4
+    assert price(acme, "storage", "aws").price.markup_percentage == 15
+    assert price(acme, "speech", "deepgram").source == "workspace_card"
+
+
+def test_an_override_comes_before_the_own_card_and_that_before_the_tiers():
+    acme, globex = workspace("acme"), workspace("globex")
+    yen = workspace("initech", currency="JPY")
+    for_tier = published(rate(per_unit("1"), "speech"), name="Starter")
+    rate_cards.assign_card(card_id=for_tier.pk, tier="starter", starts_on=TODAY, now=NOW)
+    own = published(rate(per_unit("2"), "speech"), name="Acme")
+    use(own, acme.pk)
+    override(acme.pk, rate(per_unit("3"), "speech", "deepgram"))
+
+    assert price(acme, "speech", "deepgram").price.unit_price == 3
+    assert price(acme, "speech", "deepgram").source == "override"
+    assert price(acme, "speech", "elevenlabs").price.unit_price == 2
+    assert price(globex, "speech", "deepgram").price.unit_price == 1
+    assert price(globex, "speech", "deepgram").source == "tier_card"
+    # A tier's card is in one currency; who pays in another keeps the markup.
+    assert price(yen, "speech", "deepgram") is None
+
+
+def test_a_version_holds_from_its_day_until_the_next_one():
+    acme = workspace()
+    voice = published(rate(per_unit("1"), "speech"))
+    use(voice, acme.pk)
+    december = rate_cards.copy_version(version_id=voice.versions.get().pk, now=NOW)
+    rate_cards.replace_rates(
+        version_id=december.pk,
+        rates=[rate(per_unit("2"), "speech"), rate(cost_plus("10"))],
+    )
+    publish(voice, day=D(2026, 12, 1))
+
+    assert price(acme, "speech", "deepgram", day=D(2026, 11, 21)) is None
+    assert price(acme, "speech", "deepgram", day=TODAY).price.unit_price == 1
+    assert price(acme, "speech", "deepgram", day=D(2026, 11, 30)).version == 1
+    assert price(acme, "speech", "deepgram", day=D(2026, 12, 1)).price.unit_price == 2
+
+
+def test_an_override_ends_before_its_last_day():
+    acme = workspace()
+    override(acme.pk, rate(per_unit("3"), "speech"), ends_on=D(2026, 11, 24))
+
+    assert price(acme, "speech", "x", day=D(2026, 11, 23)).price.unit_price == 3
+    assert price(acme, "speech", "x", day=D(2026, 11, 24)) is None
+
+
+def test_a_card_that_cannot_hold_is_not_published():
+    voice = rate_cards.create_card(
+        name="Voice",
+        currency="USD",
+        rates=[
+            rate(per_unit("1", included="1000"), "call_minutes"),
+            rate(per_unit("1"), "speech", "openai", "tts-1"),
+        ],
+        now=NOW,
+    )
+
+    with pytest.raises(BadRateCard) as refusal:
+        publish(voice, day=D(2026, 11, 21))
+
+    assert faults_of(refusal) == [
+        ("/rates", "no_rate_for_any"),
+        ("/rates/0/price/included", "not_supported_yet"),
+        ("/rates/1/match/model", "not_supported_yet"),
+        ("/effective_from", "in_the_past"),
+    ]
+    assert voice.versions.get().is_draft
+
+
+def test_today_is_that_of_the_workspaces_that_use_the_card():
+    evening = dt.datetime(2026, 11, 22, 23, 30, tzinfo=dt.UTC)  # the 23rd in Berlin
+    acme = workspace()
+    voice = published()
+    use(voice, acme.pk)
+    rate_cards.copy_version(version_id=voice.versions.get().pk, now=NOW)
+
+    with pytest.raises(BadRateCard) as refusal:
+        publish(voice, day=TODAY, now=evening)
+
+    assert "2026-11-23 or later" in refusal.value.detail
+
+
+def test_rates_for_the_same_use_are_refused():
+    with pytest.raises(BadRateCard) as refusal:
+        card(
+            rate(per_unit("1"), "speech"),
+            rate(per_unit("2"), "speech"),
+            rate(per_unit("3"), "", "deepgram"),
+        )
+
+    assert faults_of(refusal) == [
+        ("/rates/1/match", "duplicate_match"),
+        ("/rates/2/match/resource_type", "required"),
+    ]
+
+
+def test_what_is_published_never_changes():
+    voice = published()
+    version = voice.versions.get()
+
+    assert refused(lambda: rate_cards.replace_rates(version_id=version.pk, rates=[]))[1] == (
+        "version_published"
+    )
+    changes = [
+        lambda: version.rates.update(price_json={}),
+        lambda: version.rates.all().delete(),
+        lambda: RateCardVersion.objects.filter(pk=version.pk).update(effective_from=None),
+        lambda: RateCardVersion.objects.filter(pk=version.pk).update(status="draft"),
+        lambda: RateCardVersion.objects.filter(pk=version.pk).delete(),
+        lambda: Rate.objects.create(version=version, resource_type="x", price_json={}),
+    ]
+    for change in changes:
+        with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+            change()
+
+
+def test_a_use_and_an_override_only_change_their_end():
+    acme = workspace()
+    use(published(), acme.pk)
+    override(acme.pk, rate(per_unit("1"), "speech"))
+
+    for rows in (RateCardAssignment.objects.all(), PriceOverride.objects.all()):
+        with pytest.raises(DatabaseError, match="only the end"), transaction.atomic():
+            rows.update(starts_on=D(2026, 1, 1))
+        with pytest.raises(DatabaseError, match="only the end"), transaction.atomic():
+            rows.delete()
+
+
+def test_no_two_cards_or_overrides_hold_for_the_same_day():
+    acme, globex = workspace("acme"), workspace("globex")
+    voice, other = published(name="Voice"), published(name="Other")
+    use(voice, acme.pk)
+    override(acme.pk, rate(per_unit("1"), "speech"), ends_on=D(2026, 12, 1))
+
+    assert refused(lambda: use(other, acme.pk, day=D(2027, 1, 1))) == ("starts_on", "overlaps")
+    assert refused(
+        lambda: override(acme.pk, rate(per_unit("2"), "speech"), starts_on=D(2026, 11, 30))
+    ) == ("starts_on", "overlaps")
+    use(other, globex.pk)
+    override(acme.pk, rate(per_unit("2"), "speech"), starts_on=D(2026, 12, 1))
+    override(acme.pk, rate(per_unit("2"), "speech", "deepgram"))
+    override(globex.pk, rate(per_unit("2"), "speech"))
+
+
+def test_one_tier_may_have_a_card_in_each_currency():
+    workspace()
+    dollars, euros = published(name="Dollars"), published(name="Euros", currency="EUR")
+    more = published(name="More dollars")
+
+    def for_starter(on):
+        return rate_cards.assign_card(card_id=on.pk, tier="starter", starts_on=TODAY, now=NOW)
+
+    for_starter(dollars)
+    for_starter(euros)
+    assert refused(lambda: for_starter(more)) == ("starts_on", "overlaps")
+
+
+def test_a_use_ends_on_a_day_to_come():
+    acme = workspace()
+    voice = published(rate(per_unit("1"), "speech"))
+    use(voice, acme.pk)
+    row = RateCardAssignment.objects.get()
+
+    assert refused(
+        lambda: rate_cards.end_assignment(assignment_id=row.pk, ends_on=D(2026, 11, 21), now=NOW)
+    ) == ("ends_on", "in_the_past")
+    rate_cards.end_assignment(assignment_id=row.pk, ends_on=D(2026, 12, 1), now=NOW)
+
+    assert price(acme, "speech", "x", day=D(2026, 11, 30)) is not None
+    assert price(acme, "speech", "x", day=D(2026, 12, 1)) is None
+    # On its own first day: it never held.
+    rate_cards.end_assignment(assignment_id=row.pk, ends_on=TODAY, now=NOW)
+    assert price(acme, "speech", "x") is None
+    use(published(name="Other"), acme.pk)
+
+
+@pytest.mark.parametrize(
+    ("facts", "fault"),
+    [
+        ({"starts_on": D(2026, 11, 21)}, ("starts_on", "in_the_past")),
+        ({"ends_on": TODAY}, ("ends_on", "ends_before_its_start")),
+        ({"tier": "starter"}, ("workspace_id", "invalid")),
+        ({"workspace_id": None, "tier": "gold"}, ("tier", "unknown_tier")),
+        ({"workspace_id": None}, ("workspace_id", "invalid")),
+    ],
+)
+def test_a_use_that_cannot_be_is_refused(facts, fault):
+    acme = workspace()
+    voice = published()
+
+    facts = {"workspace_id": acme.pk, "starts_on": TODAY, **facts}
+    assert refused(lambda: rate_cards.assign_card(card_id=voice.pk, now=NOW, **facts)) == fault
+
+
+def test_a_card_is_in_the_currency_that_its_workspaces_pay_in():
+    acme = workspace(currency="EUR")
+    voice = published()
+
+    assert refused(lambda: use(voice, acme.pk)) == ("workspace_id", "other_currency")
+
+
+def test_a_published_version_keeps_its_worked_examples():
+    voice = published(rate(per_unit("0.12", increment={"first": "0.5", "step": "0.1"}), "minutes"))
+
+    examples = voice.versions.get().examples
+    minutes = [each for each in examples if each["match"]["resource_type"] == "minutes"]
+    assert [(each["quantity"], each["amount"]) for each in minutes] == [
+        ("0.5", "0.060"),
+        ("0.55", "0.072"),
+        ("1", "0.120"),
+        ("100", "12.000"),
+        ("1000", "120.000"),
+    ]
