@@ -21,8 +21,8 @@ from billing.access import (
 )
 from billing.errors import Invalid
 from billing.forms import BillingDetailsForm, ForgottenForm, LimitsForm, SignInForm
+from billing.queue import enqueue
 from billing.services.workspaces import update_billing_settings, update_workspace
-from billing.tasks import enqueue, mail_password_link
 
 sign_in = LoginView.as_view(
     template_name="billing/login.html",
@@ -41,7 +41,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     form = ForgottenForm(request.POST or None)
     sent = request.method == "POST" and form.is_valid()
     if sent:
-        enqueue(mail_password_link, form.cleaned_data["email"])
+        enqueue("billing.mail_password_link", form.cleaned_data["email"])
     return render(request, "billing/forgotten.html", {"form": form, "sent": sent})
 
 

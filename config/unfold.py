@@ -45,8 +45,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Invoices", "receipt_long", "invoices_invoice"),
                 _item("Billing periods", "calendar_month", "billing_billingperiod"),
-                _item("Reconciliation", "compare_arrows", "invoices_reconciliationrun"),
-                _item("Differences", "rule", "invoices_difference"),
+                _item("Reconciliation", "compare_arrows", "payments_reconciliationrun"),
+                _item("Differences", "rule", "payments_difference"),
                 _item("Limit alerts", "notification_important", "billing_limitalert"),
                 _item("E-mails", "mail", "billing_email"),
             ],

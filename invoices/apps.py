@@ -6,16 +6,4 @@ class InvoicesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Connects the receivers; models are loaded by now.
-        from invoices import (  # noqa: F401
-            customer_updates,
-            notifications,
-            receivers,
-            settlement_tasks,
-        )
-        from invoices.admin_stripe import replace_stock_admin
-        from invoices.services.stripe_client import configure_sdk
-
-        configure_sdk()
-        # All admin modules are loaded by now, dj-stripe's too.
-        replace_stock_admin()
+        from invoices import receivers  # noqa: F401 - connects them, models being loaded

@@ -27,7 +27,7 @@ class Backlog(Collector):
             value=open_periods.count(),
         )
         yield GaugeMetricFamily(
-            "billing_periods_parked",
+            "billing_periods_blocked",
             "Billing periods whose close failed and waits for finance.",
             value=open_periods.exclude(close_error="").count(),
         )

@@ -16,12 +16,19 @@ embedded.provide()
 # Conftests of the rooms import models, before pytest-django gets to this.
 django.setup()
 
+from config import celery_app  # noqa: E402 - reads the settings
 from tests.kit.template_database import migrated_template  # noqa: E402 - reads the settings
 
 
 def pytest_configure() -> None:
     if settings.SETTINGS_MODULE != "config.settings.test":
         pytest.exit("Tests have settings of their own: unset DJANGO_SETTINGS_MODULE.", 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tasks_are_known() -> None:
+    # As a worker does when it starts: tasks are started by name.
+    celery_app.autodiscover_tasks(force=True)
 
 
 @pytest.fixture(scope="session")

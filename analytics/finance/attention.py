@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing.models import BillingPeriod, Email
-from invoices.models import Difference, Invoice, InvoiceAction, InvoicePush, ReconciliationRun
+from invoices.models import Invoice
+from invoices.payments.models import Difference, InvoiceAction, ReconciliationRun, StripeSync
 from invoices.services.closing import due_periods
 
 SHOWN = 8
@@ -36,10 +37,10 @@ def blocked_periods() -> QuerySet[BillingPeriod]:
     )
 
 
-def stuck_pushes() -> QuerySet[InvoicePush]:
+def blocked_syncs() -> QuerySet[StripeSync]:
     """Those that no schedule will get out of their trouble."""
     return (
-        InvoicePush.objects.filter(status=InvoicePush.Status.PARKED)
+        StripeSync.objects.filter(status=StripeSync.Status.BLOCKED)
         .select_related("invoice__workspace")
         .order_by("next_try_at")
     )
@@ -61,7 +62,7 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
     """Each kind of trouble with how often it is there; those that are not are left out."""
     periods = reverse("admin:billing_billingperiod_changelist")
     invoices = reverse("admin:invoices_invoice_changelist")
-    differences = reverse("admin:invoices_difference_changelist")
+    differences = reverse("admin:payments_difference_changelist")
     emails = reverse("admin:billing_email_changelist")
     due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
     found = [
@@ -80,10 +81,10 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
             "info",
         ),
         AttentionItem(
-            "push to Stripe parked",
-            "pushes to Stripe parked",
-            stuck_pushes().count(),
-            f"{invoices}?push=parked",
+            "Stripe sync blocked",
+            "Stripe syncs blocked",
+            blocked_syncs().count(),
+            f"{invoices}?sync=blocked",
             "bad",
         ),
         AttentionItem(

@@ -8,7 +8,8 @@ from django.db.models import Count, Q
 
 from billing import months
 from billing.models import BillingPeriod
-from invoices.models import Invoice, InvoicePush
+from invoices.models import Invoice
+from invoices.payments.models import StripeSync
 
 # Months end at another moment in each timezone, up to 14 hours from UTC's.
 _TIMEZONES = dt.timedelta(days=1)
@@ -26,8 +27,8 @@ class MonthEnd:
     finalized: int
     in_last_minute: int
     invoices: int
-    pushed: int
-    push_blocked: int
+    synced: int
+    sync_blocked: int
     paid: int
     overdue: int
 
@@ -37,13 +38,13 @@ class MonthEnd:
         return self.finalized * 100 // self.periods if self.periods else 0
 
     @property
-    def push_share(self) -> int:
-        return self.pushed * 100 // self.invoices if self.invoices else 0
+    def sync_share(self) -> int:
+        return self.synced * 100 // self.invoices if self.invoices else 0
 
     @property
     def is_running(self) -> bool:
         """Whether there is something to watch."""
-        return self.due > 0 or self.pushed + self.push_blocked < self.invoices
+        return self.due > 0 or self.synced + self.sync_blocked < self.invoices
 
 
 def month_end(*, now: dt.datetime) -> MonthEnd:
@@ -67,8 +68,8 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
         billing_period__period_end__lte=end + _TIMEZONES,
     ).aggregate(
         invoices=Count("pk"),
-        pushed=Count("pk", filter=Q(push__status=InvoicePush.Status.DONE)),
-        push_blocked=Count("pk", filter=Q(push__status=InvoicePush.Status.PARKED)),
+        synced=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.DONE)),
+        sync_blocked=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.BLOCKED)),
         paid=Count("pk", filter=Q(status=Invoice.Status.PAID)),
         overdue=Count("pk", filter=Q(status=Invoice.Status.OVERDUE)),
     )

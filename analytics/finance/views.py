@@ -11,9 +11,7 @@ from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
 from analytics.finance import attention, figures, progress
-from billing.tasks import enqueue
-from invoices.settlement_tasks import reconcile
-from invoices.tasks import finalize_due_periods
+from billing.queue import enqueue
 
 _SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 _MAY_CLOSE = "billing.change_billingperiod"
@@ -33,13 +31,13 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "overdue": figures.overdue(),
         "attention": attention.attention_items(now=now),
         "blocked_periods": attention.blocked_periods()[: attention.SHOWN],
-        "stuck_pushes": attention.stuck_pushes()[: attention.SHOWN],
+        "blocked_syncs": attention.blocked_syncs()[: attention.SHOWN],
         "overdue_invoices": attention.overdue_invoices()[: attention.SHOWN],
         "reconciliation": attention.last_reconciliation(),
         "month_end": progress.month_end(now=now),
         "next_month_end": progress.next_month_end(now=now),
         "may_close": request.user.has_perm(_MAY_CLOSE),
-        "may_reconcile": request.user.has_perm("invoices.change_reconciliationrun"),
+        "may_reconcile": request.user.has_perm("payments.change_reconciliationrun"),
     }
 
 
@@ -53,7 +51,7 @@ def month_end(request: HttpRequest) -> HttpResponse:
         "now": now,
         "month_end": progress.month_end(now=now),
         "blocked_periods": attention.blocked_periods()[:50],
-        "stuck_pushes": attention.stuck_pushes()[:50],
+        "blocked_syncs": attention.blocked_syncs()[:50],
         "may_close": request.user.has_perm(_MAY_CLOSE),
     }
     if "part" in request.GET:
@@ -70,15 +68,15 @@ def start_month_end(request: HttpRequest) -> HttpResponse:
     """Close what is due now instead of at the next full hour; with `retry`, failed ones too."""
     if not request.user.has_perm(_MAY_CLOSE):
         raise PermissionDenied
-    enqueue(finalize_due_periods, "retry" in request.POST)
+    enqueue("invoices.finalize_due_periods", "retry" in request.POST)
     messages.success(request, "The month end has been started.")
     return HttpResponseRedirect(reverse("finance:month_end"))
 
 
 @require_POST
 def start_reconciliation(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm("invoices.change_reconciliationrun"):
+    if not request.user.has_perm("payments.change_reconciliationrun"):
         raise PermissionDenied
-    enqueue(reconcile)
+    enqueue("payments.reconcile")
     messages.success(request, "The comparison with Stripe has been started.")
-    return HttpResponseRedirect(reverse("admin:invoices_reconciliationrun_changelist"))
+    return HttpResponseRedirect(reverse("admin:payments_reconciliationrun_changelist"))

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from billing.models import Email, EmailAttachment, WorkspaceMember
+from billing.queue import enqueue
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
@@ -68,10 +69,7 @@ def queue_email(
 
 
 def _start_delivery(email_id: UUID) -> None:
-    # Tasks call services, and this is the one place where a service starts a task: imported late.
-    from billing.tasks import deliver_email, enqueue
-
-    enqueue(deliver_email, str(email_id))
+    enqueue("billing.deliver_email", str(email_id))
 
 
 def deliver(*, email_id: UUID, now: dt.datetime) -> bool:

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.db.models import Q
 
 FINANCE = "finance"
-_SEES_ALL_OF = ("billing", "usage", "invoices")
+_SEES_ALL_OF = ("billing", "usage", "invoices", "payments")
 # Stripe's copies that have a page; keys of its API are not among them.
 _SEES_OF_STRIPE = """
     customer invoice charge paymentintent paymentmethod refund dispute subscription event
@@ -25,7 +25,8 @@ _MAY = {
         "email": "change",
     },
     "usage": {"voiceagent": "change"},
-    "invoices": {"invoice": "change", "difference": "change", "reconciliationrun": "change"},
+    "invoices": {"invoice": "change"},
+    "payments": {"difference": "change", "reconciliationrun": "change"},
 }
 
 

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "billing",
     "usage",
     "invoices",
+    "invoices.payments",
     "analytics",
 ]
 
@@ -82,7 +83,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "invoices.webhooks.guard.StripeWebhookGuard",
+    "invoices.payments.webhooks.guard.StripeWebhookGuard",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.SlashForReadersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

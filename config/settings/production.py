@@ -1,4 +1,4 @@
-"""Settings for production: nothing that matters is left to a default."""
+"""Settings for production: nothing that attention_items is left to a default."""
 
 from django.core.exceptions import ImproperlyConfigured
 

@@ -16,17 +16,17 @@ CELERY_TASK_TIME_LIMIT = 1500
 CELERY_TIMEZONE = "UTC"
 # Each task asks the database what is due: a beat that was down, or ran twice, loses nothing.
 CELERY_BEAT_SCHEDULE = {
-    "collect unpaid invoices": {"task": "invoices.collect", "schedule": crontab(minute="20")},
+    "collect unpaid invoices": {"task": "payments.collect", "schedule": crontab(minute="20")},
     "carry out what finance asked of Stripe": {
-        "task": "invoices.sweep_actions",
+        "task": "payments.sweep_actions",
         "schedule": 60.0,
     },
     "compare invoices with Stripe": {
-        "task": "invoices.reconcile",
+        "task": "payments.reconcile",
         "schedule": crontab(hour="2", minute="30"),
     },
     "prune old webhooks": {
-        "task": "invoices.prune_webhooks",
+        "task": "payments.prune_webhooks",
         "schedule": crontab(hour="3", minute="40"),
     },
     "open missing billing periods": {
@@ -41,8 +41,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.mail_unmailed_invoices",
         "schedule": crontab(minute="*/10"),
     },
-    "push invoices to Stripe": {"task": "invoices.sweep_pushes", "schedule": 60.0},
-    "send changed details to Stripe": {"task": "invoices.sweep_customers", "schedule": 60.0},
+    "bring invoices into Stripe": {"task": "payments.sweep_syncs", "schedule": 60.0},
+    "send changed details to Stripe": {"task": "payments.sweep_customers", "schedule": 60.0},
     "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
     "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
 }

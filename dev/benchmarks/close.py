@@ -1,7 +1,7 @@
 """Measure the month end: `make bench-close`, or `python -m dev.benchmarks.close --workspaces 1000`.
 
 The close runs in processes of its own, as the command does; then the same close is measured for
-workspaces that hold a thousand and a million records; then invoices are pushed to the sandbox.
+workspaces that hold a thousand and a million records; then invoices are synced to the sandbox.
 docs/performance.md explains how to read what is printed.
 """
 
@@ -37,8 +37,8 @@ from django.db import connection, transaction  # noqa: E402
 from billing.services.builtins import ensure_builtins  # noqa: E402
 from config import celery_app  # noqa: E402
 from dev.benchmarks.months import make_month  # noqa: E402
-from dev.benchmarks.pushing import Pushing, measure_push  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
+from dev.benchmarks.syncing import Pushing, measure_sync  # noqa: E402
 from invoices.services.closing import finalize_due_periods  # noqa: E402
 from invoices.services.closing.chunk import close_chunk  # noqa: E402
 from invoices.services.ledger import invoice_differences  # noqa: E402
@@ -110,12 +110,12 @@ class Bench:
             self._closing(workspaces=options.workspaces, processes=2),
         ]
         held = self._held([int(word) for word in options.held.split(",")])
-        pushes = self._pushes(options.push) if options.push else []
+        syncs = self._syncs(options.stripe_sync) if options.stripe_sync else []
         differences: list[object] = []
         if not options.skip_check:
             differences = [*usage_differences(), *invoice_differences()]
             print(f"check_ledger: {len(differences)} differences")
-        self._write(closings, held, pushes)
+        self._write(closings, held, syncs)
         return 1 if differences or any(closing.failed for closing in closings) else 0
 
     def _closing(self, *, workspaces: int, processes: int) -> Closing:
@@ -208,12 +208,12 @@ class Bench:
         finalize_due_periods(now=self.now)
         return held
 
-    def _pushes(self, invoices: int) -> list[Pushing]:
-        found = measure_push(invoices=invoices, now=self.now)
+    def _syncs(self, invoices: int) -> list[Pushing]:
+        found = measure_sync(invoices=invoices, now=self.now)
         for each in found:
             pace = f"{each.limit} requests/s" if each.limit else "no limit"
             print(
-                f"push, {pace}: {each.invoices} invoices in {each.seconds:.1f} s:"
+                f"sync, {pace}: {each.invoices} invoices in {each.seconds:.1f} s:"
                 f" {each.rate:.1f} invoices/s, {each.requests_each:.1f} requests an invoice,"
                 f" {each.requests_per_second:.1f} requests/s;"
                 f" CPU an invoice {each.python_ms:.1f} ms; {each.unfinished} not finished",
@@ -221,14 +221,14 @@ class Bench:
             )
         return found
 
-    def _write(self, closings: list[Closing], held: list[Held], pushes: list[Pushing]) -> None:
+    def _write(self, closings: list[Closing], held: list[Held], syncs: list[Pushing]) -> None:
         results = Path(__file__).parent / "results"
         results.mkdir(exist_ok=True)
         path = results / f"close-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"
         found = {
             "closings": [asdict(each) for each in closings],
             "held": [asdict(each) for each in held],
-            "pushes": [asdict(each) for each in pushes],
+            "syncs": [asdict(each) for each in syncs],
         }
         path.write_text(json.dumps(found, indent=1))
         print(f"written to {path.relative_to(Path.cwd())}")

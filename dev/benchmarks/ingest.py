@@ -106,7 +106,7 @@ class Bench:
         return rate
 
     def warm_up(self, web: Web) -> None:
-        """Bring back what filling and restarting have pushed out of memory; nothing is measured.
+        """Bring back what filling and restarting have synced out of memory; nothing is measured.
 
         Just after a checkpoint each page is also written to the log whole when it is first
         touched, which is over once every page of the indexes has been.

@@ -18,8 +18,8 @@ from billing.services.workspaces import (
 from dev.demo.calls import DemoCall
 from dev.demo.cast import FINANCE_EMAIL, Company, Story
 from dev.demo.months import demo_months
-from invoices.services import stripe_client
-from invoices.services.customers import ensure_customer
+from invoices.payments.services import stripe_client
+from invoices.payments.services.customers import ensure_customer
 from usage.models import VoiceAgent
 from usage.services.agents import create_agent
 

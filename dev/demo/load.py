@@ -18,9 +18,9 @@ from dev.demo.cast import Company
 from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
 from invoices.models import Invoice
+from invoices.payments.services.refresh import refresh_invoice
+from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.closing import finalize_due_periods, finalize_period
-from invoices.services.push import push_invoice
-from invoices.services.truth import settle_from_stripe
 
 _LATE_RECORDS = 6
 _POLL_SECONDS = 0.5
@@ -97,14 +97,14 @@ class Loader:
         door.usage(late)
         return Loaded(loaded.calls + more.calls, loaded.records + more.records + len(late))
 
-    def push_here(self) -> None:
-        """Without worker and web: push the invoices, and read what became of them, here."""
+    def sync_here(self) -> None:
+        """Without worker and web: sync the invoices, and read what became of them, here."""
         for invoice in self._invoices():
-            push_invoice(invoice_id=invoice.pk, now=clock.now())
+            sync_invoice(invoice_id=invoice.pk, now=clock.now())
         self._ask_stripe()
 
     def wait_until_settled(self) -> list[Invoice]:
-        """Wait for the worker's pushes and Stripe's webhooks; what is still not settled then."""
+        """Wait for the worker's syncs and Stripe's webhooks; what is still not settled then."""
         with self._step("Waiting until last month is paid, or declined") as progress:
             deadline = time.monotonic() + _PATIENCE_SECONDS
             total = self._invoices().count()
@@ -145,7 +145,7 @@ class Loader:
     def _ask_stripe(self) -> None:
         for invoice in self._unsettled():
             if invoice.stripe_invoice_id:
-                settle_from_stripe(stripe_invoice_id=invoice.stripe_invoice_id, now=clock.now())
+                refresh_invoice(stripe_invoice_id=invoice.stripe_invoice_id, now=clock.now())
 
 
 def _month(company: Company, month: Interval, now: dt.datetime, seed: int) -> _Month:
@@ -156,9 +156,9 @@ def _close_last_month(company: Company, *, now: dt.datetime) -> None:
     """As the schedule does; on the first day of a month as finance does, without the grace."""
     finalize_due_periods(now=now, workspace_id=company.id)
     periods = BillingPeriod.objects.filter(workspace_id=company.id).order_by("period_start")
-    parked = periods.exclude(close_error="").first()
-    if parked is not None:
-        raise DemoError(f"{company.name}'s last month cannot be closed: {parked.close_error}")
+    blocked = periods.exclude(close_error="").first()
+    if blocked is not None:
+        raise DemoError(f"{company.name}'s last month cannot be closed: {blocked.close_error}")
     for period in periods.filter(status=BillingPeriod.Status.CURRENT, period_end__lte=now):
         finalize_period(period_id=period.pk, now=now)
 

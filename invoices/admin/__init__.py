@@ -1,5 +1,5 @@
 """The pages of invoices for staff."""
 
-from invoices.admin import invoices, periods, reconciliation, workspaces
+from invoices.admin import invoices, periods, workspaces
 
-__all__ = ["invoices", "periods", "reconciliation", "workspaces"]
+__all__ = ["invoices", "periods", "workspaces"]

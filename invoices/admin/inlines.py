@@ -1,4 +1,4 @@
-"""Rows below an invoice: its lines and the money that moved."""
+"""The lines below an invoice."""
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -7,7 +7,7 @@ from unfold.decorators import display
 
 from billing.admin.base import FrozenInlineMixin, amount
 from billing.formats import exact_money, quantity
-from invoices.models import InvoiceItem, InvoiceMovement
+from invoices.models import InvoiceItem
 
 
 class ItemInline(FrozenInlineMixin, TabularInline):
@@ -35,17 +35,3 @@ class ItemInline(FrozenInlineMixin, TabularInline):
     @display(description="Amount")
     def charged(self, item: InvoiceItem) -> str:
         return amount(item.amount, item.invoice.currency)
-
-
-class MovementInline(FrozenInlineMixin, TabularInline):
-    model = InvoiceMovement
-    verbose_name_plural = "payments, refunds and disputes"
-    fields = ("kind", "moved", "status", "reason", "occurred_at", "stripe_id")
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceMovement]:
-        return super().get_queryset(request).select_related("invoice")
-
-    @display(description="Amount")
-    def moved(self, movement: InvoiceMovement) -> str:
-        return amount(movement.amount, movement.invoice.currency)

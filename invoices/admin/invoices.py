@@ -13,11 +13,10 @@ from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
 from billing.formats import exact_money
-from invoices.admin.actions import InvoiceActionsMixin
-from invoices.admin.inlines import ItemInline, MovementInline
+from invoices.admin.inlines import ItemInline
 from invoices.admin.links import pdf_link, stripe_link
-from invoices.admin.timeline import history, push_of
-from invoices.models import Invoice, InvoicePush
+from invoices.admin.timeline import Moment, history
+from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 
 INVOICE_LABELS = {
@@ -29,22 +28,9 @@ INVOICE_LABELS = {
 }
 
 
-class PushFilter(admin.SimpleListFilter):
-    """How far its way into Stripe has come."""
-
-    title = "push to Stripe"
-    parameter_name = "push"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(InvoicePush.Status.choices)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> QuerySet[Invoice]:
-        return queryset.filter(push__status=self.value()) if self.value() else queryset
-
-
 @admin.register(Invoice)
-class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
-    list_display = (
+class InvoiceAdmin(FrozenAdmin):
+    list_display: tuple[Any, ...] = (
         "number",
         "workspace",
         "month",
@@ -53,12 +39,10 @@ class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
         "issued",
         "due_date",
         "paid",
-        "pushed",
         "files",
     )
-    list_filter = (
+    list_filter: tuple[Any, ...] = (
         "status",
-        PushFilter,
         "collection_method",
         ("currency", ExactTextFilter),
         ("workspace", AutocompleteSelectFilter),
@@ -73,9 +57,9 @@ class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
         "=id",
     )
     search_help_text = "Number, workspace, bill-to name or e-mail, Stripe id"
-    list_select_related = ("workspace", "billing_period__workspace", "push")
-    inlines = (ItemInline, MovementInline)
-    fieldsets = (
+    list_select_related: tuple[str, ...] = ("workspace", "billing_period__workspace")
+    inlines: tuple[Any, ...] = (ItemInline,)
+    fieldsets: tuple[Any, ...] = (
         (
             None,
             {
@@ -83,13 +67,12 @@ class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
                     ("number", "state", "workspace", "billing_period"),
                     ("total", "exact", "rounding", "refunded"),
                     ("issued", "due_date", "paid", "files"),
-                    ("collection_method", "payment_terms_days", "blocking_since"),
+                    ("collection_method", "payment_terms_days", "suspends_since"),
                     ("stripe", "id"),
                 )
             },
         ),
         ("History", {"classes": ("tab",), "fields": ("history",)}),
-        ("Way into Stripe", {"classes": ("tab",), "fields": ("push_steps",)}),
         (
             "Billed to",
             {
@@ -104,7 +87,7 @@ class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         invoices: QuerySet[Invoice] = super().get_queryset(request)
-        return invoices.select_related("workspace", "billing_period__workspace", "push")
+        return invoices.select_related("workspace", "billing_period__workspace")
 
     def get_urls(self) -> list[URLPattern]:
         pdf = self.admin_site.admin_view(self.pdf)
@@ -167,19 +150,8 @@ class InvoiceAdmin(InvoiceActionsMixin, FrozenAdmin):
 
     @display(description="History")
     def history(self, invoice: Any) -> str:
-        return render_to_string("admin/invoices/history.html", {"history": history(invoice)})
+        return render_to_string("admin/invoices/history.html", {"history": self.moments(invoice)})
 
-    @display(
-        description="Push",
-        ordering="push__status",
-        label={"Done": "success", "Parked": "danger", "Waiting": "warning", "Pending": "info"},
-    )
-    def pushed(self, invoice: Invoice) -> str:
-        push = push_of(invoice)
-        return push.status.capitalize() if push else ""
-
-    @display(description="Steps")
-    def push_steps(self, invoice: Invoice) -> str:
-        push = push_of(invoice)
-        steps = push.steps.order_by("-build", "position") if push else ()
-        return render_to_string("admin/invoices/push.html", {"push": push, "steps": steps})
+    def moments(self, invoice: Invoice) -> list[Moment]:
+        """What the history shows, newest first."""
+        return history(invoice)

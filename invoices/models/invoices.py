@@ -68,7 +68,7 @@ class Invoice(models.Model):
     due_date = models.DateField(help_text="On the workspace's calendar.")
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
-    blocking_since = models.DateTimeField(
+    suspends_since = models.DateTimeField(
         null=True,
         blank=True,
         help_text="Since when the workspace is suspended for want of its payment.",
@@ -105,9 +105,9 @@ class Invoice(models.Model):
                 name="only_a_paid_invoice_has_been_paid",
             ),
             models.CheckConstraint(
-                condition=Q(blocking_since__isnull=True)
+                condition=Q(suspends_since__isnull=True)
                 | Q(status__in=["overdue", "uncollectible"]),
-                name="only_an_unpaid_invoice_blocks_its_workspace",
+                name="only_an_unpaid_invoice_suspends_its_workspace",
             ),
             models.CheckConstraint(
                 condition=Q(amount_refunded__gte=0, amount_refunded__lte=F("amount")),
@@ -123,8 +123,8 @@ class Invoice(models.Model):
             ),
             models.Index(
                 fields=["workspace"],
-                condition=Q(blocking_since__isnull=False),
-                name="invoices_that_block",
+                condition=Q(suspends_since__isnull=False),
+                name="invoices_that_suspend",
             ),
         ]
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from analytics.finance import attention, figures, progress
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.periods import open_period
-from invoices.models import InvoicePush, ReconciliationRun
+from invoices.payments.models import ReconciliationRun, StripeSync
 from tests.kit.admin import NOW, OCTOBER, customer, finance, invoice_of, record_usage, viewer
 
 pytestmark = pytest.mark.django_db
@@ -98,8 +98,8 @@ def test_troubles_are_counted_and_listed_with_their_reason():
     acme = customer()
     block_close(acme)
     globex_invoice = invoice_of(customer("Globex"), status="overdue", number=7)
-    InvoicePush.objects.create(
-        invoice=globex_invoice, status="parked", reason="mismatch", last_error="5810 is not 5811"
+    StripeSync.objects.create(
+        invoice=globex_invoice, status="blocked", reason="mismatch", last_error="5810 is not 5811"
     )
 
     client = finance()
@@ -109,7 +109,7 @@ def test_troubles_are_counted_and_listed_with_their_reason():
     assert "5810 is not 5811" in text
     assert [(m.count, m.title) for m in attention.attention_items(now=NOW)] == [
         (1, "close failed"),
-        (1, "push to Stripe parked"),
+        (1, "Stripe sync blocked"),
         (1, "invoice overdue"),
     ]
     for item in attention.attention_items(now=NOW):
@@ -179,7 +179,7 @@ def test_the_last_comparison_with_stripe_is_shown():
 
 def test_progress_counts_the_periods_of_the_month_that_ended_last():
     invoice_of(customer("Acme"), status="paid", number=1)
-    InvoicePush.objects.create(
+    StripeSync.objects.create(
         invoice=invoice_of(customer("Globex"), number=2), status="done", done_at=NOW
     )
     block_close(customer("Initech"))
@@ -192,7 +192,7 @@ def test_progress_counts_the_periods_of_the_month_that_ended_last():
     assert found.month == "October 2026"
     assert (found.periods, found.finalized, found.due, found.blocked) == (4, 2, 1, 1)
     assert found.share == 50
-    assert (found.invoices, found.pushed, found.paid) == (2, 1, 1)
+    assert (found.invoices, found.synced, found.paid) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from invoices.models import Invoice, InvoiceAction
+from invoices.models import Invoice
+from invoices.payments.models import InvoiceAction
 from tests.kit.admin import (
     customer,
     finance,

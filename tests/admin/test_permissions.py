@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
         ("billing_billingperiod", "finalize"),
         ("billing_billingperiod", "retry_close"),
         ("invoices_invoice", "retry_the_payment"),
-        ("invoices_invoice", "retry_the_push"),
+        ("invoices_invoice", "retry_the_sync"),
         ("invoices_invoice", "mark_as_paid"),
         ("invoices_invoice", "write_off"),
         ("invoices_invoice", "void"),

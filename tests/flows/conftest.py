@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.services.stripe_client import configure_sdk
+from invoices.payments.services.stripe_client import configure_sdk
 from tests.kit.walk import START, Walk
 
 

@@ -1,4 +1,4 @@
-"""Closing all that is due: chunks, numbers, culprits parked, command and tasks."""
+"""Closing all that is due: chunks, numbers, culprits blocked, command and tasks."""
 
 import datetime as dt
 import io
@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import BillingPeriod, Email, SubscriptionTier
 from config import celery_app
 from invoices import tasks
-from invoices.models import Invoice, InvoicePush
+from invoices.models import Invoice
+from invoices.payments.models import StripeSync
 from invoices.services.closing import (
     CannotClose,
     close_workspaces,
@@ -123,20 +124,20 @@ def test_a_poisoned_period_is_parked_and_the_others_go_on(cast_in_october, setti
 
     assert (summary.finalized, summary.invoiced) == (4, 4)
     (failure,) = summary.failed
-    parked = october_of(initech)
-    assert (failure.period_id, failure.workspace_id) == (parked.pk, initech.pk)
-    assert failure.reason == parked.close_error
-    assert parked.close_error.startswith(
-        f"Period {parked.pk} counted 1 records for 12.0000000000,"
+    blocked = october_of(initech)
+    assert (failure.period_id, failure.workspace_id) == (blocked.pk, initech.pk)
+    assert failure.reason == blocked.close_error
+    assert blocked.close_error.startswith(
+        f"Period {blocked.pk} counted 1 records for 12.0000000000,"
         " its rollups hold 1 for 13.0000000000"
     )
-    assert (parked.status, parked.close_failed_at) == ("current", NOVEMBER_3)
+    assert (blocked.status, blocked.close_failed_at) == ("current", NOVEMBER_3)
     assert numbers() == [f"INV-2026-00000{number}" for number in range(1, 5)]
     email = Email.objects.get(kind="finance")
     assert email.subject == "October 2026 of Initech could not be closed"
     # It still takes usage: nothing of the failed close is left.
     personas.used(initech, OCTOBER_5, "1", "1", now=NOVEMBER_3)
-    assert parked.usage_records.count() == 2
+    assert blocked.usage_records.count() == 2
 
 
 def test_the_schedule_leaves_a_parked_period_alone_until_it_is_retried(cast_in_october):
@@ -145,9 +146,9 @@ def test_the_schedule_leaves_a_parked_period_alone_until_it_is_retried(cast_in_o
     finalize_due_periods(now=NOVEMBER_3)
     rebuild_rollups(workspace_id=initech.pk)
 
-    assert finalize_due_periods(now=NOVEMBER_4, retry_parked=False).finalized == 0
+    assert finalize_due_periods(now=NOVEMBER_4, retry_blocked=False).finalized == 0
     assert list(due_workspaces(now=NOVEMBER_4)) == []
-    assert list(due_workspaces(now=NOVEMBER_4, retry_parked=True)) == [[initech.pk]]
+    assert list(due_workspaces(now=NOVEMBER_4, retry_blocked=True)) == [[initech.pk]]
     assert finalize_due_periods(now=NOVEMBER_4, workspace_id=initech.pk).finalized == 1
 
     closed = october_of(initech)
@@ -262,11 +263,11 @@ def test_the_scheduled_task_hands_chunks_to_the_workers(
     assert october_of(cast_in_october["Hooli"]).close_failed_at == NOVEMBER_3
 
     rebuild_rollups()
-    tasks.finalize_due_periods(retry_parked=True)
+    tasks.finalize_due_periods(retry_blocked=True)
     assert len(numbers()) == 5
 
 
-def test_one_message_starts_the_pushes_and_one_the_mails_of_a_chunk(
+def test_one_message_starts_the_stripe_syncs_and_one_the_mails_of_a_chunk(
     cast_in_october, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks() as callbacks:
@@ -275,7 +276,7 @@ def test_one_message_starts_the_pushes_and_one_the_mails_of_a_chunk(
     assert len(callbacks) == 2
 
 
-def test_the_invoice_is_mailed_and_its_push_begun(
+def test_the_invoice_is_mailed_and_its_stripe_sync_begun(
     workers_at_hand, django_capture_on_commit_callbacks, time_machine, mailoutbox
 ):
     personas.used(personas.workspace("Acme"), OCTOBER_5, "1", "10")
@@ -287,7 +288,7 @@ def test_the_invoice_is_mailed_and_its_push_begun(
     assert [mail.subject for mail in mailoutbox] == [
         "Invoice INV-2026-000001 from Voice Platform Inc."
     ]
-    assert InvoicePush.objects.get().invoice.number == "INV-2026-000001"
+    assert StripeSync.objects.get().invoice.number == "INV-2026-000001"
 
 
 def test_the_close_reads_no_usage_record(cast_in_october):

@@ -19,10 +19,11 @@ from pypdf import PdfReader
 from billing.models import Email, Workspace
 from billing.services.passwords import mail_password_link
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.models import Invoice, ReconciliationRun
-from invoices.services import notices
+from invoices.models import Invoice
+from invoices.payments.models import ReconciliationRun
+from invoices.payments.services import notifications
+from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
-from invoices.services.push import push_invoice
 from tests.kit import personas
 from tests.kit.admin import finance
 from tests.kit.bills import NOVEMBER_2, bill
@@ -62,29 +63,29 @@ def dead_links(reader: Client, emails: Iterable[Email]) -> list[str]:
     return dead
 
 
-# What each notice is told about; the keys are checked to be all of them.
+# What each notification is told about; the keys are checked to be all of them.
 TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
-    "tell_paid": lambda invoice: notices.tell_paid(invoice, now=NOVEMBER_2),
-    "tell_due_soon": lambda invoice: notices.tell_due_soon(
+    "tell_paid": lambda invoice: notifications.tell_paid(invoice, now=NOVEMBER_2),
+    "tell_due_soon": lambda invoice: notifications.tell_due_soon(
         invoice, key="reminder:-3", now=NOVEMBER_2
     ),
-    "tell_still_unpaid": lambda invoice: notices.tell_still_unpaid(
+    "tell_still_unpaid": lambda invoice: notifications.tell_still_unpaid(
         invoice, key="reminder:7", now=NOVEMBER_2
     ),
-    "tell_overdue": lambda invoice: notices.tell_overdue(
+    "tell_overdue": lambda invoice: notifications.tell_overdue(
         invoice, payment_failed=True, suspended=True, now=NOVEMBER_2
     ),
-    "tell_suspended": lambda invoice: notices.tell_suspended(invoice, now=NOVEMBER_2),
-    "tell_subscription_ended": lambda invoice: notices.tell_subscription_ended(
+    "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
+    "tell_subscription_ended": lambda invoice: notifications.tell_subscription_ended(
         invoice.workspace, key="sub_1", now=NOVEMBER_2
     ),
 }
 TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
-    "tell_finance_of_conflict": lambda invoice: notices.tell_finance_of_conflict(
+    "tell_finance_of_conflict": lambda invoice: notifications.tell_finance_of_conflict(
         invoice, detail="It was paid although it is void.", now=NOVEMBER_2
     ),
-    "tell_finance": lambda invoice: [
-        notices.tell_finance(
+    "notify_finance": lambda invoice: [
+        notifications.notify_finance(
             key=str(about), subject="A look", paragraphs=["Please."], about=about, now=NOVEMBER_2
         )
         for about in subjects(invoice)
@@ -97,23 +98,26 @@ def subjects(invoice: Invoice) -> list[Model | None]:
     return [None, invoice, invoice.workspace, invoice.billing_period, run]
 
 
-def test_every_notice_is_opened_here():
-    told = {name for name, _ in inspect.getmembers(notices, inspect.isfunction)}
-    assert {name for name in told if name.startswith("tell_")} == {*TO_OWNERS, *TO_FINANCE}
+def test_every_notification_is_opened_here():
+    told = {name for name, _ in inspect.getmembers(notifications, inspect.isfunction)}
+    assert {name for name in told if name.startswith(("tell_", "notify_"))} == {
+        *TO_OWNERS,
+        *TO_FINANCE,
+    }
 
 
-@pytest.mark.parametrize("notice", TO_OWNERS)
-def test_an_owner_opens_every_link_of_a_notice(notice, acme):
-    TO_OWNERS[notice](bill(acme, status="open"))
+@pytest.mark.parametrize("notification", TO_OWNERS)
+def test_an_owner_opens_every_link_of_a_notification(notification, acme):
+    TO_OWNERS[notification](bill(acme, status="open"))
 
     (email,) = Email.objects.all()
     assert any(f"/w/{acme.pk}/" in link for link in links_of(email))
     assert dead_links(personas.signed_in(acme), [email]) == []
 
 
-@pytest.mark.parametrize("notice", TO_FINANCE)
-def test_finance_opens_every_link_of_a_notice(notice, acme):
-    TO_FINANCE[notice](bill(acme, status="open"))
+@pytest.mark.parametrize("notification", TO_FINANCE)
+def test_finance_opens_every_link_of_a_notification(notification, acme):
+    TO_FINANCE[notification](bill(acme, status="open"))
 
     emails = Email.objects.filter(kind="finance")
     assert emails
@@ -125,7 +129,7 @@ def test_the_customer_opens_every_link_of_an_issued_invoice_and_its_paper(
     acme, method, stripe_sandbox: SandboxProcess
 ):
     invoice = bill(acme, status="draft", collection_method=method)
-    assert push_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
 
     mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
 

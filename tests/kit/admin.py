@@ -14,15 +14,8 @@ from billing.services.keys import create_key
 from billing.services.periods import open_period
 from billing.services.staff import ensure_finance_group
 from billing.services.workspaces import create_workspace
-from invoices.models import (
-    Difference,
-    Invoice,
-    InvoiceAction,
-    InvoiceEvent,
-    InvoiceItem,
-    InvoiceMovement,
-    ReconciliationRun,
-)
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem
+from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
@@ -174,7 +167,7 @@ def a_row_of_everything(name: str = "Acme", number: int = 1) -> Workspace:
         invoice=invoice, kind="payment_failed", at=NOW, source="Stripe", detail="Card declined."
     )
     InvoiceAction.objects.create(invoice=invoice, kind="retry_payment")
-    InvoiceMovement.objects.create(
+    PaymentEntry.objects.create(
         invoice=invoice,
         kind="payment",
         stripe_id=f"ch_{name}",

@@ -1,4 +1,4 @@
-"""The least a server must do to pass for Stripe: the push's few endpoints, the barest objects.
+"""The least a server must do to pass for Stripe: the sync's few endpoints, the barest objects.
 
 No account, search, events or clocks; no idempotency keys either.
 """

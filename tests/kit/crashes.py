@@ -1,4 +1,4 @@
-"""Ways for the pushing process to die, and for Stripe to misbehave, at a chosen point."""
+"""Ways for the syncing process to die, and for Stripe to misbehave, at a chosen point."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from invoices.services.stripe_client import PacedClient
+from invoices.payments.services.stripe_client import PacedClient
 
 
 class Killed(BaseException):
@@ -18,7 +18,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Call:
-    """One of the push's requests: the `skip`-th that matches, counting from 0."""
+    """One of the sync's requests: the `skip`-th that matches, counting from 0."""
 
     method: str
     path: str

@@ -1,12 +1,12 @@
-"""Going on with a push until it is done, and what must then be found in Stripe."""
+"""Going on with a sync until it is done, and what must then be found in Stripe."""
 
 import datetime as dt
 from collections import Counter
 
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
-from invoices.services import leases, stripe_client
-from invoices.services.push import PushResult, push_invoice
+from invoices.payments.services import leases, stripe_client
+from invoices.payments.services.stripe_sync import SyncResult, sync_invoice
 from tests.kit.stripe_side import customers, invoices, lines
 
 AT_ONCE = dt.timedelta(0)
@@ -17,24 +17,24 @@ LINES = [("Monthly Subscription", 4900), ("Call Minutes (812.5 × 0.0151876923 U
 
 def go_on(
     invoice: Invoice, *, since: dt.datetime, pause: dt.timedelta, sandbox: SandboxProcess
-) -> PushResult:
-    """Push again after `pause`, on all clocks, and then whenever it is time, until it is done."""
+) -> SyncResult:
+    """Sync again after `pause`, on all clocks, and then whenever it is time, until it is done."""
     sandbox.advance(int(pause.total_seconds()))
     # A killed process leaves its lease behind, and a failed one the time of its next try.
     now = since + pause + leases.duration() + dt.timedelta(hours=1)
     for _ in range(8):
-        result = push_invoice(invoice_id=invoice.pk, now=now)
+        result = sync_invoice(invoice_id=invoice.pk, now=now)
         if result.done or result.next_try_at is None:
             break
         now = max(now, result.next_try_at) + dt.timedelta(seconds=1)
     return result
 
 
-def flaws(invoice: Invoice, result: PushResult) -> list[str]:
+def flaws(invoice: Invoice, result: SyncResult) -> list[str]:
     """All that is not as it must be: one customer, one invoice, right lines, one finalization."""
     found = []
     if not result.done:
-        found.append(f"the push is {result.status}: {result.detail}")
+        found.append(f"the sync is {result.status}: {result.detail}")
     ours = [
         each
         for each in customers()

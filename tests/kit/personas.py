@@ -13,7 +13,7 @@ from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
 from billing.services.workspaces import create_workspace, set_member
 from invoices.models import Invoice
-from invoices.services import settle
+from invoices.payments.services import settle
 from invoices.services.closing.finalize import finalize_period
 from usage.models import VoiceAgent
 from usage.services.calls import CallEntry, record_calls

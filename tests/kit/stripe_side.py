@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from invoices.services import stripe_client
+from invoices.payments.services import stripe_client
 
 
 def give_card(customer_id: str, card: str = "pm_card_visa") -> None:

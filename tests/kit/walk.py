@@ -22,7 +22,7 @@ from djstripe.models import WebhookEndpoint
 
 from billing.models import User
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.services import stripe_client
+from invoices.payments.services import stripe_client
 from tests.kit.api import Caller
 
 
@@ -34,7 +34,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _browser = urllib.request.build_opener(_NoRedirect)
 START = dt.datetime(2027, 12, 31, tzinfo=dt.UTC)
 # What only tidies up, or is asked for by its command where a test is about it.
-_NOT_WALKED = {"invoices.prune_webhooks", "invoices.reconcile"}
+_NOT_WALKED = {"payments.prune_webhooks", "payments.reconcile"}
 
 
 class Walk:
@@ -51,8 +51,6 @@ class Walk:
         self._stripe = Client()
 
     def __enter__(self) -> Self:
-        # The worker imports every app's tasks when it starts.
-        current_app.loader.import_default_modules()
         self._clock = self._traveller.start()
         self._set_stripes_clock()
         with self.committed():

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url",
             type=_web_address,
-            help="post to this running server, whose worker pushes (default: do it all here)",
+            help="post to this running server, whose worker syncs (default: do it all here)",
         )
         parser.add_argument("--seed", type=int, default=2026, help="another seed, other calls")
 
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             loader.make_accounts(password=logins.password)
             loaded = loader.load_usage(door, seed=seed)
             if not url:
-                loader.push_here()
+                loader.sync_here()
             unsettled = loader.wait_until_settled()
         except (DemoError, BillingError) as error:
             raise CommandError(str(error)) from error

@@ -6,10 +6,11 @@ numbering  gapless invoice numbers
 issue      invoices and their items
 advance    totals frozen, the next month opened, agents back
 chunk      one transaction that closes some periods, set by set
-parking    the same for periods of which some cannot be closed
+blocking    the same for periods of which some cannot be closed
 finalize   the doors' functions: one period, or all that are due
 """
 
+from invoices.services.closing.blocking import CloseFailure, CloseSummary
 from invoices.services.closing.finalize import (
     PeriodNotCurrent,
     PeriodNotEnded,
@@ -19,7 +20,6 @@ from invoices.services.closing.finalize import (
     finalize_due_periods,
     finalize_period,
 )
-from invoices.services.closing.parking import CloseFailure, CloseSummary
 from invoices.services.closing.sums import CannotClose
 
 __all__ = [

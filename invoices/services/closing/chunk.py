@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from billing.models import BillingPeriod, Workspace
-from billing.tasks import enqueue
 from invoices.models import Invoice
 from invoices.services.closing.advance import bring_agents_back, freeze, open_next
 from invoices.services.closing.issue import write_invoices
@@ -90,9 +89,5 @@ def _shut_counters(periods: Iterable[BillingPeriod]) -> dict[UUID, Counted]:
 
 def _follow(invoices: Sequence[Invoice], now: dt.datetime) -> None:
     """What invoices set going, once they are committed; each has a sweep that finds it again."""
-    # The push's task imports services of this app: imported late, at the one place that starts it.
-    from invoices.tasks import push_invoices
-
     ids = [invoice.pk for invoice in invoices]
     invoices_issued.send(Invoice, invoice_ids=ids, now=now)
-    transaction.on_commit(lambda: enqueue(push_invoices, [str(pk) for pk in ids]))

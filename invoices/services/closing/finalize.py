@@ -9,8 +9,8 @@ from django.db.models import Min, Q, QuerySet
 
 from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod
+from invoices.services.closing.blocking import CloseSummary, close_or_block
 from invoices.services.closing.chunk import close_chunk
-from invoices.services.closing.parking import CloseSummary, close_or_park
 
 # Large enough to share each statement's cost, small enough to hold locks for a moment only.
 CHUNK = 200
@@ -48,13 +48,13 @@ def due_periods(*, now: dt.datetime) -> Q:
     return Q(status=BillingPeriod.Status.CURRENT, period_end__lte=now - grace)
 
 
-def due_workspaces(*, now: dt.datetime, retry_parked: bool = False) -> Iterator[list[UUID]]:
+def due_workspaces(*, now: dt.datetime, retry_blocked: bool = False) -> Iterator[list[UUID]]:
     """The workspaces with something to close, in chunks, the longest overdue first.
 
     By workspace, not by period: months of one workspace follow each other, and closing one opens
     the next, which may be due as well.
     """
-    due = _due(now, retry_parked=retry_parked)
+    due = _due(now, retry_blocked=retry_blocked)
     yield from _chunks(_workspaces(due))
 
 
@@ -62,17 +62,17 @@ def close_workspaces(
     *,
     workspace_ids: Sequence[UUID],
     now: dt.datetime,
-    retry_parked: bool = False,
+    retry_blocked: bool = False,
     wait: bool = True,
 ) -> CloseSummary:
     """Close all that is due of some workspaces.
 
-    A period that cannot be closed is parked with its reason and the others go on; parked ones are
-    left alone without `retry_parked`. Killed at any point, run again, or run twice at once, every
+    A period that cannot be closed is blocked with its reason and the others go on; blocked ones are
+    left alone without `retry_blocked`. Killed at any point, run again, or run twice at once, every
     period is closed once. Without `wait`, workspaces that someone else works on are left to them.
     """
     summary = CloseSummary()
-    due = _due(now, retry_parked=retry_parked).filter(workspace__in=workspace_ids)
+    due = _due(now, retry_blocked=retry_blocked).filter(workspace__in=workspace_ids)
     skip_locked = True
     while True:
         period_ids = list(
@@ -83,7 +83,7 @@ def close_workspaces(
         if not period_ids:
             return summary
         before = summary.done
-        close_or_park(period_ids, now=now, summary=summary, skip_locked=skip_locked)
+        close_or_block(period_ids, now=now, summary=summary, skip_locked=skip_locked)
         moved = summary.done > before
         if not moved and not wait:
             return summary
@@ -95,7 +95,7 @@ def finalize_due_periods(
     *,
     now: dt.datetime,
     workspace_id: UUID | None = None,
-    retry_parked: bool = True,
+    retry_blocked: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> CloseSummary:
     """Close everything that is due, chunk by chunk, each in a transaction of its own.
@@ -105,7 +105,7 @@ def finalize_due_periods(
     periods known to be due).
     """
     summary = CloseSummary()
-    due = _due(now, retry_parked=retry_parked)
+    due = _due(now, retry_blocked=retry_blocked)
     if workspace_id is not None:
         due = due.filter(workspace_id=workspace_id)
     known = due.count()
@@ -113,7 +113,9 @@ def finalize_due_periods(
         left = due.exclude(pk__in=[failure.period_id for failure in summary.failed])
         for chunk in _chunks(_workspaces(left)):
             summary.add(
-                close_workspaces(workspace_ids=chunk, now=now, retry_parked=retry_parked, wait=wait)
+                close_workspaces(
+                    workspace_ids=chunk, now=now, retry_blocked=retry_blocked, wait=wait
+                )
             )
             if progress is not None:
                 # A close opens the next month, which may have ended too.
@@ -122,9 +124,9 @@ def finalize_due_periods(
     return summary
 
 
-def _due(now: dt.datetime, *, retry_parked: bool) -> QuerySet[BillingPeriod]:
+def _due(now: dt.datetime, *, retry_blocked: bool) -> QuerySet[BillingPeriod]:
     due = BillingPeriod.objects.filter(due_periods(now=now))
-    return due if retry_parked else due.filter(close_failed_at__isnull=True)
+    return due if retry_blocked else due.filter(close_failed_at__isnull=True)
 
 
 def _workspaces(due: QuerySet[BillingPeriod]) -> list[UUID]:

@@ -1,0 +1,166 @@
+"""What may be done about an issued invoice: each button asks first, then calls one service."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone as clock
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from billing.admin.base import BillingAdmin, confirm
+from billing.models import User
+from invoices.models import Invoice
+from invoices.payments.models import InvoiceAction, StripeSync
+from invoices.payments.services import collection
+from invoices.payments.services.stripe_sync import retry_sync
+
+_Kind = InvoiceAction.Kind
+_Ask = Callable[..., InvoiceAction]
+_OUTCOME = {
+    InvoiceAction.Status.DONE: "done.",
+    InvoiceAction.Status.PENDING: "asked of Stripe; the history shows the answer.",
+}
+
+
+def sync_of(invoice: Invoice) -> StripeSync | None:
+    """None while its sync has not begun."""
+    return getattr(invoice, "stripe_sync", None)
+
+
+class InvoiceActionsMixin(BillingAdmin):
+    actions_detail = (
+        "retry_the_sync",
+        "retry_the_payment",
+        {
+            "title": "More",
+            "icon": "more_vert",
+            "items": ["mark_as_paid", "write_off", "void"],
+        },
+    )
+
+    @action(
+        description="Sync with Stripe again",
+        icon="sync",
+        permissions=["retry_sync"],
+        dialog=confirm(
+            "Sync this invoice with Stripe again?",
+            "It goes on from the step that failed. Nothing is sent to the customer twice.",
+            "Sync again",
+        ),
+    )
+    def retry_the_sync(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        def service() -> str:
+            retry_sync(invoice_id=UUID(object_id), now=clock.now())
+            return "The sync goes on; its steps are shown below."
+
+        return self._carry_out_on(request, object_id, service)
+
+    @action(
+        description="Retry payment",
+        icon="credit_card",
+        variant=ActionVariant.PRIMARY,
+        permissions=["retry_payment"],
+        dialog=confirm(
+            "Charge the customer again?",
+            "Stripe charges the payment method on file for the whole amount due.",
+            "Charge again",
+        ),
+    )
+    def retry_the_payment(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self._ask(request, object_id, collection.retry_payment, "Payment")
+
+    @action(
+        description="Mark as paid",
+        icon="payments",
+        permissions=["pay_out_of_band"],
+        dialog=confirm(
+            "Has it been paid outside of Stripe?",
+            "For money that came another way, such as a bank transfer. Nothing is charged; a"
+            " workspace suspended for this invoice comes back.",
+            "Mark as paid",
+        ),
+    )
+    def mark_as_paid(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self._ask(request, object_id, collection.mark_paid_out_of_band, "Mark as paid")
+
+    @action(
+        description="Write off",
+        icon="money_off",
+        variant=ActionVariant.WARNING,
+        permissions=["mark_uncollectible"],
+        dialog=confirm(
+            "Write this invoice off?",
+            "It is no longer asked for, though it may still be paid one day.",
+            "Write off",
+        ),
+    )
+    def write_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self._ask(request, object_id, collection.mark_invoice_uncollectible, "Write-off")
+
+    @action(
+        description="Void",
+        icon="delete_forever",
+        variant=ActionVariant.DANGER,
+        permissions=["void"],
+        dialog=confirm(
+            "Void this invoice?",
+            "Nothing is owed for it any more. Its number stays used. This cannot be undone.",
+            "Void for good",
+        ),
+    )
+    def void(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return self._ask(request, object_id, collection.void_invoice, "Void")
+
+    def has_retry_sync_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        sync = sync_of(invoice) if invoice else None
+        return sync is not None and sync.status in (
+            StripeSync.Status.BLOCKED,
+            StripeSync.Status.WAITING,
+        )
+
+    def has_retry_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._may(request, object_id, _Kind.RETRY_PAYMENT)
+
+    def has_pay_out_of_band_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._may(request, object_id, _Kind.PAY_OUT_OF_BAND)
+
+    def has_mark_uncollectible_permission(
+        self, request: HttpRequest, object_id: Any = None
+    ) -> bool:
+        return self._may(request, object_id, _Kind.MARK_UNCOLLECTIBLE)
+
+    def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._may(request, object_id, _Kind.VOID)
+
+    def _may(self, request: HttpRequest, object_id: Any, kind: str) -> bool:
+        invoice = self._invoice(request, object_id)
+        return invoice is not None and kind in collection.allowed_actions(invoice)
+
+    def _invoice(self, request: HttpRequest, object_id: Any) -> Invoice | None:
+        """The invoice for those who may act on it, read once for all buttons of a page."""
+        if not self.has_act_permission(request):
+            return None
+        known: dict[str, Invoice | None] = request.__dict__.setdefault("_invoices", {})
+        key = str(object_id)
+        if key not in known:
+            known[key] = Invoice.objects.select_related("stripe_sync").filter(pk=object_id).first()
+        return known[key]
+
+    def _ask(self, request: HttpRequest, object_id: str, ask: _Ask, title: str) -> HttpResponse:
+        def service() -> str:
+            assert isinstance(request.user, User)
+            asked = ask(invoice_id=UUID(object_id), actor=request.user, now=clock.now())
+            return f"{title}: {_OUTCOME[InvoiceAction.Status(asked.status)]}"
+
+        return self._carry_out_on(request, object_id, service)
+
+    def _carry_out_on(
+        self, request: HttpRequest, object_id: str, service: Callable[[], str]
+    ) -> HttpResponse:
+        invoice = Invoice.objects.get(pk=object_id)
+        page = reverse("admin:invoices_invoice_change", args=[object_id])
+        return self.carry_out(request, invoice, service, then=page)

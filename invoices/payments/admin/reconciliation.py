@@ -1,0 +1,88 @@
+"""Comparisons with Stripe and what they found, each with its remedy at one click."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone as clock
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from billing.admin.base import FrozenAdmin, FrozenInlineMixin, confirm
+from billing.models import User
+from invoices.payments.models import Difference, ReconciliationRun
+from invoices.payments.services.reconciliation import apply_remedy
+
+
+class DifferenceInline(FrozenInlineMixin, TabularInline):
+    model = Difference
+    fields = ("invoice", "kind", "ours", "theirs", "remedy", "resolved_by")
+    readonly_fields = fields
+    show_change_link = True
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(FrozenAdmin):
+    list_display = ("started_at", "finished_at", "days", "checked", "healed", "error")
+    fields = (("started_at", "finished_at", "days"), ("checked", "healed"), "error")
+    inlines = (DifferenceInline,)
+
+
+@admin.register(Difference)
+class DifferenceAdmin(FrozenAdmin):
+    list_display = ("__str__", "invoice", "kind", "ours", "theirs", "state", "remedy")
+    list_filter = ("kind", ("resolved_at", admin.EmptyFieldListFilter))
+    search_fields = ("invoice__number", "=stripe_invoice_id")
+    list_select_related = ("invoice", "run")
+    fields = (
+        ("invoice", "stripe_invoice_id", "run"),
+        ("kind", "ours", "theirs"),
+        ("state", "remedy", "resolved_at", "resolved_by"),
+    )
+    actions = ("remedy_selected",)
+    actions_detail = ("put_right",)
+
+    @display(description="State", label={"Open": "danger", "Resolved": "success"})
+    def state(self, difference: Difference) -> str:
+        return "Open" if difference.resolved_at is None else "Resolved"
+
+    @action(
+        description="Put right",
+        icon="healing",
+        variant=ActionVariant.PRIMARY,
+        permissions=["put_right"],
+        dialog=confirm(
+            "Put this difference right?",
+            "What “remedy” says is done, here or in Stripe, and the difference is resolved.",
+            "Put right",
+        ),
+    )
+    def put_right(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        difference = Difference.objects.select_related("invoice").get(pk=object_id)
+        return self.carry_out(
+            request,
+            difference,
+            partial(self._apply, request, difference),
+            then=reverse("admin:payments_difference_change", args=[object_id]),
+        )
+
+    @admin.action(description="Put selected differences right", permissions=["act"])
+    def remedy_selected(self, request: HttpRequest, queryset: QuerySet[Difference]) -> None:
+        for difference in queryset:
+            self.attempt(request, difference, partial(self._apply, request, difference))
+
+    def has_put_right_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return (
+            self.has_act_permission(request)
+            and Difference.objects.filter(Difference.OPEN, pk=object_id).exclude(remedy="").exists()
+        )
+
+    def _apply(self, request: HttpRequest, difference: Difference) -> str:
+        assert isinstance(request.user, User)
+        apply_remedy(difference_id=UUID(str(difference.pk)), actor=request.user, now=clock.now())
+        return f"{difference}: {difference.get_remedy_display().lower()} is done."

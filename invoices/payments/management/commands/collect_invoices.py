@@ -1,0 +1,30 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone as clock
+
+from billing.services.arguments import aware_time
+from invoices.payments.services import collection
+
+
+class Command(BaseCommand):
+    help = "Remind of unpaid invoices, mark what is overdue, suspend after the grace."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--now",
+            type=aware_time,
+            metavar="ISO-TIME",
+            help="as of this time, with an offset (default: the clock's)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        summary = collection.collect(now=options["now"] or clock.now())
+        self.stdout.write(
+            f"{summary.reminded} reminded, {summary.overdue} overdue,"
+            f" {summary.suspended} suspended, {len(summary.failed)} failed"
+        )
+        for invoice_id, reason in summary.failed:
+            self.stderr.write(f"invoice {invoice_id}: {reason}")
+        if summary.failed:
+            raise CommandError("some invoices could not be collected", returncode=1)

@@ -1,0 +1,18 @@
+from invoices.payments.models.actions import InvoiceAction
+from invoices.payments.models.payment_entries import PaymentEntry
+from invoices.payments.models.reconciliation import Difference, ReconciliationRun
+from invoices.payments.models.stripe_customers import StripeCustomer
+from invoices.payments.models.stripe_sync import StripeSync, StripeSyncStep
+from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecret
+
+__all__ = [
+    "Difference",
+    "HandledEvent",
+    "InvoiceAction",
+    "PaymentEntry",
+    "ReconciliationRun",
+    "RetiringWebhookSecret",
+    "StripeCustomer",
+    "StripeSync",
+    "StripeSyncStep",
+]

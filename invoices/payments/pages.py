@@ -1,0 +1,61 @@
+"""From the owner's pages to Stripe's, where cards are kept, and back."""
+
+import re
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.views.decorators.http import require_GET, require_POST
+
+from billing.access import WorkspaceRequest, require_settings_right, workspace_page
+from billing.errors import NotFound
+from invoices.payments.services.checkout import (
+    SESSION_ID,
+    payment_method_page,
+    save_card_from_checkout,
+)
+from invoices.payments.services.leases import Busy
+from invoices.payments.services.stripe_errors import StripeFailure
+
+_UNREACHABLE = "The payment provider cannot be reached now. Please try again in a minute."
+
+
+@require_POST
+@workspace_page
+def payment_method(request: WorkspaceRequest) -> HttpResponse:
+    require_settings_right(request.membership)
+    workspace = request.membership.workspace
+    invoices = reverse("invoices:list", args=[workspace.pk])
+    saved = reverse("payments:payment-method-saved", args=[workspace.pk])
+    try:
+        page = payment_method_page(
+            workspace_id=workspace.pk,
+            return_url=request.build_absolute_uri(invoices),
+            saved_url=f"{request.build_absolute_uri(saved)}?session_id={SESSION_ID}",
+            now=clock.now(),
+        )
+    except (StripeFailure, Busy):
+        messages.error(request, _UNREACHABLE)
+        return redirect(invoices)
+    return redirect(page)
+
+
+@require_GET
+@workspace_page
+def payment_method_saved(request: WorkspaceRequest) -> HttpResponse:
+    """Where Stripe's checkout sends the owner back to; reloading it changes nothing."""
+    require_settings_right(request.membership)
+    workspace = request.membership.workspace
+    session_id = request.GET.get("session_id", "")
+    if not re.fullmatch(r"cs_\w{1,200}", session_id, re.ASCII):
+        raise Http404("There is no such checkout session.")
+    try:
+        if save_card_from_checkout(workspace_id=workspace.pk, session_id=session_id):
+            messages.success(request, "Your card is saved. It will be charged for your invoices.")
+    except NotFound as error:
+        raise Http404(error.detail) from None
+    except StripeFailure:
+        messages.error(request, _UNREACHABLE)
+    return redirect("invoices:list", workspace.pk)

@@ -1,0 +1,83 @@
+"""Stripe's own pages on which a workspace keeps its cards; card numbers never come to us."""
+
+import datetime as dt
+import logging
+from uuid import UUID
+
+from billing.errors import NotFound
+from invoices.payments.models import StripeCustomer
+from invoices.payments.services import stripe_client
+from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services.stripe_errors import StripeMissing, StripeRefused
+
+log = logging.getLogger(__name__)
+# Stripe puts the session's id in its place.
+SESSION_ID = "{CHECKOUT_SESSION_ID}"
+
+
+def payment_method_page(
+    *, workspace_id: UUID, return_url: str, saved_url: str, now: dt.datetime
+) -> str:
+    """The address of a page where the workspace's default card is chosen.
+
+    Stripe's billing portal changes one; checkout in setup mode asks for the first, and where the
+    account has no portal. Checkout returns to `saved_url`, which must hold `SESSION_ID`: the card
+    becomes the default by `save_card_from_checkout`. Raises `StripeFailure`, and `Busy` while
+    another process makes the customer.
+    """
+    customer_id = ensure_customer(workspace_id=workspace_id, now=now)
+    customer = stripe_client.get(f"/v1/customers/{customer_id}")
+    if _default_card(customer):
+        try:
+            return _portal(customer_id, return_url)
+        except StripeRefused as error:
+            log.warning("the billing portal is not set up in Stripe: %s", error)
+    session = stripe_client.post(
+        "/v1/checkout/sessions",
+        {
+            "mode": "setup",
+            "customer": customer_id,
+            "payment_method_types": ["card"],
+            "success_url": saved_url,
+            "cancel_url": return_url,
+            "metadata": {"workspace_id": str(workspace_id)},
+        },
+    )
+    return str(session["url"])
+
+
+def save_card_from_checkout(*, workspace_id: UUID, session_id: str) -> bool:
+    """Make the card saved in a finished checkout session the default; False if there is none.
+
+    Again changes nothing. Raises `NotFound` for another workspace's session, and `StripeFailure`.
+    """
+    account = StripeCustomer.objects.filter(pk=workspace_id).first()
+    try:
+        session = stripe_client.get(f"/v1/checkout/sessions/{session_id}")
+    except StripeMissing:
+        raise NotFound("There is no such checkout session.") from None
+    if account is None or account.stripe_id is None or session["customer"] != account.stripe_id:
+        raise NotFound("There is no such checkout session.")
+    if session["status"] != "complete" or not session.get("setup_intent"):
+        return False
+    intent = stripe_client.get(f"/v1/setup_intents/{session['setup_intent']}")
+    if not intent.get("payment_method"):
+        return False
+    stripe_client.post(
+        f"/v1/customers/{account.stripe_id}",
+        {"invoice_settings": {"default_payment_method": intent["payment_method"]}},
+    )
+    return True
+
+
+def _portal(customer_id: str, return_url: str) -> str:
+    session = stripe_client.post(
+        "/v1/billing_portal/sessions", {"customer": customer_id, "return_url": return_url}
+    )
+    return str(session["url"])
+
+
+def _default_card(customer: StripeObject) -> str | None:
+    card: str | None = (customer.get("invoice_settings") or {}).get("default_payment_method")
+    return card

@@ -1,0 +1,28 @@
+"""Getting invoices paid: the schedule of reminders and suspensions, and what staff may do."""
+
+from invoices.payments.services.collection.actions import (
+    ActionPending,
+    NotAllowedNow,
+    allowed_actions,
+    carry_out,
+    due_actions,
+    mark_invoice_uncollectible,
+    mark_paid_out_of_band,
+    retry_payment,
+    void_invoice,
+)
+from invoices.payments.services.collection.schedule import CollectionSummary, collect
+
+__all__ = [
+    "ActionPending",
+    "CollectionSummary",
+    "NotAllowedNow",
+    "allowed_actions",
+    "carry_out",
+    "collect",
+    "due_actions",
+    "mark_invoice_uncollectible",
+    "mark_paid_out_of_band",
+    "retry_payment",
+    "void_invoice",
+]

@@ -1,0 +1,220 @@
+"""What finance staff may do about an issued invoice, in Stripe and here.
+
+Each request is written down first, then carried out in Stripe, then taken over from Stripe's
+answer: never the other way round, so that what is shown here is what Stripe agreed to. Killed in
+between, the sweep carries on; it looks at Stripe's state first and does nothing twice.
+"""
+
+import datetime as dt
+import logging
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.errors import Conflict
+from billing.models import User
+from billing.queue import enqueue
+from invoices.models import Invoice
+from invoices.payments.models import InvoiceAction
+from invoices.payments.services import refresh, settle, stripe_client
+from invoices.payments.services.settle.locks import locked_invoice
+from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
+
+log = logging.getLogger(__name__)
+
+Kind = InvoiceAction.Kind
+Status = Invoice.Status
+_UNPAID = (Status.OPEN, Status.OVERDUE, Status.UNCOLLECTIBLE)
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    Kind.RETRY_PAYMENT: _UNPAID,
+    Kind.PAY_OUT_OF_BAND: (Status.DRAFT, *_UNPAID),
+    Kind.VOID: (Status.DRAFT, *_UNPAID),
+    Kind.MARK_UNCOLLECTIBLE: (Status.DRAFT, Status.OPEN, Status.OVERDUE),
+}
+# Stripe's state from which an action is to be tried; in any other it is done or past.
+_STRIPE_UNPAID = ("open", "uncollectible")
+_GOAL: dict[str, str] = {
+    Kind.RETRY_PAYMENT: "paid",
+    Kind.PAY_OUT_OF_BAND: "paid",
+    Kind.VOID: "void",
+    Kind.MARK_UNCOLLECTIBLE: "uncollectible",
+}
+# After so many tries, about a day and a half, a person has to ask again.
+_MAX_ATTEMPTS = 20
+_LEASE = dt.timedelta(minutes=5)
+
+
+class NotAllowedNow(Conflict):
+    """The invoice's status does not allow this action."""
+
+    code = "not_allowed_now"
+
+
+class ActionPending(Conflict):
+    """Another action on the invoice is still being carried out."""
+
+    code = "action_pending"
+
+
+def retry_payment(*, invoice_id: UUID, actor: User | None, now: dt.datetime) -> InvoiceAction:
+    """Charge the customer's payment method again."""
+    return _request(Kind.RETRY_PAYMENT, invoice_id, actor, now)
+
+
+def mark_paid_out_of_band(
+    *, invoice_id: UUID, actor: User | None, now: dt.datetime
+) -> InvoiceAction:
+    """The money came another way, by bank transfer for instance."""
+    return _request(Kind.PAY_OUT_OF_BAND, invoice_id, actor, now)
+
+
+def void_invoice(*, invoice_id: UUID, actor: User | None, now: dt.datetime) -> InvoiceAction:
+    """Cancel it for good: nothing is owed for it any more."""
+    return _request(Kind.VOID, invoice_id, actor, now)
+
+
+def mark_invoice_uncollectible(
+    *, invoice_id: UUID, actor: User | None, now: dt.datetime
+) -> InvoiceAction:
+    """Write it off; it may still be paid one day."""
+    return _request(Kind.MARK_UNCOLLECTIBLE, invoice_id, actor, now)
+
+
+def allowed_actions(invoice: Invoice) -> frozenset[str]:
+    """The kinds of action that the invoice's status allows."""
+    return frozenset(kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses)
+
+
+def carry_out(*, action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
+    """Have Stripe do what was asked and take its answer over; None when it is not its turn.
+
+    Never raises for what Stripe does: that is the action's `status` and `last_error`.
+    """
+    action = _claim(action_id, now)
+    if action is None:
+        return None
+    try:
+        found = _in_stripe(action)
+        refresh.apply_state(
+            action.invoice, refresh.read_state(found), now=now, source=_source(action)
+        )
+    except StripeUnavailable as error:
+        return _put_off(action, error, now)
+    except StripeFailure as error:
+        _take_over_after_refusal(action, now)
+        return _finish(action, now, error=error.detail)
+    reached = found.get("status") == _GOAL[action.kind]
+    return _finish(
+        action, now, error="" if reached else f"Stripe has it as {found.get('status')} now."
+    )
+
+
+def due_actions(*, now: dt.datetime, limit: int = 200) -> list[UUID]:
+    return list(
+        InvoiceAction.objects.filter(status=InvoiceAction.Status.PENDING, next_try_at__lte=now)
+        .order_by("next_try_at")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def _request(
+    kind: InvoiceAction.Kind, invoice_id: UUID, actor: User | None, now: dt.datetime
+) -> InvoiceAction:
+    with locked_invoice(invoice_id) as invoice:
+        if kind not in allowed_actions(invoice):
+            raise NotAllowedNow(
+                f"{invoice.number} is {invoice.get_status_display().lower()}: "
+                f"“{kind.label}” is not possible."
+            )
+        if invoice.actions.filter(status=InvoiceAction.Status.PENDING).exists():
+            raise ActionPending(f"Another action on {invoice.number} is still being carried out.")
+        action = InvoiceAction.objects.create(
+            invoice=invoice, kind=kind, actor=actor, requested_at=now, next_try_at=now
+        )
+        if invoice.stripe_invoice_id is None:
+            # Stripe does not have it, and the sync leaves alone what has ended here.
+            _settle_here(action, now)
+        else:
+            transaction.on_commit(lambda: enqueue("payments.carry_out_action", str(action.pk)))
+        return action
+
+
+def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
+    source = _source(action)
+    if action.kind == Kind.PAY_OUT_OF_BAND:
+        settle.mark_paid(invoice_id=action.invoice_id, paid_at=now, now=now, source=source)
+    elif action.kind == Kind.VOID:
+        settle.mark_void(invoice_id=action.invoice_id, now=now, source=source)
+    elif action.kind == Kind.MARK_UNCOLLECTIBLE:
+        settle.mark_uncollectible(invoice_id=action.invoice_id, now=now, source=source)
+    _finish(action, now)
+
+
+def _claim(action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
+    """Take the action for a while, committed, so that no transaction is open towards Stripe."""
+    with transaction.atomic():
+        action = (
+            InvoiceAction.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("invoice__workspace", "actor")
+            .filter(pk=action_id, status=InvoiceAction.Status.PENDING, next_try_at__lte=now)
+            .first()
+        )
+        if action is not None:
+            action.attempts += 1
+            action.next_try_at = now + _LEASE
+            action.save(update_fields=["attempts", "next_try_at"])
+        return action
+
+
+def _in_stripe(action: InvoiceAction) -> StripeObject:
+    """Stripe's invoice after the action; as it is when it needs no action (any more)."""
+    path = f"/v1/invoices/{action.invoice.stripe_invoice_id}"
+    found = stripe_client.get(path)
+    if found.get("status") == _GOAL[action.kind] or found.get("status") not in _STRIPE_UNPAID:
+        return found
+    # A key for each try: Stripe would repeat a decline under the old one.
+    key = f"action/{action.pk}/{action.attempts}"
+    if action.kind == Kind.RETRY_PAYMENT:
+        return stripe_client.post(f"{path}/pay", key=key)
+    if action.kind == Kind.PAY_OUT_OF_BAND:
+        return stripe_client.post(f"{path}/pay", {"paid_out_of_band": True}, key=key)
+    if action.kind == Kind.VOID:
+        return stripe_client.post(f"{path}/void", key=key)
+    return stripe_client.post(f"{path}/mark_uncollectible", key=key)
+
+
+def _take_over_after_refusal(action: InvoiceAction, now: dt.datetime) -> None:
+    """A declined card is news about the invoice too; its webhook may come later or never."""
+    try:
+        found = stripe_client.get(f"/v1/invoices/{action.invoice.stripe_invoice_id}")
+        refresh.apply_state(
+            action.invoice, refresh.read_state(found), now=now, source=_source(action)
+        )
+    except (StripeUnavailable, StripeMissing) as error:
+        log.warning("invoice %s cannot be read again: %s", action.invoice_id, error)
+
+
+def _put_off(action: InvoiceAction, error: StripeUnavailable, now: dt.datetime) -> InvoiceAction:
+    if action.attempts >= _MAX_ATTEMPTS:
+        return _finish(action, now, error=error.detail)
+    wait = dt.timedelta(seconds=min(30 * 2**action.attempts, 2 * 3600))
+    if error.retry_after:
+        wait = max(wait, dt.timedelta(seconds=error.retry_after))
+    action.last_error = error.detail
+    action.next_try_at = now + wait
+    action.save(update_fields=["last_error", "next_try_at"])
+    return action
+
+
+def _finish(action: InvoiceAction, now: dt.datetime, *, error: str = "") -> InvoiceAction:
+    action.status = InvoiceAction.Status.REFUSED if error else InvoiceAction.Status.DONE
+    action.last_error = error
+    action.finished_at = now
+    action.save(update_fields=["status", "last_error", "finished_at"])
+    return action
+
+
+def _source(action: InvoiceAction) -> str:
+    who = action.actor.email if action.actor else "staff"
+    return f"{who}: {action.get_kind_display().lower()}"

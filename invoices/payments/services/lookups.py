@@ -1,0 +1,50 @@
+"""Finding in Stripe what an earlier try may have made, by our ids in its metadata.
+
+Lists are consistent; Stripe's search lags behind by up to a minute, so it is not used.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from invoices.payments.services import stripe_client
+from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services.stripe_errors import StripeMissing
+
+
+def customer_of(*, workspace_id: UUID, email: str) -> StripeObject | None:
+    """The oldest customer with this address that carries the workspace's id."""
+    found = [
+        customer
+        for customer in stripe_client.every("/v1/customers", {"email": email})
+        if _metadata(customer).get("workspace_id") == str(workspace_id)
+    ]
+    return found[-1] if found else None
+
+
+def invoices_of(*, invoice_id: UUID, customer_ids: Iterable[str]) -> list[StripeObject]:
+    """All that carry our invoice's id, oldest first; a customer Stripe does not know has none."""
+    found: list[StripeObject] = []
+    for customer_id in customer_ids:
+        try:
+            invoices = list(stripe_client.every("/v1/invoices", {"customer": customer_id}))
+        except StripeMissing:
+            continue
+        found += [
+            invoice
+            for invoice in invoices
+            if _metadata(invoice).get("invoice_id") == str(invoice_id)
+        ]
+    return sorted(found, key=lambda invoice: invoice.get("created") or 0)
+
+
+def items_of(stripe_invoice_id: str) -> dict[str, StripeObject]:
+    """The items on an invoice by the id of ours that each carries."""
+    return {
+        _metadata(item)["invoice_item_id"]: item
+        for item in stripe_client.every("/v1/invoiceitems", {"invoice": stripe_invoice_id})
+        if "invoice_item_id" in _metadata(item)
+    }
+
+
+def _metadata(thing: StripeObject) -> dict[str, str]:
+    return thing.get("metadata") or {}

@@ -1,0 +1,205 @@
+"""E-mails about paying an invoice: to the billing address and the owners, or to finance."""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+
+import typst
+
+from billing.formats import money
+from billing.links import page_url
+from billing.models import Workspace
+from billing.services.emails import Attachment, owner_addresses, queue_email
+from billing.services.notifications import TEMPLATE, Notification, notify_finance
+from invoices.models import Invoice
+from invoices.services.mailing import pdf_attachment
+
+log = logging.getLogger(__name__)
+
+
+def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
+    paragraphs = ["Thank you: we have received your payment."]
+    _to_payer(
+        invoice,
+        "paid",
+        Notification(
+            subject=f"Invoice {invoice.number} is paid",
+            paragraphs=paragraphs,
+            facts=_facts(invoice),
+            link_label="See the invoice",
+            link_url=_invoice_url(invoice),
+        ),
+        now=now,
+    )
+
+
+def tell_due_soon(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
+    return _to_payer(
+        invoice,
+        key,
+        Notification(
+            subject=f"Invoice {invoice.number} is due on {invoice.due_date:%d %B %Y}",
+            paragraphs=["This is a friendly reminder that an invoice will be due soon."],
+            facts=_facts(invoice),
+            **_payment_link(invoice),
+        ),
+        now=now,
+    )
+
+
+def tell_still_unpaid(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
+    return _to_payer(
+        invoice,
+        key,
+        Notification(
+            subject=f"Invoice {invoice.number} is still unpaid",
+            paragraphs=[
+                "We have not received your payment yet.",
+                "If you have paid in the meantime, please ignore this message.",
+            ],
+            facts=_facts(invoice),
+            **_payment_link(invoice),
+        ),
+        now=now,
+    )
+
+
+def tell_overdue(
+    invoice: Invoice, *, payment_failed: bool, suspended: bool, now: dt.datetime
+) -> None:
+    if payment_failed:
+        subject = f"Your payment of invoice {invoice.number} failed"
+        paragraphs = ["We could not collect your payment. Please check your payment method."]
+    else:
+        subject = f"Invoice {invoice.number} is overdue"
+        paragraphs = ["We have not received your payment by the due date."]
+    if suspended:
+        paragraphs.append(_SUSPENDED)
+    _to_payer(
+        invoice,
+        "overdue",
+        Notification(
+            subject=subject,
+            paragraphs=paragraphs,
+            facts=_facts(invoice),
+            **_payment_link(invoice),
+        ),
+        attachments=_pdf(invoice),
+        now=now,
+    )
+
+
+def tell_suspended(invoice: Invoice, *, now: dt.datetime) -> None:
+    _to_payer(
+        invoice,
+        "suspended",
+        Notification(
+            subject=f"{invoice.workspace.name} is suspended",
+            paragraphs=[f"Invoice {invoice.number} is still unpaid.", _SUSPENDED],
+            facts=_facts(invoice),
+            **_payment_link(invoice),
+        ),
+        now=now,
+    )
+
+
+def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime) -> None:
+    """The subscription was cancelled in Stripe: the owners learn what follows."""
+    queue_email(
+        key=f"subscription-ended:{key}",
+        kind="subscription_ended",
+        recipients=_without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)]),
+        subject=f"The subscription of {workspace.name} has ended",
+        template=TEMPLATE,
+        context={
+            "notification": Notification(
+                subject=f"The subscription of {workspace.name} has ended",
+                paragraphs=[
+                    "From your next billing period on you are on the free plan: there is no "
+                    "monthly fee, and what you use is billed as before.",
+                    "The period that runs now keeps its plan.",
+                ],
+                link_label="Open your settings",
+                link_url=page_url("billing:settings", workspace.pk),
+            )
+        },
+        now=now,
+        workspace_id=workspace.pk,
+    )
+
+
+def tell_finance_of_conflict(invoice: Invoice, *, detail: str, now: dt.datetime) -> None:
+    notify_finance(
+        key=f"conflict:{invoice.pk}:{detail}",
+        subject=f"Invoice {invoice.number} needs a look",
+        paragraphs=[detail],
+        facts=_facts(invoice),
+        about=invoice,
+        now=now,
+    )
+
+
+_SUSPENDED = (
+    "Until it is paid the workspace is suspended: its agents are paused and take no calls. "
+    "They come back by themselves as soon as your payment arrives."
+)
+
+
+def _to_payer(
+    invoice: Invoice,
+    about: str,
+    notification: Notification,
+    *,
+    now: dt.datetime,
+    attachments: Sequence[Attachment] = (),
+) -> bool:
+    """Whether it was queued now: the same message about an invoice is sent once."""
+    email = queue_email(
+        key=f"invoice:{invoice.pk}:{about}",
+        kind=f"invoice_{about.split(':', maxsplit=1)[0]}",
+        recipients=_without_repeats(
+            [invoice.bill_to_email, *owner_addresses(invoice.workspace_id)]
+        ),
+        subject=notification.subject[:200],
+        template=TEMPLATE,
+        context={"notification": notification},
+        now=now,
+        workspace_id=invoice.workspace_id,
+        attachments=attachments,
+    )
+    return email is not None
+
+
+def _pdf(invoice: Invoice) -> list[Attachment]:
+    """The paper, if it can be set: for want of it nobody is spared, or denied, a transition."""
+    try:
+        return [pdf_attachment(invoice)]
+    except typst.TypstError:
+        log.exception("the PDF of invoice %s cannot be set", invoice.number)
+        return []
+
+
+def _facts(invoice: Invoice) -> list[tuple[str, str]]:
+    facts = [
+        ("Invoice", invoice.number),
+        ("Amount", money(invoice.amount, invoice.currency)),
+        ("Due", f"{invoice.due_date:%d %B %Y}"),
+    ]
+    if invoice.paid_at is not None:
+        facts[-1] = ("Paid", f"{invoice.paid_at.astimezone(invoice.workspace.zone):%d %B %Y}")
+    return facts
+
+
+def _payment_link(invoice: Invoice) -> dict[str, str]:
+    if invoice.hosted_invoice_url:
+        return {"link_label": "Pay now", "link_url": invoice.hosted_invoice_url}
+    return {"link_label": "See the invoice", "link_url": _invoice_url(invoice)}
+
+
+def _invoice_url(invoice: Invoice) -> str:
+    return page_url("invoices:detail", invoice.workspace_id, invoice.pk)
+
+
+def _without_repeats(addresses: Sequence[str]) -> list[str]:
+    unique = {address.lower(): address for address in reversed(addresses)}
+    return [unique[key] for key in dict.fromkeys(address.lower() for address in addresses)]

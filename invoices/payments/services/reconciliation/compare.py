@@ -1,0 +1,106 @@
+"""In what one of our invoices and its counterpart in Stripe differ. Reads only."""
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
+
+from billing.money import ZERO
+from invoices.models import Invoice
+from invoices.payments.models import Difference, PaymentEntry
+from invoices.payments.services import stripe_client
+from invoices.payments.services.refresh import InvoiceState
+from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services.stripe_sync.params import stripe_minor
+from invoices.payments.services.stripe_sync.plan import stripe_lines
+
+Kind = Difference.Kind
+Remedy = Difference.Remedy
+# What Stripe calls our statuses; overdue is ours alone.
+_IN_STRIPE = {
+    Invoice.Status.DRAFT: "draft",
+    Invoice.Status.OPEN: "open",
+    Invoice.Status.OVERDUE: "open",
+    Invoice.Status.PAID: "paid",
+    Invoice.Status.VOID: "void",
+    Invoice.Status.UNCOLLECTIBLE: "uncollectible",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A difference before it is stored: what it is about, what we say, what Stripe says."""
+
+    kind: Difference.Kind
+    ours: str
+    theirs: str
+    remedy: str = ""
+
+
+def same_status(invoice: Invoice, found: StripeObject) -> bool:
+    return found.get("status") == _IN_STRIPE[Invoice.Status(invoice.status)]
+
+
+def status_difference(invoice: Invoice, found: StripeObject) -> list[Found]:
+    if same_status(invoice, found):
+        return []
+    remedy = ""
+    if invoice.status == Invoice.Status.VOID and found.get("status") in ("open", "uncollectible"):
+        remedy = Remedy.VOID_IN_STRIPE
+    return [Found(Kind.STATUS, invoice.status, str(found.get("status")), remedy)]
+
+
+def total_differences(invoice: Invoice, found: StripeObject) -> list[Found]:
+    """By `total`: the amount due also depends on the customer's balance and smallest charges."""
+    differences = []
+    theirs_in = str(found.get("currency") or "").upper()
+    if theirs_in != invoice.currency:
+        differences.append(Found(Kind.CURRENCY, invoice.currency, theirs_in))
+    ours = stripe_minor(invoice.amount, invoice.currency)
+    if found.get("total") != ours:
+        differences.append(Found(Kind.TOTAL, str(ours), str(found.get("total"))))
+    return differences
+
+
+def item_differences(invoice: Invoice, found: StripeObject) -> list[Found]:
+    """The amounts of all lines, in any order. Raises `StripeFailure`."""
+    lines = found.get("lines") or {}
+    if lines.get("has_more") or "data" not in lines:
+        theirs = list(stripe_client.every(f"/v1/invoices/{found['id']}/lines"))
+    else:
+        theirs = lines["data"]
+    ours = Counter(line.amount_minor for line in stripe_lines(invoice).values())
+    in_stripe = Counter(int(line.get("amount") or 0) for line in theirs)
+    if ours == in_stripe:
+        return []
+    return [Found(Kind.ITEMS, _amounts(ours - in_stripe), _amounts(in_stripe - ours))]
+
+
+def needs_payments(invoice: Invoice, found: StripeObject) -> bool:
+    """Whether its payments have to be read: those we know do not make up what was paid."""
+    if invoice.status != Invoice.Status.PAID:
+        return bool(found.get("attempt_count")) and invoice.status == Invoice.Status.OPEN
+    paid = found.get("amount_paid")
+    return isinstance(paid, int) and paid != stripe_minor(payments_known(invoice), invoice.currency)
+
+
+def payment_differences(invoice: Invoice, state: InvoiceState) -> list[Found]:
+    if state.payments is None:
+        return []
+    ours = stripe_minor(payments_known(invoice), invoice.currency)
+    theirs = sum(payment.amount for payment in state.payments if payment.status == "paid")
+    return [] if ours == theirs else [Found(Kind.PAYMENTS, str(ours), str(theirs), Remedy.SETTLE)]
+
+
+def payments_known(invoice: Invoice) -> Decimal:
+    return PaymentEntry.objects.filter(invoice=invoice, kind=PaymentEntry.Kind.PAYMENT).aggregate(
+        total=Coalesce(Sum("amount"), ZERO)
+    )["total"]
+
+
+def _amounts(lines: Counter[int]) -> str:
+    """Lines that only one side has, in minor units."""
+    text = ", ".join(str(amount) for amount in sorted(lines.elements())) or "none"
+    return text if len(text) <= 180 else f"{lines.total()} lines"

@@ -1,0 +1,306 @@
+"""Money that moved in Stripe for an invoice: payments, refunds, disputes, credit notes.
+
+Amounts are in the invoice's currency. Facts arrive in any order and more than once; each is kept
+by its id in Stripe, and what the invoice shows is worked out from all that is known.
+"""
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Q, Sum
+from django.db.models.functions import Coalesce
+
+from billing.formats import money
+from billing.money import ZERO
+from billing.services.notifications import notify_finance
+from invoices.models import Invoice, InvoiceEvent
+from invoices.payments.models import PaymentEntry
+from invoices.payments.services.settle.locks import locked_invoice, record
+
+EventKind = InvoiceEvent.Kind
+Kind = PaymentEntry.Kind
+# A refund in one of these states has given nothing back.
+REFUNDS_THAT_CAME_TO_NOTHING = ("failed", "canceled")
+_DISPUTE_IS_OVER = ("won", "lost", "warning_closed")
+
+
+def note_payment(
+    *,
+    invoice_id: UUID,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    charge_id: str = "",
+    payment_intent_id: str = "",
+) -> PaymentEntry:
+    """A payment towards the invoice, so that its refunds and disputes can be told to be its own.
+
+    It has a payment intent, a charge, or both; the one may be learnt before the other.
+    """
+    with locked_invoice(invoice_id) as invoice:
+        known = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
+        entry, _ = _keep(
+            invoice,
+            Kind.PAYMENT,
+            known.stripe_id if known else charge_id or payment_intent_id,
+            amount=amount,
+            status=status,
+            at=at,
+            charge_id=charge_id,
+            payment_intent_id=payment_intent_id,
+        )
+        return entry
+
+
+def note_refunded_charge(
+    *,
+    invoice_id: UUID,
+    charge_id: str,
+    amount: Decimal,
+    amount_refunded: Decimal,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    payment_intent_id: str = "",
+    is_current: bool = False,
+) -> Invoice:
+    """All that was given back of a charge so far, over all its refunds.
+
+    An event may be older than what is known, so it only ever raises the sum; `is_current` says that
+    the charge was just read from Stripe, where a failed refund lowers it again.
+    """
+    with locked_invoice(invoice_id) as invoice:
+        payment = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
+        if payment is None:
+            payment, _ = _keep(
+                invoice,
+                Kind.PAYMENT,
+                charge_id,
+                amount=amount,
+                status="succeeded",
+                at=at,
+                charge_id=charge_id,
+                payment_intent_id=payment_intent_id,
+            )
+        refunded = min(
+            amount_refunded if is_current else max(amount_refunded, payment.amount_refunded),
+            payment.amount,
+        )
+        if refunded != payment.amount_refunded:
+            payment.amount_refunded = refunded
+            payment.save(update_fields=["amount_refunded", "updated_at"])
+        _update_refunded(invoice, at=at, now=now, source=source)
+        return invoice
+
+
+def note_refund(
+    *,
+    invoice_id: UUID,
+    refund_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    charge_id: str = "",
+    reason: str = "",
+) -> Invoice:
+    """One refund in its present state; one that failed or was cancelled no longer counts."""
+    with locked_invoice(invoice_id) as invoice:
+        entry, _ = _keep(
+            invoice,
+            Kind.REFUND,
+            refund_id,
+            amount=amount,
+            status=status,
+            at=at,
+            charge_id=charge_id,
+            reason=reason,
+            final=REFUNDS_THAT_CAME_TO_NOTHING,
+        )
+        if entry.status in REFUNDS_THAT_CAME_TO_NOTHING:
+            record(
+                invoice,
+                EventKind.REFUND,
+                at=now,
+                source=source,
+                detail=f"A refund of {money(amount, invoice.currency)} {entry.status}.",
+                key=f"refund:{refund_id}:{entry.status}",
+            )
+        _update_refunded(invoice, at=at, now=now, source=source)
+        return invoice
+
+
+def note_dispute(
+    *,
+    invoice_id: UUID,
+    dispute_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    charge_id: str = "",
+    reason: str = "",
+) -> Invoice:
+    """The cardholder's bank takes the payment back, for now or for good; finance is told once."""
+    with locked_invoice(invoice_id) as invoice:
+        entry, is_new = _keep(
+            invoice,
+            Kind.DISPUTE,
+            dispute_id,
+            amount=amount,
+            status=status,
+            at=at,
+            charge_id=charge_id,
+            reason=reason,
+            final=_DISPUTE_IS_OVER,
+        )
+        detail = f"{money(amount, invoice.currency)}, {_readable(entry.status)}"
+        if reason:
+            detail += f", {_readable(reason)}"
+        record(
+            invoice,
+            EventKind.DISPUTE,
+            at=at if is_new else now,
+            source=source,
+            detail=detail,
+            key=f"dispute:{dispute_id}:{entry.status}",
+        )
+        if is_new:
+            notify_finance(
+                key=f"dispute:{dispute_id}",
+                subject=f"A payment of invoice {invoice.number} is disputed",
+                paragraphs=["Stripe waits for your evidence before it decides."],
+                facts=[("Invoice", invoice.number), ("Dispute", detail)],
+                about=invoice,
+                now=now,
+            )
+        return invoice
+
+
+def note_credit_note(
+    *,
+    invoice_id: UUID,
+    credit_note_id: str,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    reason: str = "",
+) -> Invoice:
+    """A credit note against the invoice, `issued` or `void`."""
+    with locked_invoice(invoice_id) as invoice:
+        entry, is_new = _keep(
+            invoice,
+            Kind.CREDIT_NOTE,
+            credit_note_id,
+            amount=amount,
+            status=status,
+            at=at,
+            reason=reason,
+            final=("void",),
+        )
+        record(
+            invoice,
+            EventKind.CREDIT_NOTE,
+            at=at if is_new else now,
+            source=source,
+            detail=f"{money(amount, invoice.currency)}, {_readable(entry.status)}",
+            key=f"credit_note:{credit_note_id}:{entry.status}",
+        )
+        return invoice
+
+
+def _payment(invoice: Invoice, *, charge_id: str, payment_intent_id: str) -> PaymentEntry | None:
+    named = Q()
+    if charge_id:
+        named |= Q(charge_id=charge_id)
+    if payment_intent_id:
+        named |= Q(payment_intent_id=payment_intent_id)
+    payments = PaymentEntry.objects.filter(named, invoice=invoice, kind=Kind.PAYMENT)
+    return payments.order_by("occurred_at").first() if named else None
+
+
+def _keep(
+    invoice: Invoice,
+    kind: PaymentEntry.Kind,
+    stripe_id: str,
+    *,
+    amount: Decimal,
+    status: str,
+    at: dt.datetime,
+    charge_id: str = "",
+    payment_intent_id: str = "",
+    reason: str = "",
+    final: tuple[str, ...] = (),
+) -> tuple[PaymentEntry, bool]:
+    """The stored entry and whether it is new; a status in `final` is not left any more."""
+    entry, is_new = PaymentEntry.objects.get_or_create(
+        stripe_id=stripe_id,
+        defaults={
+            "invoice": invoice,
+            "kind": kind,
+            "amount": amount,
+            "status": status[:40],
+            "charge_id": charge_id,
+            "payment_intent_id": payment_intent_id,
+            "reason": reason[:200],
+            "occurred_at": at,
+        },
+    )
+    if not is_new:
+        if entry.status not in final:
+            entry.status = status[:40]
+        entry.amount = max(amount, entry.amount_refunded)
+        entry.charge_id = charge_id or entry.charge_id
+        entry.payment_intent_id = payment_intent_id or entry.payment_intent_id
+        entry.reason = reason[:200] or entry.reason
+        entry.save(
+            update_fields=[
+                "status",
+                "amount",
+                "charge_id",
+                "payment_intent_id",
+                "reason",
+                "updated_at",
+            ]
+        )
+    return entry, is_new
+
+
+def _update_refunded(invoice: Invoice, *, at: dt.datetime, now: dt.datetime, source: str) -> None:
+    """What the invoice shows as refunded: by its charges or its refunds, whichever knows more.
+
+    A charge's running total and its single refunds arrive as separate events in any order, so
+    either may lag behind the other.
+    """
+    payment_entries = PaymentEntry.objects.filter(invoice=invoice)
+    by_charge = payment_entries.filter(kind=Kind.PAYMENT).aggregate(
+        total=Coalesce(Sum("amount_refunded"), ZERO)
+    )["total"]
+    by_refund = (
+        payment_entries.filter(kind=Kind.REFUND)
+        .exclude(status__in=REFUNDS_THAT_CAME_TO_NOTHING)
+        .aggregate(total=Coalesce(Sum("amount"), ZERO))["total"]
+    )
+    refunded = min(max(by_charge, by_refund), invoice.amount)
+    if refunded == invoice.amount_refunded:
+        return
+    grew = refunded > invoice.amount_refunded
+    invoice.amount_refunded = refunded
+    invoice.save(update_fields=["amount_refunded", "updated_at"])
+    record(
+        invoice,
+        EventKind.REFUND,
+        at=at if grew else now,
+        source=source,
+        detail=f"{money(refunded, invoice.currency)} of "
+        f"{money(invoice.amount, invoice.currency)} refunded in all.",
+    )
+
+
+def _readable(value: str) -> str:
+    return value.replace("_", " ")

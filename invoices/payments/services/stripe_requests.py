@@ -1,0 +1,116 @@
+"""Doing a request to Stripe exactly once, however often it is tried.
+
+The key and the exact parameters are committed before the request. Any try but the first looks
+first whether an earlier one did its work after all: keys alone do not do, since Stripe forgets
+them after a day and repeats a saved error for as long.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+
+from invoices.payments.models.stripe_requests import StripeRequest
+from invoices.payments.services import stripe_client
+from invoices.payments.services.leases import Clock, Lease
+from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services.stripe_errors import StripeFailure, StripeRefused, StripeUnavailable
+
+# Stripe forgets keys after 24 hours; near the end it is not known on which side a request falls.
+KEY_LIFETIME = dt.timedelta(hours=23)
+FIRST_BACKOFF = 4.0
+LONGEST_BACKOFF = 3600.0
+
+
+def perform(
+    state: StripeRequest,
+    *,
+    lease: Lease,
+    clock: Clock,
+    key: str,
+    path: str,
+    params: Callable[[], dict[str, Any]],
+    look_up: Callable[[], StripeObject | None],
+    look_first: bool = False,
+) -> StripeObject:
+    """The object that posting `params` to `path` gives, made now or by an earlier try.
+
+    `key` names the request for ever; versions are added to it. `look_up` finds the work of an
+    earlier try, or None. The caller marks `state` done, together with what follows from it. Raises
+    `StripeFailure`, noted in `state`, and `LeaseLost`.
+    """
+    if state.attempts or look_first:
+        found = look_up()
+        if found is not None:
+            return found
+    known_key = _begin(state, lease=lease, now=clock(), key=key, params=params)
+    try:
+        return stripe_client.post(path, state.params, key=state.idempotency_key)
+    except StripeFailure as error:
+        state.key_spent = _is_spent(error, known_key)
+        state.last_error = error.detail
+        with transaction.atomic():
+            lease.renew(clock())
+            state.save(update_fields=["key_spent", "last_error"])
+        raise
+
+
+def _begin(
+    state: StripeRequest,
+    *,
+    lease: Lease,
+    now: dt.datetime,
+    key: str,
+    params: Callable[[], dict[str, Any]],
+) -> bool:
+    """Commit what is about to be sent; whether the key has been sent before."""
+    known_key = (
+        state.key_used_at is not None
+        and not state.key_spent
+        and now - state.key_used_at < KEY_LIFETIME
+    )
+    if not known_key:
+        state.key_version += 1
+        state.idempotency_key = f"{key}/{state.key_version}"
+        state.key_used_at = now
+        state.key_spent = False
+        state.params = params()
+    state.attempts += 1
+    state.started_at = state.started_at or now
+    with transaction.atomic():
+        lease.renew(now)
+        state.save(
+            update_fields=[
+                "key_version",
+                "idempotency_key",
+                "key_used_at",
+                "key_spent",
+                "params",
+                "attempts",
+                "started_at",
+            ]
+        )
+    return known_key
+
+
+def _is_spent(error: StripeFailure, known_key: bool) -> bool:
+    """Whether the key would only give this error again.
+
+    A first 5xx may be a gateway's, with the work still under way: the same key is safe then, and a
+    second 5xx under it says that Stripe has saved it.
+    """
+    if isinstance(error, StripeUnavailable):
+        return error.key_spent or (error.server_error and known_key)
+    return isinstance(error, StripeRefused)
+
+
+def backoff(failures: int, retry_after: float | None = None) -> dt.timedelta:
+    """How long to wait after so many failures in a row: exponential, with full jitter.
+
+    Never less than what Stripe asked for.
+    """
+    longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures, 16))
+    # Spreads load; nothing to guess.
+    return dt.timedelta(seconds=(retry_after or 0.0) + random.uniform(0, longest))  # noqa: S311

@@ -1,0 +1,61 @@
+"""The steps of a sync, written down before the first of them is taken."""
+
+import datetime as dt
+from uuid import UUID
+
+from billing.errors import NotFound
+from invoices.models import Invoice
+from invoices.payments.models import StripeSync, StripeSyncStep
+from invoices.payments.services.stripe_sync.params import Line, lines_of
+
+Kind = StripeSyncStep.Kind
+
+
+def ensure_sync(*, invoice_id: UUID, now: dt.datetime) -> StripeSync:
+    """The invoice's sync, begun if it was not. Raises `NotFound`."""
+    if not Invoice.objects.filter(pk=invoice_id).exists():
+        raise NotFound(f"There is no invoice {invoice_id}.")
+    sync, _ = StripeSync.objects.get_or_create(
+        invoice_id=invoice_id, defaults={"next_try_at": now, "created_at": now}
+    )
+    return sync
+
+
+def stripe_lines(invoice: Invoice) -> dict[str, Line]:
+    """The lines of an invoice by subject, in their order; frozen with the invoice."""
+    return {line.subject: line for line in lines_of(invoice, list(invoice.items.all()))}
+
+
+def write_steps(sync: StripeSync, invoice: Invoice, *, now: dt.datetime) -> None:
+    """Write the steps of the sync's present build, inside the caller's transaction."""
+    turns: list[tuple[Kind, str]] = [(Kind.CUSTOMER, "")]
+    if sync.build > 1:
+        turns.append((Kind.DISCARD, ""))
+    turns.append((Kind.DRAFT, ""))
+    turns += [(Kind.ITEM, subject) for subject in stripe_lines(invoice)]
+    turns += [(Kind.COMPARE, ""), (Kind.FINALIZE, "")]
+    turns.append((Kind.SEND if invoice.collection_method == "send_invoice" else Kind.PAY, ""))
+    StripeSyncStep.objects.bulk_create(
+        [
+            StripeSyncStep(
+                sync=sync,
+                build=sync.build,
+                position=position,
+                kind=kind,
+                subject=subject,
+                created_at=now,
+            )
+            for position, (kind, subject) in enumerate(turns, start=1)
+        ]
+    )
+
+
+def next_build(sync: StripeSync) -> None:
+    """Leave the present build behind; the next run writes the steps of the new one.
+
+    Inside the caller's transaction, which saves `sync`.
+    """
+    StripeSyncStep.objects.filter(sync=sync, build=sync.build).exclude(
+        status=StripeSyncStep.Status.DONE
+    ).update(status=StripeSyncStep.Status.ABANDONED)
+    sync.build += 1

@@ -1,0 +1,119 @@
+"""Background work of payments: each task loads by id and calls one service."""
+
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone as clock
+from djstripe.models import Event
+
+from billing.queue import enqueue
+from invoices.payments.services import (
+    checkout,
+    collection,
+    customers,
+    reconciliation,
+    refresh,
+    stripe_sync,
+)
+from invoices.payments.services.payloads import text
+from invoices.payments.services.stripe_errors import StripeUnavailable
+from invoices.payments.webhooks import mirroring, processing, pruning
+
+# Stripe's answer may be late; what stays unread is found by the nightly reconciliation.
+_RETRIES: dict[str, Any] = {
+    "autoretry_for": (StripeUnavailable,),
+    "retry_backoff": 5,
+    "retry_backoff_max": 600,
+    "retry_jitter": True,
+    "max_retries": 6,
+}
+
+
+@shared_task(name="payments.refresh_invoice", **_RETRIES)
+def refresh_invoice(stripe_invoice_id: str) -> None:
+    refresh.refresh_invoice(stripe_invoice_id=stripe_invoice_id, now=clock.now())
+
+
+@shared_task(name="payments.settle_payment_event", **_RETRIES)
+def settle_payment_event(event_id: str) -> None:
+    """Find the invoice behind a charge that was not known here, then handle its event again."""
+    event = Event.objects.get(id=event_id)
+    subject = event.data["object"]
+    is_charge = subject.get("object") == "charge"
+    stripe_invoice_id = refresh.invoice_of_payment(
+        payment_intent_id=text(subject.get("payment_intent")),
+        charge_id=text(subject.get("id" if is_charge else "charge")),
+    )
+    if stripe_invoice_id and refresh.refresh_invoice(
+        stripe_invoice_id=stripe_invoice_id, now=clock.now()
+    ):
+        with transaction.atomic():
+            processing.handle(event, now=clock.now())
+
+
+@shared_task(name="payments.mirror_stripe_event")
+def mirror_stripe_event(event_id: str) -> None:
+    mirroring.mirror(event_id=event_id)
+
+
+@shared_task(name="payments.prune_webhooks")
+def prune_webhooks() -> None:
+    pruning.prune(now=clock.now())
+
+
+@shared_task(name="payments.collect")
+def collect() -> None:
+    collection.collect(now=clock.now())
+
+
+@shared_task(name="payments.carry_out_action")
+def carry_out_action(action_id: str) -> None:
+    collection.carry_out(action_id=UUID(action_id), now=clock.now())
+
+
+@shared_task(name="payments.sweep_actions")
+def sweep_actions() -> None:
+    for action_id in collection.due_actions(now=clock.now()):
+        enqueue("payments.carry_out_action", str(action_id))
+
+
+@shared_task(name="payments.reconcile")
+def reconcile() -> None:
+    reconciliation.reconcile(now=clock.now())
+
+
+@shared_task(name="payments.sync_invoice")
+def sync_invoice(invoice_id: str) -> None:
+    stripe_sync.sync_invoice(invoice_id=UUID(invoice_id), now=clock.now())
+
+
+@shared_task(name="payments.sync_invoices")
+def sync_invoices(invoice_ids: list[str]) -> None:
+    # One message from the close for many invoices; from here on each by itself.
+    for invoice_id in invoice_ids:
+        enqueue("payments.sync_invoice", invoice_id)
+
+
+@shared_task(name="payments.sweep_syncs")
+def sweep_syncs() -> None:
+    for invoice_id in stripe_sync.due_syncs(now=clock.now()):
+        enqueue("payments.sync_invoice", str(invoice_id))
+
+
+@shared_task(name="payments.update_customer")
+def update_customer(workspace_id: str) -> None:
+    customers.update_customer(workspace_id=UUID(workspace_id), now=clock.now())
+
+
+@shared_task(name="payments.sweep_customers")
+def sweep_customers() -> None:
+    now = clock.now()
+    for workspace_id in customers.customers_to_update(now=now):
+        customers.update_customer(workspace_id=workspace_id, now=now)
+
+
+@shared_task(name="payments.save_card_from_checkout")
+def save_card_from_checkout(workspace_id: str, session_id: str) -> None:
+    checkout.save_card_from_checkout(workspace_id=UUID(workspace_id), session_id=session_id)

@@ -1,0 +1,115 @@
+"""What a verified event does here, exactly once however often and overlapping it is delivered.
+
+`process` takes the place of dj-stripe's, inside the transaction of the delivery. Its own would
+run its sync, which asks Stripe for the object, inside that transaction, and lose the event's
+effects when the sync does not understand an object. Here the event is stored and acted upon with
+local rows only; the invoice's refresh from Stripe and dj-stripe's copies follow after the commit.
+"""
+
+import datetime as dt
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone as clock
+from djstripe.models import Event, WebhookEventTrigger
+
+from billing.queue import enqueue
+from invoices.payments.models import HandledEvent
+from invoices.payments.services.payloads import time_of
+from invoices.payments.webhooks.events import Outcome, StripeEvent
+from invoices.payments.webhooks.handlers import HANDLERS
+from invoices.payments.webhooks.mirroring import request_mirror
+
+log = logging.getLogger(__name__)
+HANDLER = "invoices"
+
+
+def process(trigger: WebhookEventTrigger, **kwargs: Any) -> Event:
+    """Store the verified event and handle it; dj-stripe saves the delivery afterwards."""
+    now = clock.now()
+    payload = trigger.json_body
+    _lock(payload["id"])
+    stored = _store(payload, trigger, now)
+    trigger.event = stored
+    trigger.exception = ""
+    trigger.traceback = ""
+    handle_once(stored, now=now)
+    trigger.processed = True
+    return stored
+
+
+def handle_once(stored: Event, *, now: dt.datetime) -> bool:
+    """Run the event's handler unless it has run; whether it ran now.
+
+    The lock on the event makes looking first safe; the row's constraint would catch what a caller
+    without the lock does.
+    """
+    if HandledEvent.objects.filter(event_id=stored.id, handler=HANDLER).exists():
+        return False
+    outcome = handle(stored, now=now)
+    HandledEvent.objects.create(
+        event_id=stored.id,
+        handler=HANDLER,
+        event_type=stored.type[:100],
+        outcome=outcome.text[:200],
+        handled_at=now,
+    )
+    _follow_up(stored, outcome)
+    return True
+
+
+def handle(stored: Event, *, now: dt.datetime) -> Outcome:
+    """Apply what the event proves. Handlers are idempotent: a second time changes nothing."""
+    handler = HANDLERS.get(stored.type)
+    if handler is None:
+        return Outcome("nothing to do for this type")
+    outcome = handler(
+        StripeEvent(
+            id=stored.id,
+            type=stored.type,
+            created=min(stored.created or now, now),
+            object=stored.data["object"],
+            now=now,
+        )
+    )
+    log.info("%s %s: %s", stored.type, stored.id, outcome.text)
+    return outcome
+
+
+def _lock(event_id: str) -> None:
+    """Until the transaction ends, overlapping deliveries of the same event wait here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [event_id])
+
+
+def _store(payload: dict[str, Any], trigger: WebhookEventTrigger, now: dt.datetime) -> Event:
+    known = Event.objects.filter(id=payload["id"]).first()
+    if known is not None:
+        return known
+    request = payload.get("request")
+    if not isinstance(request, dict):
+        request = {"id": request}
+    endpoint = trigger.webhook_endpoint
+    return Event.objects.create(
+        id=payload["id"],
+        type=payload["type"],
+        livemode=payload.get("livemode", settings.STRIPE_LIVE_MODE),
+        created=time_of(payload.get("created"), default=now),
+        data=payload["data"],
+        stripe_data=payload,
+        api_version=str(payload.get("api_version") or "")[:64],
+        request_id=str(request.get("id") or "")[:50],
+        idempotency_key=str(request.get("idempotency_key") or ""),
+        djstripe_owner_account=endpoint.djstripe_owner_account if endpoint else None,
+    )
+
+
+def _follow_up(stored: Event, outcome: Outcome) -> None:
+    stripe_invoice_id = outcome.stripe_invoice_id
+    if stripe_invoice_id:
+        transaction.on_commit(lambda: enqueue("payments.refresh_invoice", stripe_invoice_id))
+    if outcome.look_up_payment:
+        transaction.on_commit(lambda: enqueue("payments.settle_payment_event", stored.id))
+    transaction.on_commit(lambda: request_mirror(stored))

@@ -1,6 +1,0 @@
-"""Proof that Stripe and we say the same about every invoice, and the mending of what differs."""
-
-from invoices.services.reconciliation.remedies import NoRemedy, apply_remedy
-from invoices.services.reconciliation.run import reconcile
-
-__all__ = ["NoRemedy", "apply_remedy", "reconcile"]

@@ -1,0 +1,142 @@
+"""Whatever goes wrong with whichever request: the customer is billed once, and right.
+
+Each of the sync's requests, times each way to fail, times going on at once or after Stripe has
+forgotten the idempotency keys.
+"""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import Invoice
+from invoices.payments.services import lookups
+from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.stripe_sync import steps, sync_invoice
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.crashes import Call, Commits, Killed, killed_at_request
+from tests.kit.outcome import A_DAY_LATER, AT_ONCE, flaws, go_on
+from tests.kit.stripe_side import give_card
+
+pytestmark = pytest.mark.django_db
+
+FAULTS = ("drop_before", "drop_after", "500_before", "500_after", "saved_500", "429")
+NEW_CUSTOMER = {
+    "customer": Call("POST", r"/v1/customers$"),
+    "draft": Call("POST", r"/v1/invoices$"),
+    "first item": Call("POST", r"/v1/invoiceitems$"),
+    "last item": Call("POST", r"/v1/invoiceitems$", skip=1),
+    "comparison": Call("GET", r"/v1/invoices/in_\w+$"),
+    "finalization": Call("POST", r"/finalize$"),
+    "sending": Call("POST", r"/send$"),
+}
+CUSTOMER_WITH_CARD = {
+    "customer's retrieval": Call("GET", r"/v1/customers/cus_\w+$"),
+    "charge": Call("POST", r"/pay$"),
+}
+CALLS = NEW_CUSTOMER | CUSTOMER_WITH_CARD
+pauses = pytest.mark.parametrize(
+    "pause",
+    [pytest.param(AT_ONCE, id="at once"), pytest.param(A_DAY_LATER, id="after 25 hours")],
+)
+
+
+def invoice_for(name: str) -> Invoice:
+    """To be sent to somebody Stripe does not know yet, or charged to a card it does."""
+    acme = customer("Acme")
+    if name in NEW_CUSTOMER:
+        return bill(acme, status="draft", collection_method="send_invoice")
+    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    return bill(acme, status="draft")
+
+
+@pauses
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", CALLS)
+def test_a_request_that_fails_is_made_good(
+    name: str, fault: str, pause: dt.timedelta, stripe_sandbox: SandboxProcess
+) -> None:
+    invoice = invoice_for(name)
+    call = CALLS[name]
+    stripe_sandbox.inject(fault, method=call.method, path=call.path, skip=call.skip)
+    first = sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+    assert not first.done
+    assert stripe_sandbox.faults()[0]["count"] == 0
+    result = go_on(invoice, since=NOVEMBER_2, pause=pause, sandbox=stripe_sandbox)
+    assert flaws(invoice, result) == []
+
+
+@pauses
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_process_killed_around_a_request_is_followed_by_another(
+    name: str,
+    when: str,
+    pause: dt.timedelta,
+    stripe_sandbox: SandboxProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invoice = invoice_for(name)
+    with killed_at_request(CALLS[name], when=when, monkeypatch=monkeypatch):
+        sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+    result = go_on(invoice, since=NOVEMBER_2, pause=pause, sandbox=stripe_sandbox)
+    assert flaws(invoice, result) == []
+
+
+# A sync to a new customer commits this often; one test below holds the number to the truth.
+COMMITS = 25
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("nth", range(1, COMMITS + 1))
+def test_a_process_killed_around_a_commit_is_followed_by_another(
+    nth: int, when: str, stripe_sandbox: SandboxProcess
+) -> None:
+    invoice = invoice_for("customer")
+    commits = Commits(fatal=nth, before=when == "before")
+    with connection.execute_wrapper(commits), pytest.raises(Killed):
+        sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+    result = go_on(invoice, since=NOVEMBER_2, pause=AT_ONCE, sandbox=stripe_sandbox)
+    assert flaws(invoice, result) == []
+
+
+def test_every_commit_of_a_sync_is_among_those_it_is_killed_at(
+    stripe_sandbox: SandboxProcess,
+) -> None:
+    invoice = invoice_for("customer")
+    commits = Commits()
+    with connection.execute_wrapper(commits):
+        result = sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+    assert flaws(invoice, result) == []
+    assert commits.seen == COMMITS
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "pause"),
+    [
+        pytest.param("customer", "drop_after", A_DAY_LATER, id="customer"),
+        pytest.param("draft", "drop_after", A_DAY_LATER, id="draft"),
+        pytest.param("draft", "500_after", AT_ONCE, id="draft, at once"),
+        pytest.param("last item", "drop_after", A_DAY_LATER, id="item"),
+        pytest.param("last item", "500_after", AT_ONCE, id="item, at once"),
+    ],
+)
+def test_without_looking_first_keys_alone_do_not_do(
+    name: str,
+    fault: str,
+    pause: dt.timedelta,
+    stripe_sandbox: SandboxProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The negative control: were this to find no flaws, the tests above would prove nothing."""
+    monkeypatch.setattr(lookups, "customer_of", lambda **_: None)
+    monkeypatch.setattr(lookups, "invoices_of", lambda **_: [])
+    monkeypatch.setattr(lookups, "items_of", lambda _: {})
+    monkeypatch.setattr(steps, "_no_longer", lambda *_: None)
+    invoice = invoice_for(name)
+    call = CALLS[name]
+    stripe_sandbox.inject(fault, method=call.method, path=call.path, skip=call.skip)
+    sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+    result = go_on(invoice, since=NOVEMBER_2, pause=pause, sandbox=stripe_sandbox)
+    assert flaws(invoice, result) != []

@@ -1,0 +1,163 @@
+"""What finance may do about an invoice: asked for here, done in Stripe, taken over from there."""
+
+import datetime as dt
+
+import pytest
+
+from billing.models import User, Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import Invoice
+from invoices.payments.models import InvoiceAction
+from invoices.payments.services import collection, settle, stripe_client
+from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.stripe_sync import sync_invoice
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import give_card
+
+pytestmark = pytest.mark.django_db
+
+NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def fiona(db: None) -> User:
+    return User.objects.create_user("fiona@platform.test", is_staff=True)
+
+
+@pytest.fixture
+def globex(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
+    """With a card that is declined."""
+    workspace = customer("Globex")
+    give_card(
+        ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2), "pm_card_chargeCustomerFail"
+    )
+    return workspace
+
+
+@pytest.fixture
+def unpaid(globex: Workspace) -> Invoice:
+    """Synced, declined, and its workspace suspended."""
+    invoice = bill(globex, status="draft")
+    sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+    settle.note_payment_failure(
+        invoice_id=invoice.pk, at=NOVEMBER_2, now=NOVEMBER_2, source="Stripe", key="1"
+    )
+    return Invoice.objects.get(pk=invoice.pk)
+
+
+def in_stripe(invoice: Invoice) -> str:
+    return str(stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")["status"])
+
+
+def done(action: InvoiceAction, *, now: dt.datetime = NOVEMBER_5) -> InvoiceAction:
+    carried_out = collection.carry_out(action_id=action.pk, now=now)
+    assert carried_out is not None
+    return InvoiceAction.objects.get(pk=carried_out.pk)
+
+
+def state(invoice: Invoice) -> tuple[str, str]:
+    stored = Invoice.objects.select_related("workspace").get(pk=invoice.pk)
+    return stored.status, stored.workspace.status
+
+
+def test_retrying_with_a_card_that_pays_brings_the_workspace_back(
+    unpaid: Invoice, globex: Workspace, fiona: User
+) -> None:
+    give_card(ensure_customer(workspace_id=globex.pk, now=NOVEMBER_5))
+    action = collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    assert done(action).status == "done"
+    assert state(unpaid) == ("paid", "active")
+    assert in_stripe(unpaid) == "paid"
+    assert unpaid.events.get(kind="paid").source == "fiona@platform.test: retry the payment"
+    assert unpaid.payment_entries.get(kind="payment").amount == unpaid.amount
+
+
+def test_retrying_with_the_same_card_is_refused_with_stripes_reason(
+    unpaid: Invoice, fiona: User
+) -> None:
+    action = collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    refused = done(action)
+    assert refused.status == "refused"
+    assert "declined" in refused.last_error
+    assert state(unpaid) == ("overdue", "suspended")
+    assert unpaid.events.filter(kind="payment_failed").count() == 2
+
+
+def test_money_that_came_another_way_pays_it_in_stripe_too(unpaid: Invoice, fiona: User) -> None:
+    action = collection.mark_paid_out_of_band(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    assert done(action).status == "done"
+    assert in_stripe(unpaid) == "paid"
+    assert state(unpaid) == ("paid", "active")
+
+
+def test_voiding_cancels_it_in_both_places(unpaid: Invoice, fiona: User) -> None:
+    action = collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    assert state(unpaid) == ("overdue", "suspended")
+    assert done(action).status == "done"
+    assert in_stripe(unpaid) == "void"
+    assert state(unpaid) == ("void", "active")
+
+
+def test_writing_off_leaves_the_workspace_suspended(unpaid: Invoice, fiona: User) -> None:
+    action = collection.mark_invoice_uncollectible(
+        invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5
+    )
+    assert done(action).status == "done"
+    assert in_stripe(unpaid) == "uncollectible"
+    assert state(unpaid) == ("uncollectible", "suspended")
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "500_before", "500_after", "429"])
+def test_an_answer_that_is_lost_leaves_it_pending_and_the_sweep_carries_on(
+    unpaid: Invoice, fiona: User, stripe_sandbox: SandboxProcess, fault: str
+) -> None:
+    action = collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    stripe_sandbox.inject(fault, path="/void$", method="POST")
+    waiting = done(action)
+    assert (waiting.status, waiting.attempts) == ("pending", 1)
+    assert state(unpaid)[0] == "overdue"
+    assert collection.due_actions(now=NOVEMBER_5) == []
+    assert collection.carry_out(action_id=action.pk, now=NOVEMBER_5) is None
+    tomorrow = NOVEMBER_5 + dt.timedelta(days=1)
+    assert collection.due_actions(now=tomorrow) == [action.pk]
+    assert done(action, now=tomorrow).status == "done"
+    assert state(unpaid) == ("void", "active")
+    assert in_stripe(unpaid) == "void"
+
+
+def test_what_has_been_paid_in_stripe_meanwhile_is_not_voided(unpaid: Invoice, fiona: User) -> None:
+    action = collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    stripe_client.post(f"/v1/invoices/{unpaid.stripe_invoice_id}/pay", {"paid_out_of_band": True})
+    refused = done(action)
+    assert (refused.status, refused.last_error) == ("refused", "Stripe has it as paid now.")
+    assert state(unpaid) == ("paid", "active")
+
+
+def test_a_second_action_waits_for_the_first(unpaid: Invoice, fiona: User) -> None:
+    collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    with pytest.raises(collection.ActionPending):
+        collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+
+
+def test_a_paid_invoice_takes_no_action(unpaid: Invoice, fiona: User) -> None:
+    settle.mark_paid(invoice_id=unpaid.pk, paid_at=NOVEMBER_5, now=NOVEMBER_5)
+    for ask in (
+        collection.retry_payment,
+        collection.mark_paid_out_of_band,
+        collection.void_invoice,
+        collection.mark_invoice_uncollectible,
+    ):
+        with pytest.raises(collection.NotAllowedNow):
+            ask(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    assert not InvoiceAction.objects.exists()
+
+
+def test_an_invoice_that_never_reached_stripe_is_voided_here(
+    globex: Workspace, fiona: User, stripe_sandbox: SandboxProcess
+) -> None:
+    invoice = bill(globex, status="draft")
+    action = collection.void_invoice(invoice_id=invoice.pk, actor=fiona, now=NOVEMBER_5)
+    assert InvoiceAction.objects.get(pk=action.pk).status == "done"
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done
+    assert list(stripe_client.every("/v1/invoices")) == []
+    assert state(invoice)[0] == "void"

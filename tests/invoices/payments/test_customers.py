@@ -1,0 +1,189 @@
+"""The customer in Stripe that stands for a workspace."""
+
+import datetime as dt
+
+import pytest
+from djstripe.models import Customer
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from billing.models import Workspace
+from billing.services.workspaces import update_workspace
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.payments.models import StripeCustomer
+from invoices.payments.services import stripe_client
+from invoices.payments.services.customers import (
+    customers_to_update,
+    ensure_customer,
+    note_customer_deleted,
+    update_customer,
+)
+from invoices.payments.services.tax_ids import tax_id_kind
+from tests.kit.bills import NOVEMBER_2, customer
+from tests.kit.stripe_side import customers
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOVEMBER_2 + dt.timedelta(hours=2)
+
+
+@pytest.fixture
+def acme(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
+    return customer("Acme")
+
+
+def ensure(workspace: Workspace, now: dt.datetime = NOVEMBER_2) -> str:
+    return ensure_customer(workspace_id=workspace.pk, now=now)
+
+
+def change(workspace: Workspace, **changes: str) -> None:
+    update_workspace(workspace_id=workspace.pk, changes=changes, now=NOVEMBER_2)
+
+
+def tax_ids(customer_id: str) -> list[tuple[str, str]]:
+    found = stripe_client.every(f"/v1/customers/{customer_id}/tax_ids")
+    return [(each["type"], each["value"]) for each in found]
+
+
+def test_a_workspace_has_one_customer_with_its_details(acme: Workspace) -> None:
+    change(acme, billing_name="Acme GmbH", address_line1="Torstr. 1", address_country="DE")
+    assert ensure(acme) == ensure(acme)
+    (found,) = customers()
+    assert (found["name"], found["email"]) == ("Acme GmbH", "billing@acme.test")
+    assert (found["address"]["line1"], found["address"]["country"]) == ("Torstr. 1", "DE")
+    assert found["metadata"] == {"workspace_id": str(acme.pk)}
+
+
+def test_two_workspaces_with_one_address_have_a_customer_each(acme: Workspace) -> None:
+    globex = customer("Globex")
+    change(globex, billing_email="billing@acme.test")
+    assert ensure(acme) != ensure(globex)
+
+
+def test_a_customer_that_was_made_without_our_noting_it_is_found_by_the_address_it_was_made_with(
+    acme: Workspace, stripe_sandbox: SandboxProcess
+) -> None:
+    stripe_sandbox.inject("drop_after", path=r"/v1/customers$", method="POST")
+    with pytest.raises(Exception, match="cannot be reached"):
+        ensure(acme)
+    change(acme, billing_email="accounts@acme.test")
+    stripe_sandbox.advance(25 * 3600)
+    ensure(acme, LATER + dt.timedelta(days=1))
+    (found,) = customers()
+    assert found["email"] == "accounts@acme.test"
+
+
+def test_changed_details_are_sent_when_the_change_has_committed(
+    acme: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    ensure(acme)
+    with django_capture_on_commit_callbacks() as callbacks:
+        change(acme, name="Acme Corporation", billing_email="accounts@acme.test")
+    assert len(callbacks) == 1
+    assert customers_to_update(now=NOVEMBER_2) == [acme.pk]
+    assert update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    (found,) = customers()
+    assert (found["name"], found["email"]) == ("Acme Corporation", "accounts@acme.test")
+    assert customers_to_update(now=LATER) == []
+
+
+def test_an_address_that_was_removed_is_cleared(acme: Workspace) -> None:
+    change(acme, address_line1="Torstr. 1", address_city="Berlin")
+    ensure(acme)
+    change(acme, address_line1="", address_city="Hamburg")
+    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    (found,) = customers()
+    assert (found["address"]["line1"], found["address"]["city"]) == (None, "Hamburg")
+
+
+def test_a_workspace_without_a_customer_has_nothing_to_update(acme: Workspace) -> None:
+    change(acme, name="Acme Corporation")
+    assert customers_to_update(now=LATER) == []
+    assert customers() == []
+
+
+def test_an_update_that_fails_is_tried_again_later(
+    acme: Workspace, stripe_sandbox: SandboxProcess
+) -> None:
+    ensure(acme)
+    change(acme, name="Acme Corporation")
+    stripe_sandbox.inject("500_before", method="POST")
+    assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert customers_to_update(now=NOVEMBER_2) == []
+    assert customers_to_update(now=LATER) == [acme.pk]
+    assert update_customer(workspace_id=acme.pk, now=LATER)
+    assert customers()[0]["name"] == "Acme Corporation"
+
+
+def test_a_change_during_the_update_is_not_lost(
+    acme: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure(acme)
+    change(acme, name="Acme Corporation")
+    post = stripe_client.post
+
+    def post_and_change(path: str, params: dict[str, object]) -> stripe_client.StripeObject:
+        answer = post(path, params)
+        update_workspace(workspace_id=acme.pk, changes={"name": "Acme Holding"}, now=LATER)
+        return answer
+
+    monkeypatch.setattr(stripe_client, "post", post_and_change)
+    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    monkeypatch.undo()
+    assert customers_to_update(now=LATER) == [acme.pk]
+
+
+def test_a_customer_deleted_in_stripe_is_followed_by_a_new_one(acme: Workspace) -> None:
+    first = ensure(acme)
+    stripe_client.delete(f"/v1/customers/{first}")
+    second = ensure(acme)
+    assert second != first
+    assert [each["id"] for each in customers()] == [second]
+    assert StripeCustomer.objects.get(pk=acme.pk).generation == 2
+    assert Customer.objects.get(subscriber=acme).id == second
+
+
+def test_the_news_of_a_deletion_is_noted_once(acme: Workspace) -> None:
+    first = ensure(acme)
+    assert note_customer_deleted(customer_id=first, now=LATER)
+    assert not note_customer_deleted(customer_id=first, now=LATER)
+    assert not note_customer_deleted(customer_id="cus_of_somebody_else", now=LATER)
+    assert StripeCustomer.objects.get(pk=acme.pk).missing_since == LATER
+
+
+def test_updating_a_deleted_customer_makes_none(acme: Workspace) -> None:
+    stripe_client.delete(f"/v1/customers/{ensure(acme)}")
+    change(acme, name="Acme Corporation")
+    assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert customers() == []
+    assert customers_to_update(now=LATER) == []
+    ensure(acme)
+    assert customers()[0]["name"] == "Acme Corporation"
+
+
+def test_a_tax_id_is_kept_and_replaced(acme: Workspace) -> None:
+    change(acme, tax_id="DE123456789", address_country="DE")
+    customer_id = ensure(acme)
+    assert tax_ids(customer_id) == [("eu_vat", "DE123456789")]
+    change(acme, tax_id="DE987654321")
+    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert tax_ids(customer_id) == [("eu_vat", "DE987654321")]
+    change(acme, tax_id="")
+    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert tax_ids(customer_id) == []
+
+
+@pytest.mark.parametrize(
+    ("tax_id", "country", "kind"),
+    [
+        ("DE123456789", "DE", "eu_vat"),
+        ("EL123456789", "GR", "eu_vat"),
+        ("ATU12345678", "", "eu_vat"),
+        ("GB123456789", "GB", "gb_vat"),
+        ("12-3456789", "US", "us_ein"),
+        ("CHE-123.456.789 MWST", "CH", "ch_vat"),
+        ("27AAPFU0939F1ZV", "IN", "in_gst"),
+        ("123", "NP", ""),
+    ],
+)
+def test_the_kind_of_a_tax_id(tax_id: str, country: str, kind: str) -> None:
+    assert tax_id_kind(tax_id=tax_id, country=country) == kind

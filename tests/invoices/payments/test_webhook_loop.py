@@ -1,0 +1,129 @@
+"""The whole way: Stripe's sandbox posts its own events to this site, and they take effect."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from django.utils import timezone as clock
+from djstripe.models import Invoice as MirroredInvoice
+from djstripe.models import Refund
+from pytest_django.live_server_helper import LiveServer
+
+from billing.models import Workspace
+from config import celery_app
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import Invoice
+from invoices.payments.services import stripe_client
+from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.stripe_sync import sync_invoice
+from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.stripe_side import give_card
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def stripe(live_server: LiveServer, stripe_sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
+    """Delivers its events to the live server, where tasks run at once."""
+    cache.clear()
+    call_command("register_stripe_webhook", "--url", live_server.url)
+    celery_app.conf.task_always_eager = True
+    yield stripe_sandbox
+    celery_app.conf.task_always_eager = False
+
+
+def unpaid_bill(workspace: Workspace) -> Invoice:
+    """Synced to Stripe, where the card is declined."""
+    customer_id = ensure_customer(workspace_id=workspace.pk, now=clock.now())
+    give_card(customer_id, "pm_card_chargeCustomerFail")
+    invoice = bill(workspace, status="draft", issued_at=NOVEMBER_2)
+    sync_invoice(invoice_id=invoice.pk, now=clock.now())
+    return Invoice.objects.get(pk=invoice.pk)
+
+
+def state(invoice: Invoice) -> tuple[str, str, str]:
+    stored = Invoice.objects.select_related("billing_period", "workspace").get(pk=invoice.pk)
+    return stored.status, stored.billing_period.status, stored.workspace.status
+
+
+def test_declined_then_paid_by_another_card_then_refunded(stripe: SandboxProcess) -> None:
+    globex = customer("Globex")
+    invoice = unpaid_bill(globex)
+    stripe.wait_for_webhooks()
+    assert state(invoice) == ("overdue", "overdue", "suspended")
+
+    give_card(ensure_customer(workspace_id=globex.pk, now=clock.now()))
+    stripe_client.post(f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
+    stripe.wait_for_webhooks()
+    assert state(invoice) == ("paid", "paid", "active")
+    assert MirroredInvoice.objects.get(id=invoice.stripe_invoice_id).status == "paid"
+
+    payment = invoice.payment_entries.get(kind="payment")
+    refund = stripe_client.post(
+        "/v1/refunds", {"payment_intent": payment.payment_intent_id, "amount": 1000}
+    )
+    stripe.wait_for_webhooks()
+    invoice.refresh_from_db()
+    assert str(invoice.amount_refunded) == "10.000"
+    assert invoice.payment_entries.get(kind="refund").stripe_id == refund["id"]
+    assert Refund.objects.filter(id=refund["id"]).exists()
+    assert {delivery["last_status"] for delivery in stripe.deliveries()} == {200}
+
+
+def test_a_dispute_and_a_deleted_customer_are_noticed(stripe: SandboxProcess) -> None:
+    acme = customer("Acme")
+    customer_id = ensure_customer(workspace_id=acme.pk, now=clock.now())
+    give_card(customer_id)
+    invoice = bill(acme, status="draft")
+    sync_invoice(invoice_id=invoice.pk, now=clock.now())
+    stripe.wait_for_webhooks()
+    payment = invoice.payment_entries.get(kind="payment")
+    intent = stripe_client.get(f"/v1/payment_intents/{payment.payment_intent_id}")
+    stripe.open_dispute(intent["latest_charge"])
+    stripe.wait_for_webhooks()
+    assert invoice.payment_entries.get(kind="dispute").amount == invoice.amount
+    assert invoice.events.get(kind="dispute").detail == "$61.34, needs response, fraudulent"
+
+    stripe_client.delete(f"/v1/customers/{customer_id}")
+    stripe.wait_for_webhooks()
+    acme.stripe_customer.refresh_from_db()
+    assert acme.stripe_customer.stripe_id is None
+
+
+def test_a_refund_of_a_payment_that_was_never_heard_of_finds_its_invoice(
+    stripe: SandboxProcess,
+) -> None:
+    acme = customer("Acme")
+    give_card(ensure_customer(workspace_id=acme.pk, now=clock.now()))
+    stripe.pause_webhooks()
+    invoice = bill(acme, status="draft")
+    sync_invoice(invoice_id=invoice.pk, now=clock.now())
+    invoice.refresh_from_db()
+    (payment,) = stripe_client.get("/v1/invoice_payments", {"invoice": invoice.stripe_invoice_id})[
+        "data"
+    ]
+    stripe_client.post(
+        "/v1/refunds", {"payment_intent": payment["payment"]["payment_intent"], "amount": 500}
+    )
+    stripe.resume_webhooks()
+    stripe.wait_for_webhooks()
+    invoice.refresh_from_db()
+    assert str(invoice.amount_refunded) == "5.000"
+    assert invoice.events.filter(kind="refund").count() == 1
+
+
+def test_what_dj_stripe_cannot_mirror_is_handled_all_the_same(stripe: SandboxProcess) -> None:
+    acme = customer("Acme")
+    give_card(ensure_customer(workspace_id=acme.pk, now=clock.now()))
+    invoice = bill(acme, status="draft")
+    stripe.pause_webhooks()
+    sync_invoice(invoice_id=invoice.pk, now=clock.now())
+    MirroredInvoice.objects.all().delete()
+    Invoice.objects.update(status="open", paid_at=None)
+    stripe.inject("500_before", path="/v1/invoices/", method="GET", count=1000)
+    stripe.resume_webhooks()
+    stripe.wait_for_webhooks()
+    assert not MirroredInvoice.objects.exists()
+    assert state(invoice)[0] == "paid"
+    assert {delivery["last_status"] for delivery in stripe.deliveries()} == {200}
