@@ -108,8 +108,8 @@ def called(
         direction=direction,
         status=status,
         provider=provider,
-        started_at=at,
-        ended_at=ended_at,
+        started_at=at.isoformat(),
+        ended_at=ended_at.isoformat(),
         duration_seconds=msgspec.Raw(seconds.encode()),
     )
     recorded = record_calls([entry], now=ended_at)

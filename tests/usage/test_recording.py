@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 
 from billing.models import BillingPeriod, PeriodCounter, PlatformSetting
-from billing.services.workspaces import update_billing_settings
+from billing.services.workspaces import update_billing_settings, update_workspace
 from tests.kit.api import NOW, Caller, workspace
 from usage.models import UsageRecord, UsageRollup
 from usage.services.ledger import usage_differences
@@ -153,6 +153,11 @@ def test_two_workspaces_may_use_the_same_key(acme, caller):
         ({"call_id": "x"}, "invalid_uuid", "call_id"),
         ({"occurred_at": "2026-11-20T10:00:00"}, "naive_time", "occurred_at"),
         ({"occurred_at": "2026-11-22T09:05:01Z"}, "in_the_future", "occurred_at"),
+        ({"idempotency_key": " k"}, "invalid_key", "idempotency_key"),
+        ({"idempotency_key": "k "}, "invalid_key", "idempotency_key"),
+        ({"provider": "twi\u200blio"}, "invalid_provider", "provider"),
+        ({"provider": "twilio\u2028"}, "invalid_provider", "provider"),
+        ({"resource_type": "call_minutes "}, "invalid_resource_type", "resource_type"),
         ({"occurred_at": "2026-08-24T08:59:59Z"}, "too_old", "occurred_at"),
         ({"occurred_at": "yesterday"}, "invalid_time", "occurred_at"),
         ({"colour": "red"}, "unknown_field", "colour"),
@@ -260,14 +265,93 @@ def test_ndjson_is_a_record_a_line(acme, caller):
     assert answer.json() == {"accepted": 3, "duplicates": 0, "rejected": 0, "errors": []}
 
 
-def test_half_a_line_spoils_the_body_and_leaves_nothing(acme, caller):
-    lines = "\n".join(json.dumps(use(acme, idempotency_key=f"k{n}")) for n in range(3))
+def test_a_line_that_is_not_json_is_refused_by_itself(acme, caller):
+    lines = [json.dumps(use(acme, idempotency_key=f"k{n}")).encode() for n in range(4)]
+    lines[1] = lines[1][:-30]
+    lines[2] = b'{"idempotency_key": "\xff"}'
 
-    answer = ndjson(caller, lines[:-30].encode())
+    answer = ndjson(caller, b"\xef\xbb\xbf" + b"\r\n".join(lines) + b"\n\n")
 
-    assert answer.status_code == 400
-    assert "Line 3" in answer.json()["detail"]
+    body = answer.json()
+    assert (body["accepted"], body["rejected"]) == (2, 2)
+    assert [(each["index"], each["code"]) for each in body["errors"]] == [
+        (1, "malformed_json"),
+        (2, "malformed_json"),
+    ]
+
+
+def test_what_spans_lines_is_no_record(acme, caller):
+    """Two half lines, and two records on a third, are as many objects as lines."""
+    one, two, three = (json.dumps(use(acme, idempotency_key=f"k{n}")) for n in range(3))
+    half = one.index(", ")
+    body = "\n".join([one[:half], one[half:], f"{two},{three}"]).encode()
+
+    assert ndjson(caller, body).json()["rejected"] == 3
+    body = "\n".join([one[:half], one[half:], f"{two} {three}"]).encode()
+    assert ndjson(caller, body).json()["rejected"] == 3
     assert not UsageRecord.objects.exists()
+
+
+def test_a_retry_is_known_whatever_has_happened_since(acme, caller):
+    sent = use(acme, occurred_at="2026-11-20T10:00:00Z")
+    first = caller.post("usage/", sent)
+    assert first.status_code == 201
+
+    with time_machine.travel("2027-11-22T09:00:00Z", tick=False):
+        again = caller.post("usage/", sent)
+        assert (again.status_code, again.json()) == (200, first.json())
+        other = caller.post("usage/", {**sent, "quantity": "4"})
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+        new = caller.post("usage/", {**sent, "idempotency_key": "new"})
+        assert (new.status_code, new.json()["code"]) == (400, "too_old")
+        batch = caller.post(
+            "usage/batch/", {"records": [sent, {**sent, "idempotency_key": "new"}]}
+        ).json()
+        assert (batch["accepted"], batch["duplicates"], batch["rejected"]) == (0, 1, 1)
+
+    update_workspace(workspace_id=acme.pk, changes={"status": "closed"}, now=NOW)
+    again = caller.post("usage/", sent)
+    assert (again.status_code, again.json()) == (200, first.json())
+    new = caller.post("usage/", {**sent, "idempotency_key": "new"})
+    assert (new.status_code, new.json()["code"]) == (409, "workspace_closed")
+    assert UsageRecord.objects.count() == 1
+
+
+def test_a_record_too_old_does_not_spoil_a_good_one_with_its_key(acme, caller):
+    batch = [use(acme, occurred_at="2025-01-01T00:00:00Z"), use(acme)]
+
+    answer = caller.post("usage/batch/", {"records": batch}).json()
+
+    assert (answer["accepted"], answer["rejected"]) == (1, 1)
+    assert answer["errors"][0]["code"] == "too_old"
+
+
+def test_a_provider_has_one_name(acme, caller):
+    first = caller.post("usage/", use(acme, provider=" Twilio "))
+    again = caller.post("usage/", use(acme, provider="twilio"))
+
+    assert first.json()["provider"] == "twilio"
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert UsageRollup.objects.values_list("provider", flat=True).get() == "twilio"
+    found = caller.get("usage/", provider="TWILIO").json()["results"]
+    assert [row["id"] for row in found] == [first.json()["id"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("2026-11-20T10:00Z", "2026-11-20T10:00:00Z"),
+        ("2026-11-20t10:00:00z", "2026-11-20T10:00:00Z"),
+        ("2026-11-20 10:00:00+00", "2026-11-20T10:00:00Z"),
+        ("2026-11-20T10:00:00+0130", "2026-11-20T08:30:00Z"),
+        ("2026-10-31T23:59:59.999999999Z", "2026-10-31T23:59:59.999999Z"),
+    ],
+)
+def test_times_are_read_in_every_form(acme, caller, text, stored):
+    answer = caller.post("usage/", use(acme, occurred_at=text))
+
+    assert answer.status_code == 201
+    assert answer.json()["occurred_at"] == stored
 
 
 def test_bodies_may_be_packed(acme, caller):

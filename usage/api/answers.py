@@ -31,7 +31,7 @@ from usage.services.ingest.parsing import usage_parser
 from usage.services.ingest.recording import unknown_workspace
 
 # A record that cannot be recorded says so with the status of what is wrong with it.
-_STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409}
+_STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409, "not_found": 404}
 
 
 class RecordRefused(BillingError):

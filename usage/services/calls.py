@@ -11,6 +11,8 @@ import msgspec
 from django.db import connection, transaction
 
 from billing.models import Workspace
+from billing.text import UnfitText, provider_key
+from billing.times import NotATime, parse_time
 from usage.models import Call, VoiceAgent
 from usage.services.ingest import RecordError
 from usage.services.ingest.checking import decimal_or_error
@@ -19,19 +21,22 @@ from usage.services.ingest.parsing import Parser
 _DIRECTIONS = frozenset(Call.Direction.values)
 _STATUSES = frozenset(Call.Status.values)
 _MAX_SECONDS = Decimal(10) ** 9
+# Start and end may each be told to the second.
+_ROUNDED_SECONDS = 2
 
 
 class CallEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A call as sent; the duration stays raw text, so that no float ever holds it."""
+    """A call as sent; the duration stays raw text, so that no float ever holds it, and times stay
+    text, to be read as everywhere else."""
 
     id: UUID
     workspace_id: UUID
     direction: str
     status: str
     provider: str
-    started_at: dt.datetime
+    started_at: str
     agent_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
-    ended_at: dt.datetime | msgspec.UnsetType | None = msgspec.UNSET
+    ended_at: str | msgspec.UnsetType | None = msgspec.UNSET
     duration_seconds: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -41,7 +46,8 @@ calls_parser = Parser(CallEntry)
 class CallsRecorded:
     """What became of each call; a call brought up to date counts as accepted."""
 
-    def __init__(self) -> None:
+    def __init__(self, only_workspace: UUID | None) -> None:
+        self.only_workspace = only_workspace
         self.accepted = 0
         self.duplicates = 0
         self.errors: list[RecordError] = []
@@ -78,7 +84,7 @@ def record_calls(
     The same call again is a duplicate, and so is news older than what is stored; other facts
     under the same id (workspace, direction, provider, start) are refused.
     """
-    result = CallsRecorded()
+    result = CallsRecorded(only_workspace)
     checked: list[_Placed] = []
     for index, entry in enumerate(entries):
         outcome = entry if isinstance(entry, RecordError) else _check(index, entry, now)
@@ -86,7 +92,7 @@ def record_calls(
             result.errors.append(outcome)
         else:
             checked.append(_Placed(index, outcome))
-    checked = _with_known_references(checked, only_workspace, result)
+    checked = _with_known_references(checked, result)
     # A call that stands in a batch twice is taken in the order of the batch.
     while checked:
         ids: set[UUID] = set()
@@ -108,16 +114,23 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
         return refuse("invalid_choice", "direction", f"One of {', '.join(Call.Direction.values)}.")
     if entry.status not in _STATUSES:
         return refuse("invalid_choice", "status", f"One of {', '.join(Call.Status.values)}.")
-    if not 1 <= len(entry.provider) <= 64 or not entry.provider.isprintable():
-        return refuse("invalid_provider", "provider", "Must be 1 to 64 printable characters.")
-    ended_at = entry.ended_at or None
-    for field, at in (("started_at", entry.started_at), ("ended_at", ended_at)):
-        if at is not None and at.tzinfo is None:
-            return refuse("naive_time", field, "A time needs an offset, as in +02:00 or Z.")
-        if at is not None and not dt.timedelta(days=-3660) < at - now < dt.timedelta(minutes=5):
+    try:
+        provider = provider_key(entry.provider)
+    except UnfitText as error:
+        return refuse("invalid_provider", "provider", str(error))
+    times: dict[str, dt.datetime] = {}
+    for field, text in (("started_at", entry.started_at), ("ended_at", entry.ended_at or None)):
+        if text is None:
+            continue
+        try:
+            at = times[field] = parse_time(text)
+        except NotATime as error:
+            return refuse(error.code, field, error.detail)
+        if not dt.timedelta(days=-3660) < at - now < dt.timedelta(minutes=5):
             code = "in_the_future" if at > now else "too_old"
             return refuse(code, field, "This time cannot be recorded.")
-    if ended_at is not None and ended_at < entry.started_at:
+    started_at, ended_at = times["started_at"], times.get("ended_at")
+    if ended_at is not None and ended_at < started_at:
         return refuse("ends_before_its_start", "ended_at", "A call ends after its start.")
     duration: Decimal | None = None
     if entry.duration_seconds is not msgspec.UNSET:
@@ -127,19 +140,26 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
             if isinstance(checked, RecordError):
                 return checked
             duration = checked
-    if duration is None and ended_at is not None:
-        elapsed = ended_at - entry.started_at
-        duration = Decimal(elapsed // dt.timedelta(milliseconds=1)).scaleb(-3)
-        if duration >= _MAX_SECONDS:
+    if ended_at is not None:
+        elapsed = Decimal((ended_at - started_at) // dt.timedelta(milliseconds=1)).scaleb(-3)
+        if elapsed >= _MAX_SECONDS:
             return refuse("too_large", "ended_at", "A call does not last that long.")
+        if duration is None:
+            duration = elapsed
+        elif duration > elapsed + _ROUNDED_SECONDS:
+            return refuse(
+                "longer_than_its_times",
+                "duration_seconds",
+                f"From start to end it lasted {elapsed} s; it may have been talked for less.",
+            )
     return Call(
         id=entry.id,
         workspace_id=entry.workspace_id,
         agent_id=entry.agent_id or None,
         direction=entry.direction,
         status=entry.status,
-        provider=entry.provider,
-        started_at=entry.started_at,
+        provider=provider,
+        started_at=started_at,
         ended_at=ended_at,
         duration_seconds=duration,
         created_at=now,
@@ -147,26 +167,25 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
     )
 
 
-def _with_known_references(
-    checked: list[_Placed], only_workspace: UUID | None, result: CallsRecorded
-) -> list[_Placed]:
+def _with_known_references(checked: list[_Placed], result: CallsRecorded) -> list[_Placed]:
     """Calls whose workspace and agent exist, with their hour on the workspace's clock."""
     wanted = {item.call.workspace_id for item in checked}
-    if only_workspace is not None:
-        wanted &= {only_workspace}
+    if result.only_workspace is not None:
+        wanted &= {result.only_workspace}
     workspaces = Workspace.objects.in_bulk(wanted)
     agents = dict(
         VoiceAgent.objects.filter(
             pk__in={item.call.agent_id for item in checked if item.call.agent_id}
         ).values_list("pk", "workspace_id")
     )
-    kept = []
+    kept, too_late = [], []
     for index, call in checked:
         workspace = workspaces.get(call.workspace_id)
         if workspace is None:
             refusal = ("unknown_workspace", "workspace_id", "There is no such workspace.")
         elif workspace.status == Workspace.Status.CLOSED:
-            refusal = ("workspace_closed", "workspace_id", "This workspace is closed.")
+            too_late.append(_Placed(index, call))
+            continue
         elif call.agent_id and agents.get(call.agent_id) != call.workspace_id:
             refusal = ("unknown_agent", "agent_id", "There is no such agent in the workspace.")
         else:
@@ -175,7 +194,23 @@ def _with_known_references(
             kept.append(_Placed(index, call))
             continue
         result.errors.append(RecordError(index, *refusal))
+    _answer_retries(too_late, result)
     return kept
+
+
+def _answer_retries(items: Sequence[_Placed], result: CallsRecorded) -> None:
+    """Calls of closed workspaces: what is stored already is a duplicate, news are refused."""
+    if not items:
+        return
+    stored = Call.objects.in_bulk([item.call.pk for item in items])
+    for item in items:
+        old = stored.get(item.call.pk)
+        if old is None or (_is_same_call(old, item.call) and _is_news(old, item.call)):
+            detail = "This workspace is closed."
+            error = RecordError(item.place, "workspace_closed", "workspace_id", detail)
+            result.errors.append(error)
+        else:
+            _answer_known(old, item, result)
 
 
 def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
@@ -245,26 +280,35 @@ def _bring_up_to_date(
 ) -> bool:
     """Apply newer facts to the stored call; whether anything has to be saved."""
     new = item.call
-    fixed = ("workspace_id", "direction", "provider", "started_at")
-    if any(getattr(old, name) != getattr(new, name) for name in fixed):
-        result.errors.append(_reused(item.place))
+    if not (_is_same_call(old, new) and _is_news(old, new)):
+        _answer_known(old, item, result)
         return False
-    if _is_news(old, new):
-        _count(changes, old, -1)
-        old.status, old.ended_at = new.status, new.ended_at
-        old.duration_seconds = new.duration_seconds
-        old.agent_id = new.agent_id or old.agent_id
-        old.updated_at = new.updated_at
-        _count(changes, old, 1)
-        result.accepted += 1
-        result.calls[item.place] = old
-        return True
-    if _is_old_news(old, new):
+    _count(changes, old, -1)
+    old.status, old.ended_at = new.status, new.ended_at
+    old.duration_seconds = new.duration_seconds
+    old.agent_id = new.agent_id or old.agent_id
+    old.updated_at = new.updated_at
+    _count(changes, old, 1)
+    result.accepted += 1
+    result.calls[item.place] = old
+    return True
+
+
+def _answer_known(old: Call, item: _Placed, result: CallsRecorded) -> None:
+    """The same call, or what was true of it before, is a duplicate; anything else is refused."""
+    if _is_same_call(old, item.call) and _is_old_news(old, item.call):
         result.duplicates += 1
         result.calls[item.place] = old
+    elif result.only_workspace not in (None, old.workspace_id):
+        # Whose it is is nobody else's to know.
+        result.errors.append(RecordError(item.place, "not_found", "id", "There is no such call."))
     else:
         result.errors.append(_reused(item.place))
-    return False
+
+
+def _is_same_call(old: Call, new: Call) -> bool:
+    fixed = ("workspace_id", "direction", "provider", "started_at")
+    return all(getattr(old, name) == getattr(new, name) for name in fixed)
 
 
 def _is_news(old: Call, new: Call) -> bool:

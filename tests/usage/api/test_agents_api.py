@@ -102,3 +102,19 @@ def test_agents_need_their_scopes():
     assert reader.get("agents/").status_code == 200
     assert refusal(reader.post("agents/", {})) == (403, "missing_scope")
     assert refusal(Caller("billing:read").get("agents/")) == (403, "missing_scope")
+
+
+def test_an_agent_sent_again_is_known_after_it_was_changed():
+    acme, caller = workspace(), Caller()
+    sent = {"id": str(uuid4()), "workspace_id": str(acme.pk), "name": "Front desk"}
+    made = caller.post("agents/", sent).json()
+    changed = caller.patch(f"agents/{made['id']}/", {"name": "Desk", "status": "live"}).json()
+
+    again = caller.post("agents/", sent)
+    assert (again.status_code, again.json()) == (200, changed)
+    for other in ({"name": "Desk"}, {"status": "live"}):
+        assert refusal(caller.post("agents/", sent | other)) == (409, "already_exists")
+    assert refusal(caller.patch(f"agents/{made['id']}/", {"paused_reason": "manual"})) == (
+        400,
+        "invalid",
+    )

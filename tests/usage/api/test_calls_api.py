@@ -119,3 +119,68 @@ def test_calls_need_a_usage_scope():
 
     for path in ("calls/", f"calls/{uuid4()}/", f"calls/{uuid4()}/receipt/"):
         assert refusal(caller.get(path)) == (403, "missing_scope")
+
+
+def reported(acme, **facts):
+    return {
+        "id": "7f3c1f0e-52a4-4c6b-9a51-0d2f6f1d9c11",
+        "workspace_id": str(acme.pk),
+        "direction": "inbound",
+        "status": "completed",
+        "provider": "twilio",
+        "started_at": "2026-11-05T10:00:00Z",
+        "ended_at": "2026-11-05T10:01:00Z",
+        **facts,
+    }
+
+
+def test_a_call_sent_again_is_known_after_its_workspace_was_closed():
+    acme, caller = workspace(), Caller()
+    running = reported(acme, status="in_progress", ended_at=None)
+    assert caller.post("calls/", running).status_code == 201
+    ended = caller.post("calls/", reported(acme)).json()
+    caller.patch(f"workspaces/{acme.pk}/", {"status": "closed"})
+
+    for again in (reported(acme, provider="Twilio"), running):
+        answer = caller.post("calls/", again)
+        assert (answer.status_code, answer.json()) == (200, ended)
+    news = reported(acme, ended_at="2026-11-05T10:02:00Z")
+    assert refusal(caller.post("calls/", news)) == (409, "workspace_closed")
+    other = reported(acme, direction="outbound")
+    assert refusal(caller.post("calls/", other)) == (409, "idempotency_key_reused")
+    batch = caller.post("calls/batch/", {"records": [reported(acme), news]}).json()
+    assert (batch["accepted"], batch["duplicates"], batch["rejected"]) == (0, 1, 1)
+
+
+def test_an_id_of_another_workspaces_call_does_not_exist():
+    acme, globex = workspace("acme"), workspace("globex")
+    Caller().post("calls/", reported(globex))
+    bound = Caller(workspace_id=acme.pk)
+
+    assert refusal(bound.post("calls/", reported(acme))) == (404, "not_found")
+    assert refusal(Caller().post("calls/", reported(acme))) == (409, "idempotency_key_reused")
+    agent = {"id": "7f3c1f0e-52a4-4c6b-9a51-0d2f6f1d9c12", "name": "Front desk"}
+    Caller().post("agents/", {**agent, "workspace_id": str(globex.pk)})
+    taken = bound.post("agents/", {**agent, "workspace_id": str(acme.pk)})
+    assert refusal(taken) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"duration_seconds": "600"}, "longer_than_its_times"),
+        ({"started_at": "2026-11-05T10:00:00"}, "naive_time"),
+        ({"started_at": 5}, "invalid_time"),
+        ({"provider": "twi\u202elio"}, "invalid_provider"),
+        ({"id": True}, "invalid_type"),
+    ],
+)
+def test_facts_that_cannot_be_are_refused(facts, code):
+    assert refusal(Caller().post("calls/", reported(workspace(), **facts))) == (400, code)
+
+
+@pytest.mark.parametrize("seconds", ["0", "42.5", "60", "61.9"])
+def test_a_call_may_be_talked_for_less_than_it_lasts(seconds):
+    answer = Caller().post("calls/", reported(workspace(), duration_seconds=seconds))
+
+    assert (answer.status_code, answer.json()["duration_seconds"]) == (201, seconds)

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from django.conf import settings
 
+from billing.text import UnfitText, provider_key
+from billing.times import NotATime, parse_time
 from usage.services.ingest.entries import Entry, PricedRecord, RecordError
 
 MAX_KEY_LENGTH = 128
-MAX_PROVIDER_LENGTH = 64
 
 _RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _UUID = re.compile(
@@ -41,7 +42,11 @@ class _InvalidField(Exception):
 def check_entries(
     entries: Iterable[Entry | RecordError], *, now: dt.datetime
 ) -> tuple[list[PricedRecord], list[RecordError]]:
-    """Entries that are right in themselves, and why the others are not."""
+    """Entries that are right in themselves, and why the others are not.
+
+    A time too long ago, or yet to come, is a refusal that the record carries: whoever sends a
+    known record again is answered as that, however much time has passed.
+    """
     oldest = now - dt.timedelta(days=settings.USAGE_MAX_AGE_DAYS)
     latest = now + dt.timedelta(seconds=settings.USAGE_MAX_AHEAD_SECONDS)
     records: list[PricedRecord] = []
@@ -61,11 +66,16 @@ def _check(
     index: int, entry: Entry, now: dt.datetime, oldest: dt.datetime, latest: dt.datetime
 ) -> PricedRecord:
     key = entry.idempotency_key
-    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+    if (
+        not 1 <= len(key) <= MAX_KEY_LENGTH
+        or not key.isprintable()
+        or key[0] == " "
+        or key[-1] == " "
+    ):
         raise _InvalidField(
             "invalid_key",
             "idempotency_key",
-            f"Must be 1 to {MAX_KEY_LENGTH} printable characters.",
+            f"Must be 1 to {MAX_KEY_LENGTH} printable characters, without spaces around them.",
         )
     workspace = entry.workspace_id
     if len(workspace) > _LONGEST_REMEMBERED or (known := _workspace(workspace)) is None:
@@ -77,13 +87,10 @@ def _check(
             "resource_type",
             "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
         )
-    provider = entry.provider
-    if len(provider) > MAX_PROVIDER_LENGTH or not _is_provider(provider):
-        raise _InvalidField(
-            "invalid_provider",
-            "provider",
-            f"Must be 1 to {MAX_PROVIDER_LENGTH} printable characters.",
-        )
+    try:
+        provider = provider_key(entry.provider)
+    except UnfitText as error:
+        raise _InvalidField("invalid_provider", "provider", str(error)) from None
     if match := _QUANTITY.fullmatch(bytes(entry.quantity)):
         quantity_text = match[2].decode()
         quantity = Decimal(quantity_text)
@@ -92,22 +99,18 @@ def _check(
         quantity_text = str(quantity)
     raw = bytes(entry.unit_cost)
     cost, cost_text = _unit_cost(raw) if len(raw) <= _LONGEST_REMEMBERED else _long_unit_cost(raw)
-    occurred_at = entry.occurred_at or None
-    given = occurred_at is not None
-    if occurred_at is None:
+    text = entry.occurred_at or None
+    if text is None:
         occurred_at = now
-    elif occurred_at.tzinfo is None:
-        raise _InvalidField(
-            "naive_time", "occurred_at", "A time needs an offset, as in +02:00 or Z."
-        )
-    elif occurred_at > latest:
-        raise _InvalidField("in_the_future", "occurred_at", "This time has not come yet.")
-    elif occurred_at < oldest:
-        raise _InvalidField("too_old", "occurred_at", "This time is too long ago to be recorded.")
+    else:
+        try:
+            occurred_at = parse_time(text)
+        except NotATime as error:
+            raise _InvalidField(error.code, "occurred_at", error.detail) from None
     call_id = entry.call_id or None
     if call_id is not None and not _UUID.fullmatch(call_id):
         raise _InvalidField("invalid_uuid", "call_id", "This is not a UUID.")
-    return PricedRecord(
+    record = PricedRecord(
         index,
         record_id(known[1], key),
         known[0],
@@ -119,9 +122,15 @@ def _check(
         cost,
         cost_text,
         occurred_at,
-        given,
+        text is not None,
         call_id,
     )
+    if not oldest <= occurred_at <= latest:
+        if occurred_at > latest:
+            record.refuse("in_the_future", "occurred_at", "This time has not come yet.")
+        else:
+            record.refuse("too_old", "occurred_at", "This time is too long ago to be recorded.")
+    return record
 
 
 @lru_cache(maxsize=16_384)
@@ -136,11 +145,6 @@ def _workspace(text: str) -> tuple[str, bytes] | None:
 @lru_cache(maxsize=1024)
 def _is_resource_type(text: str) -> bool:
     return _RESOURCE_TYPE.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _is_provider(text: str) -> bool:
-    return bool(text) and text.isprintable() and not text.isspace()
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,8 @@ import msgspec
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A record as sent. Decimals stay raw text, so that no float ever holds one."""
+    """A record as sent. Decimals stay raw text, so that no float ever holds one; times stay text,
+    to be read as everywhere else."""
 
     idempotency_key: str
     workspace_id: str
@@ -17,7 +18,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     provider: str
     quantity: msgspec.Raw
     unit_cost: msgspec.Raw
-    occurred_at: dt.datetime | msgspec.UnsetType | None = msgspec.UNSET
+    occurred_at: str | msgspec.UnsetType | None = msgspec.UNSET
     call_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -93,7 +94,8 @@ class PricedRecord(msgspec.Struct, gc=False):
     markup: str = ""
     total_cost: str = ""
     final_cost: str = ""
-    # Why it was refused; or what had its key before.
+    # Why it was refused (when that stands before pricing: unless its key is known); or what had
+    # its key before.
     refusal: RecordError | None = None
     existing: Stored | None = None
 

@@ -81,6 +81,10 @@ def record_usage(
             for each in records:
                 if each.workspace_id != only_workspace:
                     each.refusal = unknown_workspace(each.index)
+    # Who a record is comes before whether it may be recorded: a retry is answered as one.
+    if unfit := [each for each in wanted if each.refusal is not None]:
+        _answer_known(unfit)
+        wanted = [each for each in wanted if each.refusal is None and each.existing is None]
     firsts = {each.id: each for each in reversed(wanted)}
     new = sorted(firsts.values(), key=attrgetter("id"))
     if new:
@@ -144,8 +148,11 @@ def _record_new(records: list[PricedRecord], now: dt.datetime) -> None:
             break
     else:
         raise RuntimeError("prices and billing periods kept changing while usage was recorded")
+    if len(priced.records) != len(records):
+        # Recorded before the workspace was closed, or its markup raised, it is known all the same.
+        _answer_known([each for each in records if each.refusal is not None])
     if written.ids is not None:
-        _answer_existing([each for each in priced.records if each.id not in written.ids])
+        _answer_known([each for each in priced.records if each.id not in written.ids])
 
 
 class _Priced(NamedTuple):
@@ -233,18 +240,22 @@ SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, 
 """
 
 
-def _answer_existing(records: list[PricedRecord]) -> None:
+def _answer_known(records: list[PricedRecord]) -> None:
     """Keys that were there before: duplicates where the payload agrees, else refused.
 
     A statement of its own, after the commit: it sees records that another transaction committed
-    while this one waited for it.
+    while this one waited for it. Keys that were not there are left as they are.
     """
+    if not records:
+        return
     with prepared_cursor() as cursor:
         cursor.execute(_EXISTING, [[each.id for each in records]], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
     for each in records:
-        found = stored[each.id]
+        found = stored.get(each.id)
+        if found is None:
+            continue
         if each.agrees_with(found):
-            each.existing = found
+            each.existing, each.refusal = found, None
         else:
             _refuse_key(each)
