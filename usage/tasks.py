@@ -3,9 +3,19 @@
 from celery import shared_task
 from django.utils import timezone as clock
 
-from usage.services import limits
+from usage.services import limits, sealing
 
 
 @shared_task(name="usage.sweep_limits")
 def sweep_limits() -> None:
     limits.sweep_limits(now=clock.now())
+
+
+@shared_task(name="usage.seal_closed_periods")
+def seal_closed_periods() -> None:
+    sealing.seal_closed_periods(now=clock.now())
+
+
+@shared_task(name="usage.anchor_heads")
+def anchor_heads() -> None:
+    sealing.anchor_heads(now=clock.now())

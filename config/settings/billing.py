@@ -45,6 +45,11 @@ SUSPEND_AFTER_DAYS = env.integer("SUSPEND_AFTER_DAYS", 14, max=365)
 SUSPEND_AFTER_FAILED_CHARGE_DAYS = env.integer("SUSPEND_AFTER_FAILED_CHARGE_DAYS", 0, max=365)
 RECONCILE_DAYS = env.integer("RECONCILE_DAYS", 62, min=1, max=3660)
 
+# Proof: the first key makes new seals, all of them verify; without any, one derived from SECRET_KEY
+SEAL_KEYS = env.csv("SEAL_KEYS")
+SEAL_ANCHOR_FILE = env.text("SEAL_ANCHOR_FILE")
+SEAL_ANCHOR_EMAIL = env.text("SEAL_ANCHOR_EMAIL")
+
 # Stripe
 STRIPE_SECRET_KEY = env.text(
     "STRIPE_SECRET_KEY", form="[sr]k_", wanted="a secret key, which begins with sk_ or rk_"

@@ -44,5 +44,13 @@ CELERY_BEAT_SCHEDULE = {
     "bring invoices into Stripe": {"task": "payments.sweep_syncs", "schedule": 60.0},
     "send changed details to Stripe": {"task": "payments.sweep_customers", "schedule": 60.0},
     "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
+    "seal closed periods": {
+        "task": "usage.seal_closed_periods",
+        "schedule": crontab(minute="*/10"),
+    },
+    "anchor the ends of seal chains": {
+        "task": "usage.anchor_heads",
+        "schedule": crontab(hour="4", minute="10"),
+    },
     "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
 }

@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench-close").resolve()))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -37,6 +38,7 @@ from django.db import connection, transaction  # noqa: E402
 from billing.services.builtins import ensure_builtins  # noqa: E402
 from config import celery_app  # noqa: E402
 from dev.benchmarks.months import make_month  # noqa: E402
+from dev.benchmarks.sealing import Sealing, measure_sealing  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
 from dev.benchmarks.syncing import Pushing, measure_sync  # noqa: E402
 from invoices.services.closing import finalize_due_periods  # noqa: E402
@@ -109,13 +111,14 @@ class Bench:
             self._closing(workspaces=options.workspaces, processes=1),
             self._closing(workspaces=options.workspaces, processes=2),
         ]
-        held = self._held([int(word) for word in options.held.split(",")])
+        held, period_ids = self._held([int(word) for word in options.held.split(",")])
+        seals = self._seals(period_ids)
         syncs = self._syncs(options.stripe_sync) if options.stripe_sync else []
         differences: list[object] = []
         if not options.skip_check:
             differences = [*usage_differences(), *invoice_differences()]
             print(f"check_ledger: {len(differences)} differences")
-        self._write(closings, held, syncs)
+        self._write(closings, held, seals, syncs)
         return 1 if differences or any(closing.failed for closing in closings) else 0
 
     def _closing(self, *, workspaces: int, processes: int) -> Closing:
@@ -157,8 +160,8 @@ class Bench:
         )
         return closing
 
-    def _held(self, counts: list[int]) -> list[Held]:
-        """In turns, so that the machine's moods meet each alike."""
+    def _held(self, counts: list[int]) -> tuple[list[Held], list[UUID]]:
+        """In turns, so that the machine's moods meet each alike; and the periods, closed now."""
         count = self.options.held_workspaces
         sets = {
             records: make_month(
@@ -206,7 +209,17 @@ class Bench:
             )
         # Closed for good, so that the ledger can be checked as a whole.
         finalize_due_periods(now=self.now)
-        return held
+        return held, [period for periods in sets.values() for period in periods]
+
+    def _seals(self, period_ids: list[UUID]) -> list[Sealing]:
+        seals = measure_sealing(period_ids=period_ids, now=self.now)
+        for each in seals:
+            print(
+                f"seal of {each.records:,} records: {each.seal_seconds:.2f} s, verified in"
+                f" {each.verify_seconds:.2f} s, {each.findings} findings",
+                flush=True,
+            )
+        return seals
 
     def _syncs(self, invoices: int) -> list[Pushing]:
         found = measure_sync(invoices=invoices, now=self.now)
@@ -221,13 +234,20 @@ class Bench:
             )
         return found
 
-    def _write(self, closings: list[Closing], held: list[Held], syncs: list[Pushing]) -> None:
+    def _write(
+        self,
+        closings: list[Closing],
+        held: list[Held],
+        seals: list[Sealing],
+        syncs: list[Pushing],
+    ) -> None:
         results = Path(__file__).parent / "results"
         results.mkdir(exist_ok=True)
         path = results / f"close-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"
         found = {
             "closings": [asdict(each) for each in closings],
             "held": [asdict(each) for each in held],
+            "seals": [asdict(each) for each in seals],
             "syncs": [asdict(each) for each in syncs],
         }
         path.write_text(json.dumps(found, indent=1))

@@ -25,6 +25,7 @@ IN_WORDS = {
     "LOCAL_DIR",
     "PROMETHEUS_MULTIPROC_DIR",
     "REDIS_URL",
+    "SEAL_KEYS",
     "SECRET_KEY",
     "SITE_URL",
     "STATIC_ROOT",

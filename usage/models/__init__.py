@@ -3,5 +3,15 @@
 from usage.models.agents import VoiceAgent
 from usage.models.calls import Call, CallRollup
 from usage.models.records import UsageRecord, UsageRollup
+from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 
-__all__ = ["Call", "CallRollup", "UsageRecord", "UsageRollup", "VoiceAgent"]
+__all__ = [
+    "Call",
+    "CallRollup",
+    "PeriodSeal",
+    "SealChain",
+    "SealFingerprints",
+    "UsageRecord",
+    "UsageRollup",
+    "VoiceAgent",
+]
