@@ -7,6 +7,7 @@ raises ImproperlyConfigured with one line that names the variable.
 """
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -86,6 +87,15 @@ def integers(name: str, default: Sequence[int]) -> list[int]:
     """A comma-separated list of whole, possibly negative, numbers."""
     wanted = "whole numbers separated by commas"
     return list(_read(_environment.list, name, list(default), wanted, subcast=int))
+
+
+def networks(
+    name: str, default: Sequence[str]
+) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """A comma-separated list of addresses and networks."""
+    wanted = "addresses or networks separated by commas, as 10.0.0.0/8"
+    found = _read(_environment.list, name, list(default), wanted, subcast=ipaddress.ip_network)
+    return [ipaddress.ip_network(each) for each in found]
 
 
 def pairs(name: str, default: dict[str, str]) -> dict[str, str]:

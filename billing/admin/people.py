@@ -27,6 +27,16 @@ class NewUserForm(UserCreationForm):
         return str(self.cleaned_data["email"]).strip().lower()
 
 
+_RIGHTS = ("is_staff", "is_superuser", "groups")
+
+
+def _may_touch(request: HttpRequest, person: User | None) -> bool:
+    """Whether an account is one without rights, or who asks has all of them."""
+    if person is None or getattr(request.user, "is_superuser", False):
+        return True
+    return not (person.is_staff or person.is_superuser)
+
+
 class MembershipInline(FrozenInlineMixin, TabularInline):
     model = WorkspaceMember
     fields = ("workspace", "role")
@@ -35,7 +45,8 @@ class MembershipInline(FrozenInlineMixin, TabularInline):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, BillingAdmin):
-    """Superusers only make staff: finance staff may look people up, not give themselves rights."""
+    """Only superusers give rights, and only they change an account that has some: whoever may
+    change people could otherwise take a superuser's, by its address or its password."""
 
     form = UserChangeForm
     add_form = NewUserForm
@@ -55,6 +66,17 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
     filter_horizontal = ()
     autocomplete_fields = ("groups",)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if getattr(request.user, "is_superuser", False):
+            return self.readonly_fields
+        return (*self.readonly_fields, *_RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
     @display(description="Access", label={"Superuser": "danger", "Staff": "info"})
     def access(self, user: User) -> str:
         if user.is_superuser:
@@ -67,7 +89,16 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, BillingAdmin):
-    pass
+    """Rights come from groups: only superusers change them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
 
 
 @admin.register(LogEntry)

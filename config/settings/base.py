@@ -19,6 +19,10 @@ ALLOWED_HOSTS = env.csv("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.csv("CSRF_TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", False)
 BEHIND_PROXY = env.flag("BEHIND_PROXY", False)
+TRUSTED_PROXIES = env.networks(
+    "TRUSTED_PROXIES",
+    ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
@@ -162,7 +166,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "429.html"
 # The name of the field in forms and credentials: by default it would be looked for as "email".
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_IPWARE_PROXY_COUNT = 1 if BEHIND_PROXY else 0
+AXES_USERNAME_CALLABLE = "billing.services.sign_in.username"
+AXES_CLIENT_IP_CALLABLE = "billing.services.sign_in.client_address"
 
 # Language, time, files
 LANGUAGE_CODE = "en"

@@ -1,11 +1,13 @@
 """What those who only look may not do, and nobody may."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 
 from billing.models import Email, ServiceKey, User
+from billing.services.staff import ensure_finance_group
 from invoices.models import Invoice
 from tests.kit.admin import (
     a_row_of_everything,
@@ -99,3 +101,41 @@ def test_the_builtins_come_with_the_finance_group():
         not {"view_apikey", "change_user", "add_user", "change_group", "delete_workspace"}
         & codenames
     )
+
+
+def test_who_may_change_people_cannot_become_superuser():
+    clerk = User.objects.create_user("carl@finance.test", is_staff=True)
+    clerk.user_permissions.add(
+        *Permission.objects.filter(content_type__app_label__in=["billing", "auth"])
+    )
+    client = Client()
+    client.force_login(clerk, backend="django.contrib.auth.backends.ModelBackend")
+    root = User.objects.create_superuser("root@finance.test", "a password of root's")
+    member = User.objects.create_user("owner@acme.test")
+    group = ensure_finance_group()
+
+    own = reverse("admin:billing_user_change", args=[clerk.pk])
+    rights = {"email": clerk.email, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    assert client.post(own, {**rights, "groups": [group.pk]}).status_code in (302, 403)
+    everyone = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    theirs = reverse("admin:billing_user_change", args=[member.pk])
+    given = {"email": "ann@acme.test", "is_active": "on", "is_superuser": "on", "is_staff": "on"}
+    assert client.post(theirs, {**given, **everyone, "groups": [group.pk]}).status_code == 302
+    for page in (
+        reverse("admin:billing_user_change", args=[root.pk]),
+        reverse("admin:billing_user_delete", args=[root.pk]),
+        reverse("admin:auth_user_password_change", args=[root.pk]),
+        reverse("admin:auth_group_change", args=[group.pk]),
+    ):
+        assert client.post(page, {"email": "mine@evil.test", "post": "yes"}).status_code == 403
+
+    clerk.refresh_from_db()
+    member.refresh_from_db()
+    assert not (clerk.is_superuser)
+    assert not (clerk.groups.exists())
+    assert member.email == "ann@acme.test"
+    assert not (member.is_superuser)
+    assert not (member.is_staff)
+    assert not (member.groups.exists())
+    root.refresh_from_db()
+    assert root.check_password("a password of root's")

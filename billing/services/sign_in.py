@@ -1,0 +1,60 @@
+"""Who tries to sign in, and from where: what the lockout (django-axes) counts failures by."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from billing.text import same_address
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def username(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """The name as it is looked up, so that no other spelling of it gets past a lock."""
+    name = (credentials or {}).get("username") or request.POST.get("username", "")
+    return same_address(str(name))
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's address: the last one in the chain that is not one of our proxies.
+
+    What a client writes into `X-Forwarded-For` itself stands before what the first of our proxies
+    has seen, and counts for nothing.
+    """
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    if not settings.BEHIND_PROXY:
+        return peer
+    chain = [*str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(","), peer]
+    nearest = peer
+    for hop in reversed(chain):
+        address = _address(hop)
+        if address is None:
+            if hop.strip():
+                break  # nobody knows who that is, or who came before
+            continue  # a socket file has no address; its peer is on this machine
+        nearest = str(address)
+        if not _is_proxy(address):
+            break
+    return nearest
+
+
+def _address(text: str) -> _Address | None:
+    """An address as proxies write it, with a port or brackets or neither."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _is_proxy(address: _Address) -> bool:
+    return any(address in network for network in settings.TRUSTED_PROXIES)

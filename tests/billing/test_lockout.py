@@ -1,0 +1,65 @@
+"""Failed sign-ins: who is locked out, and who is not."""
+
+import pytest
+from django.test import Client, RequestFactory
+
+from billing.services.sign_in import client_address
+from tests.kit import personas
+
+pytestmark = pytest.mark.django_db
+
+
+def sign_in(client: Client, email: str, password: str, **headers: str) -> int:
+    form = {"username": email, "password": password}
+    return client.post("/login/", form, headers=headers).status_code
+
+
+@pytest.mark.parametrize(
+    "spelling", ["Owner@acme.test", " owner@ACME.test ", "OWNER@ACME.TEST", "owner@acme.test"]
+)
+def test_another_spelling_does_not_get_past_a_lock(spelling: str) -> None:
+    personas.person(personas.workspace("Acme"))
+    client = Client()
+    for _ in range(8):
+        sign_in(client, "owner@acme.test", "wrong")
+
+    assert sign_in(client, spelling, personas.PASSWORD) == 429
+    form = {"username": spelling, "password": personas.PASSWORD}
+    assert client.post("/admin/login/", form).status_code == 429
+
+
+def test_behind_a_proxy_one_client_does_not_lock_out_another(settings) -> None:
+    settings.BEHIND_PROXY = True
+    personas.person(personas.workspace("Acme"))
+    attacker = {"X-Forwarded-For": "203.0.113.66"}
+    for _ in range(8):
+        sign_in(Client(), "owner@acme.test", "wrong", **attacker)
+
+    assert sign_in(Client(), "owner@acme.test", personas.PASSWORD, **attacker) == 429
+    # What the attacker writes before the address that the proxy adds is not believed.
+    forged = {"X-Forwarded-For": "198.51.100.9, 203.0.113.66"}
+    assert sign_in(Client(), "owner@acme.test", personas.PASSWORD, **forged) == 429
+    owner = {"X-Forwarded-For": "198.51.100.1"}
+    assert sign_in(Client(), "owner@acme.test", personas.PASSWORD, **owner) == 302
+
+
+@pytest.mark.parametrize(
+    ("behind_proxy", "peer", "forwarded", "client"),
+    [
+        (False, "198.51.100.1", "203.0.113.5", "198.51.100.1"),
+        (True, "127.0.0.1", "203.0.113.5", "203.0.113.5"),
+        (True, "127.0.0.1", "9.9.9.9, 203.0.113.5, 10.0.0.7", "203.0.113.5"),
+        (True, "", "203.0.113.5:50123", "203.0.113.5"),
+        (True, "::ffff:127.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+        (True, "198.51.100.1", "203.0.113.5", "198.51.100.1"),
+        (True, "127.0.0.1", "203.0.113.5, unknown", "127.0.0.1"),
+        (True, "127.0.0.1", "", "127.0.0.1"),
+    ],
+)
+def test_the_client_is_the_last_that_is_no_proxy(
+    settings, behind_proxy: bool, peer: str, forwarded: str, client: str
+) -> None:
+    settings.BEHIND_PROXY = behind_proxy
+    request = RequestFactory().get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)
+
+    assert client_address(request) == client
