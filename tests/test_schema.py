@@ -24,8 +24,11 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.api.schema import schema as schema_view
 from config.wsgi import application
-from tests.kit import personas, prices
-from tests.kit.api import Caller
+from tests.kit import prices
+from tests.kit.api import ApiClient
+from tests.kit.invoices import issue_invoice
+from tests.kit.personas import make_agent, make_period, make_workspace
+from tests.kit.usage import make_call, make_usage
 
 CHECKS = [
     not_a_server_error,
@@ -115,10 +118,10 @@ def _one_connection():
 def ids() -> dict[str, str | int]:
     """What exists: Acme with usage, a call, an agent, a closed and a running month, a rate
     card and a price of its own."""
-    acme = personas.workspace("Acme")
-    personas.used(acme, OCTOBER_5, "1028", "0.01")
-    call = personas.called(acme, OCTOBER_5)
-    invoice = personas.bill(personas.period(acme, OCTOBER_5))
+    acme = make_workspace("Acme")
+    make_usage(acme, OCTOBER_5, "1028", "0.01")
+    call = make_call(acme, OCTOBER_5)
+    invoice = issue_invoice(make_period(acme, OCTOBER_5))
     today = clock.now()
     voice = prices.published(now=today)
     prices.use(voice, acme.pk, now=today + dt.timedelta(days=1))
@@ -136,7 +139,7 @@ def ids() -> dict[str, str | int]:
         "item_id": str(invoice.items.get(kind="usage").pk),
         "record_id": str(acme.usagerecord_set.get().pk),
         "call_id": str(call),
-        "agent_id": str(personas.agent(acme, "Front desk").pk),
+        "agent_id": str(make_agent(acme, "Front desk").pk),
         "member_id": str(acme.memberships.get().pk),
     }
 
@@ -146,7 +149,7 @@ def ids() -> dict[str, str | int]:
 def test_whatever_is_sent_the_answer_is_as_documented(ids):
     contract = schemathesis.openapi.from_dict(DOCUMENT)
     contract.app = application
-    headers = {"Authorization": f"Bearer {Caller().secret}"}
+    headers = {"Authorization": f"Bearer {ApiClient().secret}"}
 
     for path, method in OPERATIONS:
         operation = contract[path][method.upper()]

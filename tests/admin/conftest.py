@@ -1,6 +1,6 @@
 import pytest
 
-from tests.kit.admin import NOW
+from tests.kit.personas import NOW
 
 
 @pytest.fixture(autouse=True)

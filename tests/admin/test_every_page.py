@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tests.kit.admin import a_row_of_everything, finance, superuser, viewer
+from tests.kit.staff import finance_client, make_row_of_each_model, superuser_client, viewer_client
 
 pytestmark = pytest.mark.django_db
 
@@ -52,13 +52,13 @@ def queries_of(client: Client, address: str) -> list[str]:
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
 def test_a_list_costs_the_same_queries_however_long_it_is(model):
-    client = finance()
-    a_row_of_everything("Acme", 1)
+    client = finance_client()
+    make_row_of_each_model("Acme")
     address = url(model, "changelist")
     client.get(address)
     short = queries_of(client, address)
-    for number, name in enumerate(["Globex", "Initech", "Umbrella"], start=2):
-        a_row_of_everything(name, number)
+    for name in ("Globex", "Initech", "Umbrella"):
+        make_row_of_each_model(name)
 
     long = queries_of(client, address)
 
@@ -68,24 +68,24 @@ def test_a_list_costs_the_same_queries_however_long_it_is(model):
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
 def test_a_detail_page_opens_for_finance_and_for_those_who_only_look(model):
-    a_row_of_everything()
+    make_row_of_each_model()
 
-    for client in (finance(), viewer(), superuser()):
+    for client in (finance_client(), viewer_client(), superuser_client()):
         response = client.get(url(model, "change", model._default_manager.first().pk))
         assert response.status_code == 200
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
 def test_a_search_finds_something_or_nothing_but_never_breaks(model):
-    a_row_of_everything()
-    client = superuser()
+    make_row_of_each_model()
+    client = superuser_client()
 
     for term in ("Acme", "%_\\'", "0" * 40, "12345678-1234-1234-1234-123456789012"):
         assert client.get(url(model, "changelist"), {"q": term}).status_code == 200
 
 
 def test_the_pages_of_django_itself_open():
-    client = superuser()
+    client = superuser_client()
     LogEntry.objects.create(user_id=client.session["_auth_user_id"], action_flag=1, object_repr="x")
 
     for name in ("auth_group_changelist", "auth_group_add", "admin_logentry_changelist"):
@@ -94,11 +94,11 @@ def test_the_pages_of_django_itself_open():
 
 @pytest.mark.parametrize("name", ["workspace", "servicekey", "subscriptiontier", "user"], ids=str)
 def test_what_can_be_added_has_a_form(name):
-    assert superuser().get(reverse(f"admin:billing_{name}_add")).status_code == 200
+    assert superuser_client().get(reverse(f"admin:billing_{name}_add")).status_code == 200
 
 
 def test_customers_owners_do_not_get_in():
-    workspace = a_row_of_everything()
+    workspace = make_row_of_each_model()
     client = Client()
     client.force_login(workspace.members.get(), backend="django.contrib.auth.backends.ModelBackend")
 
@@ -109,8 +109,8 @@ def test_customers_owners_do_not_get_in():
 
 
 def test_a_list_of_records_is_read_along_the_index_and_never_counted():
-    acme = a_row_of_everything()
-    client = superuser()
+    acme = make_row_of_each_model()
+    client = superuser_client()
 
     [rows] = [
         sql
@@ -125,7 +125,9 @@ def test_a_list_of_records_is_read_along_the_index_and_never_counted():
     assert acme.name in client.get(reverse("admin:usage_usagerecord_changelist")).content.decode()
 
 
-@pytest.mark.parametrize("who", [finance, viewer, superuser], ids=["finance", "viewer", "root"])
+@pytest.mark.parametrize(
+    "who", [finance_client, viewer_client, superuser_client], ids=["finance", "viewer", "root"]
+)
 def test_every_link_of_the_navigation_that_a_person_sees_opens(who):
     client = who()
     groups = admin.site.get_sidebar_list(client.get(reverse("admin:index")).wsgi_request)

@@ -15,7 +15,10 @@ from analytics.finance import attention, figures, progress
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.periods import open_period
 from invoices.payments.models import ReconciliationRun, StripeSync
-from tests.kit.admin import NOW, OCTOBER, customer, finance, invoice_of, record_usage, viewer
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import NOW, make_workspace
+from tests.kit.staff import OCTOBER, finance_client, viewer_client
+from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +34,7 @@ def _margins_worked_out_anew():
 
 def spending(name: str, price: str, cost: str, *, currency: str = "USD") -> BillingPeriod:
     """The running period of a new workspace that has used so much."""
-    workspace = customer(name, currency=currency)
+    workspace = make_workspace(name, currency=currency)
     period = open_period(workspace_id=workspace.pk, at=NOW, now=NOW)
     period.counters.filter(slot=0).update(final_cost=Decimal(price), total_cost=Decimal(cost))
     return period
@@ -67,14 +70,14 @@ def test_the_running_month_is_summed_by_currency_and_never_across():
 
 
 def test_a_closed_month_is_not_part_of_the_running_one():
-    invoice_of(customer())
+    make_invoice(make_workspace())
 
     assert figures.running_month(now=NOW) == []
 
 
 def test_margins_by_provider_and_type_are_price_less_cost():
-    acme = customer()
-    record_usage(acme, open_period(workspace_id=acme.pk, at=NOW, now=NOW))
+    acme = make_workspace()
+    make_usage(acme, NOW, "10", "1")
 
     found = figures.margins(now=NOW)
 
@@ -86,7 +89,7 @@ def test_margins_by_provider_and_type_are_price_less_cost():
 def test_the_first_page_shows_the_sums_and_says_that_nothing_waits():
     spending("Acme", "10.50", "8.00")
 
-    text = home(finance())
+    text = home(finance_client())
 
     assert "November so far, USD" in text
     assert "$59.50" in text
@@ -95,14 +98,14 @@ def test_the_first_page_shows_the_sums_and_says_that_nothing_waits():
 
 
 def test_troubles_are_counted_and_listed_with_their_reason():
-    acme = customer()
+    acme = make_workspace()
     block_close(acme)
-    globex_invoice = invoice_of(customer("Globex"), status="overdue", number=7)
+    globex_invoice = make_invoice(make_workspace("Globex"), status="overdue")
     StripeSync.objects.create(
         invoice=globex_invoice, status="blocked", reason="mismatch", last_error="5810 is not 5811"
     )
 
-    client = finance()
+    client = finance_client()
     text = home(client)
 
     assert "Tier &#x27;starter&#x27; has no price in USD." in text
@@ -117,7 +120,7 @@ def test_troubles_are_counted_and_listed_with_their_reason():
 
 
 def test_a_failed_close_is_retried_from_the_first_page():
-    client, period = finance(), block_close(customer())
+    client, period = finance_client(), block_close(make_workspace())
     address = reverse("admin:billing_billingperiod_retry_close", args=[period.pk])
     assert address in home(client)
 
@@ -128,9 +131,9 @@ def test_a_failed_close_is_retried_from_the_first_page():
 
 
 def test_those_who_only_look_see_no_buttons():
-    block_close(customer())
+    block_close(make_workspace())
 
-    text = home(viewer())
+    text = home(viewer_client())
 
     assert "Closes that failed" in text
     assert "retry_close" not in text
@@ -149,7 +152,7 @@ def test_staff_without_the_rights_see_no_figures():
 
 
 def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
-    client = finance()
+    client = finance_client()
     spending("Acme", "1", "1")
     home(client)
     with CaptureQueriesContext(connection) as few:
@@ -168,7 +171,7 @@ def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
 def test_the_last_comparison_with_stripe_is_shown():
     ReconciliationRun.objects.create(started_at=NOW, days=35, checked=120, healed=3)
 
-    text = home(finance())
+    text = home(finance_client())
 
     assert "2026-11-22 09:00 UTC" in text
     assert "<dd>120</dd>" in text
@@ -178,12 +181,12 @@ def test_the_last_comparison_with_stripe_is_shown():
 
 
 def test_progress_counts_the_periods_of_the_month_that_ended_last():
-    invoice_of(customer("Acme"), status="paid", number=1)
+    make_invoice(make_workspace("Acme"), status="paid")
     StripeSync.objects.create(
-        invoice=invoice_of(customer("Globex"), number=2), status="done", done_at=NOW
+        invoice=make_invoice(make_workspace("Globex")), status="done", done_at=NOW
     )
-    block_close(customer("Initech"))
-    due = customer("Umbrella")
+    block_close(make_workspace("Initech"))
+    due = make_workspace("Umbrella")
     open_period(workspace_id=due.pk, at=OCTOBER, now=OCTOBER)
     open_period(workspace_id=due.pk, at=NOW, now=NOW)
 
@@ -210,16 +213,16 @@ def test_the_month_end_is_the_one_within_a_day_or_the_last(moment, month):
 
 
 def test_a_period_in_its_grace_waits_and_is_not_due():
-    open_period(workspace_id=customer().pk, at=OCTOBER, now=OCTOBER)
+    open_period(workspace_id=make_workspace().pk, at=OCTOBER, now=OCTOBER)
 
-    found = progress.month_end(now=NOVEMBER_1 + dt.timedelta(hours=23))
+    found = progress.month_end(now=NOVEMBER_1 + dt.timedelta(hours=22))
 
     assert (found.waiting, found.due) == (1, 0)
 
 
 def test_the_progress_page_renews_itself_by_its_part():
-    client = finance()
-    open_period(workspace_id=customer().pk, at=OCTOBER, now=OCTOBER)
+    client = finance_client()
+    open_period(workspace_id=make_workspace().pk, at=OCTOBER, now=OCTOBER)
     whole = client.get(reverse("finance:month_end")).content.decode()
     part = client.get(reverse("finance:month_end"), {"part": ""}).content.decode()
 
@@ -231,7 +234,7 @@ def test_the_progress_page_renews_itself_by_its_part():
 def test_starting_the_month_end_needs_the_right_and_a_post():
     address = reverse("finance:start_month_end")
 
-    assert viewer().post(address).status_code == 403
-    client = finance()
+    assert viewer_client().post(address).status_code == 403
+    client = finance_client()
     assert client.get(address).status_code == 405
     assert client.post(address)["Location"] == reverse("finance:month_end")

@@ -5,13 +5,9 @@ from django.urls import reverse
 
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
-from tests.kit.admin import (
-    customer,
-    finance,
-    invoice_of,
-    press,
-    said,
-)
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
+from tests.kit.staff import finance_client, page_after, press
 
 pytestmark = pytest.mark.django_db
 
@@ -21,20 +17,20 @@ pytestmark = pytest.mark.django_db
     [("mark_as_paid", "paid"), ("void", "void"), ("write_off", "uncollectible")],
 )
 def test_an_invoice_that_stripe_does_not_have_is_settled_here(action, status):
-    client, invoice = finance(), invoice_of(customer())
+    client, invoice = finance_client(), make_invoice(make_workspace())
 
     response = press(client, "invoices_invoice", action, invoice.pk)
 
     invoice.refresh_from_db()
     assert invoice.status == status
-    assert "done." in said(client, response)
+    assert "done." in page_after(client, response)
     asked = InvoiceAction.objects.get()
     assert asked.actor is not None
     assert asked.actor.email == "fay@finance.test"
 
 
 def test_one_that_stripe_has_is_asked_of_stripe_first(django_capture_on_commit_callbacks):
-    client, invoice = finance(), invoice_of(customer())
+    client, invoice = finance_client(), make_invoice(make_workspace())
     Invoice.objects.update(stripe_invoice_id="in_1")
 
     with django_capture_on_commit_callbacks() as callbacks:
@@ -48,7 +44,7 @@ def test_one_that_stripe_has_is_asked_of_stripe_first(django_capture_on_commit_c
 
 @pytest.mark.parametrize("action", ["retry_the_payment", "mark_as_paid", "write_off", "void"])
 def test_a_paid_invoice_offers_nothing(action):
-    client, invoice = finance(), invoice_of(customer(), status="paid")
+    client, invoice = finance_client(), make_invoice(make_workspace(), status="paid")
 
     assert press(client, "invoices_invoice", action, invoice.pk).status_code == 403
     invoice.refresh_from_db()
@@ -56,7 +52,7 @@ def test_a_paid_invoice_offers_nothing(action):
 
 
 def test_the_pdf_is_served_and_shows_the_number():
-    client, invoice = finance(), invoice_of(customer())
+    client, invoice = finance_client(), make_invoice(make_workspace())
 
     response = client.get(reverse("admin:invoices_invoice_pdf", args=[invoice.pk]))
 

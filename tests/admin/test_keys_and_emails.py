@@ -5,19 +5,14 @@ from django.urls import reverse
 
 from billing.models import Email
 from billing.services.keys import create_key, find_key
-from tests.kit.admin import (
-    NOW,
-    a_row_of_everything,
-    finance,
-    page,
-    press,
-)
+from tests.kit.personas import NOW
+from tests.kit.staff import change_page, finance_client, make_row_of_each_model, press
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_new_keys_secret_is_shown_once_and_works():
-    client = finance()
+    client = finance_client()
 
     response = client.post(
         reverse("admin:billing_servicekey_add"),
@@ -30,11 +25,11 @@ def test_a_new_keys_secret_is_shown_once_and_works():
     key = find_key(secret=secret, now=NOW)
     assert key is not None
     assert key.scopes == ["usage:read", "usage:write"]
-    assert secret not in page(client, "billing_servicekey", key.pk)
+    assert secret not in change_page(client, "billing_servicekey", key.pk)
 
 
 def test_a_revoked_key_stops_and_offers_no_second_revocation():
-    client = finance()
+    client = finance_client()
     key, secret = create_key(name="Ingest", scopes=["usage:write"], now=NOW)
 
     press(client, "billing_servicekey", "revoke", key.pk)
@@ -44,8 +39,8 @@ def test_a_revoked_key_stops_and_offers_no_second_revocation():
 
 
 def test_a_failed_email_is_sent_again(django_capture_on_commit_callbacks):
-    client = finance()
-    a_row_of_everything()
+    client = finance_client()
+    make_row_of_each_model()
     email = Email.objects.get(subject="About Acme")
     Email.objects.filter(pk=email.pk).update(status="failed", attempts=8, last_error="full")
 
@@ -58,11 +53,11 @@ def test_a_failed_email_is_sent_again(django_capture_on_commit_callbacks):
 
 
 def test_an_email_is_read_with_its_attachment_and_its_html_is_harmless():
-    client = finance()
-    a_row_of_everything()
+    client = finance_client()
+    make_row_of_each_model()
     email = Email.objects.get(subject="About Acme")
 
-    text = page(client, "billing_email", email.pk)
+    text = change_page(client, "billing_email", email.pk)
 
     assert "Text of it" in text
     assert '<iframe sandbox=""' in text

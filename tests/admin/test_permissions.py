@@ -9,12 +9,12 @@ from django.urls import reverse
 from billing.models import Email, ServiceKey, User
 from billing.services.staff import ensure_finance_group
 from invoices.models import Invoice
-from tests.kit.admin import (
-    a_row_of_everything,
-    finance,
+from tests.kit.staff import (
+    finance_client,
+    make_row_of_each_model,
     press,
-    superuser,
-    viewer,
+    superuser_client,
+    viewer_client,
 )
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_those_who_only_look_cannot_act(model, action):
-    acme = a_row_of_everything()
+    acme = make_row_of_each_model()
     pk = {
         "billing_billingperiod": acme.periods.get(status="current").pk,
         "invoices_invoice": Invoice.objects.get().pk,
@@ -43,17 +43,19 @@ def test_those_who_only_look_cannot_act(model, action):
         "billing_email": Email.objects.get(subject="About Acme").pk,
     }[model]
 
-    assert press(viewer(), model, action, pk, force="on").status_code == 403
+    assert press(viewer_client(), model, action, pk, force="on").status_code == 403
     assert Invoice.objects.get().status == "open"
     assert acme.periods.filter(status="current").exists()
 
 
 @pytest.mark.parametrize("model", ["billing_workspace", "billing_subscriptiontier"])
 def test_those_who_only_look_cannot_save(model):
-    acme = a_row_of_everything()
+    acme = make_row_of_each_model()
     pk = {"billing_workspace": acme.pk, "billing_subscriptiontier": acme.tier_id}[model]
 
-    response = viewer().post(reverse(f"admin:{model}_change", args=[pk]), {"name": "Changed"})
+    response = viewer_client().post(
+        reverse(f"admin:{model}_change", args=[pk]), {"name": "Changed"}
+    )
 
     assert response.status_code == 403
 
@@ -63,14 +65,14 @@ def test_those_who_only_look_cannot_save(model):
     ["billing_billingperiod", "invoices_invoice", "usage_usagerecord", "billing_email"],
 )
 def test_nobody_edits_or_deletes_what_is_frozen(model):
-    acme = a_row_of_everything()
+    acme = make_row_of_each_model()
     pk = {
         "billing_billingperiod": acme.periods.first().pk,
         "invoices_invoice": Invoice.objects.get().pk,
         "usage_usagerecord": "00000000-0000-0000-0000-000000000000",
         "billing_email": Email.objects.first().pk,
     }[model]
-    client = superuser()
+    client = superuser_client()
 
     for name in ("change", "delete"):
         response = client.post(reverse(f"admin:{model}_{name}", args=[pk]), {"post": "yes"})
@@ -80,7 +82,7 @@ def test_nobody_edits_or_deletes_what_is_frozen(model):
 
 
 def test_finance_cannot_make_itself_superuser():
-    client = finance()
+    client = finance_client()
 
     assert client.get(reverse("admin:billing_user_add")).status_code == 403
     me = User.objects.get(email="fay@finance.test")

@@ -7,20 +7,16 @@ from django.urls import reverse
 
 from billing.models import Workspace
 from billing.services.periods import open_period
-from tests.kit.admin import (
-    NOW,
-    customer,
-    finance,
-    invoice_of,
-    said,
-)
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import NOW, make_workspace
+from tests.kit.staff import finance_client, page_after
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_limit_below_the_spend_pauses_the_agents_at_once():
-    client, acme = finance(), customer()
+    client, acme = finance_client(), make_workspace()
     open_period(workspace_id=acme.pk, at=NOW, now=NOW).counters.filter(slot=0).update(
         final_cost=Decimal(90)
     )
@@ -40,7 +36,7 @@ def test_a_limit_below_the_spend_pauses_the_agents_at_once():
 
 
 def test_a_currency_with_usage_in_it_cannot_be_changed_and_the_page_says_so():
-    client, acme = finance(), customer()
+    client, acme = finance_client(), make_workspace()
     open_period(workspace_id=acme.pk, at=NOW, now=NOW)
 
     response = client.post(
@@ -50,12 +46,12 @@ def test_a_currency_with_usage_in_it_cannot_be_changed_and_the_page_says_so():
 
     acme.refresh_from_db()
     assert (acme.name, acme.currency) == ("Acme", "USD")
-    assert "The currency cannot change any more" in said(client, response)
+    assert "The currency cannot change any more" in page_after(client, response)
 
 
 def test_a_suspension_by_hand_takes_effect():
-    client, acme = finance(), customer()
-    invoice_of(acme)
+    client, acme = finance_client(), make_workspace()
+    make_invoice(acme)
 
     client.post(
         reverse("admin:billing_workspace_change", args=[acme.pk]),
@@ -67,8 +63,8 @@ def test_a_suspension_by_hand_takes_effect():
 
 
 def test_a_workspace_is_made_with_its_owner_and_terms():
-    client = finance()
-    tier = customer().tier
+    client = finance_client()
+    tier = make_workspace().tier
 
     client.post(
         reverse("admin:billing_workspace_add"),
@@ -97,7 +93,7 @@ def test_a_workspace_is_made_with_its_owner_and_terms():
     ],
 )
 def test_a_price_that_cannot_be_charged_is_refused(currency, fee, why):
-    client, tier = finance(), customer().tier
+    client, tier = finance_client(), make_workspace().tier
 
     response = client.post(
         reverse("admin:billing_subscriptiontier_change", args=[tier.pk]),
@@ -115,7 +111,7 @@ def test_a_price_that_cannot_be_charged_is_refused(currency, fee, why):
 
 
 def test_the_price_of_a_paying_workspace_cannot_be_deleted():
-    client, tier = finance(), customer().tier
+    client, tier = finance_client(), make_workspace().tier
     price = tier.prices.get(currency="USD")
 
     response = client.post(

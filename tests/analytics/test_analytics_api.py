@@ -7,8 +7,9 @@ import time_machine
 from django.test import Client
 
 from billing.models import BillingPeriod
-from tests.kit import personas
-from tests.kit.api import NOW, Caller, period_of, problem_of, refusal, workspace
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import NOW, make_period, make_workspace
+from tests.kit.usage import make_call
 from usage.models import CallRollup, UsageRollup
 
 pytestmark = pytest.mark.django_db
@@ -36,11 +37,11 @@ def used(period: BillingPeriod, day: str, kind: str, provider: str, quantity: st
 
 
 def test_the_summary_of_the_running_period(django_assert_num_queries):
-    acme = workspace()
-    period = period_of(acme)
+    acme = make_workspace()
+    period = make_period(acme)
     used(period, "2026-11-03", "call_minutes", "twilio", "812.5", "9.1")
     used(period, "2026-11-03", "transcription", "deepgram", "700", "3.24")
-    caller = Caller("usage:read")
+    caller = ApiClient("usage:read")
     caller.get("workspaces/")
 
     with django_assert_num_queries(3):
@@ -68,13 +69,13 @@ def test_the_summary_of_the_running_period(django_assert_num_queries):
 
 
 def test_the_summary_of_another_period():
-    acme = workspace()
-    period_of(acme)
-    october = period_of(acme, dt.datetime(2026, 10, 10, tzinfo=dt.UTC))
+    acme = make_workspace()
+    make_period(acme)
+    october = make_period(acme, dt.datetime(2026, 10, 10, tzinfo=dt.UTC))
     used(october, "2026-10-03", "storage", "aws", "1", "2")
 
     summary = (
-        Caller("usage:read")
+        ApiClient("usage:read")
         .get(f"workspaces/{acme.pk}/usage-summary/", billing_period_id=october.pk)
         .json()
     )
@@ -84,9 +85,9 @@ def test_the_summary_of_another_period():
 
 
 def test_without_a_period_all_is_zero_or_empty():
-    acme = workspace()
+    acme = make_workspace()
 
-    summary = Caller("usage:read").get(f"workspaces/{acme.pk}/usage-summary/").json()
+    summary = ApiClient("usage:read").get(f"workspaces/{acme.pk}/usage-summary/").json()
 
     assert summary == {
         "billing_period_id": None,
@@ -104,8 +105,8 @@ def test_without_a_period_all_is_zero_or_empty():
 
 
 def test_analytics_of_the_running_month_and_of_given_days(django_assert_num_queries):
-    acme = workspace(timezone="Asia/Kathmandu")
-    period = period_of(acme)
+    acme = make_workspace(timezone="Asia/Kathmandu")
+    period = make_period(acme)
     used(period, "2026-11-30", "call_minutes", "twilio", "1", "9.1")
     for day, hour, status, calls, seconds in (
         ("2026-11-30", 14, "completed", 113, "25000.5"),
@@ -122,7 +123,7 @@ def test_analytics_of_the_running_month_and_of_given_days(django_assert_num_quer
             calls=calls,
             duration_seconds=Decimal(seconds),
         )
-    caller = Caller("usage:read")
+    caller = ApiClient("usage:read")
     caller.get("workspaces/")
 
     with django_assert_num_queries(3):
@@ -150,16 +151,16 @@ def test_days_and_hours_are_those_of_the_workspaces_clock():
 
     def busy_hours(owner, start: str, end: str) -> dict[int, int]:
         path = f"workspaces/{owner.pk}/analytics/"
-        hours = Caller("usage:read").get(path, **{"from": start, "to": end}).json()["peak_hours"]
+        hours = ApiClient("usage:read").get(path, **{"from": start, "to": end}).json()["peak_hours"]
         return {row["hour"]: row["count"] for row in hours if row["count"]}
 
-    kathmandu = personas.workspace("Acme", timezone="Asia/Kathmandu")  # UTC+05:45
+    kathmandu = make_workspace("Acme", timezone="Asia/Kathmandu")  # UTC+05:45
     for minute in (14, 15):
-        personas.called(kathmandu, utc(2026, 11, 1, 18, minute))
+        make_call(kathmandu, utc(2026, 11, 1, 18, minute))
     assert busy_hours(kathmandu, "2026-11-01", "2026-11-02") == {23: 1}
     assert busy_hours(kathmandu, "2026-11-02", "2026-11-03") == {0: 1}
 
-    berlin = personas.workspace("Globex", timezone="Europe/Berlin")
+    berlin = make_workspace("Globex", timezone="Europe/Berlin")
     for at in (
         utc(2026, 3, 29, 0, 30),  # 01:30, then the clock skips to 03:00
         utc(2026, 3, 29, 1, 30),
@@ -168,7 +169,7 @@ def test_days_and_hours_are_those_of_the_workspaces_clock():
         utc(2026, 10, 25, 22, 59),  # 23:59
         utc(2026, 10, 25, 23, 0),  # the next day
     ):
-        personas.called(berlin, at)
+        make_call(berlin, at)
     assert busy_hours(berlin, "2026-03-29", "2026-03-30") == {1: 1, 3: 1}
     assert busy_hours(berlin, "2026-10-25", "2026-10-26") == {2: 2, 23: 1}
 
@@ -186,16 +187,16 @@ def test_days_and_hours_are_those_of_the_workspaces_clock():
     ],
 )
 def test_days_that_make_no_sense_are_refused(query, named):
-    refused = Caller("usage:read").get(f"workspaces/{workspace().pk}/analytics/", **query)
+    refused = ApiClient("usage:read").get(f"workspaces/{make_workspace().pk}/analytics/", **query)
 
     assert refusal(refused) == (400, "invalid_parameter")
     assert [error["parameter"] for error in problem_of(refused)["errors"]] == [named]
 
 
 def test_another_workspace_does_not_exist():
-    acme, globex = workspace("acme"), workspace("globex")
-    theirs = period_of(globex)
-    caller = Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    theirs = make_period(globex)
+    caller = ApiClient(workspace_id=acme.pk)
     member = Client()
     member.force_login(acme.members.get())
 
@@ -211,7 +212,7 @@ def test_another_workspace_does_not_exist():
 
 
 def test_reading_needs_its_scope():
-    caller = Caller("usage:write", "billing:read", "workspaces:write")
+    caller = ApiClient("usage:write", "billing:read", "workspaces:write")
 
     for path in ("usage-summary/", "analytics/"):
         assert refusal(caller.get(f"workspaces/{uuid4()}/{path}")) == (403, "missing_scope")

@@ -4,14 +4,15 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from dev.demo.doors import Account, DemoError, HttpDoor
-from tests.kit.api import Caller, workspace
+from tests.kit.api import ApiClient
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def door(live_server: LiveServer) -> HttpDoor:
-    return HttpDoor(live_server.url, Caller().secret)
+    return HttpDoor(live_server.url, ApiClient().secret)
 
 
 def record(**facts: str) -> dict[str, str]:
@@ -26,7 +27,7 @@ def record(**facts: str) -> dict[str, str]:
 
 
 def test_records_arrive_once(door: HttpDoor) -> None:
-    acme = str(workspace().pk)
+    acme = str(make_workspace().pk)
     assert door.usage([record(workspace_id=acme)]) == Account(accepted=1, duplicates=0)
     assert door.usage([record(workspace_id=acme)]) == Account(accepted=0, duplicates=1)
 

@@ -6,9 +6,8 @@ import pytest
 from analytics.queries import HourCount, usage_summary, workspace_analytics
 from billing.models import Workspace
 from billing.queries import period_with_totals
-from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
-from billing.services.workspaces import create_workspace
+from tests.kit.personas import make_workspace
 from usage.models import CallRollup, UsageRollup
 
 pytestmark = pytest.mark.django_db
@@ -16,25 +15,12 @@ NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 NOVEMBER = {"start": dt.date(2026, 11, 1), "end": dt.date(2026, 12, 1)}
 
 
-def workspace(name: str) -> Workspace:
-    ensure_builtins()
-    return create_workspace(
-        workspace_id=None,
-        name=name,
-        owner_email=f"owner@{name}.test",
-        tier="starter",
-        currency="USD",
-        timezone="Europe/Berlin",
-        now=NOW,
-    )[0]
-
-
 @pytest.fixture
 def acme() -> Workspace:
-    return workspace("acme")
+    return make_workspace("Acme")
 
 
-def used(
+def add_usage_rollup(
     owner: Workspace, day: str, kind: str, provider: str, quantity: str, cost: str, slot: int = 0
 ) -> None:
     period = open_period(workspace_id=owner.pk, at=NOW, now=NOW)
@@ -52,7 +38,7 @@ def used(
     )
 
 
-def called(
+def add_call_rollup(
     owner: Workspace,
     day: str,
     hour: int,
@@ -79,11 +65,11 @@ def summary_of(owner: Workspace):
 
 
 def test_a_summary_adds_up_slots_days_types_and_providers(acme, django_assert_num_queries):
-    used(acme, "2026-11-01", "call_minutes", "twilio", "100.5", "5.1000000001")
-    used(acme, "2026-11-01", "call_minutes", "twilio", "0.5", "0.0000000009", slot=3)
-    used(acme, "2026-11-02", "call_minutes", "telnyx", "10", "1")
-    used(acme, "2026-11-02", "synthesis", "elevenlabs", "2000", "9.25")
-    used(workspace("globex"), "2026-11-02", "synthesis", "elevenlabs", "1", "1000")
+    add_usage_rollup(acme, "2026-11-01", "call_minutes", "twilio", "100.5", "5.1000000001")
+    add_usage_rollup(acme, "2026-11-01", "call_minutes", "twilio", "0.5", "0.0000000009", slot=3)
+    add_usage_rollup(acme, "2026-11-02", "call_minutes", "telnyx", "10", "1")
+    add_usage_rollup(acme, "2026-11-02", "synthesis", "elevenlabs", "2000", "9.25")
+    add_usage_rollup(make_workspace("Globex"), "2026-11-02", "synthesis", "elevenlabs", "1", "1000")
 
     with django_assert_num_queries(2):
         summary = summary_of(acme)
@@ -103,7 +89,7 @@ def test_a_summary_adds_up_slots_days_types_and_providers(acme, django_assert_nu
 
 
 def test_late_usage_is_in_the_period_that_bills_it(acme):
-    used(acme, "2026-10-30", "storage", "aws", "1", "0.5")
+    add_usage_rollup(acme, "2026-10-30", "storage", "aws", "1", "0.5")
 
     assert summary_of(acme).subtotal == Decimal("0.5")
     assert workspace_analytics(workspace=acme, **NOVEMBER).total_cost == 0
@@ -118,16 +104,16 @@ def test_a_workspace_without_a_period_has_zeros_and_empty_lists(acme):
 
 
 def test_analytics_count_calls_and_merge_providers(acme, django_assert_num_queries):
-    called(acme, "2026-11-01", 9, "completed", 3, "390.000")
-    called(acme, "2026-11-30", 9, "failed", 1, "10.500", direction="outbound")
-    called(acme, "2026-11-15", 14, "completed", 4, "100.100", provider="telnyx")
-    called(acme, "2026-11-15", 14, "in_progress", 2)
-    called(acme, "2026-11-15", 3, "busy", 0)
-    called(acme, "2026-12-01", 5, "completed", 50, "1")
-    called(acme, "2026-10-31", 5, "completed", 50, "1")
-    called(workspace("globex"), "2026-11-15", 7, "completed", 9, "9")
-    used(acme, "2026-11-15", "call_minutes", "telnyx", "1", "2.5")
-    used(acme, "2026-11-15", "synthesis", "elevenlabs", "1", "7.125")
+    add_call_rollup(acme, "2026-11-01", 9, "completed", 3, "390.000")
+    add_call_rollup(acme, "2026-11-30", 9, "failed", 1, "10.500", direction="outbound")
+    add_call_rollup(acme, "2026-11-15", 14, "completed", 4, "100.100", provider="telnyx")
+    add_call_rollup(acme, "2026-11-15", 14, "in_progress", 2)
+    add_call_rollup(acme, "2026-11-15", 3, "busy", 0)
+    add_call_rollup(acme, "2026-12-01", 5, "completed", 50, "1")
+    add_call_rollup(acme, "2026-10-31", 5, "completed", 50, "1")
+    add_call_rollup(make_workspace("Globex"), "2026-11-15", 7, "completed", 9, "9")
+    add_usage_rollup(acme, "2026-11-15", "call_minutes", "telnyx", "1", "2.5")
+    add_usage_rollup(acme, "2026-11-15", "synthesis", "elevenlabs", "1", "7.125")
 
     with django_assert_num_queries(2):
         figures = workspace_analytics(workspace=acme, **NOVEMBER)
@@ -148,10 +134,10 @@ def test_analytics_count_calls_and_merge_providers(acme, django_assert_num_queri
 
 
 def test_peak_hours_are_all_24_busiest_first(acme):
-    called(acme, "2026-11-01", 14, "completed", 5)
-    called(acme, "2026-11-02", 14, "failed", 1)
-    called(acme, "2026-11-01", 23, "completed", 3)
-    called(acme, "2026-11-01", 2, "completed", 3)
+    add_call_rollup(acme, "2026-11-01", 14, "completed", 5)
+    add_call_rollup(acme, "2026-11-02", 14, "failed", 1)
+    add_call_rollup(acme, "2026-11-01", 23, "completed", 3)
+    add_call_rollup(acme, "2026-11-01", 2, "completed", 3)
 
     hours = workspace_analytics(workspace=acme, **NOVEMBER).peak_hours
 
@@ -160,7 +146,7 @@ def test_peak_hours_are_all_24_busiest_first(acme):
 
 
 def test_without_ended_calls_there_is_no_success_rate(acme):
-    called(acme, "2026-11-01", 14, "in_progress", 5)
+    add_call_rollup(acme, "2026-11-01", 14, "in_progress", 5)
 
     figures = workspace_analytics(workspace=acme, **NOVEMBER)
 

@@ -2,15 +2,13 @@
 
 import datetime as dt
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 
 from billing.models import Email, LimitAlert, Workspace, WorkspaceBillingSettings
-from billing.services.builtins import ensure_builtins
 from billing.services.emails import queue_email
 from billing.services.periods import open_period
-from billing.services.workspaces import create_workspace
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -19,16 +17,7 @@ NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 def alert_email(kind: str, *, spend: str, auto_pause: bool = True) -> Email:
     """The e-mail of an alert of Acme with a limit of 500 dollars and a threshold of 80 %."""
-    ensure_builtins()
-    workspace, _ = create_workspace(
-        workspace_id=uuid4(),
-        name="Acme & Sons",
-        owner_email="owner@acme.test",
-        tier="starter",
-        currency="USD",
-        timezone="Europe/Berlin",
-        now=NOW,
-    )
+    workspace = make_workspace("Acme & Sons")
     WorkspaceBillingSettings.objects.filter(workspace=workspace).update(
         auto_pause_on_limit=auto_pause
     )

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client, RequestFactory
 
 from billing.services.sign_in import client_address
-from tests.kit import personas
+from tests.kit.personas import PASSWORD, make_member, make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -18,29 +18,29 @@ def sign_in(client: Client, email: str, password: str, **headers: str) -> int:
     "spelling", ["Owner@acme.test", " owner@ACME.test ", "OWNER@ACME.TEST", "owner@acme.test"]
 )
 def test_another_spelling_does_not_get_past_a_lock(spelling: str) -> None:
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     client = Client()
     for _ in range(8):
         sign_in(client, "owner@acme.test", "wrong")
 
-    assert sign_in(client, spelling, personas.PASSWORD) == 429
-    form = {"username": spelling, "password": personas.PASSWORD}
+    assert sign_in(client, spelling, PASSWORD) == 429
+    form = {"username": spelling, "password": PASSWORD}
     assert client.post("/admin/login/", form).status_code == 429
 
 
 def test_behind_a_proxy_one_client_does_not_lock_out_another(settings) -> None:
     settings.BEHIND_PROXY = True
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     attacker = {"X-Forwarded-For": "203.0.113.66"}
     for _ in range(8):
         sign_in(Client(), "owner@acme.test", "wrong", **attacker)
 
-    assert sign_in(Client(), "owner@acme.test", personas.PASSWORD, **attacker) == 429
+    assert sign_in(Client(), "owner@acme.test", PASSWORD, **attacker) == 429
     # What the attacker writes before the address that the proxy adds is not believed.
     forged = {"X-Forwarded-For": "198.51.100.9, 203.0.113.66"}
-    assert sign_in(Client(), "owner@acme.test", personas.PASSWORD, **forged) == 429
+    assert sign_in(Client(), "owner@acme.test", PASSWORD, **forged) == 429
     owner = {"X-Forwarded-For": "198.51.100.1"}
-    assert sign_in(Client(), "owner@acme.test", personas.PASSWORD, **owner) == 302
+    assert sign_in(Client(), "owner@acme.test", PASSWORD, **owner) == 302
 
 
 @pytest.mark.parametrize(

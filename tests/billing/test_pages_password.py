@@ -8,7 +8,7 @@ from django.test import Client
 
 from billing.models import Email, User
 from billing.services.passwords import mail_password_link
-from tests.kit import personas
+from tests.kit.personas import make_member, make_workspace
 
 pytestmark = pytest.mark.django_db
 NEW = "a new and long password"
@@ -29,7 +29,7 @@ def choose(link: str, first: str = NEW, second: str = NEW) -> tuple[Client, obje
 def test_an_owner_made_by_the_api_sets_the_first_password(
     mailoutbox: list[EmailMessage],
 ) -> None:
-    personas.workspace("Acme")
+    make_workspace("Acme")
     assert not User.objects.get(email="owner@acme.test").has_usable_password()
     assert mail_password_link(email="Owner@Acme.test")
     assert mailoutbox[0].to == ["owner@acme.test"]
@@ -39,7 +39,7 @@ def test_an_owner_made_by_the_api_sets_the_first_password(
 
 
 def test_a_link_works_once(mailoutbox: list[EmailMessage]) -> None:
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     mail_password_link(email="owner@acme.test")
     link = link_in(mailoutbox[0])
     choose(link)
@@ -48,21 +48,21 @@ def test_a_link_works_once(mailoutbox: list[EmailMessage]) -> None:
 
 
 def test_the_link_is_kept_nowhere_that_staff_can_read(mailoutbox: list[EmailMessage]) -> None:
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     mail_password_link(email="owner@acme.test")
     assert len(mailoutbox) == 1
     assert not Email.objects.exists()
 
 
 def test_nobody_is_flooded(mailoutbox: list[EmailMessage]) -> None:
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     for _ in range(3):
         mail_password_link(email="owner@acme.test")
     assert len(mailoutbox) == 1
 
 
 def test_strangers_and_people_who_have_left_get_nothing(mailoutbox: list[EmailMessage]) -> None:
-    user = personas.person(personas.workspace("Acme"))
+    user = make_member(make_workspace("Acme"))
     user.is_active = False
     user.save()
     assert not mail_password_link(email="owner@acme.test")
@@ -71,7 +71,7 @@ def test_strangers_and_people_who_have_left_get_nothing(mailoutbox: list[EmailMe
 
 
 def test_a_weak_or_mistyped_password_is_refused(mailoutbox: list[EmailMessage]) -> None:
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     mail_password_link(email="owner@acme.test")
     link = link_in(mailoutbox[0])
     assert "too common" in choose(link, "password", "password")[1].content.decode()
@@ -79,7 +79,7 @@ def test_a_weak_or_mistyped_password_is_refused(mailoutbox: list[EmailMessage]) 
 
 
 def test_the_form_says_the_same_to_owners_and_strangers() -> None:
-    personas.person(personas.workspace("Acme"))
+    make_member(make_workspace("Acme"))
     owner = Client().post("/password/", {"email": "owner@acme.test"})
     stranger = Client().post("/password/", {"email": "nobody@acme.test"})
     assert "Look into your mailbox" in owner.content.decode()

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from billing.models import Workspace, WorkspaceBillingSettings
-from tests.kit import personas
+from tests.kit.personas import make_workspace, member_client
 
 pytestmark = pytest.mark.django_db
 LIMITS = {
@@ -33,9 +33,9 @@ def terms_of(where: Workspace) -> WorkspaceBillingSettings:
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
 def test_owners_and_admins_change_the_limit(role: str) -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     page = reverse("billing:settings", args=[acme.pk])
-    answer = personas.signed_in(acme, role=role).post(page, LIMITS, follow=True)
+    answer = member_client(acme, role=role).post(page, LIMITS, follow=True)
     assert "Limits saved." in answer.content.decode()
     terms = terms_of(acme)
     assert terms.usage_limit_monthly == Decimal(500)
@@ -44,9 +44,9 @@ def test_owners_and_admins_change_the_limit(role: str) -> None:
 
 
 def test_an_empty_limit_means_none() -> None:
-    acme = personas.workspace("Acme", usage_limit_monthly="500")
+    acme = make_workspace("Acme", usage_limit_monthly="500")
     page = reverse("billing:settings", args=[acme.pk])
-    personas.signed_in(acme).post(page, {**LIMITS, "usage_limit_monthly": ""})
+    member_client(acme).post(page, {**LIMITS, "usage_limit_monthly": ""})
     assert terms_of(acme).usage_limit_monthly is None
 
 
@@ -62,9 +62,9 @@ def test_an_empty_limit_means_none() -> None:
 def test_a_limit_that_cannot_be_is_refused_at_its_field(
     field: str, value: str, message: str
 ) -> None:
-    acme = personas.workspace("Acme", usage_limit_monthly="500")
+    acme = make_workspace("Acme", usage_limit_monthly="500")
     page = reverse("billing:settings", args=[acme.pk])
-    answer = personas.signed_in(acme).post(page, {**LIMITS, field: value})
+    answer = member_client(acme).post(page, {**LIMITS, field: value})
     assert answer.status_code == 422
     text = answer.content.decode()
     assert message in text
@@ -73,19 +73,19 @@ def test_a_limit_that_cannot_be_is_refused_at_its_field(
 
 
 def test_a_viewer_sees_the_settings_and_may_not_change_them() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     page = reverse("billing:settings", args=[acme.pk])
-    viewer = personas.signed_in(acme, role="viewer")
+    viewer = member_client(acme, role="viewer")
     assert "Save limits" not in viewer.get(page).content.decode()
     assert viewer.post(page, LIMITS).status_code == 403
     assert terms_of(acme).usage_limit_monthly is None
 
 
 def test_markup_and_terms_are_not_an_owners_to_change() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     page = reverse("billing:settings", args=[acme.pk])
     forged = {"markup_percentage": "0", "payment_terms_days": "365", "tier": "free"}
-    personas.signed_in(acme).post(page, {**LIMITS, **forged})
+    member_client(acme).post(page, {**LIMITS, **forged})
     terms = terms_of(acme)
     assert terms.usage_limit_monthly == Decimal(500)
     assert terms.markup_percentage is None
@@ -93,9 +93,9 @@ def test_markup_and_terms_are_not_an_owners_to_change() -> None:
 
 
 def test_billing_details_are_saved_for_the_next_invoice() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     page = reverse("billing:settings", args=[acme.pk])
-    answer = personas.signed_in(acme).post(page, DETAILS, follow=True)
+    answer = member_client(acme).post(page, DETAILS, follow=True)
     assert "Billing details saved." in answer.content.decode()
     acme.refresh_from_db()
     assert acme.billing_email == "bills@acme.test"
@@ -108,9 +108,9 @@ def test_billing_details_are_saved_for_the_next_invoice() -> None:
     ("field", "value"), [("billing_email", "nobody"), ("address_country", "Germany")]
 )
 def test_billing_details_that_cannot_be_are_refused(field: str, value: str) -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     page = reverse("billing:settings", args=[acme.pk])
-    answer = personas.signed_in(acme).post(page, {**DETAILS, field: value})
+    answer = member_client(acme).post(page, {**DETAILS, field: value})
     assert answer.status_code == 422
     acme.refresh_from_db()
     assert acme.billing_email == "owner@acme.test"
@@ -118,9 +118,9 @@ def test_billing_details_that_cannot_be_are_refused(field: str, value: str) -> N
 
 
 def test_anothers_settings_do_not_exist() -> None:
-    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     page = reverse("billing:settings", args=[globex.pk])
-    client = personas.signed_in(acme)
+    client = member_client(acme)
     assert client.get(page).status_code == 404
     assert client.post(page, LIMITS).status_code == 404
     assert terms_of(globex).usage_limit_monthly is None

@@ -5,20 +5,11 @@ import pytest
 
 from billing.models import BillingPeriod, PeriodCounter, TierPrice
 from billing.queries import period_with_totals, with_totals
-from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
-from billing.services.workspaces import create_workspace
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
-
-
-def workspace(name: str, **facts):
-    ensure_builtins()
-    facts = {"tier": "starter", "currency": "USD", "timezone": "Europe/Berlin", **facts}
-    return create_workspace(
-        workspace_id=None, name=name, owner_email=f"owner@{name}.test", now=NOW, **facts
-    )[0]
 
 
 def count(period: BillingPeriod, slot: int, cost: str) -> None:
@@ -26,7 +17,7 @@ def count(period: BillingPeriod, slot: int, cost: str) -> None:
 
 
 def test_a_current_period_is_its_counters_plus_the_fee_and_the_credit():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     period = open_period(workspace_id=acme.pk, at=NOW, now=NOW)
     count(period, 0, "10.0000000001")
     count(period, 7, "2.34")
@@ -41,7 +32,7 @@ def test_a_current_period_is_its_counters_plus_the_fee_and_the_credit():
 
 
 def test_a_closed_period_keeps_its_figures_when_prices_change():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     period = open_period(workspace_id=acme.pk, at=NOW, now=NOW)
     count(period, 0, "5")
     BillingPeriod.objects.update(
@@ -60,7 +51,9 @@ def test_a_closed_period_keeps_its_figures_when_prices_change():
 
 def test_many_periods_cost_one_query(django_assert_num_queries):
     for name, currency in (("acme", "USD"), ("globex", "JPY"), ("initech", "EUR")):
-        period = open_period(workspace_id=workspace(name, currency=currency).pk, at=NOW, now=NOW)
+        period = open_period(
+            workspace_id=make_workspace(name, currency=currency).pk, at=NOW, now=NOW
+        )
         count(period, 1, "1")
 
     with django_assert_num_queries(1):
@@ -71,7 +64,7 @@ def test_many_periods_cost_one_query(django_assert_num_queries):
 
 
 def test_the_end_of_a_period_belongs_to_the_next():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     open_period(workspace_id=acme.pk, at=NOW, now=NOW)
     december = dt.datetime(2026, 11, 30, 23, 0, tzinfo=dt.UTC)
 

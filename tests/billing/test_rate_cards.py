@@ -10,7 +10,7 @@ from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVers
 from billing.pricing import price_lists
 from billing.services import rate_cards
 from billing.services.rate_cards import BadRateCard
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from tests.kit.prices import card, cost_plus, override, per_unit, publish, published, rate, use
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def price(owner, *kind, day=TODAY):
 
 
 def test_the_most_specific_rate_wins():
-    acme = workspace()
+    acme = make_workspace()
     use(
         published(
             rate(per_unit("1"), "speech"),
@@ -53,8 +53,8 @@ def test_the_most_specific_rate_wins():
 
 
 def test_an_override_comes_before_the_own_card_and_that_before_the_tiers():
-    acme, globex = workspace("acme"), workspace("globex")
-    yen = workspace("initech", currency="JPY")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    yen = make_workspace("Initech", currency="JPY")
     for_tier = published(rate(per_unit("1"), "speech"), name="Starter")
     rate_cards.assign_card(card_id=for_tier.pk, tier="starter", starts_on=TODAY, now=NOW)
     own = published(rate(per_unit("2"), "speech"), name="Acme")
@@ -71,7 +71,7 @@ def test_an_override_comes_before_the_own_card_and_that_before_the_tiers():
 
 
 def test_a_version_holds_from_its_day_until_the_next_one():
-    acme = workspace()
+    acme = make_workspace()
     voice = published(rate(per_unit("1"), "speech"))
     use(voice, acme.pk)
     december = rate_cards.copy_version(version_id=voice.versions.get().pk, now=NOW)
@@ -88,7 +88,7 @@ def test_a_version_holds_from_its_day_until_the_next_one():
 
 
 def test_an_override_ends_before_its_last_day():
-    acme = workspace()
+    acme = make_workspace()
     override(acme.pk, rate(per_unit("3"), "speech"), ends_on=D(2026, 11, 24))
 
     assert price(acme, "speech", "x", day=D(2026, 11, 23)).price.unit_price == 3
@@ -120,7 +120,7 @@ def test_a_card_that_cannot_hold_is_not_published():
 
 def test_today_is_that_of_the_workspaces_that_use_the_card():
     evening = dt.datetime(2026, 11, 22, 23, 30, tzinfo=dt.UTC)  # the 23rd in Berlin
-    acme = workspace()
+    acme = make_workspace()
     voice = published()
     use(voice, acme.pk)
     rate_cards.copy_version(version_id=voice.versions.get().pk, now=NOW)
@@ -166,7 +166,7 @@ def test_what_is_published_never_changes():
 
 
 def test_a_use_and_an_override_only_change_their_end():
-    acme = workspace()
+    acme = make_workspace()
     use(published(), acme.pk)
     override(acme.pk, rate(per_unit("1"), "speech"))
 
@@ -178,7 +178,7 @@ def test_a_use_and_an_override_only_change_their_end():
 
 
 def test_no_two_cards_or_overrides_hold_for_the_same_day():
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     voice, other = published(name="Voice"), published(name="Other")
     use(voice, acme.pk)
     override(acme.pk, rate(per_unit("1"), "speech"), ends_on=D(2026, 12, 1))
@@ -194,7 +194,7 @@ def test_no_two_cards_or_overrides_hold_for_the_same_day():
 
 
 def test_one_tier_may_have_a_card_in_each_currency():
-    workspace()
+    make_workspace()
     dollars, euros = published(name="Dollars"), published(name="Euros", currency="EUR")
     more = published(name="More dollars")
 
@@ -207,7 +207,7 @@ def test_one_tier_may_have_a_card_in_each_currency():
 
 
 def test_a_use_ends_on_a_day_to_come():
-    acme = workspace()
+    acme = make_workspace()
     voice = published(rate(per_unit("1"), "speech"))
     use(voice, acme.pk)
     row = RateCardAssignment.objects.get()
@@ -236,7 +236,7 @@ def test_a_use_ends_on_a_day_to_come():
     ],
 )
 def test_a_use_that_cannot_be_is_refused(facts, fault):
-    acme = workspace()
+    acme = make_workspace()
     voice = published()
 
     facts = {"workspace_id": acme.pk, "starts_on": TODAY, **facts}
@@ -244,7 +244,7 @@ def test_a_use_that_cannot_be_is_refused(facts, fault):
 
 
 def test_a_card_is_in_the_currency_that_its_workspaces_pay_in():
-    acme = workspace(currency="EUR")
+    acme = make_workspace(currency="EUR")
     voice = published()
 
     assert refused(lambda: use(voice, acme.pk)) == ("workspace_id", "other_currency")

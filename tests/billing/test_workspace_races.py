@@ -10,7 +10,7 @@ from django.db import connection
 from billing.models import User, Workspace
 from billing.services.builtins import ensure_builtins
 from billing.services.workspaces import create_workspace
-from tests.kit.api import NOW
+from tests.kit.personas import NOW
 
 AT_ONCE = 4
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from tests.kit import personas
+from tests.kit.personas import PASSWORD
 
 _ARGUMENTS = [
     "--headless",
@@ -64,7 +64,7 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Opener]:
         if sign_in:
             page.goto("/login/")
             page.get_by_label("E-mail address").fill(sign_in)
-            page.get_by_label("Password").fill(personas.PASSWORD)
+            page.get_by_label("Password").fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url("**/w/**")
         page.goto(path)

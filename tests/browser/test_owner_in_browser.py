@@ -11,7 +11,9 @@ from playwright.sync_api import Page, expect
 
 from billing.models import Workspace
 from tests.browser.conftest import Opener
-from tests.kit import personas
+from tests.kit.invoices import issue_invoice
+from tests.kit.personas import make_agent, make_member, make_period, make_workspace
+from tests.kit.usage import make_call, make_usage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
@@ -21,16 +23,16 @@ OWNER = "owner@acme.test"
 @pytest.fixture
 def acme() -> Workspace:
     """Acme with usage of two providers, a call and an overdue invoice for last month."""
-    where = personas.workspace("Acme", usage_limit_monthly="20")
-    personas.person(where)
+    where = make_workspace("Acme", usage_limit_monthly="20")
+    make_member(where)
     now = timezone.now()
     last_month = now.replace(day=1) - dt.timedelta(days=10)
-    personas.used(where, last_month, "10", "1")
-    personas.bill(personas.period(where, last_month), status="overdue")
-    call = personas.called(where, now - dt.timedelta(minutes=5))
-    personas.used(where, now, "3", "1", call_id=call)
-    personas.used(where, now, "1000", "0.002", resource_type="synthesis", provider="elevenlabs")
-    personas.agent(where, "Front desk")
+    make_usage(where, last_month, "10", "1")
+    issue_invoice(make_period(where, last_month), status="overdue")
+    call = make_call(where, now - dt.timedelta(minutes=5))
+    make_usage(where, now, "3", "1", call_id=call)
+    make_usage(where, now, "1000", "0.002", resource_type="synthesis", provider="elevenlabs")
+    make_agent(where, "Front desk")
     return where
 
 

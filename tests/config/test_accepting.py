@@ -9,19 +9,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.kit.web import Server
+from tests.kit.http_server import WebServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path / "web.log", workers=2)
+def server(tmp_path: Path) -> Iterator[WebServer]:
+    made = WebServer(tmp_path / "web.log", workers=2)
     yield made
     made.stop()
 
 
-def workers(server: Server) -> list[psutil.Process]:
+def workers(server: WebServer) -> list[psutil.Process]:
     """Both, once they accept: each has a recorder by then, and has let go of our probe."""
     deadline = time.monotonic() + 60
     while True:
@@ -33,7 +33,7 @@ def workers(server: Server) -> list[psutil.Process]:
         time.sleep(0.05)
 
 
-def shares(server: Server, of: list[psutil.Process]) -> list[int]:
+def shares(server: WebServer, of: list[psutil.Process]) -> list[int]:
     return [
         sum(
             each.status == psutil.CONN_ESTABLISHED and each.laddr.port == server.port
@@ -43,7 +43,7 @@ def shares(server: Server, of: list[psutil.Process]) -> list[int]:
     ]
 
 
-def client(server: Server) -> http.client.HTTPConnection:
+def client(server: WebServer) -> http.client.HTTPConnection:
     """Stays connected."""
     made = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     made.request("GET", "/healthz")
@@ -87,5 +87,5 @@ def test_a_worker_that_hangs_or_dies_holds_up_nobody(server):
         each.close()
 
 
-def workers_now(server: Server) -> list[psutil.Process]:
+def workers_now(server: WebServer) -> list[psutil.Process]:
     return psutil.Process(server.process.pid).children()

@@ -22,7 +22,8 @@ from invoices.services.closing import (
 )
 from invoices.services.closing.chunk import close_chunk
 from invoices.services.ledger import invoice_differences
-from tests.kit import personas
+from tests.kit.personas import make_workspace
+from tests.kit.usage import make_usage
 from usage.models import UsageRollup
 from usage.services.ledger import rebuild_rollups
 
@@ -38,9 +39,9 @@ NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli")
 @pytest.fixture
 def cast_in_october():
     """Five workspaces, each with a use of 10.00 in October: 61.00 to pay."""
-    made = {name: personas.workspace(name) for name in NAMES}
+    made = {name: make_workspace(name) for name in NAMES}
     for each in made.values():
-        personas.used(each, OCTOBER_5, "1", "10")
+        make_usage(each, OCTOBER_5, "1", "10")
     return made
 
 
@@ -101,7 +102,7 @@ def test_numbers_begin_anew_each_year_and_leave_no_gap_after_a_rollback(cast_in_
 def test_the_year_in_a_number_is_that_of_the_issue_date_as_printed():
     """At 18:00 UTC on New Year's Eve it is next year in Auckland, and not yet in Honolulu."""
     for name, timezone in (("Acme", "Pacific/Auckland"), ("Globex", "Pacific/Honolulu")):
-        personas.used(personas.workspace(name, timezone=timezone), OCTOBER_5, "1", "10")
+        make_usage(make_workspace(name, timezone=timezone), OCTOBER_5, "1", "10")
     finalize_due_periods(now=dt.datetime(2026, 12, 31, 18, tzinfo=dt.UTC))
 
     invoices = Invoice.objects.select_related("workspace").order_by("number")
@@ -136,7 +137,7 @@ def test_a_poisoned_period_is_parked_and_the_others_go_on(cast_in_october, setti
     email = Email.objects.get(kind="finance")
     assert email.subject == "October 2026 of Initech could not be closed"
     # It still takes usage: nothing of the failed close is left.
-    personas.used(initech, OCTOBER_5, "1", "1", now=NOVEMBER_3)
+    make_usage(initech, OCTOBER_5, "1", "1", now=NOVEMBER_3)
     assert blocked.usage_records.count() == 2
 
 
@@ -169,7 +170,7 @@ def test_finance_hears_once_of_a_period_that_keeps_failing(cast_in_october, sett
 
 def test_an_error_of_the_database_parks_its_period_only(cast_in_october):
     # More than an invoice's amount holds.
-    personas.used(cast_in_october["Globex"], OCTOBER_5, "80000000000", "9999999")
+    make_usage(cast_in_october["Globex"], OCTOBER_5, "80000000000", "9999999")
 
     summary = finalize_due_periods(now=NOVEMBER_3)
 
@@ -279,7 +280,7 @@ def test_one_message_starts_the_stripe_syncs_and_one_the_mails_of_a_chunk(
 def test_the_invoice_is_mailed_and_its_stripe_sync_begun(
     workers_at_hand, django_capture_on_commit_callbacks, time_machine, mailoutbox
 ):
-    personas.used(personas.workspace("Acme"), OCTOBER_5, "1", "10")
+    make_usage(make_workspace("Acme"), OCTOBER_5, "1", "10")
     time_machine.move_to(NOVEMBER_3, tick=False)
 
     with django_capture_on_commit_callbacks(execute=True):

@@ -18,7 +18,8 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.ledger import invoice_differences
-from tests.kit import personas
+from tests.kit.personas import make_agent, make_period, make_workspace
+from tests.kit.usage import make_usage
 from usage.models import UsageRecord
 from usage.services.voiding import void_record
 
@@ -63,9 +64,9 @@ def the_invoice(period: BillingPeriod) -> Invoice:
     ],
 )
 def test_a_month_closes_a_day_after_its_end_and_the_next_follows(zone, start, end, next_end):
-    acme = personas.workspace("Acme", timezone=zone)
-    personas.used(acme, utc(start), "1", "10")
-    personas.used(acme, utc(end) - SECOND, "1", "20")
+    acme = make_workspace("Acme", timezone=zone)
+    make_usage(acme, utc(start), "1", "10")
+    make_usage(acme, utc(end) - SECOND, "1", "20")
 
     early = finalize_due_periods(now=utc(end) + GRACE - SECOND)
     summary = finalize_due_periods(now=utc(end) + GRACE)
@@ -80,12 +81,12 @@ def test_a_month_closes_a_day_after_its_end_and_the_next_follows(zone, start, en
 
 
 def test_usage_around_the_turn_of_the_month_is_billed_where_it_occurred():
-    acme = personas.workspace("Acme", timezone="Asia/Kathmandu")
+    acme = make_workspace("Acme", timezone="Asia/Kathmandu")
     turn = utc("2026-10-31T18:15")
-    personas.used(acme, turn - SECOND, "1", "1")
-    personas.used(acme, turn, "1", "2")
+    make_usage(acme, turn - SECOND, "1", "1")
+    make_usage(acme, turn, "1", "2")
     # Half a day later, October's last second is still told of.
-    personas.used(acme, turn - SECOND, "1", "3", now=turn + dt.timedelta(hours=12))
+    make_usage(acme, turn - SECOND, "1", "3", now=turn + dt.timedelta(hours=12))
 
     finalize_due_periods(now=turn + GRACE)
 
@@ -97,14 +98,12 @@ def test_usage_around_the_turn_of_the_month_is_billed_where_it_occurred():
 
 
 def test_the_invoice_has_a_line_for_each_type_and_adds_up_to_the_cent():
-    acme = personas.workspace("Acme")
-    personas.used(acme, OCTOBER_5, "1028", "0.01")
-    personas.used(
+    acme = make_workspace("Acme")
+    make_usage(acme, OCTOBER_5, "1028", "0.01")
+    make_usage(
         acme, OCTOBER_5, "0.75", "3.7037", resource_type="transcription", provider="deepgram"
     )
-    personas.used(
-        acme, OCTOBER_5, "25", "0.00015", resource_type="synthesis", provider="elevenlabs"
-    )
+    make_usage(acme, OCTOBER_5, "25", "0.00015", resource_type="synthesis", provider="elevenlabs")
 
     finalize_due_periods(now=NOVEMBER_3)
 
@@ -132,8 +131,8 @@ def test_the_invoice_has_a_line_for_each_type_and_adds_up_to_the_cent():
     ],
 )
 def test_amounts_are_whole_charge_steps_of_the_currency(currency, quantity, amount, shares):
-    globex = personas.workspace("Globex", currency=currency)
-    personas.used(globex, OCTOBER_5, quantity, "1")
+    globex = make_workspace("Globex", currency=currency)
+    make_usage(globex, OCTOBER_5, quantity, "1")
 
     finalize_due_periods(now=NOVEMBER_3)
 
@@ -155,8 +154,8 @@ def test_a_total_is_rounded_once_to_what_cards_take(currency, fee, cost, exact, 
     ensure_builtins()
     tier = SubscriptionTier.objects.get(name="starter")
     TierPrice.objects.create(tier=tier, currency=currency, monthly_fee=fee)
-    initech = personas.workspace("Initech", currency=currency)
-    personas.used(initech, OCTOBER_5, cost, "1")
+    initech = make_workspace("Initech", currency=currency)
+    make_usage(initech, OCTOBER_5, cost, "1")
 
     finalize_due_periods(now=NOVEMBER_3)
 
@@ -167,12 +166,12 @@ def test_a_total_is_rounded_once_to_what_cards_take(currency, fee, cost, exact, 
 
 
 def test_late_usage_has_its_own_line_on_the_next_invoice():
-    acme = personas.workspace("Acme")
-    october = personas.period(acme, OCTOBER_5)
+    acme = make_workspace("Acme")
+    october = make_period(acme, OCTOBER_5)
     finalize_due_periods(now=NOVEMBER_3)
-    personas.used(acme, OCTOBER_5, "100", "0.05", now=NOVEMBER_3)
-    personas.used(acme, OCTOBER_5, "10", "0.1", resource_type="storage", now=NOVEMBER_3)
-    personas.used(acme, NOVEMBER_3, "1", "2")
+    make_usage(acme, OCTOBER_5, "100", "0.05", now=NOVEMBER_3)
+    make_usage(acme, OCTOBER_5, "10", "0.1", resource_type="storage", now=NOVEMBER_3)
+    make_usage(acme, NOVEMBER_3, "1", "2")
 
     finalize_due_periods(now=DECEMBER_3)
 
@@ -188,9 +187,9 @@ def test_late_usage_has_its_own_line_on_the_next_invoice():
 
 
 def test_the_fee_is_that_of_the_tier_the_period_had():
-    acme = personas.workspace("Acme")
-    october = personas.period(acme, OCTOBER_5)
-    november = personas.period(acme, NOVEMBER_1)
+    acme = make_workspace("Acme")
+    october = make_period(acme, OCTOBER_5)
+    november = make_period(acme, NOVEMBER_1)
     update_workspace(workspace_id=acme.pk, changes={"tier": "pro"}, now=NOVEMBER_1)
 
     finalize_due_periods(now=DECEMBER_3)
@@ -200,8 +199,8 @@ def test_the_fee_is_that_of_the_tier_the_period_had():
 
 
 def test_nothing_to_bill_is_closed_without_an_invoice():
-    hooli = personas.workspace("Hooli", tier="free")
-    october = personas.period(hooli, OCTOBER_5)
+    hooli = make_workspace("Hooli", tier="free")
+    october = make_period(hooli, OCTOBER_5)
 
     summary = finalize_due_periods(now=NOVEMBER_3)
 
@@ -213,8 +212,8 @@ def test_nothing_to_bill_is_closed_without_an_invoice():
 
 
 def test_a_closed_workspace_gets_its_last_invoice_and_no_further_period():
-    acme = personas.workspace("Acme")
-    personas.period(acme, OCTOBER_5)
+    acme = make_workspace("Acme")
+    make_period(acme, OCTOBER_5)
     update_workspace(workspace_id=acme.pk, changes={"status": "closed"}, now=NOVEMBER_1)
 
     assert finalize_due_periods(now=NOVEMBER_3).invoiced == 1
@@ -223,13 +222,13 @@ def test_a_closed_workspace_gets_its_last_invoice_and_no_further_period():
 
 
 def test_what_is_owed_back_is_carried_forward_until_it_is_used_up():
-    hooli = personas.workspace("Hooli", tier="free")
-    personas.used(hooli, OCTOBER_5, "1", "10", key="mistake")
+    hooli = make_workspace("Hooli", tier="free")
+    make_usage(hooli, OCTOBER_5, "1", "10", key="mistake")
     finalize_due_periods(now=NOVEMBER_3)
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
     void_record(record_id=mistake.pk, reason="never happened", now=NOVEMBER_3)
-    personas.used(hooli, DECEMBER_3, "1", "4")
-    personas.used(hooli, JANUARY_3, "1", "8")
+    make_usage(hooli, DECEMBER_3, "1", "4")
+    make_usage(hooli, JANUARY_3, "1", "8")
 
     finalize_due_periods(now=DECEMBER_3)
     finalize_due_periods(now=JANUARY_3)
@@ -250,12 +249,12 @@ def test_what_is_owed_back_is_carried_forward_until_it_is_used_up():
 
 
 def test_months_that_were_missed_are_closed_one_after_the_other_with_their_credit():
-    hooli = personas.workspace("Hooli", tier="free")
-    personas.used(hooli, OCTOBER_5, "1", "10", key="mistake")
+    hooli = make_workspace("Hooli", tier="free")
+    make_usage(hooli, OCTOBER_5, "1", "10", key="mistake")
     finalize_due_periods(now=NOVEMBER_3)
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
     void_record(record_id=mistake.pk, reason="never happened", now=NOVEMBER_3)
-    personas.used(hooli, DECEMBER_3, "1", "15")
+    make_usage(hooli, DECEMBER_3, "1", "15")
 
     summary = finalize_due_periods(now=FEBRUARY_3)
 
@@ -265,9 +264,9 @@ def test_months_that_were_missed_are_closed_one_after_the_other_with_their_credi
 
 
 def test_a_period_that_has_not_ended_is_refused_unless_forced():
-    acme = personas.workspace("Acme")
-    personas.used(acme, OCTOBER_5, "1", "10")
-    october = personas.period(acme, OCTOBER_5)
+    acme = make_workspace("Acme")
+    make_usage(acme, OCTOBER_5, "1", "10")
+    october = make_period(acme, OCTOBER_5)
 
     with pytest.raises(PeriodNotEnded) as refused:
         finalize_period(period_id=october.pk, now=OCTOBER_5)
@@ -276,14 +275,14 @@ def test_a_period_that_has_not_ended_is_refused_unless_forced():
     closed = finalize_period(period_id=october.pk, now=OCTOBER_5, force=True)
     assert str(closed.total_amount) == "61.0000000000"
     # What October still brings is late.
-    personas.used(acme, OCTOBER_5 + dt.timedelta(days=1), "1", "5")
+    make_usage(acme, OCTOBER_5 + dt.timedelta(days=1), "1", "5")
     late = UsageRecord.objects.get(late=True)
     assert late.billing_period.period_start == october.period_end
 
 
 def test_an_ended_period_need_not_wait_for_its_grace_when_asked_for():
-    acme = personas.workspace("Acme")
-    october = personas.period(acme, OCTOBER_5)
+    acme = make_workspace("Acme")
+    october = make_period(acme, OCTOBER_5)
 
     closed = finalize_period(period_id=october.pk, now=october.period_end)
 
@@ -291,8 +290,8 @@ def test_an_ended_period_need_not_wait_for_its_grace_when_asked_for():
 
 
 def test_finalizing_again_is_refused_and_bills_once():
-    acme = personas.workspace("Acme")
-    october = personas.period(acme, OCTOBER_5)
+    acme = make_workspace("Acme")
+    october = make_period(acme, OCTOBER_5)
     finalize_period(period_id=october.pk, now=NOVEMBER_3)
 
     with pytest.raises(PeriodNotCurrent) as refused:
@@ -309,10 +308,10 @@ def test_an_unknown_period_is_not_found():
 
 
 def test_agents_that_the_limit_paused_come_back_with_the_next_period():
-    acme = personas.workspace("Acme", usage_limit_monthly="10")
-    paused = personas.agent(acme, "Front desk")
-    by_hand = personas.agent(acme, "Night shift", status="paused", why="manual")
-    personas.used(acme, OCTOBER_5, "1", "10")
+    acme = make_workspace("Acme", usage_limit_monthly="10")
+    paused = make_agent(acme, "Front desk")
+    by_hand = make_agent(acme, "Night shift", status="paused", paused_reason="manual")
+    make_usage(acme, OCTOBER_5, "1", "10")
     paused.refresh_from_db()
     assert (paused.status, paused.paused_reason) == ("paused", "usage_limit")
 
@@ -325,9 +324,9 @@ def test_agents_that_the_limit_paused_come_back_with_the_next_period():
 
 
 def test_another_workspace_is_left_alone():
-    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
-    personas.used(acme, OCTOBER_5, "1", "1")
-    personas.used(globex, OCTOBER_5, "1", "2")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    make_usage(acme, OCTOBER_5, "1", "1")
+    make_usage(globex, OCTOBER_5, "1", "2")
 
     summary = finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk)
 

@@ -25,7 +25,8 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.ledger import invoice_differences
-from tests.kit import personas
+from tests.kit.personas import make_workspace
+from tests.kit.usage import make_usage
 from usage.models import UsageRecord
 from usage.services.ingest import Entry, check_entries, record_usage
 from usage.services.ledger import usage_differences
@@ -62,9 +63,9 @@ def in_threads(*works: Callable[[], None]) -> None:
 
 def in_october(count: int, *, tier: str = "starter") -> list[Workspace]:
     """So many workspaces with a use of 10.00 in October."""
-    made = [personas.workspace(f"W{number}", tier=tier) for number in range(count)]
+    made = [make_workspace(f"W{number}", tier=tier) for number in range(count)]
     for each in made:
-        personas.used(each, OCTOBER_20, "1", "10")
+        make_usage(each, OCTOBER_20, "1", "10")
     return made
 
 
@@ -191,7 +192,7 @@ def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
         kill_when_it_waits(start_closing())
     assert numbers() == ["INV-2026-000001"]
     assert BillingPeriod.objects.filter(status="finalized").count() == 1
-    personas.used(workspaces[1], OCTOBER_20, "1", "1", now=NOVEMBER_3)
+    make_usage(workspaces[1], OCTOBER_20, "1", "1", now=NOVEMBER_3)
     assert PeriodCounter.objects.filter(period__workspace=workspaces[1], is_open=False).count() == 0
 
     # ... and when all but one workspace are closed.

@@ -12,7 +12,8 @@ from billing.models import BillingPeriod, PeriodCounter
 from invoices.models import Invoice, InvoiceItem, InvoiceSequence
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import invoice_differences
-from tests.kit import personas
+from tests.kit.personas import make_workspace
+from tests.kit.usage import make_usage
 from usage.models import UsageRollup
 
 pytestmark = pytest.mark.django_db
@@ -23,10 +24,10 @@ NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 @pytest.fixture(autouse=True)
 def acme():
     """October billed: 49.00 and 12.336, which makes 61.34."""
-    where = personas.workspace("Acme")
-    personas.used(where, OCTOBER_5, "1028", "0.01")
-    globex = personas.workspace("Globex", currency="JPY")
-    personas.used(globex, OCTOBER_5, "100", "1.004")
+    where = make_workspace("Acme")
+    make_usage(where, OCTOBER_5, "1028", "0.01")
+    globex = make_workspace("Globex", currency="JPY")
+    make_usage(globex, OCTOBER_5, "100", "1.004")
     finalize_due_periods(now=NOVEMBER_3)
     return where
 

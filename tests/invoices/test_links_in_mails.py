@@ -24,9 +24,10 @@ from invoices.payments.models import ReconciliationRun
 from invoices.payments.services import notifications
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
-from tests.kit import personas
-from tests.kit.admin import finance
-from tests.kit.bills import NOVEMBER_2, bill
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace, member_client
+from tests.kit.staff import finance_client
+from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
 _LINK = re.compile(r'href="([^"]+)"|(https?://[^\s"<>]+)')
@@ -35,7 +36,7 @@ _LINK = re.compile(r'href="([^"]+)"|(https?://[^\s"<>]+)')
 @pytest.fixture
 def acme(settings) -> Workspace:
     settings.FINANCE_EMAILS = ["finance@platform.test"]
-    return personas.workspace("Acme", billing_email="billing@acme.test")
+    return make_workspace("Acme", billing_email="billing@acme.test")
 
 
 def links_of(email: Email) -> set[str]:
@@ -108,27 +109,27 @@ def test_every_notification_is_opened_here():
 
 @pytest.mark.parametrize("notification", TO_OWNERS)
 def test_an_owner_opens_every_link_of_a_notification(notification, acme):
-    TO_OWNERS[notification](bill(acme, status="open"))
+    TO_OWNERS[notification](make_invoice(acme, status="open"))
 
     (email,) = Email.objects.all()
     assert any(f"/w/{acme.pk}/" in link for link in links_of(email))
-    assert dead_links(personas.signed_in(acme), [email]) == []
+    assert dead_links(member_client(acme), [email]) == []
 
 
 @pytest.mark.parametrize("notification", TO_FINANCE)
 def test_finance_opens_every_link_of_a_notification(notification, acme):
-    TO_FINANCE[notification](bill(acme, status="open"))
+    TO_FINANCE[notification](make_invoice(acme, status="open"))
 
     emails = Email.objects.filter(kind="finance")
     assert emails
-    assert dead_links(finance(), emails) == []
+    assert dead_links(finance_client(), emails) == []
 
 
 @pytest.mark.parametrize("method", ["send_invoice", "charge_automatically"])
 def test_the_customer_opens_every_link_of_an_issued_invoice_and_its_paper(
     acme, method, stripe_sandbox: SandboxProcess
 ):
-    invoice = bill(acme, status="draft", collection_method=method)
+    invoice = make_invoice(acme, status="draft", collection_method=method)
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
 
     mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
@@ -136,30 +137,30 @@ def test_the_customer_opens_every_link_of_an_issued_invoice_and_its_paper(
     email = Email.objects.get(kind="invoice_issued")
     page = Invoice.objects.get().hosted_invoice_url
     assert page in links_of(email)
-    assert dead_links(personas.signed_in(acme), [email]) == []
+    assert dead_links(member_client(acme), [email]) == []
 
 
 def test_an_invoice_that_is_not_yet_in_stripe_is_shown_on_our_own_page(acme):
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
 
     mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
 
     (email,) = Email.objects.all()
     assert f"{settings.SITE_URL}/w/{acme.pk}/invoices/{invoice.pk}/" in links_of(email)
-    assert dead_links(personas.signed_in(acme), [email]) == []
+    assert dead_links(member_client(acme), [email]) == []
 
 
 def test_an_owner_opens_every_link_about_a_limit():
-    acme = personas.workspace("Acme", usage_limit_monthly=Decimal(10))
+    acme = make_workspace("Acme", usage_limit_monthly=Decimal(10))
     october = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 
     # 8.40, then 16.80.
-    personas.used(acme, october, "7", "1")
-    personas.used(acme, october, "7", "1")
+    make_usage(acme, october, "7", "1")
+    make_usage(acme, october, "7", "1")
 
     emails = Email.objects.filter(kind__startswith="limit_")
     assert {email.kind for email in emails} == {"limit_threshold", "limit_limit"}
-    assert dead_links(personas.signed_in(acme), emails) == []
+    assert dead_links(member_client(acme), emails) == []
 
 
 def test_a_new_owner_opens_the_link_to_a_password(acme, mailoutbox: list[EmailMessage]):

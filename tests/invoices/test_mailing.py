@@ -10,7 +10,7 @@ from invoices.payments.services.settle import mark_overdue
 from invoices.services.mailing import mail_issued_invoice, unmailed_invoices
 from invoices.signals import invoices_issued
 from invoices.tasks import mail_unmailed_invoices
-from tests.kit.invoice_papers import NOVEMBER_2, acme_invoice
+from tests.kit.invoices import NOVEMBER_2, make_addressed_invoice
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ AN_HOUR_LATER = NOVEMBER_2 + dt.timedelta(hours=1)
 
 
 def test_goes_to_the_billing_address_with_the_pdf():
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
 
     assert mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
 
@@ -36,7 +36,7 @@ def test_goes_to_the_billing_address_with_the_pdf():
 
 
 def test_is_queued_once_however_often_it_is_asked_for():
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
 
     assert mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
     assert not mail_issued_invoice(invoice_id=invoice.pk, now=AN_HOUR_LATER)
@@ -45,7 +45,7 @@ def test_is_queued_once_however_often_it_is_asked_for():
 
 
 def test_names_are_escaped_in_html_and_left_alone_in_text():
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
     invoice.workspace.name = "Acme <b>& Sons</b>"
     invoice.workspace.save()
 
@@ -59,7 +59,7 @@ def test_names_are_escaped_in_html_and_left_alone_in_text():
 
 def test_issuing_starts_the_task_after_the_commit(django_capture_on_commit_callbacks, settings):
     settings.CELERY_TASK_ALWAYS_EAGER = True
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
 
     with django_capture_on_commit_callbacks() as callbacks:
         invoices_issued.send(type(invoice), invoice_ids=[invoice.pk], now=NOVEMBER_2)
@@ -70,7 +70,7 @@ def test_issuing_starts_the_task_after_the_commit(django_capture_on_commit_callb
 
 
 def test_a_lost_task_is_found_by_the_sweep():
-    lost = acme_invoice()
+    lost = make_addressed_invoice()
 
     assert list(unmailed_invoices(now=AN_HOUR_LATER)) == [lost.pk]
 
@@ -80,13 +80,13 @@ def test_a_lost_task_is_found_by_the_sweep():
 
 @pytest.mark.parametrize("age", [dt.timedelta(minutes=5), dt.timedelta(days=8)])
 def test_the_sweep_leaves_the_newest_to_their_tasks_and_old_ones_alone(age):
-    acme_invoice()
+    make_addressed_invoice()
 
     assert list(unmailed_invoices(now=NOVEMBER_2 + age)) == []
 
 
 def test_the_sweep_task_mails_what_is_due(time_machine):
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
     time_machine.move_to(AN_HOUR_LATER, tick=False)
 
     mail_unmailed_invoices()
@@ -95,13 +95,13 @@ def test_the_sweep_task_mails_what_is_due(time_machine):
 
 
 def test_an_unknown_invoice_is_an_error_and_queues_nothing():
-    with pytest.raises(type(acme_invoice()).DoesNotExist):
+    with pytest.raises(type(make_addressed_invoice()).DoesNotExist):
         mail_issued_invoice(invoice_id=uuid4(), now=NOVEMBER_2)
     assert not Email.objects.exists()
 
 
 def test_an_overdue_invoice_is_mailed_again_with_its_pdf():
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
 
     mark_overdue(
         invoice_id=invoice.pk, now=NOVEMBER_2 + dt.timedelta(days=20), reason="past_due", source=""

@@ -10,7 +10,9 @@ from django.urls import reverse
 
 from billing.models import Workspace
 from invoices.models import Invoice
-from tests.kit import personas
+from tests.kit.invoices import issue_invoice
+from tests.kit.personas import make_period, make_workspace, member_client
+from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -22,9 +24,9 @@ def at(day: int, month: int = 10) -> dt.datetime:
 def october(where: Workspace, **facts: str) -> Invoice:
     """49.00 + 3 x 0.0011 x 1.2 of minutes + 1.005 of synthesis: 50.00896, billed as 50.01."""
     for day in (1, 15, 31):
-        personas.used(where, at(day), "1", "0.0011")
-    personas.used(where, at(20), "8375", "0.0001", resource_type="synthesis", provider="elevenlabs")
-    return personas.bill(personas.period(where, at(15)), **facts)
+        make_usage(where, at(day), "1", "0.0011")
+    make_usage(where, at(20), "8375", "0.0001", resource_type="synthesis", provider="elevenlabs")
+    return issue_invoice(make_period(where, at(15)), **facts)
 
 
 def page_of(client: Client, name: str, *args: object, **chosen: str) -> str:
@@ -32,42 +34,42 @@ def page_of(client: Client, name: str, *args: object, **chosen: str) -> str:
 
 
 def test_an_overdue_invoice_offers_to_pay_it_now() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     pay = "https://invoice.stripe.com/i/acct_1/test_1"
     october(acme, status="overdue", hosted_invoice_url=pay)
-    page = page_of(personas.signed_in(acme), "invoices:list", acme.pk)
+    page = page_of(member_client(acme), "invoices:list", acme.pk)
     assert "INV-2026-000001, $50.01, is overdue" in page
     assert f'href="{pay}"' in page
 
 
 def test_a_paid_invoice_offers_nothing_to_pay() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme, status="paid", hosted_invoice_url="https://invoice.stripe.com/i/1")
-    client = personas.signed_in(acme)
+    client = member_client(acme)
     assert "Pay now" not in page_of(client, "invoices:list", acme.pk)
     assert "Pay now" not in page_of(client, "invoices:detail", acme.pk, invoice.pk)
 
 
 def test_invoices_are_chosen_by_status() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     october(acme, status="paid")
-    client = personas.signed_in(acme)
+    client = member_client(acme)
     assert "INV-2026-000001" in page_of(client, "invoices:list", acme.pk, status="paid")
     assert "None with this status" in page_of(client, "invoices:list", acme.pk, status="open")
 
 
 def test_a_workspace_without_invoices_is_told_when_the_first_one_comes() -> None:
-    acme = personas.workspace("Acme")
-    assert "No invoices yet" in page_of(personas.signed_in(acme), "invoices:list", acme.pk)
+    acme = make_workspace("Acme")
+    assert "No invoices yet" in page_of(member_client(acme), "invoices:list", acme.pk)
 
 
 def test_the_list_takes_as_many_queries_for_many_invoices_as_for_one(
     django_assert_num_queries: object,
 ) -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     for month in range(1, 10):
-        personas.bill(personas.period(acme, at(15, month)))
-    client = personas.signed_in(acme)
+        issue_invoice(make_period(acme, at(15, month)))
+    client = member_client(acme)
     client.get(reverse("invoices:list", args=[acme.pk]))
     # Session, user, memberships, the page, those still to pay.
     with django_assert_num_queries(5):
@@ -76,9 +78,9 @@ def test_the_list_takes_as_many_queries_for_many_invoices_as_for_one(
 
 
 def test_an_invoice_shows_items_that_add_up_and_how_it_was_rounded() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme)
-    page = page_of(personas.signed_in(acme), "invoices:detail", acme.pk, invoice.pk)
+    page = page_of(member_client(acme), "invoices:detail", acme.pk, invoice.pk)
     assert "1 month" in page
     assert "$49.00" in page
     assert "3 min" in page
@@ -92,9 +94,9 @@ def test_an_invoice_shows_items_that_add_up_and_how_it_was_rounded() -> None:
 
 
 def test_the_timeline_tells_what_happened_and_what_comes_next() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme)
-    page = page_of(personas.signed_in(acme), "invoices:detail", acme.pk, invoice.pk)
+    page = page_of(member_client(acme), "invoices:detail", acme.pk, invoice.pk)
     # The period ends at midnight in Berlin and was closed a day later.
     assert "1 November 2026, 00:00" in page
     assert "2 November 2026, 00:00" in page
@@ -103,9 +105,9 @@ def test_the_timeline_tells_what_happened_and_what_comes_next() -> None:
 
 
 def test_the_timeline_of_a_declined_card_names_it_and_the_way_on() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme, status="overdue")
-    page = page_of(personas.signed_in(acme), "invoices:detail", acme.pk, invoice.pk)
+    page = page_of(member_client(acme), "invoices:detail", acme.pk, invoice.pk)
     steps = re.findall(r'<li class="(\w+)"><strong>([^<]+)', page)
     assert steps == [
         ("done", "Period ended"),
@@ -119,11 +121,11 @@ def test_the_timeline_of_a_declined_card_names_it_and_the_way_on() -> None:
 
 
 def test_a_line_leads_to_its_records_their_exact_sum_and_the_rounding() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme)
-    personas.used(acme, at(15, 11), "99", "0.0011")
+    make_usage(acme, at(15, 11), "99", "0.0011")
     item = invoice.items.get(resource_type="call_minutes")
-    page = page_of(personas.signed_in(acme), "invoices:item", acme.pk, invoice.pk, item.pk)
+    page = page_of(member_client(acme), "invoices:item", acme.pk, invoice.pk, item.pk)
     assert page.count("1 min</td>") == 3
     assert "99 min" not in page
     assert '<dd class="value">$0.00396</dd>' in page  # 3 x 0.00132
@@ -133,16 +135,16 @@ def test_a_line_leads_to_its_records_their_exact_sum_and_the_rounding() -> None:
 
 
 def test_a_late_line_leads_to_all_records_of_its_month() -> None:
-    acme = personas.workspace("Acme")
-    personas.bill(personas.period(acme, at(15, 8)))
-    personas.bill(personas.period(acme, at(15, 9)))
+    acme = make_workspace("Acme")
+    issue_invoice(make_period(acme, at(15, 8)))
+    issue_invoice(make_period(acme, at(15, 9)))
     mid_october = at(15, 10)
-    personas.used(acme, at(28, 9), "4", "1", now=mid_october)
-    personas.used(acme, at(29, 9), "7", "2", resource_type="storage", now=mid_october)
-    personas.used(acme, at(29, 8), "50", "1", now=mid_october)
+    make_usage(acme, at(28, 9), "4", "1", now=mid_october)
+    make_usage(acme, at(29, 9), "7", "2", resource_type="storage", now=mid_october)
+    make_usage(acme, at(29, 8), "50", "1", now=mid_october)
     invoice = october(acme)
     item = invoice.items.get(usage_month=dt.date(2026, 9, 1))
-    page = page_of(personas.signed_in(acme), "invoices:item", acme.pk, invoice.pk, item.pk)
+    page = page_of(member_client(acme), "invoices:item", acme.pk, invoice.pk, item.pk)
     assert "Late usage, September 2026" in page
     assert "4 min</td>" in page
     assert "7 GB</td>" in page
@@ -152,28 +154,28 @@ def test_a_late_line_leads_to_all_records_of_its_month() -> None:
 
 
 def test_a_subscription_line_has_no_records_and_says_so() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme)
     item = invoice.items.get(kind="subscription")
-    page = page_of(personas.signed_in(acme), "invoices:item", acme.pk, invoice.pk, item.pk)
+    page = page_of(member_client(acme), "invoices:item", acme.pk, invoice.pk, item.pk)
     assert "No usage records" in page
 
 
 def test_the_pdf_is_served_under_the_invoices_number() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     invoice = october(acme)
-    answer = personas.signed_in(acme).get(reverse("invoices:pdf", args=[acme.pk, invoice.pk]))
+    answer = member_client(acme).get(reverse("invoices:pdf", args=[acme.pk, invoice.pk]))
     assert answer.headers["Content-Type"] == "application/pdf"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="INV-2026-000001.pdf"'
     assert answer.content.startswith(b"%PDF-")
 
 
 def test_anothers_invoice_does_not_exist_under_either_address() -> None:
-    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     invoice = october(globex)
     item = invoice.items.first()
     assert item is not None
-    client = personas.signed_in(acme)
+    client = member_client(acme)
     for where in (acme, globex):
         for name, more in (("detail", []), ("pdf", []), ("item", [item.pk])):
             page = reverse(f"invoices:{name}", args=[where.pk, invoice.pk, *more])
@@ -181,9 +183,9 @@ def test_anothers_invoice_does_not_exist_under_either_address() -> None:
 
 
 def test_a_line_of_another_invoice_does_not_exist_under_this_one() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     first = october(acme)
-    second = personas.bill(personas.period(acme, at(15, 9)))
+    second = issue_invoice(make_period(acme, at(15, 9)))
     item = second.items.get()
     page = reverse("invoices:item", args=[acme.pk, first.pk, item.pk])
-    assert personas.signed_in(acme).get(page).status_code == 404
+    assert member_client(acme).get(page).status_code == 404

@@ -10,7 +10,7 @@ from pypdf import PdfReader
 from invoices.glyphs import lacks_glyphs
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
-from tests.kit.invoice_papers import NOVEMBER_2, SUBSCRIPTION, acme_invoice
+from tests.kit.invoices import NOVEMBER_2, SUBSCRIPTION, make_addressed_invoice
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_says_who_owes_whom_what_for_which_days(settings):
     settings.ISSUER_NAME = "Voice Platform Inc."
     settings.ISSUER_TAX_ID = "US 12-3456789"
 
-    text = words(acme_invoice())
+    text = words(make_addressed_invoice())
 
     for fact in (
         "Voice Platform Inc.",
@@ -54,7 +54,7 @@ def test_says_who_owes_whom_what_for_which_days(settings):
 
 
 def test_is_archivable_tagged_and_has_its_fonts_inside():
-    reader = PdfReader(io.BytesIO(render_invoice(acme_invoice())))
+    reader = PdfReader(io.BytesIO(render_invoice(make_addressed_invoice())))
 
     metadata = reader.trailer["/Root"]["/Metadata"].get_data().decode()
     assert "<pdfaid:part>3</pdfaid:part><pdfaid:conformance>B<" in metadata
@@ -66,13 +66,15 @@ def test_is_archivable_tagged_and_has_its_fonts_inside():
 
 
 def test_the_same_invoice_gives_the_same_bytes():
-    invoice = acme_invoice()
+    invoice = make_addressed_invoice()
 
     assert render_invoice(invoice) == render_invoice(Invoice.objects.get(pk=invoice.pk))
 
 
 def test_a_paid_invoice_says_so_and_asks_for_nothing():
-    invoice = acme_invoice(status="paid", paid_at=dt.datetime(2026, 11, 3, 23, 30, tzinfo=dt.UTC))
+    invoice = make_addressed_invoice(
+        status="paid", paid_at=dt.datetime(2026, 11, 3, 23, 30, tzinfo=dt.UTC)
+    )
 
     text = words(invoice)
 
@@ -84,13 +86,15 @@ def test_a_paid_invoice_says_so_and_asks_for_nothing():
 
 
 def test_a_refund_is_shown():
-    invoice = acme_invoice(status="paid", paid_at=NOVEMBER_2, amount_refunded=Decimal("20.00"))
+    invoice = make_addressed_invoice(
+        status="paid", paid_at=NOVEMBER_2, amount_refunded=Decimal("20.00")
+    )
 
     assert "Refunded to you $20.00" in words(invoice)
 
 
 def test_an_automatic_charge_asks_nobody_to_do_anything():
-    text = words(acme_invoice(collection_method="charge_automatically"))
+    text = words(make_addressed_invoice(collection_method="charge_automatically"))
 
     assert "charged automatically" in text
     assert "Please pay" not in text
@@ -98,14 +102,14 @@ def test_an_automatic_charge_asks_nobody_to_do_anything():
 
 def test_the_online_page_is_linked_when_there_is_one():
     url = "https://invoice.stripe.test/i/42"
-    reader = PdfReader(io.BytesIO(render_invoice(acme_invoice(hosted_invoice_url=url))))
+    reader = PdfReader(io.BytesIO(render_invoice(make_addressed_invoice(hosted_invoice_url=url))))
 
     links = [note.get_object()["/A"]["/URI"] for note in reader.pages[0]["/Annots"]]
     assert links == [url]
 
 
 def test_a_link_that_is_no_web_address_is_left_out():
-    invoice = acme_invoice(hosted_invoice_url="javascript:alert(1)")
+    invoice = make_addressed_invoice(hosted_invoice_url="javascript:alert(1)")
 
     assert "View and pay online" not in words(invoice)
 
@@ -119,11 +123,11 @@ def test_a_link_that_is_no_web_address_is_left_out():
     ],
 )
 def test_amounts_have_the_decimals_of_their_currency(currency, amount, exact, shown):
-    assert shown in words(acme_invoice(currency=currency, amount=amount, exact=exact))
+    assert shown in words(make_addressed_invoice(currency=currency, amount=amount, exact=exact))
 
 
 def test_rounding_is_shown_not_hidden():
-    text = words(acme_invoice(exact="58.1049512500"))
+    text = words(make_addressed_invoice(exact="58.1049512500"))
 
     assert "exact sum of all lines is $58.10495125" in text
     assert "left off $0.00495125" in text
@@ -131,7 +135,9 @@ def test_rounding_is_shown_not_hidden():
 
 def test_a_credit_is_a_negative_line_without_quantity():
     credit = ("credit", "Credit brought forward", "", "1", "-12.34", "-12.34")
-    text = words(acme_invoice([SUBSCRIPTION, credit], amount="36.66", exact="36.6600000000"))
+    text = words(
+        make_addressed_invoice([SUBSCRIPTION, credit], amount="36.66", exact="36.6600000000")
+    )
 
     assert "Credit brought forward −$12.34" in text
 
@@ -142,7 +148,9 @@ def test_two_hundred_lines_go_over_pages_that_each_say_what_they_are():
         for number in range(200)
     ]
     pages = PdfReader(
-        io.BytesIO(render_invoice(acme_invoice(lines, amount="100.00", exact="100.0000000000")))
+        io.BytesIO(
+            render_invoice(make_addressed_invoice(lines, amount="100.00", exact="100.0000000000"))
+        )
     ).pages
 
     texts = [" ".join(page.extract_text().split()) for page in pages]
@@ -161,7 +169,9 @@ def test_two_hundred_lines_go_over_pages_that_each_say_what_they_are():
     ["#panic() *bold* $x$ <tag> `raw` \\ @ref // none", '"]} + read("/etc/passwd")'],
 )
 def test_a_name_is_text_never_markup(name):
-    assert name.replace(" ", "") in words(acme_invoice(bill_to_name=name)).replace(" ", "")
+    assert name.replace(" ", "") in words(make_addressed_invoice(bill_to_name=name)).replace(
+        " ", ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,7 +187,7 @@ def test_a_name_is_text_never_markup(name):
     ],
 )
 def test_names_outside_latin_are_written_with_real_glyphs(name):
-    assert name in words(archivable(acme_invoice(bill_to_name=name)))
+    assert name in words(archivable(make_addressed_invoice(bill_to_name=name)))
 
 
 @pytest.mark.parametrize(
@@ -203,11 +213,11 @@ def test_names_outside_latin_are_written_with_real_glyphs(name):
 )
 def test_names_in_scripts_that_are_shaped_are_archivable_too(name):
     assert not lacks_glyphs(name)
-    assert "Unicode number" not in words(archivable(acme_invoice(bill_to_name=name)))
+    assert "Unicode number" not in words(archivable(make_addressed_invoice(bill_to_name=name)))
 
 
 def test_a_character_that_no_font_has_is_printed_as_its_number():
-    text = words(archivable(acme_invoice(bill_to_name="Acme \U00013000 Nile")))
+    text = words(archivable(make_addressed_invoice(bill_to_name="Acme \U00013000 Nile")))
 
     assert "Acme [U+13000] Nile" in text
     assert "is printed as its Unicode number" in text
@@ -218,13 +228,13 @@ def test_every_character_of_every_script_keeps_the_invoice_archivable():
     every = [chr(code) for code in range(0x20, 0x1FB00, 37)]
     name = "".join(character for character in every if character.isprintable())
 
-    archivable(acme_invoice(bill_to_name="Acme", bill_to_address=name))
+    archivable(make_addressed_invoice(bill_to_name="Acme", bill_to_address=name))
 
 
 def test_what_cannot_be_set_is_said_and_never_fails_an_invoice(monkeypatch, caplog):
     monkeypatch.setattr("invoices.document.printable", lambda text: text)
 
-    text = words(acme_invoice(bill_to_name="Acme \U00013000 Nile"))
+    text = words(make_addressed_invoice(bill_to_name="Acme \U00013000 Nile"))
 
     assert "This copy is not archivable (PDF/A)" in text
     assert "INV-2026-000042 is not PDF/A" in caplog.text
@@ -235,13 +245,13 @@ def test_what_cannot_be_set_is_said_and_never_fails_an_invoice(monkeypatch, capl
     ["\u200b", "\ufeff", "\u202e", "\u2066", "\u00ad"],
 )
 def test_what_hides_or_turns_text_around_is_not_printed(invisible):
-    assert "Acme GmbH" in words(acme_invoice(bill_to_name=f"Ac{invisible}me GmbH"))
+    assert "Acme GmbH" in words(make_addressed_invoice(bill_to_name=f"Ac{invisible}me GmbH"))
 
 
 def test_a_copied_address_is_the_address():
     street = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengasse-12"
     email = "accounts-payable-department-of-acme@billing.long-domain-name.example"
-    invoice = acme_invoice(bill_to_address=street, bill_to_email=email)
+    invoice = make_addressed_invoice(bill_to_address=street, bill_to_email=email)
 
     text = words(invoice)
 
@@ -253,4 +263,4 @@ def test_a_copied_address_is_the_address():
 
 
 def test_its_file_is_called_after_its_number():
-    assert invoice_filename(acme_invoice()) == "INV-2026-000042.pdf"
+    assert invoice_filename(make_addressed_invoice()) == "INV-2026-000042.pdf"

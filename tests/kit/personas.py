@@ -1,149 +1,83 @@
-"""The standing cast of the pages' tests: workspaces, their people, calls, usage and invoices."""
+"""Workspaces and their people: the one maker of each, for all tests."""
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import msgspec
 from django.test import Client
 
 from billing.models import BillingPeriod, User, Workspace, WorkspaceMember
 from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
 from billing.services.workspaces import create_workspace, set_member
-from invoices.models import Invoice
-from invoices.payments.services import settle
-from invoices.services.closing.finalize import finalize_period
 from usage.models import VoiceAgent
-from usage.services.calls import CallEntry, record_calls
-from usage.services.ingest import Entry, check_entries, record_usage
 
+NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 SEPTEMBER_1 = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
 
 
-def workspace(name: str = "Acme", **facts: Any) -> Workspace:
-    """A workspace in Berlin that pays in US dollars, unless `facts` say otherwise."""
+def make_workspace(
+    name: str = "Acme",
+    *,
+    workspace_id: UUID | None = None,
+    tier: str = "starter",
+    currency: str = "USD",
+    timezone: str = "Europe/Berlin",
+    billing_email: str = "",
+    usage_limit_monthly: str | None = None,
+    now: dt.datetime = SEPTEMBER_1,
+) -> Workspace:
+    """An active workspace with one owner, `owner@<first word of its name>.test`."""
     ensure_builtins()
-    limit = facts.pop("usage_limit_monthly", None)
-    known = {"currency": "USD", "timezone": "Europe/Berlin", "tier": "starter"}
-    made, _ = create_workspace(
-        workspace_id=None,
+    workspace, _ = create_workspace(
+        workspace_id=workspace_id,
         name=name,
-        owner_email=f"owner@{name.split(maxsplit=1)[0].lower()}.test",
-        now=SEPTEMBER_1,
-        **{**known, **facts},
+        owner_email=_address("owner", name),
+        tier=tier,
+        currency=currency,
+        timezone=timezone,
+        billing_email=billing_email,
+        now=now,
     )
-    if limit is not None:
-        made.billing_settings.usage_limit_monthly = Decimal(limit)
-        made.billing_settings.save()
-    return made
+    if usage_limit_monthly is not None:
+        workspace.billing_settings.usage_limit_monthly = Decimal(usage_limit_monthly)
+        workspace.billing_settings.save()
+    return workspace
 
 
-def person(where: Workspace, *, role: str = "owner") -> User:
-    """Someone of the workspace who can sign in."""
-    email = f"{role}@{where.name.split()[0].lower()}.test"
-    user = set_member(workspace=where, email=email, role=role)[0].user
+def make_member(workspace: Workspace, *, role: str = WorkspaceMember.Role.OWNER) -> User:
+    """Someone of the workspace, `<role>@acme.test`, who can sign in with `PASSWORD`."""
+    email = _address(role, workspace.name)
+    user = set_member(workspace=workspace, email=email, role=role)[0].user
     user.set_password(PASSWORD)
     user.save()
     return user
 
 
-def signed_in(where: Workspace, *, role: str = WorkspaceMember.Role.OWNER) -> Client:
+def signed_in_client(user: User) -> Client:
     client = Client()
-    client.force_login(
-        person(where, role=role), backend="django.contrib.auth.backends.ModelBackend"
-    )
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
 
 
-def period(where: Workspace, at: dt.datetime) -> BillingPeriod:
-    return open_period(workspace_id=where.pk, at=at, now=at)
+def member_client(workspace: Workspace, *, role: str = WorkspaceMember.Role.OWNER) -> Client:
+    """A browser in which a member of the workspace is signed in."""
+    return signed_in_client(make_member(workspace, role=role))
 
 
-def used(
-    where: Workspace,
-    at: dt.datetime,
-    quantity: str,
-    unit_cost: str,
-    *,
-    resource_type: str = "call_minutes",
-    provider: str = "twilio",
-    call_id: UUID | None = None,
-    key: str = "",
-    now: dt.datetime | None = None,
-) -> None:
-    """One use at `at`, recorded then unless `now` says later, with the platform's 20 % markup."""
-    entry = {
-        "idempotency_key": key or str(uuid4()),
-        "workspace_id": str(where.pk),
-        "resource_type": resource_type,
-        "provider": provider,
-        "quantity": quantity,
-        "unit_cost": unit_cost,
-        "occurred_at": at.isoformat(),
-        "call_id": str(call_id) if call_id else None,
-    }
-    parsed = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
-    records, errors = check_entries([parsed], now=now or at)
-    assert not errors, errors
-    assert record_usage(records, now=now or at).accepted == 1
+def make_period(workspace: Workspace, at: dt.datetime = NOW) -> BillingPeriod:
+    """The workspace's month that holds `at`, opened then."""
+    return open_period(workspace_id=workspace.pk, at=at, now=at)
 
 
-def called(
-    where: Workspace,
-    at: dt.datetime,
-    *,
-    status: str = "completed",
-    direction: str = "inbound",
-    seconds: str = "90",
-    provider: str = "twilio",
-) -> UUID:
-    """A call that has ended."""
-    ended_at = at + dt.timedelta(seconds=int(seconds))
-    entry = CallEntry(
-        id=uuid4(),
-        workspace_id=where.pk,
-        direction=direction,
-        status=status,
-        provider=provider,
-        started_at=at.isoformat(),
-        ended_at=ended_at.isoformat(),
-        duration_seconds=msgspec.Raw(seconds.encode()),
+def make_agent(
+    workspace: Workspace, name: str, status: str = "live", paused_reason: str | None = None
+) -> VoiceAgent:
+    return VoiceAgent.objects.create(
+        workspace=workspace, name=name, status=status, paused_reason=paused_reason
     )
-    recorded = record_calls([entry], now=ended_at)
-    assert recorded.accepted == 1, recorded.errors
-    return entry.id
 
 
-def agent(where: Workspace, name: str, status: str = "live", why: str | None = None) -> VoiceAgent:
-    return VoiceAgent.objects.create(workspace=where, name=name, status=status, paused_reason=why)
-
-
-def bill(of: BillingPeriod, *, status: str = "open", hosted_invoice_url: str = "") -> Invoice:
-    """The period closed a day after its end, and its invoice as Stripe's events then leave it.
-
-    An overdue one had its card declined, which has suspended the workspace.
-    """
-    closed_at = of.period_end + dt.timedelta(days=1)
-    finalize_period(period_id=of.pk, now=closed_at)
-    invoice_id = Invoice.objects.get(billing_period=of).pk
-    settle.mark_open(
-        invoice_id=invoice_id,
-        stripe_invoice_id=f"in_{invoice_id.hex}",
-        hosted_invoice_url=hosted_invoice_url,
-        now=closed_at,
-    )
-    if status == "paid":
-        settle.mark_paid(invoice_id=invoice_id, paid_at=closed_at, now=closed_at)
-    elif status == "overdue":
-        settle.note_payment_failure(
-            invoice_id=invoice_id,
-            at=closed_at,
-            now=closed_at,
-            source="Stripe",
-            key="charge-1",
-            detail="Your card was declined.",
-        )
-    return Invoice.objects.get(pk=invoice_id)
+def _address(local_part: str, name: str) -> str:
+    return f"{local_part}@{name.split(maxsplit=1)[0].lower()}.test"

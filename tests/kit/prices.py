@@ -9,7 +9,7 @@ from billing.pricing import Matched
 from billing.rating import read_price
 from billing.services import rate_cards
 from billing.services.rate_cards import NewRate
-from tests.kit.api import NOW
+from tests.kit.personas import NOW
 
 ANY = ("", "", "")
 

@@ -23,7 +23,7 @@ from djstripe.models import WebhookEndpoint
 from billing.models import User
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments.services import stripe_client
-from tests.kit.api import Caller
+from tests.kit.api import ApiClient
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -56,7 +56,7 @@ class Walk:
         with self.committed():
             call_command("ensure_builtins")
             call_command("register_stripe_webhook", url="https://billing.example", verbosity=0)
-            self.api = Caller()
+            self.api = ApiClient()
         return self
 
     def __exit__(

@@ -15,7 +15,7 @@ from django.db.models import Sum
 
 from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.workspaces import update_billing_settings
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord
 from usage.services.ingest import Recorded, check_entries, record_usage
 from usage.services.ingest.entries import PricedRecord
@@ -65,7 +65,7 @@ def at_once(work: Callable[[int], None], clients: int = CLIENTS) -> None:
 
 @pytest.mark.parametrize("limit", [None, 1])
 def test_clients_that_send_the_same_keys_count_each_once(limit):
-    owners = [str(workspace(name).pk) for name in ("acme", "globex")]
+    owners = [str(make_workspace(name).pk) for name in ("acme", "globex")]
     for owner in owners:
         changes = {"usage_limit_monthly": limit and Decimal(limit)}
         update_billing_settings(workspace_id=UUID(owner), changes=changes, now=NOW)
@@ -86,7 +86,7 @@ def test_clients_that_send_the_same_keys_count_each_once(limit):
 
 
 def test_clients_that_open_the_same_period_get_one():
-    acme = str(workspace("acme").pk)
+    acme = str(make_workspace("Acme").pk)
 
     at_once(lambda number: record_usage(records([(acme, f"k{number}")]), now=NOW) and None)
 
@@ -97,7 +97,7 @@ def test_clients_that_open_the_same_period_get_one():
 # Far from a limit, past one that is looked at with every use, and both in the same batch.
 @pytest.mark.parametrize("limits", [[None], [1], [None, 1, 10**9]])
 def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
-    owners = [str(workspace(f"w{number}").pk) for number in range(50)]
+    owners = [str(make_workspace(f"w{number}").pk) for number in range(50)]
     for owner, limit in zip(owners, cycle(limits), strict=False):
         changes = {"usage_limit_monthly": limit and Decimal(limit)}
         update_billing_settings(workspace_id=UUID(owner), changes=changes, now=NOW)
@@ -121,7 +121,7 @@ def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
 
 
 def test_a_limit_crossed_by_two_batches_together_is_noticed():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     update_billing_settings(
         workspace_id=acme.pk, changes={"usage_limit_monthly": Decimal(96)}, now=NOW
     )

@@ -12,7 +12,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from billing.models import Workspace
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord
 from usage.services.ingest.parsing import MAX_RECORDS
 
@@ -28,7 +28,7 @@ def noon():
 
 @pytest.fixture
 def acme() -> Workspace:
-    return workspace("acme")
+    return make_workspace("Acme")
 
 
 def row(acme: Workspace, key: str, quantity: str = "3.25", delimiter: str = ",") -> str:

@@ -8,7 +8,8 @@ import time_machine
 
 from billing.models import Email, LimitAlert
 from billing.services.workspaces import update_billing_settings
-from tests.kit.api import NOW, Caller, workspace
+from tests.kit.api import ApiClient
+from tests.kit.personas import NOW, make_workspace
 from usage.models import VoiceAgent
 from usage.services.limits import sweep_limits
 
@@ -24,14 +25,14 @@ def noon():
 @pytest.fixture
 def acme():
     """Ten dollars a month, told at 80 %."""
-    made = workspace("acme")
+    made = make_workspace("Acme")
     set_terms(made, usage_limit_monthly=Decimal(10))
     return made
 
 
 @pytest.fixture
 def caller():
-    return Caller()
+    return ApiClient()
 
 
 def set_terms(owner, **changes):
@@ -187,7 +188,7 @@ def test_late_usage_of_last_month_does_not_pause_this_months_agents(acme, caller
 
 
 def test_another_workspaces_limit_is_its_own(acme, caller):
-    globex = workspace("globex")
+    globex = make_workspace("Globex")
     agent(caller, globex, "Other")
 
     spend(caller, acme, "12")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from usage.services.ingest import RecordError, RecordOutcome, check_entries
 from usage.services.ingest.micro_batching import MicroBatcher, record_micro_batch
 from usage.services.ingest.parsing import usage_parser
@@ -116,7 +116,7 @@ def test_whoever_waits_is_answered_before_the_threads_end():
 
 @pytest.mark.django_db
 def test_single_records_of_a_micro_batch_are_recorded_or_refused_each_for_itself():
-    acme = str(workspace("acme").pk)
+    acme = str(make_workspace("Acme").pk)
     nobody = "00000000-0000-4000-8000-000000000000"
     uses = [(acme, "a", 1), (nobody, "b", 1), (acme, "a", 1), (acme, "c", 2), (acme, "c", 3)]
     records = []

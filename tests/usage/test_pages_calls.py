@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Workspace
-from tests.kit import personas
+from tests.kit.personas import make_agent, make_workspace, member_client
+from tests.kit.usage import make_call, make_usage
 
 pytestmark = pytest.mark.django_db
 MONDAY = dt.datetime(2026, 11, 2, 9, 30, tzinfo=dt.UTC)
@@ -20,9 +21,9 @@ def page_of(client: Client, name: str, *args: object, **chosen: str) -> str:
 
 
 def call_with_usage(where: Workspace) -> object:
-    call = personas.called(where, MONDAY, seconds="195")
-    personas.used(where, MONDAY, "3.25", "0.0125", call_id=call)
-    personas.used(
+    call = make_call(where, MONDAY, seconds="195")
+    make_usage(where, MONDAY, "3.25", "0.0125", call_id=call)
+    make_usage(
         where,
         MONDAY,
         "1200",
@@ -35,9 +36,9 @@ def call_with_usage(where: Workspace) -> object:
 
 
 def test_calls_are_listed_with_duration_and_exact_price() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     call_with_usage(acme)
-    page = page_of(personas.signed_in(acme), "usage:calls", acme.pk)
+    page = page_of(member_client(acme), "usage:calls", acme.pk)
     assert "2 Nov 2026, 10:30:00" in page
     assert "3 min 15 s" in page
     # 0.04875 + 0.0432
@@ -45,10 +46,10 @@ def test_calls_are_listed_with_duration_and_exact_price() -> None:
 
 
 def test_calls_are_filtered_by_how_they_ended_and_which_way_they_went() -> None:
-    acme = personas.workspace("Acme")
-    personas.called(acme, MONDAY)
-    personas.called(acme, MONDAY, status="busy", direction="outbound", seconds="4")
-    client = personas.signed_in(acme)
+    acme = make_workspace("Acme")
+    make_call(acme, MONDAY)
+    make_call(acme, MONDAY, status="busy", direction="outbound", seconds="4")
+    client = member_client(acme)
     assert page_of(client, "usage:calls", acme.pk).count("<time ") == 2
     assert page_of(client, "usage:calls", acme.pk, status="busy").count("<time ") == 1
     assert page_of(client, "usage:calls", acme.pk, direction="inbound").count("<time ") == 1
@@ -59,10 +60,10 @@ def test_calls_are_filtered_by_how_they_ended_and_which_way_they_went() -> None:
 def test_the_list_of_calls_takes_as_many_queries_for_one_as_for_thirty(
     calls: int, django_assert_num_queries: object
 ) -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     for _ in range(calls):
-        personas.called(acme, MONDAY)
-    client = personas.signed_in(acme)
+        make_call(acme, MONDAY)
+    client = member_client(acme)
     client.get(reverse("usage:calls", args=[acme.pk]))
     # Session, user, memberships, the page, what its calls cost.
     with django_assert_num_queries(5):
@@ -70,8 +71,8 @@ def test_the_list_of_calls_takes_as_many_queries_for_one_as_for_thirty(
 
 
 def test_a_receipt_lists_each_use_and_their_exact_sum() -> None:
-    acme = personas.workspace("Acme")
-    page = page_of(personas.signed_in(acme), "usage:receipt", acme.pk, call_with_usage(acme))
+    acme = make_workspace("Acme")
+    page = page_of(member_client(acme), "usage:receipt", acme.pk, call_with_usage(acme))
     assert "2 records, in USD" in page
     assert "$0.040625" in page
     assert '<td data-label="Cost" class="num">$0.076625</td>' in page
@@ -79,47 +80,47 @@ def test_a_receipt_lists_each_use_and_their_exact_sum() -> None:
 
 
 def test_a_receipt_can_come_before_its_call() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     call = uuid4()
-    personas.used(acme, MONDAY, "1", "1", call_id=call)
-    page = page_of(personas.signed_in(acme), "usage:receipt", acme.pk, call)
+    make_usage(acme, MONDAY, "1", "1", call_id=call)
+    page = page_of(member_client(acme), "usage:receipt", acme.pk, call)
     assert "the call itself has not been reported yet" in page
     assert "$1.20" in page
 
 
 def test_a_call_without_usage_costs_nothing_so_far() -> None:
-    acme = personas.workspace("Acme")
-    call = personas.called(acme, MONDAY)
-    assert "Nothing metered" in page_of(personas.signed_in(acme), "usage:receipt", acme.pk, call)
+    acme = make_workspace("Acme")
+    call = make_call(acme, MONDAY)
+    assert "Nothing metered" in page_of(member_client(acme), "usage:receipt", acme.pk, call)
 
 
 def test_anothers_receipt_does_not_exist() -> None:
-    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     call = call_with_usage(globex)
-    client = personas.signed_in(acme)
+    client = member_client(acme)
     for where in (acme, globex):
         assert client.get(reverse("usage:receipt", args=[where.pk, call])).status_code == 404
 
 
 def test_agents_say_why_they_are_paused_and_what_brings_them_back() -> None:
-    acme = personas.workspace("Acme")
-    personas.agent(acme, "Front desk", "paused", "usage_limit")
-    personas.agent(acme, "After hours", "paused", "manual")
-    personas.agent(acme, "Order line")
-    page = page_of(personas.signed_in(acme), "usage:agents", acme.pk)
+    acme = make_workspace("Acme")
+    make_agent(acme, "Front desk", "paused", "usage_limit")
+    make_agent(acme, "After hours", "paused", "manual")
+    make_agent(acme, "Order line")
+    page = page_of(member_client(acme), "usage:agents", acme.pk)
     assert "3 agents of this workspace" in page
     assert "The usage limit is reached; it comes back with the next period" in page
     assert "Paused by hand; it stays so until someone resumes it." in page
-    live = page_of(personas.signed_in(acme), "usage:agents", acme.pk, status="live")
+    live = page_of(member_client(acme), "usage:agents", acme.pk, status="live")
     assert "Order line" in live
     assert "Front desk" not in live
 
 
 def test_many_agents_are_paged_at_the_same_cost(django_assert_num_queries: object) -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     for number in range(120):
-        personas.agent(acme, f"Agent {number:03}")
-    client = personas.signed_in(acme)
+        make_agent(acme, f"Agent {number:03}")
+    client = member_client(acme)
     assert "Page 3 of 3" in page_of(client, "usage:agents", acme.pk, page="3")
     # Session, user, memberships, counts by status, how many, the page.
     with django_assert_num_queries(6):
@@ -127,5 +128,5 @@ def test_many_agents_are_paged_at_the_same_cost(django_assert_num_queries: objec
 
 
 def test_a_workspace_without_agents_is_told_where_they_come_from() -> None:
-    acme = personas.workspace("Acme")
-    assert "No agents yet" in page_of(personas.signed_in(acme), "usage:agents", acme.pk)
+    acme = make_workspace("Acme")
+    assert "No agents yet" in page_of(member_client(acme), "usage:agents", acme.pk)

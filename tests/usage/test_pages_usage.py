@@ -11,7 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Workspace
-from tests.kit import personas
+from tests.kit.invoices import issue_invoice
+from tests.kit.personas import make_period, make_workspace, member_client
+from tests.kit.usage import make_usage
 from usage import pages
 
 pytestmark = pytest.mark.django_db
@@ -27,10 +29,10 @@ def page_of(client: Client, where: Workspace, **chosen: str) -> str:
 
 
 def test_records_are_shown_with_units_prices_and_their_exact_total() -> None:
-    acme = personas.workspace("Acme")
-    personas.used(acme, at(2), "3.25", "0.0125")
-    personas.used(acme, at(3), "1200", "0.00003", resource_type="synthesis", provider="elevenlabs")
-    page = page_of(personas.signed_in(acme), acme)
+    acme = make_workspace("Acme")
+    make_usage(acme, at(2), "3.25", "0.0125")
+    make_usage(acme, at(3), "1200", "0.00003", resource_type="synthesis", provider="elevenlabs")
+    page = page_of(member_client(acme), acme)
     assert "3.25 min" in page
     assert "$0.04875" in page
     assert "1,200 characters" in page
@@ -41,17 +43,17 @@ def test_records_are_shown_with_units_prices_and_their_exact_total() -> None:
 
 
 def test_times_are_those_of_the_workspaces_clock() -> None:
-    globex = personas.workspace("Globex", timezone="Asia/Kathmandu")
-    personas.used(globex, at(2, 18), "1", "1")
-    assert "2 Nov 2026, 23:45:00" in page_of(personas.signed_in(globex), globex)
+    globex = make_workspace("Globex", timezone="Asia/Kathmandu")
+    make_usage(globex, at(2, 18), "1", "1")
+    assert "2 Nov 2026, 23:45:00" in page_of(member_client(globex), globex)
 
 
 def test_filters_narrow_the_rows_and_the_total_alike() -> None:
-    acme = personas.workspace("Acme")
-    personas.used(acme, at(2), "10", "0.10")
-    personas.used(acme, at(3), "10", "0.20", provider="vonage")
-    personas.used(acme, at(4), "10", "0.50", resource_type="transcription", provider="deepgram")
-    client = personas.signed_in(acme)
+    acme = make_workspace("Acme")
+    make_usage(acme, at(2), "10", "0.10")
+    make_usage(acme, at(3), "10", "0.20", provider="vonage")
+    make_usage(acme, at(4), "10", "0.50", resource_type="transcription", provider="deepgram")
+    client = member_client(acme)
     assert "$2.40 <span" in page_of(client, acme, provider="vonage")
     assert "$6.00 <span" in page_of(client, acme, resource_type="transcription")
     assert "$3.60 <span" in page_of(client, acme, resource_type="call_minutes")
@@ -61,11 +63,11 @@ def test_filters_narrow_the_rows_and_the_total_alike() -> None:
 
 
 def test_days_are_days_of_the_workspace_and_both_ends_count() -> None:
-    initech = personas.workspace("Initech", timezone="America/New_York")
-    personas.used(initech, dt.datetime(2026, 11, 3, 4, 59, tzinfo=dt.UTC), "1", "1")  # 2nd, 23:59
-    personas.used(initech, dt.datetime(2026, 11, 3, 5, 0, tzinfo=dt.UTC), "10", "1")  # 3rd, 00:00
-    personas.used(initech, dt.datetime(2026, 11, 4, 5, 0, tzinfo=dt.UTC), "100", "1")  # 4th, 00:00
-    client = personas.signed_in(initech)
+    initech = make_workspace("Initech", timezone="America/New_York")
+    make_usage(initech, dt.datetime(2026, 11, 3, 4, 59, tzinfo=dt.UTC), "1", "1")  # 2nd, 23:59
+    make_usage(initech, dt.datetime(2026, 11, 3, 5, 0, tzinfo=dt.UTC), "10", "1")  # 3rd, 00:00
+    make_usage(initech, dt.datetime(2026, 11, 4, 5, 0, tzinfo=dt.UTC), "100", "1")  # 4th, 00:00
+    client = member_client(initech)
     page = page_of(client, initech, day_from="2026-11-03", day_to="2026-11-03")
     assert "$12.00 <span" in page
     assert "for 1 record<" in page
@@ -73,22 +75,22 @@ def test_days_are_days_of_the_workspace_and_both_ends_count() -> None:
 
 
 def test_a_period_can_be_chosen_and_late_usage_stays_in_the_one_that_bills_it() -> None:
-    acme = personas.workspace("Acme")
-    personas.used(acme, at(30, month=10), "10", "1")
-    personas.bill(personas.period(acme, at(30, month=10)))
-    personas.used(acme, at(31, month=10), "5", "1", now=at(15))
-    november = personas.period(acme, at(15))
-    page = page_of(personas.signed_in(acme), acme, billing_period=str(november.pk))
+    acme = make_workspace("Acme")
+    make_usage(acme, at(30, month=10), "10", "1")
+    issue_invoice(make_period(acme, at(30, month=10)))
+    make_usage(acme, at(31, month=10), "5", "1", now=at(15))
+    november = make_period(acme, at(15))
+    page = page_of(member_client(acme), acme, billing_period=str(november.pk))
     assert "$6.00 <span" in page
     assert '<span class="badge warn">Late</span>' in page
 
 
 def test_one_calls_records_are_found_by_its_id() -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     call = uuid4()
-    personas.used(acme, at(2), "1", "1", call_id=call)
-    personas.used(acme, at(2), "7", "1")
-    page = page_of(personas.signed_in(acme), acme, call=str(call))
+    make_usage(acme, at(2), "1", "1", call_id=call)
+    make_usage(acme, at(2), "7", "1")
+    page = page_of(member_client(acme), acme, call=str(call))
     assert "$1.20 <span" in page
     assert "for 1 record<" in page
 
@@ -104,19 +106,19 @@ def test_one_calls_records_are_found_by_its_id() -> None:
     ],
 )
 def test_a_filter_that_cannot_be_read_is_marked(chosen: dict[str, str]) -> None:
-    acme = personas.workspace("Acme")
-    answer = personas.signed_in(acme).get(reverse("usage:records", args=[acme.pk]), chosen)
+    acme = make_workspace("Acme")
+    answer = member_client(acme).get(reverse("usage:records", args=[acme.pk]), chosen)
     assert answer.status_code == 422
     assert f'id="id_{next(iter(chosen))}_error"' in answer.content.decode()
 
 
 def test_paging_forth_and_back_shows_every_record_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "PAGE_SIZE", 3)
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     same_moment = at(5)
     for number in range(1, 8):
-        personas.used(acme, same_moment, str(number), "1", key=f"key-{number}")
-    client = personas.signed_in(acme)
+        make_usage(acme, same_moment, str(number), "1", key=f"key-{number}")
+    client = member_client(acme)
 
     def quantities(page: str) -> list[str]:
         return re.findall(r"(\d) min", page)
@@ -138,21 +140,21 @@ def test_paging_forth_and_back_shows_every_record_once(monkeypatch: pytest.Monke
 
 
 def test_a_cursor_that_nobody_gave_out_starts_at_the_top() -> None:
-    acme = personas.workspace("Acme")
-    personas.used(acme, at(2), "3", "1")
-    client = personas.signed_in(acme)
+    acme = make_workspace("Acme")
+    make_usage(acme, at(2), "3", "1")
+    client = member_client(acme)
     for cursor in ("x", "ozz-1", "o" + "f" * 60, "o-", "offffffffffffffffffff-" + "0" * 32):
         assert "3 min" in page_of(client, acme, cursor=cursor)
 
 
 def test_an_empty_page_says_what_will_be_here() -> None:
-    acme = personas.workspace("Acme")
-    assert "No usage yet" in page_of(personas.signed_in(acme), acme)
+    acme = make_workspace("Acme")
+    assert "No usage yet" in page_of(member_client(acme), acme)
 
 
 def test_only_the_results_are_sent_to_the_filter_form() -> None:
-    acme = personas.workspace("Acme")
-    answer = personas.signed_in(acme).get(
+    acme = make_workspace("Acme")
+    answer = member_client(acme).get(
         reverse("usage:records", args=[acme.pk]), headers={"HX-Target": "section#results"}
     )
     assert answer.content.decode().strip().startswith('<section class="card" id="results"')
@@ -162,10 +164,10 @@ def test_only_the_results_are_sent_to_the_filter_form() -> None:
 def test_the_page_takes_as_many_queries_for_one_record_as_for_forty(
     records: int, django_assert_num_queries: object
 ) -> None:
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     for number in range(records):
-        personas.used(acme, at(5), "1", "1", call_id=uuid4(), key=str(number))
-    client = personas.signed_in(acme)
+        make_usage(acme, at(5), "1", "1", call_id=uuid4(), key=str(number))
+    client = member_client(acme)
     client.get(reverse("usage:records", args=[acme.pk]))
     # Session, user, memberships, periods, kinds, the page, the totals.
     with django_assert_num_queries(7):
@@ -173,11 +175,11 @@ def test_the_page_takes_as_many_queries_for_one_record_as_for_forty(
 
 
 def test_the_export_has_every_chosen_record_exactly() -> None:
-    acme = personas.workspace("Acme")
-    personas.used(acme, at(2), "3.25", "0.0125", key="call-1")
-    personas.used(acme, at(3), "1", "0.0000000001", provider="=HYPERLINK(1)", key="-1+1")
-    personas.used(acme, at(4), "1", "1", resource_type="storage")
-    answer = personas.signed_in(acme).get(
+    acme = make_workspace("Acme")
+    make_usage(acme, at(2), "3.25", "0.0125", key="call-1")
+    make_usage(acme, at(3), "1", "0.0000000001", provider="=HYPERLINK(1)", key="-1+1")
+    make_usage(acme, at(4), "1", "1", resource_type="storage")
+    answer = member_client(acme).get(
         reverse("usage:export", args=[acme.pk]), {"resource_type": "call_minutes"}
     )
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -195,10 +197,10 @@ def test_an_export_too_large_for_one_file_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pages, "MAX_ROWS", 2)
-    acme = personas.workspace("Acme")
+    acme = make_workspace("Acme")
     for day in (2, 3, 4):
-        personas.used(acme, at(day), "1", "1")
-    client = personas.signed_in(acme)
+        make_usage(acme, at(day), "1", "1")
+    client = member_client(acme)
     answer = client.get(reverse("usage:export", args=[acme.pk]), follow=True)
     assert "3 records are more than the 2 that fit" in answer.content.decode()
     few = client.get(reverse("usage:export", args=[acme.pk]), {"day_from": "2026-11-03"})
@@ -207,14 +209,14 @@ def test_an_export_too_large_for_one_file_is_refused_with_advice(
 
 @pytest.mark.parametrize("name", ["usage:records", "usage:export", "usage:calls", "usage:agents"])
 def test_anothers_pages_do_not_exist(name: str) -> None:
-    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
-    assert personas.signed_in(acme).get(reverse(name, args=[globex.pk])).status_code == 404
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    assert member_client(acme).get(reverse(name, args=[globex.pk])).status_code == 404
 
 
 def test_anothers_records_never_show() -> None:
-    acme, globex = personas.workspace("Acme"), personas.workspace("Globex")
-    personas.used(globex, at(2), "77", "1")
-    client = personas.signed_in(acme)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    make_usage(globex, at(2), "77", "1")
+    client = member_client(acme)
     assert "77 min" not in page_of(client, acme)
     exported = client.get(reverse("usage:export", args=[acme.pk]))
     assert len(b"".join(exported.streaming_content).splitlines()) == 1

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from billing.models import LimitAlert, PlatformSetting, WorkspaceBillingSettings
 from billing.services.workspaces import update_billing_settings, update_workspace
 from invoices.services.closing import finalize_period
-from tests.kit.api import NOW, period_of, workspace
+from tests.kit.personas import NOW, make_period, make_workspace
 from usage.models import UsageRecord
 from usage.services.ingest import RecordOutcome, check_entries, record_usage
 from usage.services.ingest.entries import Stored
@@ -59,7 +59,7 @@ def stored(answer: tuple[RecordOutcome, Stored]) -> Stored:
 @pytest.fixture
 def acme() -> UUID:
     """Has used something, so that its terms are remembered."""
-    owner = workspace("acme").pk
+    owner = make_workspace("Acme").pk
     assert stored(use(owner, "first")).final_cost == Decimal(12)
     return owner
 
@@ -143,9 +143,9 @@ def test_a_closed_workspace_refuses_the_next_record_and_one_opened_again_takes_i
 
 
 def test_a_record_after_the_close_goes_to_the_next_period():
-    globex = workspace("globex")
+    globex = make_workspace("Globex")
     october = dt.datetime(2026, 10, 20, 9, 0, tzinfo=dt.UTC)
-    period = period_of(globex, october)
+    period = make_period(globex, october)
     assert stored(use(globex.pk, "first", at=october, now=NOVEMBER_3)).late is False
 
     finalize_period(period_id=period.pk, now=NOVEMBER_3)
@@ -158,12 +158,12 @@ def test_a_record_after_the_close_goes_to_the_next_period():
 
 
 def test_late_usage_enters_the_earliest_open_period_even_if_it_was_opened_a_moment_ago():
-    globex = workspace("globex")
+    globex = make_workspace("Globex")
     september = dt.datetime(2026, 9, 10, 9, 0, tzinfo=dt.UTC)
-    closed = period_of(globex, september)
+    closed = make_period(globex, september)
     finalize_period(period_id=closed.pk, now=NOVEMBER_3)
     november = stored(use(globex.pk, "november", at=NOVEMBER_3, now=NOVEMBER_3))
-    october = period_of(globex, dt.datetime(2026, 10, 20, tzinfo=dt.UTC))
+    october = make_period(globex, dt.datetime(2026, 10, 20, tzinfo=dt.UTC))
 
     late = stored(use(globex.pk, "late", at=september, now=NOVEMBER_3))
 

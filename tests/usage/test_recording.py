@@ -12,7 +12,8 @@ from django.db.models import Sum
 
 from billing.models import BillingPeriod, PeriodCounter, PlatformSetting
 from billing.services.workspaces import update_billing_settings, update_workspace
-from tests.kit.api import NOW, Caller, workspace
+from tests.kit.api import ApiClient
+from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord, UsageRollup
 from usage.services.ledger import usage_differences
 
@@ -27,12 +28,12 @@ def noon():
 
 @pytest.fixture
 def acme():
-    return workspace("acme")
+    return make_workspace("Acme")
 
 
 @pytest.fixture
 def caller(acme):
-    return Caller("usage:write", "usage:read")
+    return ApiClient("usage:write", "usage:read")
 
 
 def use(acme, **facts):
@@ -114,7 +115,7 @@ def test_the_same_key_with_another_payload_is_refused(acme, caller, changed):
 
 
 def test_two_workspaces_may_use_the_same_key(acme, caller):
-    globex = workspace("globex")
+    globex = make_workspace("Globex")
 
     assert caller.post("usage/", use(acme)).status_code == 201
     assert caller.post("usage/", use(globex)).status_code == 201
@@ -395,8 +396,8 @@ def test_the_markup_in_force_is_the_workspaces_else_the_platforms(acme, caller):
 
 
 def test_a_key_bound_to_a_workspace_sees_no_other(acme, caller):
-    globex = workspace("globex")
-    bound = Caller("usage:write", workspace_id=acme.pk)
+    globex = make_workspace("Globex")
+    bound = ApiClient("usage:write", workspace_id=acme.pk)
 
     alone = bound.post("usage/", use(globex))
     batch = bound.post("usage/batch/", {"records": [use(globex), use(acme)]}).json()
@@ -406,9 +407,9 @@ def test_a_key_bound_to_a_workspace_sees_no_other(acme, caller):
 
 
 def test_a_closed_workspace_records_nothing_a_suspended_one_does(acme, caller):
-    globex = workspace("globex")
-    Caller().send("PATCH", f"workspaces/{acme.pk}/", {"status": "suspended"})
-    Caller().send("PATCH", f"workspaces/{globex.pk}/", {"status": "closed"})
+    globex = make_workspace("Globex")
+    ApiClient().send("PATCH", f"workspaces/{acme.pk}/", {"status": "suspended"})
+    ApiClient().send("PATCH", f"workspaces/{globex.pk}/", {"status": "closed"})
 
     assert caller.post("usage/", use(acme)).status_code == 201
     refused = caller.post("usage/", use(globex))
@@ -419,7 +420,7 @@ def test_usage_of_a_closed_month_is_late_and_enters_the_earliest_open_one(acme, 
     october = use(acme, idempotency_key="o1", occurred_at="2026-10-15T10:00:00Z")
     caller.post("usage/", october)
     period = BillingPeriod.objects.get()
-    Caller().post(f"billing-periods/{period.pk}/finalize/", {})
+    ApiClient().post(f"billing-periods/{period.pk}/finalize/", {})
 
     late = caller.post(
         "usage/", {**october, "idempotency_key": "o2", "occurred_at": "2026-10-31T22:59:59Z"}
@@ -438,8 +439,8 @@ def test_usage_of_a_closed_month_is_late_and_enters_the_earliest_open_one(acme, 
 
 
 def test_the_day_of_a_use_is_that_of_the_workspaces_clock():
-    kathmandu = workspace("himal", timezone="Asia/Kathmandu")
-    caller = Caller("usage:write")
+    kathmandu = make_workspace("Himal", timezone="Asia/Kathmandu")
+    caller = ApiClient("usage:write")
     # Midnight in Kathmandu is 18:15 UTC.
     for number, at in enumerate(["2026-11-10T18:14:59Z", "2026-11-10T18:15:00Z"]):
         caller.post("usage/", use(kathmandu, idempotency_key=str(number), occurred_at=at))
@@ -469,7 +470,7 @@ def test_the_database_refuses_to_change_records(acme, caller, statement):
 
 def test_the_database_refuses_records_in_a_closed_period(acme, caller):
     record = caller.post("usage/", use(acme, occurred_at="2026-10-15T10:00:00Z")).json()
-    Caller().post(f"billing-periods/{record['billing_period_id']}/finalize/", {})
+    ApiClient().post(f"billing-periods/{record['billing_period_id']}/finalize/", {})
     stored = UsageRecord.objects.get()
     stored.pk = uuid.uuid4()
 

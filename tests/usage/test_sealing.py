@@ -18,7 +18,8 @@ from pytest_django import Settings
 
 from billing.models import BillingPeriod, PeriodCounter, Workspace
 from invoices.services.closing import finalize_due_periods
-from tests.kit import personas
+from tests.kit.personas import make_workspace
+from tests.kit.usage import make_usage
 from usage import verify_export
 from usage.models import PeriodSeal, SealChain, SealFingerprints, UsageRecord
 from usage.services import sealing
@@ -36,13 +37,13 @@ DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
 @pytest.fixture
 def acme() -> Workspace:
     """Two closed months: October with three records, November with a late and a voided one."""
-    acme = personas.workspace("Acme")
-    personas.used(acme, OCTOBER_5, "3.25", "0.0125", key="call-1")
-    personas.used(acme, OCTOBER_5, "10", "0.01", key='quote " backslash \\ 日本')
-    personas.used(acme, OCTOBER_5, "2", "0.5", key="call-3", resource_type="storage")
+    acme = make_workspace("Acme")
+    make_usage(acme, OCTOBER_5, "3.25", "0.0125", key="call-1")
+    make_usage(acme, OCTOBER_5, "10", "0.01", key='quote " backslash \\ 日本')
+    make_usage(acme, OCTOBER_5, "2", "0.5", key="call-3", resource_type="storage")
     finalize_due_periods(now=NOVEMBER_3)
-    personas.used(acme, OCTOBER_5, "1", "0.02", key="late", now=NOVEMBER_8)
-    personas.used(acme, NOVEMBER_8, "7", "0.02", key="mistake")
+    make_usage(acme, OCTOBER_5, "1", "0.02", key="late", now=NOVEMBER_8)
+    make_usage(acme, NOVEMBER_8, "7", "0.02", key="mistake")
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
     void_record(record_id=mistake.pk, reason="test call", now=NOVEMBER_8)
     finalize_due_periods(now=DECEMBER_3)
@@ -92,8 +93,8 @@ def test_a_seal_holds_the_sums_of_its_records_and_names_the_seal_before_it(seale
 def test_sealing_again_makes_nothing_and_other_workspaces_have_chains_of_their_own(
     sealed: Workspace,
 ):
-    globex = personas.workspace("Globex")
-    personas.used(globex, OCTOBER_5, "1", "1")
+    globex = make_workspace("Globex")
+    make_usage(globex, OCTOBER_5, "1", "1")
     finalize_due_periods(now=DECEMBER_3)
     assert sealing.seal_closed_periods(now=NOVEMBER_3) == 2
     assert sealing.seal_closed_periods(now=NOVEMBER_3) == 0
@@ -399,7 +400,7 @@ def test_bad_arguments_are_named(tmp_path: Path):
     with pytest.raises(CommandError, match="There is no workspace"):
         call_command("verify_ledger", "--workspace", str(uuid4()))
     (tmp_path / "file").write_text("")
-    personas.workspace("Acme")
+    make_workspace("Acme")
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("verify_ledger", "--export", str(tmp_path / "file"))
 

@@ -13,7 +13,7 @@ from django.db import connection
 from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.periods import open_period
 from billing.services.workspaces import update_billing_settings
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from usage.models import VoiceAgent
 from usage.services.ingest import check_entries, record_usage, recording, statement
 from usage.services.ingest.parsing import usage_parser
@@ -39,7 +39,7 @@ def checks(monkeypatch) -> list[list[str]]:
 
 def limited(name: str, **terms) -> UUID:
     """A workspace without a markup; 1,000 a month, told at 80 %, if not said otherwise."""
-    owner = workspace(name).pk
+    owner = make_workspace(name).pk
     set_terms(
         owner, markup_percentage=Decimal(0), **{"usage_limit_monthly": Decimal(1000), **terms}
     )
@@ -176,7 +176,7 @@ def test_an_agent_that_went_live_over_the_limit_is_paused_with_the_next_use():
 
 
 def test_others_in_the_batch_are_checked_only_when_they_are_near(checks):
-    near, far, free = limited("near"), limited("far"), workspace("free").pk
+    near, far, free = limited("near"), limited("far"), make_workspace("Free").pk
     open_period(workspace_id=near, at=NOW, now=NOW)
     open_period(workspace_id=far, at=NOW, now=NOW)
 
@@ -273,7 +273,7 @@ def test_at_no_moment_is_a_limit_reached_without_its_alert():
 
 def test_periods_are_opened_with_what_may_be_spent():
     acme = limited("acme", usage_limit_monthly=Decimal("0.0007"))
-    free = workspace("free").pk
+    free = make_workspace("Free").pk
     for owner in (acme, free):
         open_period(workspace_id=owner, at=NOW, now=NOW)
 

@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from billing.models import PeriodCounter
-from tests.kit import personas
+from tests.kit.personas import make_workspace
+from tests.kit.usage import make_call, make_usage
 from usage.models import CallRollup, UsageRollup
 from usage.services.ledger import rebuild_rollups, usage_differences
 
@@ -18,17 +19,17 @@ OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def acme():
-    where = personas.workspace("Acme")
-    personas.used(where, OCTOBER_5, "3", "2")
-    personas.used(where, OCTOBER_5, "4", "2")
-    personas.called(where, OCTOBER_5, seconds="90")
+    where = make_workspace("Acme")
+    make_usage(where, OCTOBER_5, "3", "2")
+    make_usage(where, OCTOBER_5, "4", "2")
+    make_call(where, OCTOBER_5, seconds="90")
     return where
 
 
 @pytest.fixture
 def globex():
-    where = personas.workspace("Globex")
-    personas.used(where, OCTOBER_5, "1", "1", resource_type="transcription", provider="deepgram")
+    where = make_workspace("Globex")
+    make_usage(where, OCTOBER_5, "1", "1", resource_type="transcription", provider="deepgram")
     return where
 
 
@@ -112,8 +113,8 @@ def test_rebuilding_one_workspace_leaves_the_others(acme, globex):
 
 @pytest.mark.django_db(transaction=True)
 def test_rebuilding_while_usage_comes_in_loses_nothing_and_never_deadlocks():
-    acme = personas.workspace("Acme")
-    personas.used(acme, OCTOBER_5, "1", "1")
+    acme = make_workspace("Acme")
+    make_usage(acme, OCTOBER_5, "1", "1")
     failures: list[Exception] = []
     rebuilt = threading.Event()
 
@@ -122,7 +123,7 @@ def test_rebuilding_while_usage_comes_in_loses_nothing_and_never_deadlocks():
         try:
             while not rebuilt.is_set():
                 number += 1
-                personas.used(
+                make_usage(
                     acme, OCTOBER_5, "1", "1", provider=f"p{number}", key=f"{client}:{number}"
                 )
         except Exception as error:  # noqa: BLE001 - raised below

@@ -7,7 +7,7 @@ import pytest
 
 from billing.models import BillingPeriod
 from invoices.services.closing import finalize_period
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord
 from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.parsing import usage_parser
@@ -29,7 +29,7 @@ def recorded(owner, at: str, quantity: str = "10") -> UsageRecord:
 
 
 def test_a_reversal_takes_back_exactly_what_was_charged():
-    original = recorded(workspace("acme"), "2026-11-20T10:00:00Z")
+    original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
 
     reversal, created = void_record(record_id=original.pk, reason="test call", now=NOW)
 
@@ -41,7 +41,7 @@ def test_a_reversal_takes_back_exactly_what_was_charged():
 
 
 def test_voiding_twice_answers_the_first_reversal():
-    original = recorded(workspace("acme"), "2026-11-20T10:00:00Z")
+    original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
     first, _ = void_record(record_id=original.pk, reason="test call", now=NOW)
 
     again, created = void_record(record_id=original.pk, reason="again", now=NOW)
@@ -51,7 +51,7 @@ def test_voiding_twice_answers_the_first_reversal():
 
 
 def test_a_reversal_cannot_be_reversed():
-    original = recorded(workspace("acme"), "2026-11-20T10:00:00Z")
+    original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
     reversal, _ = void_record(record_id=original.pk, reason="test call", now=NOW)
 
     with pytest.raises(CannotVoid):
@@ -59,7 +59,7 @@ def test_a_reversal_cannot_be_reversed():
 
 
 def test_a_record_of_a_closed_month_is_taken_back_in_the_open_one():
-    original = recorded(workspace("acme"), "2026-10-20T10:00:00Z")
+    original = recorded(make_workspace("Acme"), "2026-10-20T10:00:00Z")
     finalize_period(period_id=original.billing_period_id, now=NOW)
 
     reversal, _ = void_record(record_id=original.pk, reason="test call", now=NOW)

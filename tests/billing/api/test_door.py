@@ -10,10 +10,9 @@ from django.test import Client
 from django.utils import timezone as clock
 
 from billing.models import ServiceKey
-from billing.services.builtins import ensure_builtins
 from billing.services.keys import revoke_key
-from billing.services.workspaces import create_workspace
 from tests.kit.api import bearer, make_key, problem_of
+from tests.kit.personas import make_workspace
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kit.api_probe")]
@@ -21,16 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kit.api_probe")]
 
 @pytest.fixture
 def acme():
-    ensure_builtins()
-    return create_workspace(
-        workspace_id=None,
-        name="Acme",
-        owner_email="owner@acme.test",
-        tier="starter",
-        currency="USD",
-        timezone="Europe/Berlin",
-        now=NOW,
-    )[0]
+    return make_workspace()
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,17 @@ from uuid import uuid4
 import pytest
 
 from billing.models import BillingPeriod, PeriodCounter
-from tests.kit.api import NOW, Caller, period_of, refusal, workspace
+from tests.kit.api import ApiClient, refusal
+from tests.kit.personas import NOW, make_period, make_workspace
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_current_period_shows_live_totals():
-    period = period_of(workspace())
+    period = make_period(make_workspace())
     PeriodCounter.objects.filter(period=period, slot=2).update(final_cost="12.34")
 
-    shown = Caller("billing:read").get(f"billing-periods/{period.pk}/").json()
+    shown = ApiClient("billing:read").get(f"billing-periods/{period.pk}/").json()
 
     assert shown == {
         "id": str(period.pk),
@@ -33,19 +34,19 @@ def test_a_current_period_shows_live_totals():
 
 
 def test_the_fee_has_the_decimals_of_its_currency():
-    period = period_of(workspace(currency="JPY"))
+    period = make_period(make_workspace(currency="JPY"))
 
-    shown = Caller("billing:read").get(f"billing-periods/{period.pk}/").json()
+    shown = ApiClient("billing:read").get(f"billing-periods/{period.pk}/").json()
 
     assert (shown["subscription_fee"], shown["total_amount"]) == ("7000", "7000.0000000000")
 
 
 def test_periods_are_filtered_and_listed_in_one_query(django_assert_num_queries):
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     october = dt.datetime(2026, 10, 10, tzinfo=dt.UTC)
-    periods = [period_of(acme), period_of(acme, october), period_of(globex)]
+    periods = [make_period(acme), make_period(acme, october), make_period(globex)]
     BillingPeriod.objects.filter(pk=periods[1].pk).update(status="finalized", finalized_at=NOW)
-    caller = Caller("billing:read")
+    caller = ApiClient("billing:read")
 
     def found(**query: object) -> list[str]:
         return [row["id"] for row in caller.get("billing-periods/", **query).json()["results"]]
@@ -65,16 +66,16 @@ def test_periods_are_filtered_and_listed_in_one_query(django_assert_num_queries)
     [{"workspace_id": "1"}, {"status": "closed"}, {"ended_before": "2026-11-01T00:00:00"}],
 )
 def test_bad_filters_are_refused(query):
-    assert refusal(Caller("billing:read").get("billing-periods/", **query)) == (
+    assert refusal(ApiClient("billing:read").get("billing-periods/", **query)) == (
         400,
         "invalid_parameter",
     )
 
 
 def test_another_workspaces_period_does_not_exist():
-    acme, globex = workspace("acme"), workspace("globex")
-    mine, theirs = period_of(acme), period_of(globex)
-    caller = Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    mine, theirs = make_period(acme), make_period(globex)
+    caller = ApiClient(workspace_id=acme.pk)
 
     assert caller.get(f"billing-periods/{mine.pk}/").status_code == 200
     assert refusal(caller.get(f"billing-periods/{theirs.pk}/")) == (404, "not_found")
@@ -84,7 +85,7 @@ def test_another_workspaces_period_does_not_exist():
 
 
 def test_periods_need_the_billing_scope():
-    caller = Caller("usage:read", "usage:write", "workspaces:write")
+    caller = ApiClient("usage:read", "usage:write", "workspaces:write")
 
     assert refusal(caller.get("billing-periods/")) == (403, "missing_scope")
     assert refusal(caller.get(f"billing-periods/{uuid4()}/")) == (403, "missing_scope")

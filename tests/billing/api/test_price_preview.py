@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kit.api import Caller, problem_of, refusal
+from tests.kit.api import ApiClient, problem_of, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -10,7 +10,7 @@ PATH = "prices/preview/"
 
 
 def previewed(**body):
-    response = Caller("billing:read").post(PATH, body)
+    response = ApiClient("billing:read").post(PATH, body)
     assert response.status_code == 200, response.content
     return response.json()
 
@@ -158,7 +158,7 @@ def test_an_amount_is_exact(body, amount):
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(body, faults):
-    response = Caller("billing:read").post(PATH, body)
+    response = ApiClient("billing:read").post(PATH, body)
 
     assert response.status_code == 400
     shown = problem_of(response)["errors"]
@@ -168,5 +168,5 @@ def test_what_is_wrong_is_named_with_its_place(body, faults):
 def test_it_asks_for_a_key_that_reads_bills_or_writes_prices():
     body = {"price": {"model": "per_unit", "unit_price": "1"}, "quantity": "1"}
 
-    assert Caller("prices:write").post(PATH, body).status_code == 200
-    assert refusal(Caller("usage:write").post(PATH, body)) == (403, "missing_scope")
+    assert ApiClient("prices:write").post(PATH, body).status_code == 200
+    assert refusal(ApiClient("usage:write").post(PATH, body)) == (403, "missing_scope")

@@ -3,7 +3,8 @@
 import pytest
 import time_machine
 
-from tests.kit.api import Caller, problem_of, refusal, workspace
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -21,8 +22,8 @@ def _today():
 
 
 @pytest.fixture
-def finance() -> Caller:
-    return Caller("prices:write", "billing:read")
+def finance() -> ApiClient:
+    return ApiClient("prices:write", "billing:read")
 
 
 def made(finance, **facts):
@@ -39,7 +40,7 @@ def faults(response) -> list[tuple[str, str]]:
 
 
 def test_a_card_is_made_published_and_used(finance):
-    acme = workspace()
+    acme = make_workspace()
     card = made(finance)
     path = f"rate-cards/{card['id']}/"
 
@@ -146,7 +147,7 @@ def test_publishing_is_refused_with_everything_that_is_wrong(finance):
 
 
 def test_an_override_is_a_workspaces_own_price(finance):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/price-overrides/"
     body = {**MINUTES, "starts_on": "2026-11-25", "reason": "Beat their offer"}
 
@@ -165,9 +166,9 @@ def test_an_override_is_a_workspaces_own_price(finance):
 
 
 def test_cards_are_the_platforms(finance):
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     card = made(finance)
-    bound = Caller("prices:write", "billing:read", workspace_id=acme.pk)
+    bound = ApiClient("prices:write", "billing:read", workspace_id=acme.pk)
 
     assert refusal(bound.get(f"rate-cards/{card['id']}/")) == (404, "not_found")
     assert bound.get("rate-cards/").json()["results"] == []
@@ -177,7 +178,7 @@ def test_cards_are_the_platforms(finance):
     )
     assert refusal(bound.get(f"workspaces/{globex.pk}/pricing/")) == (404, "not_found")
     assert bound.get(f"workspaces/{acme.pk}/pricing/").status_code == 200
-    assert refusal(Caller("billing:read").post("rate-cards/", {})) == (403, "missing_scope")
+    assert refusal(ApiClient("billing:read").post("rate-cards/", {})) == (403, "missing_scope")
     override = {**MINUTES, "starts_on": "2026-11-25", "reason": "x"}
     assert refusal(bound.post(f"workspaces/{globex.pk}/price-overrides/", override)) == (
         404,

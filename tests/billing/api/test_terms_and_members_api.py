@@ -1,19 +1,20 @@
 import pytest
 
 from billing.services.builtins import ensure_builtins
-from tests.kit.api import Caller, problem_of, refusal, workspace
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def platform() -> Caller:
+def platform() -> ApiClient:
     ensure_builtins()
-    return Caller("workspaces:write", "terms:write")
+    return ApiClient("workspaces:write", "terms:write")
 
 
 def test_billing_settings_are_read_and_put(platform):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/billing-settings/"
 
     assert platform.get(path).json() == {
@@ -45,7 +46,7 @@ def test_billing_settings_are_read_and_put(platform):
 
 
 def test_terms_that_are_left_out_stay(platform):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/billing-settings/"
     platform.put(path, {"usage_limit_monthly": "500.00", "markup_percentage": "10"})
 
@@ -78,7 +79,7 @@ def test_terms_that_are_left_out_stay(platform):
     ],
 )
 def test_terms_that_make_no_sense_are_refused(platform, name, value):
-    acme = workspace()
+    acme = make_workspace()
 
     refused = platform.put(f"workspaces/{acme.pk}/billing-settings/", {name: value})
 
@@ -87,7 +88,7 @@ def test_terms_that_make_no_sense_are_refused(platform, name, value):
 
 
 def test_members_are_added_once_and_listed(platform):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/members/"
 
     added = platform.post(path, {"email": "Ann@acme.test", "role": "admin"})
@@ -103,7 +104,7 @@ def test_members_are_added_once_and_listed(platform):
 
 
 def test_a_member_gets_another_role_and_is_removed(platform):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/members/"
     ann = platform.post(path, {"email": "ann@acme.test"}).json()
     assert ann["role"] == "viewer"
@@ -120,7 +121,7 @@ def test_a_member_gets_another_role_and_is_removed(platform):
 
 
 def test_a_workspace_keeps_an_owner(platform):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/members/"
     [owner] = platform.get(path).json()["results"]
 
@@ -132,9 +133,9 @@ def test_a_workspace_keeps_an_owner(platform):
 
 
 def test_a_member_of_another_workspace_does_not_exist(platform):
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     [owner] = platform.get(f"workspaces/{globex.pk}/members/").json()["results"]
-    bound = Caller(workspace_id=acme.pk)
+    bound = ApiClient(workspace_id=acme.pk)
 
     for where in (acme.pk, globex.pk):
         path = f"/api/v1/workspaces/{where}/members/{owner['id']}/"
@@ -143,10 +144,10 @@ def test_a_member_of_another_workspace_does_not_exist(platform):
 
 
 def test_terms_need_a_scope_of_their_own():
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/"
-    bound = Caller("workspaces:write", "billing:read", workspace_id=acme.pk)
-    Caller().patch(path, {"status": "suspended"})
+    bound = ApiClient("workspaces:write", "billing:read", workspace_id=acme.pk)
+    ApiClient().patch(path, {"status": "suspended"})
 
     for change in ({"status": "active"}, {"tier": "pro"}, {"name": "Acme 2", "tier": "pro"}):
         assert refusal(bound.patch(path, change)) == (403, "missing_scope")
@@ -157,14 +158,14 @@ def test_terms_need_a_scope_of_their_own():
     # Sent back as it was read, a term is not changed.
     assert bound.patch(path, stored | {"name": "Acme 2"}).json()["name"] == "Acme 2"
 
-    sales = Caller("terms:write", workspace_id=acme.pk)
+    sales = ApiClient("terms:write", workspace_id=acme.pk)
     assert sales.patch(path, {"status": "active", "tier": "pro"}).json()["tier"] == "pro"
     assert refusal(sales.patch(path, {"name": "Acme 3"})) == (403, "missing_scope")
     assert sales.put(f"{path}billing-settings/", {"markup_percentage": "5"}).status_code == 200
 
 
 def test_what_a_workspace_is_not_changed_in_is_refused(platform):
-    acme = workspace()
+    acme = make_workspace()
     path = f"workspaces/{acme.pk}/"
 
     for name, value in (("owner_email", "x@y.test"), ("id", "x"), ("suspension_reason", "payment")):

@@ -6,7 +6,8 @@ from django.test import Client
 from billing.models import User, Workspace
 from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
-from tests.kit.api import Caller, problem_of, refusal, workspace
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 ACME = {
@@ -20,9 +21,9 @@ ACME = {
 
 
 @pytest.fixture
-def platform() -> Caller:
+def platform() -> ApiClient:
     ensure_builtins()
-    return Caller("workspaces:write", "terms:write")
+    return ApiClient("workspaces:write", "terms:write")
 
 
 def test_a_new_workspace_is_made_with_its_owner_and_terms(platform):
@@ -112,16 +113,16 @@ def test_every_fault_is_named_at_once(platform):
 
 
 def test_a_bound_key_makes_no_other_workspace():
-    acme = workspace()
-    bound = Caller("workspaces:write", workspace_id=acme.pk)
+    acme = make_workspace()
+    bound = ApiClient("workspaces:write", workspace_id=acme.pk)
 
     assert refusal(bound.post("workspaces/", {**ACME, "id": str(uuid4())})) == (403, "key_is_bound")
     assert bound.post("workspaces/", {**ACME, "id": str(acme.pk)}).status_code == 200
 
 
 def test_workspaces_are_listed_newest_first_in_few_queries(platform, django_assert_num_queries):
-    for name in ("acme", "globex", "initech"):
-        workspace(name)
+    for name in ("Acme", "Globex", "Initech"):
+        make_workspace(name)
     platform.get("workspaces/")
 
     with django_assert_num_queries(1):
@@ -138,8 +139,8 @@ def test_workspaces_are_listed_newest_first_in_few_queries(platform, django_asse
 
 
 def test_workspaces_are_filtered(platform):
-    workspace("acme")
-    workspace("globex", currency="JPY")
+    make_workspace("Acme")
+    make_workspace("Globex", currency="JPY")
 
     found = platform.get("workspaces/", currency="JPY", tier="starter", status="active").json()
 
@@ -157,7 +158,7 @@ def test_bad_parameters_of_a_list_are_named(platform, query):
 
 
 def test_a_workspace_is_changed_in_what_is_named(platform):
-    acme = workspace()
+    acme = make_workspace()
 
     changed = platform.patch(
         f"workspaces/{acme.pk}/",
@@ -170,7 +171,7 @@ def test_a_workspace_is_changed_in_what_is_named(platform):
 
 
 def test_a_workspace_that_was_read_may_be_sent_back(platform):
-    acme = workspace()
+    acme = make_workspace()
     read = platform.get(f"workspaces/{acme.pk}/").json()
 
     sent = platform.patch(f"workspaces/{acme.pk}/", read | {"billing_name": "Acme GmbH"})
@@ -191,7 +192,7 @@ def test_a_workspace_that_was_read_may_be_sent_back(platform):
     ],
 )
 def test_changes_that_are_refused_change_nothing(platform, change, status, code):
-    acme = workspace()
+    acme = make_workspace()
     open_period(workspace_id=acme.pk, at=acme.created_at, now=acme.created_at)
     before = platform.get(f"workspaces/{acme.pk}/").json()
 
@@ -206,8 +207,8 @@ NOBODYS = "7f3c1f0e-52a4-4c6b-9a51-0d2f6f1d9c11"
 
 @pytest.mark.parametrize("path", PATHS)
 def test_another_workspace_does_not_exist_for_a_bound_key(path):
-    acme, globex = workspace("acme"), workspace("globex")
-    caller = Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    caller = ApiClient(workspace_id=acme.pk)
 
     assert caller.get(f"workspaces/{acme.pk}/{path}").status_code == 200
     for other in (globex.pk, uuid4()):
@@ -219,7 +220,7 @@ def test_another_workspace_does_not_exist_for_a_bound_key(path):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_members_read_their_own_workspace_only(path):
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     client = Client()
     client.force_login(acme.members.get())
 
@@ -231,7 +232,7 @@ def test_members_read_their_own_workspace_only(path):
 
 @pytest.mark.parametrize("path", ["workspaces/", *(f"workspaces/{NOBODYS}/{p}" for p in PATHS)])
 def test_other_scopes_are_not_enough(path):
-    caller = Caller("usage:write")
+    caller = ApiClient("usage:write")
 
     assert refusal(caller.get(path)) == (403, "missing_scope")
     method = "POST" if path in ("workspaces/",) or path.endswith("members/") else "PATCH"
@@ -263,7 +264,7 @@ def test_a_retry_after_changes_is_answered_as_what_it_is(platform):
     ],
 )
 def test_details_that_cannot_be_are_refused(platform, change, code, pointer):
-    refused = platform.patch(f"workspaces/{workspace().pk}/", change)
+    refused = platform.patch(f"workspaces/{make_workspace().pk}/", change)
 
     assert refused.status_code == 400
     [fault] = problem_of(refused)["errors"]
@@ -282,7 +283,7 @@ def test_details_that_cannot_be_are_refused(platform, change, code, pointer):
     ],
 )
 def test_details_that_can_be_are_kept(platform, details):
-    kept = platform.patch(f"workspaces/{workspace().pk}/", details)
+    kept = platform.patch(f"workspaces/{make_workspace().pk}/", details)
 
     assert kept.status_code == 200, kept.json()
     assert {name: kept.json()[name] for name in details} == details
@@ -306,6 +307,6 @@ def test_details_that_can_be_are_kept(platform, details):
     ],
 )
 def test_an_empty_or_repeated_parameter_is_refused(query):
-    response = Caller().client.get(f"/api/v1/{query}")
+    response = ApiClient().client.get(f"/api/v1/{query}")
 
     assert refusal(response) == (400, "invalid_parameter")

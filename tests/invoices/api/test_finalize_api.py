@@ -5,8 +5,9 @@ import pytest
 import time_machine
 
 from invoices.models import Invoice
-from tests.kit import personas
-from tests.kit.api import Caller, problem_of, refusal
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import make_period, make_workspace
+from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
 OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
@@ -15,10 +16,10 @@ NOVEMBER_1 = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def acme():
-    return personas.workspace("Acme")
+    return make_workspace("Acme")
 
 
-def finalize(caller: Caller, period_id, body=None):
+def finalize(caller: ApiClient, period_id, body=None):
     path = f"billing-periods/{period_id}/finalize/"
     if body is None:
         return caller.client.generic("POST", f"/api/v1/{path}")
@@ -27,11 +28,11 @@ def finalize(caller: Caller, period_id, body=None):
 
 @pytest.mark.parametrize("body", [None, {}, {"force": False}])
 def test_an_ended_period_is_closed_and_invoiced(acme, body):
-    personas.used(acme, OCTOBER_5, "1028", "0.01")
-    period = personas.period(acme, OCTOBER_5)
+    make_usage(acme, OCTOBER_5, "1028", "0.01")
+    period = make_period(acme, OCTOBER_5)
 
     with time_machine.travel(NOVEMBER_1, tick=False):
-        answer = finalize(Caller("billing:write"), period.pk, body)
+        answer = finalize(ApiClient("billing:write"), period.pk, body)
 
     assert answer.status_code == 200
     closed = answer.json()
@@ -56,8 +57,8 @@ def test_an_ended_period_is_closed_and_invoiced(acme, body):
 
 
 def test_finalizing_twice_bills_once(acme):
-    period = personas.period(acme, OCTOBER_5)
-    caller = Caller("billing:write")
+    period = make_period(acme, OCTOBER_5)
+    caller = ApiClient("billing:write")
 
     with time_machine.travel(NOVEMBER_1, tick=False):
         finalize(caller, period.pk)
@@ -68,8 +69,8 @@ def test_finalizing_twice_bills_once(acme):
 
 
 def test_a_running_period_is_closed_only_by_force(acme):
-    period = personas.period(acme, OCTOBER_5)
-    caller = Caller("billing:write")
+    period = make_period(acme, OCTOBER_5)
+    caller = ApiClient("billing:write")
 
     with time_machine.travel(OCTOBER_5, tick=False):
         assert refusal(finalize(caller, period.pk, {})) == (409, "period_not_ended")
@@ -78,32 +79,32 @@ def test_a_running_period_is_closed_only_by_force(acme):
 
 
 def test_a_period_with_nothing_to_bill_has_no_invoice():
-    globex = personas.workspace("Globex", tier="free")
-    period = personas.period(globex, OCTOBER_5)
+    globex = make_workspace("Globex", tier="free")
+    period = make_period(globex, OCTOBER_5)
 
     with time_machine.travel(NOVEMBER_1, tick=False):
-        closed = finalize(Caller("billing:write"), period.pk).json()
+        closed = finalize(ApiClient("billing:write"), period.pk).json()
 
     assert (closed["status"], closed["invoice"]) == ("finalized", None)
 
 
 @pytest.mark.parametrize("body", [{"force": "yes"}, {"force": 1}, {"Force": True}])
 def test_force_is_true_or_false(acme, body):
-    refused = finalize(Caller("billing:write"), personas.period(acme, OCTOBER_5).pk, body)
+    refused = finalize(ApiClient("billing:write"), make_period(acme, OCTOBER_5).pk, body)
 
     assert refused.status_code == 400
     assert problem_of(refused)["errors"][0]["pointer"] == f"/{next(iter(body))}"
 
 
 def test_another_workspaces_period_cannot_be_closed(acme):
-    period = personas.period(personas.workspace("Globex"), OCTOBER_5)
-    bound = Caller(workspace_id=acme.pk)
+    period = make_period(make_workspace("Globex"), OCTOBER_5)
+    bound = ApiClient(workspace_id=acme.pk)
 
     assert refusal(finalize(bound, period.pk, {"force": True})) == (404, "not_found")
-    assert refusal(finalize(Caller(), uuid4())) == (404, "not_found")
+    assert refusal(finalize(ApiClient(), uuid4())) == (404, "not_found")
     period.refresh_from_db()
     assert period.is_current
 
 
 def test_closing_needs_the_scope_to_write():
-    assert refusal(finalize(Caller("billing:read"), uuid4())) == (403, "missing_scope")
+    assert refusal(finalize(ApiClient("billing:read"), uuid4())) == (403, "missing_scope")

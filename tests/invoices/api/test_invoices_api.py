@@ -4,8 +4,10 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from tests.kit import personas
-from tests.kit.api import Caller, pages_of, refusal
+from tests.kit.api import ApiClient, pages_of, refusal
+from tests.kit.invoices import issue_invoice
+from tests.kit.personas import make_period, make_workspace
+from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -16,19 +18,19 @@ def at(day: int, month: int = 10) -> dt.datetime:
 
 def october(owner):
     """An invoice of 61.34: the fee, 12.336 of minutes and a little storage."""
-    personas.used(owner, at(5), "1028", "0.01")
-    personas.used(owner, at(6), "0.003", "1", resource_type="storage", provider="aws")
-    return personas.bill(personas.period(owner, at(5)))
+    make_usage(owner, at(5), "1028", "0.01")
+    make_usage(owner, at(6), "0.003", "1", resource_type="storage", provider="aws")
+    return issue_invoice(make_period(owner, at(5)))
 
 
 @pytest.fixture
 def acme():
-    return personas.workspace("Acme")
+    return make_workspace("Acme")
 
 
 def test_an_invoice_is_shown_with_items_that_add_up(acme):
     invoice = october(acme)
-    caller = Caller("billing:read")
+    caller = ApiClient("billing:read")
 
     shown = caller.get(f"invoices/{invoice.pk}/").json()
 
@@ -87,10 +89,10 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
 
 
 def test_invoices_are_listed_and_filtered_in_two_queries(acme, django_assert_num_queries):
-    first = personas.bill(personas.period(acme, at(5, month=9)), status="paid")
+    first = issue_invoice(make_period(acme, at(5, month=9)), status="paid")
     second = october(acme)
-    third = personas.bill(personas.period(personas.workspace("Globex"), at(5)))
-    caller = Caller("billing:read")
+    third = issue_invoice(make_period(make_workspace("Globex"), at(5)))
+    caller = ApiClient("billing:read")
 
     def found(**query):
         return [row["id"] for row in caller.get("invoices/", **query).json()["results"]]
@@ -107,11 +109,11 @@ def test_invoices_are_listed_and_filtered_in_two_queries(acme, django_assert_num
 
 
 def test_an_invoice_in_yen_has_no_decimals():
-    globex = personas.workspace("Globex", currency="JPY")
-    personas.used(globex, at(5), "100", "1.01")
-    invoice = personas.bill(personas.period(globex, at(5)))
+    globex = make_workspace("Globex", currency="JPY")
+    make_usage(globex, at(5), "100", "1.01")
+    invoice = issue_invoice(make_period(globex, at(5)))
 
-    shown = Caller("billing:read").get(f"invoices/{invoice.pk}/").json()
+    shown = ApiClient("billing:read").get(f"invoices/{invoice.pk}/").json()
 
     assert (shown["amount"], shown["exact_amount"]) == ("7121", "7121.2000000000")
     assert [item["amount"] for item in shown["items"]] == ["7000", "121"]
@@ -120,7 +122,7 @@ def test_an_invoice_in_yen_has_no_decimals():
 def test_the_pdf_is_a_pdf(acme):
     invoice = october(acme)
 
-    answer = Caller("billing:read").get(f"invoices/{invoice.pk}/pdf/")
+    answer = ApiClient("billing:read").get(f"invoices/{invoice.pk}/pdf/")
 
     assert answer["Content-Type"] == "application/pdf"
     assert answer["Content-Disposition"] == 'inline; filename="INV-2026-000001.pdf"'
@@ -129,9 +131,9 @@ def test_the_pdf_is_a_pdf(acme):
 
 def test_a_line_is_proved_by_its_records(acme):
     invoice = october(acme)
-    personas.used(acme, at(5, month=11), "99", "1")
+    make_usage(acme, at(5, month=11), "99", "1")
     minutes = invoice.items.get(resource_type="call_minutes")
-    caller = Caller("billing:read")
+    caller = ApiClient("billing:read")
 
     proof = caller.get(f"invoices/{invoice.pk}/items/{minutes.pk}/records/").json()
 
@@ -147,16 +149,16 @@ def test_a_line_is_proved_by_its_records(acme):
 
 
 def test_a_late_line_is_proved_by_the_late_records_of_its_month(acme):
-    september = personas.period(acme, at(5, month=9))
-    personas.bill(september)
+    september = make_period(acme, at(5, month=9))
+    issue_invoice(september)
     mid_october = at(15)
     for day in (27, 28, 29):
-        personas.used(acme, at(day, month=9), "1", "0.5", now=mid_october)
+        make_usage(acme, at(day, month=9), "1", "0.5", now=mid_october)
     invoice = october(acme)
     line = invoice.items.get(kind="late_usage")
     path = f"invoices/{invoice.pk}/items/{line.pk}/records/"
 
-    pages = pages_of(Caller("billing:read"), path, limit=2)
+    pages = pages_of(ApiClient("billing:read"), path, limit=2)
 
     assert [row["occurred_at"] for page in pages for row in page] == [
         "2026-09-29T12:00:00Z",
@@ -164,7 +166,7 @@ def test_a_late_line_is_proved_by_the_late_records_of_its_month(acme):
         "2026-09-27T12:00:00Z",
     ]
     assert all(row["late"] for page in pages for row in page)
-    proof = Caller("billing:read").get(path).json()
+    proof = ApiClient("billing:read").get(path).json()
     assert (proof["exact_amount"], proof["residual"]) == ("1.8000000000", "0.0000000000")
 
 
@@ -172,16 +174,16 @@ def test_a_subscription_line_has_no_records(acme):
     invoice = october(acme)
     line = invoice.items.get(kind="subscription")
 
-    proof = Caller("billing:read").get(f"invoices/{invoice.pk}/items/{line.pk}/records/").json()
+    proof = ApiClient("billing:read").get(f"invoices/{invoice.pk}/items/{line.pk}/records/").json()
 
     assert proof["results"] == []
     assert (proof["exact_amount"], proof["residual"]) == ("49.0000000000", "0.0000000000")
 
 
 def test_another_workspaces_invoices_do_not_exist(acme):
-    mine, theirs = october(acme), october(personas.workspace("Globex"))
+    mine, theirs = october(acme), october(make_workspace("Globex"))
     their_line = theirs.items.get(kind="subscription").pk
-    bound = Caller(workspace_id=acme.pk)
+    bound = ApiClient(workspace_id=acme.pk)
     member = Client()
     member.force_login(acme.members.get())
 
@@ -204,7 +206,7 @@ def test_another_workspaces_invoices_do_not_exist(acme):
 
 
 def test_invoices_need_the_billing_scope():
-    caller = Caller("usage:read", "usage:write", "workspaces:write", "billing:write")
+    caller = ApiClient("usage:read", "usage:write", "workspaces:write", "billing:write")
 
     for path in ("", f"{uuid4()}/", f"{uuid4()}/pdf/", f"{uuid4()}/items/{uuid4()}/records/"):
         assert refusal(caller.get(f"invoices/{path}")) == (403, "missing_scope")

@@ -13,9 +13,9 @@ from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments import tasks
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_sync import sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
 from tests.kit.deliveries import endpoint, event, post
-from tests.kit.personas import signed_in
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace, member_client
 from tests.kit.stripe_side import customers, give_card
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def acme(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
-    return customer("Acme")
+    return make_workspace("Acme")
 
 
 def path(workspace: Workspace, rest: str = "") -> str:
@@ -50,7 +50,7 @@ def default_card() -> str | None:
 
 
 def test_the_first_card_is_asked_for_by_checkout_and_becomes_the_default(acme: Workspace) -> None:
-    client = signed_in(acme)
+    client = member_client(acme)
     answer = client.post(path(acme))
     assert answer.status_code == 302
     assert "/pages/checkout/cs_test" in answer["Location"]
@@ -61,7 +61,7 @@ def test_the_first_card_is_asked_for_by_checkout_and_becomes_the_default(acme: W
         saved = client.get(path(acme, f"saved/?session_id={session_id}"))
         assert saved["Location"] == f"/w/{acme.pk}/invoices/"
     assert default_card().startswith("pm_")
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
     invoice.refresh_from_db()
     assert invoice.status == "paid"
@@ -70,7 +70,7 @@ def test_the_first_card_is_asked_for_by_checkout_and_becomes_the_default(acme: W
 def test_a_card_becomes_the_default_even_if_the_owner_does_not_come_back(
     acme: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = signed_in(acme).post(path(acme))["Location"]
+    page = member_client(acme).post(path(acme))["Location"]
     back = choose_card(page, "pm_card_visa")
     session_id = re.search(r"session_id=(\w+)", back).group(1)
     started = []
@@ -92,25 +92,25 @@ def test_a_card_becomes_the_default_even_if_the_owner_does_not_come_back(
 def test_a_card_is_changed_in_the_billing_portal(acme: Workspace) -> None:
     give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
     before = default_card()
-    answer = signed_in(acme).post(path(acme))
+    answer = member_client(acme).post(path(acme))
     assert "/pages/portal/bps_" in answer["Location"]
     choose_card(answer["Location"], "pm_card_mastercard")
     assert default_card() != before
 
 
 def test_another_workspaces_checkout_does_not_exist_here(acme: Workspace) -> None:
-    globex = customer("Globex")
-    page = signed_in(globex).post(path(globex))["Location"]
+    globex = make_workspace("Globex")
+    page = member_client(globex).post(path(globex))["Location"]
     session_id = re.search(r"cs_\w+", page).group(0)
-    assert signed_in(acme).get(path(acme, f"saved/?session_id={session_id}")).status_code == 404
-    assert signed_in(acme).get(path(acme, "saved/?session_id=cs_none")).status_code == 404
-    assert signed_in(acme).get(path(acme, "saved/?session_id=../customers")).status_code == 404
+    assert member_client(acme).get(path(acme, f"saved/?session_id={session_id}")).status_code == 404
+    assert member_client(acme).get(path(acme, "saved/?session_id=cs_none")).status_code == 404
+    assert member_client(acme).get(path(acme, "saved/?session_id=../customers")).status_code == 404
 
 
 def test_who_may_not_change_settings_does_not_get_there(acme: Workspace) -> None:
-    viewer = signed_in(acme, role=WorkspaceMember.Role.VIEWER)
+    viewer = member_client(acme, role=WorkspaceMember.Role.VIEWER)
     assert viewer.post(path(acme)).status_code == 403
-    assert signed_in(customer("Globex")).post(path(acme)).status_code == 404
+    assert member_client(make_workspace("Globex")).post(path(acme)).status_code == 404
     assert customers() == []
 
 
@@ -118,12 +118,12 @@ def test_stripe_being_down_is_said_and_nothing_breaks(
     acme: Workspace, stripe_sandbox: SandboxProcess
 ) -> None:
     stripe_sandbox.inject("drop_before", count=5)
-    answer = signed_in(acme).post(path(acme), follow=True)
+    answer = member_client(acme).post(path(acme), follow=True)
     assert "cannot be reached now" in answer.content.decode()
 
 
 def test_the_form_may_lead_to_stripe(acme: Workspace) -> None:
-    policy = signed_in(acme).get(f"/w/{acme.pk}/invoices/")["Content-Security-Policy"]
+    policy = member_client(acme).get(f"/w/{acme.pk}/invoices/")["Content-Security-Policy"]
     allowed = re.search(r"form-action ([^;]*)", policy).group(1).split()
     assert "https://checkout.stripe.com" in allowed
     assert "https://billing.stripe.com" in allowed

@@ -11,7 +11,8 @@ from invoices.payments.models import InvoiceAction
 from invoices.payments.services import collection, settle, stripe_client
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_sync import sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def fiona(db: None) -> User:
 @pytest.fixture
 def globex(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
     """With a card that is declined."""
-    workspace = customer("Globex")
+    workspace = make_workspace("Globex")
     give_card(
         ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2), "pm_card_chargeCustomerFail"
     )
@@ -37,7 +38,7 @@ def globex(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
 @pytest.fixture
 def unpaid(globex: Workspace) -> Invoice:
     """Synced, declined, and its workspace suspended."""
-    invoice = bill(globex, status="draft")
+    invoice = make_invoice(globex, status="draft")
     sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
     settle.note_payment_failure(
         invoice_id=invoice.pk, at=NOVEMBER_2, now=NOVEMBER_2, source="Stripe", key="1"
@@ -155,7 +156,7 @@ def test_a_paid_invoice_takes_no_action(unpaid: Invoice, fiona: User) -> None:
 def test_an_invoice_that_never_reached_stripe_is_voided_here(
     globex: Workspace, fiona: User, stripe_sandbox: SandboxProcess
 ) -> None:
-    invoice = bill(globex, status="draft")
+    invoice = make_invoice(globex, status="draft")
     action = collection.void_invoice(invoice_id=invoice.pk, actor=fiona, now=NOVEMBER_5)
     assert InvoiceAction.objects.get(pk=action.pk).status == "done"
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done

@@ -12,7 +12,8 @@ from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.services import settle
 from invoices.payments.services.collection import collect
-from tests.kit.bills import bill, customer
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -28,12 +29,12 @@ def _schedule(settings: Settings) -> None:
 
 @pytest.fixture
 def acme(db: None) -> Workspace:
-    return customer("Acme")
+    return make_workspace("Acme", timezone="UTC")
 
 
 def sent(workspace: Workspace, *, month: int = 10) -> Invoice:
     """An invoice that waits to be paid by its due date, 16 November."""
-    return bill(workspace, month=month, collection_method="send_invoice", due_date=DUE)
+    return make_invoice(workspace, month=month, collection_method="send_invoice", due_date=DUE)
 
 
 def noon(month: int, day: int) -> dt.datetime:
@@ -77,8 +78,8 @@ def test_on_its_due_date_an_invoice_is_not_overdue_yet(acme: Workspace) -> None:
 
 
 def test_the_due_date_is_on_the_workspaces_calendar(db: None) -> None:
-    kathmandu = sent(customer("Initech", timezone="Asia/Kathmandu"))
-    new_york = sent(customer("Globex", timezone="America/New_York"))
+    kathmandu = sent(make_workspace("Initech", timezone="Asia/Kathmandu"))
+    new_york = sent(make_workspace("Globex", timezone="America/New_York"))
     collect(now=dt.datetime(2026, 11, 16, 18, 15, tzinfo=dt.UTC))
     assert status(kathmandu) == ("overdue", "active")
     assert status(new_york) == ("open", "active")
@@ -127,7 +128,7 @@ def test_paying_after_the_suspension_brings_the_workspace_back(acme: Workspace) 
 def test_what_is_charged_automatically_is_not_announced_but_becomes_overdue(
     acme: Workspace,
 ) -> None:
-    invoice = bill(acme, due_date=DUE)
+    invoice = make_invoice(acme, due_date=DUE)
     assert collect(now=noon(11, 13)).reminded == 0
     collect(now=noon(11, 17))
     assert status(invoice) == ("overdue", "active")
@@ -135,7 +136,7 @@ def test_what_is_charged_automatically_is_not_announced_but_becomes_overdue(
 
 def test_a_failed_charge_suspends_after_its_own_grace(acme: Workspace, settings: Settings) -> None:
     settings.SUSPEND_AFTER_FAILED_CHARGE_DAYS = 3
-    invoice = bill(acme, due_date=DUE)
+    invoice = make_invoice(acme, due_date=DUE)
     settle.note_payment_failure(
         invoice_id=invoice.pk, at=noon(11, 5), now=noon(11, 5), source="Stripe", key="1"
     )
@@ -152,7 +153,7 @@ def test_no_reminder_follows_on_the_heels_of_the_invoice_itself(acme: Workspace)
 
 
 def test_an_invoice_that_is_not_in_stripe_yet_is_not_overdue(acme: Workspace) -> None:
-    invoice = bill(acme, status="draft", collection_method="send_invoice", due_date=DUE)
+    invoice = make_invoice(acme, status="draft", collection_method="send_invoice", due_date=DUE)
     collect(now=noon(12, 1))
     assert status(invoice) == ("draft", "active")
 
@@ -170,7 +171,7 @@ def test_one_invoice_that_cannot_be_collected_does_not_stop_the_others(
     acme: Workspace,
 ) -> None:
     broken = sent(acme)
-    globex = sent(customer("Globex"))
+    globex = sent(make_workspace("Globex"))
     Workspace.objects.filter(pk=acme.pk).update(timezone="Nowhere/Land")
     out, errors = StringIO(), StringIO()
     with pytest.raises(CommandError, match="could not be collected"):

@@ -18,7 +18,8 @@ from invoices.payments.services.customers import (
     update_customer,
 )
 from invoices.payments.services.tax_ids import tax_id_kind
-from tests.kit.bills import NOVEMBER_2, customer
+from tests.kit.invoices import NOVEMBER_2
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import customers
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ LATER = NOVEMBER_2 + dt.timedelta(hours=2)
 
 @pytest.fixture
 def acme(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
-    return customer("Acme")
+    return make_workspace("Acme", billing_email="billing@acme.test")
 
 
 def ensure(workspace: Workspace, now: dt.datetime = NOVEMBER_2) -> str:
@@ -54,7 +55,7 @@ def test_a_workspace_has_one_customer_with_its_details(acme: Workspace) -> None:
 
 
 def test_two_workspaces_with_one_address_have_a_customer_each(acme: Workspace) -> None:
-    globex = customer("Globex")
+    globex = make_workspace("Globex")
     change(globex, billing_email="billing@acme.test")
     assert ensure(acme) != ensure(globex)
 

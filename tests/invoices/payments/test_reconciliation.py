@@ -16,7 +16,8 @@ from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.reconciliation import NoRemedy, apply_remedy, reconcile
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from invoices.payments.services.stripe_sync import sync_invoice
-from tests.kit.bills import bill, customer
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
@@ -31,13 +32,13 @@ def now() -> dt.datetime:
 @pytest.fixture
 def acme(stripe_sandbox: SandboxProcess, now: dt.datetime) -> Workspace:
     """With a card that pays."""
-    workspace = customer("Acme")
+    workspace = make_workspace("Acme")
     give_card(ensure_customer(workspace_id=workspace.pk, now=now))
     return workspace
 
 
 def synced(workspace: Workspace, now: dt.datetime, *, month: int = 10, **facts: str) -> Invoice:
-    invoice = bill(workspace, month=month, status="draft", issued_at=now, **facts)
+    invoice = make_invoice(workspace, month=month, status="draft", issued_at=now, **facts)
     result = sync_invoice(invoice_id=invoice.pk, now=now)
     assert result.done, result.detail
     return Invoice.objects.get(pk=invoice.pk)
@@ -78,7 +79,7 @@ def test_a_payment_whose_webhook_was_lost_is_taken_over(acme: Workspace, now: dt
 def test_a_failure_whose_webhook_was_lost_suspends_after_all(
     stripe_sandbox: SandboxProcess, now: dt.datetime
 ) -> None:
-    globex = customer("Globex")
+    globex = make_workspace("Globex")
     give_card(ensure_customer(workspace_id=globex.pk, now=now), "pm_card_chargeCustomerFail")
     invoice = synced(globex, now)
     assert reconcile(now=now) == []
@@ -171,14 +172,14 @@ def test_a_second_invoice_for_the_same_bill_is_found(acme: Workspace, now: dt.da
 
 
 def test_an_invoice_that_never_reached_stripe_is_named(acme: Workspace, now: dt.datetime) -> None:
-    bill(acme, status="draft", issued_at=now - dt.timedelta(hours=2))
-    bill(acme, month=9, status="draft", issued_at=now)
+    make_invoice(acme, status="draft", issued_at=now - dt.timedelta(hours=2))
+    make_invoice(acme, month=9, status="draft", issued_at=now)
     (difference,) = reconcile(now=now)
     assert found([difference]) == [("missing_in_stripe", "draft", "not sent", "sync")]
 
 
 def test_an_invoice_that_stripe_does_not_know_is_named(acme: Workspace, now: dt.datetime) -> None:
-    bill(acme, stripe_invoice_id="in_gone", issued_at=now)
+    make_invoice(acme, stripe_invoice_id="in_gone", issued_at=now)
     (difference,) = reconcile(now=now)
     assert found([difference]) == [("missing_in_stripe", "open", "nothing", "")]
 

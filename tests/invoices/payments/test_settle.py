@@ -12,7 +12,8 @@ from billing.models import Email, Workspace
 from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.services import settle
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ NOVEMBER_17 = dt.datetime(2026, 11, 17, 6, 0, tzinfo=dt.UTC)
 
 @pytest.fixture
 def acme(db: None) -> Workspace:
-    return customer("Acme")
+    return make_workspace("Acme", billing_email="billing@acme.test")
 
 
 def fail(invoice: Invoice, *, now: dt.datetime = NOVEMBER_3, key: str = "evt_1") -> Invoice:
@@ -53,7 +54,7 @@ def mails(kind: str) -> list[list[str]]:
 def test_an_invoice_that_stripe_has_finalized_is_open_and_knows_its_counterpart(
     acme: Workspace,
 ) -> None:
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     for _ in range(2):
         settle.mark_open(
             invoice_id=invoice.pk,
@@ -69,7 +70,7 @@ def test_an_invoice_that_stripe_has_finalized_is_open_and_knows_its_counterpart(
 
 
 def test_an_invoice_is_never_tied_to_a_second_one_in_stripe(acme: Workspace) -> None:
-    invoice = bill(acme, stripe_invoice_id="in_1")
+    invoice = make_invoice(acme, stripe_invoice_id="in_1")
     with pytest.raises(settle.OtherStripeInvoice) as refused:
         settle.mark_open(
             invoice_id=invoice.pk, stripe_invoice_id="in_2", hosted_invoice_url="", now=NOVEMBER_2
@@ -80,7 +81,7 @@ def test_an_invoice_is_never_tied_to_a_second_one_in_stripe(acme: Workspace) -> 
 
 
 def test_payment_pays_the_invoice_and_its_period_and_says_thanks_once(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     pay(invoice)
     pay(invoice, now=NOVEMBER_17)
     invoice.refresh_from_db()
@@ -94,7 +95,7 @@ def test_payment_pays_the_invoice_and_its_period_and_says_thanks_once(acme: Work
 def test_a_failed_automatic_charge_makes_it_overdue_and_suspends_the_workspace(
     acme: Workspace,
 ) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice)
     assert state(invoice) == ("overdue", "overdue", "suspended")
     acme.refresh_from_db()
@@ -107,7 +108,7 @@ def test_a_failed_automatic_charge_makes_it_overdue_and_suspends_the_workspace(
 
 
 def test_each_failed_attempt_is_told_once(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice, key="evt_1")
     fail(invoice, key="evt_1")
     fail(invoice, key="evt_2", now=NOVEMBER_5)
@@ -117,7 +118,7 @@ def test_each_failed_attempt_is_told_once(acme: Workspace) -> None:
 
 
 def test_a_late_payment_brings_the_workspace_back(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice)
     pay(invoice)
     assert state(invoice) == ("paid", "paid", "active")
@@ -131,7 +132,7 @@ def test_a_late_payment_brings_the_workspace_back(acme: Workspace) -> None:
 
 
 def test_a_failure_told_after_the_payment_never_takes_the_payment_back(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     pay(invoice)
     fail(invoice, now=NOVEMBER_3)
     assert state(invoice) == ("paid", "paid", "active")
@@ -139,7 +140,7 @@ def test_a_failure_told_after_the_payment_never_takes_the_payment_back(acme: Wor
 
 
 def test_opening_after_the_payment_only_tells_the_counterpart(acme: Workspace) -> None:
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     pay(invoice)
     settle.mark_open(
         invoice_id=invoice.pk, stripe_invoice_id="in_1", hosted_invoice_url="", now=NOVEMBER_17
@@ -149,8 +150,8 @@ def test_opening_after_the_payment_only_tells_the_counterpart(acme: Workspace) -
 
 
 def test_the_workspace_stays_suspended_while_another_invoice_blocks_it(acme: Workspace) -> None:
-    september = bill(acme, month=9)
-    october = bill(acme, month=10)
+    september = make_invoice(acme, month=9)
+    october = make_invoice(acme, month=10)
     fail(september)
     fail(october)
     pay(september)
@@ -162,8 +163,8 @@ def test_the_workspace_stays_suspended_while_another_invoice_blocks_it(acme: Wor
 def test_an_overdue_invoice_within_its_grace_does_not_hold_the_workspace_back(
     acme: Workspace,
 ) -> None:
-    failed = bill(acme, month=9)
-    sent = bill(acme, month=10, collection_method="send_invoice")
+    failed = make_invoice(acme, month=9)
+    sent = make_invoice(acme, month=10, collection_method="send_invoice")
     fail(failed)
     settle.mark_overdue(invoice_id=sent.pk, now=NOVEMBER_17, reason="past_due")
     pay(failed, now=NOVEMBER_17)
@@ -171,7 +172,7 @@ def test_an_overdue_invoice_within_its_grace_does_not_hold_the_workspace_back(
 
 
 def test_payment_does_not_lift_a_suspension_by_staff(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     update_workspace(workspace_id=acme.pk, changes={"status": "suspended"}, now=NOVEMBER_2)
     fail(invoice)
     pay(invoice)
@@ -181,7 +182,7 @@ def test_payment_does_not_lift_a_suspension_by_staff(acme: Workspace) -> None:
 def test_staff_who_let_a_debtor_go_on_are_not_overruled_by_the_next_failure(
     acme: Workspace,
 ) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice, key="evt_1")
     update_workspace(workspace_id=acme.pk, changes={"status": "active"}, now=NOVEMBER_3)
     fail(invoice, key="evt_2", now=NOVEMBER_5)
@@ -192,7 +193,7 @@ def test_staff_who_let_a_debtor_go_on_are_not_overruled_by_the_next_failure(
 def test_a_card_declined_on_an_invoice_sent_by_mail_leaves_its_customer_time(
     acme: Workspace,
 ) -> None:
-    invoice = bill(acme, collection_method="send_invoice")
+    invoice = make_invoice(acme, collection_method="send_invoice")
     fail(invoice, now=NOVEMBER_3)
     assert state(invoice) == ("open", "finalized", "active")
     assert history(invoice) == ["payment_failed"]
@@ -202,7 +203,7 @@ def test_a_card_declined_on_an_invoice_sent_by_mail_leaves_its_customer_time(
 
 def test_failed_charges_may_be_given_a_grace(acme: Workspace, settings: Settings) -> None:
     settings.SUSPEND_AFTER_FAILED_CHARGE_DAYS = 3
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice)
     assert state(invoice) == ("overdue", "overdue", "active")
     assert settle.suspend_workspace(invoice_id=invoice.pk, now=NOVEMBER_5)
@@ -211,7 +212,7 @@ def test_failed_charges_may_be_given_a_grace(acme: Workspace, settings: Settings
 
 
 def test_voiding_an_overdue_invoice_frees_period_and_workspace(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice)
     settle.mark_void(invoice_id=invoice.pk, now=NOVEMBER_5)
     settle.mark_void(invoice_id=invoice.pk, now=NOVEMBER_17)
@@ -224,7 +225,7 @@ def test_voiding_an_overdue_invoice_frees_period_and_workspace(acme: Workspace) 
 def test_an_uncollectible_invoice_goes_on_blocking_until_it_is_paid_after_all(
     acme: Workspace,
 ) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     fail(invoice)
     settle.mark_uncollectible(invoice_id=invoice.pk, now=NOVEMBER_5)
     assert state(invoice) == ("uncollectible", "overdue", "suspended")
@@ -238,7 +239,7 @@ def test_money_for_a_void_invoice_is_a_conflict_that_finance_hears_of(
     acme: Workspace, settings: Settings
 ) -> None:
     settings.FINANCE_EMAILS = ["finance@platform.test"]
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     settle.mark_void(invoice_id=invoice.pk, now=NOVEMBER_3)
     pay(invoice)
     pay(invoice)
@@ -248,8 +249,8 @@ def test_money_for_a_void_invoice_is_a_conflict_that_finance_hears_of(
 
 
 def test_one_workspace_paying_changes_nothing_for_another(acme: Workspace) -> None:
-    globex = customer("Globex")
-    ours, theirs = bill(acme), bill(globex)
+    globex = make_workspace("Globex")
+    ours, theirs = make_invoice(acme), make_invoice(globex)
     fail(ours)
     fail(theirs)
     pay(ours)
@@ -293,7 +294,7 @@ def shown_refund(invoice: Invoice) -> Decimal:
 
 
 def test_refunds_and_their_charge_say_the_same_in_any_order(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     pay(invoice)
     refunded_charge(invoice, "30.00")
     refund(invoice, "re_1", "10.00")
@@ -307,7 +308,7 @@ def test_refunds_and_their_charge_say_the_same_in_any_order(acme: Workspace) -> 
 
 
 def test_a_refund_that_failed_no_longer_counts(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     pay(invoice)
     refund(invoice, "re_1", "10.00", "pending")
     refund(invoice, "re_1", "10.00", "failed")
@@ -320,14 +321,14 @@ def test_a_refund_that_failed_no_longer_counts(acme: Workspace) -> None:
 
 
 def test_more_than_the_invoice_is_never_shown_as_refunded(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     pay(invoice)
     refund(invoice, "re_1", "70.00")
     assert shown_refund(invoice) == Decimal("61.34")
 
 
 def test_a_dispute_is_shown_with_each_state_and_its_end_is_final(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     pay(invoice)
     for status in ("needs_response", "needs_response", "lost", "under_review"):
         settle.note_dispute(
@@ -346,7 +347,7 @@ def test_a_dispute_is_shown_with_each_state_and_its_end_is_final(acme: Workspace
 
 
 def test_a_credit_note_is_shown_on_the_invoice(acme: Workspace) -> None:
-    invoice = bill(acme)
+    invoice = make_invoice(acme)
     settle.note_credit_note(
         invoice_id=invoice.pk,
         credit_note_id="cn_1",

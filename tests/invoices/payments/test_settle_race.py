@@ -10,7 +10,8 @@ from django.db import connection
 from billing.models import Email
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.services import settle
-from tests.kit.bills import bill, customer
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,8 +19,8 @@ NOW = dt.datetime(2026, 11, 5, 12, 0, tzinfo=dt.UTC)
 
 
 def test_failures_payments_and_voids_at_once_end_in_one_state_told_once() -> None:
-    acme = customer("Acme")
-    invoices = [bill(acme, month=month) for month in (7, 8, 9, 10)]
+    acme = make_workspace("Acme")
+    invoices = [make_invoice(acme, month=month) for month in (7, 8, 9, 10)]
     rounds = 3
     together = Barrier(rounds * 2)
 

@@ -15,7 +15,8 @@ from invoices.payments.models import StripeSyncStep
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_sync import sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import customers, give_card, invoices, lines
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def acme(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
     """With a card that pays."""
-    workspace = customer("Acme")
+    workspace = make_workspace("Acme")
     give_card(ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2))
     return workspace
 
@@ -36,7 +37,7 @@ def synced(invoice: Invoice) -> Invoice:
 
 
 def test_an_invoice_arrives_line_by_line_and_is_charged(acme: Workspace) -> None:
-    invoice = synced(bill(acme, status="draft"))
+    invoice = synced(make_invoice(acme, status="draft"))
     (found,) = invoices()
     assert lines(found["id"]) == [
         ("Monthly Subscription", 4900),
@@ -54,7 +55,7 @@ def test_an_invoice_arrives_line_by_line_and_is_charged(acme: Workspace) -> None
 
 
 def test_dj_stripe_has_copies_of_customer_and_invoice(acme: Workspace) -> None:
-    invoice = synced(bill(acme, status="draft"))
+    invoice = synced(make_invoice(acme, status="draft"))
     assert Customer.objects.get().subscriber == acme
     assert MirroredInvoice.objects.get().id == invoice.stripe_invoice_id
 
@@ -62,14 +63,14 @@ def test_dj_stripe_has_copies_of_customer_and_invoice(acme: Workspace) -> None:
 def test_syncing_again_asks_stripe_for_nothing(
     acme: Workspace, stripe_sandbox: SandboxProcess
 ) -> None:
-    invoice = synced(bill(acme, status="draft"))
+    invoice = synced(make_invoice(acme, status="draft"))
     stripe_sandbox.clear_requests()
     synced(invoice)
     assert stripe_sandbox.requests() == []
 
 
 def test_an_invoice_to_be_sent_is_sent_with_its_days_to_pay(acme: Workspace) -> None:
-    invoice = synced(bill(acme, status="draft", collection_method="send_invoice"))
+    invoice = synced(make_invoice(acme, status="draft", collection_method="send_invoice"))
     (found,) = invoices()
     assert (found["status"], found["collection_method"]) == ("open", "send_invoice")
     assert found["due_date"] - found["created"] == 14 * 24 * 3600
@@ -78,7 +79,7 @@ def test_an_invoice_to_be_sent_is_sent_with_its_days_to_pay(acme: Workspace) -> 
 
 
 def test_one_that_is_synced_late_is_not_due_before_it_was_sent(acme: Workspace) -> None:
-    invoice = bill(
+    invoice = make_invoice(
         acme, status="draft", collection_method="send_invoice", due_date=dt.date(2026, 11, 1)
     )
     synced(invoice)
@@ -87,10 +88,10 @@ def test_one_that_is_synced_late_is_not_due_before_it_was_sent(acme: Workspace) 
 
 
 def test_a_declined_card_does_not_fail_the_sync(stripe_sandbox: SandboxProcess) -> None:
-    globex = customer("Globex")
+    globex = make_workspace("Globex")
     customer_id = ensure_customer(workspace_id=globex.pk, now=NOVEMBER_2)
     give_card(customer_id, "pm_card_chargeCustomerFail")
-    invoice = synced(bill(globex, status="draft"))
+    invoice = synced(make_invoice(globex, status="draft"))
     assert invoice.status == "open"
     payment = invoice.stripe_sync.steps.get(kind=StripeSyncStep.Kind.PAY)
     assert payment.status == StripeSyncStep.Status.FAILED
@@ -98,7 +99,7 @@ def test_a_declined_card_does_not_fail_the_sync(stripe_sandbox: SandboxProcess) 
 
 
 def test_a_customer_without_a_card_has_an_open_invoice(stripe_sandbox: SandboxProcess) -> None:
-    invoice = synced(bill(customer("Initech"), status="draft"))
+    invoice = synced(make_invoice(make_workspace("Initech"), status="draft"))
     assert invoice.status == "open"
     assert (
         invoice.stripe_sync.steps.get(kind=StripeSyncStep.Kind.PAY).status
@@ -107,21 +108,21 @@ def test_a_customer_without_a_card_has_an_open_invoice(stripe_sandbox: SandboxPr
 
 
 def test_nothing_to_pay_is_paid_at_once(acme: Workspace) -> None:
-    invoice = synced(bill(acme, status="draft", amount="0"))
+    invoice = synced(make_invoice(acme, status="draft", amount="0"))
     (found,) = invoices()
     assert (found["total"], found["status"]) == (0, "paid")
     assert invoice.status == "paid"
 
 
 def test_less_than_stripe_charges_is_settled_by_the_balance(acme: Workspace) -> None:
-    invoice = synced(bill(acme, status="draft", amount="0.30"))
+    invoice = synced(make_invoice(acme, status="draft", amount="0.30"))
     assert invoice.status == "paid"
     assert invoices()[0]["total"] == 30
 
 
 def test_two_months_of_a_workspace_go_to_one_customer(acme: Workspace) -> None:
-    synced(bill(acme, status="draft", month=9))
-    synced(bill(acme, status="draft", month=10))
+    synced(make_invoice(acme, status="draft", month=9))
+    synced(make_invoice(acme, status="draft", month=10))
     assert len(customers()) == 1
     assert len(invoices()) == 2
 
@@ -131,24 +132,24 @@ def test_nothing_but_our_lines_gets_on_the_invoice(acme: Workspace) -> None:
     stripe_client.post(
         "/v1/invoiceitems", {"customer": customer_id, "amount": 999, "currency": "usd"}
     )
-    synced(bill(acme, status="draft"))
+    synced(make_invoice(acme, status="draft"))
     assert invoices()[0]["total"] == 6134
 
 
 def test_what_was_voided_before_it_was_synced_stays_out_of_stripe(acme: Workspace) -> None:
-    synced(bill(acme, status="void"))
+    synced(make_invoice(acme, status="void"))
     assert invoices() == []
 
 
 def test_an_unknown_invoice_is_not_found(db: None) -> None:
     with pytest.raises(NotFound):
-        sync_invoice(invoice_id=customer("Acme").pk, now=NOVEMBER_2)
+        sync_invoice(invoice_id=make_workspace("Acme").pk, now=NOVEMBER_2)
 
 
 def test_no_transaction_is_open_while_stripe_is_asked(
     acme: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     outside = len(connection.savepoint_ids)  # the test's own transaction
     depths = []
     wait_for_turn = stripe_client.wait_for_turn

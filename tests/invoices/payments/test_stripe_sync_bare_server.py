@@ -8,7 +8,8 @@ from pytest_django import Settings
 from invoices.payments.services.stripe_client import configure_sdk
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.bare_stripe import BareStripe, bare_stripe
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ def stripe(settings: Settings) -> Iterator[BareStripe]:
 
 
 def test_a_server_with_the_barest_objects_gets_the_invoice_and_is_paid(stripe: BareStripe) -> None:
-    invoice = bill(customer("Acme"), status="draft")
+    invoice = make_invoice(make_workspace("Acme"), status="draft")
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
     (made,) = stripe.of("invoices")
     assert (made["total"], made["status"]) == (6134, "paid")
@@ -36,9 +37,9 @@ def test_a_server_with_the_barest_objects_gets_the_invoice_and_is_paid(stripe: B
 
 
 def test_a_second_invoice_goes_to_the_same_customer(stripe: BareStripe) -> None:
-    acme = customer("Acme")
+    acme = make_workspace("Acme")
     for month in (9, 10):
-        invoice = bill(acme, status="draft", month=month, collection_method="send_invoice")
+        invoice = make_invoice(acme, status="draft", month=month, collection_method="send_invoice")
         assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
     assert len(stripe.of("customers")) == 1
     assert [made["status"] for made in stripe.of("invoices")] == ["open", "open"]

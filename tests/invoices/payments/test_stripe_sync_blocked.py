@@ -18,7 +18,8 @@ from invoices.payments.services.stripe_sync import (
     retry_sync,
     sync_invoice,
 )
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import customers, invoices
 
 pytestmark = pytest.mark.django_db
@@ -29,12 +30,12 @@ A_MINUTE_LATER = NOVEMBER_2 + dt.timedelta(minutes=1)
 @pytest.fixture
 def acme(db: None, stripe_sandbox: SandboxProcess, settings: Settings) -> Workspace:
     settings.FINANCE_EMAILS = ["finance@platform.test"]
-    return customer("Acme")
+    return make_workspace("Acme")
 
 
 @pytest.fixture
 def invoice(acme: Workspace) -> Invoice:
-    return bill(acme, status="draft", collection_method="send_invoice")
+    return make_invoice(acme, status="draft", collection_method="send_invoice")
 
 
 def sync(invoice: Invoice, now: dt.datetime = NOVEMBER_2) -> SyncResult:

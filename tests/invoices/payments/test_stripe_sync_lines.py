@@ -9,7 +9,8 @@ from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoiceItem
 from invoices.payments.services.stripe_sync import params, sync_invoice
 from invoices.payments.services.stripe_sync.params import from_stripe_minor, lines_of, stripe_minor
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import invoices, lines
 
 
@@ -95,7 +96,7 @@ def test_an_invoice_with_too_many_lines_reaches_stripe_with_its_total(
     stripe_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(params, "MAX_LINES", 4)
-    invoice = bill(customer("Acme"), status="draft", amount="49.00")
+    invoice = make_invoice(make_workspace("Acme"), status="draft", amount="49.00")
     InvoiceItem.objects.filter(invoice=invoice, kind="usage").delete()
     for position in range(2, 7):
         line = item(position, f"0.{position}0")
@@ -129,7 +130,7 @@ def test_what_stripe_counts_in_its_units_is_worth(units: int, currency: str, amo
 def test_currencies_without_cents_arrive_whole(
     currency: str, amount: str, units: int, stripe_sandbox: SandboxProcess
 ) -> None:
-    invoice = bill(customer("Acme"), status="draft", amount=amount)
+    invoice = make_invoice(make_workspace("Acme"), status="draft", amount=amount)
     Invoice.objects.filter(pk=invoice.pk).update(currency=currency)
     InvoiceItem.objects.filter(invoice=invoice, kind="usage").delete()
     InvoiceItem.objects.filter(invoice=invoice).update(amount=amount, exact_amount=amount)

@@ -16,8 +16,9 @@ from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import HandledEvent, StripeCustomer
 from invoices.payments.webhooks.handlers import HANDLED_EVENTS
 from invoices.payments.webhooks.pruning import prune
-from tests.kit.bills import bill, customer
 from tests.kit.deliveries import about, endpoint, event, post
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db
@@ -31,12 +32,12 @@ def here(db: None) -> WebhookEndpoint:
 
 @pytest.fixture
 def acme(db: None) -> Workspace:
-    return customer("Acme")
+    return make_workspace("Acme", billing_email="billing@acme.test")
 
 
 @pytest.fixture
 def invoice(acme: Workspace) -> Invoice:
-    return bill(acme, stripe_invoice_id="in_1")
+    return make_invoice(acme, stripe_invoice_id="in_1")
 
 
 def deliver(here: WebhookEndpoint, payload: dict[str, Any], *, status: int = 200) -> None:
@@ -103,7 +104,7 @@ def test_the_same_event_again_is_answered_and_handled_no_more(
 def test_finalized_opens_a_draft_and_gives_it_its_page(
     here: WebhookEndpoint, acme: Workspace
 ) -> None:
-    draft = bill(acme, status="draft")
+    draft = make_invoice(acme, status="draft")
     deliver(
         here,
         about(
@@ -121,7 +122,7 @@ def test_finalized_opens_a_draft_and_gives_it_its_page(
 def test_a_payment_heard_of_before_the_sync_noted_the_counterpart_counts(
     here: WebhookEndpoint, acme: Workspace
 ) -> None:
-    draft = bill(acme, status="draft")
+    draft = make_invoice(acme, status="draft")
     deliver(here, about("invoice.paid", "in_9", metadata={"invoice_id": str(draft.pk)}))
     draft.refresh_from_db()
     assert (draft.status, draft.stripe_invoice_id) == ("paid", "in_9")
@@ -131,7 +132,7 @@ def test_voided_and_uncollectible_and_overdue_have_their_effects(
     here: WebhookEndpoint, acme: Workspace
 ) -> None:
     july, august, september = (
-        bill(acme, month=month, stripe_invoice_id=f"in_{month}") for month in (7, 8, 9)
+        make_invoice(acme, month=month, stripe_invoice_id=f"in_{month}") for month in (7, 8, 9)
     )
     deliver(here, about("invoice.voided", "in_7"))
     deliver(here, about("invoice.marked_uncollectible", "in_8"))
@@ -166,7 +167,7 @@ def test_an_invoice_of_ours_that_is_not_stored_yet_is_asked_for_again(
     payload = about("invoice.paid", "in_9", metadata={"invoice_id": str(invoice_id)})
     deliver(here, payload, status=503)
     assert not HandledEvent.objects.exists()
-    late = bill(acme, status="draft")
+    late = make_invoice(acme, status="draft")
     Invoice.objects.filter(pk=late.pk).delete()
     late.pk = invoice_id
     late.save(force_insert=True)
@@ -312,7 +313,7 @@ def test_the_end_of_a_subscription_leads_to_the_free_tier_and_its_owners_are_tol
     here: WebhookEndpoint, acme: Workspace
 ) -> None:
     stripe_customer(acme)
-    running = bill(acme).billing_period
+    running = make_invoice(acme).billing_period
     ended = {"id": "sub_1", "object": "subscription", "customer": "cus_1", "status": "canceled"}
     deliver(here, event("customer.subscription.deleted", ended))
     deliver(here, event("customer.subscription.deleted", ended))

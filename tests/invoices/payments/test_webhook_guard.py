@@ -14,8 +14,9 @@ from pytest_django import Settings
 
 from invoices.models import Invoice
 from invoices.payments.models import HandledEvent, RetiringWebhookSecret
-from tests.kit.bills import bill, customer
 from tests.kit.deliveries import SECRET, about, endpoint, post, signature
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ def here(db: None) -> WebhookEndpoint:
 
 @pytest.fixture
 def acme_invoice(db: None) -> Invoice:
-    return bill(customer("Acme"), stripe_invoice_id="in_1")
+    return make_invoice(make_workspace("Acme"), stripe_invoice_id="in_1")
 
 
 def nothing_was_stored() -> bool:

@@ -17,7 +17,8 @@ from invoices.models import Invoice
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_sync import sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +38,7 @@ def unpaid_bill(workspace: Workspace) -> Invoice:
     """Synced to Stripe, where the card is declined."""
     customer_id = ensure_customer(workspace_id=workspace.pk, now=clock.now())
     give_card(customer_id, "pm_card_chargeCustomerFail")
-    invoice = bill(workspace, status="draft", issued_at=NOVEMBER_2)
+    invoice = make_invoice(workspace, status="draft", issued_at=NOVEMBER_2)
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
     return Invoice.objects.get(pk=invoice.pk)
 
@@ -48,7 +49,7 @@ def state(invoice: Invoice) -> tuple[str, str, str]:
 
 
 def test_declined_then_paid_by_another_card_then_refunded(stripe: SandboxProcess) -> None:
-    globex = customer("Globex")
+    globex = make_workspace("Globex")
     invoice = unpaid_bill(globex)
     stripe.wait_for_webhooks()
     assert state(invoice) == ("overdue", "overdue", "suspended")
@@ -72,10 +73,10 @@ def test_declined_then_paid_by_another_card_then_refunded(stripe: SandboxProcess
 
 
 def test_a_dispute_and_a_deleted_customer_are_noticed(stripe: SandboxProcess) -> None:
-    acme = customer("Acme")
+    acme = make_workspace("Acme")
     customer_id = ensure_customer(workspace_id=acme.pk, now=clock.now())
     give_card(customer_id)
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
     stripe.wait_for_webhooks()
     payment = invoice.payment_entries.get(kind="payment")
@@ -94,10 +95,10 @@ def test_a_dispute_and_a_deleted_customer_are_noticed(stripe: SandboxProcess) ->
 def test_a_refund_of_a_payment_that_was_never_heard_of_finds_its_invoice(
     stripe: SandboxProcess,
 ) -> None:
-    acme = customer("Acme")
+    acme = make_workspace("Acme")
     give_card(ensure_customer(workspace_id=acme.pk, now=clock.now()))
     stripe.pause_webhooks()
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
     invoice.refresh_from_db()
     (payment,) = stripe_client.get("/v1/invoice_payments", {"invoice": invoice.stripe_invoice_id})[
@@ -114,9 +115,9 @@ def test_a_refund_of_a_payment_that_was_never_heard_of_finds_its_invoice(
 
 
 def test_what_dj_stripe_cannot_mirror_is_handled_all_the_same(stripe: SandboxProcess) -> None:
-    acme = customer("Acme")
+    acme = make_workspace("Acme")
     give_card(ensure_customer(workspace_id=acme.pk, now=clock.now()))
-    invoice = bill(acme, status="draft")
+    invoice = make_invoice(acme, status="draft")
     stripe.pause_webhooks()
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
     MirroredInvoice.objects.all().delete()

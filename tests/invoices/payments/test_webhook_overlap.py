@@ -16,8 +16,9 @@ from invoices.models import InvoiceEvent
 from invoices.payments.models import HandledEvent
 from invoices.payments.webhooks.events import Outcome, StripeEvent
 from invoices.payments.webhooks.handlers import HANDLERS
-from tests.kit.bills import bill, customer
 from tests.kit.deliveries import about, endpoint, signature
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +29,7 @@ AT_ONCE = 6
 def test_250_events_delivered_6_times_at_once_are_handled_once_each(
     live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invoice = bill(customer("Acme"), stripe_invoice_id="in_1")
+    invoice = make_invoice(make_workspace("Acme"), stripe_invoice_id="in_1")
 
     def count(event: StripeEvent) -> Outcome:
         """An effect that shows each time it runs: a line in the history without a key."""

@@ -3,14 +3,15 @@ from uuid import uuid4
 import pytest
 
 from billing.services.workspaces import suspend_for_payment
-from tests.kit.api import NOW, Caller, period_of, problem_of, refusal, workspace
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import NOW, make_period, make_workspace
 
 pytestmark = pytest.mark.django_db
 
 
 def test_an_agent_is_made_once(django_assert_num_queries):
-    acme = workspace()
-    caller = Caller("workspaces:write")
+    acme = make_workspace()
+    caller = ApiClient("workspaces:write")
     facts = {"id": str(uuid4()), "workspace_id": str(acme.pk), "name": "Front desk"}
 
     made = caller.post("agents/", facts)
@@ -28,8 +29,8 @@ def test_an_agent_is_made_once(django_assert_num_queries):
 
 
 def test_an_agent_goes_live_and_is_paused_by_hand():
-    acme = workspace()
-    caller = Caller("workspaces:write")
+    acme = make_workspace()
+    caller = ApiClient("workspaces:write")
     agent = caller.post("agents/", {"workspace_id": str(acme.pk), "name": "Front desk"}).json()
     path = f"agents/{agent['id']}/"
 
@@ -43,10 +44,10 @@ def test_an_agent_goes_live_and_is_paused_by_hand():
 
 
 def test_an_agent_of_a_suspended_workspace_cannot_go_live():
-    acme = workspace()
-    period_of(acme)
+    acme = make_workspace()
+    make_period(acme)
     suspend_for_payment(workspace_id=acme.pk, now=NOW)
-    caller = Caller("workspaces:write")
+    caller = ApiClient("workspaces:write")
 
     made = caller.post(
         "agents/", {"workspace_id": str(acme.pk), "name": "Front desk", "status": "live"}
@@ -71,9 +72,9 @@ def test_an_agent_of_a_suspended_workspace_cannot_go_live():
     ],
 )
 def test_what_is_not_acceptable_is_named(change, code, pointer):
-    facts = {"workspace_id": str(workspace().pk), "name": "Front desk"}
+    facts = {"workspace_id": str(make_workspace().pk), "name": "Front desk"}
 
-    refused = Caller("workspaces:write").post("agents/", facts | change)
+    refused = ApiClient("workspaces:write").post("agents/", facts | change)
 
     assert refused.status_code == 400
     [fault] = problem_of(refused)["errors"]
@@ -81,8 +82,8 @@ def test_what_is_not_acceptable_is_named(change, code, pointer):
 
 
 def test_another_workspaces_agents_do_not_exist():
-    acme, globex = workspace("acme"), workspace("globex")
-    platform, caller = Caller(), Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    platform, caller = ApiClient(), ApiClient(workspace_id=acme.pk)
     mine, theirs = (
         platform.post("agents/", {"workspace_id": str(owner.pk), "name": "Front desk"}).json()["id"]
         for owner in (acme, globex)
@@ -97,15 +98,15 @@ def test_another_workspaces_agents_do_not_exist():
 
 
 def test_agents_need_their_scopes():
-    reader = Caller("usage:read")
+    reader = ApiClient("usage:read")
 
     assert reader.get("agents/").status_code == 200
     assert refusal(reader.post("agents/", {})) == (403, "missing_scope")
-    assert refusal(Caller("billing:read").get("agents/")) == (403, "missing_scope")
+    assert refusal(ApiClient("billing:read").get("agents/")) == (403, "missing_scope")
 
 
 def test_an_agent_sent_again_is_known_after_it_was_changed():
-    acme, caller = workspace(), Caller()
+    acme, caller = make_workspace(), ApiClient()
     sent = {"id": str(uuid4()), "workspace_id": str(acme.pk), "name": "Front desk"}
     made = caller.post("agents/", sent).json()
     changed = caller.patch(f"agents/{made['id']}/", {"name": "Desk", "status": "live"}).json()

@@ -2,15 +2,17 @@ from uuid import uuid4
 
 import pytest
 
-from tests.kit.api import Caller, called, pages_of, period_of, refusal, used, workspace
+from tests.kit.api import ApiClient, pages_of, refusal
+from tests.kit.personas import make_period, make_workspace
+from tests.kit.usage import insert_call, insert_record
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_call_is_shown_as_reported_last():
-    acme = workspace()
-    call = called(acme, "2026-11-05T10:00:00+00:00", duration_seconds="182.400")
-    caller = Caller("usage:read")
+    acme = make_workspace()
+    call = insert_call(acme, "2026-11-05T10:00:00+00:00", duration_seconds="182.400")
+    caller = ApiClient("usage:read")
 
     shown = caller.get(f"calls/{call.pk}/").json()
 
@@ -31,9 +33,9 @@ def test_a_call_is_shown_as_reported_last():
 
 
 def test_calls_come_latest_first_page_by_page(django_assert_num_queries):
-    acme = workspace()
-    calls = [called(acme, f"2026-11-0{day}T10:00:00+00:00") for day in (1, 2, 3)]
-    caller = Caller("usage:read")
+    acme = make_workspace()
+    calls = [insert_call(acme, f"2026-11-0{day}T10:00:00+00:00") for day in (1, 2, 3)]
+    caller = ApiClient("usage:read")
 
     pages = pages_of(caller, "calls/", workspace_id=acme.pk, limit=2)
 
@@ -43,10 +45,10 @@ def test_calls_come_latest_first_page_by_page(django_assert_num_queries):
 
 
 def test_calls_are_filtered():
-    acme = workspace()
-    first = called(acme, "2026-11-01T10:00:00+00:00", status="failed", direction="outbound")
-    second = called(acme, "2026-11-02T10:00:00+00:00", provider="telnyx")
-    caller = Caller("usage:read")
+    acme = make_workspace()
+    first = insert_call(acme, "2026-11-01T10:00:00+00:00", status="failed", direction="outbound")
+    second = insert_call(acme, "2026-11-02T10:00:00+00:00", provider="telnyx")
+    caller = ApiClient("usage:read")
 
     def found(**query):
         return [row["id"] for row in caller.get("calls/", **query).json()["results"]]
@@ -60,15 +62,15 @@ def test_calls_are_filtered():
 
 
 def test_a_receipt_is_every_record_of_the_call_and_their_exact_sum(django_assert_num_queries):
-    acme = workspace()
-    period = period_of(acme)
-    call = called(acme, "2026-11-05T10:00:00+00:00")
-    minutes = used(period, "2026-11-05T10:01:00+00:00", "0.0406250001", call_id=call.pk)
-    speech = used(
+    acme = make_workspace()
+    period = make_period(acme)
+    call = insert_call(acme, "2026-11-05T10:00:00+00:00")
+    minutes = insert_record(period, "2026-11-05T10:01:00+00:00", "0.0406250001", call_id=call.pk)
+    speech = insert_record(
         period, "2026-11-05T10:00:30+00:00", "0.01", call_id=call.pk, resource_type="synthesis"
     )
-    used(period, "2026-11-05T10:00:30+00:00", "99")
-    caller = Caller("usage:read")
+    insert_record(period, "2026-11-05T10:00:30+00:00", "99")
+    caller = ApiClient("usage:read")
     caller.get("calls/")
 
     with django_assert_num_queries(3):
@@ -83,29 +85,31 @@ def test_a_receipt_is_every_record_of_the_call_and_their_exact_sum(django_assert
 
 def test_usage_may_arrive_before_its_call():
     call_id = uuid4()
-    used(period_of(workspace()), "2026-11-05T10:01:00+00:00", "2.5", call_id=call_id)
+    insert_record(
+        make_period(make_workspace()), "2026-11-05T10:01:00+00:00", "2.5", call_id=call_id
+    )
 
-    receipt = Caller("usage:read").get(f"calls/{call_id}/receipt/").json()
+    receipt = ApiClient("usage:read").get(f"calls/{call_id}/receipt/").json()
 
     assert receipt["call"] is None
     assert receipt["final_cost"] == "2.5000000000"
 
 
 def test_a_receipt_never_shows_what_another_workspace_attached():
-    acme, globex = workspace("acme"), workspace("globex")
-    call = called(acme, "2026-11-05T10:00:00+00:00")
-    used(period_of(acme), "2026-11-05T10:00:00+00:00", "1", call_id=call.pk)
-    used(period_of(globex), "2026-11-05T10:00:00+00:00", "50", call_id=call.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    call = insert_call(acme, "2026-11-05T10:00:00+00:00")
+    insert_record(make_period(acme), "2026-11-05T10:00:00+00:00", "1", call_id=call.pk)
+    insert_record(make_period(globex), "2026-11-05T10:00:00+00:00", "50", call_id=call.pk)
 
-    for caller in (Caller(), Caller(workspace_id=acme.pk)):
+    for caller in (ApiClient(), ApiClient(workspace_id=acme.pk)):
         assert caller.get(f"calls/{call.pk}/receipt/").json()["final_cost"] == "1.0000000000"
 
 
 def test_another_workspaces_calls_do_not_exist():
-    acme, globex = workspace("acme"), workspace("globex")
-    mine = called(acme, "2026-11-05T10:00:00+00:00")
-    theirs = called(globex, "2026-11-05T10:00:00+00:00")
-    caller = Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    mine = insert_call(acme, "2026-11-05T10:00:00+00:00")
+    theirs = insert_call(globex, "2026-11-05T10:00:00+00:00")
+    caller = ApiClient(workspace_id=acme.pk)
 
     assert [row["id"] for row in caller.get("calls/").json()["results"]] == [str(mine.pk)]
     for path in ("", "receipt/"):
@@ -115,7 +119,7 @@ def test_another_workspaces_calls_do_not_exist():
 
 
 def test_calls_need_a_usage_scope():
-    caller = Caller("billing:read", "workspaces:write")
+    caller = ApiClient("billing:read", "workspaces:write")
 
     for path in ("calls/", f"calls/{uuid4()}/", f"calls/{uuid4()}/receipt/"):
         assert refusal(caller.get(path)) == (403, "missing_scope")
@@ -135,7 +139,7 @@ def reported(acme, **facts):
 
 
 def test_a_call_sent_again_is_known_after_its_workspace_was_closed():
-    acme, caller = workspace(), Caller()
+    acme, caller = make_workspace(), ApiClient()
     running = reported(acme, status="in_progress", ended_at=None)
     assert caller.post("calls/", running).status_code == 201
     ended = caller.post("calls/", reported(acme)).json()
@@ -153,14 +157,14 @@ def test_a_call_sent_again_is_known_after_its_workspace_was_closed():
 
 
 def test_an_id_of_another_workspaces_call_does_not_exist():
-    acme, globex = workspace("acme"), workspace("globex")
-    Caller().post("calls/", reported(globex))
-    bound = Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("globex")
+    ApiClient().post("calls/", reported(globex))
+    bound = ApiClient(workspace_id=acme.pk)
 
     assert refusal(bound.post("calls/", reported(acme))) == (404, "not_found")
-    assert refusal(Caller().post("calls/", reported(acme))) == (409, "idempotency_key_reused")
+    assert refusal(ApiClient().post("calls/", reported(acme))) == (409, "idempotency_key_reused")
     agent = {"id": "7f3c1f0e-52a4-4c6b-9a51-0d2f6f1d9c12", "name": "Front desk"}
-    Caller().post("agents/", {**agent, "workspace_id": str(globex.pk)})
+    ApiClient().post("agents/", {**agent, "workspace_id": str(globex.pk)})
     taken = bound.post("agents/", {**agent, "workspace_id": str(acme.pk)})
     assert refusal(taken) == (404, "not_found")
 
@@ -176,11 +180,11 @@ def test_an_id_of_another_workspaces_call_does_not_exist():
     ],
 )
 def test_facts_that_cannot_be_are_refused(facts, code):
-    assert refusal(Caller().post("calls/", reported(workspace(), **facts))) == (400, code)
+    assert refusal(ApiClient().post("calls/", reported(make_workspace(), **facts))) == (400, code)
 
 
 @pytest.mark.parametrize("seconds", ["0", "42.5", "60", "61.9"])
 def test_a_call_may_be_talked_for_less_than_it_lasts(seconds):
-    answer = Caller().post("calls/", reported(workspace(), duration_seconds=seconds))
+    answer = ApiClient().post("calls/", reported(make_workspace(), duration_seconds=seconds))
 
     assert (answer.status_code, answer.json()["duration_seconds"]) == (201, seconds)

@@ -13,16 +13,17 @@ from django.db import connection
 from billing.models import ServiceKey, Workspace
 from billing.services.keys import revoke_key
 from billing.services.workspaces import update_billing_settings
-from tests.kit.api import NOW, make_key, workspace
-from tests.kit.web import MOST_BYTES, Caller, Server, head, raw, use
+from tests.kit.api import make_key
+from tests.kit.http_server import MAX_BODY_BYTES, HttpClient, WebServer, head, raw, usage_body
+from tests.kit.personas import NOW, make_workspace
 from usage.models import Call, UsageRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, django_db_setup) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("door") / "web.log")
+def server(tmp_path_factory, django_db_setup) -> Iterator[WebServer]:
+    made = WebServer(tmp_path_factory.mktemp("door") / "web.log")
     yield made
     made.stop()
 
@@ -40,25 +41,27 @@ def call(owner: Workspace, pk: UUID, **facts: object) -> dict[str, object]:
 
 
 def test_a_record_is_shown_the_same_whichever_way_it_came(server):
-    acme = workspace("acme")
-    caller = Caller(server)
-    odd = use(acme, "b", quantity=100, unit_cost="0", call_id=str(uuid4()), provider="Tëst \u2713")
+    acme = make_workspace("Acme")
+    caller = HttpClient(server)
+    odd = usage_body(
+        acme, "b", quantity=100, unit_cost="0", call_id=str(uuid4()), provider="Tëst \u2713"
+    )
 
-    for record, first_long in ((use(acme, "a"), False), (odd, True)):
+    for record, first_long in ((usage_body(acme, "a"), False), (odd, True)):
         first = caller.send("POST", "usage/", record, long=first_long)
         again = caller.send("POST", "usage/", record, long=not first_long)
         assert (first.status, again.status) == (201, 200)
         assert first.body == again.body
 
     assert (first.json["quantity"], first.json["final_cost"]) == ("100", "0.0000000000")
-    assert caller.both("POST", "usage/", use(acme, "a")).json["final_cost"] == "0.0331500000"
+    assert caller.both("POST", "usage/", usage_body(acme, "a")).json["final_cost"] == "0.0331500000"
     assert UsageRecord.objects.count() == 2
 
 
 def test_batches_and_calls_are_answered_the_same(server):
-    acme = workspace("acme")
-    caller = Caller(server)
-    records = [use(acme, "a"), use(acme, "b", quantity="x"), use(acme, "a")]
+    acme = make_workspace("Acme")
+    caller = HttpClient(server)
+    records = [usage_body(acme, "a"), usage_body(acme, "b", quantity="x"), usage_body(acme, "a")]
     pk = uuid4()
     caller.send("POST", "usage/batch/", {"records": records[:1]})
     caller.send("POST", "calls/", call(acme, pk))
@@ -79,7 +82,7 @@ def test_batches_and_calls_are_answered_the_same(server):
     assert caller.both("POST", "calls/", call(acme, pk)).json["id"] == str(pk)
     calls = {"records": [call(acme, pk), call(acme, pk, direction="sideways")]}
     assert caller.both("POST", "calls/batch/", calls).json["rejected"] == 1
-    small = gzip.compress(json.dumps(use(acme, "a")).encode())
+    small = gzip.compress(json.dumps(usage_body(acme, "a")).encode())
     packed = caller.both("POST", "usage/", small, headers={"Content-Encoding": "gzip"})
     assert packed.json["idempotency_key"] == "a"
     assert (UsageRecord.objects.count(), Call.objects.count()) == (1, 1)
@@ -87,7 +90,7 @@ def test_batches_and_calls_are_answered_the_same(server):
 
 @pytest.mark.parametrize("path", ["usage/", "usage/batch/", "calls/", "calls/batch/"])
 def test_what_is_wrong_is_refused_the_same(server, path):
-    caller = Caller(server)
+    caller = HttpClient(server)
 
     def status(body: object = b"{}", **kwargs) -> int:
         return caller.both("POST", path, body, **kwargs).status
@@ -97,8 +100,11 @@ def test_what_is_wrong_is_refused_the_same(server, path):
     assert status(content_type="text/plain") == status(content_type="") == 415
     assert status(headers={"Content-Encoding": "br"}) == 415
     assert status(headers={"Content-Encoding": "gzip"}) == 400
-    assert status(gzip.compress(b" " * MOST_BYTES * 3), headers={"Content-Encoding": "gzip"}) == 413
-    assert status(b" " * (MOST_BYTES + 1)) == 413
+    assert (
+        status(gzip.compress(b" " * MAX_BODY_BYTES * 3), headers={"Content-Encoding": "gzip"})
+        == 413
+    )
+    assert status(b" " * (MAX_BODY_BYTES + 1)) == 413
     assert status(content_type="application/json; charset=utf-8") in (200, 400)
     for key in ("Bearer x", "Basic abc", "Bearer vb_no_key", "Bearer"):
         assert status(headers={"Authorization": key}) == 401
@@ -106,16 +112,16 @@ def test_what_is_wrong_is_refused_the_same(server, path):
 
 
 def test_a_single_record_that_cannot_be_recorded_says_why_the_same(server):
-    acme, globex = workspace("acme"), workspace("globex")
-    caller = Caller(server)
-    bound = Caller(server, make_key("usage:write", workspace_id=acme.pk))
-    caller.send("POST", "usage/", use(acme, "a"))
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    caller = HttpClient(server)
+    bound = HttpClient(server, make_key("usage:write", workspace_id=acme.pk))
+    caller.send("POST", "usage/", usage_body(acme, "a"))
 
     refusals = [
-        caller.both("POST", "usage/", use(acme, "a", quantity=7)),
-        caller.both("POST", "usage/", use(acme, "b", occurred_at="yesterday")),
-        caller.both("POST", "usage/", use(acme, "b", workspace_id=str(uuid4()))),
-        bound.both("POST", "usage/", use(globex, "b")),
+        caller.both("POST", "usage/", usage_body(acme, "a", quantity=7)),
+        caller.both("POST", "usage/", usage_body(acme, "b", occurred_at="yesterday")),
+        caller.both("POST", "usage/", usage_body(acme, "b", workspace_id=str(uuid4()))),
+        bound.both("POST", "usage/", usage_body(globex, "b")),
         caller.both("POST", "usage/", b'{"idempotency_key": "b", "idempotency_key": "c"}'),
     ]
 
@@ -130,9 +136,9 @@ def test_a_single_record_that_cannot_be_recorded_says_why_the_same(server):
 
 
 def test_admission_is_answered_the_same_and_from_what_is_in_the_database_now(server):
-    acme, globex = workspace("acme"), workspace("globex")
-    caller = Caller(server)
-    bound = Caller(server, make_key("usage:read", workspace_id=globex.pk))
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    caller = HttpClient(server)
+    bound = HttpClient(server, make_key("usage:read", workspace_id=globex.pk))
     path = f"workspaces/{acme.pk}/admission/"
 
     assert caller.both("GET", path).json == {"allowed": True, "reason": None, "remaining": None}
@@ -141,9 +147,9 @@ def test_admission_is_answered_the_same_and_from_what_is_in_the_database_now(ser
         changes={"usage_limit_monthly": "10", "auto_pause_on_limit": True},
         now=NOW,
     )
-    caller.send("POST", "usage/", use(acme, "a", occurred_at=None, quantity=5, unit_cost=1))
+    caller.send("POST", "usage/", usage_body(acme, "a", occurred_at=None, quantity=5, unit_cost=1))
     assert caller.both("GET", path).json["remaining"] == "4.0000000000"
-    caller.send("POST", "usage/", use(acme, "b", occurred_at=None, quantity=5, unit_cost=1))
+    caller.send("POST", "usage/", usage_body(acme, "b", occurred_at=None, quantity=5, unit_cost=1))
     assert caller.both("GET", path).json["reason"] == "usage_limit"
     assert bound.both("GET", path).status == 404
     assert caller.both("GET", f"workspaces/{uuid4()}/admission/").status == 404
@@ -152,8 +158,8 @@ def test_admission_is_answered_the_same_and_from_what_is_in_the_database_now(ser
 
 
 def test_a_key_that_is_revoked_stops_and_other_hosts_are_refused(server):
-    acme = workspace("acme")
-    caller = Caller(server)
+    acme = make_workspace("Acme")
+    caller = HttpClient(server)
     path = f"workspaces/{acme.pk}/admission/"
 
     assert caller.send("GET", path).status == 200
@@ -170,10 +176,10 @@ def test_a_key_that_is_revoked_stops_and_other_hosts_are_refused(server):
 
 
 def test_lost_connections_to_the_database_are_replaced(server):
-    acme = workspace("acme")
-    caller = Caller(server)
+    acme = make_workspace("Acme")
+    caller = HttpClient(server)
     asks = ("GET", f"workspaces/{acme.pk}/admission/")
-    assert caller.send("POST", "usage/", use(acme, "a")).status == 201
+    assert caller.send("POST", "usage/", usage_body(acme, "a")).status == 201
     assert caller.send(*asks).status == 200
 
     with connection.cursor() as cursor:
@@ -181,7 +187,7 @@ def test_lost_connections_to_the_database_are_replaced(server):
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'web'"
         )
-    for request in (("POST", "usage/", use(acme, "b")), asks):
+    for request in (("POST", "usage/", usage_body(acme, "b")), asks):
         statuses = [caller.send(*request).status]
         while statuses[-1] == 503:
             assert len(statuses) < 30
@@ -192,9 +198,9 @@ def test_lost_connections_to_the_database_are_replaced(server):
 
 
 def test_chunks_expectations_and_requests_in_a_row_are_understood(server):
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     key = make_key("usage:write")
-    one, two, three = (json.dumps(use(acme, name)).encode() for name in "abc")
+    one, two, three = (json.dumps(usage_body(acme, name)).encode() for name in "abc")
 
     chunked = head("usage/", key, "Transfer-Encoding: chunked", "Connection: close")
     half = len(one) // 2
@@ -215,15 +221,15 @@ def test_chunks_expectations_and_requests_in_a_row_are_understood(server):
 
 @pytest.mark.parametrize("twice", [(), ("X-Twice: 1", "X-Twice: 2")])
 def test_half_a_body_leaves_nothing_behind(server, twice):
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     key = make_key("usage:write")
-    lines = [json.dumps(use(acme, name)).encode() for name in "ab"]
+    lines = [json.dumps(usage_body(acme, name)).encode() for name in "ab"]
     for length in ("Content-Length: 5000", "Transfer-Encoding: chunked"):
         start = head("usage/", key, length, *twice)
         body = b"%x\r\n%b\r\n" % (len(lines[0]), lines[0]) if "chunked" in length else lines[0]
         raw(server, start, body, hang_up=True)
 
-    after = Caller(server).send("POST", "usage/", use(acme, "after"))
+    after = HttpClient(server).send("POST", "usage/", usage_body(acme, "after"))
 
     assert after.status == 201
     assert [record.idempotency_key for record in UsageRecord.objects.all()] == ["after"]
@@ -239,8 +245,8 @@ def test_a_head_without_an_end_is_refused(server):
 
 
 def test_hot_requests_are_counted(server):
-    acme = workspace("acme")
-    Caller(server).send("GET", f"workspaces/{acme.pk}/admission/")
+    acme = make_workspace("Acme")
+    HttpClient(server).send("GET", f"workspaces/{acme.pk}/admission/")
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     client.request("GET", "/metrics", headers={"Host": "localhost"})
     text = client.getresponse().read().decode()

@@ -10,22 +10,22 @@ import psutil
 import pytest
 from django.db import connection, transaction
 
-from tests.kit.api import workspace
-from tests.kit.web import Answer, Caller, Server, use
+from tests.kit.http_server import Answer, HttpClient, WebServer, usage_body
+from tests.kit.personas import make_workspace
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch) -> Iterator[Server]:
+def server(tmp_path: Path, monkeypatch) -> Iterator[WebServer]:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    made = Server(tmp_path / "web.log")
+    made = WebServer(tmp_path / "web.log")
     yield made
     made.stop()
 
 
-def worker_and_recorder(server: Server) -> tuple[psutil.Process, psutil.Process]:
+def worker_and_recorder(server: WebServer) -> tuple[psutil.Process, psutil.Process]:
     found: list[psutil.Process] = []
 
     def both_run() -> bool:
@@ -60,11 +60,11 @@ def someone_waits_for_a_lock() -> bool:
 
 
 def test_a_recorder_that_dies_is_answered_503_and_replaced(server):
-    acme = workspace("acme")
-    caller = Caller(server)
-    assert caller.send("POST", "usage/", use(acme, "first")).status == 201
+    acme = make_workspace("Acme")
+    caller = HttpClient(server)
+    assert caller.send("POST", "usage/", usage_body(acme, "first")).status == 201
     worker, recorder = worker_and_recorder(server)
-    batch = {"records": [use(acme, "a"), use(acme, "b")]}
+    batch = {"records": [usage_body(acme, "a"), usage_body(acme, "b")]}
     answers: list[Answer] = []
     sending = threading.Thread(
         target=lambda: answers.append(caller.send("POST", "usage/batch/", batch))
@@ -80,7 +80,7 @@ def test_a_recorder_that_dies_is_answered_503_and_replaced(server):
     assert (answers[0].status, answers[0].json["code"]) == (503, "unavailable")
     assert answers[0].headers["retry-after"] == "2"
     wait_until(lambda: not worker.is_running())
-    again = Caller(server, caller.key).send("POST", "usage/batch/", batch)
+    again = HttpClient(server, caller.key).send("POST", "usage/batch/", batch)
     assert (again.status, again.json["accepted"]) == (200, 2)
     assert UsageRecord.objects.count() == 3
 
@@ -104,16 +104,18 @@ def test_nothing_goes_on_when_gunicorn_itself_is_killed(server):
 
 
 def test_new_code_is_taken_up_without_a_pause(server):
-    acme = workspace("acme")
-    caller = Caller(server)
+    acme = make_workspace("Acme")
+    caller = HttpClient(server)
     before = worker_and_recorder(server)
 
     server.process.send_signal(signal.SIGHUP)
     statuses: list[int] = []
     while not all(ended(each) for each in before):
-        batch = {"records": [use(acme, str(len(statuses)))]}
+        batch = {"records": [usage_body(acme, str(len(statuses)))]}
         try:
-            statuses.append(Caller(server, caller.key).send("POST", "usage/batch/", batch).status)
+            statuses.append(
+                HttpClient(server, caller.key).send("POST", "usage/batch/", batch).status
+            )
         except ConnectionError:
             continue  # met a worker that was just closing its connections
 
@@ -123,8 +125,8 @@ def test_new_code_is_taken_up_without_a_pause(server):
 
 
 def test_stopping_leaves_no_process_and_no_file(server, tmp_path):
-    acme = workspace("acme")
-    Caller(server).send("POST", "usage/batch/", {"records": [use(acme, "a")]})
+    acme = make_workspace("Acme")
+    HttpClient(server).send("POST", "usage/batch/", {"records": [usage_body(acme, "a")]})
     family = worker_and_recorder(server)
 
     server.stop()

@@ -7,8 +7,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.kit import personas
-from tests.kit.api import Caller, pages_of, period_of, problem_of, refusal, used, workspace
+from tests.kit.api import ApiClient, pages_of, problem_of, refusal
+from tests.kit.personas import make_period, make_workspace
+from tests.kit.usage import insert_record, make_usage
 
 pytestmark = pytest.mark.django_db
 OCTOBER = dt.datetime(2026, 10, 10, tzinfo=dt.UTC)
@@ -18,14 +19,14 @@ def ids(rows) -> list[str]:
     return [str(row["id"]) if isinstance(row, dict) else str(row.pk) for row in rows]
 
 
-def found(caller: Caller, **query) -> list[str]:
+def found(caller: ApiClient, **query) -> list[str]:
     return ids(caller.get("usage/", **query).json()["results"])
 
 
 def test_a_record_is_shown_as_stored():
-    period = period_of(workspace())
-    record = used(period, "2026-11-05T10:00:00.5+00:00", "0.0125", call_id=uuid4())
-    caller = Caller("usage:read")
+    period = make_period(make_workspace())
+    record = insert_record(period, "2026-11-05T10:00:00.5+00:00", "0.0125", call_id=uuid4())
+    caller = ApiClient("usage:read")
 
     shown = caller.get(f"usage/{record.pk}/").json()
 
@@ -52,14 +53,14 @@ def test_a_record_is_shown_as_stored():
 
 
 def test_records_of_one_workspace_come_newest_first_page_by_page():
-    acme = workspace()
-    period = period_of(acme)
-    same_time = [used(period, "2026-11-03T00:00:00+00:00") for _ in range(5)]
-    older = used(period, "2026-11-02T00:00:00+00:00")
-    newer = used(period, "2026-11-04T00:00:00+00:00")
+    acme = make_workspace()
+    period = make_period(acme)
+    same_time = [insert_record(period, "2026-11-03T00:00:00+00:00") for _ in range(5)]
+    older = insert_record(period, "2026-11-02T00:00:00+00:00")
+    newer = insert_record(period, "2026-11-04T00:00:00+00:00")
     by_id = sorted(same_time, key=lambda record: record.pk, reverse=True)
 
-    pages = pages_of(Caller("usage:read"), "usage/", workspace_id=acme.pk, limit=2)
+    pages = pages_of(ApiClient("usage:read"), "usage/", workspace_id=acme.pk, limit=2)
 
     assert [len(page) for page in pages] == [2, 2, 2, 1]
     assert ids(chain(*pages)) == ids([newer, *by_id, older])
@@ -67,24 +68,26 @@ def test_records_of_one_workspace_come_newest_first_page_by_page():
 
 def test_records_of_all_workspaces_come_workspace_by_workspace():
     expected = []
-    for owner in sorted((workspace(name) for name in ("acme", "globex")), key=lambda w: w.pk):
-        period = period_of(owner)
-        newest_first = [used(period, f"2026-11-0{day}T00:00:00+00:00") for day in (5, 4, 3)]
+    for owner in sorted((make_workspace(name) for name in ("acme", "globex")), key=lambda w: w.pk):
+        period = make_period(owner)
+        newest_first = [
+            insert_record(period, f"2026-11-0{day}T00:00:00+00:00") for day in (5, 4, 3)
+        ]
         expected += newest_first
 
-    pages = pages_of(Caller("usage:read"), "usage/", limit=2)
+    pages = pages_of(ApiClient("usage:read"), "usage/", limit=2)
 
     assert [len(page) for page in pages] == [2, 2, 2]
     assert ids(chain(*pages)) == ids(expected)
 
 
 def test_a_period_lists_its_late_usage_too_and_in_order():
-    acme = workspace()
-    october, november = period_of(acme, OCTOBER), period_of(acme)
-    used(october, "2026-10-05T00:00:00+00:00")
-    late = [used(november, f"2026-10-0{day}T00:00:00+00:00", late=True) for day in (6, 4)]
-    in_time = [used(november, f"2026-11-0{day}T00:00:00+00:00") for day in (6, 4)]
-    caller = Caller("usage:read")
+    acme = make_workspace()
+    october, november = make_period(acme, OCTOBER), make_period(acme)
+    insert_record(october, "2026-10-05T00:00:00+00:00")
+    late = [insert_record(november, f"2026-10-0{day}T00:00:00+00:00", late=True) for day in (6, 4)]
+    in_time = [insert_record(november, f"2026-11-0{day}T00:00:00+00:00") for day in (6, 4)]
+    caller = ApiClient("usage:read")
 
     pages = pages_of(caller, "usage/", billing_period_id=november.pk, limit=1)
 
@@ -94,12 +97,14 @@ def test_a_period_lists_its_late_usage_too_and_in_order():
 
 
 def test_records_are_filtered_by_what_they_are():
-    acme = workspace()
-    period = period_of(acme)
+    acme = make_workspace()
+    period = make_period(acme)
     call_id = uuid4()
-    first = used(period, "2026-11-05T10:00:00+00:00", resource_type="synthesis", call_id=call_id)
-    second = used(period, "2026-11-05T11:00:00+00:00", provider="telnyx")
-    caller = Caller("usage:write")
+    first = insert_record(
+        period, "2026-11-05T10:00:00+00:00", resource_type="synthesis", call_id=call_id
+    )
+    second = insert_record(period, "2026-11-05T11:00:00+00:00", provider="telnyx")
+    caller = ApiClient("usage:write")
 
     assert found(caller, resource_type="synthesis") == ids([first])
     assert found(caller, provider="telnyx") == ids([second])
@@ -111,14 +116,14 @@ def test_records_are_filtered_by_what_they_are():
 
 
 def test_a_rare_kind_is_looked_for_only_where_it_is():
-    acme = personas.workspace("Acme", timezone="Pacific/Kiritimati")
+    acme = make_workspace("Acme", timezone="Pacific/Kiritimati")
     for day in (3, 4, 5):
-        personas.used(acme, dt.datetime(2026, 11, day, 0, 30, tzinfo=dt.UTC), "1", "1")
+        make_usage(acme, dt.datetime(2026, 11, day, 0, 30, tzinfo=dt.UTC), "1", "1")
     at = dt.datetime(2026, 11, 4, 23, 59, tzinfo=dt.UTC)
-    personas.used(acme, at, "1", "1", resource_type="sms", provider="plivo")
-    caller = Caller("usage:read")
+    make_usage(acme, at, "1", "1", resource_type="sms", provider="plivo")
+    caller = ApiClient("usage:read")
 
-    for query in ({"workspace_id": acme.pk}, {"billing_period_id": period_of(acme).pk}):
+    for query in ({"workspace_id": acme.pk}, {"billing_period_id": make_period(acme).pk}):
         for kind in ({"resource_type": "sms"}, {"provider": "plivo"}):
             rows = caller.get("usage/", **query, **kind).json()["results"]
             assert [row["occurred_at"] for row in rows] == ["2026-11-04T23:59:00Z"]
@@ -147,18 +152,18 @@ def test_a_rare_kind_is_looked_for_only_where_it_is():
     ],
 )
 def test_parameters_that_cannot_be_read_are_named(query):
-    refused = Caller("usage:read").get("usage/", **query)
+    refused = ApiClient("usage:read").get("usage/", **query)
 
     assert refusal(refused) == (400, "invalid_parameter")
     assert [error["parameter"] for error in problem_of(refused)["errors"]] == list(query)
 
 
 def test_a_page_costs_few_queries(django_assert_num_queries):
-    acme = workspace()
-    period = period_of(acme)
+    acme = make_workspace()
+    period = make_period(acme)
     for day in range(1, 9):
-        used(period, f"2026-11-0{day}T00:00:00+00:00")
-    caller = Caller("usage:read")
+        insert_record(period, f"2026-11-0{day}T00:00:00+00:00")
+    caller = ApiClient("usage:read")
     first = caller.get("usage/", limit=3).json()
 
     with django_assert_num_queries(1):
@@ -170,10 +175,10 @@ def test_a_page_costs_few_queries(django_assert_num_queries):
 
 
 def test_a_period_is_read_along_the_index_of_its_workspace():
-    acme = workspace()
-    period = period_of(acme)
-    used(period, "2026-11-05T10:00:00+00:00")
-    caller = Caller("usage:read")
+    acme = make_workspace()
+    period = make_period(acme)
+    insert_record(period, "2026-11-05T10:00:00+00:00")
+    caller = ApiClient("usage:read")
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -195,10 +200,10 @@ def test_a_period_is_read_along_the_index_of_its_workspace():
 
 
 def test_another_workspaces_usage_does_not_exist():
-    acme, globex = workspace("acme"), workspace("globex")
-    mine = used(period_of(acme), "2026-11-05T10:00:00+00:00")
-    theirs = used(period_of(globex), "2026-11-05T10:00:00+00:00")
-    caller = Caller(workspace_id=acme.pk)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    mine = insert_record(make_period(acme), "2026-11-05T10:00:00+00:00")
+    theirs = insert_record(make_period(globex), "2026-11-05T10:00:00+00:00")
+    caller = ApiClient(workspace_id=acme.pk)
 
     assert found(caller) == ids([mine])
     assert found(caller, workspace_id=globex.pk) == []
@@ -209,9 +214,9 @@ def test_another_workspaces_usage_does_not_exist():
 
 
 def test_members_read_the_usage_of_all_their_workspaces():
-    acme, globex, initech = (workspace(name) for name in ("acme", "globex", "initech"))
-    expected = [used(period_of(w), "2026-11-05T10:00:00+00:00") for w in (acme, globex)]
-    used(period_of(initech), "2026-11-05T10:00:00+00:00")
+    acme, globex, initech = (make_workspace(name) for name in ("acme", "globex", "initech"))
+    expected = [insert_record(make_period(w), "2026-11-05T10:00:00+00:00") for w in (acme, globex)]
+    insert_record(make_period(initech), "2026-11-05T10:00:00+00:00")
     user = acme.members.get()
     globex.memberships.create(user=user, role="viewer")
     client = Client()
@@ -223,7 +228,7 @@ def test_members_read_the_usage_of_all_their_workspaces():
 
 
 def test_usage_needs_a_usage_scope():
-    caller = Caller("billing:read", "billing:write", "workspaces:write")
+    caller = ApiClient("billing:read", "billing:write", "workspaces:write")
 
     assert refusal(caller.get("usage/")) == (403, "missing_scope")
     assert refusal(caller.get(f"usage/{uuid4()}/")) == (403, "missing_scope")

@@ -2,12 +2,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.kit.api import NOW, Caller, period_of, problem_of, refusal, workspace
+from tests.kit.api import ApiClient, problem_of, refusal
+from tests.kit.personas import NOW, make_period, make_workspace
 
 pytestmark = pytest.mark.django_db
 
 
-def record(caller: Caller, owner) -> dict:
+def record(caller: ApiClient, owner) -> dict:
     made = caller.post(
         "usage/",
         {
@@ -24,8 +25,8 @@ def record(caller: Caller, owner) -> dict:
 
 
 def test_voiding_appends_a_reversing_record_once():
-    acme = workspace()
-    caller = Caller("usage:write", "usage:read")
+    acme = make_workspace()
+    caller = ApiClient("usage:write", "usage:read")
     original = record(caller, acme)
     path = f"usage/{original['id']}/void/"
 
@@ -45,8 +46,8 @@ def test_voiding_appends_a_reversing_record_once():
 
 
 def test_the_stored_record_is_shown_as_it_was_answered():
-    caller = Caller()
-    answered = record(caller, workspace())
+    caller = ApiClient()
+    answered = record(caller, make_workspace())
 
     shown = caller.get(f"usage/{answered['id']}/").json()
 
@@ -54,8 +55,8 @@ def test_the_stored_record_is_shown_as_it_was_answered():
 
 
 def test_a_reversal_is_not_taken_back():
-    caller = Caller()
-    original = record(caller, workspace())
+    caller = ApiClient()
+    original = record(caller, make_workspace())
     reversal = caller.post(f"usage/{original['id']}/void/", {"reason": "Wrong"}).json()
 
     refused = caller.post(f"usage/{reversal['id']}/void/", {"reason": "No, right"})
@@ -65,8 +66,8 @@ def test_a_reversal_is_not_taken_back():
 
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "x" * 201}, {"reason": None}])
 def test_voiding_says_why(body):
-    caller = Caller()
-    original = record(caller, workspace())
+    caller = ApiClient()
+    original = record(caller, make_workspace())
 
     refused = caller.post(f"usage/{original['id']}/void/", body)
 
@@ -75,10 +76,10 @@ def test_voiding_says_why(body):
 
 
 def test_another_workspaces_record_cannot_be_voided():
-    acme, globex = workspace("acme"), workspace("globex")
-    theirs = record(Caller(), globex)
-    caller = Caller(workspace_id=acme.pk)
-    period_of(acme, NOW)
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    theirs = record(ApiClient(), globex)
+    caller = ApiClient(workspace_id=acme.pk)
+    make_period(acme, NOW)
 
     refused = caller.post(f"usage/{theirs['id']}/void/", {"reason": "Mine"})
 
@@ -87,14 +88,14 @@ def test_another_workspaces_record_cannot_be_voided():
 
 
 def test_voiding_needs_the_scope_to_write():
-    refused = Caller("usage:read").post(f"usage/{uuid4()}/void/", {"reason": "X"})
+    refused = ApiClient("usage:read").post(f"usage/{uuid4()}/void/", {"reason": "X"})
 
     assert refusal(refused) == (403, "missing_scope")
 
 
 @pytest.mark.parametrize("path", ["usage/", "usage/batch/", "calls/", "calls/batch/"])
 def test_hot_endpoints_refuse_other_methods_like_all(path):
-    refused = Caller().send("DELETE", path, {})
+    refused = ApiClient().send("DELETE", path, {})
 
     assert refusal(refused) == (405, "method_not_allowed")
     assert "POST" in refused["Allow"]

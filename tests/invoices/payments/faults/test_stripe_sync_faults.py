@@ -14,9 +14,10 @@ from invoices.models import Invoice
 from invoices.payments.services import lookups
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_sync import steps, sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
 from tests.kit.crashes import Call, Commits, Killed, killed_at_request
+from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.outcome import A_DAY_LATER, AT_ONCE, flaws, go_on
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
@@ -44,11 +45,11 @@ pauses = pytest.mark.parametrize(
 
 def invoice_for(name: str) -> Invoice:
     """To be sent to somebody Stripe does not know yet, or charged to a card it does."""
-    acme = customer("Acme")
+    acme = make_workspace("Acme")
     if name in NEW_CUSTOMER:
-        return bill(acme, status="draft", collection_method="send_invoice")
+        return make_invoice(acme, status="draft", collection_method="send_invoice")
     give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
-    return bill(acme, status="draft")
+    return make_invoice(acme, status="draft")
 
 
 @pauses

@@ -15,8 +15,9 @@ from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services import leases
 from invoices.payments.services.stripe_sync import sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.outcome import AT_ONCE, flaws, go_on
+from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +55,7 @@ def start_syncing(invoice: Invoice, sandbox: SandboxProcess) -> subprocess.Popen
     "path", [r"/v1/invoices$", r"/v1/invoiceitems$", r"/finalize$"], ids=["draft", "item", "final"]
 )
 def test_a_killed_process_is_followed_by_another(path: str, stripe_sandbox: SandboxProcess) -> None:
-    invoice = bill(customer("Acme"), status="draft", collection_method="send_invoice")
+    invoice = make_invoice(make_workspace("Acme"), status="draft", collection_method="send_invoice")
     stripe_sandbox.inject("delay", method="POST", path=path, seconds=1.5)
     process = start_syncing(invoice, stripe_sandbox)
     wait_until(lambda: stripe_sandbox.faults()[0]["count"] == 0)

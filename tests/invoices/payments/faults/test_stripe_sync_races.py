@@ -11,8 +11,9 @@ from django.db import connection
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services.stripe_sync import SyncResult, sync_invoice
-from tests.kit.bills import NOVEMBER_2, bill, customer
+from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.outcome import flaws
+from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import customers, invoices
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +41,7 @@ def sync(invoice: Invoice, now: dt.datetime = NOVEMBER_2) -> SyncResult:
 def test_of_six_that_sync_one_invoice_one_does_and_it_is_billed_once(
     stripe_sandbox: SandboxProcess,
 ) -> None:
-    invoice = bill(customer("Acme"), status="draft", collection_method="send_invoice")
+    invoice = make_invoice(make_workspace("Acme"), status="draft", collection_method="send_invoice")
     results = at_once([lambda: sync(invoice)] * 6)
     (done,) = {result.done for result in results if not result.busy}
     assert done
@@ -48,9 +49,9 @@ def test_of_six_that_sync_one_invoice_one_does_and_it_is_billed_once(
 
 
 def test_two_invoices_of_a_workspace_make_one_customer(stripe_sandbox: SandboxProcess) -> None:
-    acme = customer("Acme")
+    acme = make_workspace("Acme")
     both = [
-        bill(acme, status="draft", month=month, collection_method="send_invoice")
+        make_invoice(acme, status="draft", month=month, collection_method="send_invoice")
         for month in (9, 10)
     ]
     at_once([lambda each=each: sync(each) for each in both])  # type: ignore[misc]

@@ -15,10 +15,10 @@ from billing.models import Workspace
 from tests.kit.api import make_key
 
 ROOT = Path(__file__).parents[2]
-MOST_BYTES = 100_000
+MAX_BODY_BYTES = 100_000
 
 
-class Server:
+class WebServer:
     """One web worker, or some, on the tests' database."""
 
     def __init__(self, log: Path, *, workers: int = 1) -> None:
@@ -30,8 +30,8 @@ class Server:
             f"&port={database['PORT'] or 5432}&password={database['PASSWORD']}",
             "DJANGO_SETTINGS_MODULE": "config.settings.local",
             "PGAPPNAME": "web",
-            "API_MAX_BODY_BYTES": str(MOST_BYTES),
-            "API_MAX_UNPACKED_BYTES": str(2 * MOST_BYTES),
+            "API_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+            "API_MAX_UNPACKED_BYTES": str(2 * MAX_BODY_BYTES),
         }
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
@@ -67,10 +67,10 @@ class Answer:
         return json.loads(self.body)
 
 
-class Caller:
+class HttpClient:
     """A service that keeps its connection; `long` sends requests past the short way in."""
 
-    def __init__(self, server: Server, key: str | None = None) -> None:
+    def __init__(self, server: WebServer, key: str | None = None) -> None:
         self.http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         self.key = key or make_key("usage:write", "usage:read")
 
@@ -116,10 +116,10 @@ class Caller:
         return short
 
 
-def use(owner: Workspace, key: str, **facts: object) -> dict[str, object]:
+def usage_body(workspace: Workspace, key: str, **facts: object) -> dict[str, object]:
     return {
         "idempotency_key": key,
-        "workspace_id": str(owner.pk),
+        "workspace_id": str(workspace.pk),
         "resource_type": "call_minutes",
         "provider": "twilio",
         "quantity": "3.250",
@@ -129,7 +129,7 @@ def use(owner: Workspace, key: str, **facts: object) -> dict[str, object]:
     }
 
 
-def raw(server: Server, *parts: bytes, hang_up: bool = False) -> bytes:
+def raw(server: WebServer, *parts: bytes, hang_up: bool = False) -> bytes:
     """What is answered to these bytes, sent apart, until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         for part in parts:

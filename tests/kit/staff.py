@@ -1,0 +1,128 @@
+"""Staff who look at the admin or act in it, and one row of each model that it shows."""
+
+import datetime as dt
+from decimal import Decimal
+from uuid import uuid4
+
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from billing.models import Email, LimitAlert, User, Workspace
+from billing.services.keys import create_key
+from billing.services.staff import ensure_finance_group
+from invoices.models import InvoiceEvent
+from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
+from tests.kit.usage import make_usage
+from usage.models import Call, CallRollup, VoiceAgent
+
+OCTOBER = dt.datetime(2026, 10, 15, tzinfo=dt.UTC)
+
+
+def finance_client() -> Client:
+    """Signed in as a member of the group `finance`."""
+    user = User.objects.create_user("fay@finance.test", is_staff=True)
+    user.groups.add(ensure_finance_group())
+    return signed_in_client(user)
+
+
+def viewer_client() -> Client:
+    """Signed in as staff who may see everything and change nothing."""
+    user = User.objects.create_user("vera@finance.test", is_staff=True)
+    user.user_permissions.add(
+        *Permission.objects.filter(
+            codename__startswith="view_",
+            content_type__app_label__in=["billing", "usage", "invoices", "auth", "admin"],
+        )
+    )
+    return signed_in_client(user)
+
+
+def superuser_client() -> Client:
+    return signed_in_client(User.objects.create_superuser("root@finance.test"))
+
+
+def make_row_of_each_model(name: str = "Acme") -> Workspace:
+    """One workspace with at least one row of each model the admin shows."""
+    workspace = make_workspace(name)
+    invoice = make_invoice(workspace, amount="58.10")
+    period = make_period(workspace)
+    period.counters.filter(slot=0).update(
+        records=1, total_cost=Decimal("10"), final_cost=Decimal("12.3456789")
+    )
+    LimitAlert.objects.create(
+        workspace=workspace,
+        period=period,
+        kind="threshold",
+        spend=Decimal("400"),
+        usage_limit=Decimal("500"),
+        threshold_percentage=Decimal("80"),
+    )
+    Email.objects.create(
+        key=f"key {name}",
+        kind="limit",
+        workspace=workspace,
+        recipients=[f"owner@{name.lower()}.test"],
+        subject=f"About {name}",
+        text="Text of it",
+        html="<p>HTML of it</p>",
+    ).attachments.create(filename="x.pdf", media_type="application/pdf", content=b"%PDF-")
+    create_key(name=f"{name} ingest", scopes=["usage:write"], now=NOW, workspace_id=workspace.pk)
+    agent = VoiceAgent.objects.create(workspace=workspace, name=f"{name} desk", status="live")
+    call = Call.objects.create(
+        id=uuid4(),
+        workspace=workspace,
+        agent=agent,
+        direction="inbound",
+        status="completed",
+        provider="twilio",
+        started_at=NOW,
+        ended_at=NOW + dt.timedelta(minutes=3),
+        duration_seconds=Decimal("180"),
+        local_date=NOW.date(),
+        local_hour=9,
+    )
+    make_usage(workspace, NOW, "10", "1", call_id=call.pk)
+    CallRollup.objects.create(
+        workspace=workspace,
+        local_date=NOW.date(),
+        local_hour=9,
+        provider="twilio",
+        status="completed",
+        direction="inbound",
+        calls=1,
+        duration_seconds=Decimal("180"),
+    )
+    InvoiceEvent.objects.create(
+        invoice=invoice, kind="payment_failed", at=NOW, source="Stripe", detail="Card declined."
+    )
+    InvoiceAction.objects.create(invoice=invoice, kind="retry_payment")
+    PaymentEntry.objects.create(
+        invoice=invoice,
+        kind="payment",
+        stripe_id=f"ch_{name}",
+        amount=Decimal("58.10"),
+        status="succeeded",
+        occurred_at=NOW,
+    )
+    run = ReconciliationRun.objects.create(days=35, checked=1)
+    Difference.objects.create(
+        run=run, invoice=invoice, kind="status", ours="open", theirs="paid", remedy="settle"
+    )
+    return workspace
+
+
+def press(client: Client, model: str, action: str, pk: object, **fields: object):
+    """Confirm the dialog of an action on a detail page."""
+    address = reverse(f"admin:{model}_{action}", args=[pk])
+    return client.post(address, {"_form_submitted": "on", **fields})
+
+
+def change_page(client: Client, model: str, pk: object) -> str:
+    return client.get(reverse(f"admin:{model}_change", args=[pk])).content.decode()
+
+
+def page_after(client: Client, response) -> str:
+    return client.get(response["Location"]).content.decode()
