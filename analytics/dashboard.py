@@ -21,7 +21,8 @@ def periods_of(workspace_id: UUID) -> list[BillingPeriod]:
     periods = BillingPeriod.objects.filter(workspace_id=workspace_id)
     return list(
         with_totals(periods)
-        .select_related("workspace", "tier", "invoice")
+        .select_related("workspace", "tier")
+        .prefetch_related("invoices")
         .order_by("-period_start")[:MAX_PERIODS]
     )
 

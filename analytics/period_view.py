@@ -14,6 +14,7 @@ from billing import months
 from billing.formats import duration, exact_money, money, percent
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.money import ZERO, exponent
+from invoices.queries import invoice_of
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class PeriodView:
         limit = self.terms.usage_limit_monthly
         shown = {
             "bill": bill,
-            "invoice": getattr(self.period, "invoice", None),
+            "invoice": invoice_of(self.period),
             "last_day": self.days[-1],
             "running": self.running,
             "forecast": ahead,

@@ -5,7 +5,7 @@ from django.urls import include, path
 
 from billing.api.schema import Docs, schema
 
-_apps = ["billing", "usage", "invoices", "analytics"]
+_apps = ["billing", "usage", "invoices", "invoices.payments", "analytics"]
 
 urlpatterns = [
     path("", include("config.health")),
@@ -18,7 +18,6 @@ urlpatterns = [
     path("api/docs/", Docs.as_view(), name="api-docs"),
     *(path("api/v1/", include(f"{app}.api.urls")) for app in _apps),
     *(path("", include(f"{app}.urls")) for app in _apps),
-    path("", include("invoices.payments.urls")),
 ]
 
 handler400 = "billing.api.problems.handler400"

@@ -54,6 +54,7 @@ def invoice_document(
             ["Due date", long_date(invoice.due_date)],
             ["Billing period", period_range(invoice)],
             ["Currency", currency],
+            *([["Replaces", invoice.replaces.number]] if invoice.replaces else []),
         ],
         "headline": _headline(invoice, zone),
         "items": [_item(item, currency, units) for item in items],
@@ -114,17 +115,25 @@ def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
             return {
                 "label": "Amount",
                 "amount": amount,
-                "note": "This invoice is void: nothing is to be paid.",
+                "note": _why_nothing_is_due(invoice),
                 "stamp": "Void",
                 "tone": "quiet",
             }
-        case _Status.OVERDUE:
-            stamp, tone = "Overdue", "bad"
+        case _Status.OVERDUE | _Status.UNCOLLECTIBLE:
+            # A declined charge makes it overdue before its due date.
+            stamp, tone = "Unpaid", "bad"
         case _:
             stamp, tone = "", "normal"
     if invoice.amount == 0:
         due = "Nothing to pay"
     return {"label": "Amount due", "amount": amount, "note": due, "stamp": stamp, "tone": tone}
+
+
+def _why_nothing_is_due(invoice: Invoice) -> str:
+    text = "This invoice is void: nothing is to be paid."
+    if invoice.replacement:
+        return f"{text} Invoice {invoice.replacement.number} replaces it."
+    return text
 
 
 def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, str]:
@@ -192,7 +201,7 @@ def _payment(invoice: Invoice, issuer: Issuer) -> dict[str, str]:
         title = "Thank you" if invoice.status == _Status.PAID else "Nothing to pay"
         return {"title": title, "text": questions, "url": "", "link": ""}
     if invoice.status == _Status.UNCOLLECTIBLE:
-        text = "This invoice was not paid in time. It is still open to be paid."
+        text = "This invoice has not been paid. It can still be paid."
     elif invoice.status == _Status.OVERDUE:
         text = "The due date has passed or a payment has failed. Please pay at once."
     elif invoice.collection_method == "charge_automatically":

@@ -1,14 +1,33 @@
 """Reads about invoices: the usage records behind a line, and that they add up to it exactly."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Count, QuerySet, Sum
 
 from billing import months
+from billing.models import BillingPeriod
 from billing.money import ZERO
-from invoices.models import InvoiceItem
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from usage.models import UsageRecord
+
+
+def invoice_of(period: BillingPeriod) -> Invoice | None:
+    """The invoice that bills a period: of several the one that is not void, else the latest.
+
+    Reads `period.invoices`, from its prefetch where there is one.
+    """
+    ranked = sorted(
+        period.invoices.all(),
+        key=lambda invoice: (invoice.status != Invoice.Status.VOID, invoice.issued_at),
+    )
+    return ranked[-1] if ranked else None
+
+
+def in_order(events: Iterable[InvoiceEvent]) -> list[InvoiceEvent]:
+    """Events as they happened. Stripe tells whole seconds: within one, as they were written."""
+    return sorted(events, key=lambda event: (event.at.replace(microsecond=0), event.created_at))
 
 
 def records_behind(item: InvoiceItem) -> QuerySet[UsageRecord]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from invoices.models import Invoice, InvoiceEvent
+from invoices.queries import in_order
 
 _Status = Invoice.Status
 _Kind = InvoiceEvent.Kind
@@ -38,7 +39,7 @@ def timeline(invoice: Invoice, events: Iterable[InvoiceEvent]) -> list[Step]:
             event.detail,
             event.at,
         )
-        for event in events
+        for event in in_order(events)
         if event.kind not in _LEFT_OUT
     ]
     if invoice.status in (_Status.DRAFT, _Status.OPEN):

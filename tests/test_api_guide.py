@@ -11,7 +11,13 @@ from django.conf import settings
 from billing.errors import BillingError
 
 GUIDE = Path(settings.BASE_DIR / "docs" / "api.md").read_text(encoding="utf-8")
-DOORS = ["billing.api.urls", "usage.api.urls", "invoices.api.urls", "analytics.api.urls"]
+DOORS = [
+    "billing.api.urls",
+    "usage.api.urls",
+    "invoices.api.urls",
+    "invoices.payments.api.urls",
+    "analytics.api.urls",
+]
 
 
 def subclasses(of: type) -> Iterator[type]:

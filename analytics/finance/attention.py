@@ -54,6 +54,11 @@ def overdue_invoices() -> QuerySet[Invoice]:
     )
 
 
+def undecided_voids() -> QuerySet[Invoice]:
+    """Void, and nothing says whether their usage is billed anew."""
+    return Invoice.objects.filter(Invoice.UNDECIDED)
+
+
 def last_reconciliation() -> ReconciliationRun | None:
     return ReconciliationRun.objects.order_by("-started_at").first()
 
@@ -93,6 +98,13 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
             overdue_invoices().count(),
             f"{invoices}?status__exact=overdue",
             "warn",
+        ),
+        AttentionItem(
+            "void invoice to decide on",
+            "void invoices to decide on",
+            undecided_voids().count(),
+            f"{invoices}?status__exact=void&undecided=yes",
+            "bad",
         ),
         AttentionItem(
             "difference from Stripe",

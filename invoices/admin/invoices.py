@@ -20,12 +20,25 @@ from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 
 INVOICE_LABELS = {
-    "Draft": "primary",
+    "Being sent": "primary",
     "Open": "info",
     "Paid": "success",
     "Overdue": "danger",
-    "Uncollectible": "warning",
+    "Written off": "warning",
 }
+
+
+class UndecidedFilter(admin.SimpleListFilter):
+    """Void, without a word on what becomes of the usage it billed."""
+
+    title = "usage of void invoices"
+    parameter_name = "undecided"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "To be decided")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> QuerySet[Invoice]:
+        return queryset.filter(Invoice.UNDECIDED) if self.value() == "yes" else queryset
 
 
 @admin.register(Invoice)
@@ -43,6 +56,7 @@ class InvoiceAdmin(FrozenAdmin):
     )
     list_filter: tuple[Any, ...] = (
         "status",
+        UndecidedFilter,
         "collection_method",
         ("currency", ExactTextFilter),
         ("workspace", AutocompleteSelectFilter),
@@ -67,6 +81,7 @@ class InvoiceAdmin(FrozenAdmin):
                     ("number", "state", "workspace", "billing_period"),
                     ("total", "exact", "rounding", "refunded"),
                     ("issued", "due_date", "paid", "files"),
+                    ("replaces", "replacement", "void_reason", "unbilled_reason"),
                     ("collection_method", "payment_terms_days", "suspends_since"),
                     ("stripe", "id"),
                 )
@@ -143,6 +158,10 @@ class InvoiceAdmin(FrozenAdmin):
     @display(description="File")
     def files(self, invoice: Invoice) -> str:
         return pdf_link(invoice)
+
+    @display(description="Replaced by")
+    def replacement(self, invoice: Invoice) -> str:
+        return str(invoice.replacement or "–")
 
     @display(description="In Stripe")
     def stripe(self, invoice: Invoice) -> str:

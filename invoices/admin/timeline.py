@@ -23,6 +23,7 @@ _TONES = {
 
 class Moment(NamedTuple):
     at: dt.datetime
+    written_at: dt.datetime
     title: str
     detail: str
     source: str
@@ -31,12 +32,16 @@ class Moment(NamedTuple):
 
 def history(invoice: Invoice) -> list[Moment]:
     """Newest first."""
+    issued = f"Number {invoice.number}"
+    if invoice.replaces:
+        issued += f", in place of {invoice.replaces.number}"
     return newest_first(
         [
-            Moment(invoice.issued_at, "Issued", f"Number {invoice.number}", "month end", ""),
+            Moment(invoice.issued_at, invoice.created_at, "Issued", issued, "month end", ""),
             *(
                 Moment(
                     event.at,
+                    event.created_at,
                     event.get_kind_display(),
                     event.detail,
                     event.source,
@@ -49,4 +54,9 @@ def history(invoice: Invoice) -> list[Moment]:
 
 
 def newest_first(moments: Iterable[Moment]) -> list[Moment]:
-    return sorted(moments, key=lambda moment: moment.at, reverse=True)
+    """Stripe tells whole seconds: within one, in the order of writing."""
+    return sorted(
+        moments,
+        key=lambda moment: (moment.at.replace(microsecond=0), moment.written_at),
+        reverse=True,
+    )

@@ -26,6 +26,10 @@ from usage.models import UsageRecord
 _SCOPES = {"GET": "billing:read"}
 
 
+def shown_invoices() -> "QuerySet[Invoice]":
+    return Invoice.objects.select_related("replaced_by").prefetch_related("items")
+
+
 class InvoiceFilter(django_filters.FilterSet):
     workspace_id = IdFilter()
     billing_period_id = IdFilter()
@@ -44,7 +48,7 @@ class InvoiceList(ApiView, ListAPIView):
 
     required_scopes = _SCOPES
     lists = True
-    queryset = Invoice.objects.prefetch_related("items")
+    queryset = shown_invoices()
     serializer_class = InvoiceSerializer
     filterset_class = InvoiceFilter
     ordering = ("-issued_at", "-id")
@@ -60,7 +64,11 @@ class InvoiceDetail(ApiView):
     serializer_class = InvoiceSerializer
 
     def get(self, request: Request, invoice_id: UUID) -> Response:
-        invoice = visible_or_404(Invoice.objects.prefetch_related("items"), request, pk=invoice_id)
+        invoice = visible_or_404(
+            Invoice.objects.select_related("replaced_by").prefetch_related("items"),
+            request,
+            pk=invoice_id,
+        )
         return Response(InvoiceSerializer(invoice).data)
 
 

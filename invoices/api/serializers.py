@@ -1,9 +1,24 @@
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField, FlagField
 from billing.api.serializers import PeriodSerializer, StrictSerializer
 from invoices.models import Invoice, InvoiceItem
 from usage.api.serializers import UsageRecordSerializer
+
+
+@extend_schema_field({"type": "string", "nullable": True})
+class TextOrNullField(serializers.Field):
+    """Goes out as null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: str) -> str | None:
+        return value or None
 
 
 class ItemSerializer(serializers.Serializer):
@@ -40,12 +55,18 @@ class InvoiceSerializer(serializers.Serializer):
     due_date = serializers.DateField(help_text="On the workspace's calendar.")
     paid_at = AwareDateTimeField(allow_null=True)
     voided_at = AwareDateTimeField(allow_null=True)
+    void_reason = TextOrNullField(help_text="Why it is void.")
+    replaces_id = serializers.UUIDField(
+        allow_null=True, help_text="The void invoice that this one was issued in place of."
+    )
+    replaced_by_id = serializers.SerializerMethodField()
+    unbilled_reason = TextOrNullField(help_text="Why what it billed is not billed again.")
     stripe_invoice_id = serializers.CharField(allow_null=True)
-    hosted_invoice_url = serializers.SerializerMethodField()
+    hosted_invoice_url = TextOrNullField()
     items = ItemSerializer(many=True)
 
-    def get_hosted_invoice_url(self, invoice: Invoice) -> str | None:
-        return invoice.hosted_invoice_url or None
+    def get_replaced_by_id(self, invoice: Invoice) -> UUID | None:
+        return invoice.replacement.pk if invoice.replacement else None
 
 
 class FinalizeSerializer(StrictSerializer):

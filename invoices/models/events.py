@@ -25,6 +25,8 @@ class InvoiceEvent(models.Model):
         REACTIVATED = "reactivated", "Workspace active again"
         PAID = "paid", "Paid"
         VOIDED = "voided", "Voided"
+        REISSUED = "reissued", "Issued anew"
+        LEFT_UNBILLED = "left_unbilled", "Not to be billed again"
         UNCOLLECTIBLE = "uncollectible", "Marked as uncollectible"
         REFUND = "refund", "Refund"
         DISPUTE = "dispute", "Dispute"

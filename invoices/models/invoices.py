@@ -43,19 +43,31 @@ class Invoice(models.Model):
     """
 
     class Status(models.TextChoices):
-        DRAFT = "draft"
+        # Issued, but not yet in Stripe, where it would be paid.
+        DRAFT = "draft", "Being sent"
         OPEN = "open"
         PAID = "paid"
         OVERDUE = "overdue"
         VOID = "void"
-        UNCOLLECTIBLE = "uncollectible"
+        UNCOLLECTIBLE = "uncollectible", "Written off"
+
+    # Void, and it is still open whether what it billed is billed anew.
+    UNDECIDED: ClassVar = Q(status="void", unbilled_reason="", replaced_by__isnull=True)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoices")
-    billing_period = models.OneToOneField(
-        BillingPeriod, on_delete=models.PROTECT, related_name="invoice"
+    billing_period = models.ForeignKey(
+        BillingPeriod, on_delete=models.PROTECT, related_name="invoices"
     )
     number = models.CharField(max_length=40, unique=True)
+    replaces = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="replaced_by",
+        help_text="The void invoice of the same period that this one was issued in place of.",
+    )
     currency = models.CharField(max_length=3)
     amount = models.DecimalField(max_digits=20, decimal_places=3)
     exact_amount = models.DecimalField(**MONEY_SUM)
@@ -68,6 +80,11 @@ class Invoice(models.Model):
     due_date = models.DateField(help_text="On the workspace's calendar.")
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    void_reason = models.TextField(blank=True)
+    unbilled_reason = models.TextField(
+        blank=True,
+        help_text="Why what this void invoice billed is not billed again; empty while undecided.",
+    )
     suspends_since = models.DateTimeField(
         null=True,
         blank=True,
@@ -92,6 +109,18 @@ class Invoice(models.Model):
                     status__in=["draft", "open", "paid", "overdue", "void", "uncollectible"]
                 ),
                 name="invoice_status_is_known",
+            ),
+            models.UniqueConstraint(
+                fields=["billing_period"],
+                condition=~Q(status="void"),
+                name="one_live_invoice_per_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="void") | Q(void_reason="", unbilled_reason=""),
+                name="only_a_void_invoice_says_why",
+            ),
+            models.CheckConstraint(
+                condition=~Q(replaces=F("id")), name="invoice_does_not_replace_itself"
             ),
             models.CheckConstraint(condition=Q(amount__gte=0), name="invoice_not_negative"),
             models.CheckConstraint(
@@ -140,6 +169,11 @@ class Invoice(models.Model):
     def issued_on(self) -> dt.date:
         """The issue date as printed: on the workspace's calendar."""
         return self.issued_at.astimezone(self.workspace.zone).date()
+
+    @property
+    def replacement(self) -> "Invoice | None":
+        """The invoice that was issued in place of this void one."""
+        return getattr(self, "replaced_by", None)
 
     def is_past_due(self, now: dt.datetime) -> bool:
         """Whether its last day to be paid is over on the workspace's calendar."""

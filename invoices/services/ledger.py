@@ -45,12 +45,15 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
  ORDER BY 1, 2
 """
 _UNBILLED = """
-SELECT period.workspace_id, period.id, period.total_amount, workspace.currency
+SELECT period.workspace_id, period.id, period.total_amount, workspace.currency,
+       (SELECT max(invoice.number) FROM invoices_invoice AS invoice
+         WHERE invoice.billing_period_id = period.id)
   FROM billing_billingperiod AS period
   JOIN billing_workspace AS workspace ON workspace.id = period.workspace_id
  WHERE period.status <> 'current' AND period.total_amount > 0
    AND NOT EXISTS (SELECT FROM invoices_invoice AS invoice
-                    WHERE invoice.billing_period_id = period.id)
+                    WHERE invoice.billing_period_id = period.id
+                      AND (invoice.status <> 'void' OR invoice.unbilled_reason <> ''))
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
  ORDER BY 1, 2
 """
@@ -73,9 +76,11 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
     for workspace, period in _rows(_OPEN_COUNTERS, workspace_id):
         detail = "closed, but a counter still lets records in"
         found.append(Difference("period and counters", workspace, period, detail))
-    for workspace, period, total, currency in _rows(_UNBILLED, workspace_id):
+    for workspace, period, total, currency, void in _rows(_UNBILLED, workspace_id):
         if to_charge_minor(total, currency):
-            detail = f"closed with {total} {currency} to pay, and there is no invoice"
+            detail = f"closed with {total} {currency} to pay, and " + (
+                f"{void} is void: issue it anew or say why not" if void else "there is no invoice"
+            )
             found.append(Difference("period and invoice", workspace, period, detail))
     # PostgreSQL rounds a numeric half away from zero, as invoices do.
     decimals = Jsonb({currency: charge_places(currency) for currency in CURRENCIES})

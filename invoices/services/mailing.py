@@ -28,7 +28,7 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
     if Email.objects.filter(key=f"{_KEY}{invoice_id}").exists():
         return False
     invoice = (
-        Invoice.objects.select_related("workspace", "billing_period")
+        Invoice.objects.select_related("workspace", "billing_period", "replaces")
         .prefetch_related("items")
         .get(pk=invoice_id)
     )
@@ -48,6 +48,7 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
                 ("Due", long_date(invoice.due_date)),
             ],
             "payment": _payment(invoice),
+            "replaces": invoice.replaces.number if invoice.replaces else "",
             "action_url": invoice.hosted_invoice_url
             or page_url("invoices:detail", invoice.workspace_id, invoice.pk),
             "action_label": "View and pay online"

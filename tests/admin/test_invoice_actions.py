@@ -2,14 +2,19 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
+from invoices.payments.services import settle
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import make_workspace
-from tests.kit.staff import finance_client, page_after, press
+from tests.kit.staff import change_page, finance_client, page_after, press
 
 pytestmark = pytest.mark.django_db
+
+
+VOID = {"reason": "Billed to the wrong company", "then": "unbilled"}
 
 
 @pytest.mark.parametrize(
@@ -19,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def test_an_invoice_that_stripe_does_not_have_is_settled_here(action, status):
     client, invoice = finance_client(), make_invoice(make_workspace())
 
-    response = press(client, "invoices_invoice", action, invoice.pk)
+    response = press(client, "invoices_invoice", action, invoice.pk, **VOID)
 
     invoice.refresh_from_db()
     assert invoice.status == status
@@ -34,7 +39,7 @@ def test_one_that_stripe_has_is_asked_of_stripe_first(django_capture_on_commit_c
     Invoice.objects.update(stripe_invoice_id="in_1")
 
     with django_capture_on_commit_callbacks() as callbacks:
-        press(client, "invoices_invoice", "void", invoice.pk)
+        press(client, "invoices_invoice", "void", invoice.pk, **VOID)
 
     invoice.refresh_from_db()
     assert invoice.status == "open"
@@ -59,3 +64,39 @@ def test_the_pdf_is_served_and_shows_the_number():
     assert response["Content-Type"] == "application/pdf"
     assert 'filename="INV-2026-000001.pdf"' in response["Content-Disposition"]
     assert response.content.startswith(b"%PDF-")
+
+
+def test_a_void_asks_for_a_reason_and_what_becomes_of_the_usage():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+
+    answer = press(client, "invoices_invoice", "void", invoice.pk, reason=" ", then="")
+
+    assert answer.content.decode().count("This field is required.") == 2
+    invoice.refresh_from_db()
+    assert invoice.status == "open"
+
+
+def test_a_void_invoice_is_issued_anew_from_its_dialog():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+
+    press(client, "invoices_invoice", "void", invoice.pk, reason="Wrong address", then="reissue")
+
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.void_reason) == ("void", "Wrong address")
+    assert invoice.replacement.billing_period == invoice.billing_period
+    shown = change_page(client, "invoices_invoice", invoice.pk)
+    assert f"As {invoice.replacement.number}." in shown
+    assert "Issue anew" not in shown
+
+
+def test_one_voided_in_stripe_waits_for_a_decision():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+    settle.mark_void(invoice_id=invoice.pk, now=timezone.now(), source="Stripe")
+    assert "Issue anew" in change_page(client, "invoices_invoice", invoice.pk)
+    assert "void invoice to decide on" in client.get(reverse("admin:index")).content.decode()
+
+    press(client, "invoices_invoice", "leave_unbilled", invoice.pk, reason="Our own test calls")
+
+    invoice.refresh_from_db()
+    assert invoice.unbilled_reason == "Our own test calls"
+    assert "to decide on" not in client.get(reverse("admin:index")).content.decode()

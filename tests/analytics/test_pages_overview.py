@@ -211,5 +211,5 @@ def test_the_overview_takes_the_same_queries_for_a_day_as_for_a_month(
     client.get(reverse("analytics:dashboard", args=[acme.pk]))
     # Session, user, memberships; periods with totals, invoices, spend; calls of this period and
     # the one before, twice each; what is unpaid, and how many agents the limit has paused.
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(reverse("analytics:dashboard", args=[acme.pk]))

@@ -76,6 +76,9 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
     "tell_overdue": lambda invoice: notifications.tell_overdue(
         invoice, payment_failed=True, suspended=True, now=NOVEMBER_2
     ),
+    "tell_void": lambda invoice: notifications.tell_void(
+        invoice, replacement=invoice, now=NOVEMBER_2
+    ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
     "tell_subscription_ended": lambda invoice: notifications.tell_subscription_ended(
         invoice.workspace, key="sub_1", now=NOVEMBER_2

@@ -11,14 +11,13 @@ from invoices.glyphs import lacks_glyphs
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from tests.kit.invoices import NOVEMBER_2, SUBSCRIPTION, make_addressed_invoice
+from tests.kit.papers import words_of
 
 pytestmark = pytest.mark.django_db
 
 
 def words(invoice: Invoice) -> str:
-    """The text of all pages, with runs of space made one."""
-    pages = PdfReader(io.BytesIO(render_invoice(invoice))).pages
-    return " ".join(" ".join(page.extract_text() for page in pages).split())
+    return words_of(render_invoice(invoice))
 
 
 def archivable(invoice: Invoice) -> Invoice:

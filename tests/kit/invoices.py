@@ -8,6 +8,7 @@ from billing.models import BillingPeriod, Workspace
 from invoices.models import Invoice, InvoiceItem
 from invoices.payments.services import settle
 from invoices.services.closing.finalize import finalize_period
+from invoices.services.closing.numbering import take_numbers
 from tests.kit.personas import make_workspace
 
 NOVEMBER_2 = dt.datetime(2026, 11, 2, 0, 30, tzinfo=dt.UTC)
@@ -48,7 +49,7 @@ def make_invoice(
     invoice = Invoice.objects.create(
         workspace=workspace,
         billing_period=period,
-        number=f"INV-2026-{Invoice.objects.count() + 1:06d}",
+        number=take_numbers(issuer="INV", years=[2026])[0],
         currency=workspace.currency,
         amount=total,
         exact_amount=total,

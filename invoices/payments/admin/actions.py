@@ -1,14 +1,18 @@
 """What may be done about an issued invoice: each button asks first, then calls one service."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone as clock
 from unfold.decorators import action
 from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.base import BillingAdmin, confirm
 from billing.models import User
@@ -16,6 +20,7 @@ from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction, StripeSync
 from invoices.payments.services import collection
 from invoices.payments.services.stripe_sync import retry_sync
+from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
 _Kind = InvoiceAction.Kind
 _Ask = Callable[..., InvoiceAction]
@@ -30,6 +35,28 @@ def sync_of(invoice: Invoice) -> StripeSync | None:
     return getattr(invoice, "stripe_sync", None)
 
 
+class ReasonForm(BaseDialogForm):
+    reason = forms.CharField(
+        label="Reason, as the customer may read it",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class VoidForm(ReasonForm):
+    REISSUE, UNBILLED = "reissue", "unbilled"
+
+    then = forms.ChoiceField(
+        label="The usage it bills",
+        choices=[
+            (REISSUE, "is billed on a new invoice, with today's billing details and terms"),
+            (UNBILLED, "is not billed"),
+        ],
+        initial=REISSUE,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+
 class InvoiceActionsMixin(BillingAdmin):
     actions_detail = (
         "retry_the_sync",
@@ -39,6 +66,8 @@ class InvoiceActionsMixin(BillingAdmin):
             "icon": "more_vert",
             "items": ["mark_as_paid", "write_off", "void"],
         },
+        "issue_anew",
+        "leave_unbilled",
     )
 
     @action(
@@ -105,14 +134,67 @@ class InvoiceActionsMixin(BillingAdmin):
         icon="delete_forever",
         variant=ActionVariant.DANGER,
         permissions=["void"],
+        dialog={
+            "title": "Void this invoice?",
+            "description": "Nothing is owed for it any more, and the customer is told so. Its"
+            " number stays used. This cannot be undone.",
+            "form_class": VoidForm,
+            "form_submit_text": "Void for good",
+        },
+    )
+    def void(self, request: HttpRequest, form: VoidForm, object_id: str) -> HttpResponse:
+        ask = partial(
+            collection.void_invoice,
+            reason=form.cleaned_data["reason"],
+            reissue=form.cleaned_data["then"] == VoidForm.REISSUE,
+        )
+        return self._ask(request, object_id, ask, "Void")
+
+    @action(
+        description="Issue anew",
+        icon="restart_alt",
+        variant=ActionVariant.PRIMARY,
+        permissions=["decide"],
         dialog=confirm(
-            "Void this invoice?",
-            "Nothing is owed for it any more. Its number stays used. This cannot be undone.",
-            "Void for good",
+            "Bill the same usage on a new invoice?",
+            "The new one has a number of its own, today's billing details and terms, and goes to"
+            " the customer.",
+            "Issue it",
         ),
     )
-    def void(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, collection.void_invoice, "Void")
+    def issue_anew(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        def service() -> str:
+            issued = reissue_invoice(
+                invoice_id=UUID(object_id), now=clock.now(), source=str(request.user)
+            )
+            return f"{issued.number} is issued in its place."
+
+        return self._carry_out_on(request, object_id, service)
+
+    @action(
+        description="Leave unbilled",
+        icon="block",
+        permissions=["leave_unbilled"],
+        dialog={
+            "title": "Leave this usage unbilled?",
+            "description": "The invoice stays void, and nothing bills its period.",
+            "form_class": ReasonForm,
+            "form_submit_text": "Leave unbilled",
+        },
+    )
+    def leave_unbilled(
+        self, request: HttpRequest, form: ReasonForm, object_id: str
+    ) -> HttpResponse:
+        def service() -> str:
+            leave_unbilled(
+                invoice_id=UUID(object_id),
+                reason=form.cleaned_data["reason"],
+                now=clock.now(),
+                source=str(request.user),
+            )
+            return "Its usage stays unbilled."
+
+        return self._carry_out_on(request, object_id, service)
 
     def has_retry_sync_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         invoice = self._invoice(request, object_id)
@@ -136,6 +218,22 @@ class InvoiceActionsMixin(BillingAdmin):
     def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._may(request, object_id, _Kind.VOID)
 
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return (
+            invoice is not None
+            and invoice.status == Invoice.Status.VOID
+            and invoice.replacement is None
+        )
+
+    def has_leave_unbilled_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return (
+            self.has_decide_permission(request, object_id)
+            and invoice is not None
+            and not invoice.unbilled_reason
+        )
+
     def _may(self, request: HttpRequest, object_id: Any, kind: str) -> bool:
         invoice = self._invoice(request, object_id)
         return invoice is not None and kind in collection.allowed_actions(invoice)
@@ -147,7 +245,11 @@ class InvoiceActionsMixin(BillingAdmin):
         known: dict[str, Invoice | None] = request.__dict__.setdefault("_invoices", {})
         key = str(object_id)
         if key not in known:
-            known[key] = Invoice.objects.select_related("stripe_sync").filter(pk=object_id).first()
+            known[key] = (
+                Invoice.objects.select_related("stripe_sync", "replaced_by")
+                .filter(pk=object_id)
+                .first()
+            )
         return known[key]
 
     def _ask(self, request: HttpRequest, object_id: str, ask: _Ask, title: str) -> HttpResponse:

@@ -90,6 +90,7 @@ def _asked(action: InvoiceAction) -> Moment:
     detail = f"{outcome}: {action.last_error}" if action.last_error else outcome
     return Moment(
         action.requested_at,
+        action.requested_at,
         f"Asked for: {action.get_kind_display()}",
         detail,
         str(action.actor or "system"),

@@ -32,6 +32,10 @@ class InvoiceAction(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="actions")
     kind = models.CharField(max_length=24, choices=Kind)
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
+    reason = models.TextField(blank=True, help_text="Why, as the customer may read it.")
+    reissue = models.BooleanField(
+        default=False, help_text="Of a void: bill the same usage on a new invoice."
+    )
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True)
@@ -52,6 +56,12 @@ class InvoiceAction(models.Model):
                     kind__in=["retry_payment", "pay_out_of_band", "void", "mark_uncollectible"]
                 ),
                 name="action_kind_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="void") | ~Q(reason=""), name="a_void_is_asked_for_with_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="void") | Q(reissue=False), name="only_what_is_void_is_reissued"
             ),
             models.CheckConstraint(
                 condition=Q(status="pending", finished_at__isnull=True)

@@ -103,6 +103,26 @@ def tell_suspended(invoice: Invoice, *, now: dt.datetime) -> None:
     )
 
 
+def tell_void(invoice: Invoice, *, replacement: Invoice | None, now: dt.datetime) -> None:
+    paragraphs = ["Nothing is to be paid for it, and nothing is charged for it any more."]
+    if replacement:
+        paragraphs.append(
+            f"Invoice {replacement.number} replaces it; you get it with a message of its own."
+        )
+    _to_payer(
+        invoice,
+        "void",
+        Notification(
+            subject=f"Invoice {invoice.number} is void",
+            paragraphs=paragraphs,
+            facts=_facts(invoice)[:2],
+            link_label="See the invoice",
+            link_url=_invoice_url(invoice),
+        ),
+        now=now,
+    )
+
+
 def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime) -> None:
     """The subscription was cancelled in Stripe: the owners learn what follows."""
     queue_email(

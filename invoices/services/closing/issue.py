@@ -38,7 +38,6 @@ def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoic
 def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
     workspace = closing.period.workspace
     terms = workspace.billing_settings
-    issued_on = months.local_date(now, workspace.zone)
     return Invoice(
         workspace=workspace,
         billing_period=closing.period,
@@ -48,13 +47,25 @@ def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
         collection_method=terms.collection_method,
         payment_terms_days=terms.payment_terms_days,
         issued_at=now,
-        due_date=issued_on + dt.timedelta(days=terms.payment_terms_days),
-        bill_to_name=workspace.billing_name or workspace.name,
-        bill_to_email=workspace.billing_email,
-        bill_to_address=_address(workspace),
-        bill_to_tax_id=workspace.tax_id,
+        due_date=due_on(workspace, terms.payment_terms_days, now),
         created_at=now,
+        **bill_to(workspace),
     )
+
+
+def due_on(workspace: Workspace, terms_days: int, issued_at: dt.datetime) -> dt.date:
+    """The last day to pay, on the workspace's calendar."""
+    return months.local_date(issued_at, workspace.zone) + dt.timedelta(days=terms_days)
+
+
+def bill_to(workspace: Workspace) -> dict[str, str]:
+    """Whom an invoice is addressed to, as of now; frozen with it."""
+    return {
+        "bill_to_name": workspace.billing_name or workspace.name,
+        "bill_to_email": workspace.billing_email,
+        "bill_to_address": _address(workspace),
+        "bill_to_tax_id": workspace.tax_id,
+    }
 
 
 def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:

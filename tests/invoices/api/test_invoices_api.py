@@ -50,6 +50,10 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
         "due_date": "2026-11-16",
         "paid_at": None,
         "voided_at": None,
+        "void_reason": None,
+        "replaces_id": None,
+        "replaced_by_id": None,
+        "unbilled_reason": None,
         "stripe_invoice_id": invoice.stripe_invoice_id,
         "hosted_invoice_url": None,
     }

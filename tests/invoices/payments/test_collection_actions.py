@@ -1,15 +1,18 @@
 """What finance may do about an invoice: asked for here, done in Stripe, taken over from there."""
 
 import datetime as dt
+from functools import partial
 
 import pytest
 
-from billing.models import User, Workspace
+from billing.errors import Invalid
+from billing.models import Email, User, Workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import collection, settle, stripe_client
 from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace
@@ -61,6 +64,16 @@ def state(invoice: Invoice) -> tuple[str, str]:
     return stored.status, stored.workspace.status
 
 
+def void(invoice: Invoice, fiona: User, *, reissue: bool = False) -> InvoiceAction:
+    return collection.void_invoice(
+        invoice_id=invoice.pk,
+        actor=fiona,
+        reason="Billed to the wrong company",
+        reissue=reissue,
+        now=NOVEMBER_5,
+    )
+
+
 def test_retrying_with_a_card_that_pays_brings_the_workspace_back(
     unpaid: Invoice, globex: Workspace, fiona: User
 ) -> None:
@@ -92,11 +105,42 @@ def test_money_that_came_another_way_pays_it_in_stripe_too(unpaid: Invoice, fion
 
 
 def test_voiding_cancels_it_in_both_places(unpaid: Invoice, fiona: User) -> None:
-    action = collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    action = void(unpaid, fiona)
     assert state(unpaid) == ("overdue", "suspended")
     assert done(action).status == "done"
     assert in_stripe(unpaid) == "void"
     assert state(unpaid) == ("void", "active")
+    unpaid.refresh_from_db()
+    assert unpaid.unbilled_reason == "Billed to the wrong company"
+    told = Email.objects.get(kind="invoice_void")
+    assert told.recipients == ["owner@globex.test"]
+    assert "Nothing is to be paid for it" in told.text
+    assert "replaces" not in told.text
+
+
+def test_voiding_issues_the_same_usage_anew_and_stripe_has_it_too(
+    unpaid: Invoice, globex: Workspace, fiona: User
+) -> None:
+    give_card(ensure_customer(workspace_id=globex.pk, now=NOVEMBER_5))
+    assert done(void(unpaid, fiona, reissue=True)).status == "done"
+    replacement = Invoice.objects.get(replaces=unpaid)
+    assert replacement.number == "INV-2026-000002"
+    assert sync_invoice(invoice_id=replacement.pk, now=NOVEMBER_5).done
+    assert (in_stripe(unpaid), state(unpaid)[0]) == ("void", "void")
+    replacement.refresh_from_db()
+    assert (in_stripe(replacement), state(replacement)) == ("paid", ("paid", "active"))
+    told = Email.objects.get(kind="invoice_void")
+    assert "Invoice INV-2026-000002 replaces it" in told.text
+    assert reconcile(now=NOVEMBER_5) == []
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_void_says_why(unpaid: Invoice, fiona: User, reason: str) -> None:
+    with pytest.raises(Invalid, match="Say why"):
+        collection.void_invoice(
+            invoice_id=unpaid.pk, actor=fiona, reason=reason, reissue=True, now=NOVEMBER_5
+        )
+    assert not InvoiceAction.objects.exists()
 
 
 def test_writing_off_leaves_the_workspace_suspended(unpaid: Invoice, fiona: User) -> None:
@@ -112,7 +156,7 @@ def test_writing_off_leaves_the_workspace_suspended(unpaid: Invoice, fiona: User
 def test_an_answer_that_is_lost_leaves_it_pending_and_the_sweep_carries_on(
     unpaid: Invoice, fiona: User, stripe_sandbox: SandboxProcess, fault: str
 ) -> None:
-    action = collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    action = void(unpaid, fiona)
     stripe_sandbox.inject(fault, path="/void$", method="POST")
     waiting = done(action)
     assert (waiting.status, waiting.attempts) == ("pending", 1)
@@ -127,7 +171,7 @@ def test_an_answer_that_is_lost_leaves_it_pending_and_the_sweep_carries_on(
 
 
 def test_what_has_been_paid_in_stripe_meanwhile_is_not_voided(unpaid: Invoice, fiona: User) -> None:
-    action = collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    action = void(unpaid, fiona)
     stripe_client.post(f"/v1/invoices/{unpaid.stripe_invoice_id}/pay", {"paid_out_of_band": True})
     refused = done(action)
     assert (refused.status, refused.last_error) == ("refused", "Stripe has it as paid now.")
@@ -135,7 +179,7 @@ def test_what_has_been_paid_in_stripe_meanwhile_is_not_voided(unpaid: Invoice, f
 
 
 def test_a_second_action_waits_for_the_first(unpaid: Invoice, fiona: User) -> None:
-    collection.void_invoice(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    void(unpaid, fiona)
     with pytest.raises(collection.ActionPending):
         collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
 
@@ -145,7 +189,7 @@ def test_a_paid_invoice_takes_no_action(unpaid: Invoice, fiona: User) -> None:
     for ask in (
         collection.retry_payment,
         collection.mark_paid_out_of_band,
-        collection.void_invoice,
+        partial(collection.void_invoice, reason="Wrong", reissue=True),
         collection.mark_invoice_uncollectible,
     ):
         with pytest.raises(collection.NotAllowedNow):
@@ -157,7 +201,7 @@ def test_an_invoice_that_never_reached_stripe_is_voided_here(
     globex: Workspace, fiona: User, stripe_sandbox: SandboxProcess
 ) -> None:
     invoice = make_invoice(globex, status="draft")
-    action = collection.void_invoice(invoice_id=invoice.pk, actor=fiona, now=NOVEMBER_5)
+    action = void(invoice, fiona)
     assert InvoiceAction.objects.get(pk=action.pk).status == "done"
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done
     assert list(stripe_client.every("/v1/invoices")) == []

@@ -11,15 +11,15 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.errors import Conflict
+from billing.errors import Conflict, Invalid
 from billing.models import User
 from billing.queue import enqueue
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import refresh, settle, stripe_client
-from invoices.payments.services.settle.locks import locked_invoice
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
+from invoices.services.history import locked_invoice
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,17 @@ def mark_paid_out_of_band(
     return _request(Kind.PAY_OUT_OF_BAND, invoice_id, actor, now)
 
 
-def void_invoice(*, invoice_id: UUID, actor: User | None, now: dt.datetime) -> InvoiceAction:
-    """Cancel it for good: nothing is owed for it any more."""
-    return _request(Kind.VOID, invoice_id, actor, now)
+def void_invoice(
+    *, invoice_id: UUID, actor: User | None, reason: str, reissue: bool, now: dt.datetime
+) -> InvoiceAction:
+    """Cancel it for good: nothing is owed for it any more.
+
+    With `reissue` its usage is billed on a new invoice; without, it stays unbilled. Raises
+    `Invalid` without a reason.
+    """
+    if not reason.strip():
+        raise Invalid("Say why the invoice is void.", field="reason", code="required")
+    return _request(Kind.VOID, invoice_id, actor, now, reason=reason.strip()[:500], reissue=reissue)
 
 
 def mark_invoice_uncollectible(
@@ -119,7 +127,13 @@ def due_actions(*, now: dt.datetime, limit: int = 200) -> list[UUID]:
 
 
 def _request(
-    kind: InvoiceAction.Kind, invoice_id: UUID, actor: User | None, now: dt.datetime
+    kind: InvoiceAction.Kind,
+    invoice_id: UUID,
+    actor: User | None,
+    now: dt.datetime,
+    *,
+    reason: str = "",
+    reissue: bool = False,
 ) -> InvoiceAction:
     with locked_invoice(invoice_id) as invoice:
         if kind not in allowed_actions(invoice):
@@ -130,7 +144,13 @@ def _request(
         if invoice.actions.filter(status=InvoiceAction.Status.PENDING).exists():
             raise ActionPending(f"Another action on {invoice.number} is still being carried out.")
         action = InvoiceAction.objects.create(
-            invoice=invoice, kind=kind, actor=actor, requested_at=now, next_try_at=now
+            invoice=invoice,
+            kind=kind,
+            reason=reason,
+            reissue=reissue,
+            actor=actor,
+            requested_at=now,
+            next_try_at=now,
         )
         if invoice.stripe_invoice_id is None:
             # Stripe does not have it, and the sync leaves alone what has ended here.

@@ -16,7 +16,7 @@ from django.db.models import Max, Min, Q
 
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.services import notifications, settle
-from invoices.payments.services.settle.locks import locked_invoice, record
+from invoices.services.history import locked_invoice, record
 
 log = logging.getLogger(__name__)
 

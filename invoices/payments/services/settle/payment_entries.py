@@ -16,7 +16,7 @@ from billing.money import ZERO
 from billing.services.notifications import notify_finance
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import PaymentEntry
-from invoices.payments.services.settle.locks import locked_invoice, record
+from invoices.services.history import locked_invoice, record
 
 EventKind = InvoiceEvent.Kind
 Kind = PaymentEntry.Kind

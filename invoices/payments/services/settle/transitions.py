@@ -12,8 +12,10 @@ from billing.models import BillingPeriod
 from billing.services.notifications import notify_finance
 from billing.services.workspaces import reactivate_after_payment, suspend_for_payment
 from invoices.models import Invoice, InvoiceEvent
+from invoices.payments.models import InvoiceAction
 from invoices.payments.services import notifications
-from invoices.payments.services.settle.locks import locked_invoice, record
+from invoices.services.history import locked_invoice, record
+from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +187,11 @@ def suspend_workspace(*, invoice_id: UUID, now: dt.datetime, source: str = "sche
 
 
 def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> Invoice:
-    """Cancelled: nothing is owed for it. A paid invoice stays paid, with a conflict recorded."""
+    """Cancelled: nothing is owed for it. A paid invoice stays paid, with a conflict recorded.
+
+    What finance asked for with the void follows in the same transaction: its usage is billed on a
+    new invoice, or stays unbilled for the reason given. Voided in Stripe, that is still to decide.
+    """
     with locked_invoice(invoice_id) as invoice:
         if invoice.status == Status.VOID:
             return invoice
@@ -195,15 +201,35 @@ def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> 
         invoice.status = Status.VOID
         invoice.voided_at = now
         invoice.suspends_since = None
-        invoice.save(update_fields=["status", "voided_at", "suspends_since", "updated_at"])
+        asked = _asked_to_void(invoice)
+        invoice.void_reason = asked.reason if asked else ""
+        invoice.save(
+            update_fields=["status", "voided_at", "void_reason", "suspends_since", "updated_at"]
+        )
         period = invoice.billing_period
         if period.status == BillingPeriod.Status.OVERDUE:
             # Overdue says that money is owed, which it no longer is.
             period.status = BillingPeriod.Status.FINALIZED
             period.save(update_fields=["status"])
-        record(invoice, Kind.VOIDED, at=now, source=source)
+        record(invoice, Kind.VOIDED, at=now, source=source, detail=invoice.void_reason)
         _unblock_workspace(invoice, now, source)
+        replacement = None
+        if asked and asked.reissue:
+            replacement = reissue_invoice(invoice_id=invoice_id, now=now, source=source)
+        elif asked:
+            leave_unbilled(invoice_id=invoice_id, reason=asked.reason, now=now, source=source)
+        notifications.tell_void(invoice, replacement=replacement, now=now)
         return invoice
+
+
+def _asked_to_void(invoice: Invoice) -> InvoiceAction | None:
+    """What finance asked for, whoever brings the news of it first: our own request or an event."""
+    return (
+        invoice.actions.filter(kind=InvoiceAction.Kind.VOID)
+        .exclude(status=InvoiceAction.Status.REFUSED)
+        .order_by("-requested_at")
+        .first()
+    )
 
 
 def mark_uncollectible(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> Invoice:

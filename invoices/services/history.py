@@ -1,4 +1,4 @@
-"""The lock order of everything that settles an invoice, and its history."""
+"""An invoice locked in the order in which everything locks, and the lines of its history."""
 
 import datetime as dt
 from collections.abc import Iterator

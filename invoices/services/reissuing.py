@@ -1,0 +1,108 @@
+"""What becomes of the usage that a void invoice billed: a new invoice for it, or a reason for none.
+
+A void invoice's number stays used. Its replacement bills the same period with the same lines and a
+number of its own, to whom and on what terms the workspace is billed now.
+"""
+
+import datetime as dt
+from uuid import UUID
+
+from django.conf import settings
+
+from billing.errors import Conflict
+from billing.models import WorkspaceBillingSettings
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem
+from invoices.services.closing.issue import bill_to, due_on
+from invoices.services.closing.numbering import take_numbers
+from invoices.services.history import locked_invoice, record
+from invoices.signals import invoices_issued
+
+Kind = InvoiceEvent.Kind
+
+
+class NotVoid(Conflict):
+    """Only what a void invoice billed can be billed again."""
+
+    code = "invoice_not_void"
+
+
+class AlreadyReissued(Conflict):
+    """Another invoice bills it already."""
+
+    code = "already_reissued"
+
+
+def reissue_invoice(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoice:
+    """Bill what a void invoice billed on a new one; again it is the same one.
+
+    Raises `NotVoid`.
+    """
+    with locked_invoice(invoice_id) as void:
+        _require_void(void)
+        if void.replacement is not None:
+            return void.replacement
+        invoice = _copy(void, now)
+        _copy_items(void, invoice)
+        if void.unbilled_reason:
+            void.unbilled_reason = ""
+            void.save(update_fields=["unbilled_reason", "updated_at"])
+        period = void.billing_period
+        if period.stripe_invoice_id is not None:
+            # Stripe's invoice of the period is the replacement's, once it is there.
+            period.stripe_invoice_id = None
+            period.save(update_fields=["stripe_invoice_id"])
+        record(void, Kind.REISSUED, at=now, source=source, detail=f"As {invoice.number}.")
+        invoices_issued.send(Invoice, invoice_ids=[invoice.pk], now=now)
+        return invoice
+
+
+def leave_unbilled(*, invoice_id: UUID, reason: str, now: dt.datetime, source: str) -> Invoice:
+    """Decide that what a void invoice billed stays unbilled, and why; a later reason counts.
+
+    Raises `NotVoid` or `AlreadyReissued`.
+    """
+    with locked_invoice(invoice_id) as void:
+        _require_void(void)
+        if void.replacement is not None:
+            raise AlreadyReissued(f"{void.replacement.number} bills what {void.number} did.")
+        if void.unbilled_reason != reason:
+            void.unbilled_reason = reason
+            void.save(update_fields=["unbilled_reason", "updated_at"])
+            record(void, Kind.LEFT_UNBILLED, at=now, source=source, detail=reason)
+        return void
+
+
+def _require_void(invoice: Invoice) -> None:
+    if invoice.status != Invoice.Status.VOID:
+        raise NotVoid(f"{invoice.number} is not void: it bills its period as it is.")
+
+
+def _copy(void: Invoice, now: dt.datetime) -> Invoice:
+    workspace = void.workspace
+    terms = WorkspaceBillingSettings.objects.get(workspace=workspace)
+    invoice = Invoice(
+        workspace=workspace,
+        billing_period=void.billing_period,
+        replaces=void,
+        currency=void.currency,
+        amount=void.amount,
+        exact_amount=void.exact_amount,
+        collection_method=terms.collection_method,
+        payment_terms_days=terms.payment_terms_days,
+        issued_at=now,
+        due_date=due_on(workspace, terms.payment_terms_days, now),
+        created_at=now,
+        **bill_to(workspace),
+    )
+    (invoice.number,) = take_numbers(issuer=settings.INVOICE_ISSUER, years=[invoice.issued_on.year])
+    invoice.save(force_insert=True)
+    return invoice
+
+
+def _copy_items(void: Invoice, invoice: Invoice) -> None:
+    items = list(void.items.all())
+    for item in items:
+        item.pk = InvoiceItem._meta.pk.get_default()
+        item._state.adding = True
+        item.invoice = invoice
+    InvoiceItem.objects.bulk_create(items)
