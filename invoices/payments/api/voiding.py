@@ -21,14 +21,14 @@ from invoices.payments.services import collection
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
 
-class VoidSerializer(StrictSerializer):
+class InvoiceVoidSerializer(StrictSerializer):
     reason = PlainTextField(max_length=500, help_text="Why; the customer may read it.")
     reissue = FlagField(
         help_text="true: bill the same usage on a new invoice; false: leave it unbilled."
     )
 
 
-class VoidedSerializer(serializers.Serializer):
+class VoidedInvoiceSerializer(serializers.Serializer):
     """The invoice, and whether Stripe has still to answer: it is void once it has."""
 
     invoice = InvoiceSerializer()
@@ -43,12 +43,12 @@ class Void(ApiView):
     """
 
     required_scopes = {"POST": "billing:write"}
-    serializer_class = VoidSerializer
+    serializer_class = InvoiceVoidSerializer
 
-    @extend_schema(operation_id="invoices_void", responses=VoidedSerializer)
+    @extend_schema(operation_id="invoices_void", responses=VoidedInvoiceSerializer)
     def post(self, request: Request, invoice_id: UUID) -> Response:
         invoice = visible_or_404(Invoice.objects.all(), request, pk=invoice_id)
-        asked: dict[str, Any] = self.read(VoidSerializer)
+        asked: dict[str, Any] = self.read(InvoiceVoidSerializer)
         now, pending = clock.now(), False
         if invoice.status == Invoice.Status.VOID:
             _decide(invoice, **asked, source=_source(request))
@@ -56,7 +56,7 @@ class Void(ApiView):
             action = collection.void_invoice(invoice_id=invoice_id, actor=None, now=now, **asked)
             pending = action.status == InvoiceAction.Status.PENDING
         answer = {"invoice": shown_invoices().get(pk=invoice_id), "pending": pending}
-        return Response(VoidedSerializer(answer).data)
+        return Response(VoidedInvoiceSerializer(answer).data)
 
 
 def _decide(invoice: Invoice, *, reason: str, reissue: bool, source: str) -> None:
