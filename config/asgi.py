@@ -1,20 +1,14 @@
-"""What the web server runs: the hot endpoints' door, and the whole of Django behind it."""
+"""What the web server runs: see `config/serving/README.md`."""
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+django.setup()
 
-_django = get_wsgi_application()
+from config import env  # noqa: E402 - what these import needs Django set up
+from config.serving.application import Application  # noqa: E402
+from usage.api.hot import HOT_ENDPOINTS  # noqa: E402
 
-from config import env, metrics  # noqa: E402 - what they import needs Django set up
-from config.longway import LongWay  # noqa: E402
-from config.patience import Patience  # noqa: E402
-from usage.api.door import Door  # noqa: E402
-
-door = Door(
-    LongWay(_django, threads=env.integer("WEB_THREADS", 16, min=1, max=256)),
-    observe=metrics.observe,
-)
-application = Patience(door)
+application = Application(HOT_ENDPOINTS, threads=env.integer("WEB_THREADS", 16, min=1, max=256))

@@ -5,7 +5,6 @@ import hashlib
 from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
 from django.utils import timezone as clock
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -35,13 +34,13 @@ class _Remembered(NamedTuple):
 _remembered: dict[bytes, _Remembered] = {}
 
 
-def key_of(request: HttpRequest, *, now: dt.datetime) -> ServiceKey | None:
-    """The service key of `Authorization: Bearer ...`; None without that header.
+def key_of(authorization: str | None, *, now: dt.datetime) -> ServiceKey | None:
+    """The service key of a header `Bearer ...`; None where there is no such header.
 
     Raises `NotAuthenticated` for another scheme and for a key that is unknown, revoked or
     expired, without saying which.
     """
-    secret = _secret_of(request)
+    secret = _secret_of(authorization)
     if secret is None:
         return None
     fingerprint = _fingerprint(secret)
@@ -49,9 +48,9 @@ def key_of(request: HttpRequest, *, now: dt.datetime) -> ServiceKey | None:
     return _usable(key, now)
 
 
-def recalled_key_of(request: HttpRequest, *, now: dt.datetime) -> ServiceKey | None:
+def recalled_key_of(authorization: str | None, *, now: dt.datetime) -> ServiceKey | None:
     """As `key_of`, but never asks the database: None also for a key not verified lately."""
-    secret = _secret_of(request)
+    secret = _secret_of(authorization)
     key = None if secret is None else _recall(_fingerprint(secret), now)
     return None if key is None else _usable(key, now)
 
@@ -61,11 +60,10 @@ def forget_keys() -> None:
     _remembered.clear()
 
 
-def _secret_of(request: HttpRequest) -> str | None:
-    header = request.headers.get("Authorization")
-    if header is None:
+def _secret_of(authorization: str | None) -> str | None:
+    if authorization is None:
         return None
-    scheme, _, secret = header.strip().partition(" ")
+    scheme, _, secret = authorization.strip().partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthenticated("Authorization must be: Bearer <service key>.")
     return secret.strip()
@@ -105,7 +103,7 @@ class ServiceKeyAuthentication(BaseAuthentication):
     """`request.auth` is the `ServiceKey`; there is no user behind it."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ServiceKey] | None:
-        key = key_of(request._request, now=clock.now())
+        key = key_of(request._request.headers.get("Authorization"), now=clock.now())
         return None if key is None else (AnonymousUser(), key)
 
     def authenticate_header(self, request: Request) -> str:

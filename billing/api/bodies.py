@@ -1,7 +1,17 @@
-"""Bounded reading and unpacking of request bodies."""
+"""Reading request bodies: bounded, unpacked, and never taken on trust.
 
+`headers` below is Django's or a dict with names in small letters.
+"""
+
+import asyncio
+import io
+import os
 import zlib
-from typing import Protocol
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from tempfile import TemporaryFile
+from typing import IO, Any, Protocol
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -9,6 +19,17 @@ from django.http import HttpRequest
 from billing.errors import BillingError
 
 _GZIP = 16 + zlib.MAX_WBITS
+# Of a body that is being collected, the rest is on disk.
+_MAX_IN_MEMORY_BYTES = 64 * 1024
+# Of one caller's bodies together, in each process.
+_MAX_HELD_BYTES = 512 * 2**20
+# A body may take so long, and more by what has arrived.
+_MAX_SECONDS = 20.0
+_MIN_BYTES_PER_SECOND = 16 * 1024
+# What is read and dropped of a body that nobody wants.
+_MAX_DROPPED_BYTES = 256 * 2**20
+_MAX_DROP_SECONDS = 30.0
+_held: Counter[str] = Counter()
 
 
 class BodyTooLarge(BillingError):
@@ -28,13 +49,52 @@ class UnsupportedEncoding(BillingError):
     code = "unsupported_media_type"
 
 
+class BodyTooSlow(BillingError):
+    status = 408
+    code = "request_timeout"
+
+
+class TooManyBodies(BillingError):
+    status = 503
+    code = "unavailable"
+    headers = {"Retry-After": "2"}
+
+
+class ClientLeft(Exception):
+    """The connection was closed before the whole body had arrived."""
+
+
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
 def has_body(request: HttpRequest) -> bool:
     """Whether the request announces a body, by its length or as chunks of unknown number."""
-    return announced_length(request) != 0
+    return announced_length(request.headers) != 0
+
+
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """Bytes the client says it sends; None when it sends chunks."""
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        return None
+    try:
+        return max(int(headers.get("content-length") or 0), 0)
+    except ValueError:
+        return 0
+
+
+def check_length(length: int | None) -> None:
+    """Raise `BodyTooLarge` past `API_MAX_BODY_BYTES`."""
+    if length is not None and length > settings.API_MAX_BODY_BYTES:
+        raise BodyTooLarge(f"The body is larger than {settings.API_MAX_BODY_BYTES} bytes.")
+
+
+def is_packed(headers: Mapping[str, str]) -> bool:
+    """Whether the body is gzip; raises `UnsupportedEncoding` for what is neither that nor plain."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise UnsupportedEncoding(f"Content-Encoding {encoding!r} is not read here; gzip is.")
+    return encoding in ("gzip", "x-gzip")
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -43,63 +103,17 @@ def read_body(request: HttpRequest) -> bytes:
     Raises `BodyTooLarge` past `API_MAX_BODY_BYTES` as sent or `API_MAX_UNPACKED_BYTES` unpacked,
     `MalformedBody` for a broken gzip stream or one cut short, `UnsupportedEncoding` otherwise.
     """
-    packed = is_packed(request)
-    body = _read_bounded(request)
-    return unpack(body) if packed else body
-
-
-def is_packed(request: HttpRequest) -> bool:
-    """Whether the body is gzip; raises `UnsupportedEncoding` for what is neither that nor plain."""
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise UnsupportedEncoding(f"Content-Encoding {encoding!r} is not read here; gzip is.")
-    return encoding in ("gzip", "x-gzip")
-
-
-def announced_length(request: HttpRequest) -> int | None:
-    """Bytes the client says it sends; None when it sends chunks."""
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
-        return None
+    packed = is_packed(request.headers)
+    length = announced_length(request.headers)
+    check_length(length)
     try:
-        return max(int(request.headers.get("Content-Length") or 0), 0)
-    except ValueError:
-        return 0
-
-
-class BodyBounds:
-    """What a request's body may weigh, told by its headers and then by its bytes."""
-
-    def __init__(self, request: HttpRequest) -> None:
-        """Raises `BodyTooLarge` for a body that announces too much."""
-        self.most: int = settings.API_MAX_BODY_BYTES
-        self.length = announced_length(request)
-        if self.length is not None and self.length > self.most:
-            raise BodyTooLarge(f"The body has {self.length} bytes; at most {self.most} are read.")
-
-    def check_size(self, size: int) -> None:
-        """Of what has arrived so far."""
-        if size > self.most:
-            raise BodyTooLarge(f"The body has more than {self.most} bytes.")
-
-    def check_end(self, size: int) -> None:
-        """Of what has arrived when no more comes."""
-        self.check_size(size)
-        if self.length is not None and size < self.length:
-            raise MalformedBody(f"The body ended after {size} of {self.length} bytes.")
-
-
-def _read_bounded(request: HttpRequest) -> bytes:
-    bounds = BodyBounds(request)
-    try:
-        body = _stream(request, bounds.length).read(bounds.most + 1)
+        body = _stream(request, length).read(settings.API_MAX_BODY_BYTES + 1)
     except OSError as error:  # Django's UnreadablePostError too
-        raise broken_off() from error
-    bounds.check_end(len(body))
-    return body
-
-
-def broken_off() -> MalformedBody:
-    return MalformedBody("The connection broke before the whole body had arrived.")
+        raise MalformedBody("The connection broke before the whole body had arrived.") from error
+    check_length(len(body))
+    if length is not None and len(body) < length:
+        raise MalformedBody(f"The body ended after {len(body)} of {length} bytes.")
+    return unpack(body) if packed else body
 
 
 def _stream(request: HttpRequest, length: int | None) -> _Readable:
@@ -113,20 +127,124 @@ def _stream(request: HttpRequest, length: int | None) -> _Readable:
 
 def unpack(packed: bytes) -> bytes:
     """A gzip stream's content, nothing for nothing; raises as `read_body` does."""
-    most = settings.API_MAX_UNPACKED_BYTES
+    limit = settings.API_MAX_UNPACKED_BYTES
     parts: list[bytes] = []
     size = 0
     while packed:
         unpacker = zlib.decompressobj(_GZIP)
         try:
-            part = unpacker.decompress(packed, most - size + 1)
+            part = unpacker.decompress(packed, limit - size + 1)
         except zlib.error as error:
             raise MalformedBody(f"The body is not gzip: {error}.") from error
         size += len(part)
-        if size > most:
-            raise BodyTooLarge(f"The body unpacks to more than {most} bytes.")
+        if size > limit:
+            raise BodyTooLarge(f"The body unpacks to more than {limit} bytes.")
         if not unpacker.eof:
             raise MalformedBody("The gzip stream of the body is cut short.")
         parts.append(part)
         packed = unpacker.unused_data
     return b"".join(parts)
+
+
+class Spool:
+    """Bytes on their way: few of them in memory, all of them on disk once there are more.
+
+    One thread may write while another reads.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.file: IO[bytes] = io.BytesIO()
+        self.is_on_disk = False
+
+    def write(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size > _MAX_IN_MEMORY_BYTES and not self.is_on_disk:
+            on_disk = TemporaryFile(buffering=0)  # noqa: SIM115
+            on_disk.write(self.read(0))
+            self.file, self.is_on_disk = on_disk, True
+        self.file.write(piece)
+
+    def read(self, offset: int, size: int = -1) -> bytes:
+        """Leaves the file where it is."""
+        size = self.size if size < 0 else size
+        if self.is_on_disk:
+            return os.pread(self.file.fileno(), size, offset)
+        return self.file.getvalue()[offset : offset + size]  # type: ignore[attr-defined]
+
+
+class CollectedBody:
+    """A request's body, collected on an event loop before any thread is taken for it."""
+
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    ) -> None:
+        self._length = announced_length(headers)
+        self._receive = receive
+        self._owner = ""
+        self._held = 0
+        self.spool = Spool()
+        self.ended = self._length == 0
+
+    async def collect(self, owner: str = "") -> None:
+        """Wait for all of it; `owner` names the caller, whose bodies together are bounded.
+
+        Raises `BodyTooLarge`, `BodyTooSlow` and `TooManyBodies`, or `ClientLeft`.
+        """
+        self._owner = owner
+        check_length(self._length)
+        if self.ended:
+            return
+        begin = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(_MAX_SECONDS) as limit:
+                while not self.ended:
+                    self._keep(await self._next())
+                    seconds = _MAX_SECONDS + self.spool.size / _MIN_BYTES_PER_SECOND
+                    limit.reschedule(begin + seconds)
+        except TimeoutError:
+            raise BodyTooSlow("The body did not arrive in time.") from None
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether bytes may still come that have not come with the head."""
+        is_small = self._length is not None and self._length <= _MAX_IN_MEMORY_BYTES
+        return not self.ended and not is_small
+
+    async def drop_rest(self) -> None:
+        """Read what still comes, up to a size and a time.
+
+        A connection that is closed with bytes unread is reset, and a client that writes all before
+        it reads, as most libraries do, would see that and not the answer.
+        """
+        dropped = 0
+        with suppress(TimeoutError, ClientLeft):
+            async with asyncio.timeout(_MAX_DROP_SECONDS):
+                while not self.ended and dropped < _MAX_DROPPED_BYTES:
+                    dropped += len(await self._next())
+
+    def close(self) -> None:
+        self.spool.file.close()
+        if self._held:
+            _held[self._owner] -= self._held
+            if not _held[self._owner]:
+                del _held[self._owner]
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        self.ended = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+    def _keep(self, piece: bytes) -> None:
+        check_length(self.spool.size + len(piece))
+        self.spool.write(piece)
+        if self.spool.is_on_disk:
+            _held[self._owner] += self.spool.size - self._held
+            self._held = self.spool.size
+            if _held[self._owner] > _MAX_HELD_BYTES:
+                raise TooManyBodies("Too many bodies are on their way from this caller.")

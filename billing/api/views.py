@@ -1,6 +1,6 @@
 """Base classes of the API's views."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -13,6 +13,7 @@ from billing.api import exactjson
 from billing.api.access import visible_workspaces
 from billing.api.bodies import has_body
 from billing.api.filters import check_parameters
+from billing.api.hot import HotEndpoint, respond
 
 
 class ApiRequest(Request):
@@ -72,17 +73,20 @@ class ApiView(GenericAPIView):
 
 
 class HotView(ApiView):
-    """Documented like the others, but some methods go to `plain_views`.
+    """A view some of whose methods are hot endpoints, which go past REST framework.
 
-    Those (`billing.api.plain`) go past REST framework, which would cost more than what they do.
+    That would cost more than what they do. Methods of the same name are there for the
+    documentation. `hot` is the table of all hot endpoints; the view's own are found by their route.
     """
 
-    plain_views: Mapping[str, Callable[..., HttpResponseBase]] = {}
+    hot: Sequence[HotEndpoint] = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        view = self.plain_views.get(str(request.method))
-        if view is not None:
-            return view(request, *args, **kwargs)
+        method = "GET" if request.method == "HEAD" else request.method
+        route = request.resolver_match.route if request.resolver_match else None
+        for endpoint in self.hot:
+            if (endpoint.method, endpoint.route) == (method, route):
+                return respond(endpoint, request, kwargs)
         return super().dispatch(request, *args, **kwargs)
 
 

@@ -34,7 +34,7 @@ class Web:
             "gunicorn",
             "config.asgi:application",
             f"--bind=127.0.0.1:{self.port}",
-            "--config=python:config.gunicorn",
+            "--config=python:config.serving.gunicorn",
             f"--workers={WORKERS}",
             "--no-control-socket",
             "--log-level=warning",

@@ -128,7 +128,10 @@ class Stack:
 
     def _start_web(self) -> None:
         command = ["gunicorn", "config.asgi:application", f"--bind={self.options.bind}"]
-        command += ["--config=python:config.gunicorn", f"--workers={self.options.web_workers}"]
+        command += [
+            "--config=python:config.serving.gunicorn",
+            f"--workers={self.options.web_workers}",
+        ]
         command += [f"--graceful-timeout={_PATIENCE_SECONDS - 1}", "--no-control-socket"]
         if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk
             command.append("--worker-tmp-dir=/dev/shm")

@@ -22,11 +22,11 @@ def server(tmp_path: Path) -> Iterator[WebServer]:
 
 
 def workers(server: WebServer) -> list[psutil.Process]:
-    """Both, once they accept: each has a recorder by then, and has let go of our probe."""
+    """Both, once they accept: each has its processes by then, and has let go of our probe."""
     deadline = time.monotonic() + 60
     while True:
         found = psutil.Process(server.process.pid).children()
-        ready = len(found) == 2 and all(len(each.children()) == 1 for each in found)
+        ready = len(found) == 2 and all(len(each.children()) == 3 for each in found)
         if ready and not any(shares(server, found)):
             return found
         assert time.monotonic() < deadline, "the workers did not start"

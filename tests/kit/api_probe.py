@@ -9,9 +9,8 @@ from rest_framework.response import Response
 
 from billing.api import exactjson
 from billing.api.access import visible_workspaces
-from billing.api.bodies import read_body
-from billing.api.plain import endpoint
-from billing.api.views import ApiView
+from billing.api.hot import HotEndpoint, HotRequest, Lane, Reply
+from billing.api.views import ApiView, HotView
 
 
 class Echo(ApiView):
@@ -25,10 +24,18 @@ class Echo(ApiView):
         return Response({name: str(value) for name, value in self.body().items()}, status=201)
 
 
-@endpoint(method="POST", scope="usage:write", throttle_setting="API_USAGE_THROTTLE_PER_MINUTE")
-def plain(request: HttpRequest) -> HttpResponse:
-    answer = {"size": len(read_body(request)), "price": Decimal("1E-7")}
-    return HttpResponse(exactjson.dumps(answer), content_type="application/json")
+def _size(request: HotRequest) -> Reply:
+    return Reply(200, exactjson.dumps({"size": len(request.body), "price": Decimal("1E-7")}))
+
+
+_HOT = HotEndpoint("POST", "api/hot/", ("usage:write",), ("application/json",), _size, Lane.THREAD)
+
+
+class Hot(HotView):
+    hot = (_HOT,)
+
+    def post(self, request: Request) -> Response:
+        raise NotImplementedError("answered past REST framework")
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -37,7 +44,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("api/echo/", Echo.as_view()),
-    path("api/plain/", plain),
+    path("api/hot/", Hot.as_view()),
     path("api/broken/", broken),
     path("page/broken/", broken),
 ]

@@ -36,7 +36,7 @@ class WebServer:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application"]
-        command += [f"--bind=127.0.0.1:{self.port}", "--config=python:config.gunicorn"]
+        command += [f"--bind=127.0.0.1:{self.port}", "--config=python:config.serving.gunicorn"]
         command += [f"--workers={workers}", "--no-control-socket"]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Answer:
 
 
 class HttpClient:
-    """A service that keeps its connection; `long` sends requests past the short way in."""
+    """A service that keeps its connection; `through_django` keeps requests off the fast path."""
 
     def __init__(self, server: WebServer, key: str | None = None) -> None:
         self.http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -80,7 +80,7 @@ class HttpClient:
         path: str,
         body: object = b"",
         *,
-        long: bool = False,
+        through_django: bool = False,
         content_type: str = "application/json",
         headers: dict[str, str] | None = None,
     ) -> Answer:
@@ -96,24 +96,25 @@ class HttpClient:
         for name, value in sent.items():
             if value:
                 self.http.putheader(name, value)
-        if long:
-            # What stands there twice is not for the short way in.
+        if through_django:
+            # What stands there twice is not for the fast path.
             self.http.putheader("X-Twice", "1")
             self.http.putheader("X-Twice", "2")
         self.http.endheaders(data)
         return Answer(self.http.getresponse())
 
     def both(self, *args, **kwargs) -> Answer:
-        """The short way's answer, which is the long way's, but for the headers of pages."""
-        short, long = self.send(*args, **kwargs), self.send(*args, long=True, **kwargs)
-        # The policy for pages is put on what went the long way: the two were not the same way.
-        assert "content-security-policy" in long.headers
-        assert "content-security-policy" not in short.headers
-        assert (short.status, short.body) == (long.status, long.body)
-        assert short.headers.items() <= long.headers.items()
+        """The event loop's answer, which is Django's too, but for the headers of pages."""
+        fast = self.send(*args, **kwargs)
+        slow = self.send(*args, through_django=True, **kwargs)
+        # The policy for pages is put on what went through Django: the two ways were not the same.
+        assert "content-security-policy" in slow.headers
+        assert "content-security-policy" not in fast.headers
+        assert (fast.status, fast.body) == (slow.status, slow.body)
+        assert fast.headers.items() <= slow.headers.items()
         for name in ("content-type", "content-length", "x-content-type-options", "retry-after"):
-            assert short.headers.get(name) == long.headers.get(name)
-        return short
+            assert fast.headers.get(name) == slow.headers.get(name)
+        return fast
 
 
 def usage_body(workspace: Workspace, key: str, **facts: object) -> dict[str, object]:

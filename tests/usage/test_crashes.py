@@ -78,7 +78,7 @@ class System:
         # The same port each time, so that clients find the next server.
         bind = f"127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application", f"--bind={bind}"]
-        command += ["--config=python:config.gunicorn", "--workers=2"]
+        command += ["--config=python:config.serving.gunicorn", "--workers=2"]
         command += ["--no-control-socket", "--log-level=error"]
         self.web = subprocess.Popen(
             command,

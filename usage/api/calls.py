@@ -17,7 +17,7 @@ from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.errors import NotFound
 from billing.models import Workspace
 from billing.money import ZERO
-from usage.api import hot
+from usage.api.hot import HOT_ENDPOINTS
 from usage.api.records import READ
 from usage.api.serializers import (
     CallSerializer,
@@ -46,7 +46,7 @@ class CallList(HotView, ByWorkspace, ListAPIView):
     """Calls, workspace by workspace, latest start first."""
 
     required_scopes = {"GET": READ}
-    plain_views = {"POST": hot.record_call}
+    hot = HOT_ENDPOINTS
     queryset = Call.objects.all()
     serializer_class = CallSerializer
     filterset_class = CallFilter
@@ -62,7 +62,7 @@ class CallList(HotView, ByWorkspace, ListAPIView):
         responses={200: StoredCallSerializer, 201: StoredCallSerializer},
     )
     def post(self, request: Request) -> HttpResponseBase:
-        return hot.record_call(request._request)
+        return self.http_method_not_allowed(request)
 
 
 class CallDetail(ApiView):

@@ -1,89 +1,173 @@
-"""The endpoints that are asked for every call and every use: plain Django views, no serializers.
+"""The hot endpoints of usage: what each does with a body, and the table that names them all.
 
-`usage.api.door` answers most of these requests before Django's handler sees them, by the same
-rules; what comes the long way comes here.
+Functions return a `Reply` or raise a `BillingError`; those that take many requests give one or the
+other for each.
 """
 
-from uuid import UUID
+from collections.abc import Sequence
+from decimal import Decimal
 
-from django.http import HttpRequest, HttpResponse
+import msgspec
 from django.utils import timezone as clock
 
-from billing.api.access import may_see
-from billing.api.bodies import read_body
-from billing.api.plain import AuthenticatedRequest, endpoint
-from billing.errors import BillingError, NotFound
-from usage.api import answers
-from usage.queries.admission import admission_of
+from billing.api import exactjson
+from billing.api.hot import JSON, NDJSON, HotEndpoint, HotRequest, Lane, Reply
+from billing.api.problems import ProblemError
+from billing.errors import BillingError
+from billing.money import without_exponent
+from usage.models import Call
+from usage.queries.admission import admissions_of
+from usage.services.calls import CallsRecorded, calls_parser, record_calls
+from usage.services.ingest import (
+    Entry,
+    Recorded,
+    RecordError,
+    RecordOutcome,
+    check_entries,
+    record_usage,
+)
+from usage.services.ingest.entries import Stored
+from usage.services.ingest.parsing import usage_parser
+from usage.services.ingest.recording import unknown_workspace
 
-JSON = "application/json"
-NDJSON = "application/x-ndjson"
-WRITE = "usage:write"
-ASK = ("usage:read", "usage:write")
-THROTTLE = "API_USAGE_THROTTLE_PER_MINUTE"
-
-
-class UnsupportedMediaType(BillingError):
-    status = 415
-    code = "unsupported_media_type"
-
-
-@endpoint(method="POST", scope=WRITE, throttle_setting=THROTTLE)
-def record_one(request: AuthenticatedRequest) -> HttpResponse:
-    require_media_type(request, JSON)
-    body = read_body(request)
-    return _json(*answers.usage_single(body, now=clock.now(), only_workspace=bound_to(request)))
+# A record that cannot be recorded says so with the status of what is wrong with it.
+_STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409, "not_found": 404}
 
 
-@endpoint(method="POST", scope=WRITE, throttle_setting=THROTTLE)
-def record_batch(request: AuthenticatedRequest) -> HttpResponse:
-    ndjson = require_media_type(request, JSON, NDJSON) == NDJSON
-    body = read_body(request)
-    only = bound_to(request)
-    account = answers.usage_batch(body, ndjson=ndjson, now=clock.now(), only_workspace=only)
-    return _json(200, account)
+class RecordRefused(BillingError):
+    """Why the one record of a request was refused."""
+
+    def __init__(self, error: RecordError) -> None:
+        super().__init__(error.detail, field=error.field, code=error.code)
+        self.status = _STATUS.get(error.code, 400)
+        fault = ProblemError(code=error.code, detail=error.detail)
+        if error.field is not None:
+            fault["pointer"] = f"/{error.field}"
+        self.errors = [fault]
 
 
-@endpoint(method="POST", scope=WRITE, throttle_setting=THROTTLE)
-def record_call(request: AuthenticatedRequest) -> HttpResponse:
-    require_media_type(request, JSON)
-    body = read_body(request)
-    return _json(*answers.call_single(body, now=clock.now(), only_workspace=bound_to(request)))
+def record_singles(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
+    """Record the one use in each request, all in one transaction."""
+    now = clock.now()
+    replies: dict[int, Reply | Exception] = {}
+    entries: list[Entry | RecordError] = []
+    positions: list[int] = []
+    for position, request in enumerate(requests):
+        try:
+            entries.append(usage_parser.single(request.body))
+            positions.append(position)
+        except BillingError as error:
+            replies[position] = error
+    records, errors = check_entries(entries, now=now)
+    visible = []
+    for record in records:
+        only = requests[positions[record.index]].only_workspace
+        if only is None or record.workspace_id == only.hex:
+            visible.append(record)
+        else:
+            errors.append(unknown_workspace(record.index))
+    recorded = record_usage(visible, now=now)
+    for number, record in enumerate(visible):
+        result = recorded.answer(number)
+        if isinstance(result, RecordError):
+            errors.append(result)
+        else:
+            replies[positions[record.index]] = _recorded(*result)
+    for refusal in errors:
+        replies[positions[refusal.index]] = RecordRefused(refusal)
+    return [replies[position] for position in range(len(requests))]
 
 
-@endpoint(method="POST", scope=WRITE, throttle_setting=THROTTLE)
-def record_call_batch(request: AuthenticatedRequest) -> HttpResponse:
-    ndjson = require_media_type(request, JSON, NDJSON) == NDJSON
-    body = read_body(request)
-    only = bound_to(request)
-    account = answers.call_batch(body, ndjson=ndjson, now=clock.now(), only_workspace=only)
-    return _json(200, account)
+def record_batch(request: HotRequest) -> Reply:
+    read = usage_parser.ndjson if request.media_type == NDJSON else usage_parser.json
+    records, errors = check_entries(read(request.body), now=(now := clock.now()))
+    only = None if request.only_workspace is None else request.only_workspace.hex
+    return _account(record_usage(records, now=now, only_workspace=only, refused=errors))
 
 
-@endpoint(method="GET", scope=ASK, throttle_setting=THROTTLE)
-def admission(request: AuthenticatedRequest, workspace_id: UUID) -> HttpResponse:
-    require_visible(request, workspace_id)
-    return _json(200, answers.admission_json(admission_of(workspace_id, clock.now())))
+def record_call(request: HotRequest) -> Reply:
+    """Record one call, or bring it up to date."""
+    entry = calls_parser.single(request.body)
+    result = record_calls([entry], now=clock.now(), only_workspace=request.only_workspace)
+    if result.errors:
+        raise RecordRefused(result.errors[0])
+    return Reply(201 if 0 in result.created else 200, exactjson.dumps(_call(result.calls[0])))
 
 
-def require_media_type(request: HttpRequest, *accepted: str) -> str:
-    """The request's media type; raises `UnsupportedMediaType` for any that is not accepted."""
-    if request.content_type not in accepted:
-        raise UnsupportedMediaType(
-            f"Content-Type must be {' or '.join(accepted)}, not {request.content_type!r}."
-        )
-    return request.content_type
+def record_call_batch(request: HotRequest) -> Reply:
+    read = calls_parser.ndjson if request.media_type == NDJSON else calls_parser.json
+    entries = read(request.body)
+    only = request.only_workspace
+    return _account(record_calls(entries, now=clock.now(), only_workspace=only))
 
 
-def require_visible(request: AuthenticatedRequest, workspace_id: UUID) -> None:
-    if not may_see(request, workspace_id):
-        raise NotFound("There is no such workspace.")
+def admissions(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
+    """May a new call start now? Asked in one query for all."""
+    asked = [request.parameters["workspace_id"] for request in requests]
+    return [
+        found if isinstance(found, Exception) else Reply(200, exactjson.dumps(found._asdict()))
+        for found in admissions_of(asked, clock.now())
+    ]
 
 
-def bound_to(request: AuthenticatedRequest) -> UUID | None:
-    """The one workspace that the key may write to; None when it may write to all."""
-    return request.auth.workspace_id if request.auth is not None else None
+def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:
+    """A usage record as the API shows it: quantity and unit cost without trailing zeros, costs
+    with all of their decimals."""
+    shown = {
+        name: without_exponent(value) if isinstance(value, Decimal) else value
+        for name, value in stored._asdict().items()
+    }
+    shown["quantity"] = without_exponent(_trimmed(stored.quantity))
+    shown["unit_cost"] = without_exponent(_trimmed(stored.unit_cost))
+    shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
+    shown["created_at"] = exactjson.utc_text(stored.created_at)
+    return Reply(201 if outcome is RecordOutcome.ACCEPTED else 200, msgspec.json.encode(shown))
 
 
-def _json(status: int, body: bytes) -> HttpResponse:
-    return HttpResponse(body, status=status, content_type=JSON)
+class _Account(msgspec.Struct):
+    accepted: int
+    duplicates: int
+    rejected: int
+    errors: list[RecordError]
+
+
+def _account(result: Recorded | CallsRecorded) -> Reply:
+    """Every record of a batch accounted for."""
+    account = _Account(result.accepted, result.duplicates, len(result.errors), result.errors)
+    return Reply(200, msgspec.json.encode(account))
+
+
+def _trimmed(value: Decimal) -> Decimal:
+    """3.250000 as 3.25, 0E-6 as 0; the columns hold fewer digits than a context rounds at."""
+    return value.normalize() if value else Decimal(0)
+
+
+def _call(call: Call) -> dict[str, object]:
+    return {
+        "id": call.pk,
+        "workspace_id": call.workspace_id,
+        "agent_id": call.agent_id,
+        "direction": call.direction,
+        "status": call.status,
+        "provider": call.provider,
+        "started_at": call.started_at,
+        "ended_at": call.ended_at,
+        "duration_seconds": call.duration_seconds,
+    }
+
+
+_WRITE = ("usage:write",)
+_ASK = ("usage:read", "usage:write")
+_BOTH = (JSON, NDJSON)
+_ADMISSION = "api/v1/workspaces/<uuid:workspace_id>/admission/"
+
+# fmt: off
+HOT_ENDPOINTS = (
+    # method, route, any of these scopes, media types, function, where it runs
+    HotEndpoint("POST", "api/v1/usage/", _WRITE, (JSON,), record_singles, Lane.TOGETHER),
+    HotEndpoint("POST", "api/v1/usage/batch/", _WRITE, _BOTH, record_batch, Lane.PROCESS),
+    HotEndpoint("POST", "api/v1/calls/", _WRITE, (JSON,), record_call, Lane.THREAD),
+    HotEndpoint("POST", "api/v1/calls/batch/", _WRITE, _BOTH, record_call_batch, Lane.PROCESS),
+    HotEndpoint("GET", _ADMISSION, _ASK, (), admissions, Lane.TOGETHER),
+)
+# fmt: on

@@ -20,8 +20,8 @@ from billing.api.access import visible, visible_or_404
 from billing.api.filters import AwareTimeFilter, FlagFilter, IdFilter, ProviderFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.models import BillingPeriod
-from usage.api import hot
 from usage.api.examples import RECORD_EXAMPLE, STORED_EXAMPLE
+from usage.api.hot import HOT_ENDPOINTS
 from usage.api.serializers import (
     NewUsageRecordSerializer,
     StoredUsageSerializer,
@@ -59,7 +59,7 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
     # rare: rollups tell between which days it is at all.
 
     required_scopes = {"GET": READ}
-    plain_views = {"POST": hot.record_one}
+    hot = HOT_ENDPOINTS
     queryset = UsageRecord.objects.all()
     serializer_class = UsageRecordSerializer
     filterset_class = UsageFilter
@@ -125,7 +125,7 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         examples=[RECORD_EXAMPLE, STORED_EXAMPLE],
     )
     def post(self, request: Request) -> HttpResponseBase:
-        return hot.record_one(request._request)
+        return self.http_method_not_allowed(request)
 
 
 class UsageDetail(ApiView):

@@ -56,7 +56,7 @@ def test_a_gzipped_body_is_unpacked_up_to_its_own_limit(client: Client, settings
     assert send(packed).json() == {"a": "1"}
     assert send(gzip.compress(b'{"a":') + gzip.compress(b" 2}")).json() == {"a": "2"}
     assert send(gzip.compress(b" " * 10_001)).status_code == 413
-    assert send(gzip.compress(b" " * 10_000), "/api/plain/").json()["size"] == 10_000
+    assert send(gzip.compress(b" " * 10_000), "/api/hot/").json()["size"] == 10_000
     assert problem_of(send(packed[:-4]))["code"] == "malformed_json"
     assert problem_of(send(b'{"a": 1}'))["code"] == "malformed_json"
 
@@ -64,7 +64,7 @@ def test_a_gzipped_body_is_unpacked_up_to_its_own_limit(client: Client, settings
 def test_other_encodings_are_refused(client: Client):
     headers = {**bearer(make_key("usage:write")), "Content-Encoding": "br"}
 
-    response = client.post("/api/plain/", b"{}", "application/json", headers=headers)
+    response = client.post("/api/hot/", b"{}", "application/json", headers=headers)
 
     assert (response.status_code, problem_of(response)["code"]) == (415, "unsupported_media_type")
 
@@ -89,8 +89,9 @@ def test_a_body_in_chunks_is_read_to_its_end(client: Client, settings):
 def test_a_broken_connection_is_no_server_error(client: Client):
     response = client.generic(
         "POST",
-        "/api/plain/",
+        "/api/hot/",
         headers=bearer(make_key("usage:write")),
+        CONTENT_TYPE="application/json",
         CONTENT_LENGTH="100",
         **{"wsgi.input": io.BytesIO(b'{"a": 1}')},
     )

@@ -7,7 +7,6 @@ pricing_terms   what each workspace is priced and limited by, and which periods 
 statement       the set-based statement: records, rollups and counters
 writing         its values, and what became of it
 recording       price, write, check limits that are near, and the outcome of every record
-micro_batching  concurrent single records written in one transaction
 """
 
 from usage.services.ingest.checking import check_entries

@@ -40,7 +40,7 @@ def test_without_a_good_key_nobody_gets_in(client: Client, header: str | None):
 
     for response in (
         client.get("/api/echo/", headers=headers),
-        client.post("/api/plain/", headers=headers),
+        client.post("/api/hot/", headers=headers),
     ):
         assert problem_of(response)["code"] == "not_authenticated"
         assert response.status_code == 401
@@ -57,7 +57,7 @@ def test_a_key_needs_the_scope_of_what_it_does(client: Client):
     assert problem_of(refused)["code"] == "missing_scope"
     assert "usage:write or billing:write" in problem_of(refused)["detail"]
     assert client.post("/api/echo/", {}, "application/json", headers=biller).status_code == 201
-    assert problem_of(client.post("/api/plain/", headers=reader))["code"] == "missing_scope"
+    assert problem_of(client.post("/api/hot/", headers=reader))["code"] == "missing_scope"
 
 
 def test_a_revoked_key_stops_within_five_seconds(client: Client):
@@ -116,7 +116,7 @@ def test_a_member_reads_their_workspaces_and_changes_nothing(client: Client, acm
     refused = client.post("/api/echo/", {}, "application/json")
     assert refused.status_code == 403
     assert problem_of(refused)["code"] == "members_only_read"
-    assert problem_of(client.post("/api/plain/"))["code"] == "members_only_read"
+    assert problem_of(client.post("/api/hot/"))["code"] == "members_only_read"
 
 
 def test_staff_see_nothing_through_the_api(client: Client, acme, django_user_model):
@@ -131,7 +131,7 @@ def test_a_bad_key_is_not_excused_by_a_session(client: Client, acme):
     assert client.get("/api/echo/", headers=bearer("vb_a_b")).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/api/echo/", "/api/plain/"])
+@pytest.mark.parametrize("path", ["/api/echo/", "/api/hot/"])
 @pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "TRACE", "BREW"])
 def test_other_methods_are_refused_with_what_is_allowed(client: Client, path: str, method: str):
     response = client.generic(method, path, headers=bearer(make_key("usage:write")))
@@ -167,7 +167,7 @@ def test_an_unknown_address_is_a_problem_below_api_and_a_page_elsewhere(client: 
 def test_usage_sent_without_the_last_slash_is_refused_not_lost(client: Client):
     headers = bearer(make_key("usage:read", "usage:write"))
 
-    refused = client.post("/api/plain", b"{}", "application/json", headers=headers)
+    refused = client.post("/api/hot", b"{}", "application/json", headers=headers)
 
     assert (refused.status_code, problem_of(refused)["code"]) == (404, "not_found")
     assert "end in a slash" in problem_of(refused)["detail"]
@@ -183,7 +183,7 @@ def test_a_fault_of_ours_is_a_problem_below_api_and_a_page_elsewhere(client: Cli
 
 @pytest.mark.parametrize(
     ("path", "setting"),
-    [("/api/echo/", "API_THROTTLE_PER_MINUTE"), ("/api/plain/", "API_USAGE_THROTTLE_PER_MINUTE")],
+    [("/api/echo/", "API_THROTTLE_PER_MINUTE"), ("/api/hot/", "API_USAGE_THROTTLE_PER_MINUTE")],
 )
 def test_too_many_requests_of_one_key_wait(client: Client, settings, path: str, setting: str):
     setattr(settings, setting, 2)

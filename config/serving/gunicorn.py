@@ -1,4 +1,4 @@
-"""How gunicorn serves this project; `gunicorn --config python:config.gunicorn`.
+"""How gunicorn serves this project; `gunicorn --config python:config.serving.gunicorn`.
 
 Bind address and workers are given on the command line.
 """
@@ -6,26 +6,21 @@ Bind address and workers are given on the command line.
 import gc
 import os
 import shutil
-import socket
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-from config.accepting import connections as _connections
+from config.serving.worker import connections as _connections
 
-worker_class = "config.web.Worker"
+worker_class = "config.serving.worker.Worker"
 keepalive = 75
 timeout = 60
 
-_OWN_DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
+_OWN_DIRECTORY = ""
 # Where the workers count requests together (`config.metrics`), set before they import anything.
 if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    _OWN_DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _OWN_DIRECTORY
-# Where the recorders of all workers take their work from (`usage.api.recorder`).
-_listener = socket.socket(socket.AF_UNIX)
-_listener.bind(str(Path(_OWN_DIRECTORY) / "recorders"))
-_listener.listen(256)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -37,11 +32,12 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    shutil.rmtree(_OWN_DIRECTORY, ignore_errors=True)
+    if _OWN_DIRECTORY:
+        shutil.rmtree(_OWN_DIRECTORY, ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tune a worker once everything is imported, and give it its recorder.
+    """Tune a worker once everything is imported, and start its processes.
 
     A batch of 10,000 records makes some hundred thousand objects that hold no cycles: with the
     default thresholds the collector would walk all of them over and over, for two thirds of the
@@ -54,8 +50,7 @@ def post_worker_init(worker: Any) -> None:
     # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)
 
-    # These need Django set up, as only a worker has it.
-    from config.asgi import door
-    from usage.api.recorder import Recorder
+    # This needs Django set up, as only a worker has it.
+    from config.asgi import application
 
-    door.hand_over_to(Recorder(_listener, not_ours=worker.sockets))
+    application.lanes.start_processes(not_theirs=worker.sockets)

@@ -1,28 +1,28 @@
 """Requests that arrive together are answered together, each by its own answer."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Sequence
 
 import pytest
 
-from tests.kit.personas import NOW, make_workspace
-from usage.services.ingest import RecordError, RecordOutcome, check_entries
-from usage.services.ingest.micro_batching import MicroBatcher, record_micro_batch
-from usage.services.ingest.parsing import usage_parser
+from billing.api.hot import HotRequest, Reply
+from config.serving.lanes import MicroBatcher
+from tests.kit.personas import make_workspace
+from usage.api.hot import RecordRefused, record_singles
+from usage.services.ingest.parsing import MalformedJSON
 from usage.services.ledger import usage_differences
 
 
 class Doubling:
     """Doubles numbers; a micro-batch that holds a 0 waits until it may go on."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, at_once: int) -> None:
         self.sizes: list[int] = []
         self.begun = threading.Event()
         self.go_on = threading.Event()
-        self.batcher: MicroBatcher[int, int] = MicroBatcher(
-            self._answer, name="doubling", threads=threads
-        )
+        self.batcher: MicroBatcher[int, int] = MicroBatcher(self._answer, at_once=at_once)
 
     def _answer(self, numbers: Sequence[int]) -> list[int | Exception]:
         self.sizes.append(len(numbers))
@@ -35,7 +35,7 @@ class Doubling:
 
 
 def test_requests_that_wait_are_answered_in_one_micro_batch_each_its_own():
-    doubling = Doubling(threads=1)
+    doubling = Doubling(at_once=1)
 
     async def ask() -> list[int]:
         first = asyncio.ensure_future(doubling.batcher.submit(0))
@@ -51,7 +51,7 @@ def test_requests_that_wait_are_answered_in_one_micro_batch_each_its_own():
 
 
 def test_a_micro_batch_that_is_held_up_does_not_hold_up_who_comes_later():
-    doubling = Doubling(threads=2)
+    doubling = Doubling(at_once=2)
 
     async def ask() -> tuple[int, int]:
         stuck = asyncio.ensure_future(doubling.batcher.submit(0))
@@ -66,7 +66,7 @@ def test_a_micro_batch_that_is_held_up_does_not_hold_up_who_comes_later():
 
 
 def test_a_micro_batch_that_fails_fails_for_all_in_it_and_the_next_goes_on():
-    doubling = Doubling(threads=1)
+    doubling = Doubling(at_once=1)
 
     async def ask() -> int:
         first = asyncio.ensure_future(doubling.batcher.submit(0))
@@ -84,7 +84,7 @@ def test_a_micro_batch_that_fails_fails_for_all_in_it_and_the_next_goes_on():
 
 
 def test_an_error_in_an_answers_place_is_raised_to_its_asker_only():
-    doubling = Doubling(threads=1)
+    doubling = Doubling(at_once=1)
 
     async def ask() -> list[int | BaseException]:
         first = asyncio.ensure_future(doubling.batcher.submit(0))
@@ -102,45 +102,28 @@ def test_an_error_in_an_answers_place_is_raised_to_its_asker_only():
     doubling.batcher.stop()
 
 
-def test_whoever_waits_is_answered_before_the_threads_end():
-    doubling = Doubling(threads=1)
-
-    async def ask() -> int:
-        waiting = asyncio.ensure_future(doubling.batcher.submit(21))
-        await asyncio.sleep(0)
-        doubling.batcher.stop()
-        return await waiting
-
-    assert asyncio.run(ask()) == 42
-
-
 @pytest.mark.django_db
 def test_single_records_of_a_micro_batch_are_recorded_or_refused_each_for_itself():
     acme = str(make_workspace("Acme").pk)
     nobody = "00000000-0000-4000-8000-000000000000"
     uses = [(acme, "a", 1), (nobody, "b", 1), (acme, "a", 1), (acme, "c", 2), (acme, "c", 3)]
-    records = []
-    for owner, key, quantity in uses:
-        body = (
-            f'{{"idempotency_key":"{key}","workspace_id":"{owner}","provider":"twilio",'
-            f'"resource_type":"call_minutes","quantity":"{quantity}","unit_cost":"1"}}'
-        )
-        checked, _ = check_entries([usage_parser.single(body.encode())], now=NOW)
-        records += checked
+    bodies = [
+        f'{{"idempotency_key":"{key}","workspace_id":"{owner}","provider":"twilio",'
+        f'"resource_type":"call_minutes","quantity":"{quantity}","unit_cost":"1"}}'
+        for owner, key, quantity in uses
+    ]
+    requests = [HotRequest(body.encode()) for body in (*bodies, "{")]
 
-    first, unknown, again, other, reused = record_micro_batch(records)
+    first, unknown, again, other, reused, broken = record_singles(requests)
 
-    assert not isinstance(first, RecordError)
-    assert not isinstance(again, RecordError)
-    assert not isinstance(other, RecordError)
-    assert (first[0], again[0], other[0]) == (
-        RecordOutcome.ACCEPTED,
-        RecordOutcome.DUPLICATE,
-        RecordOutcome.ACCEPTED,
-    )
-    assert first[1] == again[1]
-    assert other[1].quantity == 2
-    assert isinstance(unknown, RecordError)
-    assert isinstance(reused, RecordError)
+    assert isinstance(first, Reply)
+    assert isinstance(again, Reply)
+    assert isinstance(other, Reply)
+    assert (first.status, again.status, other.status) == (201, 200, 201)
+    assert first.body == again.body
+    assert json.loads(other.body)["quantity"] == "2"
+    assert isinstance(unknown, RecordRefused)
+    assert isinstance(reused, RecordRefused)
     assert (unknown.code, reused.code) == ("unknown_workspace", "idempotency_key_reused")
+    assert isinstance(broken, MalformedJSON)
     assert usage_differences() == []

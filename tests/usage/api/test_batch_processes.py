@@ -1,4 +1,4 @@
-"""The process that records batches: killed, orphaned and stopped."""
+"""The processes that record batches: killed, orphaned and stopped."""
 
 import signal
 import threading
@@ -25,16 +25,16 @@ def server(tmp_path: Path, monkeypatch) -> Iterator[WebServer]:
     made.stop()
 
 
-def worker_and_recorder(server: WebServer) -> tuple[psutil.Process, psutil.Process]:
+def worker_and_processes(server: WebServer) -> tuple[psutil.Process, list[psutil.Process]]:
     found: list[psutil.Process] = []
 
-    def both_run() -> bool:
+    def all_run() -> bool:
         found[:] = psutil.Process(server.process.pid).children(recursive=True)
-        return len(found) == 2
+        return len(found) == 4
 
-    wait_until(both_run)
+    wait_until(all_run)
     worker = next(each for each in found if each.ppid() == server.process.pid)
-    return worker, next(each for each in found if each != worker)
+    return worker, [each for each in found if each != worker]
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -59,11 +59,11 @@ def someone_waits_for_a_lock() -> bool:
     return bool(row and row[0])
 
 
-def test_a_recorder_that_dies_is_answered_503_and_replaced(server):
+def test_a_batch_whose_process_dies_is_answered_503_and_the_processes_replaced(server):
     acme = make_workspace("Acme")
     caller = HttpClient(server)
     assert caller.send("POST", "usage/", usage_body(acme, "first")).status == 201
-    worker, recorder = worker_and_recorder(server)
+    worker, processes = worker_and_processes(server)
     batch = {"records": [usage_body(acme, "a"), usage_body(acme, "b")]}
     answers: list[Answer] = []
     sending = threading.Thread(
@@ -74,7 +74,7 @@ def test_a_recorder_that_dies_is_answered_503_and_replaced(server):
             cursor.execute("LOCK TABLE usage_usagerecord IN ACCESS EXCLUSIVE MODE")
         sending.start()
         wait_until(someone_waits_for_a_lock)
-        recorder.kill()
+        processes[0].kill()  # whichever: none goes on without it
         sending.join(60)
 
     assert (answers[0].status, answers[0].json["code"]) == (503, "unavailable")
@@ -85,17 +85,18 @@ def test_a_recorder_that_dies_is_answered_503_and_replaced(server):
     assert UsageRecord.objects.count() == 3
 
 
-def test_a_recorder_ends_when_its_worker_is_killed(server):
-    worker, recorder = worker_and_recorder(server)
+def test_processes_end_when_their_worker_is_killed(server):
+    worker, processes = worker_and_processes(server)
 
     worker.kill()
 
-    psutil.wait_procs([recorder], timeout=60)
-    assert ended(recorder)
+    psutil.wait_procs(processes, timeout=60)
+    assert [each for each in processes if not ended(each)] == []
 
 
 def test_nothing_goes_on_when_gunicorn_itself_is_killed(server):
-    family = worker_and_recorder(server)
+    worker, processes = worker_and_processes(server)
+    family = [worker, *processes]
 
     server.process.kill()
 
@@ -106,7 +107,8 @@ def test_nothing_goes_on_when_gunicorn_itself_is_killed(server):
 def test_new_code_is_taken_up_without_a_pause(server):
     acme = make_workspace("Acme")
     caller = HttpClient(server)
-    before = worker_and_recorder(server)
+    worker, processes = worker_and_processes(server)
+    before = {worker, *processes}
 
     server.process.send_signal(signal.SIGHUP)
     statuses: list[int] = []
@@ -120,14 +122,16 @@ def test_new_code_is_taken_up_without_a_pause(server):
             continue  # met a worker that was just closing its connections
 
     assert set(statuses) == {200}
-    assert set(worker_and_recorder(server)).isdisjoint(before)
+    worker, processes = worker_and_processes(server)
+    assert before.isdisjoint({worker, *processes})
     assert UsageRecord.objects.count() == len(statuses)
 
 
 def test_stopping_leaves_no_process_and_no_file(server, tmp_path):
     acme = make_workspace("Acme")
     HttpClient(server).send("POST", "usage/batch/", {"records": [usage_body(acme, "a")]})
-    family = worker_and_recorder(server)
+    worker, processes = worker_and_processes(server)
+    family = [worker, *processes]
 
     server.stop()
 

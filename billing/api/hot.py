@@ -1,0 +1,167 @@
+"""Hot endpoints: what is asked for every call and every use, too often for REST framework.
+
+Each is a `HotEndpoint`: who may ask, what is read, and the function that answers. `config.serving`
+answers them on its event loop; `respond` answers them as a Django view, by the same rules, for
+signed-in members, other WSGI servers and whatever is out of the ordinary.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, TypeAlias, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone as clock
+from django.utils.http import parse_header_parameters
+from rest_framework.permissions import SAFE_METHODS
+
+from billing.api.access import may_see
+from billing.api.authentication import NotAuthenticated, key_of
+from billing.api.bodies import is_packed, read_body, unpack
+from billing.api.permissions import MembersOnlyRead, require_scope
+from billing.api.problems import error_response
+from billing.api.throttles import check_rate
+from billing.errors import BillingError, NotFound
+from billing.models import ServiceKey, User
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+_THROTTLE = "API_USAGE_THROTTLE_PER_MINUTE"
+
+
+class UnsupportedMediaType(BillingError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class HotRequest(NamedTuple):
+    """What a hot function is given; it travels to another process too."""
+
+    body: bytes = b""
+    packed: bool = False
+    media_type: str = ""
+    # The one workspace that the key may name; None when it may name all.
+    only_workspace: UUID | None = None
+    parameters: Mapping[str, Any] = {}
+
+
+class Reply(NamedTuple):
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Sequence[tuple[str, str]] = ()
+
+
+Function: TypeAlias = Callable[[HotRequest], Reply]
+ManyFunction: TypeAlias = Callable[[Sequence[HotRequest]], Sequence[Reply | Exception]]
+
+
+class Lane(Enum):
+    """Where the event loop has a function run."""
+
+    TOGETHER = "as a micro-batch with others like it; the function takes and answers many"
+    THREAD = "in a thread"
+    PROCESS = "in a process beside the web worker, for what keeps Python busy for long"
+
+
+class HotEndpoint(NamedTuple):
+    """`route` as in the URL configuration; any one of `scopes` is enough."""
+
+    method: str
+    route: str
+    scopes: Collection[str]
+    media_types: Collection[str]
+    function: Function | ManyFunction
+    lane: Lane
+
+
+@dataclass(slots=True)
+class Asking:
+    """Who asks: a service by its key, or a signed-in member."""
+
+    auth: ServiceKey | None
+    user: User | AnonymousUser
+
+
+def admit(
+    endpoint: HotEndpoint,
+    asking: Asking,
+    headers: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    *,
+    in_background: bool = False,
+) -> HotRequest:
+    """The request without its body, once everything but that is found right.
+
+    `in_background` as for `check_rate`.
+    """
+    only = None
+    if asking.auth is not None:
+        require_scope(asking.auth, endpoint.scopes)
+        only = asking.auth.workspace_id
+    limit = getattr(settings, _THROTTLE)
+    check_rate(asking, limit=limit, group=_THROTTLE, in_background=in_background)
+    if "workspace_id" in parameters and not may_see(asking, parameters["workspace_id"]):
+        raise NotFound("There is no such workspace.")
+    if not endpoint.media_types:
+        return HotRequest(only_workspace=only, parameters=parameters)
+    media_type = headers.get("content-type", "")
+    if media_type not in endpoint.media_types:
+        media_type = parse_header_parameters(media_type)[0]
+    if media_type not in endpoint.media_types:
+        raise UnsupportedMediaType(
+            f"Content-Type must be {' or '.join(endpoint.media_types)}, not {media_type!r}."
+        )
+    return HotRequest(b"", is_packed(headers), media_type, only, parameters)
+
+
+def answer(endpoint: HotEndpoint, request: HotRequest) -> Reply:
+    """Have one request answered; an error of its own, or a database that is away, as a problem."""
+    try:
+        if request.packed:
+            request = request._replace(body=unpack(request.body), packed=False)
+        if endpoint.lane is not Lane.TOGETHER:
+            return cast(Function, endpoint.function)(request)
+        reply = cast(ManyFunction, endpoint.function)([request])[0]
+    except Exception as error:  # noqa: BLE001 - raised again unless it is the client's
+        return problem_reply(error)
+    return problem_reply(reply) if isinstance(reply, Exception) else reply
+
+
+def problem_reply(error: Exception) -> Reply:
+    """The problem that an error is; raises what no request should be able to cause."""
+    response = error_response(error)
+    if response is None:
+        raise error
+    headers = dict(response.headers)
+    content_type = headers.pop("Content-Type", "")
+    return Reply(response.status_code, response.content, content_type, list(headers.items()))
+
+
+def respond(
+    endpoint: HotEndpoint, request: HttpRequest, parameters: Mapping[str, Any]
+) -> HttpResponse:
+    """The endpoint as a Django view."""
+    try:
+        admitted = admit(endpoint, _asking(request), request.headers, parameters)
+        if endpoint.media_types:
+            admitted = admitted._replace(body=read_body(request), packed=False)
+        reply = answer(endpoint, admitted)
+    except Exception as error:  # noqa: BLE001 - raised again unless it is the client's
+        reply = problem_reply(error)
+    headers = dict(reply.headers)
+    return HttpResponse(reply.body, reply.content_type, reply.status, headers=headers)
+
+
+def _asking(request: HttpRequest) -> Asking:
+    key = key_of(request.headers.get("authorization"), now=clock.now())
+    if key is not None:
+        return Asking(key, AnonymousUser())
+    if not isinstance(request.user, User) or not request.user.is_active:
+        raise NotAuthenticated("Send a service key: Authorization: Bearer <key>.")
+    if request.method not in SAFE_METHODS:
+        raise MembersOnlyRead("A signed-in member may read; changes need a service key.")
+    return Asking(None, request.user)
