@@ -32,6 +32,14 @@ def test_it_refuses_to_be_imported_beside_a_live_key(key: str) -> None:
     assert "STRIPE_SECRET_KEY is a live key" in refused.stderr
 
 
+def test_it_refuses_to_be_imported_in_production() -> None:
+    refused = run(
+        "-c", "import dev.stripe_sandbox", DJANGO_SETTINGS_MODULE="config.settings.production"
+    )
+    assert refused.returncode == 1
+    assert "does not run with production's settings" in refused.stderr
+
+
 def test_it_takes_no_live_key_of_its_own(tmp_path: Path) -> None:
     refused = run("-m", "dev.stripe_sandbox", "--state-dir", str(tmp_path), "--key", "sk_live_x")
     assert refused.returncode == 2

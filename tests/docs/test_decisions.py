@@ -1,9 +1,9 @@
-"""What the documentation says of the code, compared with the code."""
+"""Decisions are numbered, listed and referred to by numbers that exist."""
 
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "adr"
 DECISION = re.compile(r"\bADRs? (\d+)\b|adr/(\d{4})-")
 
