@@ -19,8 +19,10 @@ from billing.access import (
     require_settings_right,
     workspace_page,
 )
+from billing.changes import entries_of, shown_entries
 from billing.errors import Invalid
 from billing.forms import BillingDetailsForm, ForgottenForm, LimitsForm, SignInForm
+from billing.keyset import page_of
 from billing.queue import enqueue
 from billing.services.workspaces import update_billing_settings, update_workspace
 
@@ -101,3 +103,17 @@ def _saved(form: LimitsForm | BillingDetailsForm, request: WorkspaceRequest) -> 
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return False
     return True
+
+
+@require_GET
+@workspace_page
+def changes(request: WorkspaceRequest) -> HttpResponse:
+    """Who changed what in this workspace, newest first."""
+    page = page_of(
+        entries_of(request.membership.workspace_id),
+        by="at",
+        cursor=request.GET.get("cursor"),
+        size=50,
+    )
+    context = {"page": page, "entries": list(shown_entries(list(page.rows)))}
+    return render_page(request, "billing/changes.html", context, section="settings")

@@ -12,4 +12,5 @@ urlpatterns = [
     path("password/", pages.forgotten, name="forgotten"),
     path("password/<uidb64>/<token>/", pages.set_password, name="set-password"),
     path("w/<uuid:workspace_id>/settings/", pages.settings, name="settings"),
+    path("w/<uuid:workspace_id>/changes/", pages.changes, name="changes"),
 ]

@@ -1,11 +1,25 @@
 """The Celery application; tasks are found in each app's `tasks.py`."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import task_postrun, task_prerun
+
+from billing import audit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("config")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@task_prerun.connect(weak=False)
+def _attribute_changes(task: Any, **kwargs: Any) -> None:
+    audit.begin_task(task.name)
+
+
+@task_postrun.connect(weak=False)
+def _end_attribution(**kwargs: Any) -> None:
+    audit.end_task()

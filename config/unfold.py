@@ -95,7 +95,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Users", "person", "billing_user"),
                 _item("Groups", "group", "auth_group"),
                 _item("Service keys", "key", "billing_servicekey"),
-                _item("Log of changes", "history", "admin_logentry"),
+                _item("Log of changes", "history", "billing_auditentry"),
+                _item("Actions in the admin", "edit_note", "admin_logentry"),
             ],
         },
     ]

@@ -104,7 +104,10 @@ class ServiceKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ServiceKey] | None:
         key = key_of(request._request.headers.get("Authorization"), now=clock.now())
-        return None if key is None else (AnonymousUser(), key)
+        if key is None:
+            return None
+        request._request.service_key = key  # type: ignore[attr-defined] # for the audit log
+        return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE

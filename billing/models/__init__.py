@@ -1,5 +1,6 @@
 """Models of billing."""
 
+from billing.models.audit import AuditEntry
 from billing.models.emails import Email, EmailAttachment
 from billing.models.keys import SCOPES, ServiceKey
 from billing.models.people import User
@@ -18,6 +19,7 @@ from billing.models.workspaces import Workspace, WorkspaceBillingSettings, Works
 __all__ = [
     "COUNTER_SLOTS",
     "SCOPES",
+    "AuditEntry",
     "BillingPeriod",
     "Email",
     "EmailAttachment",

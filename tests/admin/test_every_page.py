@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 # Session, user, permissions, the groups' permissions, count and rows: six. Tables of usage are not
 # counted; some lists need one or two more for what a row shows or a filter offers.
 LIST_QUERIES = {
+    "billing.auditentry": 6,
     "billing.billingperiod": 6,
     "billing.email": 6,
     "billing.limitalert": 6,

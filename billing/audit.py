@@ -1,0 +1,116 @@
+"""Who is acting, told to the database with each statement that changes what bills depend on.
+
+The audit log itself is written by triggers (`billing/migrations/0008_audit_log.py`). What they
+cannot know, who and through which door, stands in a comment at the end of the statement, which
+they read with `current_query()`. It costs no round trip, cannot outlive its statement and needs
+no transaction; a text that a client sent cannot be taken for it, for that is inside of quotes.
+"""
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import HttpRequest, HttpResponseBase
+
+_WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
+_TABLES = re.compile(r"\b(?:billing_|invoices_)")
+_LONGEST = 254
+_DOORS = {"/admin/": "admin", "/api/": "api", "/stripe/": "stripe"}
+
+
+class Act(NamedTuple):
+    """`door` is one of api, page, admin, stripe, task, command; who acts is asked for when it is
+    needed, since most requests change nothing."""
+
+    door: str
+    actor: Callable[[], str]
+    reason: Callable[[], str] = lambda: ""
+    request_id: str = ""
+
+
+_act: ContextVar[Act | None] = ContextVar("act", default=None)
+
+
+@contextmanager
+def acting(act: Act) -> Iterator[None]:
+    """Attribute what is changed inside of the block."""
+    token = _act.set(act)
+    try:
+        yield
+    finally:
+        _act.reset(token)
+
+
+def begin_task(name: str) -> None:
+    """Attribute what is changed from here on to a task, until `end_task`."""
+    _act.set(Act("task", lambda: name))
+
+
+def end_task() -> None:
+    _act.set(None)
+
+
+def attribute(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """Database execute wrapper: name who acts at the end of each write that is audited."""
+    if isinstance(sql, str) and _WRITES.match(sql) and _TABLES.search(sql):
+        sql = f"{sql} {_comment(_act.get() or _command())}"
+    return execute(sql, params, many, context)
+
+
+def install(sender: object, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Receiver of `connection_created`."""
+    if attribute not in connection.execute_wrappers:
+        connection.execute_wrappers.append(attribute)
+
+
+def _comment(act: Act) -> str:
+    facts = {
+        "door": act.door,
+        "actor": act.actor()[:_LONGEST],
+        "reason": act.reason()[:1000],
+        "request_id": act.request_id[:64],
+    }
+    # Base64 has neither the end of a comment nor a placeholder in it.
+    return f"/*audit:{base64.b64encode(json.dumps(facts).encode()).decode()}*/"
+
+
+def _command() -> Act:
+    program = Path(sys.argv[0]).name
+    name = " ".join([program, *sys.argv[1:2]]) if program == "manage.py" else program
+    return Act("command", lambda: name)
+
+
+class AuditMiddleware:
+    """Attributes what a request changes to who sent it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        door = next((d for start, d in _DOORS.items() if request.path.startswith(start)), "page")
+        reason: Callable[[], str] = lambda: ""  # noqa: E731
+        if door == "admin":
+            # The dialogs of finance ask why in a field of this name.
+            reason = lambda: str(request.POST.get("reason", ""))  # noqa: E731
+        request_id = request.headers.get("X-Request-Id", "")
+        with acting(Act(door, lambda: _who(request), reason, request_id)):
+            return self._get_response(request)
+
+
+def _who(request: HttpRequest) -> str:
+    key = getattr(request, "service_key", None)
+    if key is not None:
+        return f"{key.name} ({key.prefix}…)"
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return str(user.email)
+    return "Stripe" if request.path.startswith("/stripe/") else "nobody signed in"

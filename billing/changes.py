@@ -1,0 +1,115 @@
+"""A workspace's part of the audit log, in its owners' words.
+
+Only what is listed here is shown: the platform's own matters, such as its markup, are nobody's
+but finance's.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from billing.formats import readable
+from billing.models import AuditEntry, SubscriptionTier
+
+_SHOWN = {
+    "billing_workspace": {
+        "name": "Name",
+        "status": "Status",
+        "tier_id": "Plan",
+        "currency": "Currency",
+        "timezone": "Timezone",
+        "billing_email": "Billing e-mail",
+        "billing_name": "Name on the invoice",
+        "address_line1": "Address",
+        "address_line2": "Address, second line",
+        "address_postal_code": "Postal code",
+        "address_city": "City",
+        "address_state": "State or region",
+        "address_country": "Country",
+        "tax_id": "Tax number",
+    },
+    "billing_workspacebillingsettings": {
+        "usage_limit_monthly": "Monthly usage limit",
+        "alert_threshold_percentage": "Alert at (% of the limit)",
+        "auto_pause_on_limit": "Pause agents at the limit",
+        "collection_method": "Payment",
+        "payment_terms_days": "Payment term (days)",
+    },
+    "billing_workspacemember": {"role": "Role"},
+    "billing_billingperiod": {"status": "Status"},
+    "invoices_invoice": {"status": "Status"},
+}
+_SUBJECTS = {
+    "billing_workspace": "Workspace",
+    "billing_workspacebillingsettings": "Limits and terms",
+    "billing_workspacemember": "Member",
+    "billing_billingperiod": "Billing period",
+    "invoices_invoice": "Invoice",
+}
+_NAMED = ("billing_workspacemember", "invoices_invoice")
+_WORDS = {"true": "on", "false": "off"}
+
+
+class ShownChange(NamedTuple):
+    name: str
+    before: str
+    after: str
+
+
+class ShownEntry(NamedTuple):
+    entry: AuditEntry
+    subject: str
+    who: str
+    changes: list[ShownChange]
+
+
+def entries_of(workspace_id: UUID) -> QuerySet[AuditEntry]:
+    """What its owners may see of a workspace's changes."""
+    shown = [
+        Q(table=table, changes__has_any_keys=list(columns)) for table, columns in _SHOWN.items()
+    ]
+    return AuditEntry.objects.filter(reduce(or_, shown), workspace_id=workspace_id)
+
+
+def shown_entries(entries: list[AuditEntry]) -> Iterator[ShownEntry]:
+    plans = dict(SubscriptionTier.objects.values_list("pk", "name"))
+    for entry in entries:
+        named = entry.subject if entry.table in _NAMED else ""
+        yield ShownEntry(
+            entry=entry,
+            subject=f"{_SUBJECTS[entry.table]} {named}".strip(),
+            who=_who(entry),
+            changes=[
+                ShownChange(
+                    label, *(_value(column, value, plans) for value in entry.changes[column])
+                )
+                for column, label in _SHOWN[entry.table].items()
+                if column in entry.changes
+            ],
+        )
+
+
+def _who(entry: AuditEntry) -> str:
+    if entry.door == "page":
+        return entry.actor
+    return "A service of the platform" if entry.door == "api" else "The platform"
+
+
+def _value(column: str, value: str | None, plans: dict[int, str]) -> str:
+    if value is None or value == "":
+        return "none"
+    if column == "tier_id":
+        return readable(plans.get(int(value), value))
+    if column in ("status", "role", "collection_method"):
+        return readable(value)
+    if column.startswith(("usage_limit", "alert_threshold")):
+        try:
+            return f"{Decimal(value).normalize():f}"
+        except InvalidOperation:
+            return value
+    return _WORDS.get(value, value)
