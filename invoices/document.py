@@ -13,6 +13,10 @@ from invoices.models import Invoice, InvoiceItem
 
 _EN_DASH = "\N{EN DASH}"
 _Status = Invoice.Status
+# The address last: what follows one is easily taken for a part of it.
+ADD_METHOD = (
+    "Add one, and it is charged at once; or pay this invoice online. Your payment methods: {where}"
+)
 
 
 class Issuer(NamedTuple):
@@ -25,9 +29,17 @@ class Issuer(NamedTuple):
 
 
 def invoice_document(
-    invoice: Invoice, items: Sequence[InvoiceItem], *, issuer: Issuer, units: dict[str, str]
+    invoice: Invoice,
+    items: Sequence[InvoiceItem],
+    *,
+    issuer: Issuer,
+    units: dict[str, str],
+    add_method_at: str = "",
 ) -> dict[str, Any]:
-    """What the template sets: `units` names the unit of each resource type's quantity."""
+    """What the template sets: `units` names the unit of each resource type's quantity.
+
+    `add_method_at` is where a payment method is added, given where one is lacking.
+    """
     currency = invoice.currency
     zone = invoice.workspace.zone
     return {
@@ -60,7 +72,7 @@ def invoice_document(
         "items": [_item(item, currency, units) for item in items],
         "totals": _totals(invoice),
         "notes": [note for note in (_rounding(invoice), _glyphs(invoice, items, issuer)) if note],
-        "payment": _payment(invoice, issuer),
+        "payment": _payment(invoice, issuer, add_method_at),
     }
 
 
@@ -194,7 +206,7 @@ def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> s
     )
 
 
-def _payment(invoice: Invoice, issuer: Issuer) -> dict[str, str]:
+def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, str]:
     url = invoice.hosted_invoice_url
     questions = f"Questions? Write to {printable(issuer.email)} and name invoice {invoice.number}."
     if not amount_due(invoice):
@@ -204,10 +216,15 @@ def _payment(invoice: Invoice, issuer: Issuer) -> dict[str, str]:
         text = "This invoice has not been paid. It can still be paid."
     elif invoice.status == _Status.OVERDUE:
         text = "The due date has passed or a payment has failed. Please pay at once."
+        if add_method_at:
+            text = f"There is no payment method on file. {ADD_METHOD}"
+    elif add_method_at:
+        text = f"There is no payment method on file, so nothing is charged yet. {ADD_METHOD}"
     elif invoice.collection_method == "charge_automatically":
         text = "Your payment method on file is charged automatically. There is nothing to do."
     else:
         text = f"Please pay by {long_date(invoice.due_date)}."
+    text = text.format(where=add_method_at) if add_method_at else text
     return {
         "title": "How to pay",
         "text": f"{text} {questions}",

@@ -13,7 +13,7 @@ from billing.formats import readable
 from billing.keyset import page_of
 from invoices.models import Invoice, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
-from invoices.queries import proof_of, records_behind
+from invoices.queries import lacks_payment_method, payment_method_of, proof_of, records_behind
 from invoices.timeline import timeline
 
 PAGE_SIZE = 24
@@ -34,6 +34,7 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "page": page_of(invoices, by="issued_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
         "today": timezone.localdate(),
+        "payment_method": payment_method_of(workspace.pk),
         "status": status,
         "statuses": [(value, readable(value)) for value in ("open", "overdue", "paid", "void")],
         "unpaid": list(
@@ -58,10 +59,12 @@ def _invoice(request: WorkspaceRequest, invoice_id: UUID) -> Invoice:
 @workspace_page
 def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     invoice = _invoice(request, invoice_id)
+    lacks = lacks_payment_method(invoice)
     context = {
         "invoice": invoice,
         "items": list(invoice.items.all()),
-        "steps": timeline(invoice, invoice.events.all()),
+        "steps": timeline(invoice, invoice.events.all(), lacks_payment_method=lacks),
+        "lacks_payment_method": lacks,
         "payable": invoice.status in _UNPAID and bool(invoice.hosted_invoice_url),
     }
     return render_page(request, "invoices/detail.html", context, section="invoices")

@@ -12,9 +12,11 @@ from typing import Any, Literal
 import typst
 from django.conf import settings
 
+from billing.links import page_url
 from invoices.document import Issuer, invoice_document
 from invoices.glyphs import FONTS
 from invoices.models import Invoice
+from invoices.queries import lacks_payment_method
 
 log = logging.getLogger(__name__)
 _TEMPLATE = settings.BASE_DIR / "templates" / "invoices" / "invoice.typ"
@@ -37,6 +39,9 @@ def render_invoice(invoice: Invoice) -> bytes:
             email=settings.ISSUER_EMAIL,
         ),
         units=settings.RESOURCE_UNITS,
+        add_method_at=page_url("invoices:list", invoice.workspace_id)
+        if lacks_payment_method(invoice)
+        else "",
     )
     timestamp = int(invoice.issued_at.timestamp())
     try:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
 
 from billing import months
 from billing.models import BillingPeriod
 from billing.money import ZERO
-from invoices.models import Invoice, InvoiceEvent, InvoiceItem
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem, PaymentMethod
 from usage.models import UsageRecord
 
 
@@ -77,3 +78,19 @@ def proof_of(item: InvoiceItem) -> LineProof:
     sums = records_behind(item).order_by().aggregate(records=Count("pk"), cost=Sum("final_cost"))
     exact = sums["cost"] or ZERO
     return LineProof(sums["records"], exact, item.amount - exact)
+
+
+def payment_method_of(workspace_id: UUID) -> str:
+    """As its owner knows it; empty where there is none."""
+    return (
+        PaymentMethod.objects.filter(pk=workspace_id).values_list("label", flat=True).first() or ""
+    )
+
+
+def lacks_payment_method(invoice: Invoice) -> bool:
+    """Whether it is to be charged automatically and there is nothing to charge."""
+    return (
+        invoice.is_charged_automatically
+        and invoice.status in (Invoice.Status.DRAFT, Invoice.Status.OPEN, Invoice.Status.OVERDUE)
+        and not payment_method_of(invoice.workspace_id)
+    )

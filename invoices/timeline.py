@@ -9,7 +9,14 @@ from invoices.queries import in_order
 
 _Status = Invoice.Status
 _Kind = InvoiceEvent.Kind
-_BAD = (_Kind.PAYMENT_FAILED, _Kind.OVERDUE, _Kind.SUSPENDED, _Kind.UNCOLLECTIBLE, _Kind.DISPUTE)
+_BAD = (
+    _Kind.PAYMENT_FAILED,
+    _Kind.NO_PAYMENT_METHOD,
+    _Kind.OVERDUE,
+    _Kind.SUSPENDED,
+    _Kind.UNCOLLECTIBLE,
+    _Kind.DISPUTE,
+)
 # Told by the invoice itself, or of no interest to who has to pay it.
 _LEFT_OUT = (_Kind.OPENED, *InvoiceEvent.FOR_STAFF_ONLY)
 
@@ -25,7 +32,9 @@ class Step:
     day: dt.date | None = None
 
 
-def timeline(invoice: Invoice, events: Iterable[InvoiceEvent]) -> list[Step]:
+def timeline(
+    invoice: Invoice, events: Iterable[InvoiceEvent], *, lacks_payment_method: bool
+) -> list[Step]:
     """Oldest first; what has not happened yet comes last."""
     period = invoice.billing_period
     steps = [
@@ -45,6 +54,8 @@ def timeline(invoice: Invoice, events: Iterable[InvoiceEvent]) -> list[Step]:
     if invoice.status in (_Status.DRAFT, _Status.OPEN):
         automatic = invoice.collection_method == "charge_automatically"
         title = "Charged by itself" if automatic else "To be paid"
+        if lacks_payment_method:
+            title = "Charged as soon as there is a payment method"
         steps.append(Step("next", title, "At the latest", day=invoice.due_date))
     elif invoice.status == _Status.OVERDUE:
         steps.append(Step("next", "To be paid", "Pay it now, or choose another payment method"))

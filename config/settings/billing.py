@@ -40,6 +40,8 @@ SITE_URL = env.address("SITE_URL", f"http://127.0.0.1:{_PORT}")
 
 # Collection: days are counted from an invoice's due date, on its workspace's calendar
 COLLECTION_REMINDER_DAYS = env.integers("COLLECTION_REMINDER_DAYS", [-3, 1, 7, 14])
+# Days after its issue on which an unpaid automatic invoice is charged again.
+CHARGE_RETRY_DAYS = env.integers("CHARGE_RETRY_DAYS", [1, 3, 5, 7, 14, 21, 28])
 SUSPEND_AFTER_DAYS = env.integer("SUSPEND_AFTER_DAYS", 14, max=365)
 # An automatic charge that failed suspends after as many days from that failure.
 SUSPEND_AFTER_FAILED_CHARGE_DAYS = env.integer("SUSPEND_AFTER_FAILED_CHARGE_DAYS", 0, max=365)

@@ -11,6 +11,7 @@ _TONES = {
     InvoiceEvent.Kind.REACTIVATED: "good",
     InvoiceEvent.Kind.OVERDUE: "bad",
     InvoiceEvent.Kind.PAYMENT_FAILED: "bad",
+    InvoiceEvent.Kind.NO_PAYMENT_METHOD: "bad",
     InvoiceEvent.Kind.SUSPENDED: "bad",
     InvoiceEvent.Kind.DISPUTE: "bad",
     InvoiceEvent.Kind.CONFLICT: "bad",

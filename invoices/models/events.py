@@ -20,6 +20,7 @@ class InvoiceEvent(models.Model):
         OPENED = "opened", "Sent to be paid"
         REMINDED = "reminded", "Reminder sent"
         PAYMENT_FAILED = "payment_failed", "Payment failed"
+        NO_PAYMENT_METHOD = "no_payment_method", "Not charged: no payment method"
         OVERDUE = "overdue", "Overdue"
         SUSPENDED = "suspended", "Workspace suspended"
         REACTIVATED = "reactivated", "Workspace active again"

@@ -1,6 +1,7 @@
 """From the owner's pages to Stripe's, where cards are kept, and back."""
 
 import re
+from collections.abc import Sequence
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -11,14 +12,20 @@ from django.views.decorators.http import require_GET, require_POST
 
 from billing.access import WorkspaceRequest, require_settings_right, workspace_page
 from billing.errors import NotFound
+from billing.formats import money
+from invoices.models import Invoice
+from invoices.payments.models import InvoiceAction
 from invoices.payments.services.checkout import (
     SESSION_ID,
     payment_method_page,
     save_card_from_checkout,
 )
+from invoices.payments.services.collection import carry_out
 from invoices.payments.services.leases import Busy
 from invoices.payments.services.stripe_errors import StripeFailure
 
+# Each is a request or two to Stripe.
+_CHARGED_AT_ONCE = 3
 _UNREACHABLE = "The payment provider cannot be reached now. Please try again in a minute."
 
 
@@ -52,10 +59,31 @@ def payment_method_saved(request: WorkspaceRequest) -> HttpResponse:
     if not re.fullmatch(r"cs_\w{1,200}", session_id, re.ASCII):
         raise Http404("There is no such checkout session.")
     try:
-        if save_card_from_checkout(workspace_id=workspace.pk, session_id=session_id):
+        charges = save_card_from_checkout(
+            workspace_id=workspace.pk, session_id=session_id, now=clock.now()
+        )
+        if charges is not None:
             messages.success(request, "Your card is saved. It will be charged for your invoices.")
+            _charge_now(request, charges)
     except NotFound as error:
         raise Http404(error.detail) from None
     except StripeFailure:
         messages.error(request, _UNREACHABLE)
     return redirect("invoices:list", workspace.pk)
+
+
+def _charge_now(request: WorkspaceRequest, charges: Sequence[InvoiceAction]) -> None:
+    """Charge what is owed while its owner waits; the rest is charged in the background."""
+    for asked in charges[:_CHARGED_AT_ONCE]:
+        done = carry_out(action_id=asked.pk, now=clock.now())
+        invoice = Invoice.objects.get(pk=asked.invoice_id)
+        amount = money(invoice.amount, invoice.currency)
+        if invoice.status == Invoice.Status.PAID:
+            messages.success(request, f"{invoice.number} over {amount} is paid.")
+        elif done is not None and done.status == InvoiceAction.Status.REFUSED:
+            messages.error(request, f"{invoice.number} over {amount}: {done.last_error}")
+        else:
+            messages.info(request, f"{invoice.number} over {amount} is being charged now.")
+    left = len(charges) - _CHARGED_AT_ONCE
+    if left > 0:
+        messages.info(request, f"{left} more invoices are being charged now.")

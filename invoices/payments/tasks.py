@@ -13,6 +13,7 @@ from invoices.payments.services import (
     checkout,
     collection,
     customers,
+    payment_methods,
     reconciliation,
     refresh,
     stripe_sync,
@@ -114,6 +115,15 @@ def sweep_customers() -> None:
         customers.update_customer(workspace_id=workspace_id, now=now)
 
 
-@shared_task(name="payments.save_card_from_checkout")
+@shared_task(name="payments.save_card_from_checkout", **_RETRIES)
 def save_card_from_checkout(workspace_id: str, session_id: str) -> None:
-    checkout.save_card_from_checkout(workspace_id=UUID(workspace_id), session_id=session_id)
+    checkout.save_card_from_checkout(
+        workspace_id=UUID(workspace_id), session_id=session_id, now=clock.now()
+    )
+
+
+@shared_task(name="payments.refresh_payment_method", **_RETRIES)
+def refresh_payment_method(workspace_id: str, renewed: bool = False) -> None:
+    payment_methods.refresh_payment_method(
+        workspace_id=UUID(workspace_id), now=clock.now(), renewed=renewed
+    )

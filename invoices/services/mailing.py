@@ -12,9 +12,10 @@ from billing.formats import money
 from billing.links import page_url
 from billing.models import Email
 from billing.services.emails import Attachment, queue_email
-from invoices.document import amount_due, long_date, period_range
+from invoices.document import ADD_METHOD, amount_due, long_date, period_range
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
+from invoices.queries import lacks_payment_method
 
 KIND = "invoice_issued"
 _KEY = "invoice-issued:"
@@ -83,6 +84,10 @@ def unmailed_invoices(*, now: dt.datetime, limit: int = 500) -> Sequence[UUID]:
 def _payment(invoice: Invoice) -> str:
     if not amount_due(invoice):
         return "There is nothing to pay."
+    if lacks_payment_method(invoice):
+        where = page_url("invoices:list", invoice.workspace_id)
+        how = ADD_METHOD.format(where=where)
+        return f"There is no payment method on file, so nothing is charged yet. {how}"
     if invoice.collection_method == "charge_automatically":
         return "Your payment method on file is charged automatically: there is nothing to do."
     return f"Please pay by {long_date(invoice.due_date)}."

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from billing.models import Workspace
 from invoices.models import Invoice
-from tests.kit.invoices import issue_invoice
+from tests.kit.invoices import issue_invoice, known_card
 from tests.kit.personas import make_period, make_workspace, member_client
 from tests.kit.usage import make_usage
 
@@ -71,8 +71,8 @@ def test_the_list_takes_as_many_queries_for_many_invoices_as_for_one(
         issue_invoice(make_period(acme, at(15, month)))
     client = member_client(acme)
     client.get(reverse("invoices:list", args=[acme.pk]))
-    # Session, user, memberships, the page, those still to pay.
-    with django_assert_num_queries(5):
+    # Session, user, memberships, the page, the payment method, those still to pay.
+    with django_assert_num_queries(6):
         page = client.get(reverse("invoices:list", args=[acme.pk]))
     assert page.content.decode().count("INV-2026-00000") > 9
 
@@ -95,6 +95,7 @@ def test_an_invoice_shows_items_that_add_up_and_how_it_was_rounded() -> None:
 
 def test_the_timeline_tells_what_happened_and_what_comes_next() -> None:
     acme = make_workspace("Acme")
+    known_card(acme)
     invoice = october(acme)
     page = page_of(member_client(acme), "invoices:detail", acme.pk, invoice.pk)
     # The period ends at midnight in Berlin and was closed a day later.

@@ -10,7 +10,7 @@ from pypdf import PdfReader
 from invoices.glyphs import lacks_glyphs
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
-from tests.kit.invoices import NOVEMBER_2, SUBSCRIPTION, make_addressed_invoice
+from tests.kit.invoices import NOVEMBER_2, SUBSCRIPTION, known_card, make_addressed_invoice
 from tests.kit.papers import words_of
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +93,9 @@ def test_a_refund_is_shown():
 
 
 def test_an_automatic_charge_asks_nobody_to_do_anything():
-    text = words(make_addressed_invoice(collection_method="charge_automatically"))
+    invoice = make_addressed_invoice(collection_method="charge_automatically")
+    known_card(invoice.workspace)
+    text = words(invoice)
 
     assert "charged automatically" in text
     assert "Please pay" not in text

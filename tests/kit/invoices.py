@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from billing.models import BillingPeriod, Workspace
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice, InvoiceItem, PaymentMethod
 from invoices.payments.services import settle
 from invoices.services.closing.finalize import finalize_period
 from invoices.services.closing.numbering import take_numbers
@@ -17,6 +17,13 @@ NOVEMBER_16 = dt.date(2026, 11, 16)
 ItemFacts = tuple[str, str, str, str, str, str]
 SUBSCRIPTION: ItemFacts = ("subscription", "Monthly Subscription", "", "1", "49.00", "49.00")
 MINUTES: ItemFacts = ("usage", "Call Minutes", "call_minutes", "812.5", "0.0112", "9.10")
+
+
+def known_card(workspace: Workspace) -> PaymentMethod:
+    """What payments note once Stripe has told of a card."""
+    return PaymentMethod.objects.create(
+        workspace=workspace, stripe_id="pm_1", label="Visa ending in 4242", noted_at=NOVEMBER_2
+    )
 
 
 def make_invoice(

@@ -7,7 +7,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ from djstripe.models import WebhookEndpoint
 
 from billing.models import User
 from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.payments.models import StripeCustomer
 from invoices.payments.services import stripe_client
 from tests.kit.api import ApiClient
 
@@ -177,6 +178,18 @@ class Walk:
         with self.committed():
             assert owner.get(f"{back.path}?{back.query}").status_code == 302
         self.hear_from_stripe()
+
+    def attach_in_stripe(self, workspace: UUID, card: str) -> None:
+        """As finance does in Stripe's dashboard, without choosing it as the default."""
+        customer = StripeCustomer.objects.get(pk=workspace).stripe_id
+        stripe_client.post(f"/v1/payment_methods/{card}/attach", {"customer": customer})
+        self.hear_from_stripe()
+
+    def lose_events(self, what: Callable[[], object]) -> None:
+        """Do something in Stripe of which no event arrives."""
+        what()
+        since = {"created": {"gte": self._heard_at}}
+        self._delivered |= {event["id"] for event in stripe_client.every("/v1/events", since)}
 
     def pay_on_page(self, invoice: dict[str, Any], card: str) -> None:
         """Open Stripe's page of the invoice and pay there."""

@@ -93,6 +93,6 @@ def _asked(action: InvoiceAction) -> Moment:
         action.requested_at,
         f"Asked for: {action.get_kind_display()}",
         detail,
-        str(action.actor or "system"),
+        action.requested_by,
         "bad" if action.status == InvoiceAction.Status.REFUSED else "",
     )

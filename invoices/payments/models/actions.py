@@ -37,6 +37,11 @@ class InvoiceAction(models.Model):
         default=False, help_text="Of a void: bill the same usage on a new invoice."
     )
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    requested_by = models.CharField(
+        max_length=254, help_text="A person's address, or what in the system asked for it."
+    )
+    # What the system must try once only; empty for people.
+    key = models.CharField(max_length=40, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True)
     next_try_at = models.DateTimeField(default=clock.now)
@@ -50,6 +55,9 @@ class InvoiceAction(models.Model):
                 fields=["invoice"],
                 condition=Q(status="pending"),
                 name="one_pending_action_per_invoice",
+            ),
+            models.UniqueConstraint(
+                fields=["invoice", "key"], condition=~Q(key=""), name="one_action_per_invoice_key"
             ),
             models.CheckConstraint(
                 condition=Q(

@@ -5,9 +5,10 @@ import logging
 from uuid import UUID
 
 from billing.errors import NotFound
-from invoices.payments.models import StripeCustomer
+from invoices.payments.models import InvoiceAction, StripeCustomer
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.payment_methods import refresh_payment_method
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeMissing, StripeRefused
 
@@ -47,8 +48,12 @@ def payment_method_page(
     return str(session["url"])
 
 
-def save_card_from_checkout(*, workspace_id: UUID, session_id: str) -> bool:
-    """Make the card saved in a finished checkout session the default; False if there is none.
+def save_card_from_checkout(
+    *, workspace_id: UUID, session_id: str, now: dt.datetime
+) -> list[InvoiceAction] | None:
+    """Make the card saved in a finished checkout session the default; None if there is none.
+
+    What is open and overdue is charged to it: the charges that were begun.
 
     Again changes nothing. Raises `NotFound` for another workspace's session, and `StripeFailure`.
     """
@@ -60,15 +65,15 @@ def save_card_from_checkout(*, workspace_id: UUID, session_id: str) -> bool:
     if account is None or account.stripe_id is None or session["customer"] != account.stripe_id:
         raise NotFound("There is no such checkout session.")
     if session["status"] != "complete" or not session.get("setup_intent"):
-        return False
+        return None
     intent = stripe_client.get(f"/v1/setup_intents/{session['setup_intent']}")
     if not intent.get("payment_method"):
-        return False
+        return None
     stripe_client.post(
         f"/v1/customers/{account.stripe_id}",
         {"invoice_settings": {"default_payment_method": intent["payment_method"]}},
     )
-    return True
+    return refresh_payment_method(workspace_id=workspace_id, now=now)
 
 
 def _portal(customer_id: str, return_url: str) -> str:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.models import Workspace
+from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import leases, lookups, mirror, stripe_client
 from invoices.payments.services.leases import Clock, Lease
@@ -169,6 +170,8 @@ def _forget(account: StripeCustomer, lease: Lease, now: dt.datetime) -> None:
 
 
 def _reset(account: StripeCustomer, now: dt.datetime) -> None:
+    # Its cards are gone with it.
+    PaymentMethod.objects.filter(pk=account.pk).delete()
     account.stripe_id = None
     account.generation += 1
     account.key_version = 0

@@ -11,7 +11,9 @@ from billing.links import page_url
 from billing.models import Workspace
 from billing.services.emails import Attachment, owner_addresses, queue_email
 from billing.services.notifications import TEMPLATE, Notification, notify_finance
+from invoices.document import ADD_METHOD
 from invoices.models import Invoice
+from invoices.queries import lacks_payment_method
 from invoices.services.mailing import pdf_attachment
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,10 @@ def tell_due_soon(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
         key,
         Notification(
             subject=f"Invoice {invoice.number} is due on {invoice.due_date:%d %B %Y}",
-            paragraphs=["This is a friendly reminder that an invoice will be due soon."],
+            paragraphs=[
+                "This is a friendly reminder that an invoice will be due soon.",
+                *_no_method(invoice),
+            ],
             facts=_facts(invoice),
             **_payment_link(invoice),
         ),
@@ -56,6 +61,7 @@ def tell_still_unpaid(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
             paragraphs=[
                 "We have not received your payment yet.",
                 "If you have paid in the meantime, please ignore this message.",
+                *_no_method(invoice),
             ],
             facts=_facts(invoice),
             **_payment_link(invoice),
@@ -72,7 +78,7 @@ def tell_overdue(
         paragraphs = ["We could not collect your payment. Please check your payment method."]
     else:
         subject = f"Invoice {invoice.number} is overdue"
-        paragraphs = ["We have not received your payment by the due date."]
+        paragraphs = ["We have not received your payment by the due date.", *_no_method(invoice)]
     if suspended:
         paragraphs.append(_SUSPENDED)
     _to_payer(
@@ -214,6 +220,13 @@ def _payment_link(invoice: Invoice) -> dict[str, str]:
     if invoice.hosted_invoice_url:
         return {"link_label": "Pay now", "link_url": invoice.hosted_invoice_url}
     return {"link_label": "See the invoice", "link_url": _invoice_url(invoice)}
+
+
+def _no_method(invoice: Invoice) -> list[str]:
+    if not lacks_payment_method(invoice):
+        return []
+    how = ADD_METHOD.format(where=page_url("invoices:list", invoice.workspace_id))
+    return [f"There is no payment method on file, so nothing could be charged. {how}"]
 
 
 def _invoice_url(invoice: Invoice) -> str:

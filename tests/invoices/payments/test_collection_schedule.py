@@ -12,7 +12,7 @@ from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.services import settle
 from invoices.payments.services.collection import collect
-from tests.kit.invoices import make_invoice
+from tests.kit.invoices import known_card, make_invoice
 from tests.kit.personas import make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -128,10 +128,19 @@ def test_paying_after_the_suspension_brings_the_workspace_back(acme: Workspace) 
 def test_what_is_charged_automatically_is_not_announced_but_becomes_overdue(
     acme: Workspace,
 ) -> None:
+    known_card(acme)
     invoice = make_invoice(acme, due_date=DUE)
     assert collect(now=noon(11, 13)).reminded == 0
     collect(now=noon(11, 17))
     assert status(invoice) == ("overdue", "active")
+
+
+def test_where_there_is_nothing_to_charge_it_is_announced_with_what_to_do(
+    acme: Workspace,
+) -> None:
+    make_invoice(acme, due_date=DUE)
+    assert collect(now=noon(11, 13)).reminded == 1
+    assert "There is no payment method on file" in Email.objects.get().text
 
 
 def test_a_failed_charge_suspends_after_its_own_grace(acme: Workspace, settings: Settings) -> None:
@@ -176,7 +185,7 @@ def test_one_invoice_that_cannot_be_collected_does_not_stop_the_others(
     out, errors = StringIO(), StringIO()
     with pytest.raises(CommandError, match="could not be collected"):
         call_command("collect_invoices", "--now", "2026-11-17T12:00:00Z", stdout=out, stderr=errors)
-    assert out.getvalue() == "0 reminded, 1 overdue, 0 suspended, 2 failed\n"
+    assert out.getvalue() == "0 charged again, 0 reminded, 1 overdue, 0 suspended, 2 failed\n"
     assert str(broken.pk) in errors.getvalue()
     assert status(globex)[0] == "overdue"
 

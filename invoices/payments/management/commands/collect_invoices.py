@@ -21,8 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         summary = collection.collect(now=options["now"] or clock.now())
         self.stdout.write(
-            f"{summary.reminded} reminded, {summary.overdue} overdue,"
-            f" {summary.suspended} suspended, {len(summary.failed)} failed"
+            f"{summary.charged} charged again, {summary.reminded} reminded,"
+            f" {summary.overdue} overdue, {summary.suspended} suspended,"
+            f" {len(summary.failed)} failed"
         )
         for invoice_id, reason in summary.failed:
             self.stderr.write(f"invoice {invoice_id}: {reason}")

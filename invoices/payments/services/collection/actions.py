@@ -62,6 +62,11 @@ def retry_payment(*, invoice_id: UUID, actor: User | None, now: dt.datetime) -> 
     return _request(Kind.RETRY_PAYMENT, invoice_id, actor, now)
 
 
+def charge(*, invoice_id: UUID, now: dt.datetime, why: str, key: str = "") -> InvoiceAction:
+    """As `retry_payment`, by the system. `key` names what must be tried once only."""
+    return _request(Kind.RETRY_PAYMENT, invoice_id, None, now, why=why, key=key)
+
+
 def mark_paid_out_of_band(
     *, invoice_id: UUID, actor: User | None, now: dt.datetime
 ) -> InvoiceAction:
@@ -134,6 +139,8 @@ def _request(
     *,
     reason: str = "",
     reissue: bool = False,
+    why: str = "staff",
+    key: str = "",
 ) -> InvoiceAction:
     with locked_invoice(invoice_id) as invoice:
         if kind not in allowed_actions(invoice):
@@ -149,6 +156,8 @@ def _request(
             reason=reason,
             reissue=reissue,
             actor=actor,
+            requested_by=actor.email if actor else why,
+            key=key,
             requested_at=now,
             next_try_at=now,
         )
@@ -236,5 +245,4 @@ def _finish(action: InvoiceAction, now: dt.datetime, *, error: str = "") -> Invo
 
 
 def _source(action: InvoiceAction) -> str:
-    who = action.actor.email if action.actor else "staff"
-    return f"{who}: {action.get_kind_display().lower()}"
+    return f"{action.requested_by}: {action.get_kind_display().lower()}"

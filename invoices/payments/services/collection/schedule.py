@@ -15,7 +15,10 @@ from django.conf import settings
 from django.db.models import Max, Min, Q
 
 from invoices.models import Invoice, InvoiceEvent
+from invoices.payments.models import InvoiceAction
 from invoices.payments.services import notifications, settle
+from invoices.payments.services.collection.actions import ActionPending, NotAllowedNow, charge
+from invoices.queries import lacks_payment_method
 from invoices.services.history import locked_invoice, record
 
 log = logging.getLogger(__name__)
@@ -35,12 +38,16 @@ class CollectionSummary:
     reminded: int = 0
     overdue: int = 0
     suspended: int = 0
+    charged: int = 0
     failed: list[tuple[UUID, str]] = field(default_factory=list)
 
 
 def collect(*, now: dt.datetime) -> CollectionSummary:
     """Take every step that is due. One invoice's failure does not keep the others waiting."""
     summary = CollectionSummary()
+    for invoice_id, day in _to_charge(summary, now):
+        with _reported(summary, invoice_id):
+            summary.charged += _charge_again(invoice_id, day, now)
     for invoice_id in _past_due(now):
         with _reported(summary, invoice_id):
             summary.overdue += _mark_overdue(invoice_id, now)
@@ -58,7 +65,7 @@ def collect(*, now: dt.datetime) -> CollectionSummary:
 def reminder_day(invoice: Invoice, *, today: dt.date) -> int | None:
     """The day of `COLLECTION_REMINDER_DAYS` whose turn it is: the last one that has come.
 
-    None before the first one. Nobody is reminded before the due date of what is charged
+    None before the first one. Nobody is reminded before the due date of what will be charged
     automatically, nor of an invoice that was issued after the reminder's day.
     """
     days = (today - invoice.due_date).days
@@ -69,9 +76,16 @@ def reminder_day(invoice: Invoice, *, today: dt.date) -> int | None:
     if day <= 0:
         issued_on = invoice.issued_at.astimezone(invoice.workspace.zone).date()
         remind_on = invoice.due_date + dt.timedelta(days=day)
-        if invoice.is_charged_automatically or issued_on >= remind_on:
+        charged_by_itself = invoice.is_charged_automatically and not lacks_payment_method(invoice)
+        if charged_by_itself or issued_on >= remind_on:
             return None
     return day
+
+
+def charge_day(invoice: Invoice, *, today: dt.date) -> int | None:
+    """The day of `CHARGE_RETRY_DAYS` whose turn it is: the last one that has come; None before."""
+    days = (today - invoice.issued_on).days
+    return max((day for day in settings.CHARGE_RETRY_DAYS if day <= days), default=None)
 
 
 def suspension_date(invoice: Invoice, *, first_failure: dt.datetime | None) -> dt.date:
@@ -143,6 +157,40 @@ def _to_remind(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID,
     return turns
 
 
+def _to_charge(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID, int]]:
+    """Automatic invoices with the day of the schedule on which they were not charged yet."""
+    days = settings.CHARGE_RETRY_DAYS
+    if not days:
+        return []
+    unpaid = Invoice.objects.filter(
+        status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        collection_method="charge_automatically",
+        stripe_invoice_id__isnull=False,
+        issued_at__gte=now - dt.timedelta(days=max(days)) - _MAKE_UP_FOR,
+        issued_at__lt=now + _ZONES - dt.timedelta(days=min(days)),
+    )
+    tried = set(
+        InvoiceAction.objects.filter(invoice__in=unpaid)
+        .exclude(key="")
+        .values_list("invoice_id", "key")
+    )
+    turns = []
+    for invoice in unpaid.select_related("workspace").iterator(chunk_size=1000):
+        with _reported(summary, invoice.pk):
+            day = charge_day(invoice, today=_today(invoice, now))
+            if day is not None and (invoice.pk, _charge_key(day)) not in tried:
+                turns.append((invoice.pk, day))
+    return turns
+
+
+def _charge_again(invoice_id: UUID, day: int, now: dt.datetime) -> bool:
+    try:
+        charge(invoice_id=invoice_id, now=now, why=SOURCE, key=_charge_key(day))
+    except (ActionPending, NotAllowedNow):
+        return False  # the next run looks again
+    return True
+
+
 @contextmanager
 def _reported(summary: CollectionSummary, invoice_id: UUID) -> Iterator[None]:
     try:
@@ -175,6 +223,10 @@ def _remind(invoice_id: UUID, day: int, now: dt.datetime) -> bool:
 
 def _today(invoice: Invoice, now: dt.datetime) -> dt.date:
     return now.astimezone(invoice.workspace.zone).date()
+
+
+def _charge_key(day: int) -> str:
+    return f"charge:{day}"
 
 
 def _key(day: int) -> str:

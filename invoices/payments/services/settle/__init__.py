@@ -20,6 +20,7 @@ from invoices.payments.services.settle.transitions import (
     mark_uncollectible,
     mark_void,
     note_finalization_failure,
+    note_no_payment_method,
     note_payment_failure,
     suspend_workspace,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "note_credit_note",
     "note_dispute",
     "note_finalization_failure",
+    "note_no_payment_method",
     "note_payment",
     "note_payment_failure",
     "note_refund",

@@ -149,6 +149,13 @@ def note_payment_failure(
         return invoice
 
 
+def note_no_payment_method(*, invoice_id: UUID, now: dt.datetime, source: str) -> None:
+    """It could not be charged for want of a payment method; told once, unless it is settled."""
+    with locked_invoice(invoice_id) as invoice:
+        if invoice.status in (Status.OPEN, Status.OVERDUE):
+            record(invoice, Kind.NO_PAYMENT_METHOD, at=now, source=source, key="no-payment-method")
+
+
 def note_finalization_failure(
     *,
     invoice_id: UUID,

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.queue import enqueue
 from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services import lookups, mirror, settle, stripe_client
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_client import StripeObject
-from invoices.payments.services.stripe_errors import StripeMissing, StripeRefused
+from invoices.payments.services.stripe_errors import CardDeclined, StripeMissing, StripeRefused
 from invoices.payments.services.stripe_requests import perform
 from invoices.payments.services.stripe_sync.params import draft_params, item_params
 from invoices.payments.services.stripe_sync.run import Blocked, Run
@@ -152,6 +153,8 @@ def pay(run: Run, step: StripeSyncStep) -> None:
         except StripeRefused as error:
             run.failed(step, error.detail)
             _settle_if_paid(run, run.fetch())
+            if not isinstance(error, CardDeclined):
+                _note_no_payment_method(run)
             return
     run.done(step)
     _settle_if_paid(run, run.known())
@@ -238,6 +241,13 @@ def _is_owed(run: Run) -> bool:
     """Whether it still is: it may have been paid or written off between two tries."""
     run.invoice.refresh_from_db(fields=["status"])
     return run.invoice.status in (run.invoice.Status.OPEN, run.invoice.Status.OVERDUE)
+
+
+def _note_no_payment_method(run: Run) -> None:
+    """Stripe had nothing to charge; saving a card charges the invoice then."""
+    settle.note_no_payment_method(invoice_id=run.invoice.pk, now=run.clock(), source=SOURCE)
+    # Unless it refused for another reason, or a card was saved this moment.
+    enqueue("payments.refresh_payment_method", str(run.invoice.workspace_id))
 
 
 def _settle_if_paid(run: Run, found: StripeObject) -> None:

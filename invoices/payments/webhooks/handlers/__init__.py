@@ -31,8 +31,13 @@ HANDLERS: dict[str, Callable[[StripeEvent], Outcome]] = {
     "credit_note.created": payments.credit_note,
     "credit_note.updated": payments.credit_note,
     "credit_note.voided": payments.credit_note,
+    "payment_method.attached": customers.payment_method_changed,
+    "payment_method.automatically_updated": customers.payment_method_changed,
+    "payment_method.detached": customers.payment_method_changed,
+    "payment_method.updated": customers.payment_method_changed,
     "checkout.session.completed": customers.checkout_completed,
     "customer.deleted": customers.deleted,
+    "customer.updated": customers.updated,
     "customer.subscription.deleted": customers.subscription_deleted,
 }
 # What a webhook endpoint has to be subscribed to.

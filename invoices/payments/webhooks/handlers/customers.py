@@ -9,6 +9,7 @@ from billing.models import Workspace
 from billing.queue import enqueue
 from billing.services.notifications import notify_finance
 from billing.services.workspaces import change_tier_from_next_period
+from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import notifications
 from invoices.payments.services.customers import note_customer_deleted
@@ -51,6 +52,34 @@ def checkout_completed(event: StripeEvent) -> Outcome:
     return Outcome(f"a card of {workspace.name} was saved")
 
 
+def updated(event: StripeEvent) -> Outcome:
+    """Somebody may have chosen another payment method, here, in the portal or in Stripe."""
+    workspace = _workspace(event, text(event.object.get("id")))
+    if workspace is None:
+        return Outcome(f"customer {text(event.object.get('id'))} is not ours")
+    chosen = text(
+        (event.object.get("invoice_settings") or {}).get("default_payment_method")
+    ) or text(event.object.get("default_source"))
+    if chosen == _known_method(workspace):
+        return Outcome(f"{workspace.name} pays as before")
+    return _look_at_method(workspace)
+
+
+def payment_method_changed(event: StripeEvent) -> Outcome:
+    """A method was saved, taken away, or renewed by its bank."""
+    method = text(event.object.get("id"))
+    customer_id = text(event.object.get("customer"))
+    known = PaymentMethod.objects.filter(stripe_id=method).select_related("workspace").first()
+    workspace = known.workspace if known else _workspace(event, customer_id)
+    if workspace is None:
+        return Outcome(f"payment method {method} is not of one of ours")
+    if known is None and _known_method(workspace):
+        return Outcome(f"{workspace.name} pays with another one")
+    if known is not None and event.type == "payment_method.attached":
+        return Outcome(f"{workspace.name} pays with it already")
+    return _look_at_method(workspace, renewed=known is not None)
+
+
 def subscription_deleted(event: StripeEvent) -> Outcome:
     """The subscription ended: the free tier from the next period on, and the owners are told."""
     workspace = _workspace(event, text(event.object.get("customer")))
@@ -84,3 +113,15 @@ def _workspace(event: StripeEvent, customer_id: str) -> Workspace | None:
         return customer.workspace
     workspace_id = id_in_metadata(event.object, "workspace_id")
     return Workspace.objects.filter(pk=workspace_id).first() if workspace_id else None
+
+
+def _known_method(workspace: Workspace) -> str:
+    known = PaymentMethod.objects.filter(pk=workspace.pk).first()
+    return known.stripe_id if known else ""
+
+
+def _look_at_method(workspace: Workspace, *, renewed: bool = False) -> Outcome:
+    transaction.on_commit(
+        lambda: enqueue("payments.refresh_payment_method", str(workspace.pk), renewed)
+    )
+    return Outcome(f"the payment method of {workspace.name} is read from Stripe")

@@ -1,0 +1,95 @@
+"""The payment method of a workspace: learned from Stripe, and what a new one sets going."""
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from invoices.models import Invoice, PaymentMethod
+from invoices.payments.models import InvoiceAction, StripeCustomer
+from invoices.payments.services import stripe_client
+from invoices.payments.services.collection import ActionPending, NotAllowedNow, charge
+from invoices.payments.services.payloads import text
+from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services.stripe_errors import StripeMissing
+
+_NEW = "new payment method"
+
+
+def refresh_payment_method(
+    *, workspace_id: UUID, now: dt.datetime, renewed: bool = False
+) -> list[InvoiceAction]:
+    """Read from Stripe how the workspace pays; a method that was not known pays what is owed.
+
+    `renewed` says that the known one may work now although it did not before. Repeating it
+    changes nothing. Raises `StripeFailure`. Must not be called inside a transaction.
+    """
+    method = _default_method(workspace_id)
+    with transaction.atomic():
+        known = PaymentMethod.objects.select_for_update().filter(pk=workspace_id).first()
+        if method is None:
+            if known is not None:
+                known.delete()
+            return []
+        is_new = known is None or known.stripe_id != method["id"]
+        PaymentMethod.objects.update_or_create(
+            workspace_id=workspace_id,
+            defaults={"stripe_id": method["id"], "label": label_of(method), "noted_at": now},
+        )
+        return charge_what_is_owed(workspace_id=workspace_id, now=now) if is_new or renewed else []
+
+
+def charge_what_is_owed(*, workspace_id: UUID, now: dt.datetime) -> list[InvoiceAction]:
+    """Charge every automatic invoice that is open or overdue, oldest first; those begun now."""
+    owed = Invoice.objects.filter(
+        workspace_id=workspace_id,
+        status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        collection_method="charge_automatically",
+        stripe_invoice_id__isnull=False,
+    ).order_by("issued_at", "number")
+    begun = []
+    for invoice_id in list(owed.values_list("pk", flat=True)):
+        try:
+            begun.append(charge(invoice_id=invoice_id, now=now, why=_NEW))
+        except (ActionPending, NotAllowedNow):
+            continue  # it is being charged, or was paid meanwhile
+    return begun
+
+
+def label_of(method: StripeObject) -> str:
+    """`Visa ending in 4242`, or the kind of method."""
+    kind = text(method.get("type")) or "payment method"
+    details = method.get(kind)
+    details = details if isinstance(details, dict) else {}
+    brand = text(details.get("brand")) or kind
+    last4 = text(details.get("last4"))
+    name = brand.replace("_", " ").capitalize()
+    return (f"{name} ending in {last4}" if last4 else name)[:80]
+
+
+def _default_method(workspace_id: UUID) -> StripeObject | None:
+    """What Stripe charges by itself. Without a choice it is the newest method that was saved."""
+    account = StripeCustomer.objects.filter(pk=workspace_id, stripe_id__isnull=False).first()
+    if account is None:
+        return None
+    path = f"/v1/customers/{account.stripe_id}"
+    try:
+        customer = stripe_client.get(path)
+        if customer.get("deleted"):
+            return None
+        chosen = text((customer.get("invoice_settings") or {}).get("default_payment_method"))
+        if chosen:
+            return stripe_client.get(f"/v1/payment_methods/{chosen}")
+        if source := text(customer.get("default_source")):
+            # Older than payment methods, and charged all the same.
+            return {"id": source}
+        saved: Sequence[StripeObject] = stripe_client.get(f"{path}/payment_methods", {"limit": 1})[
+            "data"
+        ]
+    except StripeMissing:
+        return None
+    if not saved:
+        return None
+    stripe_client.post(path, {"invoice_settings": {"default_payment_method": saved[0]["id"]}})
+    return saved[0]
