@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from billing.models import PriceOverride, RateCardAssignment, RateCardVersion, Workspace
-from billing.rating import Price
+from billing.rating import Price, RecordPrice
 
 
 class Matched(NamedTuple):
@@ -33,7 +33,7 @@ class Matched(NamedTuple):
 
 class PriceInForce(NamedTuple):
     """`source` is `override`, `workspace_card` or `tier_card`; `rate_id` is the override's or the
-    rate's."""
+    rate's, and `rate_hex` its text. `of_records` prices records by it."""
 
     source: str
     rate_id: UUID
@@ -42,6 +42,8 @@ class PriceInForce(NamedTuple):
     min_margin_percentage: Decimal | None
     card: str | None
     version: int | None
+    of_records: RecordPrice
+    rate_hex: str
 
 
 _ANY = Matched("", "", "")
@@ -75,6 +77,8 @@ def _rates_of(version_id: UUID, source: str) -> _Rates:
             rate.min_margin_percentage,
             version.card.name,
             version.number,
+            RecordPrice(rate.price),
+            rate.pk.hex,
         )
         for rate in version.rates.all()
     }
@@ -194,6 +198,8 @@ def _of_override(override: PriceOverride) -> PriceInForce:
         override.min_margin_percentage,
         None,
         None,
+        RecordPrice(override.price),
+        override.pk.hex,
     )
 
 

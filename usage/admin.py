@@ -157,7 +157,8 @@ class UsageRecordAdmin(UncountedAdmin):
 
     @display(description="Markup")
     def markup(self, record: UsageRecord) -> str:
-        return f"{quantity(record.markup_percentage)}%"
+        markup = record.markup_percentage
+        return "–" if markup is None else f"{quantity(markup)}%"
 
     @display(description="Price")
     def price(self, record: UsageRecord) -> str:

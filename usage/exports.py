@@ -14,8 +14,8 @@ from usage.models import UsageRecord
 MAX_ROWS = 100_000
 HEADER = [
     "occurred_at", "resource_type", "provider", "quantity", "unit_cost", "total_cost",
-    "markup_percentage", "final_cost", "currency", "late", "call_id", "record_id",
-    "idempotency_key",
+    "markup_percentage", "billed_quantity", "final_cost", "currency", "late", "call_id",
+    "record_id", "idempotency_key", "rate_id",
 ]  # fmt: skip
 
 
@@ -44,13 +44,15 @@ def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo) -> list[Any]:
         without_exponent(record.quantity),
         without_exponent(record.unit_cost),
         without_exponent(record.total_cost),
-        without_exponent(record.markup_percentage),
+        "" if record.markup_percentage is None else without_exponent(record.markup_percentage),
+        without_exponent(record.billed),
         without_exponent(record.final_cost),
         currency,
         "yes" if record.late else "no",
         record.call_id or "",
         record.pk,
         _text(record.idempotency_key),
+        record.rate_id or "",
     ]
 
 

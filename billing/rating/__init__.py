@@ -1,6 +1,6 @@
 """What usage costs: price models and their arithmetic. Pure functions on `Decimal`.
 
-records   cost and price of a record at cost plus a markup
+records   what is written of a record: its cost, and its price at a markup or by a price
 prices    the price models and what may be added to them
 reading   prices from JSON and to JSON, refused with the place that is wrong
 listing   the list price that a record is written with
@@ -22,7 +22,7 @@ from billing.rating.prices import (
 )
 from billing.rating.quotes import Part, Quote, quote, shared_evenly
 from billing.rating.reading import Fault, InvalidPrice, price_as_json, read_price
-from billing.rating.records import markup_factor, rate
+from billing.rating.records import RecordPrice, markup_factor, rate
 
 __all__ = [
     "CostPlus",
@@ -36,6 +36,7 @@ __all__ = [
     "PerUnit",
     "Price",
     "Quote",
+    "RecordPrice",
     "Tier",
     "Volume",
     "adjustment",

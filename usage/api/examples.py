@@ -24,6 +24,8 @@ STORED_EXAMPLE = OpenApiExample(
         "billing_period_id": "33333333-3333-4333-8333-333333333333",
         "late": False,
         "created_at": "2026-11-22T09:30:02.120000Z",
+        "billed_quantity": "3.25",
+        "rate_id": None,
     },
     response_only=True,
     status_codes=["201"],

@@ -118,6 +118,7 @@ def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:
         for name, value in stored._asdict().items()
     }
     shown["quantity"] = without_exponent(_trimmed(stored.quantity))
+    shown["billed_quantity"] = without_exponent(_trimmed(stored.billed_quantity))
     shown["unit_cost"] = without_exponent(_trimmed(stored.unit_cost))
     shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
     shown["created_at"] = exactjson.utc_text(stored.created_at)

@@ -19,8 +19,10 @@ class UsageRecordSerializer(serializers.Serializer):
     quantity = ExactDecimalField(decimals=6, shown=0)
     unit_cost = ExactDecimalField(shown=0, help_text="What the provider charges the platform.")
     total_cost = ExactDecimalField(help_text="quantity x unit_cost")
-    markup_percentage = ExactDecimalField(decimals=4)
-    final_cost = ExactDecimalField(help_text="What the workspace pays: total_cost and the markup.")
+    markup_percentage = ExactDecimalField(
+        decimals=4, allow_null=True, help_text="null where its price is not cost plus."
+    )
+    final_cost = ExactDecimalField(help_text="What the workspace pays, at list price.")
     billing_period_id = serializers.UUIDField()
     late = serializers.BooleanField(
         help_text="Its own period was closed already; it is billed in this later one."
@@ -28,6 +30,13 @@ class UsageRecordSerializer(serializers.Serializer):
     idempotency_key = serializers.CharField()
     occurred_at = AwareDateTimeField()
     created_at = AwareDateTimeField()
+    billed_quantity = ExactDecimalField(
+        source="billed", decimals=6, shown=0, help_text="After billing increments."
+    )
+    rate_id = serializers.UUIDField(
+        allow_null=True,
+        help_text="The rate or override that it was priced by; null: the markup.",
+    )
     reverses_id = serializers.UUIDField(
         allow_null=True, help_text="The record that this one takes back."
     )

@@ -1,5 +1,6 @@
 """Usage records and their rollups."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
@@ -60,8 +61,13 @@ class UsageRecord(models.Model):
     quantity = models.DecimalField(**QUANTITY)
     unit_cost = models.DecimalField(max_digits=20, decimal_places=10)
     total_cost = models.DecimalField(**MONEY)
-    markup_percentage = models.DecimalField(max_digits=7, decimal_places=4)
+    # Null where its price is not cost plus.
+    markup_percentage = models.DecimalField(max_digits=7, decimal_places=4, null=True)
     final_cost = models.DecimalField(**MONEY)
+    # The rate of a rate card, or the override, that it was priced by; null: the markup.
+    rate_id = models.UUIDField(null=True)
+    # After billing increments; null where it is the quantity.
+    billed_quantity = models.DecimalField(**QUANTITY, null=True)
     reason = models.CharField(max_length=200, null=True, help_text="Why it takes another back.")
 
     class Meta:
@@ -96,6 +102,11 @@ class UsageRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity.normalize():f} {self.resource_type}"
+
+    @property
+    def billed(self) -> Decimal:
+        """The quantity that is billed."""
+        return self.quantity if self.billed_quantity is None else self.billed_quantity
 
 
 class UsageRollup(models.Model):

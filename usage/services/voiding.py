@@ -81,6 +81,8 @@ def _reversal(original: UsageRecord, reversal_id: UUID, period_day: PeriodDay) -
         negated(original.quantity),
         str(original.unit_cost),
         negated(original.total_cost),
-        str(original.markup_percentage),
+        None if original.markup_percentage is None else str(original.markup_percentage),
         negated(original.final_cost),
+        None if original.rate_id is None else original.rate_id.hex,
+        None if original.billed_quantity is None else negated(original.billed_quantity),
     )

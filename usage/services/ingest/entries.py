@@ -60,13 +60,15 @@ class Stored(NamedTuple):
     quantity: Decimal
     unit_cost: Decimal
     total_cost: Decimal
-    markup_percentage: Decimal
+    markup_percentage: Decimal | None
     final_cost: Decimal
     billing_period_id: UUID
     late: bool
     idempotency_key: str
     occurred_at: dt.datetime
     created_at: dt.datetime
+    billed_quantity: Decimal
+    rate_id: UUID | None
 
 
 class PricedRecord(msgspec.Struct, gc=False):
@@ -91,9 +93,11 @@ class PricedRecord(msgspec.Struct, gc=False):
     call_id: str | None
     # What pricing adds.
     period_day: PeriodDay = _UNPRICED
-    markup: str = ""
+    markup: str | None = None
     total_cost: str = ""
     final_cost: str = ""
+    rate_id: str | None = None
+    billed_quantity: str | None = None
     # Why it was refused (when that stands before pricing: unless its key is known); or what had
     # its key before.
     refusal: RecordError | None = None
@@ -142,13 +146,15 @@ class PricedRecord(msgspec.Struct, gc=False):
             self.quantity,
             self.unit_cost,
             Decimal(self.total_cost),
-            Decimal(self.markup),
+            None if self.markup is None else Decimal(self.markup),
             Decimal(self.final_cost),
             UUID(self.period_day.period_id),
             self.period_day.late,
             self.idempotency_key,
             self.occurred_at,
             created_at,
+            self.quantity if self.billed_quantity is None else Decimal(self.billed_quantity),
+            _uuid(self.rate_id),
         )
 
 

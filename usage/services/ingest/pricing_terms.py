@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from billing import months
 from billing.prepared import prepared_cursor
+from billing.pricing import PriceList, price_lists
 from billing.rating import markup_factor
 from usage.services.ingest.entries import PeriodDay
 
@@ -24,6 +26,15 @@ SELECT replace(workspace.id::text, '-', ''),
        workspace.xmin::text,
        settings.xmin::text,
        platform.xmin::text,
+       revision.xmin::text,
+       revision.id IS NOT NULL AND (
+           EXISTS (SELECT FROM billing_priceoverride AS own
+                    WHERE own.workspace_id = workspace.id)
+        OR EXISTS (SELECT FROM billing_ratecardassignment AS used
+                    WHERE used.workspace_id = workspace.id)
+        OR EXISTS (SELECT FROM billing_ratecardassignment AS used
+                    WHERE used.tier_id = workspace.tier_id
+                      AND used.currency = workspace.currency)),
        workspace.status = 'closed',
        workspace.timezone,
        coalesce(settings.markup_percentage, platform.value, 20.0000),
@@ -36,6 +47,7 @@ SELECT replace(workspace.id::text, '-', ''),
   FROM billing_workspace AS workspace
   JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = workspace.id
   LEFT JOIN billing_platformsetting AS platform ON platform.name = 'pricing_markup_percentage'
+  LEFT JOIN billing_pricerevision AS revision ON revision.id = 1
   LEFT JOIN billing_billingperiod AS period
     ON period.workspace_id = workspace.id AND period.status = 'current'
  WHERE workspace.id = ANY(%s::uuid[])
@@ -51,15 +63,18 @@ class OpenPeriod(NamedTuple):
 
 class Versions(NamedTuple):
     """Which versions of the rows terms were read from: `xmin` of the workspace, of its billing
-    settings, and of the platform's markup (None: there is no such row)."""
+    settings, of the platform's markup (None: there is no such row), and of what tells that prices
+    of rate cards or overrides have changed (None: there never was one)."""
 
     workspace: str
     settings: str
     platform: str | None
+    prices: str | None
 
 
 class PricingTerms:
-    """One workspace as it was read: `factor` times a record's cost is its price."""
+    """One workspace as it was read. A record has the price of `prices`, where there are any and one
+    matches; else `factor` times its cost."""
 
     def __init__(
         self,
@@ -70,6 +85,7 @@ class PricingTerms:
         markup: Decimal,
         is_limited: bool,
         closed_until: dt.datetime | None,
+        prices: PriceList | None,
         read_at: float,
     ) -> None:
         self.versions = versions
@@ -77,6 +93,7 @@ class PricingTerms:
         self.zone = ZoneInfo(timezone)
         self.markup = format(markup, "f")
         self.factor = markup_factor(markup)
+        self.prices = prices
         self.is_limited = is_limited
         self.closed_until = closed_until
         self.read_at = read_at
@@ -130,18 +147,22 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
     found: dict[str, PricingTerms] = {}
     with prepared_cursor() as cursor:
         cursor.execute(_TERMS, [list(workspace_ids)], prepare=True)
-        for row in cursor:
-            workspace, own, settings, platform, closed, timezone, markup, limited = row[:8]
-            until, period, start, end = row[8:]
+        rows = cursor.fetchall()
+        # Read after their revision: newer ones are found out when it is compared.
+        lists = price_lists({UUID(row[0]) for row in rows if row[5]})
+        for row in rows:
+            workspace, own, settings, platform, revision, _, closed, timezone = row[:8]
+            markup, limited, until, period, start, end = row[8:]
             terms = found.get(workspace)
             if terms is None:
                 terms = found[workspace] = PricingTerms(
-                    versions=Versions(own, settings, platform),
+                    versions=Versions(own, settings, platform, revision),
                     closed=closed,
                     timezone=timezone,
                     markup=markup,
                     is_limited=limited,
                     closed_until=until,
+                    prices=lists.get(UUID(workspace)) if lists else None,
                     read_at=read_at,
                 )
             if period is not None:

@@ -184,16 +184,22 @@ def _price(records: Sequence[PricedRecord], known: Mapping[str, PricingTerms]) -
             local = at.astimezone(terms.zone)
             missing.setdefault((each.workspace_id, local.year, local.month), at)
             continue
-        total_cost, final_cost = rate(each.quantity, each.unit_cost, terms.factor)
+        price = None
+        if terms.prices is not None:
+            price = terms.prices.price_for(period_day.usage_date, each.resource_type, each.provider)
+        if price is None:
+            total_cost, final_cost = rate(each.quantity, each.unit_cost, terms.factor)
+            each.markup, each.rate_id, each.billed_quantity = terms.markup, None, None
+        else:
+            billed, total_cost, final_cost = price.of_records.amounts(each.quantity, each.unit_cost)
+            each.markup, each.rate_id = price.of_records.markup, price.rate_hex
+            each.billed_quantity = None if billed is None else str(billed)
         if final_cost >= _COST_LIMIT:
-            each.refuse(
-                "too_large", "quantity", "Quantity times unit cost has more than 18 digits."
-            )
+            each.refuse("too_large", "quantity", "What it costs has more than 18 digits.")
             unusual += 1
             continue
         unusual += period_day.late
         each.period_day = period_day
-        each.markup = terms.markup
         each.total_cost = str(total_cost)
         each.final_cost = str(final_cost)
         priced.append(each)
@@ -235,7 +241,7 @@ def _write(
 _EXISTING = """
 SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
        markup_percentage, final_cost, billing_period_id, late, idempotency_key, occurred_at,
-       created_at
+       created_at, coalesce(billed_quantity, quantity), rate_id
   FROM usage_usagerecord WHERE id = ANY(%s::uuid[])
 """
 

@@ -21,10 +21,10 @@ from billing.models import COUNTER_SLOTS
 # one and queue at its rows, in the order of their keys.
 #
 # Prices and periods were read before, perhaps a while ago. The statement fails as a whole unless
-# they still hold: each workspace's row, its settings and the platform's markup must be in the very
-# version that was read, and `counted` touches a counter only while it is open. The close flips
-# `is_open` under the same row lock, so either it waits for this transaction and sees its records,
-# or this statement finds the flag down.
+# they still hold: each workspace's row, its settings, the platform's markup and the revision of all
+# other prices must be in the very version that was read, and `counted` touches a counter only
+# while it is open. The close flips `is_open` under the same row lock, so either it waits for this
+# transaction and sees its records, or this statement finds the flag down.
 #
 # A period's limit needs no look at the other slots while this one stays below what was last found
 # safe for it, under settings that still hold (`checked_up_to`, ADR 11). Where that is not so the
@@ -40,7 +40,7 @@ WITH slot AS MATERIALIZED (
     INSERT INTO usage_usagerecord (
         created_at, {{names}}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
         late, idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
-        markup_percentage, final_cost)
+        markup_percentage, final_cost, rate_id, billed_quantity)
     {{rows}}
     {{on_conflict}}
     RETURNING id, workspace_id, billing_period_id, usage_date, resource_type, provider,
@@ -91,12 +91,13 @@ SELECT CASE
          WHEN new.periods = (SELECT count(*) FROM counted)
           AND (SELECT xmin FROM billing_platformsetting WHERE name = 'pricing_markup_percentage')
               IS NOT DISTINCT FROM %s::xid
+          AND (SELECT xmin FROM billing_pricerevision) IS NOT DISTINCT FROM %s::xid
           AND (SELECT count(*)
-                 FROM unnest(%s::uuid[], %s::xid[], %s::xid[]) AS read (id, own, settings)
-                 JOIN billing_workspace AS workspace
-                   ON workspace.id = read.id AND workspace.xmin = read.own
-                 JOIN billing_workspacebillingsettings AS settings
-                   ON settings.workspace_id = read.id AND settings.xmin = read.settings) = %s
+                 FROM unnest(%s::uuid[], %s::xid[], %s::xid[]) AS read (id, own, terms)
+                 JOIN billing_workspace AS owner
+                   ON owner.id = read.id AND owner.xmin = read.own
+                 JOIN billing_workspacebillingsettings AS terms
+                   ON terms.workspace_id = read.id AND terms.xmin = read.terms) = %s
          THEN coalesce((
               SELECT usage_limits_are_near(array_agg(limited.period))
                 FROM unnest(%s::uuid[], %s::bigint[]) AS limited (period, terms)
@@ -114,7 +115,8 @@ _MANY = {
       FROM unnest(
         %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::date[],
         %s::boolean[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
-        %s::numeric[], %s::numeric[], %s::numeric[]) AS read""",
+        %s::numeric[], %s::numeric[], %s::numeric[], %s::uuid[],
+        %s::numeric[]) AS read""",
     "by_day": """SELECT billing_period_id, workspace_id, usage_date, resource_type, provider,
            count(*) AS records, sum(quantity) AS quantity,
            sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
@@ -130,7 +132,7 @@ _ONE = {
     "kept": "NOT MATERIALIZED",
     "rows": """VALUES (%s::timestamptz, {values}%s::uuid, %s::uuid, %s::uuid, %s::uuid,
         %s::timestamptz, %s::date, %s::boolean, %s::text, %s::text, %s::text, %s::numeric,
-        %s::numeric, %s::numeric, %s::numeric, %s::numeric)""",
+        %s::numeric, %s::numeric, %s::numeric, %s::numeric, %s::uuid, %s::numeric)""",
     "by_day": "SELECT *, 1 AS records FROM inserted",
     "by_period": "SELECT * FROM by_day",
 }

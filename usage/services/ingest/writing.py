@@ -29,8 +29,10 @@ class RecordRow(NamedTuple):
     quantity: str
     unit_cost: str
     total_cost: str
-    markup_percentage: str
+    markup_percentage: str | None
     final_cost: str
+    rate_id: str | None
+    billed_quantity: str | None
 
 
 class Written(NamedTuple):
@@ -90,8 +92,10 @@ def write(
         _array([each.quantity_text for each in records]),
         _array([each.unit_cost_text for each in records]),
         _array([each.total_cost for each in records]),
-        _array([each.markup for each in records]),
+        _array([each.markup or "NULL" for each in records]),
         _array([each.final_cost for each in records]),
+        _array([each.rate_id or "NULL" for each in records]),
+        _array([each.billed_quantity or "NULL" for each in records]),
     ]
     text = statement.NEW if all_new else statement.SKIP
     values = [created_at.isoformat(), *columns]
@@ -115,6 +119,8 @@ def _row(record: PricedRecord) -> RecordRow:
         record.total_cost,
         record.markup,
         record.final_cost,
+        record.rate_id,
+        record.billed_quantity,
     )
 
 
@@ -162,14 +168,14 @@ def _execute(
     limits: _Limits,
 ) -> Written:
     versions = [each.versions for each in terms.values()]
-    platforms = {each.platform for each in versions}
-    if len(platforms) != 1:
+    shared = {(each.platform, each.prices) for each in versions}
+    if len(shared) != 1:
         # Read at different times, with a change between them.
         raise PricingTermsChanged
     read = [
         _array(limits.held),
         _array(limits.checked),
-        platforms.pop(),
+        *shared.pop(),
         _array(terms),
         _array([each.workspace for each in versions]),
         _array([each.settings for each in versions]),
