@@ -67,6 +67,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Prices",
             "separator": True,
             "items": [
+                _item("Rate cards", "price_change", "billing_ratecard"),
+                _item("Overrides", "handshake", "billing_priceoverride"),
                 _item("Tiers", "sell", "billing_subscriptiontier"),
                 _item("Platform settings", "tune", "billing_platformsetting"),
             ],

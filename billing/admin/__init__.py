@@ -1,5 +1,25 @@
 """Admin pages of billing."""
 
-from billing.admin import alerts, audit, emails, keys, people, periods, prices, workspaces
+from billing.admin import (
+    alerts,
+    audit,
+    emails,
+    keys,
+    people,
+    periods,
+    prices,
+    rate_cards,
+    workspaces,
+)
 
-__all__ = ["alerts", "audit", "emails", "keys", "people", "periods", "prices", "workspaces"]
+__all__ = [
+    "alerts",
+    "audit",
+    "emails",
+    "keys",
+    "people",
+    "periods",
+    "prices",
+    "rate_cards",
+    "workspaces",
+]

@@ -20,6 +20,9 @@ LIST_QUERIES = {
     "billing.email": 6,
     "billing.limitalert": 6,
     "billing.platformsetting": 6,
+    "billing.priceoverride": 6,
+    "billing.ratecard": 8,
+    "billing.ratecardversion": 7,
     "billing.servicekey": 6,
     "billing.subscriptiontier": 7,
     "billing.user": 7,
@@ -93,7 +96,11 @@ def test_the_pages_of_django_itself_open():
         assert client.get(reverse(f"admin:{name}")).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["workspace", "servicekey", "subscriptiontier", "user"], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    ["workspace", "servicekey", "subscriptiontier", "user", "ratecard", "priceoverride"],
+    ids=str,
+)
 def test_what_can_be_added_has_a_form(name):
     assert superuser_client().get(reverse(f"admin:billing_{name}_add")).status_code == 200
 

@@ -13,6 +13,7 @@ from billing.services.keys import create_key
 from billing.services.staff import ensure_finance_group
 from invoices.models import InvoiceEvent
 from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
+from tests.kit import prices
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
 from tests.kit.usage import make_usage
@@ -49,6 +50,9 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
     workspace = make_workspace(name)
     invoice = make_invoice(workspace, amount="58.10")
     period = make_period(workspace)
+    card = prices.published(name=f"Card of {name}")
+    prices.use(card, workspace.pk)
+    prices.override(workspace.pk, prices.rate(prices.per_unit("1"), "speech"))
     period.counters.filter(slot=0).update(
         records=1, total_cost=Decimal("10"), final_cost=Decimal("12.3456789")
     )

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from billing.services import rate_cards
-from tests.kit.api import NOW, workspace
+from tests.kit.personas import NOW, make_workspace
 from tests.kit.prices import cost_plus, override, per_unit, publish, published, rate, use
 from usage.models import UsageRecord
 from usage.services.ingest import check_entries, record_usage
@@ -61,7 +61,7 @@ def priced(stored) -> tuple[Decimal, Decimal, Decimal | None, Decimal]:
 
 
 def test_every_model_of_a_single_record():
-    acme = workspace()
+    acme = make_workspace()
     card = published(
         rate(per_unit("0.12", increment=STEPS), "call_minutes"),
         rate(per_unit("0.12", increment=STEPS, fixed="0.01", max_amount="1"), "transfer"),
@@ -109,7 +109,7 @@ def test_every_model_of_a_single_record():
 
 
 def test_without_a_card_everything_is_as_it_was():
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     use(published(rate(per_unit("1"))), globex.pk)
 
     (stored,) = record(acme, ("a", "call_minutes", "3.25"))
@@ -121,7 +121,7 @@ def test_without_a_card_everything_is_as_it_was():
 
 
 def test_a_record_has_the_price_of_its_own_day():
-    acme = workspace()
+    acme = make_workspace()
     card = published(rate(per_unit("1")))
     use(card, acme.pk)
     override(acme.pk, rate(per_unit("0.5"), "call_minutes"), starts_on=dt.date(2026, 11, 24))
@@ -140,7 +140,7 @@ def test_a_record_has_the_price_of_its_own_day():
 
 def test_a_change_holds_from_the_next_record_on():
     """Whatever is published, assigned or ended is found out by the statement that writes."""
-    acme = workspace()
+    acme = make_workspace()
 
     def price(key: str) -> Decimal:
         return record(acme, (key, "call_minutes", "10"))[0].final_cost
@@ -161,7 +161,7 @@ def test_a_change_holds_from_the_next_record_on():
 
 
 def test_a_workspace_that_changes_its_tier_pays_by_the_other_tiers_card():
-    acme = workspace()
+    acme = make_workspace()
     rate_cards.assign_card(
         card_id=published(rate(per_unit("1"))).pk, tier="pro", starts_on=NOW.date(), now=NOW
     )
@@ -173,7 +173,7 @@ def test_a_workspace_that_changes_its_tier_pays_by_the_other_tiers_card():
 
 
 def test_a_void_takes_back_what_was_written_whatever_the_price_is_now():
-    acme = workspace()
+    acme = make_workspace()
     use(published(rate(per_unit("0.12", increment=STEPS))), acme.pk)
     (stored,) = record(acme, ("a", "call_minutes", "3.21"))
     override(acme.pk, rate(per_unit("9")))
@@ -194,7 +194,7 @@ def test_a_void_takes_back_what_was_written_whatever_the_price_is_now():
 def test_a_card_published_under_load_is_exact():
     """Eight writers and a price that changes meanwhile: each record has one price or the other,
     the one of the rate that it names, and the sums agree."""
-    acme = workspace()
+    acme = make_workspace()
     card = published(rate(per_unit("1")))
     use(card, acme.pk)
     record(acme, ("first", "call_minutes", "1"))

@@ -44,9 +44,18 @@ COLUMNS = (
     "total_cost",
     "markup_percentage",
     "final_cost",
+    "rate_id",
+    "billed_quantity",
     "reason",
 )
-_NULLABLE = {"call_id", "reverses_id", "reason"}
+_NULLABLE = {
+    "call_id",
+    "reverses_id",
+    "markup_percentage",
+    "rate_id",
+    "billed_quantity",
+    "reason",
+}
 _SEPARATOR = "U&'\\001F'"
 
 
