@@ -131,7 +131,7 @@ def test_what_cannot_be_billed_yet_is_said_before_publishing():
     draft = RateCardVersion.objects.get()
     save_rates(client, draft, {**MINUTES, "included": "1000"})
 
-    assert "depends on its whole month, which is not billed yet" in page(
+    assert "depends on its whole month, which is not billed yet" in change_page(
         client, "billing_ratecardversion", draft.pk
     )
     answer = press(

@@ -46,6 +46,8 @@ def test_a_record_is_shown_as_stored():
         "idempotency_key": record.idempotency_key,
         "occurred_at": "2026-11-05T10:00:00.500000Z",
         "created_at": "2026-11-22T09:00:00Z",
+        "billed_quantity": "1",
+        "rate_id": None,
         "reverses_id": None,
         "reason": None,
     }
