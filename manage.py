@@ -16,7 +16,7 @@ def main() -> None:
     try:
         if is_local:
             # Not in production, which has its servers and need not have `dev`.
-            from dev import embedded
+            from dev import embedded  # noqa: PLC0415 - customers have no dev
 
             embedded.provide()
         settings.INSTALLED_APPS  # noqa: B018 - reads the settings, and so says what is wrong there

@@ -106,7 +106,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def environment(request: HttpRequest) -> list[str] | None:
     """What the data is worth, beside the title: test money must not look like real money."""
-    from django.conf import settings  # settings import this module
+    from django.conf import settings  # noqa: PLC0415 - settings import this module
 
     if settings.DEBUG:
         return ["Development", "danger"]

@@ -6,4 +6,4 @@ class InvoicesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from invoices import receivers  # noqa: F401 - connects them, models being loaded
+        from invoices import receivers  # noqa: F401, PLC0415 - connects them, models being loaded

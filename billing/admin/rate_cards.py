@@ -36,10 +36,10 @@ from billing.models import (
     RateCardVersion,
 )
 from billing.money import CURRENCIES, EXACT
-from billing.price_rows import in_words
 from billing.pricing import Matched
 from billing.rating import CostPlus
 from billing.services import rate_cards, rate_sheets
+from billing.services.price_rows import in_words
 from billing.services.rate_cards import NewRate
 
 _STATES = {"Draft": "warning", "Published": "success", "Retired": "info"}

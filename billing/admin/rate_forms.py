@@ -10,8 +10,8 @@ from unfold.widgets import (
 )
 
 from billing.models import PriceOverride, Rate
-from billing.price_rows import COLUMNS, MODELS, BadRow, rate_of, row_of
 from billing.pricing import Matched
+from billing.services.price_rows import COLUMNS, MODELS, BadRow, rate_of, row_of
 from billing.services.rate_cards import NewRate, unsupported
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from billing.errors import Invalid
 from billing.models import RateCardVersion
-from billing.price_rows import COLUMNS, BadRow, rate_of, row_of
 from billing.pricing import Matched
+from billing.services.price_rows import COLUMNS, BadRow, rate_of, row_of
 from billing.services.rate_cards import MOST_RATES, NewRate, replace_rates
 
 MOST_BYTES = 1_000_000

@@ -51,6 +51,6 @@ def post_worker_init(worker: Any) -> None:
     sys.setswitchinterval(0.0005)
 
     # This needs Django set up, as only a worker has it.
-    from config.asgi import application
+    from config.asgi import application  # noqa: PLC0415 - see above
 
     application.lanes.start_processes(not_theirs=worker.sockets)

@@ -8,9 +8,9 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         # These need models, which are loaded by now; the first connects the receivers.
-        from invoices.payments import receivers  # noqa: F401 - see above
-        from invoices.payments.admin.djstripe import replace_stock_admin
-        from invoices.payments.services.stripe_client import configure_sdk
+        from invoices.payments import receivers  # noqa: F401, PLC0415 - see above
+        from invoices.payments.admin.djstripe import replace_stock_admin  # noqa: PLC0415
+        from invoices.payments.services.stripe_client import configure_sdk  # noqa: PLC0415
 
         configure_sdk()
         # All admin modules are loaded by now, dj-stripe's too.

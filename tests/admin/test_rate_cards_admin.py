@@ -9,7 +9,7 @@ import time_machine
 from django.urls import reverse
 
 from billing.models import PriceOverride, Rate, RateCard, RateCardAssignment, RateCardVersion
-from billing.price_rows import COLUMNS
+from billing.services.price_rows import COLUMNS
 from tests.kit.personas import make_workspace
 from tests.kit.prices import per_unit, published, rate
 from tests.kit.staff import change_page, finance_client, page_after, press, viewer_client
