@@ -6,7 +6,7 @@ from typing import Any, Concatenate
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -59,6 +59,9 @@ def workspace_page(view: _View) -> Callable[..., HttpResponse]:
 
     @wraps(view)
     def wrapped(request: Any, workspace_id: UUID, *args: Any, **kwargs: Any) -> HttpResponse:
+        if repeated := [name for name, values in request.GET.lists() if len(values) > 1]:
+            # Of several the last would count, and the others be lost in silence.
+            raise BadRequest(f"Given more than once: {', '.join(repeated)}.")
         request.memberships = memberships_of(request.user)
         request.membership = find_membership(request.memberships, workspace_id)
         if request.session.get(LAST_WORKSPACE) != str(workspace_id):

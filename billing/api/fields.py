@@ -140,6 +140,7 @@ class PlainTextField(serializers.CharField):
         return _checked(lambda: _fit(printable_line, data, "invalid_text"))
 
 
+@extend_schema_field({"type": "string", "format": "email", "maxLength": MAX_EMAIL_LENGTH})
 class EmailAddressField(serializers.CharField):
     """An e-mail address, internationalised ones too."""
 

@@ -165,7 +165,7 @@ class CursorPagination(BasePagination):
                 "name": "cursor",
                 "in": "query",
                 "description": "Where the page starts: taken from `next` or `previous`.",
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
             },
         ]
 

@@ -77,7 +77,21 @@ def complete(
                 operation["security"] = [{_KEY: []}]
             for status in _problems_of(method, operation):
                 operation["responses"].setdefault(str(status), _problem(status))
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                _close(media["schema"], result["components"]["schemas"])
     return result
+
+
+def _close(schema: dict[str, Any], components: dict[str, Any]) -> None:
+    """Say of what is sent that names which are not in the schema are refused."""
+    if "$ref" in schema:
+        schema = components[schema["$ref"].rpartition("/")[2]]
+    if schema.get("type") == "array":
+        _close(schema["items"], components)
+    elif "properties" in schema and "additionalProperties" not in schema:
+        schema["additionalProperties"] = False
+        for inner in schema["properties"].values():
+            _close(inner, components)
 
 
 def _problems_of(method: str, operation: Mapping[str, Any]) -> set[int]:

@@ -222,7 +222,7 @@ class MemberDetail(ApiView):
     def patch(self, request: Request, workspace_id: UUID, member_id: UUID) -> Response:
         """Changes the role."""
         member = self._member()
-        role = self.read(RoleSerializer)["role"]
+        role = self.read(RoleSerializer, partial=True).get("role")
         member, _ = workspaces.set_member(
             workspace=member.workspace, email=member.user.email, role=role
         )

@@ -52,7 +52,7 @@ BEGIN
                     (SELECT name FROM billing_workspace
                       WHERE id = (known ->> 'workspace_id')::uuid)
             END,
-            known ->> 'name', known ->> 'number', known ->> 'email', ''), 254),
+            nullif(known ->> 'name', ''), known ->> 'number', known ->> 'email', ''), 254),
         lower(TG_OP),
         difference,
         coalesce(act ->> 'door', 'sql'),

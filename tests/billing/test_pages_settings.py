@@ -124,3 +124,12 @@ def test_anothers_settings_do_not_exist() -> None:
     assert client.get(page).status_code == 404
     assert client.post(page, LIMITS).status_code == 404
     assert terms_of(globex).usage_limit_monthly is None
+
+
+def test_a_parameter_given_twice_is_refused_on_a_page() -> None:
+    acme = make_workspace("Acme")
+    client = member_client(acme)
+    for name in ("usage:records", "usage:calls", "usage:agents", "invoices:list"):
+        page = reverse(name, args=[acme.pk])
+        assert client.get(f"{page}?status=a&status=b").status_code == 400
+        assert client.get(page).status_code == 200
