@@ -10,14 +10,15 @@ from the rounded total_cost); sums of records are exact after that.
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
-from billing.rating.listing import billed_quantity, list_amount, unit_price_of
-from billing.rating.prices import CostPlus, Price
+from billing.rating.listing import unit_price_of
+from billing.rating.prices import CostPlus, Increment, Price
 
 # quantity (18 digits) x unit_cost (18) x (1 + markup/100) (9) has at most 45 digits.
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _COST_STEP = Decimal("1E-10")
 _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
+_ZERO = Decimal(0)
 
 
 def markup_factor(markup_percentage: Decimal) -> Decimal:
@@ -47,10 +48,13 @@ class RecordPrice:
     other models."""
 
     def __init__(self, price: Price) -> None:
-        self._price = price
-        self._adds_to_records = bool(price.increment or price.fixed or price.is_clamped)
+        self._increment = price.increment
+        self._fixed = price.fixed
+        self._least = price.min_amount
+        self._most = price.max_amount
+        self._is_plain = not (price.increment or price.fixed or price.is_clamped)
         self._factor: Decimal | None = None
-        self._unit_price = Decimal(0)
+        self._unit_price = _ZERO
         self.markup: str | None = None
         if isinstance(price, CostPlus):
             self.markup = f"{price.markup_percentage:.4f}"
@@ -60,22 +64,33 @@ class RecordPrice:
 
     def amounts(self, quantity: Decimal, unit_cost: Decimal) -> Amounts:
         """Each amount rounded once, half-even, to ten decimals from the exact product."""
-        if self._adds_to_records:
-            return self._added(quantity, unit_cost)
-        if self._factor is not None:
-            return Amounts(None, *rate(quantity, unit_cost, self._factor))
+        billed = quantity if self._increment is None else self._billed(quantity, self._increment)
+        cost = _EXACT.multiply(quantity, unit_cost)
+        if self._factor is None:
+            exact = _EXACT.multiply(billed, self._unit_price)
+        else:
+            billed_cost = cost if billed is quantity else _EXACT.multiply(billed, unit_cost)
+            exact = _EXACT.multiply(billed_cost, self._factor)
+        if not self._is_plain and billed:
+            exact = _EXACT.add(exact, self._fixed)
+            if self._least is not None and exact < self._least:
+                exact = self._least
+            elif self._most is not None and exact > self._most:
+                exact = self._most
         return Amounts(
-            None,
-            _EXACT.quantize(_EXACT.multiply(quantity, unit_cost), _COST_STEP),
-            _EXACT.quantize(_EXACT.multiply(quantity, self._unit_price), _COST_STEP),
+            None if billed is quantity or billed == quantity else billed,
+            _EXACT.quantize(cost, _COST_STEP),
+            _EXACT.quantize(exact, _COST_STEP),
         )
 
-    def _added(self, quantity: Decimal, unit_cost: Decimal) -> Amounts:
-        billed = billed_quantity(self._price.increment, quantity)
-        cost = _EXACT.multiply(billed, unit_cost)
-        final = list_amount(self._price, billed=billed, cost=cost)
-        return Amounts(
-            None if billed == quantity else billed,
-            _EXACT.quantize(_EXACT.multiply(quantity, unit_cost), _COST_STEP),
-            _EXACT.quantize(final, _COST_STEP),
-        )
+    @staticmethod
+    def _billed(quantity: Decimal, increment: Increment) -> Decimal:
+        """As `listing.billed_quantity`, for what a column holds."""
+        if not quantity:
+            return quantity
+        if quantity <= increment.first:
+            return increment.first
+        steps, rest = _EXACT.divmod(_EXACT.subtract(quantity, increment.first), increment.step)
+        if rest:
+            steps = _EXACT.add(steps, _ONE)
+        return _EXACT.add(increment.first, _EXACT.multiply(steps, increment.step))

@@ -14,10 +14,12 @@ from billing.rating import (
     Package,
     Part,
     PerUnit,
+    RecordPrice,
     Tier,
     Volume,
     adjustment,
     billed_quantity,
+    list_amount,
     list_unit_price,
     price_as_json,
     quote,
@@ -181,3 +183,28 @@ from_cost = st.builds(
 @given(st.one_of(by_unit, from_cost))
 def test_every_price_is_read_back_as_it_was_written(price):
     assert read_price(price_as_json(price)) == price
+
+
+@given(
+    st.one_of(
+        st.builds(PerUnit, unit_price=prices, increment=increments, fixed=flats, min_amount=limits),
+        st.builds(
+            CostPlus,
+            markup_percentage=st.decimals(0, 999, places=4),
+            increment=increments,
+            fixed=flats,
+            max_amount=limits,
+        ),
+    ),
+    quantities,
+    prices,
+)
+def test_a_record_is_written_with_its_list_price(price, quantity, unit_cost):
+    written = RecordPrice(price).amounts(quantity, unit_cost)
+
+    billed = billed_quantity(price.increment, quantity)
+    with localcontext(EXACT):
+        listed = list_amount(price, billed=billed, cost=billed * unit_cost)
+        assert written.final_cost == listed.quantize(Decimal("1E-10"))
+        assert written.total_cost == (quantity * unit_cost).quantize(Decimal("1E-10"))
+    assert (quantity if written.billed is None else written.billed) == billed
