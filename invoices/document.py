@@ -96,7 +96,7 @@ def amount_due(invoice: Invoice) -> Decimal:
     """What is still to be paid; zero once it is paid or not asked for any more."""
     if invoice.status in (_Status.PAID, _Status.VOID):
         return ZERO
-    return invoice.amount
+    return invoice.amount + invoice.carried_in
 
 
 def _address_lines(address: str) -> list[str]:
@@ -110,7 +110,7 @@ def _tax_id(tax_id: str) -> list[str]:
 
 
 def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
-    amount = money(invoice.amount, invoice.currency)
+    amount = money(invoice.amount + invoice.carried_in, invoice.currency)
     due = f"Due {long_date(invoice.due_date)}"
     match invoice.status:
         case _Status.PAID:
@@ -138,6 +138,8 @@ def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
             stamp, tone = "", "normal"
     if invoice.amount == 0:
         due = "Nothing to pay"
+    if invoice.carried_over:
+        due = "Charged with your next invoice"
     return {"label": "Amount due", "amount": amount, "note": due, "stamp": stamp, "tone": tone}
 
 
@@ -165,12 +167,16 @@ def _totals(invoice: Invoice) -> list[dict[str, Any]]:
     due = amount_due(invoice)
     rows = [{"label": f"Total {currency}", "amount": money(invoice.amount, currency)}]
     if invoice.status == _Status.PAID:
-        paid = f"{MINUS}{money(invoice.amount, currency)}" if invoice.amount else money(0, currency)
+        total = invoice.amount + invoice.carried_in
+        paid = f"{MINUS}{money(total, currency)}" if total else money(0, currency)
         rows.append({"label": "Paid", "amount": paid})
     if invoice.amount_refunded:
         rows.append(
             {"label": "Refunded to you", "amount": money(invoice.amount_refunded, currency)}
         )
+    if invoice.carried_in:
+        carried = money(invoice.carried_in, currency)
+        rows.insert(1, {"label": "Earlier, too small to charge", "amount": carried})
     rows.append({"label": "Amount due", "amount": money(due, currency)})
     return [{**row, "strong": index == len(rows) - 1} for index, row in enumerate(rows)]
 
@@ -212,7 +218,13 @@ def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, 
     if not amount_due(invoice):
         title = "Thank you" if invoice.status == _Status.PAID else "Nothing to pay"
         return {"title": title, "text": questions, "url": "", "link": ""}
-    if invoice.status == _Status.UNCOLLECTIBLE:
+    if invoice.carried_over:
+        text = (
+            "This amount is too small to be charged by itself: it is charged with your next"
+            " invoice. There is nothing to do."
+        )
+        url = ""
+    elif invoice.status == _Status.UNCOLLECTIBLE:
         text = "This invoice has not been paid. It can still be paid."
     elif invoice.status == _Status.OVERDUE:
         text = "The due date has passed or a payment has failed. Please pay at once."

@@ -65,7 +65,9 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
         "items": list(invoice.items.all()),
         "steps": timeline(invoice, invoice.events.all(), lacks_payment_method=lacks),
         "lacks_payment_method": lacks,
-        "payable": invoice.status in _UNPAID and bool(invoice.hosted_invoice_url),
+        "payable": invoice.status in _UNPAID
+        and bool(invoice.hosted_invoice_url)
+        and not invoice.carried_over,
     }
     return render_page(request, "invoices/detail.html", context, section="invoices")
 

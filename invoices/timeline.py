@@ -51,7 +51,9 @@ def timeline(
         for event in in_order(events)
         if event.kind not in _LEFT_OUT
     ]
-    if invoice.status in (_Status.DRAFT, _Status.OPEN):
+    if invoice.carried_over and invoice.status == _Status.OPEN:
+        steps.append(Step("next", "Charged with your next invoice", "Too small by itself"))
+    elif invoice.status in (_Status.DRAFT, _Status.OPEN):
         automatic = invoice.collection_method == "charge_automatically"
         title = "Charged by itself" if automatic else "To be paid"
         if lacks_payment_method:

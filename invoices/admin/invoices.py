@@ -80,6 +80,7 @@ class InvoiceAdmin(FrozenAdmin):
                 "fields": (
                     ("number", "state", "workspace", "billing_period"),
                     ("total", "exact", "rounding", "refunded"),
+                    ("carried_over", "carried_in"),
                     ("issued", "due_date", "paid", "files"),
                     ("replaces", "replacement", "void_reason", "unbilled_reason"),
                     ("collection_method", "payment_terms_days", "suspends_since"),

@@ -26,6 +26,7 @@ class InvoiceEvent(models.Model):
         REACTIVATED = "reactivated", "Workspace active again"
         PAID = "paid", "Paid"
         VOIDED = "voided", "Voided"
+        CARRIED_OVER = "carried_over", "Carried over"
         REISSUED = "reissued", "Issued anew"
         LEFT_UNBILLED = "left_unbilled", "Not to be billed again"
         UNCOLLECTIBLE = "uncollectible", "Marked as uncollectible"

@@ -91,6 +91,18 @@ class Invoice(models.Model):
         help_text="Since when the workspace is suspended for want of its payment.",
     )
     amount_refunded = models.DecimalField(max_digits=20, decimal_places=3, default=Decimal(0))
+    carried_over = models.DecimalField(
+        max_digits=20,
+        decimal_places=3,
+        default=Decimal(0),
+        help_text="What of it is too small to be charged by itself: it is with the next invoice.",
+    )
+    carried_in = models.DecimalField(
+        max_digits=20,
+        decimal_places=3,
+        default=Decimal(0),
+        help_text="What is charged with it for earlier invoices that were too small.",
+    )
     # Who it is addressed to, as of the day it was issued.
     bill_to_name = models.CharField(max_length=200)
     bill_to_email = models.EmailField(max_length=254)
@@ -139,7 +151,13 @@ class Invoice(models.Model):
                 name="only_an_unpaid_invoice_suspends_its_workspace",
             ),
             models.CheckConstraint(
-                condition=Q(amount_refunded__gte=0, amount_refunded__lte=F("amount")),
+                condition=Q(carried_over__gte=0, carried_over__lte=F("amount"), carried_in__gte=0),
+                name="no_more_is_carried_over_than_billed",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    amount_refunded__gte=0, amount_refunded__lte=F("amount") + F("carried_in")
+                ),
                 name="refunds_within_the_amount",
             ),
         ]

@@ -76,6 +76,7 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
     "tell_overdue": lambda invoice: notifications.tell_overdue(
         invoice, payment_failed=True, suspended=True, now=NOVEMBER_2
     ),
+    "tell_carried_over": lambda invoice: notifications.tell_carried_over(invoice, now=NOVEMBER_2),
     "tell_void": lambda invoice: notifications.tell_void(
         invoice, replacement=invoice, now=NOVEMBER_2
     ),

@@ -129,6 +129,24 @@ def tell_void(invoice: Invoice, *, replacement: Invoice | None, now: dt.datetime
     )
 
 
+def tell_carried_over(invoice: Invoice, *, now: dt.datetime) -> None:
+    _to_payer(
+        invoice,
+        "carried_over",
+        Notification(
+            subject=f"Invoice {invoice.number} is charged with your next one",
+            paragraphs=[
+                "Its amount is too small to be charged by itself. There is nothing to do now: "
+                "it is added to what your next invoice comes to."
+            ],
+            facts=_facts(invoice)[:2],
+            link_label="See the invoice",
+            link_url=_invoice_url(invoice),
+        ),
+        now=now,
+    )
+
+
 def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime) -> None:
     """The subscription was cancelled in Stripe: the owners learn what follows."""
     queue_email(

@@ -16,7 +16,7 @@ from invoices.payments.services.payloads import (
 )
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeMissing, StripeRefused
-from invoices.payments.services.stripe_sync.params import from_stripe_minor
+from invoices.payments.services.stripe_units import from_stripe_minor
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +129,8 @@ def apply_state(invoice: Invoice, state: InvoiceState, *, now: dt.datetime, sour
             source=source,
         )
     if status == "paid":
-        settle.mark_paid(
-            invoice_id=invoice.pk, paid_at=paid_at(found, default=now), now=now, source=source
+        settle.note_paid_in_stripe(
+            invoice, found, paid_at=paid_at(found, default=now), now=now, source=source
         )
     elif status == "void":
         settle.mark_void(invoice_id=invoice.pk, now=now, source=source)

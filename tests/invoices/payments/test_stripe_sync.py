@@ -114,12 +114,6 @@ def test_nothing_to_pay_is_paid_at_once(acme: Workspace) -> None:
     assert invoice.status == "paid"
 
 
-def test_less_than_stripe_charges_is_settled_by_the_balance(acme: Workspace) -> None:
-    invoice = synced(make_invoice(acme, status="draft", amount="0.30"))
-    assert invoice.status == "paid"
-    assert invoices()[0]["total"] == 30
-
-
 def test_two_months_of_a_workspace_go_to_one_customer(acme: Workspace) -> None:
     synced(make_invoice(acme, status="draft", month=9))
     synced(make_invoice(acme, status="draft", month=10))

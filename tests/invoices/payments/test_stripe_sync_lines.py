@@ -8,7 +8,8 @@ import pytest
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoiceItem
 from invoices.payments.services.stripe_sync import params, sync_invoice
-from invoices.payments.services.stripe_sync.params import from_stripe_minor, lines_of, stripe_minor
+from invoices.payments.services.stripe_sync.params import lines_of
+from invoices.payments.services.stripe_units import from_stripe_minor, stripe_minor
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import invoices, lines

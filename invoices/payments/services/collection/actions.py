@@ -95,7 +95,9 @@ def mark_invoice_uncollectible(
 
 
 def allowed_actions(invoice: Invoice) -> frozenset[str]:
-    """The kinds of action that the invoice's status allows."""
+    """The kinds of action that the invoice's status allows; none where Stripe calls it paid."""
+    if invoice.carried_over:
+        return frozenset()
     return frozenset(kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses)
 
 

@@ -104,7 +104,7 @@ def suspension_date(invoice: Invoice, *, first_failure: dt.datetime | None) -> d
 def _past_due(now: dt.datetime) -> list[UUID]:
     return list(
         Invoice.objects.filter(
-            status=Invoice.Status.OPEN, due_date__lt=(now + _ZONES).date()
+            status=Invoice.Status.OPEN, carried_over=0, due_date__lt=(now + _ZONES).date()
         ).values_list("pk", flat=True)
     )
 
@@ -133,6 +133,7 @@ def _to_remind(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID,
         return []
     unpaid = Invoice.objects.filter(
         status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        carried_over=0,
         due_date__lte=(now + _ZONES).date() - dt.timedelta(days=min(days)),
         due_date__gte=now.date() - dt.timedelta(days=max(days)) - _MAKE_UP_FOR,
     )
@@ -164,6 +165,7 @@ def _to_charge(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID,
         return []
     unpaid = Invoice.objects.filter(
         status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        carried_over=0,
         collection_method="charge_automatically",
         stripe_invoice_id__isnull=False,
         issued_at__gte=now - dt.timedelta(days=max(days)) - _MAKE_UP_FOR,

@@ -7,14 +7,15 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
+from billing.formats import money
 from billing.money import ZERO
 from invoices.models import Invoice
 from invoices.payments.models import Difference, PaymentEntry
-from invoices.payments.services import stripe_client
+from invoices.payments.services import settle, stripe_client
 from invoices.payments.services.refresh import InvoiceState
 from invoices.payments.services.stripe_client import StripeObject
-from invoices.payments.services.stripe_sync.params import stripe_minor
 from invoices.payments.services.stripe_sync.plan import stripe_lines
+from invoices.payments.services.stripe_units import stripe_minor
 
 Kind = Difference.Kind
 Remedy = Difference.Remedy
@@ -40,6 +41,10 @@ class Found:
 
 
 def same_status(invoice: Invoice, found: StripeObject) -> bool:
+    """What is carried over is still open here, and paid in Stripe."""
+    carried = settle.carried_over(found, invoice.currency)
+    if invoice.status == Invoice.Status.OPEN and (carried or invoice.carried_over):
+        return carried == invoice.carried_over
     return found.get("status") == _IN_STRIPE[Invoice.Status(invoice.status)]
 
 
@@ -49,7 +54,12 @@ def status_difference(invoice: Invoice, found: StripeObject) -> list[Found]:
     remedy = ""
     if invoice.status == Invoice.Status.VOID and found.get("status") in ("open", "uncollectible"):
         remedy = Remedy.VOID_IN_STRIPE
-    return [Found(Kind.STATUS, invoice.status, str(found.get("status")), remedy)]
+    ours, theirs = invoice.status, str(found.get("status"))
+    carried = settle.carried_over(found, invoice.currency)
+    if carried or invoice.carried_over:
+        ours += f", {money(invoice.carried_over, invoice.currency)} carried over"
+        theirs += f", {money(carried, invoice.currency)} carried over"
+    return [Found(Kind.STATUS, ours, theirs, remedy)]
 
 
 def total_differences(invoice: Invoice, found: StripeObject) -> list[Found]:

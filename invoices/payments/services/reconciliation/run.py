@@ -27,7 +27,7 @@ from invoices.payments.services.reconciliation.compare import Found
 from invoices.payments.services.refresh import apply_state, read_state
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeRefused
-from invoices.payments.services.stripe_sync.params import from_stripe_minor
+from invoices.payments.services.stripe_units import from_stripe_minor
 
 log = logging.getLogger(__name__)
 
@@ -163,15 +163,15 @@ def _compare(
         *compare.total_differences(invoice, found),
         *compare.item_differences(invoice, found),
     ]
-    before = invoice.status
+    before, carried_before = invoice.status, invoice.carried_over
     payments_before = compare.payments_known(invoice)
     if not compare.same_status(invoice, found) or compare.needs_payments(invoice, found):
         state = read_state(found)
         apply_state(invoice, state, now=now, source=SOURCE)
-        invoice.refresh_from_db(fields=["status"])
+        invoice.refresh_from_db(fields=["status", "carried_over"])
         differences += compare.payment_differences(invoice, state)
     differences += compare.status_difference(invoice, found)
-    if invoice.status != before:
+    if (invoice.status, invoice.carried_over) != (before, carried_before):
         _store_healed(
             run, invoice, Found(Difference.Kind.STATUS, before, str(found["status"])), now
         )

@@ -5,6 +5,13 @@ runs in one transaction, locks workspace, period and invoice in that order, repe
 never moves a status backwards, so that webhooks, sweeps and people may call them in any order.
 """
 
+from invoices.payments.services.settle.balance import (
+    carried_in,
+    carried_over,
+    mark_carried_over,
+    note_carried_in,
+    note_paid_in_stripe,
+)
 from invoices.payments.services.settle.payment_entries import (
     note_credit_note,
     note_dispute,
@@ -27,15 +34,20 @@ from invoices.payments.services.settle.transitions import (
 
 __all__ = [
     "OtherStripeInvoice",
+    "carried_in",
+    "carried_over",
+    "mark_carried_over",
     "mark_open",
     "mark_overdue",
     "mark_paid",
     "mark_uncollectible",
     "mark_void",
+    "note_carried_in",
     "note_credit_note",
     "note_dispute",
     "note_finalization_failure",
     "note_no_payment_method",
+    "note_paid_in_stripe",
     "note_payment",
     "note_payment_failure",
     "note_refund",

@@ -11,15 +11,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.money import exponent, from_minor, to_minor, without_exponent
+from billing.money import exponent, without_exponent
 from invoices.models import Invoice, InvoiceItem
+from invoices.payments.services.stripe_units import stripe_minor
 
 # https://docs.stripe.com/api/invoiceitems/create: "up to 250 items per invoice".
 MAX_LINES = 250
 OTHER = "other"
-# Stripe counts these with two decimals, which must be 00:
-# https://docs.stripe.com/currencies#special-cases
-_TWO_DECIMALS_OF_ZERO = frozenset(["ISK", "UGX"])
 
 
 @dataclass(frozen=True)
@@ -30,19 +28,6 @@ class Line:
     description: str
     amount_minor: int
     metadata: dict[str, str]
-
-
-def stripe_minor(amount: Decimal, currency: str) -> int:
-    """`amount` in the whole units Stripe counts the currency in."""
-    minor = to_minor(amount, currency)
-    return minor * 100 if currency in _TWO_DECIMALS_OF_ZERO else minor
-
-
-def from_stripe_minor(amount: int, currency: str) -> Decimal:
-    """What Stripe's whole units are worth, in the currency's own decimals."""
-    if currency in _TWO_DECIMALS_OF_ZERO:
-        return Decimal(amount).scaleb(-2)
-    return from_minor(amount, currency)
 
 
 def lines_of(invoice: Invoice, items: Sequence[InvoiceItem]) -> list[Line]:

@@ -10,8 +10,9 @@ from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services import lookups, stripe_client
 from invoices.payments.services.leases import Clock, Lease
 from invoices.payments.services.stripe_client import StripeObject
-from invoices.payments.services.stripe_sync.params import Line, stripe_minor
+from invoices.payments.services.stripe_sync.params import Line
 from invoices.payments.services.stripe_sync.plan import stripe_lines
+from invoices.payments.services.stripe_units import stripe_minor
 
 
 class Blocked(Exception):

@@ -113,6 +113,9 @@ def finalize(run: Run, step: StripeSyncStep) -> None:
             now=now,
             source=SOURCE,
         )
+        settle.note_carried_in(
+            invoice_id=run.invoice.pk, amount=settle.carried_in(found, run.invoice.currency)
+        )
         run.lease.renew(now)
         run.note_done(step, found["id"])
     mirror.keep_invoice(found)
@@ -255,8 +258,10 @@ def _settle_if_paid(run: Run, found: StripeObject) -> None:
         return
     now = run.clock()
     paid_at = (found.get("status_transitions") or {}).get("paid_at")
-    settle.mark_paid(
-        invoice_id=run.invoice.pk,
+    run.invoice.refresh_from_db(fields=["status"])
+    settle.note_paid_in_stripe(
+        run.invoice,
+        found,
         paid_at=dt.datetime.fromtimestamp(paid_at, dt.UTC) if paid_at else now,
         now=now,
         source=SOURCE,

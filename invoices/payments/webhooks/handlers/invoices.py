@@ -25,8 +25,9 @@ def finalized(event: StripeEvent) -> Outcome:
 def paid(event: StripeEvent) -> Outcome:
     invoice = _our_invoice(event)
     if invoice is not None:
-        settle.mark_paid(
-            invoice_id=invoice.pk,
+        settle.note_paid_in_stripe(
+            invoice,
+            event.object,
             paid_at=min(paid_at(event.object, default=event.created), event.now),
             now=event.now,
             source=event.source,

@@ -18,7 +18,7 @@ from invoices.payments.services.payloads import (
     text,
     time_of,
 )
-from invoices.payments.services.stripe_sync.params import from_stripe_minor
+from invoices.payments.services.stripe_units import from_stripe_minor
 from invoices.payments.webhooks.events import Outcome, StripeEvent
 
 
