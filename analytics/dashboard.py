@@ -7,7 +7,7 @@ from uuid import UUID
 from analytics.banners import banners
 from analytics.period_view import PeriodView
 from billing.models import BillingPeriod, WorkspaceMember
-from billing.queries import with_totals
+from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
 from usage.models import VoiceAgent
 
@@ -28,13 +28,19 @@ def periods_of(workspace_id: UUID) -> list[BillingPeriod]:
 
 
 def chosen_period(
-    periods: list[BillingPeriod], chosen: UUID | None, now: dt.datetime
+    periods: list[BillingPeriod], chosen: UUID | None, active: UUID | None
 ) -> BillingPeriod | None:
-    """The one asked for, else the one that holds `now`, else the newest."""
+    """The one asked for, else the active one, else the newest."""
     for period in periods:
-        if period.pk == chosen if chosen else period.period_start <= now < period.period_end:
+        if period.pk == (chosen or active):
             return period
     return periods[0] if periods and not chosen else None
+
+
+def active_id(workspace_id: UUID, now: dt.datetime) -> UUID | None:
+    """The period that usage of now enters."""
+    active = active_periods(now).filter(workspace_id=workspace_id)
+    return active.values_list("pk", flat=True).first()
 
 
 def overview(
@@ -42,21 +48,28 @@ def overview(
     membership: WorkspaceMember,
     periods: list[BillingPeriod],
     period: BillingPeriod | None,
+    active: UUID | None,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """The template context of `analytics/dashboard.html`; nine queries, whatever was used."""
+    """The template context of `analytics/dashboard.html`; ten queries, whatever was used."""
     workspace = membership.workspace
     invoices = list(
         Invoice.objects.filter(workspace=workspace)
         .select_related("billing_period__workspace")
         .order_by("-issued_at", "-id")[:RECENT_INVOICES]
     )
-    context: dict[str, Any] = {"periods": periods, "period": period, "invoices": invoices}
+    context: dict[str, Any] = {
+        "periods": periods,
+        "period": period,
+        "active_id": active,
+        "invoices": invoices,
+    }
     spend = None
     if period is not None:
-        view = PeriodView(membership, period, _before(periods, period), now)
+        is_active = period.pk == active
+        view = PeriodView(membership, period, _before(periods, period), now, is_active=is_active)
         context |= view.context()
-        spend = view.spend.total if period.period_start <= now < period.period_end else None
+        spend = view.spend.total if is_active else None
     context["banners"] = banners(
         membership=membership,
         unpaid=list(

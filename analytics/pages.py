@@ -6,7 +6,7 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analytics.dashboard import chosen_period, overview, periods_of
+from analytics.dashboard import active_id, chosen_period, overview, periods_of
 from billing.access import WorkspaceRequest, render_page, workspace_page
 
 
@@ -16,10 +16,13 @@ def dashboard(request: WorkspaceRequest) -> HttpResponse:
     now = timezone.now()
     periods = periods_of(request.membership.workspace_id)
     asked = request.GET.get("period")
-    period = chosen_period(periods, _uuid(asked) if asked else None, now)
+    active = active_id(request.membership.workspace_id, now)
+    period = chosen_period(periods, _uuid(asked) if asked else None, active)
     if asked and period is None:
         raise Http404("This workspace has no such billing period.")
-    context = overview(membership=request.membership, periods=periods, period=period, now=now)
+    context = overview(
+        membership=request.membership, periods=periods, period=period, active=active, now=now
+    )
     return render_page(request, "analytics/dashboard.html", context, section="overview")
 
 

@@ -77,21 +77,27 @@ class Stat:
 class PeriodView:
     """One period seen at one moment, beside the period before it."""
 
-    # `period` comes with its totals (`billing.queries.with_totals`).
+    # `period` comes with its totals (`billing.queries.with_totals`); the active one is what usage
+    # of now enters, which may be a month that has not begun (`billing.queries.active_periods`).
     def __init__(
         self,
         membership: WorkspaceMember,
         period: BillingPeriod,
         before: BillingPeriod | None,
         now: dt.datetime,
+        *,
+        is_active: bool,
     ) -> None:
         self.workspace = membership.workspace
         self.terms: WorkspaceBillingSettings = self.workspace.billing_settings
         self.currency = self.workspace.currency
         self.period, self.before, self.now = period, before, now
         self.days = days_of(period)
-        self.today = min(months.local_date(now, self.workspace.zone), self.days[-1])
-        self.running = period.period_start <= now < period.period_end
+        self.is_active = is_active
+        self.has_begun = period.period_start <= now
+        today = months.local_date(now, self.workspace.zone) if period.is_current else self.days[-1]
+        self.today = max(self.days[0], min(today, self.days[-1]))
+        self.running = is_active and self.has_begun
         self._read_spend()
         self._read_calls()
 
@@ -123,11 +129,15 @@ class PeriodView:
         shown = {
             "bill": bill,
             "invoice": invoice_of(self.period),
+            "first_day": self.days[0],
             "last_day": self.days[-1],
+            "active": self.is_active,
             "running": self.running,
+            "has_begun": self.has_begun,
+            "has_ended": self.period.period_end <= self.now,
             "forecast": ahead,
             "meter": Meter(bill.usage, limit, self.terms.alert_threshold_percentage)
-            if limit is not None and self.running
+            if limit is not None and self.is_active
             else None,
             "comparison": self._comparison(),
             "late": self.spend.before(self.days[0]),
@@ -145,7 +155,7 @@ class PeriodView:
         return not active or (reached and self.terms.auto_pause_on_limit)
 
     def _forecast(self) -> Forecast | None:
-        if self._stands_still():
+        if not self.running or self._stands_still():
             return None
         return forecast(
             spend=self.spend.total,
@@ -170,7 +180,7 @@ class PeriodView:
         return self.before.label.split()[0] if self.before else ""
 
     def _comparison(self) -> str:
-        if self.compared is None:
+        if self.compared is None or not self.has_begun:
             return ""
         when = "by this day in" if self.running else "in"
         change = breakdowns.changed(self.spend.total, self.compared.total)
@@ -208,7 +218,7 @@ class PeriodView:
                 totals=_daily(self.spend, so_far),
                 before=before,
                 before_name=self.before.label if self.before else "",
-                limit=self.terms.usage_limit_monthly if self.running else None,
+                limit=self.terms.usage_limit_monthly if self.is_active else None,
                 at_end=ahead.at_end if ahead else None,
                 currency=self.currency,
             ),

@@ -6,14 +6,17 @@ from uuid import UUID
 
 from django.db.models import (
     Case,
+    DateTimeField,
     DecimalField,
     ExpressionWrapper,
     F,
+    Func,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
     Sum,
+    UUIDField,
     Value,
     When,
 )
@@ -37,6 +40,8 @@ def with_totals(periods: "QuerySet[BillingPeriod]") -> "QuerySet[BillingPeriod]"
     A closed period has its frozen figures. A current one has what its counters hold now, the fee
     of its tier in the workspace's currency, and both with the credit brought forward: what it
     would come to if it closed this moment. Its counters are a few rows found by their period.
+
+    There is no fee for a month that was over before its workspace was made.
     """
     counted = (
         PeriodCounter.objects.filter(period=OuterRef("pk"))
@@ -44,12 +49,17 @@ def with_totals(periods: "QuerySet[BillingPeriod]") -> "QuerySet[BillingPeriod]"
         .values("period")
         .values_list(Sum("final_cost"))
     )
-    fee = TierPrice.objects.filter(
+    price = TierPrice.objects.filter(
         tier=OuterRef("tier"), currency=OuterRef("workspace__currency")
     ).values("monthly_fee")
+    fee = Case(
+        When(period_end__lte=F("workspace__created_at"), then=_ZERO),
+        default=Coalesce(Subquery(price), _ZERO),
+        output_field=_AMOUNT,
+    )
     return periods.annotate(
-        live_subtotal=_live(Subquery(counted), "subtotal"),
-        live_fee=_live(Subquery(fee), "subscription_fee"),
+        live_subtotal=_live(Coalesce(Subquery(counted), _ZERO), "subtotal"),
+        live_fee=_live(fee, "subscription_fee"),
     ).annotate(
         live_total=ExpressionWrapper(
             F("live_subtotal") + F("live_fee") + F("credit_brought_forward"), _AMOUNT
@@ -57,20 +67,41 @@ def with_totals(periods: "QuerySet[BillingPeriod]") -> "QuerySet[BillingPeriod]"
     )
 
 
-def _live(current: Subquery, frozen: str) -> Case:
+def _live(current: Case | Coalesce, frozen: str) -> Case:
     return Case(
-        When(Q(status=BillingPeriod.Status.CURRENT), Coalesce(current, _ZERO)),
+        When(Q(status=BillingPeriod.Status.CURRENT), then=current),
         default=F(frozen),
         output_field=_AMOUNT,
     )
 
 
-def period_with_totals(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:
-    """The period of the workspace that holds `at`, with its totals; None when it has none."""
-    periods = BillingPeriod.objects.filter(
-        workspace_id=workspace_id, period_start__lte=at, period_end__gt=at
+class _ActivePeriod(Func):
+    """The id of a workspace's active period (`billing_active_period` in the database)."""
+
+    function = "billing_active_period"
+    template = "(SELECT active.id FROM %(function)s(%(expressions)s) AS active (id))"
+    output_field = UUIDField()
+
+
+def active_periods(at: dt.datetime) -> "QuerySet[BillingPeriod]":
+    """The active period of every workspace: the open one that usage of `at` enters.
+
+    Most often that is the month that holds `at`. Where it was closed early, it is the earliest
+    that is open, though it may not have begun: what is used meanwhile is billed with it, so the
+    limit, the forecast and "so far" are its own. A workspace has one or none.
+    """
+    return BillingPeriod.objects.filter(
+        status=BillingPeriod.Status.CURRENT,
+        pk=_ActivePeriod(F("workspace_id"), Value(at, output_field=DateTimeField())),
     )
-    return with_totals(periods).first()
+
+
+def active_period(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:
+    """The workspace's active period (see `active_periods`), with its totals."""
+    asked = _ActivePeriod(
+        Value(workspace_id, output_field=UUIDField()), Value(at, output_field=DateTimeField())
+    )
+    return with_totals(BillingPeriod.objects.filter(pk=asked)).first()
 
 
 def markup_in_force(workspace_id: UUID) -> Decimal:

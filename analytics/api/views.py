@@ -19,7 +19,7 @@ from billing.api.views import ApiView
 from billing.decimals import NotExact
 from billing.errors import NotFound
 from billing.models import BillingPeriod, Workspace
-from billing.queries import period_with_totals, with_totals
+from billing.queries import active_period, with_totals
 
 # Longer than any report needs, and short enough that a request stays cheap.
 _MAX_DAYS = 1_100
@@ -36,7 +36,9 @@ class UsageSummaryView(ApiView):
         operation_id="workspaces_usage_summary",
         parameters=[
             OpenApiParameter(
-                "billing_period_id", OpenApiTypes.UUID, description="Default: the one that runs."
+                "billing_period_id",
+                OpenApiTypes.UUID,
+                description="Default: the one that usage of now enters.",
             )
         ],
     )
@@ -46,7 +48,7 @@ class UsageSummaryView(ApiView):
         period = (
             _period(workspace, text)
             if text
-            else period_with_totals(workspace_id=workspace.pk, at=clock.now())
+            else active_period(workspace_id=workspace.pk, at=clock.now())
         )
         summary = usage_summary(workspace=workspace, period=period)
         return Response(UsageSummarySerializer(summary).data)

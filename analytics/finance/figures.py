@@ -7,21 +7,21 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.core.cache import cache
-from django.db.models import Count, DecimalField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, Sum
 
-from billing.models import BillingPeriod, PeriodCounter, TierPrice
+from billing.models import PeriodCounter
 from billing.money import ZERO
+from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
 from usage.models import UsageRollup
 
-_AMOUNT: DecimalField = DecimalField(max_digits=28, decimal_places=10)
 # Rollups of ten thousand workspaces are a million rows: read once a minute, however many look.
 _CACHE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class RunningMonth:
-    """What the open periods of one currency have come to; `cost` is what providers charge."""
+    """What the active periods of one currency have come to; `cost` is what providers charge."""
 
     currency: str
     workspaces: int
@@ -71,27 +71,17 @@ class Owed(NamedTuple):
     amount: Decimal
 
 
-def running_periods(now: dt.datetime) -> QuerySet[BillingPeriod]:
-    return BillingPeriod.objects.filter(
-        status=BillingPeriod.Status.CURRENT, period_start__lte=now, period_end__gt=now
-    )
-
-
 def running_month(*, now: dt.datetime) -> list[RunningMonth]:
     """One row for each currency, that of most workspaces first. Two queries."""
-    fee = TierPrice.objects.filter(
-        tier=OuterRef("tier"), currency=OuterRef("workspace__currency")
-    ).values("monthly_fee")
     terms = (
-        running_periods(now)
-        .annotate(fee=Subquery(fee, output_field=_AMOUNT))
+        with_totals(active_periods(now))
         .order_by()
         .values_list("workspace__currency")
-        .annotate(Count("pk"), Sum("fee"))
+        .annotate(Count("pk"), Sum("live_fee"))
     )
     counted = {
         currency: (price, cost)
-        for currency, price, cost in PeriodCounter.objects.filter(period__in=running_periods(now))
+        for currency, price, cost in PeriodCounter.objects.filter(period__in=active_periods(now))
         .values_list("period__workspace__currency")
         .annotate(Sum("final_cost"), Sum("total_cost"))
     }
@@ -118,7 +108,7 @@ def _margins(now: dt.datetime) -> Margins:
     by_provider: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
     by_type: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
     rows = (
-        UsageRollup.objects.filter(billing_period__in=running_periods(now))
+        UsageRollup.objects.filter(billing_period__in=active_periods(now))
         .order_by()
         .values_list("workspace__currency", "provider", "resource_type")
         .annotate(Sum("final_cost"), Sum("total_cost"))

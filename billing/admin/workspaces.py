@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 from billing.admin.base import BillingAdmin, amount
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
-from billing.queries import period_with_totals
+from billing.queries import active_period
 from billing.services.workspaces import (
     BILLING_DETAILS,
     create_workspace,
@@ -171,9 +171,9 @@ class WorkspaceAdmin(BillingAdmin):
         limit = workspace.billing_settings.usage_limit_monthly
         return amount(limit, workspace.currency) if limit is not None else "none"
 
-    @display(description="Running period")
+    @display(description="Active period")
     def running(self, workspace: Workspace) -> str:
-        period: Any = period_with_totals(workspace_id=workspace.pk, at=clock.now())
+        period: Any = active_period(workspace_id=workspace.pk, at=clock.now())
         if period is None:
             return "None is open yet."
         return format_html(

@@ -120,6 +120,11 @@ class BillingPeriod(models.Model):
                 fields=["period_end"], condition=Q(status="current"), name="periods_to_close"
             ),
             models.Index(fields=["workspace", "period_end"], name="periods_of_workspace"),
+            models.Index(
+                fields=["workspace", "period_start"],
+                condition=Q(status="current"),
+                name="open_periods_of_workspace",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -129,6 +134,11 @@ class BillingPeriod(models.Model):
     def label(self) -> str:
         """The month it covers, as in "October 2026"."""
         return f"{self.period_start.astimezone(self.workspace.zone):%B %Y}"
+
+    @property
+    def has_fee(self) -> bool:
+        """A month that was over before its workspace was made is billed its usage alone."""
+        return self.period_end > self.workspace.created_at
 
     @property
     def is_current(self) -> bool:
@@ -167,7 +177,10 @@ class PeriodCounter(models.Model):
 
 
 class LimitAlert(models.Model):
-    """A crossing of the alert threshold or the limit: one for each period and kind."""
+    """A crossing of the alert threshold or the limit: one for each period and level.
+
+    A limit that is changed has levels of its own: raised, it warns again.
+    """
 
     class Kind(models.TextChoices):
         THRESHOLD = "threshold"
@@ -186,7 +199,14 @@ class LimitAlert(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["period", "kind"], name="one_alert_per_period_and_kind"
+                fields=["period", "usage_limit"],
+                condition=Q(kind="limit"),
+                name="one_limit_alert_per_period_and_limit",
+            ),
+            models.UniqueConstraint(
+                fields=["period", "usage_limit", "threshold_percentage"],
+                condition=Q(kind="threshold"),
+                name="one_threshold_alert_per_period_and_level",
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["threshold", "limit"]), name="alert_kind_is_known"

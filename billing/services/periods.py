@@ -1,14 +1,15 @@
 """Opening of billing periods: the calendar months of each workspace, without gaps or overlaps."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Max, Q
 
 from billing import months
 from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
+from billing.queries import active_periods
 from billing.signals import admission_changed
 
 
@@ -75,21 +76,25 @@ def period_at(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:
 
 
 def open_missing_periods(*, now: dt.datetime) -> int:
-    """Open the month that holds `now` for every workspace that has none; how many were opened.
+    """Open what usage of `now` enters for every workspace that has nothing open for it; how many.
 
     A workspace is billed its subscription fee whether it uses anything or not, so a period must
     not wait for the first record.
     """
-    covering = BillingPeriod.objects.filter(
-        workspace=OuterRef("pk"), period_start__lte=now, period_end__gt=now
-    )
-    missing: Iterable[UUID] = (
+    missing = (
         Workspace.objects.exclude(status=Workspace.Status.CLOSED)
-        .filter(~Exists(covering))
-        .values_list("pk", flat=True)
+        .exclude(pk__in=active_periods(now).values("workspace"))
+        .annotate(
+            closed_until=Max(
+                "periods__period_end", filter=~Q(periods__status=BillingPeriod.Status.CURRENT)
+            ),
+        )
+        .values_list("pk", "closed_until")
     )
     opened = 0
-    for workspace_id in missing:
-        open_period(workspace_id=workspace_id, at=now, now=now)
+    for workspace_id, closed_until in missing:
+        # Where this month is closed already, the next one follows it.
+        at = now if closed_until is None else max(now, closed_until)
+        open_period(workspace_id=workspace_id, at=at, now=now)
         opened += 1
     return opened

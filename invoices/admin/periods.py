@@ -117,7 +117,8 @@ class ClosablePeriodAdmin(BillingPeriodAdmin):
 
     def has_finalize_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         period = self._actionable(request, object_id)
-        return period is not None and period.close_failed_at is None
+        begun = period is not None and period.period_start <= clock.now()
+        return period is not None and begun and period.close_failed_at is None
 
     def has_retry_close_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         period = self._actionable(request, object_id)

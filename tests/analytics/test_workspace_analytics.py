@@ -5,7 +5,7 @@ import pytest
 
 from analytics.queries import HourCount, usage_summary, workspace_analytics
 from billing.models import Workspace
-from billing.queries import period_with_totals
+from billing.queries import active_period
 from billing.services.periods import open_period
 from tests.kit.personas import make_workspace
 from usage.models import CallRollup, UsageRollup
@@ -61,7 +61,7 @@ def add_call_rollup(
 
 
 def summary_of(owner: Workspace):
-    return usage_summary(workspace=owner, period=period_with_totals(workspace_id=owner.pk, at=NOW))
+    return usage_summary(workspace=owner, period=active_period(workspace_id=owner.pk, at=NOW))
 
 
 def test_a_summary_adds_up_slots_days_types_and_providers(acme, django_assert_num_queries):

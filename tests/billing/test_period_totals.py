@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from billing.models import BillingPeriod, PeriodCounter, TierPrice
-from billing.queries import period_with_totals, with_totals
+from billing.queries import active_period, with_totals
 from billing.services.periods import open_period
 from tests.kit.personas import make_workspace
 
@@ -23,7 +23,7 @@ def test_a_current_period_is_its_counters_plus_the_fee_and_the_credit():
     count(period, 7, "2.34")
     BillingPeriod.objects.update(credit_brought_forward="-1.5", total_amount="-1.5")
 
-    found = period_with_totals(workspace_id=acme.pk, at=NOW)
+    found = active_period(workspace_id=acme.pk, at=NOW)
 
     assert found is not None
     assert found.live_subtotal == Decimal("12.3400000001")
@@ -68,6 +68,6 @@ def test_the_end_of_a_period_belongs_to_the_next():
     open_period(workspace_id=acme.pk, at=NOW, now=NOW)
     december = dt.datetime(2026, 11, 30, 23, 0, tzinfo=dt.UTC)
 
-    assert period_with_totals(workspace_id=acme.pk, at=december) is None
+    assert active_period(workspace_id=acme.pk, at=december) is None
     before = december - dt.timedelta(microseconds=1)
-    assert period_with_totals(workspace_id=acme.pk, at=before) is not None
+    assert active_period(workspace_id=acme.pk, at=before) is not None

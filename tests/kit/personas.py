@@ -13,7 +13,8 @@ from billing.services.workspaces import create_workspace, set_member
 from usage.models import VoiceAgent
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
-SEPTEMBER_1 = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+# Older than every month that a test bills: those of before would have no fee.
+MADE_AT = dt.datetime(2025, 9, 1, 12, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
 
 
@@ -26,7 +27,7 @@ def make_workspace(
     timezone: str = "Europe/Berlin",
     billing_email: str = "",
     usage_limit_monthly: str | None = None,
-    now: dt.datetime = SEPTEMBER_1,
+    now: dt.datetime = MADE_AT,
 ) -> Workspace:
     """An active workspace with one owner, `owner@<first word of its name>.test`."""
     ensure_builtins()

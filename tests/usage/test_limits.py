@@ -1,4 +1,4 @@
-"""Usage limits: one alert for each period and kind, owners told, agents paused and back."""
+"""Usage limits: one alert for each level of a limit, owners told, agents paused and back."""
 
 import datetime as dt
 from decimal import Decimal
@@ -141,7 +141,14 @@ def test_a_raised_limit_that_is_reached_again_pauses_again(acme, caller):
     spend(caller, acme, "3.6")
 
     assert states() == {"Reception": ("paused", "usage_limit")}
-    assert len(alerts()) == 2
+    assert [
+        (a.kind, a.usage_limit) for a in LimitAlert.objects.order_by("usage_limit", "kind")
+    ] == [
+        ("limit", Decimal(10)),
+        ("threshold", Decimal(10)),
+        ("limit", Decimal(15)),
+        ("threshold", Decimal(15)),
+    ]
 
 
 def test_agents_come_back_when_the_next_month_begins(acme, caller):
@@ -196,3 +203,90 @@ def test_another_workspaces_limit_is_its_own(acme, caller):
 
     assert states() == {"Other": ("live", None)}
     assert admission(caller, globex)["remaining"] is None
+
+
+def mails() -> list[str]:
+    return list(Email.objects.order_by("created_at").values_list("subject", flat=True))
+
+
+def test_a_raised_limit_warns_again_at_its_own_levels(acme, caller):
+    spend(caller, acme, "8.4")
+    set_terms(acme, usage_limit_monthly=Decimal(100))
+    spend(caller, acme, "12")
+    assert mails() == ["Acme has used 84 % of its usage limit for November 2026"]
+
+    spend(caller, acme, "60")
+    spend(caller, acme, "24")
+
+    assert mails() == [
+        "Acme has used 84 % of its usage limit for November 2026",
+        "Acme has used 80 % of its usage limit for November 2026",
+        "Acme has reached its usage limit for November 2026",
+    ]
+
+
+def test_a_limit_set_back_to_what_it_was_does_not_repeat_itself(acme, caller):
+    spend(caller, acme, "8.4")
+    set_terms(acme, usage_limit_monthly=Decimal(100))
+    spend(caller, acme, "0.12")
+    set_terms(acme, usage_limit_monthly=Decimal(10))
+
+    spend(caller, acme, "0.12")
+
+    assert alerts() == [("threshold", Decimal("8.4"))]
+    assert len(mails()) == 1
+
+
+def test_a_threshold_that_is_raised_warns_again(acme, caller):
+    spend(caller, acme, "8.4")
+    set_terms(acme, alert_threshold_percentage=Decimal(95))
+
+    spend(caller, acme, "1.2")
+
+    assert mails() == [
+        "Acme has used 84 % of its usage limit for November 2026",
+        "Acme has used 96 % of its usage limit for November 2026",
+    ]
+
+
+def test_one_jump_over_both_levels_is_one_mail_that_says_so(acme, caller):
+    spend(caller, acme, "24")
+
+    assert [kind for kind, _ in alerts()] == ["threshold", "limit"]
+    assert mails() == ["Acme has reached its usage limit for November 2026"]
+    sweep_limits(now=NOW)
+    assert len(mails()) == 1
+
+
+def test_a_limit_of_nothing_pauses_at_once_and_tells_with_the_first_spend(acme, caller):
+    agent(caller, acme, "Reception")
+    set_terms(acme, usage_limit_monthly=Decimal(0))
+    spend(caller, acme, "0")
+    sweep_limits(now=NOW)
+    assert mails() == []
+    assert states() == {"Reception": ("paused", "usage_limit")}
+
+    spend(caller, acme, "0.12")
+
+    assert mails() == ["Acme has reached its usage limit for November 2026"]
+
+
+def test_a_limit_of_nothing_that_pauses_nobody_tells_with_the_first_spend(acme, caller):
+    set_terms(acme, usage_limit_monthly=Decimal(0), auto_pause_on_limit=False)
+    spend(caller, acme, "0")
+
+    spend(caller, acme, "0.12")
+    spend(caller, acme, "0.24")
+
+    assert mails() == ["Acme has reached its usage limit for November 2026"]
+
+
+def test_late_usage_over_the_limit_says_that_nobody_is_paused(acme, caller):
+    agent(caller, acme, "Reception")
+
+    spend(caller, acme, "12", occurred_at="2026-10-20T10:00:00Z")
+
+    mail = Email.objects.get()
+    assert mail.subject == "Acme has reached its usage limit for October 2026"
+    assert "no agent is paused for it" in mail.text
+    assert "have been paused" not in mail.text + mail.html

@@ -11,24 +11,21 @@ from billing.prepared import prepared_cursor
 
 
 class Admission(NamedTuple):
-    """`remaining` is what may still be spent on usage this period, None without a limit."""
+    """`remaining` is what may still be spent in the active period, None without a limit."""
 
     allowed: bool
     reason: str | None
     remaining: Decimal | None
 
 
-# For each: primary key, one index look-up for the period, and its few counter rows.
+# For each: primary keys, one index look-up for the active period, and its few counter rows.
 _ADMISSIONS = """
 SELECT asked.position, workspace.status, settings.usage_limit_monthly,
        settings.auto_pause_on_limit,
        CASE WHEN settings.usage_limit_monthly IS NOT NULL THEN coalesce((
            SELECT sum(counter.final_cost)
-             FROM billing_billingperiod AS period
-             JOIN billing_periodcounter AS counter ON counter.period_id = period.id
-            WHERE period.workspace_id = asked.id
-              AND period.period_start <= %(now)s::timestamptz
-              AND period.period_end > %(now)s::timestamptz), 0) END
+             FROM billing_active_period(asked.id, %(now)s::timestamptz) AS active (id)
+             JOIN billing_periodcounter AS counter ON counter.period_id = active.id), 0) END
   FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (id, position)
   JOIN billing_workspace AS workspace ON workspace.id = asked.id
   JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = asked.id

@@ -1,4 +1,4 @@
-"""Usage limits: one alert for each period and kind, owners told, agents paused."""
+"""Usage limits: one alert for each level of a limit, owners told, agents paused."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -31,8 +31,8 @@ UPDATE billing_periodcounter AS counter
            CASE WHEN spend < usage_limit * threshold / 100 THEN usage_limit * threshold / 100
                 WHEN spend < usage_limit THEN usage_limit
                 -- Nothing more will happen. Agents that pause may be set live again: those are
-                -- looked after with every use.
-                WHEN NOT auto_pause THEN 1e27
+                -- looked after with every use; so is a limit of zero before the first spend.
+                WHEN spend > 0 AND NOT auto_pause THEN 1e27
            END AS reached
       FROM (
         SELECT period.id AS period_id, settings.xmin::text::bigint AS terms,
@@ -70,14 +70,18 @@ class _Crossing(NamedTuple):
     limit: Decimal
     threshold: Decimal
     auto_pause: bool
+    is_active: bool
     over_limit: bool
 
 
-# Open periods at or over the workspace's threshold that have something left to do: alerts to write,
-# or live agents to pause (the limit was raised, and reached again). Reads the few counter rows of
-# each period; takes no locks. Two statements, since one plan would not suit both.
+# Open periods at or over the workspace's threshold that have something left to do: alerts to write
+# (of this limit, which may not be the one that the period began with), or live agents to pause.
+# Nothing is told of a limit of zero before something is spent. Only in the active period, which
+# usage enters now, does the limit pause anyone. Reads the few counter rows of each period; takes
+# no locks. Two statements, since one plan would not suit both.
 _CROSSINGS_OF = """
-SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend >= usage_limit
+SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, is_active,
+       spend >= usage_limit
   FROM (
     SELECT settings.workspace_id, period.id AS period_id,
            (SELECT sum(counter.final_cost) FROM billing_periodcounter AS counter
@@ -85,17 +89,22 @@ SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, spend
            settings.usage_limit_monthly AS usage_limit,
            settings.alert_threshold_percentage AS threshold,
            settings.auto_pause_on_limit AS auto_pause,
-           %(now)s::timestamptz >= period.period_start
-               AND %(now)s::timestamptz < period.period_end AS is_running
+           period.id = (SELECT active.id
+                          FROM billing_active_period(settings.workspace_id, %(now)s::timestamptz)
+                               AS active (id)) IS TRUE AS is_active
       FROM billing_workspacebillingsettings AS settings
       JOIN billing_billingperiod AS period
         ON period.workspace_id = settings.workspace_id AND period.status = 'current'
      WHERE settings.usage_limit_monthly IS NOT NULL {some}
   ) AS spent
  WHERE spend >= usage_limit * threshold / 100
-   AND ((SELECT count(*) FROM billing_limitalert AS alert WHERE alert.period_id = spent.period_id)
-        < CASE WHEN spend >= usage_limit THEN 2 ELSE 1 END
-        OR (spend >= usage_limit AND auto_pause AND is_running
+   AND (spend > 0 AND NOT EXISTS (
+            SELECT FROM billing_limitalert AS alert
+             WHERE alert.period_id = spent.period_id AND alert.usage_limit = spent.usage_limit
+               AND (alert.kind = 'limit'
+                    OR spent.spend < spent.usage_limit
+                       AND alert.threshold_percentage = spent.threshold))
+        OR (spend >= usage_limit AND auto_pause AND is_active
             AND EXISTS (SELECT FROM usage_voiceagent AS agent
                          WHERE agent.workspace_id = spent.workspace_id AND agent.status = 'live')))
  ORDER BY workspace_id, period_id
@@ -109,8 +118,8 @@ def check_limits(*, workspace_ids: Sequence[UUID | str] | None, now: dt.datetime
     """Write the alerts that open periods have earned and not got; how many were written.
 
     Workspaces by their ids or the text of these; None means every workspace. Safe to run twice or
-    at once: the database keeps one alert for each period and kind, and only the one who wrote it
-    tells the owners.
+    at once: the database keeps one alert for each period, kind and limit, and only the one who
+    wrote it tells the owners.
     """
     written = 0
     with prepared_cursor() as cursor:
@@ -128,10 +137,27 @@ def check_limits(*, workspace_ids: Sequence[UUID | str] | None, now: dt.datetime
 
 
 def _raise_alerts(crossing: _Crossing, now: dt.datetime) -> int:
+    earned = _earned(crossing, now) if crossing.spend > 0 else []
+    LimitAlert.objects.bulk_create(earned, ignore_conflicts=True)
+    # Which of them are ours: a conflicting row of another transaction has another id.
+    ours = LimitAlert.objects.filter(pk__in=[alert.pk for alert in earned]).select_related(
+        "workspace", "period__workspace"
+    )
+    told = {alert.kind: alert for alert in ours}
+    # Both at once are one message: that the limit is reached says all of it.
+    alert = told.get(LimitAlert.Kind.LIMIT) or told.get(LimitAlert.Kind.THRESHOLD)
+    if alert is not None:
+        _tell_owners(alert, crossing, now)
+    if crossing.over_limit and crossing.is_active:
+        align_agents(workspace_id=crossing.workspace_id, now=now)
+    return len(told)
+
+
+def _earned(crossing: _Crossing, now: dt.datetime) -> list[LimitAlert]:
     kinds = [LimitAlert.Kind.THRESHOLD]
     if crossing.over_limit:
         kinds.append(LimitAlert.Kind.LIMIT)
-    earned = [
+    return [
         LimitAlert(
             workspace_id=crossing.workspace_id,
             period_id=crossing.period_id,
@@ -143,26 +169,17 @@ def _raise_alerts(crossing: _Crossing, now: dt.datetime) -> int:
         )
         for kind in kinds
     ]
-    LimitAlert.objects.bulk_create(earned, ignore_conflicts=True)
-    # Which of them are ours: a conflicting row of another transaction has another id.
-    ours = LimitAlert.objects.filter(pk__in=[alert.pk for alert in earned]).select_related(
-        "workspace", "period__workspace"
-    )
-    for alert in ours:
-        _tell_owners(alert, crossing, now)
-    if crossing.over_limit:
-        align_agents(workspace_id=crossing.workspace_id, now=now)
-    return len(ours)
 
 
 def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> None:
     workspace: Workspace = alert.workspace
     period: BillingPeriod = alert.period
-    reached = alert.kind == LimitAlert.Kind.LIMIT
+    # Rounded down: 99.6 % is not all of it.
+    used = 100 * crossing.spend // crossing.limit if crossing.limit else Decimal(100)
     subject = (
         f"{workspace.name} has reached its usage limit for {period.label}"
-        if reached
-        else f"{workspace.name} has used {crossing.threshold.normalize():f} % of its usage limit"
+        if alert.kind == LimitAlert.Kind.LIMIT
+        else f"{workspace.name} has used {used:f} % of its usage limit for {period.label}"
     )
     queue_email(
         key=f"limit-alert:{alert.pk}",
@@ -174,10 +191,11 @@ def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> No
         context={
             "workspace": workspace,
             "alert": alert,
+            "used": used,
             "remaining": max(crossing.limit - crossing.spend, Decimal(0)),
             "period_label": period.label,
             "currency": workspace.currency,
-            "agents_pause": crossing.auto_pause,
+            "other_period": not crossing.is_active,
         },
         now=now,
     )

@@ -14,6 +14,7 @@ from invoices.services.closing.blocking import CloseFailure, CloseSummary
 from invoices.services.closing.finalize import (
     PeriodNotCurrent,
     PeriodNotEnded,
+    PeriodNotStarted,
     close_workspaces,
     due_periods,
     due_workspaces,
@@ -28,6 +29,7 @@ __all__ = [
     "CloseSummary",
     "PeriodNotCurrent",
     "PeriodNotEnded",
+    "PeriodNotStarted",
     "close_workspaces",
     "due_periods",
     "due_workspaces",

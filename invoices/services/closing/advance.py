@@ -77,11 +77,11 @@ def open_next(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[Billin
     return new
 
 
-def bring_agents_back(opened: Sequence[BillingPeriod], now: dt.datetime) -> None:
-    """A new period starts with nothing spent: agents that the limit paused may go on."""
+def bring_agents_back(closed: Sequence[BillingPeriod], now: dt.datetime) -> None:
+    """What is used from now on counts in another period: agents that the limit paused may go on."""
     paused = (
         VoiceAgent.objects.filter(
-            workspace__in={period.workspace_id for period in opened},
+            workspace__in={period.workspace_id for period in closed},
             paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT,
         )
         .order_by("workspace_id")

@@ -38,7 +38,8 @@ def close_chunk(
             return Closed([], [])
         closings = sum_up(periods, _shut_counters(periods))
         freeze(closings, now)
-        bring_agents_back(open_next(periods, now), now)
+        open_next(periods, now)
+        bring_agents_back(periods, now)
         # Last, because the sequence of numbers is locked from here to the commit.
         invoices = write_invoices(closings, now)
         if invoices:

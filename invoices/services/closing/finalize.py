@@ -24,15 +24,22 @@ class PeriodNotEnded(Conflict):
     code = "period_not_ended"
 
 
+class PeriodNotStarted(Conflict):
+    code = "period_not_started"
+
+
 def finalize_period(*, period_id: UUID, now: dt.datetime, force: bool = False) -> BillingPeriod:
     """Close one period, without waiting for its grace; `force` also before its end.
 
-    Raises `NotFound`, `PeriodNotCurrent`, `PeriodNotEnded` or `CannotClose`; nothing has changed
-    then.
+    What has not begun is closed by nothing: each close opens the month that follows, so that
+    closing one early twice would bill the fee of the next. Raises `NotFound`, `PeriodNotCurrent`,
+    `PeriodNotStarted`, `PeriodNotEnded` or `CannotClose`; nothing has changed then.
     """
     period = BillingPeriod.objects.filter(pk=period_id).first()
     if period is None:
         raise NotFound(f"There is no billing period {period_id}.")
+    if period.is_current and period.period_start > now:
+        raise PeriodNotStarted(f"The period begins at {period.period_start.isoformat()}.")
     if period.is_current and period.period_end > now and not force:
         raise PeriodNotEnded(f"The period ends at {period.period_end.isoformat()}.")
     closed = close_chunk(period_ids=[period_id], now=now).periods if period.is_current else []

@@ -101,7 +101,9 @@ def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) ->
                 period,
                 usage.get(period.pk, []),
                 counted[period.pk] if period.pk in counted else Counted(0, ZERO),
-                fee=fees.get((period.tier_id, period.workspace.currency)),
+                fee=fees.get((period.tier_id, period.workspace.currency))
+                if period.has_fee
+                else ZERO,
                 # One credit is brought forward once: by the workspace's first period to close.
                 credit=credits.pop(workspace_id, ZERO),
             )
