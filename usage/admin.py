@@ -17,6 +17,7 @@ from unfold.paginator import InfinitePaginator
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, labels
 from billing.formats import duration, exact_money, quantity, readable
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
+from usage.queries.records import find_record, workspaces_with_call
 
 _CALL_LABELS = {
     "completed": "success",
@@ -141,7 +142,18 @@ class UsageRecordAdmin(UncountedAdmin):
     )
 
     def find(self, wanted: UUID) -> Q:
-        return Q(pk=wanted) | Q(call_id=wanted)
+        record = find_record(wanted, workspace_ids=None)
+        if record is not None:
+            return Q(workspace=record.workspace_id, pk=wanted)
+        return Q(workspace__in=workspaces_with_call(wanted, workspace_ids=None), call=wanted)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> UsageRecord | None:
+        try:
+            return find_record(UUID(object_id), workspace_ids=None)
+        except ValueError:
+            return None
 
     @display(description="Quantity")
     def amount_used(self, record: UsageRecord) -> str:

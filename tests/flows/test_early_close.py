@@ -10,8 +10,9 @@ from django.utils import timezone as clock
 from analytics.finance.figures import margins, running_month
 from billing.models import BillingPeriod, Email
 from billing.services.workspaces import update_billing_settings
-from tests.kit import personas
-from tests.kit.api import Caller, refusal
+from tests.kit.api import ApiClient, refusal
+from tests.kit.personas import make_agent, make_period, make_workspace, member_client
+from tests.kit.usage import make_usage
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db
@@ -22,20 +23,20 @@ DECEMBER_2 = dt.datetime(2026, 12, 2, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def caller():
-    return Caller()
+    return ApiClient()
 
 
 @pytest.fixture
 def acme(caller):
     """A limit of 100 dollars, 90 of them spent when November is closed on its tenth."""
-    made = personas.workspace("Acme")
-    personas.agent(made, "Reception")
+    made = make_workspace("Acme")
+    make_agent(made, "Reception")
     update_billing_settings(
         workspace_id=made.pk, changes={"usage_limit_monthly": Decimal(100)}, now=NOVEMBER_10
     )
-    personas.used(made, NOVEMBER_10, "75", "1")
+    make_usage(made, NOVEMBER_10, "75", "1")
     with time_machine.travel(NOVEMBER_10, tick=False):
-        november = personas.period(made, NOVEMBER_10)
+        november = make_period(made, NOVEMBER_10)
         answer = caller.post(f"billing-periods/{november.pk}/finalize/", {"force": True})
     assert answer.json()["total_amount"] == "139.0000000000"
     return made
@@ -101,13 +102,13 @@ def test_agents_at_the_limit_come_back_with_the_close(acme, caller):
 
 
 def test_agents_paused_when_a_month_is_closed_early_go_on_in_the_next(caller):
-    globex = personas.workspace("Globex", usage_limit_monthly="10")
-    personas.agent(globex, "Reception")
-    personas.used(globex, NOVEMBER_10, "10", "1")
+    globex = make_workspace("Globex", usage_limit_monthly="10")
+    make_agent(globex, "Reception")
+    make_usage(globex, NOVEMBER_10, "10", "1")
     assert VoiceAgent.objects.get().status == "paused"
-    november = personas.period(globex, NOVEMBER_10)
+    november = make_period(globex, NOVEMBER_10)
     # The next month is there already, opened by a use in the last minutes of a month, say.
-    personas.period(globex, DECEMBER_2)
+    make_period(globex, DECEMBER_2)
 
     with time_machine.travel(NOVEMBER_10, tick=False):
         caller.post(f"billing-periods/{november.pk}/finalize/", {"force": True})
@@ -134,7 +135,7 @@ def test_the_owner_sees_the_month_that_counts_and_no_forecast_for_the_closed_one
 ):
     if used:
         spend(caller, acme, "90")
-    client = personas.signed_in(acme)
+    client = member_client(acme)
 
     shown = client.get(f"/w/{acme.pk}/")
 

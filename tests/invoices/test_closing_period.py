@@ -226,7 +226,12 @@ def test_what_is_owed_back_is_carried_forward_until_it_is_used_up():
     make_usage(hooli, OCTOBER_5, "1", "10", key="mistake")
     finalize_due_periods(now=NOVEMBER_3)
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
-    void_record(record_id=mistake.pk, reason="never happened", now=NOVEMBER_3)
+    void_record(
+        workspace_id=mistake.workspace_id,
+        record_id=mistake.pk,
+        reason="never happened",
+        now=NOVEMBER_3,
+    )
     make_usage(hooli, DECEMBER_3, "1", "4")
     make_usage(hooli, JANUARY_3, "1", "8")
 
@@ -253,7 +258,12 @@ def test_months_that_were_missed_are_closed_one_after_the_other_with_their_credi
     make_usage(hooli, OCTOBER_5, "1", "10", key="mistake")
     finalize_due_periods(now=NOVEMBER_3)
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
-    void_record(record_id=mistake.pk, reason="never happened", now=NOVEMBER_3)
+    void_record(
+        workspace_id=mistake.workspace_id,
+        record_id=mistake.pk,
+        reason="never happened",
+        now=NOVEMBER_3,
+    )
     make_usage(hooli, DECEMBER_3, "1", "15")
 
     summary = finalize_due_periods(now=FEBRUARY_3)

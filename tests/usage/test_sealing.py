@@ -45,7 +45,12 @@ def acme() -> Workspace:
     make_usage(acme, OCTOBER_5, "1", "0.02", key="late", now=NOVEMBER_8)
     make_usage(acme, NOVEMBER_8, "7", "0.02", key="mistake")
     mistake = UsageRecord.objects.get(idempotency_key="mistake")
-    void_record(record_id=mistake.pk, reason="test call", now=NOVEMBER_8)
+    void_record(
+        workspace_id=mistake.workspace_id,
+        record_id=mistake.pk,
+        reason="test call",
+        now=NOVEMBER_8,
+    )
     finalize_due_periods(now=DECEMBER_3)
     return acme
 

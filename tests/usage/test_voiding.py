@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from billing.errors import NotFound
 from billing.models import BillingPeriod
 from invoices.services.closing import finalize_period
 from tests.kit.personas import NOW, make_workspace
@@ -17,21 +18,27 @@ from usage.services.voiding import CannotVoid, void_record
 pytestmark = pytest.mark.django_db
 
 
-def recorded(owner, at: str, quantity: str = "10") -> UsageRecord:
+def recorded(owner, at: str, quantity: str = "10", key: str = "") -> UsageRecord:
     line = (
-        f'{{"idempotency_key":"{at}","workspace_id":"{owner.pk}","resource_type":"call_minutes",'
-        f'"provider":"twilio","quantity":"{quantity}","unit_cost":"0.05","occurred_at":"{at}"}}'
+        f'{{"idempotency_key":"{key or at}","workspace_id":"{owner.pk}",'
+        f'"resource_type":"call_minutes","provider":"twilio","quantity":"{quantity}","unit_cost":"0.05","occurred_at":"{at}"}}'
     )
     records, errors = check_entries([usage_parser.single(line.encode())], now=NOW)
     assert not errors
     assert record_usage(records, now=NOW).accepted == 1
-    return UsageRecord.objects.get(pk=records[0].id)
+    return UsageRecord.objects.get(workspace_id=owner.pk, pk=records[0].id)
+
+
+def taken_back(original: UsageRecord, reason: str) -> tuple[UsageRecord, bool]:
+    return void_record(
+        workspace_id=original.workspace_id, record_id=original.pk, reason=reason, now=NOW
+    )
 
 
 def test_a_reversal_takes_back_exactly_what_was_charged():
     original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
 
-    reversal, created = void_record(record_id=original.pk, reason="test call", now=NOW)
+    reversal, created = taken_back(original, "test call")
 
     assert created
     assert (reversal.quantity, reversal.final_cost) == (Decimal(-10), Decimal("-0.6"))
@@ -42,9 +49,9 @@ def test_a_reversal_takes_back_exactly_what_was_charged():
 
 def test_voiding_twice_answers_the_first_reversal():
     original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
-    first, _ = void_record(record_id=original.pk, reason="test call", now=NOW)
+    first, _ = taken_back(original, "test call")
 
-    again, created = void_record(record_id=original.pk, reason="again", now=NOW)
+    again, created = taken_back(original, "again")
 
     assert (again.pk, again.reason, created) == (first.pk, "test call", False)
     assert UsageRecord.objects.count() == 2
@@ -52,17 +59,17 @@ def test_voiding_twice_answers_the_first_reversal():
 
 def test_a_reversal_cannot_be_reversed():
     original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
-    reversal, _ = void_record(record_id=original.pk, reason="test call", now=NOW)
+    reversal, _ = taken_back(original, "test call")
 
     with pytest.raises(CannotVoid):
-        void_record(record_id=reversal.pk, reason="no", now=NOW)
+        taken_back(reversal, "no")
 
 
 def test_a_record_of_a_closed_month_is_taken_back_in_the_open_one():
     original = recorded(make_workspace("Acme"), "2026-10-20T10:00:00Z")
     finalize_period(period_id=original.billing_period_id, now=NOW)
 
-    reversal, _ = void_record(record_id=original.pk, reason="test call", now=NOW)
+    reversal, _ = taken_back(original, "test call")
 
     assert reversal.late
     assert reversal.usage_date == dt.date(2026, 10, 20)
@@ -75,3 +82,29 @@ def test_a_record_of_a_closed_month_is_taken_back_in_the_open_one():
         "Monthly Subscription",
         "Late usage, October 2026",
     ]
+
+
+def test_no_workspace_can_have_the_id_of_anothers_reversal_for_a_record():
+    # Whoever makes a workspace chooses its id and its keys: here, those that a reversal's id would
+    # be made of if it were made like a record's.
+    acme = make_workspace("Acme")
+    original = recorded(acme, "2026-11-20T10:00:00Z")
+    squatter = make_workspace("Squatter", workspace_id=original.pk)
+    squatted = recorded(squatter, "2026-11-20T10:00:00Z", key="void")
+
+    reversal, created = taken_back(original, "test call")
+
+    assert created
+    assert reversal.workspace_id == acme.pk
+    assert reversal.pk != squatted.pk
+    assert reversal.pk.version == 8
+    assert squatted.pk.version == 5
+    assert usage_differences() == []
+
+
+def test_another_workspaces_record_is_unknown():
+    original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
+    globex = make_workspace("Globex")
+
+    with pytest.raises(NotFound):
+        void_record(workspace_id=globex.pk, record_id=original.pk, reason="mine", now=NOW)

@@ -11,7 +11,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible, visible_or_404
+from billing.api.access import visible, visible_or_404, visible_workspaces
 from billing.api.filters import AwareTimeFilter, IdFilter, ProviderFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.errors import NotFound
@@ -26,6 +26,7 @@ from usage.api.serializers import (
     StoredCallSerializer,
 )
 from usage.models import Call, UsageRecord
+from usage.queries.records import workspaces_with_call
 
 
 class CallFilter(django_filters.FilterSet):
@@ -85,14 +86,18 @@ class Receipt(ApiView):
 
     def get(self, request: Request, call_id: UUID) -> Response:
         call = visible(Call.objects.all(), request).filter(pk=call_id).first()
-        records = visible(UsageRecord.objects.all(), request).filter(call_id=call_id)
         if call is not None:
-            records = records.filter(workspace_id=call.workspace_id)
-        found = list(records.order_by("occurred_at", "id"))
-        if call is None and not found:
-            raise NotFound("There is no such call.")
-        workspace_id = call.workspace_id if call is not None else found[0].workspace_id
-        of_workspace = [record for record in found if record.workspace_id == workspace_id]
+            workspace_id = call.workspace_id
+        else:
+            having = workspaces_with_call(call_id, workspace_ids=visible_workspaces(request))
+            if not having:
+                raise NotFound("There is no such call.")
+            workspace_id = having[0]
+        of_workspace = list(
+            UsageRecord.objects.filter(workspace=workspace_id, call=call_id).order_by(
+                "occurred_at", "id"
+            )
+        )
         receipt: dict[str, Any] = {
             "call_id": call_id,
             "workspace_id": workspace_id,

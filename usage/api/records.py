@@ -10,15 +10,18 @@ import django_filters
 from django.db.models import Max, Min, QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone as clock
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import months
-from billing.api.access import visible, visible_or_404
+from billing.api.access import visible, visible_workspaces
 from billing.api.filters import AwareTimeFilter, FlagFilter, IdFilter, ProviderFilter
+from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView, ByWorkspace, HotView
+from billing.errors import NotFound
 from billing.models import BillingPeriod
 from usage.api.examples import RECORD_EXAMPLE, STORED_EXAMPLE
 from usage.api.hot import HOT_ENDPOINTS
@@ -29,6 +32,7 @@ from usage.api.serializers import (
     VoidSerializer,
 )
 from usage.models import UsageRecord, UsageRollup
+from usage.queries.records import find_record, workspaces_with_call
 from usage.services.voiding import void_record
 
 _DAY = dt.timedelta(days=1)
@@ -82,11 +86,18 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         if not self.request.query_params.get("billing_period_id"):
             return visible(super().get_queryset(), self.request)
         # A period that does not exist bills nothing, and must not be looked for in all records.
-        return super().get_queryset() if self.period else UsageRecord.objects.none()
+        if self.period is None:
+            return UsageRecord.objects.none()
+        return super().get_queryset().filter(workspace=self.period.workspace_id)
 
     def filter_queryset(self, queryset: Any) -> Any:
         records = super().filter_queryset(queryset)
         given = self.request.query_params
+        if given.get("call_id") and self.ordering_group:
+            found = workspaces_with_call(
+                UUID(given["call_id"]), workspace_ids=visible_workspaces(self.request)
+            )
+            return records.filter(workspace__in=found)
         kind = {name: given[name] for name in ("resource_type", "provider") if given.get(name)}
         if not kind or self.ordering_group:
             return records
@@ -109,7 +120,6 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         if self.period is None:
             return [records]
         in_time = records.filter(
-            workspace_id=self.period.workspace_id,
             late=False,
             occurred_at__gte=self.period.period_start,
             occurred_at__lt=self.period.period_end,
@@ -128,14 +138,39 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         return self.http_method_not_allowed(request)
 
 
+_WORKSPACE = OpenApiParameter(
+    "workspace_id",
+    OpenApiTypes.UUID,
+    description="Whose record it is. Records are kept by workspace: a key for every workspace that"
+    " names none has all of them looked through.",
+)
+
+
+def _visible_record(request: Request, record_id: UUID) -> UsageRecord:
+    """The record, looked for in the workspace that is named or else in all that are visible."""
+    workspace_ids = visible_workspaces(request)
+    if (text := request.query_params.get("workspace_id")) is not None:
+        try:
+            named = UUID(text)
+        except ValueError:
+            raise InvalidParameters({"workspace_id": "A UUID is expected."}) from None
+        workspace_ids = [named] if workspace_ids is None or named in workspace_ids else []
+    record = find_record(record_id, workspace_ids=workspace_ids)
+    if record is None:
+        raise NotFound("There is no such usage record.")
+    return record
+
+
 class UsageDetail(ApiView):
     """One usage record, as stored."""
 
     required_scopes = {"GET": READ}
+    parameters = frozenset({"workspace_id"})
     serializer_class = UsageRecordSerializer
 
+    @extend_schema(operation_id="usage_retrieve", parameters=[_WORKSPACE])
     def get(self, request: Request, record_id: UUID) -> Response:
-        record = visible_or_404(UsageRecord.objects.all(), request, pk=record_id)
+        record = _visible_record(request, record_id)
         return Response(UsageRecordSerializer(record).data)
 
 
@@ -143,14 +178,18 @@ class Void(ApiView):
     """Takes a record back by a reversing one; a second time answers the first reversal."""
 
     required_scopes = {"POST": "usage:write"}
+    parameters = frozenset({"workspace_id"})
     serializer_class = VoidSerializer
 
     @extend_schema(
         operation_id="usage_void",
+        parameters=[_WORKSPACE],
         responses={200: UsageRecordSerializer, 201: UsageRecordSerializer},
     )
     def post(self, request: Request, record_id: UUID) -> Response:
-        record = visible_or_404(UsageRecord.objects.all(), request, pk=record_id)
+        record = _visible_record(request, record_id)
         reason = self.read(VoidSerializer)["reason"]
-        reversal, created = void_record(record_id=record.pk, reason=reason, now=clock.now())
+        reversal, created = void_record(
+            workspace_id=record.workspace_id, record_id=record.pk, reason=reason, now=clock.now()
+        )
         return Response(UsageRecordSerializer(reversal).data, status=201 if created else 200)

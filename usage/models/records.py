@@ -17,9 +17,11 @@ QUANTITY: dict[str, Any] = {"max_digits": 20, "decimal_places": 6}
 class UsageRecord(models.Model):
     """One priced use. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE.
 
-    The id is `uuid5(workspace_id, idempotency_key)`: the primary key is the dedupe. References
-    have no foreign key constraints, which would cost a look-up per row and constraint; a
-    statement-level trigger proves workspace and open period once for all rows of an insert.
+    The id is `uuid5(workspace_id, idempotency_key)`. The database's primary key, (workspace_id,
+    id), is the dedupe: every key begins with the workspace, so that the table can be partitioned
+    or distributed by it (ADR 32). References have no foreign key constraints, which would cost a
+    look-up per row and constraint; a statement-level trigger proves workspace and open period once
+    for all rows of an insert.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -85,14 +87,18 @@ class UsageRecord(models.Model):
                 name="usage_prices_not_negative",
             ),
             models.UniqueConstraint(
-                fields=["reverses"],
+                fields=["workspace", "reverses"],
                 condition=Q(reverses__isnull=False),
                 name="one_reversal_per_record",
             ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["workspace", "-occurred_at", "-id"], name="usage_of_workspace"),
-            models.Index(fields=["call"], condition=Q(call__isnull=False), name="usage_of_call"),
+            models.Index(
+                fields=["workspace", "call"],
+                condition=Q(call__isnull=False),
+                name="usage_of_call",
+            ),
             models.Index(
                 fields=["billing_period", "occurred_at"],
                 condition=Q(late=True),

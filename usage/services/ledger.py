@@ -22,6 +22,12 @@ class Difference:
     period_id: UUID | None
     detail: str
 
+    @property
+    def place(self) -> tuple[str, UUID | None, UUID | None, str]:
+        """What it is about, whatever the amounts."""
+        row, colon, _ = self.detail.partition(": ")
+        return self.what, self.workspace_id, self.period_id, row if colon else ""
+
     def __str__(self) -> str:
         where = f" period {self.period_id}" if self.period_id else ""
         return f"{self.what}: workspace {self.workspace_id}{where}: {self.detail}"
@@ -100,7 +106,19 @@ SELECT workspace_id, local_date, local_hour, provider, status, direction,
 
 
 def usage_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
-    """Where records, rollups and counters, or calls and their rollups, do not agree."""
+    """Where records, rollups and counters, or calls and their rollups, do not agree.
+
+    Where records are distributed over several servers there is no moment that all of them are seen
+    at: what differs is looked at again, and is no difference unless it still is one.
+    """
+    found = _differences(workspace_id)
+    if not found:
+        return []
+    before = {each.place for each in found}
+    return [each for each in _differences(workspace_id) if each.place in before]
+
+
+def _differences(workspace_id: UUID | None) -> list[Difference]:
     found = []
     for workspace, period, *rest in _rows(_ROLLUPS, workspace_id):
         day, kind, provider, records, quantity, cost, records_, quantity_, cost_ = rest
@@ -140,15 +158,33 @@ def rebuild_rollups(*, workspace_id: UUID | None = None) -> int:
     """Recompute from the records the rollups and counters of every period where they differ.
 
     How many periods (and, for calls, workspaces) were mended. Ingest waits while one is mended.
+    What was mended is looked at again, since records on several servers are not all seen at one
+    moment, and mended again if it must be.
     """
-    differences = usage_differences(workspace_id=workspace_id)
-    periods = {each.period_id for each in differences if each.period_id is not None}
-    workspaces = {each.workspace_id for each in differences if each.period_id is None}
-    for period_id in sorted(periods):
-        _rebuild_period(period_id)
-    for workspace in sorted(each for each in workspaces if each is not None):
-        rebuild_call_rollups(workspace_id=workspace)
-    return len(periods) + len(workspaces)
+    mended: set[UUID] = set()
+    for _ in range(_MOST_LOOKS):
+        differences = usage_differences(workspace_id=workspace_id)
+        if not differences:
+            break
+        periods = {
+            (each.period_id, each.workspace_id)
+            for each in differences
+            if each.period_id is not None and each.workspace_id is not None
+        }
+        workspaces = {
+            each.workspace_id
+            for each in differences
+            if each.period_id is None and each.workspace_id is not None
+        }
+        for period_id, owner in sorted(periods):
+            _rebuild_period(period_id, owner)
+        for owner in sorted(workspaces):
+            rebuild_call_rollups(workspace_id=owner)
+        mended |= {period_id for period_id, _ in periods} | workspaces
+    return len(mended)
+
+
+_MOST_LOOKS = 5
 
 
 # Ingest adds to rollups first, then to counters, in the transaction that inserts the records. With
@@ -163,11 +199,10 @@ _ROLL_UP = """
 INSERT INTO usage_usagerollup (
     workspace_id, billing_period_id, slot, usage_date, resource_type, provider,
     records, quantity, total_cost, final_cost)
-SELECT record.workspace_id, record.billing_period_id, 0, usage_date, resource_type, provider,
+SELECT workspace_id, billing_period_id, 0, usage_date, resource_type, provider,
        count(*), sum(quantity), sum(total_cost), sum(final_cost)
-  FROM usage_usagerecord AS record
-  JOIN billing_billingperiod AS period ON period.id = %(period)s
- WHERE record.workspace_id = period.workspace_id AND record.billing_period_id = period.id
+  FROM usage_usagerecord
+ WHERE workspace_id = %(workspace)s AND billing_period_id = %(period)s
  GROUP BY 1, 2, usage_date, resource_type, provider
 """
 _COUNT = """
@@ -187,10 +222,10 @@ UPDATE billing_periodcounter AS counter
 """
 
 
-def _rebuild_period(period_id: UUID) -> None:
+def _rebuild_period(period_id: UUID, workspace_id: UUID) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in (_WAIT_FOR_BATCHES, _LOCK, _FORGET, _ROLL_UP, _COUNT):
-            cursor.execute(statement, {"period": period_id})
+            cursor.execute(statement, {"period": period_id, "workspace": workspace_id})
 
 
 def _rows(statement: str, workspace_id: UUID | None) -> Iterable[tuple]:

@@ -1,8 +1,9 @@
 """Voiding of a usage record: a reversing record in an open period, never an edit."""
 
 import datetime as dt
+import hashlib
 from decimal import Decimal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import transaction
 
@@ -20,26 +21,41 @@ class CannotVoid(Conflict):
     code = "cannot_void"
 
 
-def void_record(*, record_id: UUID, reason: str, now: dt.datetime) -> tuple[UsageRecord, bool]:
+def void_record(
+    *, workspace_id: UUID, record_id: UUID, reason: str, now: dt.datetime
+) -> tuple[UsageRecord, bool]:
     """The record that reverses `record_id`, and whether it is new; a second time answers the first.
 
     It has the amounts of the original, negated, and its time, so that reports of that day come
     right; it enters the period that a record of that time enters now, which for a closed month is
     the earliest open one. Raises `NotFound`, or `CannotVoid` for a record that is a reversal.
     """
-    original = UsageRecord.objects.filter(pk=record_id).first()
+    records = UsageRecord.objects.filter(workspace_id=workspace_id)
+    original = records.filter(pk=record_id).first()
     if original is None:
         raise NotFound(f"There is no usage record {record_id}.")
     if original.reverses_id is not None:
         raise CannotVoid(f"Usage record {record_id} takes another one back itself.")
-    reversal_id = uuid5(original.pk, "void")
-    created = False
-    if not UsageRecord.objects.filter(pk=reversal_id).exists():
-        created = _append(original, reversal_id, reason, now)
-    return UsageRecord.objects.get(pk=reversal_id), created
+    reversal = records.filter(reverses=record_id).first()
+    if reversal is not None:
+        return reversal, False
+    created = _append(original, reason, now)
+    return records.get(reverses=record_id), created
 
 
-def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datetime) -> bool:
+def _reversal_id(record_id: UUID) -> UUID:
+    """The id of the record that takes `record_id` back: of version 8, as no other record's is.
+
+    Others have version 5, made from a workspace's id and a key; whoever makes a workspace chooses
+    both, and must not be able to choose the id of another workspace's reversal.
+    """
+    digest = bytearray(hashlib.sha256(b"reversal of " + record_id.bytes).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(digest))
+
+
+def _append(original: UsageRecord, reason: str, now: dt.datetime) -> bool:
     owner = original.workspace_id.hex
     for _ in range(_MAX_TRIES):
         terms = read_pricing_terms([owner])[owner]
@@ -51,7 +67,7 @@ def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datet
         try:
             with transaction.atomic():
                 written = write_reversal(
-                    _reversal(original, reversal_id, period_day),
+                    _reversal(original, period_day),
                     terms,
                     reverses=original.pk.hex,
                     reason=reason,
@@ -63,12 +79,12 @@ def _append(original: UsageRecord, reversal_id: UUID, reason: str, now: dt.datet
     raise RuntimeError("billing periods kept closing while a record was voided")
 
 
-def _reversal(original: UsageRecord, reversal_id: UUID, period_day: PeriodDay) -> RecordRow:
+def _reversal(original: UsageRecord, period_day: PeriodDay) -> RecordRow:
     def negated(amount: Decimal) -> str:
         return format(-amount if amount else amount, "f")
 
     return RecordRow(
-        reversal_id.hex,
+        _reversal_id(original.pk).hex,
         original.workspace_id.hex,
         period_day.period_id,
         original.call_id.hex if original.call_id else None,

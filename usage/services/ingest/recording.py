@@ -9,11 +9,12 @@ from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from billing.prepared import prepared_cursor
 from billing.rating import rate
 from billing.services.periods import open_period
+from usage.services.distribution import records_are_distributed
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.pricing_terms import PricingTerms, PricingTermsCache
 from usage.services.ingest.writing import (
@@ -28,6 +29,7 @@ from usage.services.limits import check_limits, spread_slot_allowance
 # Each try meets a price or a period that changed a moment ago; more than a few in a row means that
 # something else is wrong.
 _MAX_TRIES = 8
+_DEADLOCK = "40P01"
 # What numeric(28, 10) holds.
 _COST_LIMIT = Decimal(10) ** 18
 
@@ -144,6 +146,11 @@ def _record_new(records: list[PricedRecord], now: dt.datetime) -> None:
             terms, just_read = _terms_cache.read(workspaces), True
         except LimitsNear as found:
             near |= found.periods
+        except OperationalError as error:
+            # A deadlock is undone whole and may be tried again, unless more was undone with it.
+            sqlstate = getattr(error.__cause__, "sqlstate", None)
+            if sqlstate != _DEADLOCK or connection.in_atomic_block:
+                raise
         else:
             break
     else:
@@ -226,7 +233,7 @@ def _write(
     periods = frozenset[str]().union(*checked.values())
     # The statement is a transaction by itself when nothing follows it.
     in_transaction: AbstractContextManager[None] = nullcontext()
-    if checked or connection.in_atomic_block:
+    if checked or connection.in_atomic_block or records_are_distributed():
         in_transaction = transaction.atomic()
     with in_transaction:
         written = write(priced, terms, created_at=now, all_new=all_new, checked=periods)
@@ -242,7 +249,14 @@ _EXISTING = """
 SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
        markup_percentage, final_cost, billing_period_id, late, idempotency_key, occurred_at,
        created_at, coalesce(billed_quantity, quantity), rate_id
-  FROM usage_usagerecord WHERE id = ANY(%s::uuid[])
+  FROM usage_usagerecord WHERE workspace_id = %s::uuid AND id = ANY(%s::uuid[])
+"""
+_EXISTING_OF_MANY = """
+SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
+       markup_percentage, final_cost, billing_period_id, late, idempotency_key, occurred_at,
+       created_at, coalesce(billed_quantity, quantity), rate_id
+  FROM unnest(%s::uuid[], %s::uuid[]) AS asked (workspace, record)
+  JOIN usage_usagerecord ON workspace_id = workspace AND id = record
 """
 
 
@@ -254,8 +268,12 @@ def _answer_known(records: list[PricedRecord]) -> None:
     """
     if not records:
         return
+    ids, workspaces = [each.id for each in records], [each.workspace_id for each in records]
     with prepared_cursor() as cursor:
-        cursor.execute(_EXISTING, [[each.id for each in records]], prepare=True)
+        if len(set(workspaces)) == 1:
+            cursor.execute(_EXISTING, [workspaces[0], ids], prepare=True)
+        else:
+            cursor.execute(_EXISTING_OF_MANY, [workspaces, ids], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
     for each in records:
         found = stored.get(each.id)

@@ -37,14 +37,7 @@ WITH slot AS MATERIALIZED (
           WHERE pg_try_advisory_xact_lock(hashtext('usage counter slot'), s) LIMIT 1),
         pg_backend_pid() %% {COUNTER_SLOTS})::smallint AS number
 ), inserted AS (
-    INSERT INTO usage_usagerecord (
-        created_at, {{names}}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
-        late, idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
-        markup_percentage, final_cost, rate_id, billed_quantity)
-    {{rows}}
-    {{on_conflict}}
-    RETURNING id, workspace_id, billing_period_id, usage_date, resource_type, provider,
-              quantity, total_cost, final_cost
+    {{inserted}}
 ), by_day AS {{kept}} (
     {{by_day}}
 ), by_period AS {{kept}} (
@@ -109,6 +102,14 @@ SELECT CASE
        CASE WHEN new.records < %s THEN ARRAY(SELECT replace(id::text, '-', '') FROM inserted) END
   FROM new
 """  # noqa: S608 - constants are all that goes in
+_INSERT = """INSERT INTO usage_usagerecord (
+        created_at, {names}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
+        late, idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
+        markup_percentage, final_cost, rate_id, billed_quantity)
+    {rows}
+    {on_conflict}
+    RETURNING id, workspace_id, billing_period_id, usage_date, resource_type, provider,
+              quantity, total_cost, final_cost"""
 _MANY = {
     "kept": "MATERIALIZED",
     "rows": """SELECT %s::timestamptz, read.*
@@ -143,14 +144,47 @@ def _flat(statement: str) -> str:
     return " ".join(statement.split())
 
 
+def _whole(parts: dict[str, str], *, names: str = "", values: str = "", on_conflict: str) -> str:
+    insert = _INSERT.format(
+        names=names, rows=parts["rows"].format(values=values), on_conflict=on_conflict
+    )
+    return _flat(_WRITE.format(inserted=insert, **parts))
+
+
 # Looking for a key before inserting it costs a second descent of the primary key's tree for each
 # record, a sixth of the whole statement. Almost every batch is new, so it is written as if it were;
 # one that is not fails at its first known key, undoes little, and is written again with `SKIP`.
-NEW = _flat(_WRITE.format(names="", on_conflict="", **_MANY))
-SKIP = _flat(_WRITE.format(names="", on_conflict="ON CONFLICT DO NOTHING", **_MANY))
-_ALONE = _WRITE.format(names="{names}", on_conflict="ON CONFLICT DO NOTHING", **_ONE)
-SINGLE = _flat(_ALONE.format(names="", values=""))
-REVERSAL = _flat(_ALONE.format(names="reverses_id, reason, ", values="%s::uuid, %s::text, "))
+_SKIP = "ON CONFLICT DO NOTHING"
+NEW = _whole(_MANY, on_conflict="")
+SKIP = _whole(_MANY, on_conflict=_SKIP)
+SINGLE = _whole(_ONE, on_conflict=_SKIP)
+REVERSAL = _whole(
+    _ONE, names="reverses_id, reason, ", values="%s::uuid, %s::text, ", on_conflict=_SKIP
+)
+
+# Where the records' table is distributed over servers (Citus), what is inserted cannot be counted
+# in the same statement, nor come from a subquery: it is sent as COPY, or as rows of values where
+# some may be known, and then counted by the same statement as above, in the same transaction.
+COLUMNS = (
+    *("id workspace_id billing_period_id call_id occurred_at usage_date late".split()),
+    *("idempotency_key resource_type provider quantity unit_cost total_cost".split()),
+    *("markup_percentage final_cost rate_id billed_quantity created_at".split()),
+)
+COPY = f"COPY usage_usagerecord ({', '.join(COLUMNS)}) FROM STDIN"
+INSERT_ROWS = (
+    "INSERT INTO usage_usagerecord ({columns}) VALUES {rows} ON CONFLICT DO NOTHING RETURNING id"
+)
+COUNT = _flat(
+    _WRITE.format(
+        inserted="""SELECT read.*
+      FROM unnest(
+        %s::uuid[], %s::uuid[], %s::uuid[], %s::date[], %s::text[], %s::text[], %s::numeric[],
+        %s::numeric[], %s::numeric[])
+        AS read (id, workspace_id, billing_period_id, usage_date, resource_type, provider,
+                 quantity, total_cost, final_cost)""",
+        **_MANY,
+    )
+)
 # What `usage_terms_have_changed()` and `usage_limits_are_near()` raise; the latter names the
 # periods in its detail, as an array.
 CHANGED = "UB001"

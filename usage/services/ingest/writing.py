@@ -1,16 +1,22 @@
 """Running the statement: values as the texts it takes, and what became of it."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
 import psycopg
+from django.db import connection
 
 from billing.prepared import prepared_cursor
+from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
 from usage.services.ingest.entries import PricedRecord
 from usage.services.ingest.pricing_terms import PricingTerms
+
+# Of sixteen values each.
+_ROWS_A_STATEMENT = 500
 
 
 class RecordRow(NamedTuple):
@@ -75,6 +81,10 @@ def write(
     record; else known ones are skipped. Raises `PricingTermsChanged`. Each time nothing was
     written, and a transaction around it has to be undone.
     """
+    if records_are_distributed():
+        rows = [_row(each) for each in records]
+        insert = _copy if all_new and len(rows) > 1 else _insert
+        return _write_apart(rows, insert(rows, created_at, {}), terms, _limits(terms, checked))
     if len(records) == 1:
         row = [created_at.isoformat(), *_row(records[0])]
         return _execute(statement.SINGLE, row, 1, terms, _limits(terms, checked))
@@ -130,7 +140,89 @@ def write_reversal(
     """Insert the record that takes `reverses` (its id) back, with all amounts negated."""
     values = [created_at.isoformat(), reverses, reason, *row]
     # No limit is reached by spending less.
+    if records_are_distributed():
+        known = {"reverses_id": reverses, "reason": reason}
+        inserted = _insert([row], created_at, known)
+        return _write_apart([row], inserted, {row.workspace_id: terms}, _NO_LIMITS)
     return _execute(statement.REVERSAL, values, 1, {row.workspace_id: terms}, _NO_LIMITS)
+
+
+def _copy(rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]) -> None:
+    """All of them, or `SomeAreKnown`."""
+    at = created_at.isoformat()
+    with _client_cursor() as cursor, _refusals(), cursor.copy(statement.COPY) as copy:
+        for row in rows:
+            copy.write_row((*row, at))
+
+
+def _insert(
+    rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]
+) -> set[str]:
+    """Those that are not known yet: their ids."""
+    names = [*statement.COLUMNS, *more]
+    one = f"({', '.join(['%s'] * len(names))})"
+    ids: set[str] = set()
+    with _client_cursor() as cursor, _refusals():
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            some = rows[start : start + _ROWS_A_STATEMENT]
+            text = statement.INSERT_ROWS.format(
+                columns=", ".join(names), rows=", ".join([one] * len(some))
+            )
+            at = created_at.isoformat()
+            values = [each for row in some for each in (*row, at, *more.values())]
+            cursor.execute(text, values)
+            ids |= {found[0].hex for found in cursor}
+    return ids
+
+
+def _write_apart(
+    rows: Sequence[RecordRow],
+    inserted: set[str] | None,
+    terms: Mapping[str, PricingTerms],
+    limits: "_Limits",
+) -> Written:
+    """Count the `inserted` ones of `rows` (None: all of them), in the transaction they are in."""
+    new = rows if inserted is None else [row for row in rows if row.id in inserted]
+    if new:
+        columns = [
+            _array([row.id for row in new]),
+            _array([row.workspace_id for row in new]),
+            _array([row.period_id for row in new]),
+            _array([row.usage_date for row in new]),
+            _quoted_array([row.resource_type for row in new]),
+            _quoted_array([row.provider for row in new]),
+            _array([row.quantity for row in new]),
+            _array([row.total_cost for row in new]),
+            _array([row.final_cost for row in new]),
+        ]
+        _execute(statement.COUNT, columns, 0, terms, limits)
+    return Written(len(new), None if len(new) == len(rows) else inserted)
+
+
+@contextmanager
+def _client_cursor() -> Iterator[psycopg.ClientCursor]:
+    """Statements with their values in them: a plan is for these rows alone, wherever they go."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.ClientCursor(connection.connection) as cursor:
+        yield cursor
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the database refuses a write for, as this module names it."""
+    try:
+        yield
+    except psycopg.errors.UniqueViolation as error:
+        raise SomeAreKnown from error
+    except psycopg.errors.ForeignKeyViolation as error:
+        # The table's own guard against closed periods comes first when one has just closed.
+        raise PricingTermsChanged from error
+    except psycopg.DatabaseError as error:
+        if error.sqlstate == statement.CHANGED:
+            raise PricingTermsChanged from error
+        if error.sqlstate == statement.LIMITS_NEAR:
+            raise LimitsNear(_ids(error.diag.message_detail or "")) from error
+        raise
 
 
 class _Limits(NamedTuple):
@@ -183,20 +275,8 @@ def _execute(
         _array(limits.watched),
         _array(limits.watched.values()),
     ]
-    with prepared_cursor() as cursor:
-        try:
-            cursor.execute(text, [*values, *read, count], prepare=True)
-        except psycopg.errors.UniqueViolation as error:
-            raise SomeAreKnown from error
-        except psycopg.errors.ForeignKeyViolation as error:
-            # The table's own guard against closed periods comes first when one has just closed.
-            raise PricingTermsChanged from error
-        except psycopg.DatabaseError as error:
-            if error.sqlstate == statement.CHANGED:
-                raise PricingTermsChanged from error
-            if error.sqlstate == statement.LIMITS_NEAR:
-                raise LimitsNear(_ids(error.diag.message_detail or "")) from error
-            raise
+    with prepared_cursor() as cursor, _refusals():
+        cursor.execute(text, [*values, *read, count], prepare=True)
         found = cursor.fetchone()
     if found is None:
         raise RuntimeError("the write statement always answers one row")
