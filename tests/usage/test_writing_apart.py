@@ -12,10 +12,10 @@ from django.db import OperationalError, connection
 from billing.models import LimitAlert
 from billing.services.workspaces import update_billing_settings
 from invoices.services.closing import finalize_period
-from tests.kit.api import NOW, period_of, workspace
+from tests.kit.personas import NOW, make_period, make_workspace
 from usage.models import UsageRecord
 from usage.services import distribution
-from usage.services.ingest import Outcome, check_entries, record_usage, recording, statement
+from usage.services.ingest import RecordOutcome, check_entries, record_usage, recording, statement
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
 from usage.services.voiding import void_record
@@ -59,7 +59,7 @@ ODD = 'tab\\t "quotes" \\N , {ünï} 100%'
 
 
 def test_a_batch_is_written_and_counted_once_with_whatever_its_keys_hold():
-    acme, globex = workspace("acme"), workspace("globex")
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
     batch = [(acme, ODD, "2"), (globex, ODD, "3"), (acme, "b", "4")]
 
     assert counts(sent(*batch)) == (3, 0, 0)
@@ -74,11 +74,11 @@ def test_a_batch_is_written_and_counted_once_with_whatever_its_keys_hold():
 
 
 def test_a_record_by_itself_and_its_reversal():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     assert counts(sent((acme, "a", "2"))) == (1, 0, 0)
     again = sent((acme, "a", "2"))
     outcome, stored = again.answer(0)
-    assert outcome is Outcome.DUPLICATE
+    assert outcome is RecordOutcome.DUPLICATE
 
     reversals = [
         void_record(workspace_id=acme.pk, record_id=stored.id, reason="wrong", now=NOW)
@@ -91,7 +91,7 @@ def test_a_record_by_itself_and_its_reversal():
 
 
 def test_limits_are_reached_to_the_cent_and_closed_months_stay_closed():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     update_billing_settings(
         workspace_id=acme.pk, changes={"usage_limit_monthly": Decimal(12)}, now=NOW
     )
@@ -102,14 +102,14 @@ def test_limits_are_reached_to_the_cent_and_closed_months_stay_closed():
     sent((acme, "d", "2"), (acme, "e", "1"))
 
     assert [each.kind for each in LimitAlert.objects.order_by("spend")] == ["threshold", "limit"]
-    closed = finalize_period(period_id=period_of(acme).pk, now=NOW, force=True)
+    closed = finalize_period(period_id=make_period(acme).pk, now=NOW, force=True)
     sent((acme, "f", "1"), (acme, "g", "1"))
     assert closed.usage_records.count() == 5
     assert usage_differences() == []
 
 
 def test_many_rows_where_some_are_known_are_sent_in_parts():
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     first = [(acme, f"{number}", "1") for number in range(0, 1300, 2)]
     everything = [(acme, f"{number}", "1") for number in range(1300)]
 
@@ -120,7 +120,7 @@ def test_many_rows_where_some_are_known_are_sent_in_parts():
 
 
 def test_batches_that_meet_at_the_same_keys_count_them_once():
-    owners = [workspace(f"w{number}") for number in range(3)]
+    owners = [make_workspace(f"w{number}") for number in range(3)]
     batch = [(owner, f"{number}", "1") for number in range(40) for owner in owners]
     accepted: list[int] = []
     failures: list[BaseException] = []
@@ -146,7 +146,7 @@ def test_batches_that_meet_at_the_same_keys_count_them_once():
 
 
 def test_a_deadlock_is_tried_again(monkeypatch):
-    acme = workspace("acme")
+    acme = make_workspace("Acme")
     write = recording.write
     tries = []
 
