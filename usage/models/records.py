@@ -19,7 +19,7 @@ class UsageRecord(models.Model):
 
     The id is `uuid5(workspace_id, idempotency_key)`. The database's primary key, (workspace_id,
     id), is the dedupe: every key begins with the workspace, so that the table can be partitioned
-    or distributed by it (ADR 32). References have no foreign key constraints, which would cost a
+    or distributed by it (ADR 25). References have no foreign key constraints, which would cost a
     look-up per row and constraint; a statement-level trigger proves workspace and open period once
     for all rows of an insert.
     """

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0008_active_period'),
+        ('billing', '0009_active_period'),
     ]
 
     operations = [

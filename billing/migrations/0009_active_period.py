@@ -23,7 +23,7 @@ $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0007_prices_are_fixed")]
+    dependencies = [("billing", "0008_audit_log")]
 
     operations = [
         migrations.AddIndex(
