@@ -172,4 +172,6 @@ class Docs(SpectacularSwaggerSplitView):
 
     template_name = "billing/api_docs.html"
     url_name = "api-schema"
+    # Others would be answered by the template of the page.
+    http_method_names = ["get", "head"]
     throttle_classes = ()

@@ -1,8 +1,11 @@
 """Middleware for requests that Django would answer otherwise than their senders expect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.urls import resolve
 
@@ -23,6 +26,34 @@ class ProbesMiddleware:
             return self._get_response(request)
         request.resolver_match = match = resolve(request.path)
         return match.func(request)
+
+
+class UnreadableAddressMiddleware:
+    """Refuses addresses of pages that the database could not read, before it is asked."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        has_null = "\0" in request.path or "%00" in request.META["QUERY_STRING"]
+        if has_null and not request.path.startswith("/api/"):
+            raise BadRequest("PostgreSQL's texts hold no null character.")
+        return self._get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """The admin looks rows up by what stands in the address, which may be no key at all."""
+        admin = getattr(view, "model_admin", None)
+        if admin is not None and "object_id" in kwargs:
+            try:
+                admin.opts.pk.to_python(unquote(kwargs["object_id"]))
+            except ValidationError:
+                raise Http404 from None
 
 
 class SlashForReadersMiddleware(CommonMiddleware):

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "invoices.payments.webhooks.guard.StripeWebhookGuard",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.serving.middleware.UnreadableAddressMiddleware",
     "config.serving.middleware.SlashForReadersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
