@@ -21,7 +21,8 @@ _ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, no other test of this process could `asyncio.run`.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if (found := shutil.which(name))), None)
