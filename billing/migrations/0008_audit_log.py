@@ -25,10 +25,10 @@ DECLARE
 BEGIN
     SELECT jsonb_object_agg(key, CASE WHEN key = ANY(hidden)
                THEN jsonb_build_array('(hidden)', '(hidden)')
-               ELSE jsonb_build_array(was.value, becomes.value) END)
+               ELSE jsonb_build_array(before ->> key, after ->> key) END)
       INTO difference
-      FROM jsonb_each_text(before) AS was FULL JOIN jsonb_each_text(after) AS becomes USING (key)
-     WHERE was.value IS DISTINCT FROM becomes.value AND key <> ALL(ignored);
+      FROM jsonb_object_keys(known) AS key
+     WHERE before ->> key IS DISTINCT FROM after ->> key AND key <> ALL(ignored);
     IF difference IS NULL THEN
         RETURN NULL;
     END IF;
