@@ -269,12 +269,14 @@ def _page_of(version: RateCardVersion) -> str:
 
 
 def _affected(card: RateCard) -> str:
-    users = rate_cards.affected_workspaces(card)
+    users = rate_cards.affected_workspaces(card, clock.now().date())
     names = list(users.order_by("name").values_list("name", flat=True)[:21])
     if not names:
         return "Nobody pays by this card yet."
     listed = ", ".join(names[:20])
-    return f"{users.count():,} workspaces: {listed}{', …' if len(names) > 20 else ''}"
+    count = users.count()
+    noun = "workspace" if count == 1 else "workspaces"
+    return f"{count:,} {noun}: {listed}{', …' if len(names) > 20 else ''}"
 
 
 def price_table(currency: str, versions: list[RateCardVersion]) -> SafeString:

@@ -52,7 +52,9 @@ class PriceForm(forms.ModelForm):
     min_amount = _text("At least a record")
     max_amount = _text("At most a record")
     included = _text("Included each month", "Units that are free; taken first.")
-    min_margin_percentage = _text("Least margin, percent", "Below it finance is told.")
+    min_margin_percentage = _text(
+        "Least margin, percent", "Noted with the rate; no record is held against it yet."
+    )
 
     class Meta:
         model = Rate

@@ -95,7 +95,7 @@ class _Margin(ExactDecimalField):
             integer_digits=3,
             decimals=4,
             shown=0,
-            help_text="Records below it are counted as losing money.",
+            help_text="Noted with the rate; no record is held against it yet.",
         )
 
 

@@ -229,7 +229,7 @@ def unsupported(match: Matched, price: Price) -> Iterable[Fault]:
 def _faults_of_start(
     version: RateCardVersion, effective_from: dt.date, now: dt.datetime
 ) -> Iterable[Fault]:
-    today = latest_today(affected_workspaces(version.card), now)
+    today = latest_today(affected_workspaces(version.card, now.date()), now)
     if effective_from < today:
         detail = f"Prices do not reach back: {today.isoformat()} or later is expected."
         yield Fault("/effective_from", "in_the_past", detail)
@@ -266,9 +266,9 @@ def status_of(version: RateCardVersion, in_force: RateCardVersion | None) -> str
     return version.status
 
 
-def affected_workspaces(card: RateCard) -> "QuerySet[Workspace]":
-    """Who uses the card, or will: by an assignment that has not ended."""
-    uses = RateCardAssignment.objects.filter(card=card, ends_on__isnull=True)
+def affected_workspaces(card: RateCard, on: dt.date) -> "QuerySet[Workspace]":
+    """Who uses the card on a day or later."""
+    uses = RateCardAssignment.objects.filter(Q(ends_on__isnull=True) | Q(ends_on__gt=on), card=card)
     return Workspace.objects.filter(
         Q(pk__in=uses.values("workspace")) | Q(tier__in=uses.values("tier"), currency=card.currency)
     ).exclude(status=Workspace.Status.CLOSED)

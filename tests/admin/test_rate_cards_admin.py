@@ -100,7 +100,7 @@ def test_a_card_is_made_filled_published_and_used():
     )
     assert used.status_code == 302, used.context["errors"]
     assert RateCardAssignment.objects.get().workspace == acme
-    assert "1 workspaces: Acme" in change_page(client, "billing_ratecard", card.pk)
+    assert "1 workspace: Acme" in change_page(client, "billing_ratecard", card.pk)
 
 
 def test_a_bad_price_is_refused_at_its_field():

@@ -262,3 +262,18 @@ def test_a_published_version_keeps_its_worked_examples():
         ("100", "12.000"),
         ("1000", "120.000"),
     ]
+
+
+def test_who_pays_by_a_card_until_some_day_is_affected_until_then():
+    acme = make_workspace()
+    voice = published()
+    rate_cards.assign_card(
+        card_id=voice.pk,
+        workspace_id=acme.pk,
+        starts_on=TODAY,
+        ends_on=D(2026, 12, 1),
+        now=NOW,
+    )
+
+    assert list(rate_cards.affected_workspaces(voice, D(2026, 11, 30))) == [acme]
+    assert list(rate_cards.affected_workspaces(voice, D(2026, 12, 1))) == []
