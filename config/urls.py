@@ -12,8 +12,6 @@ urlpatterns = [
     path("", include("config.metrics")),
     path("admin/", include("analytics.finance.urls")),
     path("admin/", admin.site.urls),
-    # Guarded by invoices.payments.webhooks.guard, which knows this address.
-    path("stripe/", include("djstripe.urls", namespace="djstripe")),
     path("api/schema/", schema, name="api-schema"),
     path("api/docs/", Docs.as_view(), name="api-docs"),
     *(path("api/v1/", include(f"{app}.api.urls")) for app in _apps),

@@ -16,7 +16,9 @@ from billing.models import Email, EmailAttachment, WorkspaceMember
 from billing.queue import enqueue
 
 log = logging.getLogger(__name__)
-MAX_ATTEMPTS = 8
+# The mail server may be down for a long weekend: about four days of tries.
+MAX_ATTEMPTS = 54
+LONGEST_WAIT_MINUTES = 120
 
 
 class Attachment(NamedTuple):
@@ -77,8 +79,8 @@ def deliver(*, email_id: UUID, now: dt.datetime) -> bool:
 
     The attempt is claimed and committed first, so that two workers do not send it at once and no
     transaction is open while the mail server is spoken to. A failure is tried again later, ever
-    more slowly; after `MAX_ATTEMPTS` the message is marked failed. A worker killed between sending
-    and noting it sends it again: at least once, never silently not at all.
+    more slowly up to every two hours; after `MAX_ATTEMPTS` the message is marked failed. A worker
+    killed between sending and noting it sends it again: at least once, never silently not at all.
     """
     email = _claim(email_id, now)
     if email is None:
@@ -113,7 +115,9 @@ def _claim(email_id: UUID, now: dt.datetime) -> Email | None:
         )
         if email is not None:
             email.attempts += 1
-            email.next_try_at = now + dt.timedelta(minutes=2**email.attempts)
+            email.next_try_at = now + dt.timedelta(
+                minutes=min(2**email.attempts, LONGEST_WAIT_MINUTES)
+            )
             email.save(update_fields=["attempts", "next_try_at"])
         return email
 

@@ -88,7 +88,6 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "invoices.payments.webhooks.guard.StripeWebhookGuard",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.serving.middleware.UnreadableAddressMiddleware",
     "config.serving.middleware.SlashForReadersMiddleware",

@@ -1,8 +1,8 @@
 """What a verified event does here, exactly once however often and overlapping it is delivered.
 
-`process` takes the place of dj-stripe's, inside the transaction of the delivery. Its own would
-run its sync, which asks Stripe for the object, inside that transaction, and lose the event's
-effects when the sync does not understand an object. Here the event is stored and acted upon with
+dj-stripe's own processing would run its sync, which asks Stripe for the object, inside the
+delivery's transaction, and lose the event's effects when the sync does not understand an object.
+Here the event is stored and acted upon with
 local rows only; the invoice's refresh from Stripe and dj-stripe's copies follow after the commit.
 """
 
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 HANDLER = "invoices"
 
 
-def process(trigger: WebhookEventTrigger, **kwargs: Any) -> Event:
-    """Store the verified event and handle it; dj-stripe saves the delivery afterwards."""
+def process(trigger: WebhookEventTrigger) -> Event:
+    """Store the verified event and handle it, in the transaction that saves `trigger`."""
     now = clock.now()
     payload = trigger.json_body
     _lock(payload["id"])

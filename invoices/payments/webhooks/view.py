@@ -1,25 +1,30 @@
-"""The middleware before dj-stripe's webhook view: what is not Stripe's is neither stored nor run.
+"""The address that Stripe posts its events to: verified once, stored, dispatched.
 
-The view stores each request before it checks the signature; anyone could fill the database with
-it. So the checks are made here first, and only what passes them reaches the view.
+What is not Stripe's is refused before anything is stored, or anyone could fill the database. The
+rows are dj-stripe's, whose own view stores first, verifies with one secret and hands the event to
+handlers that ask Stripe within the transaction; it is not mounted.
 """
 
 import datetime as dt
 import logging
-import re
-from collections.abc import Callable
+import traceback
 from ipaddress import ip_address
 from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.utils import timezone as clock
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from djstripe.models import WebhookEndpoint, WebhookEventTrigger
 from redis.exceptions import RedisError
 
 from invoices.payments.webhooks.bodies import MalformedPayload, parse_event
 from invoices.payments.webhooks.events import EventTooEarly
+from invoices.payments.webhooks.processing import process
 from invoices.payments.webhooks.verification import (
     Refused,
     check_mode,
@@ -29,33 +34,32 @@ from invoices.payments.webhooks.verification import (
 
 log = logging.getLogger(__name__)
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
-_PATH = re.compile(r"^/stripe/webhook/(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?$")
-# All of a request's headers are stored with it: these are worth it, and none is a secret.
-_KEPT_HEADERS = frozenset({"HTTP_HOST", "HTTP_USER_AGENT", "HTTP_STRIPE_SIGNATURE"})
+# Headers are stored with the delivery: these are worth it, and none is a secret.
+_KEPT_HEADERS = ("Host", "User-Agent", "Content-Type", "Content-Length", "Stripe-Signature")
 _WINDOW_SECONDS = 60
 
 
-class StripeWebhookGuard:
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        match = _PATH.match(request.path_info)
-        if match is None or request.method != "POST":
-            return self.get_response(request)
-        refusal = _refusal(request, UUID(match["uuid"]), now=clock.now())
-        if refusal is not None:
-            return _count_refusal(request, refusal)
-        _keep_only_harmless_headers(request)
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """An event that came before what it is about: Stripe sends it again later."""
-        if isinstance(error, EventTooEarly):
-            log.warning("%s", error)
-            return _answer(503, str(error), retry_after=60)
-        return None
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest, endpoint_uuid: UUID) -> HttpResponse:
+    """200 once the event has taken effect; Stripe sends it again after anything else."""
+    refusal = _refusal(request, endpoint_uuid, now=clock.now())
+    if refusal is not None:
+        return _count_refusal(request, refusal)
+    # By itself, so that a delivery that fails is there to be looked at.
+    delivery = _store(request, endpoint_uuid)
+    try:
+        with transaction.atomic():
+            process(delivery)
+            delivery.save()
+    except EventTooEarly as error:
+        log.warning("%s", error)
+        _note_failure(delivery, error)
+        return _answer(503, str(error), retry_after=60)
+    except Exception as error:
+        _note_failure(delivery, error)
+        raise
+    return HttpResponse(str(delivery.pk), content_type="text/plain")
 
 
 def _refusal(request: HttpRequest, endpoint: UUID, *, now: dt.datetime) -> HttpResponse | None:
@@ -66,7 +70,7 @@ def _refusal(request: HttpRequest, endpoint: UUID, *, now: dt.datetime) -> HttpR
     if not header:
         return _answer(400, "The Stripe-Signature header is missing.")
     secrets = valid_secrets(endpoint_uuid=endpoint, now=now)
-    if not secrets:
+    if not secrets or not WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).exists():
         return _answer(404, "There is no such webhook endpoint.")
     try:
         body = request.body
@@ -108,17 +112,23 @@ def _count_refusal(request: HttpRequest, refusal: HttpResponse) -> HttpResponse:
     return refusal
 
 
-def _keep_only_harmless_headers(request: HttpRequest) -> None:
-    address = _address(request)
-    for name in [name for name in request.META if name.startswith("HTTP_")]:
-        if name not in _KEPT_HEADERS:
-            del request.META[name]
-    request.META["REMOTE_ADDR"] = address
-    # The body was verified as UTF-8; another charset would make dj-stripe read it differently.
-    request.META["CONTENT_TYPE"] = "application/json"
-    request.encoding = "utf-8"
-    request.__dict__.pop("headers", None)  # cached from META when first asked for
-    request.COOKIES.clear()
+def _store(request: HttpRequest, endpoint_uuid: UUID) -> WebhookEventTrigger:
+    endpoint = WebhookEndpoint.objects.get(djstripe_uuid=endpoint_uuid)
+    headers = {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
+    return WebhookEventTrigger.objects.create(
+        remote_ip=_address(request),
+        headers=headers,
+        body=request.body.decode(),
+        valid=True,
+        stripe_trigger_account=endpoint.djstripe_owner_account,
+        webhook_endpoint=endpoint,
+    )
+
+
+def _note_failure(delivery: WebhookEventTrigger, error: Exception) -> None:
+    WebhookEventTrigger.objects.filter(pk=delivery.pk).update(
+        exception=str(error)[:128], traceback="".join(traceback.format_exception(error))
+    )
 
 
 def _address(request: HttpRequest) -> str:
