@@ -178,7 +178,9 @@ def test_a_void_takes_back_what_was_written_whatever_the_price_is_now():
     (stored,) = record(acme, ("a", "call_minutes", "3.21"))
     override(acme.pk, rate(per_unit("9")))
 
-    reversal, created = void_record(record_id=stored.id, reason="A test", now=NOW)
+    reversal, created = void_record(
+        workspace_id=acme.pk, record_id=stored.id, reason="A test", now=NOW
+    )
 
     assert created
     assert (reversal.quantity, reversal.billed, reversal.final_cost) == (
