@@ -1,18 +1,20 @@
 """Breakdown tables with bars: spend by resource type and provider, calls by their outcome."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from analytics.figures import colour_numbers, status_colour
 from analytics.forecast import change
-from analytics.overview import Calls, Spend
+from analytics.queries import Calls, Spend, largest_first
+from analytics.shown import ADJUSTMENTS, ShownAmounts
 from billing.formats import money, percent, quantity, readable
 from billing.money import ZERO
 from usage.resources import provider_name, resource
 
 # A longer list hides what attention_items; the rest is on the usage page.
 MAX_ROWS = 8
+_NOT_NAMES = {ADJUSTMENTS: "Price adjustments"}
 
 
 @dataclass(frozen=True)
@@ -50,48 +52,99 @@ def changed(now: Decimal, before: Decimal) -> str:
 
 
 def by_resource_type(
-    spend: Spend, before: Spend | None, *, before_name: str, currency: str, link: str
+    shown: ShownAmounts,
+    spend: Spend,
+    before: Spend | None,
+    *,
+    before_name: str,
+    currency: str,
+    link: str,
 ) -> Breakdown:
-    colours = colour_numbers(_largest(spend.by_type))
-    rows = [
-        BreakdownRow(
-            label=resource(name).label,
-            detail=f"{quantity(round(spend.quantities[name], 2))} {resource(name).unit}",
-            share=_share(spend.by_type[name], spend.total),
+    colours = colour_numbers([name for name, _ in largest_first(shown.by_type)])
+
+    def row(name: str) -> BreakdownRow:
+        if name in _NOT_NAMES:
+            return BreakdownRow(_NOT_NAMES[name], ZERO, "bar-8", [])
+        kind = resource(name)
+        return BreakdownRow(
+            label=kind.label,
+            detail=f"{quantity(round(spend.quantities[name], 2))} {kind.unit}",
+            share=ZERO,
             css=f"bar-{colours[name]}",
-            cells=_costs(spend.by_type[name], before.by_type if before else None, name, currency),
+            cells=[],
             link=f"{link}&resource_type={name}",
         )
-        for name in _largest(spend.by_type)[:MAX_ROWS]
-    ]
+
+    rows = _cost_rows(
+        shown.by_type, spend.by_type, before.by_type if before else None, row, currency
+    )
     columns = ["Cost", f"vs {before_name}"] if before else ["Cost"]
     return Breakdown("by-type", "By resource type", "Share of spend", "Resource", columns, rows)
 
 
 def by_provider(
-    spend: Spend, before: Spend | None, calls: Calls, *, before_name: str, currency: str, link: str
+    shown: ShownAmounts,
+    spend: Spend,
+    before: Spend | None,
+    calls: Calls,
+    *,
+    before_name: str,
+    currency: str,
+    link: str,
 ) -> Breakdown:
-    rows = [
-        BreakdownRow(
+    def row(name: str) -> BreakdownRow:
+        if name in _NOT_NAMES:
+            return BreakdownRow(_NOT_NAMES[name], ZERO, "bar-8", [])
+        return BreakdownRow(
             label=provider_name(name),
             detail=f"{calls.by_provider[name]:,} calls" if name in calls.by_provider else "",
-            share=_share(spend.by_provider[name], spend.total),
+            share=ZERO,
             css="bar-1",
-            cells=_costs(
-                spend.by_provider[name], before.by_provider if before else None, name, currency
-            ),
+            cells=[],
             link=f"{link}&provider={name}",
         )
-        for name in _largest(spend.by_provider)[:MAX_ROWS]
-    ]
+
+    rows = _cost_rows(
+        shown.by_provider, spend.by_provider, before.by_provider if before else None, row, currency
+    )
     columns = ["Cost", f"vs {before_name}"] if before else ["Cost"]
     return Breakdown("by-provider", "By provider", "Share of spend", "Provider", columns, rows)
+
+
+def _cost_rows(
+    shown: Mapping[str, Decimal],
+    exact: Mapping[str, Decimal],
+    before: Mapping[str, Decimal] | None,
+    row: Callable[[str], BreakdownRow],
+    currency: str,
+) -> list[BreakdownRow]:
+    """A row for each name, largest first; with too many, the smallest share the last one.
+
+    The amounts are those of `shown`, which add up to the headline; changes are of exact ones.
+    """
+    whole = sum(shown.values(), ZERO)
+    largest = [name for name, _ in largest_first(shown)]
+    named = largest if len(largest) <= MAX_ROWS else largest[: MAX_ROWS - 1]
+    groups = [([name], row(name)) for name in named]
+    if rest := largest[len(named) :]:
+        groups.append((rest, BreakdownRow(f"{len(rest)} others", ZERO, "bar-8", [])))
+    rows = []
+    for names, made in groups:
+        amount = sum((shown[name] for name in names), ZERO)
+        cells = [money(amount, currency)]
+        if before is not None:
+            now, then = (
+                sum((costs.get(name, ZERO) for name in names), ZERO) for costs in (exact, before)
+            )
+            cells.append(changed(now, then))
+        rows.append(replace(made, share=_share(amount, whole), cells=cells))
+    return rows
 
 
 def by_status(calls: Calls) -> Breakdown:
     rows = [
         _count(name, count, calls.total, f"bar-{status_colour(name)}")
-        for name, count in _most(calls.by_status)
+        for name, count in largest_first(calls.by_status)
     ]
     return Breakdown("by-status", "Calls by status", "How they ended", "Status", _COUNTED, rows)
 
@@ -99,7 +152,7 @@ def by_status(calls: Calls) -> Breakdown:
 def by_direction(calls: Calls) -> Breakdown:
     rows = [
         _count(name, count, calls.total, f"bar-{1 if name == 'inbound' else 7}")
-        for name, count in _most(calls.by_direction)
+        for name, count in largest_first(calls.by_direction)
     ]
     return Breakdown("by-direction", "Calls by direction", "", "Direction", _COUNTED, rows)
 
@@ -114,21 +167,5 @@ def _count(name: str, count: int, total: int, css: str) -> BreakdownRow:
     )
 
 
-def _costs(
-    cost: Decimal, before: Mapping[str, Decimal] | None, name: str, currency: str
-) -> list[str]:
-    if before is None:
-        return [money(cost, currency)]
-    return [money(cost, currency), changed(cost, before.get(name, ZERO))]
-
-
 def _share(part: Decimal, whole: Decimal) -> Decimal:
     return part / whole if whole > 0 else ZERO
-
-
-def _largest(costs: Mapping[str, Decimal]) -> list[str]:
-    return sorted(costs, key=lambda name: (-costs[name], name))
-
-
-def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))

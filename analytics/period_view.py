@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from analytics import breakdowns, figures
 from analytics.forecast import Forecast, forecast
-from analytics.overview import Calls, Spend, calls_between, days_of, spend_of_periods
+from analytics.queries import Calls, Spend, calls_between, days_of, spend_of_periods, totals_of
+from analytics.shown import ShownAmounts
 from billing import months
 from billing.formats import duration, exact_money, money, percent
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
@@ -19,9 +20,13 @@ from invoices.queries import invoice_of
 
 @dataclass(frozen=True)
 class Meter:
-    """Usage against the limit; amounts in the workspace's currency, lengths in percent."""
+    """Usage against the limit; amounts in the workspace's currency, lengths in percent.
+
+    `spend` decides what state it is in, `shown` is that amount as the page says it.
+    """
 
     spend: Decimal
+    shown: Decimal
     limit: Decimal
     threshold: Decimal
 
@@ -43,7 +48,7 @@ class Meter:
 
     @property
     def remaining(self) -> Decimal:
-        return max(self.limit - self.spend, ZERO)
+        return max(self.limit - self.shown, ZERO)
 
     @property
     def state(self) -> str:
@@ -54,17 +59,11 @@ class Meter:
 
 @dataclass(frozen=True)
 class Bill:
-    """What the period costs; for one that runs so far, with the total it is heading for."""
+    """What the period costs, as shown; one that runs also has the total it is heading for."""
 
-    usage: Decimal
-    fee: Decimal
-    credit: Decimal
+    amounts: ShownAmounts
     tier: str
     projected: Decimal | None
-
-    @property
-    def total(self) -> Decimal:
-        return self.usage + self.fee + self.credit
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,12 @@ class PeriodView:
         self.running = is_active and self.has_begun
         self._read_spend()
         self._read_calls()
+        self.totals = totals_of(period, self.spend)
+        self.shown = ShownAmounts(self.spend, self.totals, self.currency)
+        self.shown_before: ShownAmounts | None = None
+        if before and self.spend_before:
+            totals = totals_of(before, self.spend_before)
+            self.shown_before = ShownAmounts(self.spend_before, totals, self.currency)
 
     def _read_spend(self) -> None:
         before = self.before
@@ -125,7 +130,6 @@ class PeriodView:
     def context(self) -> dict[str, Any]:
         ahead = self._forecast()
         bill = self._bill(ahead)
-        limit = self.terms.usage_limit_monthly
         shown = {
             "bill": bill,
             "invoice": invoice_of(self.period),
@@ -136,11 +140,9 @@ class PeriodView:
             "has_begun": self.has_begun,
             "has_ended": self.period.period_end <= self.now,
             "forecast": ahead,
-            "meter": Meter(bill.usage, limit, self.terms.alert_threshold_percentage)
-            if limit is not None and self.is_active
-            else None,
+            "meter": self._meter(),
             "comparison": self._comparison(),
-            "late": self.spend.before(self.days[0]),
+            "late": self.shown.before(self.days[0]),
             "stats": self._stats(),
             "has_usage": bool(self.spend.rows),
             "has_calls": bool(self.calls.total),
@@ -167,13 +169,15 @@ class PeriodView:
         )
 
     def _bill(self, ahead: Forecast | None) -> Bill:
-        period = self.period
-        fee: Decimal = period.live_fee  # type: ignore[attr-defined]
-        credit = period.credit_brought_forward
-        # A current period's usage is the sum of what is drawn, so that the page adds up.
-        usage = self.spend.total if period.is_current else period.subtotal
-        projected = ahead.at_end + fee + credit if ahead else None
-        return Bill(usage, fee, credit, period.tier.name, projected)
+        projected = ahead.at_end + self.totals.fee + self.totals.credit if ahead else None
+        return Bill(self.shown, self.period.tier.name, projected)
+
+    def _meter(self) -> Meter | None:
+        limit = self.terms.usage_limit_monthly
+        if limit is None or not self.is_active:
+            return None
+        threshold = self.terms.alert_threshold_percentage
+        return Meter(self.totals.usage, self.shown.usage, limit, threshold)
 
     @property
     def _month_before(self) -> str:
@@ -205,17 +209,17 @@ class PeriodView:
     def _charts(self, ahead: Forecast | None) -> dict[str, Any]:
         so_far = [day for day in self.days if day <= self.today]
         before: list[Decimal] = []
-        if self.before and self.spend_before:
-            before = _daily(self.spend_before, days_of(self.before))
+        if self.before and self.shown_before:
+            before = self.shown_before.by_day(days_of(self.before))
         return {
             "spend_by_day": figures.spend_by_day(
                 days=self.days,
-                by_type=self.spend.by_type_and_day(since=self.days[0]),
+                by_type=self.shown.by_type_and_day(since=self.days[0]),
                 currency=self.currency,
             ),
             "spend_to_date": figures.spend_to_date(
                 days=self.days,
-                totals=_daily(self.spend, so_far),
+                totals=self.shown.by_day(so_far),
                 before=before,
                 before_name=self.before.label if self.before else "",
                 limit=self.terms.usage_limit_monthly if self.is_active else None,
@@ -238,15 +242,10 @@ class PeriodView:
             "link": f"{usage}?billing_period={self.period.pk}",
         }
         return {
-            "by_type": breakdowns.by_resource_type(self.spend, self.compared, **shared),
-            "by_provider": breakdowns.by_provider(self.spend, self.compared, self.calls, **shared),
+            "by_type": breakdowns.by_resource_type(self.shown, self.spend, self.compared, **shared),
+            "by_provider": breakdowns.by_provider(
+                self.shown, self.spend, self.compared, self.calls, **shared
+            ),
             "by_status": breakdowns.by_status(self.calls),
             "by_direction": breakdowns.by_direction(self.calls),
         }
-
-
-def _daily(spend: Spend, days: list[dt.date]) -> list[Decimal]:
-    """What each of `days` cost; late usage of the time before them counts on the first."""
-    costs = [spend.by_day.get(day, ZERO) for day in days]
-    costs[0] += spend.before(days[0])
-    return costs

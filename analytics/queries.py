@@ -1,192 +1,186 @@
-"""What the API tells of a workspace's spend and calls, read from counters and rollups only.
+"""Figures of a workspace's spend and calls, read from rollups only.
 
-Rollups are kept by the day and hour of the workspace's clock, so that nothing here converts a
-time. Amounts are what the workspace pays, in its currency, unrounded.
+The one source of totals, breakdowns and rates: the API, the owner's pages and their charts all
+take them from here. Rollups are kept by the day and hour of the workspace's clock, so that nothing
+here converts a time. Amounts are what the workspace pays, in its currency, unrounded.
 """
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
-from billing.models import BillingPeriod, Workspace
+from billing import months
+from billing.models import BillingPeriod
 from billing.money import ZERO
 from usage.models import Call, CallRollup, UsageRollup
 
-_SECONDS_A_MINUTE = 60
-_TWO_PLACES = Decimal("0.01")
-_FOUR_PLACES = Decimal("0.0001")
+_T = TypeVar("_T", int, Decimal)
 
 
-class ResourceSpend(NamedTuple):
-    type: str
+class SpendRow(NamedTuple):
+    day: dt.date
+    resource_type: str
+    provider: str
     quantity: Decimal
     cost: Decimal
 
 
-class ProviderSpend(NamedTuple):
-    provider: str
-    cost: Decimal
+class Spend:
+    """Usage by each of its dimensions."""
+
+    def __init__(self, rows: Iterable[SpendRow]) -> None:
+        self.rows = list(rows)
+        self.total = sum((row.cost for row in self.rows), ZERO)
+        self.by_day: dict[dt.date, Decimal] = defaultdict(Decimal)
+        self.by_type: dict[str, Decimal] = defaultdict(Decimal)
+        self.by_provider: dict[str, Decimal] = defaultdict(Decimal)
+        self.quantities: dict[str, Decimal] = defaultdict(Decimal)
+        for row in self.rows:
+            self.by_day[row.day] += row.cost
+            self.by_type[row.resource_type] += row.cost
+            self.by_provider[row.provider] += row.cost
+            self.quantities[row.resource_type] += row.quantity
+
+    def until(self, day: dt.date) -> "Spend":
+        """Its part up to and including `day`."""
+        return Spend(row for row in self.rows if row.day <= day)
+
+    def by_type_and_day(self, since: dt.date) -> dict[str, dict[dt.date, Decimal]]:
+        costs: dict[str, dict[dt.date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        for row in self.rows:
+            if row.day >= since:
+                costs[row.resource_type][row.day] += row.cost
+        return costs
+
+    def before(self, day: dt.date) -> Decimal:
+        """Late usage: what days before the period's first cost."""
+        return sum((cost for spent, cost in self.by_day.items() if spent < day), ZERO)
 
 
-@dataclass(frozen=True)
-class UsageSummary:
-    """One period's usage; `total_amount` includes the fee and any credit brought forward.
-
-    Lists have the largest cost first. All is zero or empty without a period.
-    """
-
-    period: BillingPeriod | None
-    currency: str
-    subtotal: Decimal
-    subscription_fee: Decimal
-    credit_brought_forward: Decimal
-    total_amount: Decimal
-    by_resource_type: list[ResourceSpend]
-    by_provider: list[ProviderSpend]
+def spend_of_periods(period_ids: Sequence[UUID]) -> dict[UUID, Spend]:
+    """The spend billed in each period, late usage included. One query."""
+    rows: dict[UUID, list[SpendRow]] = {period_id: [] for period_id in period_ids}
+    found = _spend_rows(UsageRollup.objects.filter(billing_period__in=period_ids))
+    for period_id, *row in found:
+        rows[period_id].append(SpendRow(*row))
+    return {period_id: Spend(found) for period_id, found in rows.items()}
 
 
-def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> UsageSummary:
-    """`period` comes with its totals (`billing.queries.with_totals`). One query.
-
-    The subtotal of a current period is the sum of the breakdown and not of the counters, which
-    may have moved on between two queries: what is shown together adds up.
-    """
-    if period is None:
-        return UsageSummary(None, workspace.currency, ZERO, ZERO, ZERO, ZERO, [], [])
-    quantities: dict[str, Decimal] = defaultdict(Decimal)
-    by_type: dict[str, Decimal] = defaultdict(Decimal)
-    by_provider: dict[str, Decimal] = defaultdict(Decimal)
-    rollups = (
-        UsageRollup.objects.filter(billing_period=period)
-        .values_list("resource_type", "provider")
-        .annotate(Sum("quantity"), Sum("final_cost"))
-        .order_by()
-    )
-    for resource_type, provider, quantity, cost in rollups:
-        quantities[resource_type] += quantity
-        by_type[resource_type] += cost
-        by_provider[provider] += cost
-    subtotal = sum(by_type.values(), ZERO) if period.is_current else period.subtotal
-    fee: Decimal = period.live_fee  # type: ignore[attr-defined]
-    return UsageSummary(
-        period=period,
-        currency=workspace.currency,
-        subtotal=subtotal,
-        subscription_fee=fee,
-        credit_brought_forward=period.credit_brought_forward,
-        total_amount=subtotal + fee + period.credit_brought_forward,
-        by_resource_type=[
-            ResourceSpend(name, quantities[name], cost) for name, cost in _largest(by_type)
-        ],
-        by_provider=[ProviderSpend(name, cost) for name, cost in _largest(by_provider)],
-    )
-
-
-class ProviderShare(NamedTuple):
-    """`calls` went through the provider; `cost` is of its usage, calls or not."""
-
-    calls: int
-    cost: Decimal
-
-
-@dataclass(frozen=True)
-class HourCount:
-    hour: int
-    count: int
-
-
-@dataclass(frozen=True)
-class WorkspaceAnalytics:
-    """Calls that started, and usage that occurred, on the days `[start, end)` of the workspace.
-
-    Minutes, and seconds on average, are of ended calls, to two decimals. `success_rate` is the
-    completed share of ended calls to four, None when none has ended; ties round half-even.
-    """
-
-    total_calls: int
-    total_minutes: Decimal
-    total_cost: Decimal
-    avg_call_duration: Decimal
-    success_rate: Decimal | None
-    by_provider: dict[str, ProviderShare]
-    by_status: dict[str, int]
-    by_direction: dict[str, int]
-    peak_hours: list[HourCount]
-
-
-def workspace_analytics(
-    *, workspace: Workspace, start: dt.date, end: dt.date
-) -> WorkspaceAnalytics:
-    """Two queries; `end` is exclusive."""
-    by_status: Counter[str] = Counter()
-    by_direction: Counter[str] = Counter()
-    by_provider: Counter[str] = Counter()
-    by_hour: Counter[int] = Counter()
-    seconds = ZERO
-    rollups = (
-        CallRollup.objects.filter(
-            workspace=workspace, local_date__gte=start, local_date__lt=end, calls__gt=0
+def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
+    """The spend of usage that occurred on the days `[first, until)`. One query."""
+    found = _spend_rows(
+        UsageRollup.objects.filter(
+            workspace_id=workspace_id, usage_date__gte=first, usage_date__lt=until
         )
-        .values_list("status", "direction", "provider", "local_hour")
-        .annotate(Sum("calls"), Sum("duration_seconds"))
-        .order_by()
     )
-    for status, direction, provider, hour, calls, duration in rollups:
-        by_status[status] += calls
-        by_direction[direction] += calls
-        by_provider[provider] += calls
-        by_hour[hour] += calls
-        seconds += duration
-    total = by_status.total()
-    ended = total - by_status[Call.Status.IN_PROGRESS]
-    costs = _cost_by_provider(workspace, start, end)
-    return WorkspaceAnalytics(
-        total_calls=total,
-        total_minutes=(seconds / _SECONDS_A_MINUTE).quantize(_TWO_PLACES),
-        total_cost=sum(costs.values(), ZERO),
-        avg_call_duration=(seconds / ended if ended else ZERO).quantize(_TWO_PLACES),
-        success_rate=(
-            (Decimal(by_status[Call.Status.COMPLETED]) / ended).quantize(_FOUR_PLACES)
-            if ended
-            else None
-        ),
-        by_provider=_shares(by_provider, costs),
-        by_status=_most_frequent(by_status),
-        by_direction=_most_frequent(by_direction),
-        peak_hours=[
-            HourCount(hour, by_hour[hour])
-            for hour in sorted(range(24), key=lambda hour: (-by_hour[hour], hour))
-        ],
+    return Spend(SpendRow(*row) for _, *row in found)
+
+
+def _spend_rows(rollups: QuerySet[UsageRollup]) -> Iterable[tuple]:
+    return (
+        rollups.values_list("billing_period_id", "usage_date", "resource_type", "provider")
+        .annotate(Sum("quantity"), Sum("final_cost"))
+        .order_by("usage_date")
     )
 
 
-def _cost_by_provider(workspace: Workspace, start: dt.date, end: dt.date) -> dict[str, Decimal]:
-    return dict(
-        UsageRollup.objects.filter(workspace=workspace, usage_date__gte=start, usage_date__lt=end)
-        .values_list("provider")
-        .annotate(Sum("final_cost"))
-        .order_by()
+@dataclass(frozen=True)
+class PeriodTotals:
+    """What a period comes to; `credit` is zero or negative."""
+
+    usage: Decimal
+    fee: Decimal
+    credit: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.usage + self.fee + self.credit
+
+
+def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
+    """`period` comes with its totals (`billing.queries.with_totals`), `spend` is its own.
+
+    The usage of a current period is the sum of its breakdown and not of the counters, which may
+    have moved on between two queries: what is shown together adds up.
+    """
+    fee: Decimal = period.live_fee  # type: ignore[attr-defined]
+    usage = spend.total if period.is_current else period.subtotal
+    return PeriodTotals(usage, fee, period.credit_brought_forward)
+
+
+@dataclass
+class Calls:
+    """The calls that started in a stretch of days; durations in seconds, of ended calls."""
+
+    total: int = 0
+    # Ended calls whose duration is known, and the sum of these.
+    timed: int = 0
+    duration_seconds: Decimal = ZERO
+    by_status: Counter[str] = field(default_factory=Counter)
+    by_direction: Counter[str] = field(default_factory=Counter)
+    by_provider: Counter[str] = field(default_factory=Counter)
+    by_hour: Counter[int] = field(default_factory=Counter)
+    by_status_and_day: dict[str, Counter[dt.date]] = field(
+        default_factory=lambda: defaultdict(Counter)
     )
 
+    @property
+    def ended(self) -> int:
+        return self.total - self.by_status[Call.Status.IN_PROGRESS]
 
-def _shares(calls: Counter[str], costs: Mapping[str, Decimal]) -> dict[str, ProviderShare]:
-    shares = {
-        provider: ProviderShare(calls[provider], costs.get(provider, ZERO))
-        for provider in calls.keys() | costs.keys()
-    }
-    by_cost = sorted(shares, key=lambda name: (-shares[name].cost, -shares[name].calls, name))
-    return {provider: shares[provider] for provider in by_cost}
+    @property
+    def success_rate(self) -> Decimal | None:
+        """Completed calls as a fraction of all that have ended; None when none has."""
+        return Decimal(self.by_status[Call.Status.COMPLETED]) / self.ended if self.ended else None
+
+    @property
+    def average_seconds(self) -> Decimal | None:
+        """Of ended calls whose duration is known; None when there is none."""
+        return self.duration_seconds / self.timed if self.timed else None
 
 
-def _largest(costs: Mapping[str, Decimal]) -> Iterable[tuple[str, Decimal]]:
-    return sorted(costs.items(), key=lambda item: (-item[1], item[0]))
+def calls_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Calls:
+    """Calls of the days `[first, until)` on the workspace's clock.
+
+    Two queries that group the rollup, by day and outcome and by hour and provider: together a few
+    hundred rows for a month, where all its dimensions at once would be tens of thousands.
+    """
+    calls = Calls()
+    rollups = CallRollup.objects.filter(
+        workspace_id=workspace_id, local_date__gte=first, local_date__lt=until, calls__gt=0
+    ).order_by()
+    outcomes = rollups.values_list("local_date", "status", "direction").annotate(
+        Sum("calls"), Sum("timed_calls"), Sum("duration_seconds")
+    )
+    for day, status, direction, count, timed, seconds in outcomes:
+        calls.total += count
+        calls.timed += timed
+        calls.duration_seconds += seconds
+        calls.by_status[status] += count
+        calls.by_direction[direction] += count
+        calls.by_status_and_day[status][day] += count
+    for hour, provider, count in rollups.values_list("local_hour", "provider").annotate(
+        Sum("calls")
+    ):
+        calls.by_hour[hour] += count
+        calls.by_provider[provider] += count
+    return calls
 
 
-def _most_frequent(counts: Counter[str]) -> dict[str, int]:
-    present = ((name, count) for name, count in counts.items() if count)
-    return dict(sorted(present, key=lambda item: (-item[1], item[0])))
+def largest_first(values: Mapping[str, _T]) -> list[tuple[str, _T]]:
+    """Names with their amounts or counts, by name where these are equal."""
+    return sorted(values.items(), key=lambda item: (-item[1], item[0]))
+
+
+def days_of(period: BillingPeriod) -> list[dt.date]:
+    """The period's days on the workspace's clock."""
+    zone = period.workspace.zone
+    first = months.local_date(period.period_start, zone)
+    last = months.local_date(period.period_end - dt.timedelta(microseconds=1), zone)
+    return [first + dt.timedelta(days=turn) for turn in range((last - first).days + 1)]

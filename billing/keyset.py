@@ -1,70 +1,157 @@
-"""Pages of long lists by cursor: as fast at the millionth row as at the first.
+"""Keyset pagination: pages of long lists that cost the same however deep they lie.
 
-The order is newest first, by a time and the id; a cursor names the row a page starts beside.
+A cursor holds the sort values of the row it stands at, instead of a number of rows to pass over;
+so rows that arrive meanwhile move nothing either. The API's lists and the owner's pages share it.
 """
 
-import datetime as dt
-from collections.abc import Sequence
+import base64
+import binascii
+import heapq
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from itertools import islice
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
-from django.db.models import Q, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import F, Field, Model, QuerySet
+from django.db.models.expressions import OrderBy
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.http import HttpRequest
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
-_OLDER, _NEWER = "o", "n"
+
+class UnreadableCursor(ValueError):
+    """Not a cursor of this list."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, newest first; `newer` and `older` are cursors, None where there are no more."""
+    """Rows in the list's order; `previous` and `next` are cursors, None where there is no more."""
 
     rows: Sequence[Any]
-    newer: str | None
-    older: str | None
+    previous: str | None
+    next: str | None
 
 
-def page_of(rows: QuerySet[Any], *, by: str, cursor: str | None, size: int) -> Page:
-    """The page of `rows` at `cursor`; a cursor that cannot be read starts at the top.
+class _Position(NamedTuple):
+    """A row by its sort values, and in which direction its page lies from it."""
 
-    `by` is the time field; an index on (..., by, id) serves both directions.
+    backward: bool
+    group: Any
+    values: list[Any]
+
+
+class Keyset:
+    """The order of one list.
+
+    `ordering` is a tuple of fields, all descending ("-name") or all ascending, unique as a whole
+    and led by an index. With `group`, rows come group by group (ascending) and in `ordering` within
+    each: one page then asks at most twice, each time along the index (group, *ordering), which one
+    condition for both could not use.
     """
-    direction, at = _read(cursor)
-    if at is None:
-        found = list(rows.order_by(f"-{by}", "-pk")[: size + 1])
-        return _page(found[:size], by, newer=False, older=len(found) > size)
-    when, pk = at
-    if direction == _OLDER:
-        # The outer bound on the time alone is what the index is entered by.
-        beyond = Q(**{f"{by}__lte": when}) & (Q(**{f"{by}__lt": when}) | Q(pk__lt=pk))
-        found = list(rows.filter(beyond).order_by(f"-{by}", "-pk")[: size + 1])
-        return _page(found[:size], by, newer=True, older=len(found) > size)
-    beyond = Q(**{f"{by}__gte": when}) & (Q(**{f"{by}__gt": when}) | Q(pk__gt=pk))
-    found = list(rows.filter(beyond).order_by(by, "pk")[: size + 1])
-    return _page(found[:size][::-1], by, newer=len(found) > size, older=True)
+
+    def __init__(self, ordering: Sequence[str], *, group: str | None = None) -> None:
+        self.names = [name.lstrip("-") for name in ordering]
+        self.descending = ordering[0].startswith("-")
+        self.group = group
+
+    def page(
+        self,
+        queryset: QuerySet[Any],
+        *,
+        cursor: str | None,
+        limit: int,
+        parts: Callable[[QuerySet[Any]], Sequence[QuerySet[Any]]] | None = None,
+    ) -> Page:
+        """The page of `queryset` at `cursor`, the first one without. Raises `UnreadableCursor`.
+
+        A list whose rows lie in two indexes gives `parts` of the queryset, without common rows;
+        they are merged.
+        """
+        position = None if cursor is None else self._read(cursor, queryset.model)
+        backward = position is not None and position.backward
+        queries = parts(queryset) if parts else [queryset]
+        found = self._merged([self._rows(each, position, limit + 1) for each in queries], backward)
+        rows = list(islice(found, limit + 1))
+        more = len(rows) > limit
+        rows = rows[:limit][::-1] if backward else rows[:limit]
+        if not rows:
+            return Page(rows, None, None)
+        is_first, is_last = (not more, False) if backward else (position is None, not more)
+        return Page(
+            rows,
+            None if is_first else self._write(rows[0], backward=True),
+            None if is_last else self._write(rows[-1], backward=False),
+        )
+
+    def _merged(self, parts: Sequence[list[Any]], backward: bool) -> Sequence[Any]:
+        if len(parts) == 1:
+            return parts[0]
+        reverse = self.descending != backward
+        return list(heapq.merge(*parts, key=attrgetter(*self.names), reverse=reverse))
+
+    def _rows(self, queryset: QuerySet[Any], position: _Position | None, wanted: int) -> list[Any]:
+        """So many rows from the position on, in the direction of travel."""
+        backward = position is not None and position.backward
+        descending = self.descending != backward
+        order = [OrderBy(F(name), descending=descending) for name in self.names]
+        if self.group:
+            order.insert(0, OrderBy(F(self.group), descending=backward))
+        queryset = queryset.order_by(*order)
+        if position is None:
+            return list(queryset[:wanted])
+        compare = TupleLessThan if descending else TupleGreaterThan
+        beyond = compare(Tuple(*map(F, self.names)), tuple(position.values))
+        if not self.group:
+            return list(queryset.filter(beyond)[:wanted])
+        rows = list(queryset.filter(beyond, **{self.group: position.group})[:wanted])
+        if len(rows) < wanted:
+            side = "lt" if backward else "gt"
+            further = queryset.filter(**{f"{self.group}__{side}": position.group})
+            rows += further[: wanted - len(rows)]
+        return rows
+
+    def _write(self, row: Model, *, backward: bool) -> str:
+        group = getattr(row, self.group) if self.group else None
+        position = [backward, group, [getattr(row, name) for name in self.names]]
+        return (
+            base64.urlsafe_b64encode(json.dumps(position, default=str).encode())
+            .decode()
+            .rstrip("=")
+        )
+
+    def _read(self, cursor: str, model: type[Model]) -> _Position:
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            backward, group, values = json.loads(raw)
+            return _Position(
+                bool(backward),
+                _column_value(model, self.group, group) if self.group else None,
+                [
+                    _column_value(model, name, value)
+                    for name, value in zip(self.names, values, strict=True)
+                ],
+            )
+        except (ValueError, TypeError, RecursionError, binascii.Error, ValidationError) as error:
+            raise UnreadableCursor(cursor) from error
 
 
-def _page(rows: list[Any], by: str, *, newer: bool, older: bool) -> Page:
-    if not rows:
-        return Page(rows, None, None)
-    return Page(
-        rows,
-        _write(_NEWER, rows[0], by) if newer else None,
-        _write(_OLDER, rows[-1], by) if older else None,
-    )
+def requested_page(request: HttpRequest, queryset: QuerySet[Any], *, by: str, limit: int) -> Page:
+    """The page of a list of the owner's pages, newest first by the time `by`.
 
-
-def _write(direction: str, row: Any, by: str) -> str:
-    microseconds = (getattr(row, by) - _EPOCH) // _MICROSECOND
-    return f"{direction}{microseconds:x}-{row.pk.hex}"
-
-
-def _read(cursor: str | None) -> tuple[str, tuple[dt.datetime, UUID] | None]:
-    if not cursor or cursor[0] not in (_OLDER, _NEWER) or len(cursor) > 64:
-        return _OLDER, None
-    when, _, pk = cursor[1:].partition("-")
+    A cursor that cannot be read, in an old link for instance, starts at the top.
+    """
+    keyset = Keyset((f"-{by}", "-id"))
     try:
-        return cursor[0], (_EPOCH + int(when, 16) * _MICROSECOND, UUID(hex=pk))
-    except (ValueError, OverflowError):
-        return _OLDER, None
+        return keyset.page(queryset, cursor=request.GET.get("cursor") or None, limit=limit)
+    except UnreadableCursor:
+        return keyset.page(queryset, cursor=None, limit=limit)
+
+
+def _column_value(model: type[Model], name: str, value: Any) -> Any:
+    """A cursor's text as the value of the column it was written from."""
+    if not isinstance(value, str | int) or "\x00" in str(value):
+        raise TypeError(value)
+    column = model._meta.get_field(name.removesuffix("_id"))
+    return cast("Field[Any, Any]", column).to_python(value)

@@ -83,12 +83,32 @@ def allocate(exact: Sequence[Decimal], currency: str) -> list[int]:
     step = _step_minor(currency)
     with localcontext(EXACT):
         scaled = [amount.scaleb(charge_places(currency)) for amount in exact]
-        floors = [int(amount.to_integral_value(rounding=ROUND_FLOOR)) for amount in scaled]
-        missing = to_charge_minor(sum(exact, ZERO), currency) // step - sum(floors)
-        by_fraction = sorted(range(len(scaled)), key=lambda i: floors[i] - scaled[i])
-    for index in by_fraction[:missing]:
-        floors[index] += 1
-    return [steps * step for steps in floors]
+        total = to_charge_minor(sum(exact, ZERO), currency) // step
+    return [steps * step for steps in _largest_remainder(scaled, total)]
+
+
+def apportion(exact: Sequence[Decimal], total: Decimal, currency: str) -> list[int]:
+    """Minor units for each exact amount, adding up to `total`, which has been rounded before.
+
+    For parts of an amount that was itself a part: `total` may differ from the sum by some units.
+    """
+    with localcontext(EXACT):
+        scaled = [amount.scaleb(exponent(currency)) for amount in exact]
+    return _largest_remainder(scaled, to_minor(total, currency))
+
+
+def _largest_remainder(scaled: Sequence[Decimal], total: int) -> list[int]:
+    """Whole numbers close to `scaled` that add up to `total`."""
+    with localcontext(EXACT):
+        parts = [int(amount.to_integral_value(rounding=ROUND_FLOOR)) for amount in scaled]
+        by_fraction = sorted(range(len(scaled)), key=lambda i: parts[i] - scaled[i])
+    missing = total - sum(parts)
+    if not parts:
+        return parts
+    each, rest = divmod(missing, len(parts))
+    for place, index in enumerate(by_fraction):
+        parts[index] += each + (place < rest)
+    return parts
 
 
 def _step_minor(currency: str) -> int:

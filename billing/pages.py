@@ -1,5 +1,6 @@
 """Pages of signing in, of finding one's workspace, and of its settings."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -21,8 +22,11 @@ from billing.access import (
 )
 from billing.changes import entries_of, shown_entries
 from billing.errors import Invalid
+from billing.formats import money
 from billing.forms import BillingDetailsForm, ForgottenForm, LimitsForm, SignInForm
-from billing.keyset import page_of
+from billing.keyset import requested_page
+from billing.money import ZERO
+from billing.queries import active_period
 from billing.queue import enqueue
 from billing.services.workspaces import update_billing_settings, update_workspace
 
@@ -74,31 +78,70 @@ def settings(request: WorkspaceRequest) -> HttpResponse:
         currency=workspace.currency,
     )
     details = BillingDetailsForm(request.POST if sent == "details" else None, instance=workspace)
-    if sent == "limits" and _saved(limits, request):
-        messages.success(request, "Limits saved.")
+    question = _question(limits, request) if sent == "limits" else ""
+    followed: list[str] = []
+    if sent == "limits" and not question and _saved(limits, request, followed):
+        messages.success(request, " ".join(["Limits saved.", *followed]))
         return redirect("billing:settings", workspace.pk)
     if sent == "details" and _saved(details, request):
         messages.success(request, "Billing details saved. They appear on the next invoice.")
         return redirect("billing:settings", workspace.pk)
     workspace.refresh_from_db()
-    context = {"limits": limits, "details": details, "terms": workspace.billing_settings}
-    failed = limits.errors or details.errors
+    context = {
+        "limits": limits,
+        "details": details,
+        "terms": workspace.billing_settings,
+        "question": question,
+    }
+    failed = limits.errors or details.errors or question
     return render_page(
         request, "billing/settings.html", context, section="settings", status=422 if failed else 200
     )
 
 
-def _saved(form: LimitsForm | BillingDetailsForm, request: WorkspaceRequest) -> bool:
+def _question(form: LimitsForm, request: WorkspaceRequest) -> str:
+    """What to ask before a limit is saved that stops everything at once; "" for nothing."""
+    if not form.is_valid() or request.POST.get("confirmed"):
+        return ""
+    limit: Decimal | None = form.cleaned_data["usage_limit_monthly"]
+    if limit is None or not {"usage_limit_monthly", "auto_pause_on_limit"} & {*form.changed_data}:
+        return ""
+    workspace = request.membership.workspace
+    period: Any = active_period(workspace_id=workspace.pk, at=timezone.now())
+    spent = period.live_subtotal if period is not None else ZERO
+    if limit and limit > spent:
+        return ""
+    then = (
+        "live agents are paused at once and new calls are refused"
+        if form.cleaned_data["auto_pause_on_limit"]
+        else "the owners are told at once"
+    )
+    if not limit:
+        return f"A limit of 0 lets nothing be used: {then}."
+    currency = workspace.currency
+    return (
+        f"{money(spent, currency)} is spent this period already, and {money(limit, currency)} is"
+        f" not more than that: {then}."
+    )
+
+
+def _saved(
+    form: LimitsForm | BillingDetailsForm,
+    request: WorkspaceRequest,
+    followed: list[str] | None = None,
+) -> bool:
     """Hand what was changed to the service; what it refuses is shown at its field."""
     if not form.is_valid():
         return False
-    change: Any = update_billing_settings if isinstance(form, LimitsForm) else update_workspace
+    changes = {name: form.cleaned_data[name] for name in form.changed_data}
+    workspace_id, now = request.membership.workspace_id, timezone.now()
     try:
-        change(
-            workspace_id=request.membership.workspace_id,
-            changes={name: form.cleaned_data[name] for name in form.changed_data},
-            now=timezone.now(),
-        )
+        if isinstance(form, LimitsForm):
+            update_billing_settings(
+                workspace_id=workspace_id, changes=changes, now=now, consequences=followed
+            )
+        else:
+            update_workspace(workspace_id=workspace_id, changes=changes, now=now)
     except Invalid as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return False
@@ -109,11 +152,7 @@ def _saved(form: LimitsForm | BillingDetailsForm, request: WorkspaceRequest) -> 
 @workspace_page
 def changes(request: WorkspaceRequest) -> HttpResponse:
     """Who changed what in this workspace, newest first."""
-    page = page_of(
-        entries_of(request.membership.workspace_id),
-        by="at",
-        cursor=request.GET.get("cursor"),
-        size=50,
-    )
+    entries = entries_of(request.membership.workspace_id)
+    page = requested_page(request, entries, by="at", limit=50)
     context = {"page": page, "entries": list(shown_entries(list(page.rows)))}
     return render_page(request, "billing/changes.html", context, section="settings")

@@ -1,6 +1,7 @@
-"""Queries about billing periods."""
+"""Queries about billing periods, and about what a workspace shows of costs."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.db.models import (
     Case,
     DateTimeField,
     DecimalField,
+    Exists,
     ExpressionWrapper,
     F,
     Func,
@@ -116,3 +118,21 @@ def markup_in_force(workspace_id: UUID) -> Decimal:
         if markup is not None:
             return markup
     return Decimal(20)
+
+
+def workspaces_that_show_cost(workspace_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the workspaces whose members may see costs and markups. One query."""
+    shown_by_default = PlatformSetting.objects.filter(name=PlatformSetting.OWNERS_SEE_COST, value=1)
+    shown = Q(owners_see=WorkspaceBillingSettings.OwnersSee.PRICE_AND_COST)
+    return set(
+        WorkspaceBillingSettings.objects.filter(
+            shown | (Q(owners_see="") & Exists(shown_by_default)), workspace_id__in=workspace_ids
+        ).values_list("workspace_id", flat=True)
+    )
+
+
+def shows_cost(terms: WorkspaceBillingSettings) -> bool:
+    """Whether members of the workspace may see what providers charge, and the markup."""
+    if terms.owners_see:
+        return terms.owners_see == WorkspaceBillingSettings.OwnersSee.PRICE_AND_COST
+    return bool(workspaces_that_show_cost([terms.workspace_id]))

@@ -5,7 +5,8 @@ Sent inside the transaction that makes the change, with `workspace_id` (UUID) an
 
 from django.dispatch import Signal
 
-# Status, limit or current period changed: what the workspace may do may differ now.
+# Status, limit or current period changed: what the workspace may do may differ now. A receiver may
+# return a sentence about what it did, for whoever made the change.
 admission_changed = Signal()
 # Name, e-mail, address or tax id changed: copies kept elsewhere are out of date.
 billing_details_changed = Signal()

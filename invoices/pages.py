@@ -9,16 +9,19 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
-from billing.formats import readable
-from billing.keyset import page_of
-from invoices.models import Invoice, InvoiceItem
+from billing.keyset import requested_page
+from billing.queries import shows_cost
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method, payment_method_of, proof_of, records_behind
-from invoices.timeline import timeline
+from invoices.timeline import notice_of, timeline
 
 PAGE_SIZE = 24
+_FILTERS = ("open", "overdue", "paid", "uncollectible", "void")
 RECORDS_PAGE_SIZE = 50
 _UNPAID = [Invoice.Status.OPEN, Invoice.Status.OVERDUE]
+# What was written off is no longer asked for, and may still be paid.
+_PAYABLE = [*_UNPAID, Invoice.Status.UNCOLLECTIBLE]
 
 
 @require_GET
@@ -32,11 +35,11 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
     if status in Invoice.Status.values:
         invoices = invoices.filter(status=status)
     context: dict[str, Any] = {
-        "page": page_of(invoices, by="issued_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
+        "page": requested_page(request, invoices, by="issued_at", limit=PAGE_SIZE),
         "today": timezone.localdate(),
         "payment_method": payment_method_of(workspace.pk),
         "status": status,
-        "statuses": [(value, readable(value)) for value in ("open", "overdue", "paid", "void")],
+        "statuses": [(value, Invoice.Status(value).label) for value in _FILTERS],
         "unpaid": list(
             Invoice.objects.filter(workspace=workspace, status__in=_UNPAID).order_by("issued_at")[
                 :PAGE_SIZE
@@ -60,12 +63,15 @@ def _invoice(request: WorkspaceRequest, invoice_id: UUID) -> Invoice:
 def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     invoice = _invoice(request, invoice_id)
     lacks = lacks_payment_method(invoice)
+    events = list(invoice.events.all())
+    declined = any(event.kind == InvoiceEvent.Kind.PAYMENT_FAILED for event in events)
     context = {
         "invoice": invoice,
         "items": list(invoice.items.all()),
-        "steps": timeline(invoice, invoice.events.all(), lacks_payment_method=lacks),
+        "steps": timeline(invoice, events, lacks_payment_method=lacks),
         "lacks_payment_method": lacks,
-        "payable": invoice.status in _UNPAID
+        "notice": notice_of(invoice, declined=declined, today=timezone.localdate()),
+        "payable": invoice.status in _PAYABLE
         and bool(invoice.hosted_invoice_url)
         and not invoice.carried_over,
     }
@@ -83,11 +89,9 @@ def item_records(request: WorkspaceRequest, invoice_id: UUID, item_id: UUID) -> 
         "invoice": invoice,
         "item": item,
         "proof": proof_of(item),
-        "page": page_of(
-            records_behind(item),
-            by="occurred_at",
-            cursor=request.GET.get("cursor"),
-            size=RECORDS_PAGE_SIZE,
+        "shows_cost": shows_cost(request.membership.workspace.billing_settings),
+        "page": requested_page(
+            request, records_behind(item), by="occurred_at", limit=RECORDS_PAGE_SIZE
         ),
     }
     return render_page(request, "invoices/item.html", context, section="invoices")

@@ -62,3 +62,31 @@ def timeline(
     elif invoice.status == _Status.OVERDUE:
         steps.append(Step("next", "To be paid", "Pay it now, or choose another payment method"))
     return steps
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What an invoice's status means to who has to pay it."""
+
+    tone: str
+    title: str
+    text: str
+
+
+def notice_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Notice | None:
+    """None where the status says it all. `declined` is whether a payment for it has failed."""
+    can_pay = bool(invoice.hosted_invoice_url)
+    match invoice.status:
+        case _Status.DRAFT:
+            return Notice("", "It is on its way.", "In a few minutes it can be paid here.")
+        case _Status.UNCOLLECTIBLE:
+            text = "We no longer ask for it. It is still owed"
+            text += ", and can be paid here." if can_pay else "; write to us to pay it."
+            return Notice("warn", "This invoice was written off.", text)
+        case _Status.OPEN | _Status.OVERDUE if declined:
+            text = "Pay it here with another card" if can_pay else "Write to us to pay it"
+            return Notice("bad", "A payment for it was declined.", f"{text}.")
+        case _Status.OVERDUE:
+            text = f"It was due on {invoice.due_date.day} {invoice.due_date:%B %Y}."
+            return Notice("bad", "It is overdue.", text if invoice.due_date < today else "")
+    return None

@@ -7,16 +7,22 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from billing.keyset import Keyset
 from billing.money import without_exponent
 from usage.models import UsageRecord
 
-# A spreadsheet's own limit is about a million rows; beyond this, choose fewer days.
-MAX_ROWS = 100_000
-HEADER = [
-    "occurred_at", "resource_type", "provider", "quantity", "unit_cost", "total_cost",
-    "markup_percentage", "billed_quantity", "final_cost", "currency", "late", "call_id",
-    "record_id", "idempotency_key", "rate_id",
+# Without it, spreadsheets take UTF-8 for the encoding of the machine they run on.
+_BYTE_ORDER_MARK = "\ufeff"
+_NEWEST_FIRST = Keyset(("-occurred_at", "-id"))
+_PAGE = 2_000
+_HEAD = ["occurred_at", "resource_type", "provider", "quantity"]
+_COSTS = ["unit_cost", "total_cost", "markup_percentage"]
+_TAIL = [
+    "billed_quantity", "final_cost", "currency", "late", "call_id", "record_id",
+    "idempotency_key", "rate_id",
 ]  # fmt: skip
+# What a spreadsheet may take for the beginning of a formula, full-width forms too.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 class _Echo:
@@ -27,24 +33,33 @@ class _Echo:
 
 
 def csv_lines(
-    records: QuerySet[UsageRecord], *, currency: str, timezone: ZoneInfo
+    records: QuerySet[UsageRecord], *, currency: str, timezone: ZoneInfo, with_cost: bool
 ) -> Iterator[str]:
-    """One line a record, in the records' order; times on the workspace's clock with offset."""
+    """One line a record, newest first; times on the workspace's clock with offset.
+
+    Read page by page from a position on: neither side holds more than one page, and no
+    transaction stays open while somebody downloads.
+    """
     writer = csv.writer(_Echo())
-    yield writer.writerow(HEADER)
-    for record in records.iterator(chunk_size=2_000):
-        yield writer.writerow(_cells(record, currency, timezone))
+    yield _BYTE_ORDER_MARK + writer.writerow([*_HEAD, *(_COSTS if with_cost else []), *_TAIL])
+    cursor: str | None = None
+    while True:
+        page = _NEWEST_FIRST.page(records, cursor=cursor, limit=_PAGE)
+        for record in page.rows:
+            yield writer.writerow(_cells(record, currency, timezone, with_cost))
+        cursor = page.next
+        if cursor is None:
+            return
 
 
-def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo) -> list[Any]:
+def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo, with_cost: bool) -> list[Any]:
+    costs = (record.unit_cost, record.total_cost, record.markup_percentage) if with_cost else ()
     return [
         record.occurred_at.astimezone(timezone).isoformat(),
         record.resource_type,
         _text(record.provider),
         without_exponent(record.quantity),
-        without_exponent(record.unit_cost),
-        without_exponent(record.total_cost),
-        "" if record.markup_percentage is None else without_exponent(record.markup_percentage),
+        *("" if cost is None else without_exponent(cost) for cost in costs),
         without_exponent(record.billed),
         without_exponent(record.final_cost),
         currency,
@@ -58,4 +73,5 @@ def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo) -> list[Any]:
 
 def _text(value: str) -> str:
     """Free text that a spreadsheet will not run as a formula."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    runs = value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)
+    return f"'{value}" if runs else value

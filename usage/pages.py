@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Max, Min, Sum
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -13,10 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
-from billing.keyset import page_of
+from billing.keyset import requested_page
 from billing.models import BillingPeriod
 from billing.money import ZERO
-from usage.exports import MAX_ROWS, csv_lines
+from billing.queries import shows_cost
+from usage.exports import csv_lines
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
 
@@ -49,11 +49,12 @@ def _record_filter(request: WorkspaceRequest) -> RecordFilter:
 def records(request: WorkspaceRequest) -> HttpResponse:
     choice = _record_filter(request)
     valid = choice.form.is_valid()
-    context: dict[str, Any] = {"filter": choice, "valid": valid, "max_rows": MAX_ROWS}
+    context: dict[str, Any] = {"filter": choice, "valid": valid}
     if valid:
+        context["shows_cost"] = shows_cost(request.membership.workspace.billing_settings)
         totals = _totals(choice)
         chosen = choice.within(totals["first_day"], totals["last_day"])
-        page = page_of(chosen, by="occurred_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        page = requested_page(request, chosen, by="occurred_at", limit=PAGE_SIZE)
         context |= {"page": page, "totals": totals}
     template = "usage/records.html"
     if request.headers.get("HX-Target") == _RESULTS:
@@ -82,24 +83,18 @@ def _totals(choice: RecordFilter) -> dict[str, Any]:
 @require_GET
 @workspace_page
 def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
-    """The chosen records as CSV; refused, with what to do, when there are too many."""
+    """The chosen records as CSV, however many they are."""
     workspace = request.membership.workspace
     choice = _record_filter(request)
     back = f"{reverse('usage:records', args=[workspace.pk])}?{request.GET.urlencode()}"
     if not choice.form.is_valid():
         return redirect(back)
     totals = _totals(choice)
-    if totals["records"] > MAX_ROWS:
-        messages.error(
-            request,
-            f"{totals['records']:,} records are more than the {MAX_ROWS:,} that fit into one file."
-            " Choose fewer days, or one resource or provider at a time.",
-        )
-        return redirect(back)
     lines = csv_lines(
-        choice.within(totals["first_day"], totals["last_day"]).order_by("-occurred_at", "-pk"),
+        choice.within(totals["first_day"], totals["last_day"]),
         currency=workspace.currency,
         timezone=workspace.zone,
+        with_cost=shows_cost(workspace.billing_settings),
     )
     name = f"usage-{timezone.localdate().isoformat()}.csv"
     return StreamingHttpResponse(
@@ -121,7 +116,7 @@ def calls(request: WorkspaceRequest) -> HttpResponse:
     valid = choice.form.is_valid()
     context: dict[str, Any] = {"filter": choice, "valid": valid}
     if valid:
-        page = page_of(choice.qs, by="started_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        page = requested_page(request, choice.qs, by="started_at", limit=PAGE_SIZE)
         costs = dict(
             UsageRecord.objects.filter(workspace=workspace, call__in=[c.pk for c in page.rows])
             .order_by()
@@ -155,6 +150,7 @@ def receipt(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
         "lines": used.order_by("occurred_at", "pk")[:MAX_RECEIPT_LINES],
         "sums": sums,
         "max_lines": MAX_RECEIPT_LINES,
+        "shows_cost": shows_cost(workspace.billing_settings),
     }
     return render_page(request, "usage/receipt.html", context, section="calls")
 

@@ -54,7 +54,9 @@ class AnalyticsSerializer(serializers.Serializer):
     total_calls = serializers.IntegerField()
     total_minutes = ExactDecimalField(decimals=2, help_text="Of ended calls.")
     total_cost = ExactDecimalField(help_text="What the workspace pays for usage of these days.")
-    avg_call_duration = ExactDecimalField(decimals=2, help_text="Seconds, of ended calls.")
+    avg_call_duration = ExactDecimalField(
+        decimals=2, help_text="Seconds, of ended calls of known duration."
+    )
     success_rate = ExactDecimalField(
         decimals=4, allow_null=True, help_text="Completed of all ended calls; null without any."
     )

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.api.serializers import AnalyticsSerializer, UsageSummarySerializer
-from analytics.queries import usage_summary, workspace_analytics
+from analytics.summaries import usage_summary, workspace_analytics
 from billing import months
 from billing.api.access import visible_or_404
 from billing.api.fields import exact_uuid

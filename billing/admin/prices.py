@@ -10,6 +10,7 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.admin.base import BillingAdmin
 from billing.formats import money, quantity
@@ -87,11 +88,33 @@ class SubscriptionTierAdmin(BillingAdmin):
         return int(tier.workspace_count)
 
 
+class PlatformSettingForm(forms.ModelForm):
+    """A number, but for what owners see, which is a choice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.name == PlatformSetting.OWNERS_SEE_COST and "value" in self.fields:
+            self.fields["value"] = forms.TypedChoiceField(
+                label="Value",
+                choices=list(_OWNERS_SEE.items()),
+                coerce=int,
+                initial=int(self.instance.value),
+                widget=UnfoldAdminSelectWidget,
+                help_text="Of usage: its price, or what providers charge for it and the markup"
+                " too. A workspace may have another setting of its own.",
+            )
+            self.initial["value"] = int(self.instance.value)
+
+
+_OWNERS_SEE = {0: "Price", 1: "Price and cost"}
+
+
 @admin.register(PlatformSetting)
 class PlatformSettingAdmin(BillingAdmin):
     """A changed markup holds for records from now on: history keeps what it was priced with."""
 
-    list_display = ("setting", "percent", "updated_at")
+    form = PlatformSettingForm
+    list_display = ("setting", "shown_value", "updated_at")
     fields = ("setting", "value", "updated_at")
     readonly_fields = ("setting", "updated_at")
 
@@ -106,5 +129,7 @@ class PlatformSettingAdmin(BillingAdmin):
         return setting.get_name_display()
 
     @display(description="Value", ordering="value")
-    def percent(self, setting: PlatformSetting) -> str:
+    def shown_value(self, setting: PlatformSetting) -> str:
+        if setting.name == PlatformSetting.OWNERS_SEE_COST:
+            return _OWNERS_SEE[int(setting.value)]
         return f"{quantity(setting.value)}%"

@@ -46,6 +46,7 @@ class BillingSettingsInline(StackedInline):
     fields = (
         ("usage_limit_monthly", "alert_threshold_percentage", "auto_pause_on_limit"),
         ("markup_percentage", "collection_method", "payment_terms_days"),
+        "owners_see",
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

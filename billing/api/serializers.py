@@ -94,6 +94,16 @@ class WorkspaceSerializer(StrictSerializer):
         return workspace.suspension_reason or None
 
 
+class OwnersSeeField(serializers.ChoiceField):
+    """`null` where the platform decides, which the column has as an empty text."""
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value) or None
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        return (True, "") if data is None else super().validate_empty_values(data)
+
+
 class BillingSettingsSerializer(StrictSerializer):
     workspace_id = serializers.UUIDField(read_only=True)
     usage_limit_monthly = ExactDecimalField(
@@ -120,6 +130,11 @@ class BillingSettingsSerializer(StrictSerializer):
         choices=WorkspaceBillingSettings.CollectionMethod.choices
     )
     payment_terms_days = WholeNumberField(min_value=0, max_value=365)
+    owners_see = OwnersSeeField(
+        choices=WorkspaceBillingSettings.OwnersSee.choices,
+        allow_null=True,
+        help_text="What members see of usage. null: as the platform says.",
+    )
 
 
 class NewMemberSerializer(StrictSerializer):

@@ -12,6 +12,7 @@ from rest_framework.serializers import Serializer
 from billing.api import exactjson
 from billing.api.access import visible_workspaces
 from billing.api.bodies import has_body
+from billing.api.costs import sees_all_costs, without_hidden_costs
 from billing.api.filters import check_parameters
 from billing.api.hot import HotEndpoint, respond
 
@@ -50,6 +51,13 @@ class ApiView(GenericAPIView):
         super().initial(request, *args, **kwargs)
         if not (self.lists and request.method in SAFE_METHODS):
             check_parameters(request, self.parameters)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        data = getattr(response, "data", None)
+        if data is not None and not response.exception and not sees_all_costs(request):
+            response.data = without_hidden_costs(data, workspace_id=kwargs.get("workspace_id"))
+        return response
 
     def body(self) -> dict[str, Any]:
         """The JSON object in the request's body; `{}` for none where the view allows that."""

@@ -55,8 +55,13 @@ class PlatformSetting(models.Model):
 
     MARKUP = "pricing_markup_percentage"
 
+    # 1: owners see what providers charge and the markup; 0: prices only.
+    OWNERS_SEE_COST = "owners_see_cost"
+
     name = models.CharField(
-        max_length=64, primary_key=True, choices=[(MARKUP, "Pricing markup, percent")]
+        max_length=64,
+        primary_key=True,
+        choices=[(MARKUP, "Pricing markup, percent"), (OWNERS_SEE_COST, "What owners see")],
     )
     value = models.DecimalField(
         max_digits=7, decimal_places=4, validators=[MinValueValidator(Decimal(0))]
@@ -66,7 +71,8 @@ class PlatformSetting(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(name="pricing_markup_percentage"),
+                condition=models.Q(name="pricing_markup_percentage")
+                | models.Q(name="owners_see_cost", value__in=[0, 1]),
                 name="platform_setting_is_known",
             ),
             models.CheckConstraint(

@@ -126,6 +126,10 @@ class WorkspaceBillingSettings(models.Model):
         CHARGE_AUTOMATICALLY = "charge_automatically"
         SEND_INVOICE = "send_invoice"
 
+    class OwnersSee(models.TextChoices):
+        PRICE = "price"
+        PRICE_AND_COST = "price_and_cost", "Price and cost"
+
     workspace = models.OneToOneField(
         Workspace, on_delete=models.CASCADE, primary_key=True, related_name="billing_settings"
     )
@@ -158,11 +162,23 @@ class WorkspaceBillingSettings(models.Model):
     payment_terms_days = models.PositiveSmallIntegerField(
         default=14, validators=[MaxValueValidator(365)]
     )
+    owners_see = models.CharField(
+        max_length=16,
+        choices=OwnersSee,
+        blank=True,
+        default="",
+        help_text="Of usage: its price, or what providers charge for it and the markup too."
+        " Empty: as the platform says.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         verbose_name_plural = "workspace billing settings"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(owners_see__in=["", "price", "price_and_cost"]),
+                name="owners_see_is_known",
+            ),
             models.CheckConstraint(
                 condition=Q(usage_limit_monthly__isnull=True) | Q(usage_limit_monthly__gte=0),
                 name="usage_limit_not_negative",

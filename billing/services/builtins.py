@@ -34,3 +34,6 @@ def ensure_builtins() -> None:
         PlatformSetting.objects.get_or_create(
             name=PlatformSetting.MARKUP, defaults={"value": DEFAULT_MARKUP}
         )
+        PlatformSetting.objects.get_or_create(
+            name=PlatformSetting.OWNERS_SEE_COST, defaults={"value": 0}
+        )

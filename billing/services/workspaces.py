@@ -346,9 +346,16 @@ def reactivate_after_payment(*, workspace_id: UUID, now: dt.datetime) -> bool:
 
 
 def update_billing_settings(
-    *, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime
+    *,
+    workspace_id: UUID,
+    changes: dict[str, Any],
+    now: dt.datetime,
+    consequences: list[str] | None = None,
 ) -> WorkspaceBillingSettings:
-    """Change the terms named in `changes` (validated `WorkspaceBillingSettings` fields)."""
+    """Change the terms named in `changes` (validated `WorkspaceBillingSettings` fields).
+
+    What followed from it, as agents that were paused, is added to `consequences` in sentences.
+    """
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
         terms = WorkspaceBillingSettings.objects.get(workspace_id=workspace_id)
@@ -360,5 +367,9 @@ def update_billing_settings(
             field, messages = next(iter(error.message_dict.items()))
             raise Invalid(messages[0], field=None if field == "__all__" else field) from None
         terms.save()
-        admission_changed.send(WorkspaceBillingSettings, workspace_id=workspace_id, now=now)
+        followed = admission_changed.send(
+            WorkspaceBillingSettings, workspace_id=workspace_id, now=now
+        )
+        if consequences is not None:
+            consequences += [sentence for _, sentence in followed if sentence]
         return terms

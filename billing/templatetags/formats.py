@@ -32,17 +32,22 @@ def icon(name: str) -> SafeString:
 
 _TONES = {
     "active": "good", "paid": "good", "completed": "good", "live": "good",
-    "current": "info", "open": "info", "finalized": "info", "in_progress": "info",
+    "current": "info", "draft": "info", "open": "info", "finalized": "info", "in_progress": "info",
     "overdue": "bad", "suspended": "bad", "uncollectible": "bad", "failed": "bad",
     "paused": "warn", "busy": "warn", "no_answer": "warn",
 }  # fmt: skip
 
 
 @register.simple_tag
-def badge(status: str) -> SafeString:
-    """A status in its colour; the word stays, so that no meaning hangs on the colour alone."""
+def badge(status: str, label: str = "") -> SafeString:
+    """A status in its colour, with its word or another `label` for it.
+
+    The word stays, so that no meaning hangs on the colour alone.
+    """
     return format_html(
-        '<span class="badge {}">{}</span>', _TONES.get(status, ""), formats.readable(status)
+        '<span class="badge {}">{}</span>',
+        _TONES.get(status, ""),
+        label or formats.readable(status),
     )
 
 

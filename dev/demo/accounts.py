@@ -59,7 +59,11 @@ def make_workspace(company: Company, *, now: dt.datetime) -> None:
     if company.markup_percentage is not None:
         update_billing_settings(
             workspace_id=workspace.pk,
-            changes={"markup_percentage": company.markup_percentage},
+            # Whoever has a markup of their own knows of it, and sees the costs it is on.
+            changes={
+                "markup_percentage": company.markup_percentage,
+                "owners_see": "price_and_cost",
+            },
             now=now,
         )
     for number, name in enumerate(company.agents):

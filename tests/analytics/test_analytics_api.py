@@ -11,6 +11,7 @@ from tests.kit.api import ApiClient, problem_of, refusal
 from tests.kit.personas import NOW, make_period, make_workspace
 from tests.kit.usage import make_call
 from usage.models import CallRollup, UsageRollup
+from usage.services.ledger import usage_differences
 
 pytestmark = pytest.mark.django_db
 
@@ -121,12 +122,13 @@ def test_analytics_of_the_running_month_and_of_given_days(django_assert_num_quer
             status=status,
             direction="inbound",
             calls=calls,
+            timed_calls=calls,
             duration_seconds=Decimal(seconds),
         )
     caller = ApiClient("usage:read")
     caller.get("workspaces/")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         november = caller.get(f"workspaces/{acme.pk}/analytics/").json()
 
     assert november["peak_hours"][:2] == [{"hour": 14, "count": 113}, {"hour": 9, "count": 7}]
@@ -216,3 +218,24 @@ def test_reading_needs_its_scope():
 
     for path in ("usage-summary/", "analytics/"):
         assert refusal(caller.get(f"workspaces/{uuid4()}/{path}")) == (403, "missing_scope")
+
+
+def test_a_call_of_unknown_length_is_no_part_of_the_average(time_machine):
+    time_machine.move_to(NOW, tick=False)
+    acme = make_workspace()
+    caller = ApiClient("usage:write", "usage:read")
+    call = {
+        "workspace_id": str(acme.pk),
+        "direction": "inbound",
+        "status": "completed",
+        "provider": "twilio",
+        "started_at": "2026-11-22T08:00:00Z",
+    }
+    for more in ({"duration_seconds": "60"}, {"duration_seconds": "30"}, {}):
+        assert caller.post("calls/", {"id": str(uuid4()), **call, **more}).status_code == 201
+
+    found = caller.get(f"workspaces/{acme.pk}/analytics/").json()
+
+    assert (found["total_calls"], found["success_rate"]) == (3, "1.0000")
+    assert (found["total_minutes"], found["avg_call_duration"]) == ("1.50", "45.00")
+    assert usage_differences(workspace_id=acme.pk) == []

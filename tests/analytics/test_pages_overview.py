@@ -93,13 +93,13 @@ def test_charts_are_exact_data_beside_a_table_with_the_same_numbers() -> None:
     november(acme)
     page = page_of(member_client(acme), acme)
     bars = {bar["name"]: bar for bar in figure(page, "spend-by-day")["data"]}
-    assert bars["Voice Synthesis"]["y"][1] == "144.0000000000"
+    assert bars["Voice Synthesis"]["y"][1] == "144.00"
     assert bars["Call Minutes"]["x"][14] == "2026-11-15"
     assert "2 Nov 2026 $144.00 $0.00 $144.00" in words_of(page)
     lines = {line["name"]: line for line in figure(page, "spend-to-date")["data"]}
-    assert lines["This period"]["y"][-1] == "240.0000000000"
+    assert lines["This period"]["y"][-1] == "240.00"
     assert lines["Limit"]["y"] == ["300.0000", "300.0000"]
-    assert lines["October 2026"]["y"][-1] == "108.0000000000"
+    assert lines["October 2026"]["y"][-1] == "108.00"
 
 
 def test_calls_are_counted_by_status_direction_hour_and_day() -> None:

@@ -4,9 +4,11 @@ from decimal import Decimal
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone as clock
 
 from billing.models import Workspace, WorkspaceBillingSettings
-from tests.kit.personas import make_workspace, member_client
+from tests.kit.personas import make_agent, make_workspace, member_client
+from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
 LIMITS = {
@@ -133,3 +135,57 @@ def test_a_parameter_given_twice_is_refused_on_a_page() -> None:
         page = reverse(name, args=[acme.pk])
         assert client.get(f"{page}?status=a&status=b").status_code == 400
         assert client.get(page).status_code == 200
+
+
+def spending_acme() -> Workspace:
+    """120 spent this month, without a limit; two agents are live and one is paused by hand."""
+    acme = make_workspace("Acme")
+    now = clock.now()
+    make_usage(acme, now, "100", "1")
+    for name, status, why in (
+        ("Desk", "live", None),
+        ("Sales", "live", None),
+        ("Old", "paused", "manual"),
+    ):
+        make_agent(acme, name, status, why)
+    return acme
+
+
+@pytest.mark.parametrize(
+    ("limit", "question"),
+    [
+        ("120", "$120.00 is spent this period already, and $120.00 is not more than that"),
+        ("0", "A limit of 0 lets nothing be used"),
+    ],
+)
+def test_a_limit_that_stops_everything_is_asked_about_before_it_is_saved(
+    limit: str, question: str
+) -> None:
+    acme = spending_acme()
+    page, client = reverse("billing:settings", args=[acme.pk]), member_client(acme)
+    sent = {**LIMITS, "usage_limit_monthly": limit}
+
+    asked = client.post(page, sent)
+    assert asked.status_code == 422
+    text = asked.content.decode()
+    assert question in text
+    assert "live agents are paused at once" in text
+    assert 'name="confirmed" value="yes"' in text
+    assert terms_of(acme).usage_limit_monthly is None
+
+    saved = client.post(page, {**sent, "confirmed": "yes"}, follow=True)
+    assert "Limits saved. 2 agents were paused now." in saved.content.decode()
+    assert terms_of(acme).usage_limit_monthly == Decimal(limit)
+
+    raised = client.post(page, {**LIMITS, "usage_limit_monthly": "500"}, follow=True)
+    assert "Limits saved. 2 agents came back." in raised.content.decode()
+
+
+def test_a_limit_with_room_is_saved_without_a_question() -> None:
+    acme = spending_acme()
+    page = reverse("billing:settings", args=[acme.pk])
+    answer = member_client(acme).post(
+        page, {**LIMITS, "usage_limit_monthly": "120.01"}, follow=True
+    )
+    assert "Limits saved.</div>" in answer.content.decode()
+    assert terms_of(acme).usage_limit_monthly == Decimal("120.01")

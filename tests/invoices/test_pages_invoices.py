@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from billing.models import Workspace
 from invoices.models import Invoice
+from invoices.payments.services import settle
 from tests.kit.invoices import issue_invoice, known_card
 from tests.kit.personas import make_period, make_workspace, member_client
 from tests.kit.usage import make_usage
@@ -190,3 +191,42 @@ def test_a_line_of_another_invoice_does_not_exist_under_this_one() -> None:
     item = second.items.get()
     page = reverse("invoices:item", args=[acme.pk, first.pk, item.pk])
     assert member_client(acme).get(page).status_code == 404
+
+
+def test_a_written_off_invoice_says_so_and_can_still_be_paid() -> None:
+    acme = make_workspace("Acme")
+    pay = "https://invoice.stripe.com/i/acct_1/test_1"
+    invoice = october(acme, hosted_invoice_url=pay)
+    settle.mark_uncollectible(invoice_id=invoice.pk, now=at(20, 12))
+    client = member_client(acme)
+
+    page = page_of(client, "invoices:detail", acme.pk, invoice.pk)
+    assert "Written off</span>" in page
+    assert "We no longer ask for it. It is still owed, and can be paid here." in page
+    assert f'href="{pay}"' in page
+    written_off = page_of(client, "invoices:list", acme.pk, status="uncollectible")
+    assert "INV-2026-000001" in written_off
+    assert "Uncollectible" not in page + written_off
+
+
+def test_a_declined_invoice_says_so_and_how_to_pay() -> None:
+    acme = make_workspace("Acme")
+    pay = "https://invoice.stripe.com/i/acct_1/test_1"
+    invoice = october(acme, status="overdue", hosted_invoice_url=pay)
+    page = page_of(member_client(acme), "invoices:detail", acme.pk, invoice.pk)
+    assert "A payment for it was declined." in page
+    assert "Pay it here with another card." in page
+    assert f'href="{pay}"' in page
+
+
+def test_an_issued_invoice_that_waits_to_be_sent_is_no_draft() -> None:
+    acme = make_workspace("Acme")
+    invoice = october(acme)
+    Invoice.objects.update(status="draft")
+    client = member_client(acme)
+    for page in (
+        page_of(client, "invoices:detail", acme.pk, invoice.pk),
+        page_of(client, "invoices:list", acme.pk),
+    ):
+        assert "Being sent</span>" in page
+        assert "Draft" not in page

@@ -2,13 +2,16 @@
 
 import datetime as dt
 import re
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone as clock
 
 from billing.models import Workspace
+from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import make_agent, make_workspace, member_client
 from tests.kit.usage import make_call, make_usage
 
@@ -72,6 +75,9 @@ def test_the_list_of_calls_takes_as_many_queries_for_one_as_for_thirty(
 
 def test_a_receipt_lists_each_use_and_their_exact_sum() -> None:
     acme = make_workspace("Acme")
+    update_billing_settings(
+        workspace_id=acme.pk, changes={"owners_see": "price_and_cost"}, now=MONDAY
+    )
     page = page_of(member_client(acme), "usage:receipt", acme.pk, call_with_usage(acme))
     assert "2 records, in USD" in page
     assert "$0.040625" in page
@@ -130,3 +136,17 @@ def test_many_agents_are_paged_at_the_same_cost(django_assert_num_queries: objec
 def test_a_workspace_without_agents_is_told_where_they_come_from() -> None:
     acme = make_workspace("Acme")
     assert "No agents yet" in page_of(member_client(acme), "usage:agents", acme.pk)
+
+
+def test_the_last_change_of_an_agent_is_when_it_was_paused_or_came_back(time_machine) -> None:
+    acme = make_workspace("Acme", usage_limit_monthly="100")
+    time_machine.move_to(dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC), tick=False)
+    make_agent(acme, "Order line")
+    for day, limit, status in ((6, "0", "Paused"), (8, "50", "Live")):
+        time_machine.move_to(dt.datetime(2026, 11, day, 12, tzinfo=dt.UTC), tick=False)
+        update_billing_settings(
+            workspace_id=acme.pk, changes={"usage_limit_monthly": Decimal(limit)}, now=clock.now()
+        )
+        page = page_of(member_client(acme), "usage:agents", acme.pk)
+        assert f"{status}</span>" in page
+        assert f"{day} Nov 2026, 13:00" in page

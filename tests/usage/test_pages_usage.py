@@ -4,9 +4,11 @@ import csv
 import datetime as dt
 import io
 import re
+import tracemalloc
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -14,7 +16,8 @@ from billing.models import Workspace
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_period, make_workspace, member_client
 from tests.kit.usage import make_usage
-from usage import pages
+from usage import exports, pages
+from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -169,8 +172,8 @@ def test_the_page_takes_as_many_queries_for_one_record_as_for_forty(
         make_usage(acme, at(5), "1", "1", call_id=uuid4(), key=str(number))
     client = member_client(acme)
     client.get(reverse("usage:records", args=[acme.pk]))
-    # Session, user, memberships, periods, kinds, the page, the totals.
-    with django_assert_num_queries(7):
+    # Session, user, memberships, periods, kinds, whether costs show, the page, the totals.
+    with django_assert_num_queries(8):
         client.get(reverse("usage:records", args=[acme.pk]))
 
 
@@ -184,27 +187,63 @@ def test_the_export_has_every_chosen_record_exactly() -> None:
     )
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="usage-')
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     assert [row["final_cost"] for row in rows] == ["0.0000000001", "0.0487500000"]
     assert rows[1]["occurred_at"] == "2026-11-02T13:00:00+01:00"
     assert rows[1]["quantity"] == "3.250000"
     # What a spreadsheet would run as a formula is kept as text.
-    assert rows[0]["provider"] == "'=HYPERLINK(1)"
+    assert rows[0]["provider"] == "'=hyperlink(1)"
     assert rows[0]["idempotency_key"] == "'-1+1"
 
 
-def test_an_export_too_large_for_one_file_is_refused_with_advice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pages, "MAX_ROWS", 2)
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "＝", "＋", "－", "＠"])
+def test_what_a_spreadsheet_would_run_is_kept_as_text(start: str) -> None:
+    assert exports._text(f"{start}1+1") == f"'{start}1+1"
+    assert exports._text(f"a{start}") == f"a{start}"
+
+
+def test_an_export_has_any_number_of_records_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_PAGE", 2)
     acme = make_workspace("Acme")
-    for day in (2, 3, 4):
-        make_usage(acme, at(day), "1", "1")
-    client = member_client(acme)
-    answer = client.get(reverse("usage:export", args=[acme.pk]), follow=True)
-    assert "3 records are more than the 2 that fit" in answer.content.decode()
-    few = client.get(reverse("usage:export", args=[acme.pk]), {"day_from": "2026-11-03"})
-    assert few.status_code == 200
+    for day in (2, 3, 4, 5, 6):
+        make_usage(acme, at(day), str(day), "1")
+    make_usage(make_workspace("Globex"), at(4), "77", "1")
+    answer = member_client(acme).get(reverse("usage:export", args=[acme.pk]))
+    content = b"".join(answer.streaming_content)
+    assert content.startswith(b"\xef\xbb\xbfoccurred_at,")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    assert [row["quantity"] for row in rows] == [f"{day}.000000" for day in (6, 5, 4, 3, 2)]
+
+
+def test_an_export_of_many_records_takes_the_memory_of_a_page(db: None) -> None:
+    acme = make_workspace("Acme")
+    make_usage(acme, at(2), "1", "1")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE usage_usagerecord DISABLE TRIGGER USER")
+        cursor.execute(
+            "INSERT INTO usage_usagerecord (id, workspace_id, billing_period_id, occurred_at,"
+            " created_at, usage_date, late, idempotency_key, resource_type, provider, quantity,"
+            " unit_cost, total_cost, markup_percentage, final_cost)"
+            " SELECT gen_random_uuid(), workspace_id, billing_period_id, occurred_at - i *"
+            " interval '1 second', created_at, usage_date, late, i::text, resource_type, provider,"
+            " quantity, unit_cost, total_cost, markup_percentage, final_cost"
+            " FROM usage_usagerecord, generate_series(1, 30000) AS i"
+        )
+        cursor.execute("UPDATE usage_usagerollup SET records = 30001")
+        cursor.execute("ALTER TABLE usage_usagerecord ENABLE TRIGGER USER")
+    lines = exports.csv_lines(
+        UsageRecord.objects.filter(workspace=acme),
+        currency="USD",
+        timezone=acme.zone,
+        with_cost=False,
+    )
+    next(lines)
+    tracemalloc.start()
+    count = sum(1 for _ in lines)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 30_001
+    assert peak < 20_000_000
 
 
 @pytest.mark.parametrize("name", ["usage:records", "usage:export", "usage:calls", "usage:agents"])

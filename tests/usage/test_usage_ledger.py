@@ -76,8 +76,8 @@ def test_a_counter_and_a_call_rollup_that_are_off_are_found(acme, globex):
 
     assert described() == [
         "rollups and counters: 1 records for 1.2000000000 in rollups, 3 for 1.2000000000 counted",
-        "calls and rollups: 2026-10-05 14:00 twilio completed inbound: 1 calls of 90.000 s,"
-        " rolled up as 5 of 90.000 s",
+        "calls and rollups: 2026-10-05 14:00 twilio completed inbound: 1 calls, 1 of"
+        " them of 90.000 s, rolled up as 5, 1 of them of 90.000 s",
     ]
 
 

@@ -9,7 +9,7 @@ from usage.models import Call, VoiceAgent
 
 
 class UsageRecordSerializer(serializers.Serializer):
-    """A record as stored."""
+    """A record as stored; costs only where the caller may see them."""
 
     id = serializers.UUIDField()
     workspace_id = serializers.UUIDField()
@@ -17,10 +17,15 @@ class UsageRecordSerializer(serializers.Serializer):
     resource_type = serializers.CharField()
     provider = serializers.CharField()
     quantity = ExactDecimalField(decimals=6, shown=0)
-    unit_cost = ExactDecimalField(shown=0, help_text="What the provider charges the platform.")
-    total_cost = ExactDecimalField(help_text="quantity x unit_cost")
+    unit_cost = ExactDecimalField(
+        shown=0, required=False, help_text="What the provider charges the platform."
+    )
+    total_cost = ExactDecimalField(required=False, help_text="quantity x unit_cost")
     markup_percentage = ExactDecimalField(
-        decimals=4, allow_null=True, help_text="null where its price is not cost plus."
+        decimals=4,
+        allow_null=True,
+        required=False,
+        help_text="null where its price is not cost plus.",
     )
     final_cost = ExactDecimalField(help_text="What the workspace pays, at list price.")
     billing_period_id = serializers.UUIDField()
@@ -163,7 +168,9 @@ class ReceiptSerializer(serializers.Serializer):
     currency = serializers.CharField()
     call = CallSerializer(allow_null=True)
     records = UsageRecordSerializer(many=True, help_text="Oldest first.")
-    total_cost = ExactDecimalField(help_text="Exact sum of the records' total_cost.")
+    total_cost = ExactDecimalField(
+        required=False, help_text="Exact sum of the records' total_cost."
+    )
     final_cost = ExactDecimalField(help_text="Exact sum of the records' final_cost.")
 
 

@@ -83,7 +83,7 @@ class Call(models.Model):
 class CallRollup(models.Model):
     """Calls of one workspace that started in one hour of its clock, alike in all that is counted.
 
-    `duration_seconds` sums the durations of ended calls.
+    `timed_calls` are the ended ones whose duration is known, `duration_seconds` is their sum.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
@@ -93,6 +93,7 @@ class CallRollup(models.Model):
     status = models.CharField(max_length=16)
     direction = models.CharField(max_length=8)
     calls = models.BigIntegerField()
+    timed_calls = models.BigIntegerField(default=0)
     duration_seconds = models.DecimalField(max_digits=20, decimal_places=3, default=Decimal(0))
 
     class Meta:
@@ -109,8 +110,12 @@ class CallRollup(models.Model):
                 name="one_call_rollup_per_hour_and_kind",
             ),
             models.CheckConstraint(
-                condition=Q(calls__gte=0, duration_seconds__gte=0),
+                condition=Q(calls__gte=0, timed_calls__gte=0, duration_seconds__gte=0),
                 name="call_rollup_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(timed_calls__lte=F("calls")),
+                name="call_rollup_times_no_more_than_its_calls",
             ),
         ]
 

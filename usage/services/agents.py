@@ -33,14 +33,14 @@ def align_agents(*, workspace_id: UUID, now: dt.datetime) -> int:
     Agents paused by hand, and drafts, are left alone. Called in the transaction of whatever
     changed the admission; running it again changes nothing.
     """
-    return apply_admission(workspace_id=workspace_id, admission=admission_of(workspace_id, now))
+    return _apply(admission_of(workspace_id, now), workspace_id=workspace_id, now=now)
 
 
-def apply_admission(*, workspace_id: UUID, admission: Admission) -> int:
+def _apply(admission: Admission, *, workspace_id: UUID, now: dt.datetime) -> int:
     agents = VoiceAgent.objects.filter(workspace_id=workspace_id)
     if admission.allowed or admission.reason is None:
         return agents.filter(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE).update(
-            status=VoiceAgent.Status.LIVE, paused_reason=None
+            status=VoiceAgent.Status.LIVE, paused_reason=None, updated_at=now
         )
     reason = _REASONS[admission.reason]
     return (
@@ -49,13 +49,20 @@ def apply_admission(*, workspace_id: UUID, admission: Admission) -> int:
             | Q(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE)
         )
         .exclude(paused_reason=reason, status=VoiceAgent.Status.PAUSED)
-        .update(status=VoiceAgent.Status.PAUSED, paused_reason=reason)
+        .update(status=VoiceAgent.Status.PAUSED, paused_reason=reason, updated_at=now)
     )
 
 
 @receiver(admission_changed, dispatch_uid="usage.align_agents")
-def _follow_admission(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kwargs: Any) -> None:
-    align_agents(workspace_id=workspace_id, now=now)
+def _follow_admission(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kwargs: Any) -> str:
+    """What became of the agents, in a sentence; "" when nothing did."""
+    admission = admission_of(workspace_id, now)
+    changed = _apply(admission, workspace_id=workspace_id, now=now)
+    if not changed:
+        return ""
+    agents = f"{changed:,} agent{'s' if changed != 1 else ''}"
+    verb = "were" if changed != 1 else "was"
+    return f"{agents} came back." if admission.allowed else f"{agents} {verb} paused now."
 
 
 def create_agent(

@@ -223,7 +223,7 @@ def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
             .select_for_update()
             .order_by("pk")
         }
-        changes: dict[_Kind, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+        changes: dict[_Kind, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
         new = sorted(
             (item for item in items if item.call.pk not in stored), key=lambda item: item.call.pk
         )
@@ -355,36 +355,41 @@ def _count(changes: dict[_Kind, list[Decimal]], call: Call, sign: int) -> None:
     change = changes[kind]
     change[0] += sign
     if call.status != Call.Status.IN_PROGRESS and call.duration_seconds is not None:
-        change[1] += sign * call.duration_seconds
+        change[1] += sign
+        change[2] += sign * call.duration_seconds
 
 
 _KEYS = "workspace_id, local_date, local_hour, provider, status, direction"
 _GIVEN = f"""
 unnest(%s::uuid[], %s::date[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-       %s::numeric[]) AS given ({_KEYS}, calls, duration_seconds)
+       %s::bigint[], %s::numeric[]) AS given ({_KEYS}, calls, timed_calls, duration_seconds)
 """
 # Rows are made empty first: what is taken away cannot be inserted, being negative.
 _MAKE = f"""
-INSERT INTO usage_callrollup ({_KEYS}, calls, duration_seconds)
-SELECT {_KEYS}, 0, 0 FROM {_GIVEN} ON CONFLICT DO NOTHING
+INSERT INTO usage_callrollup ({_KEYS}, calls, timed_calls, duration_seconds)
+SELECT {_KEYS}, 0, 0, 0 FROM {_GIVEN} ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants are all that goes in
 # Locked in the order of keys, so that batches that touch the same rows cannot deadlock.
 _ADD = f"""
 WITH locked AS (
-    SELECT rollup.id, given.calls, given.duration_seconds
+    SELECT rollup.id, given.calls, given.timed_calls, given.duration_seconds
       FROM {_GIVEN} JOIN usage_callrollup AS rollup USING ({_KEYS})
      ORDER BY {_KEYS} FOR UPDATE OF rollup
 )
 UPDATE usage_callrollup AS rollup
    SET calls = rollup.calls + locked.calls,
+       timed_calls = rollup.timed_calls + locked.timed_calls,
        duration_seconds = rollup.duration_seconds + locked.duration_seconds
   FROM locked WHERE rollup.id = locked.id
 """  # noqa: S608 - constants are all that goes in
 
 
 def _add_to_rollups(changes: dict[_Kind, list[Decimal]]) -> None:
-    rows = sorted((*kind, int(calls), seconds) for kind, (calls, seconds) in changes.items())
-    rows = [row for row in rows if row[6] or row[7]]
+    rows = sorted(
+        (*kind, int(calls), int(timed), seconds)
+        for kind, (calls, timed, seconds) in changes.items()
+        if calls or timed or seconds
+    )
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
         with connection.cursor() as cursor:
@@ -394,8 +399,10 @@ def _add_to_rollups(changes: dict[_Kind, list[Decimal]]) -> None:
 
 _RECOUNT = """
 INSERT INTO usage_callrollup (
-    workspace_id, local_date, local_hour, provider, status, direction, calls, duration_seconds)
+    workspace_id, local_date, local_hour, provider, status, direction, calls, timed_calls,
+    duration_seconds)
 SELECT workspace_id, local_date, local_hour, provider, status, direction, count(*),
+       count(duration_seconds) FILTER (WHERE status <> 'in_progress'),
        coalesce(sum(duration_seconds) FILTER (WHERE status <> 'in_progress'), 0)
   FROM usage_call WHERE workspace_id = %s
  GROUP BY workspace_id, local_date, local_hour, provider, status, direction

@@ -87,20 +87,24 @@ SELECT counted.workspace_id, id, counted.records, counted.final_cost,
 _CALLS = """
 WITH called AS (
     SELECT workspace_id, local_date, local_hour, provider, status, direction, count(*) AS calls,
+           count(duration_seconds) FILTER (WHERE status <> 'in_progress') AS timed_calls,
            coalesce(sum(duration_seconds) FILTER (WHERE status <> 'in_progress'), 0) AS seconds
       FROM usage_call
      WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s
      GROUP BY workspace_id, local_date, local_hour, provider, status, direction
 )
 SELECT workspace_id, local_date, local_hour, provider, status, direction,
-       coalesce(called.calls, 0), coalesce(called.seconds, 0),
-       coalesce(rollup.calls, 0), coalesce(rollup.duration_seconds, 0)
+       coalesce(called.calls, 0), coalesce(called.timed_calls, 0), coalesce(called.seconds, 0),
+       coalesce(rollup.calls, 0), coalesce(rollup.timed_calls, 0),
+       coalesce(rollup.duration_seconds, 0)
   FROM called
   FULL JOIN (SELECT * FROM usage_callrollup
               WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s) AS rollup
        USING (workspace_id, local_date, local_hour, provider, status, direction)
- WHERE (coalesce(called.calls, 0), coalesce(called.seconds, 0)) IS DISTINCT FROM
-       (coalesce(rollup.calls, 0), coalesce(rollup.duration_seconds, 0))
+ WHERE (coalesce(called.calls, 0), coalesce(called.timed_calls, 0), coalesce(called.seconds, 0))
+    IS DISTINCT FROM
+       (coalesce(rollup.calls, 0), coalesce(rollup.timed_calls, 0),
+        coalesce(rollup.duration_seconds, 0))
  ORDER BY 1, 2, 3
 """
 
@@ -141,14 +145,14 @@ def _differences(workspace_id: UUID | None) -> list[Difference]:
             )
         )
     for workspace, day, hour, provider, status, direction, *sums in _rows(_CALLS, workspace_id):
-        calls, seconds, calls_, seconds_ = sums
+        calls, timed, seconds, calls_, timed_, seconds_ = sums
         found.append(
             Difference(
                 "calls and rollups",
                 workspace,
                 None,
-                f"{day} {hour}:00 {provider} {status} {direction}: {calls} calls of {seconds} s,"
-                f" rolled up as {calls_} of {seconds_} s",
+                f"{day} {hour}:00 {provider} {status} {direction}: {calls} calls, {timed} of"
+                f" them of {seconds} s, rolled up as {calls_}, {timed_} of them of {seconds_} s",
             )
         )
     return found

@@ -25,6 +25,7 @@ def test_billing_settings_are_read_and_put(platform):
         "markup_percentage": None,
         "collection_method": "charge_automatically",
         "payment_terms_days": 14,
+        "owners_see": None,
     }
     put = platform.put(
         path,

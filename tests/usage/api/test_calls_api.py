@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 def test_a_call_is_shown_as_reported_last():
     acme = make_workspace()
     call = insert_call(acme, "2026-11-05T10:00:00+00:00", duration_seconds="182.400")
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
 
     shown = caller.get(f"calls/{call.pk}/").json()
 
@@ -35,7 +35,7 @@ def test_a_call_is_shown_as_reported_last():
 def test_calls_come_latest_first_page_by_page(django_assert_num_queries):
     acme = make_workspace()
     calls = [insert_call(acme, f"2026-11-0{day}T10:00:00+00:00") for day in (1, 2, 3)]
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
 
     pages = pages_of(caller, "calls/", workspace_id=acme.pk, limit=2)
 
@@ -48,7 +48,7 @@ def test_calls_are_filtered():
     acme = make_workspace()
     first = insert_call(acme, "2026-11-01T10:00:00+00:00", status="failed", direction="outbound")
     second = insert_call(acme, "2026-11-02T10:00:00+00:00", provider="telnyx")
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
 
     def found(**query):
         return [row["id"] for row in caller.get("calls/", **query).json()["results"]]
@@ -70,7 +70,7 @@ def test_a_receipt_is_every_record_of_the_call_and_their_exact_sum(django_assert
         period, "2026-11-05T10:00:30+00:00", "0.01", call_id=call.pk, resource_type="synthesis"
     )
     insert_record(period, "2026-11-05T10:00:30+00:00", "99")
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
     caller.get("calls/")
 
     with django_assert_num_queries(3):
@@ -89,7 +89,7 @@ def test_usage_may_arrive_before_its_call():
         make_period(make_workspace()), "2026-11-05T10:01:00+00:00", "2.5", call_id=call_id
     )
 
-    receipt = ApiClient("usage:read").get(f"calls/{call_id}/receipt/").json()
+    receipt = ApiClient("usage:read", "billing:read").get(f"calls/{call_id}/receipt/").json()
 
     assert receipt["call"] is None
     assert receipt["final_cost"] == "2.5000000000"

@@ -28,7 +28,7 @@ def found(caller: ApiClient, **query) -> list[str]:
 def test_a_record_is_shown_as_stored():
     period = make_period(make_workspace())
     record = insert_record(period, "2026-11-05T10:00:00.5+00:00", "0.0125", call_id=uuid4())
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
 
     shown = caller.get(f"usage/{record.pk}/").json()
 
@@ -64,7 +64,9 @@ def test_records_of_one_workspace_come_newest_first_page_by_page():
     newer = insert_record(period, "2026-11-04T00:00:00+00:00")
     by_id = sorted(same_time, key=lambda record: record.pk, reverse=True)
 
-    pages = pages_of(ApiClient("usage:read"), "usage/", workspace_id=acme.pk, limit=2)
+    pages = pages_of(
+        ApiClient("usage:read", "billing:read"), "usage/", workspace_id=acme.pk, limit=2
+    )
 
     assert [len(page) for page in pages] == [2, 2, 2, 1]
     assert ids(chain(*pages)) == ids([newer, *by_id, older])
@@ -79,7 +81,7 @@ def test_records_of_all_workspaces_come_workspace_by_workspace():
         ]
         expected += newest_first
 
-    pages = pages_of(ApiClient("usage:read"), "usage/", limit=2)
+    pages = pages_of(ApiClient("usage:read", "billing:read"), "usage/", limit=2)
 
     assert [len(page) for page in pages] == [2, 2, 2]
     assert ids(chain(*pages)) == ids(expected)
@@ -91,7 +93,7 @@ def test_a_period_lists_its_late_usage_too_and_in_order():
     insert_record(october, "2026-10-05T00:00:00+00:00")
     late = [insert_record(november, f"2026-10-0{day}T00:00:00+00:00", late=True) for day in (6, 4)]
     in_time = [insert_record(november, f"2026-11-0{day}T00:00:00+00:00") for day in (6, 4)]
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
 
     pages = pages_of(caller, "usage/", billing_period_id=november.pk, limit=1)
 
@@ -125,7 +127,7 @@ def test_a_rare_kind_is_looked_for_only_where_it_is():
         make_usage(acme, dt.datetime(2026, 11, day, 0, 30, tzinfo=dt.UTC), "1", "1")
     at = dt.datetime(2026, 11, 4, 23, 59, tzinfo=dt.UTC)
     make_usage(acme, at, "1", "1", resource_type="sms", provider="plivo")
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
 
     for query in ({"workspace_id": acme.pk}, {"billing_period_id": make_period(acme).pk}):
         for kind in ({"resource_type": "sms"}, {"provider": "plivo"}):
@@ -156,7 +158,7 @@ def test_a_rare_kind_is_looked_for_only_where_it_is():
     ],
 )
 def test_parameters_that_cannot_be_read_are_named(query):
-    refused = ApiClient("usage:read").get("usage/", **query)
+    refused = ApiClient("usage:read", "billing:read").get("usage/", **query)
 
     assert refusal(refused) == (400, "invalid_parameter")
     assert [error["parameter"] for error in problem_of(refused)["errors"]] == list(query)
@@ -167,7 +169,7 @@ def test_a_page_costs_few_queries(django_assert_num_queries):
     period = make_period(acme)
     for day in range(1, 9):
         insert_record(period, f"2026-11-0{day}T00:00:00+00:00")
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
     first = caller.get("usage/", limit=3).json()
 
     with django_assert_num_queries(1):
@@ -187,7 +189,7 @@ def test_a_period_is_read_along_the_index_of_its_workspace():
     for each in many:
         each.pk = uuid4()
     UsageRecord.objects.bulk_create(many)
-    caller = ApiClient("usage:read")
+    caller = ApiClient("usage:read", "billing:read")
     with CaptureQueriesContext(
         connection,
     ) as queries:

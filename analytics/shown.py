@@ -1,0 +1,83 @@
+"""Amounts as they are shown, in smallest units, so that parts add up to the whole above them.
+
+Rounding each amount by itself makes a headline of 371.91 over a breakdown of 371.90. Here the
+total is rounded once, as on the invoice, and each breakdown shares it out by largest remainder.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from analytics.queries import PeriodTotals, Spend
+from billing.money import ZERO, allocate, apportion, from_minor
+from usage.resources import LABELS
+
+_K = TypeVar("_K")
+# A part of a breakdown that is not a name: what prices add to the sum of the records.
+ADJUSTMENTS = "adjustments"
+_ORDER = {name: place for place, name in enumerate(LABELS)}
+
+
+class ShownAmounts:
+    """One period's amounts, rounded together: fee, usage by type, credit and their total."""
+
+    def __init__(self, spend: Spend, totals: PeriodTotals, currency: str) -> None:
+        self.currency = currency
+        self._spend = spend
+        exact = dict(
+            sorted(spend.by_type.items(), key=lambda item: (_ORDER.get(item[0], 9), item[0]))
+        )
+        if difference := totals.usage - spend.total:
+            exact[ADJUSTMENTS] = difference
+        # In the order of an invoice's lines, so that a tie falls as it does there.
+        fee, *types, credit = allocate([totals.fee, *exact.values(), totals.credit], currency)
+        self.fee = from_minor(fee, currency)
+        self.credit = from_minor(credit, currency)
+        self.by_type = self._amounts(dict(zip(exact, types, strict=True)))
+        self.usage = sum(self.by_type.values(), ZERO)
+        self.total = self.fee + self.usage + self.credit
+        providers: dict[str, Decimal] = dict(spend.by_provider)
+        if ADJUSTMENTS in exact:
+            providers[ADJUSTMENTS] = exact[ADJUSTMENTS]
+        self.by_provider = self._share(providers, self.usage)
+
+    def by_type_and_day(self, since: dt.date) -> dict[str, dict[dt.date, Decimal]]:
+        """Each type's amount on each day from `since` on; what came before is `late`."""
+        shown = {}
+        for name, days in self._days_of_types().items():
+            shown[name] = {day: amount for day, amount in days.items() if day >= since}
+        return shown
+
+    def by_day(self, days: Sequence[dt.date]) -> list[Decimal]:
+        """What each of `days` cost; late usage of the time before them counts on the first."""
+        costs = dict.fromkeys(days, ZERO)
+        for of_type in self._days_of_types().values():
+            for day, amount in of_type.items():
+                at = max(day, days[0])
+                if at in costs:
+                    costs[at] += amount
+        return list(costs.values())
+
+    def before(self, day: dt.date) -> Decimal:
+        """Late usage: what days before the period's first cost."""
+        return sum(
+            (
+                amount
+                for of_type in self._days_of_types().values()
+                for at, amount in of_type.items()
+                if at < day
+            ),
+            ZERO,
+        )
+
+    def _days_of_types(self) -> dict[str, dict[dt.date, Decimal]]:
+        exact = self._spend.by_type_and_day(dt.date.min)
+        return {name: self._share(days, self.by_type[name]) for name, days in exact.items()}
+
+    def _share(self, exact: Mapping[_K, Decimal], total: Decimal) -> dict[_K, Decimal]:
+        shares = apportion(list(exact.values()), total, self.currency)
+        return self._amounts(dict(zip(exact, shares, strict=True)))
+
+    def _amounts(self, minor: Mapping[_K, int]) -> dict[_K, Decimal]:
+        return {name: from_minor(units, self.currency) for name, units in minor.items()}
