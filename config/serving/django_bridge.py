@@ -151,12 +151,18 @@ async def _pass_on(
             if is_last:
                 return
             if left is None:
-                left = asyncio.ensure_future(receive())
+                left = asyncio.ensure_future(_has_left(receive))
             if not piece:
                 await asyncio.wait({making, left}, timeout=_FOLLOW_SECONDS)
     finally:
         if left is not None:
             left.cancel()
+
+
+async def _has_left(receive: Receive) -> None:
+    """Wait for the client to leave. A request without a body has its empty one told here first."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _environ(scope: Message, headers: Mapping[str, str], body: CollectedBody) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ HEADERS = {"host": "localhost", "transfer-encoding": "chunked", "x-forwarded-for
 def ask(
     application: Callable[..., Iterable[bytes]],
     *received: dict[str, Any],
+    headers: Mapping[str, str] = HEADERS,
     leaves_after: int | None = None,
     sent: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
@@ -53,9 +54,9 @@ def ask(
             await asyncio.sleep(0)
 
         bridge = DjangoBridge(application, threads=1)
-        body = CollectedBody(HEADERS, receive)
+        body = CollectedBody(headers, receive)
         await body.collect()
-        await bridge.respond(SCOPE, HEADERS, body, receive, send)
+        await bridge.respond(SCOPE, headers, body, receive, send)
         body.close()
         bridge.stop()
         return sent
@@ -163,6 +164,18 @@ def test_an_answer_that_takes_long_is_passed_on_while_it_is_made():
             super().append(message)
 
     assert body_of(ask(application, sent=Sent())) == b"firstsecond"
+
+
+def test_who_asks_without_a_body_is_sent_all_of_an_answer_of_many_pieces():
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * 1_000_000]
+
+    # Nobody reads the empty body before; the server still tells it before that a client has left.
+    sent = ask(application, headers={"host": "localhost"})
+
+    assert len(sent) > 10
+    assert len(body_of(sent)) == 1_000_000
 
 
 def test_a_thread_does_not_wait_for_a_client_that_reads_slowly():
