@@ -175,13 +175,14 @@ def test_a_quarter_over_a_year_a_leap_day_and_a_change_of_clocks(walk: Walk) -> 
         "0.00",
         "0.00",
     ]
+    # 22 days make 3.33996, 83.499 % of the limit.
     limits = [message.subject for message in mail.outbox if "limit" in message.subject]
     assert limits == [
-        "Acme has used 80 % of its usage limit",
+        "Acme has used 83 % of its usage limit for January 2028",
         "Acme has reached its usage limit for January 2028",
-        "Acme has used 80 % of its usage limit",
+        "Acme has used 83 % of its usage limit for February 2028",
         "Acme has reached its usage limit for February 2028",
-        "Acme has used 80 % of its usage limit",
+        "Acme has used 83 % of its usage limit for March 2028",
         "Acme has reached its usage limit for March 2028",
     ]
     call_command("check_ledger")

@@ -66,6 +66,8 @@ def test_a_record_is_priced_stored_and_answered(acme, caller):
         "resource_type": "call_minutes",
         "provider": "twilio",
         "quantity": "3.25",
+        "billed_quantity": "3.25",
+        "rate_id": None,
         "unit_cost": "0.0125",
         "total_cost": "0.0406250000",
         "markup_percentage": "20.0000",

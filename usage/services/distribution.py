@@ -10,16 +10,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from billing.errors import Conflict
-
 TABLE = "usage_usagerecord"
 _MIN_WORKER_PROCESSES = 32
 
 
-class CannotDistribute(Conflict):
+class CannotDistribute(Exception):
     """What is missing before records can be distributed; each in a line of its own."""
-
-    code = "cannot_distribute"
 
 
 @lru_cache(maxsize=1)

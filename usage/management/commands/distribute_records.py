@@ -4,8 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.errors import BillingError
-from usage.services.distribution import distribute_records, missing
+from usage.services.distribution import CannotDistribute, distribute_records, missing
 from usage.services.ledger import usage_differences
 
 
@@ -31,8 +30,8 @@ class Command(BaseCommand):
             return
         try:
             changed = distribute_records(shards=options["shards"])
-        except BillingError as error:
-            raise CommandError(error.detail, returncode=1) from error
+        except CannotDistribute as error:
+            raise CommandError(str(error), returncode=1) from error
         self.stdout.write(
             "usage records are distributed; the guard against raw SQL in closed periods is gone"
             if changed
