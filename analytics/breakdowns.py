@@ -78,7 +78,7 @@ def by_resource_type(
     rows = _cost_rows(
         shown.by_type, spend.by_type, before.by_type if before else None, row, currency
     )
-    columns = ["Cost", f"vs {before_name}"] if before else ["Cost"]
+    columns = ["Spend", f"vs {before_name}"] if before else ["Spend"]
     return Breakdown("by-type", "By resource type", "Share of spend", "Resource", columns, rows)
 
 
@@ -107,7 +107,7 @@ def by_provider(
     rows = _cost_rows(
         shown.by_provider, spend.by_provider, before.by_provider if before else None, row, currency
     )
-    columns = ["Cost", f"vs {before_name}"] if before else ["Cost"]
+    columns = ["Spend", f"vs {before_name}"] if before else ["Spend"]
     return Breakdown("by-provider", "By provider", "Share of spend", "Provider", columns, rows)
 
 

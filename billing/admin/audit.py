@@ -103,7 +103,7 @@ class AuditEntryAdmin(FrozenAdmin):
     def difference(self, entry: AuditEntry) -> SafeString:
         if entry.operation != AuditEntry.Operation.UPDATE:
             return format_html("{} values", len(entry.changes))
-        return format_html_join(
+        lines = format_html_join(
             format_html("<br>"),
             "{}: {} → {}",
             (
@@ -111,6 +111,7 @@ class AuditEntryAdmin(FrozenAdmin):
                 for name, (was, becomes) in entry.changes.items()
             ),
         )
+        return format_html('<span class="fin-difference">{}</span>', lines)
 
     @display(description="Workspace")
     def workspace(self, entry: AuditEntry) -> str:

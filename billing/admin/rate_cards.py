@@ -26,6 +26,7 @@ from unfold.widgets import (
 
 from billing.admin.base import BillingAdmin, when
 from billing.admin.rate_forms import PRICE_ROWS, OverrideForm, PriceForm
+from billing.errors import Invalid
 from billing.formats import exact_money, quantity
 from billing.models import (
     PlatformSetting,
@@ -40,7 +41,7 @@ from billing.pricing import Matched
 from billing.rating import CostPlus
 from billing.services import rate_cards, rate_sheets
 from billing.services.price_rows import in_words
-from billing.services.rate_cards import NewRate
+from billing.services.rate_cards import BadRateCard, NewRate
 
 _STATES = {"Draft": "warning", "Published": "success", "Retired": "info"}
 
@@ -429,7 +430,13 @@ class RateCardVersionAdmin(BillingAdmin):
         day: dt.date = form.cleaned_data["effective_from"]
 
         def publish() -> str:
-            rate_cards.publish_version(version_id=version.pk, effective_from=day, now=clock.now())
+            try:
+                rate_cards.publish_version(
+                    version_id=version.pk, effective_from=day, now=clock.now()
+                )
+            except BadRateCard as error:
+                # All that stands against it, without pointers into a body that nobody sent.
+                raise Invalid(" ".join(fault["detail"] for fault in error.errors)) from error
             return f"{version} is published, from {day} on."
 
         return self.carry_out(request, version, publish, then=_page_of(version))

@@ -80,7 +80,7 @@ class InvoiceAdmin(FrozenAdmin):
                 "fields": (
                     ("number", "state", "workspace", "billing_period"),
                     ("total", "exact", "rounding", "refunded"),
-                    ("carried_over", "carried_in"),
+                    ("left_for_the_next", "taken_from_earlier"),
                     ("issued", "due_date", "paid", "files"),
                     ("replaces", "replacement", "void_reason", "unbilled_reason"),
                     ("collection_method", "payment_terms_days", "suspends_since"),
@@ -143,6 +143,14 @@ class InvoiceAdmin(FrozenAdmin):
     @display(description="Refunded")
     def refunded(self, invoice: Invoice) -> str:
         return amount(invoice.amount_refunded, invoice.currency)
+
+    @display(description="Too small to charge, left for the next invoice")
+    def left_for_the_next(self, invoice: Invoice) -> str:
+        return amount(invoice.carried_over, invoice.currency)
+
+    @display(description="Charged with it for earlier ones too small")
+    def taken_from_earlier(self, invoice: Invoice) -> str:
+        return amount(invoice.carried_in, invoice.currency)
 
     @display(description="Status", ordering="status", label=INVOICE_LABELS)
     def state(self, invoice: Invoice) -> str:

@@ -75,6 +75,17 @@ def test_a_card_is_made_filled_published_and_used():
         client, "billing_ratecardversion", "publish", draft.pk, effective_from="2026-12-01"
     )
     assert "Check the worked examples" in unconfirmed.content.decode()
+    too_early = press(
+        client,
+        "billing_ratecardversion",
+        "publish",
+        draft.pk,
+        effective_from="2020-01-01",
+        confirmed="on",
+    )
+    told = page_after(client, too_early)
+    assert "Prices do not reach back" in told
+    assert "/effective_from" not in told
     answer = press(
         client,
         "billing_ratecardversion",

@@ -49,7 +49,7 @@ class VoidForm(ReasonForm):
     then = forms.ChoiceField(
         label="The usage it bills",
         choices=[
-            (REISSUE, "is billed on a new invoice, with today's billing details and terms"),
+            (REISSUE, "is billed on a new invoice"),
             (UNBILLED, "is not billed"),
         ],
         initial=REISSUE,
@@ -137,7 +137,8 @@ class InvoiceActionsMixin(BillingAdmin):
         dialog={
             "title": "Void this invoice?",
             "description": "Nothing is owed for it any more, and the customer is told so. Its"
-            " number stays used. This cannot be undone.",
+            " number stays used. This cannot be undone. A new invoice has today's billing details"
+            " and terms.",
             "form_class": VoidForm,
             "form_submit_text": "Void for good",
         },
