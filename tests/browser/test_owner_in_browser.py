@@ -106,7 +106,9 @@ def test_an_owner_raises_the_limit_and_signs_out(open_page: Opener, acme: Worksp
     page = open_page(reverse("billing:settings", args=[acme.pk]), sign_in=OWNER)
     page.get_by_label("Monthly usage limit (USD)").fill("1000")
     page.get_by_role("button", name="Save limits").click()
-    expect(page.get_by_role("status")).to_have_text("Limits saved.")
+    # The overdue invoice has suspended Acme, and its agent was set live by hand since.
+    said = "Limits saved. 1 agent was paused now."
+    expect(page.get_by_role("status")).to_have_text(said)
     acme.billing_settings.refresh_from_db()
     assert acme.billing_settings.usage_limit_monthly == 1000
     page.get_by_role("button", name="Acme").click()

@@ -43,6 +43,7 @@ def test_billing_settings_are_read_and_put(platform):
         "markup_percentage": "12.5",
         "collection_method": "send_invoice",
         "payment_terms_days": 30,
+        "owners_see": None,
     }
 
 
