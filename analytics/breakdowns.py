@@ -12,7 +12,7 @@ from billing.formats import money, percent, quantity, readable
 from billing.money import ZERO
 from usage.resources import provider_name, resource
 
-# A longer list hides what attention_items; the rest is on the usage page.
+# A longer list hides what matters; the rest is on the usage page.
 MAX_ROWS = 8
 _NOT_NAMES = {ADJUSTMENTS: "Price adjustments"}
 

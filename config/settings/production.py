@@ -1,4 +1,4 @@
-"""Settings for production: nothing that attention_items is left to a default."""
+"""Settings for production: whatever matters there has to be set, and is named when it is not."""
 
 from django.core.exceptions import ImproperlyConfigured
 

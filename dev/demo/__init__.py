@@ -1,6 +1,6 @@
-"""The demo: a cast of workspaces, two months of their calls and usage, and the way they get in.
+"""The demo: a few workspaces, two months of their calls and usage, and the way they get in.
 
-cast      who they are, when they call, what becomes of their invoice
+personas  who they are, when they call, what becomes of their invoice
 months    which days of last month and this one are to be filled
 calls     a day's calls with their usage, the same for the same seed
 doors     where calls and usage go in: over HTTP, or in this process

@@ -16,8 +16,8 @@ from billing.services.workspaces import (
     update_workspace,
 )
 from dev.demo.calls import DemoCall
-from dev.demo.cast import FINANCE_EMAIL, Company, Story
 from dev.demo.months import demo_months
+from dev.demo.personas import FINANCE_EMAIL, Company, Story
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import ensure_customer
 from usage.models import VoiceAgent
@@ -76,9 +76,9 @@ def make_workspace(company: Company, *, now: dt.datetime) -> None:
         )
 
 
-def let_in(cast: Sequence[Company], *, password: str) -> None:
-    """Let finance and the owners of the cast in with `password`, hashed once for all of them."""
-    emails = [FINANCE_EMAIL, *(company.owner_email for company in cast)]
+def let_in(personas: Sequence[Company], *, password: str) -> None:
+    """Let finance and the personas' owners in with `password`, hashed once for all of them."""
+    emails = [FINANCE_EMAIL, *(company.owner_email for company in personas)]
     User.objects.filter(email__in=emails).update(password=make_password(password))
 
 

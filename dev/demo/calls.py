@@ -13,8 +13,8 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from billing.months import Interval
-from dev.demo.cast import Company
 from dev.demo.months import local_days
+from dev.demo.personas import Company
 
 # What a provider charges the platform, in US dollars, for a minute, a character or a gigabyte.
 _USD = {

@@ -14,9 +14,9 @@ from billing.models import BillingPeriod
 from billing.months import Interval
 from dev.demo import accounts
 from dev.demo.calls import DemoCall, calls_of
-from dev.demo.cast import Company
 from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
+from dev.demo.personas import Company
 from invoices.models import Invoice
 from invoices.payments.services.refresh import refresh_invoice
 from invoices.payments.services.stripe_sync import sync_invoice
@@ -44,19 +44,19 @@ class _Month(NamedTuple):
 
 
 class Loader:
-    """Brings a cast into the system by the doors that production uses.
+    """Brings the personas into the system by the doors that production uses.
 
     Everything it sends has the same id or key whenever it is sent: loading twice adds nothing
     but what has happened since.
     """
 
-    def __init__(self, cast: Sequence[Company], *, step: Step) -> None:
-        self._cast = cast
-        self._ids = {company.id for company in cast}
+    def __init__(self, personas: Sequence[Company], *, step: Step) -> None:
+        self._personas = personas
+        self._ids = {company.id for company in personas}
         self._step = step
 
     def is_loaded(self) -> bool:
-        """Whether all of the cast has usage in two months; it stays so as months go by."""
+        """Whether all personas have usage in two months; it stays so as months go by."""
         used = (
             BillingPeriod.objects.filter(workspace__in=self._ids, counters__records__gt=0)
             .order_by()
@@ -68,29 +68,29 @@ class Loader:
     def make_accounts(self, *, password: str) -> None:
         now = clock.now()
         with self._step("Making workspaces, people and agents"):
-            for company in self._cast:
+            for company in self._personas:
                 accounts.make_workspace(company, now=now)
             accounts.make_finance()
-            accounts.let_in(self._cast, password=password)
+            accounts.let_in(self._personas, password=password)
         with self._step("Giving them cards in Stripe") as progress:
-            for done, company in enumerate(self._cast, 1):
+            for done, company in enumerate(self._personas, 1):
                 accounts.attach_card(company, now=now)
-                progress(done, len(self._cast))
+                progress(done, len(self._personas))
 
     def load_usage(self, door: Door, *, seed: int) -> Loaded:
         """Last month, its close, then this month up to now. Raises `DemoError`."""
         now = clock.now()
         last, this = [], []
-        for company in self._cast:
+        for company in self._personas:
             months = demo_months(now, company.zone)
             last.append(_month(company, months.last, now, seed))
             this.append(_month(company, months.this, now, seed))
         late = _late_records(last[0])
         loaded = self._load_months(door, last, "Loading last month", held_back=late)
         with self._step("Closing last month") as progress:
-            for done, company in enumerate(self._cast, 1):
+            for done, company in enumerate(self._personas, 1):
                 _close_last_month(company, now=clock.now())
-                progress(done, len(self._cast))
+                progress(done, len(self._personas))
         for month in this:
             accounts.set_limit(month.company, month.calls, now=clock.now())
         more = self._load_months(door, this, "Loading this month")

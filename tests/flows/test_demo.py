@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from billing.models import BillingPeriod, User, Workspace
-from dev.demo.cast import CAST
 from dev.demo.doors import DirectDoor
 from dev.demo.load import Loader, Progress
+from dev.demo.personas import PERSONAS
 from invoices.models import Invoice
 from tests.kit.walk import Walk
 from usage.models import Call, UsageRecord, VoiceAgent
@@ -26,7 +26,7 @@ def quietly(label: str) -> Iterator[Progress]:
 def loader(walk: Walk) -> Loader:
     """Loaded at 00:40 on 1 March in London: 06:25 in Kathmandu, 29 February still in New York."""
     walk.go_to("2028-03-01T00:40:00+00:00")
-    small = [replace(company, calls_a_day=3) for company in CAST]
+    small = [replace(company, calls_a_day=3) for company in PERSONAS]
     told = {company.story: company for company in reversed(small)}
     loader = Loader(list(told.values()), step=quietly)
     with walk.committed():

@@ -13,16 +13,16 @@ from tqdm import tqdm
 from billing.errors import BillingError
 from billing.services.builtins import ensure_builtins
 from dev.demo import accounts
-from dev.demo.cast import CAST, FINANCE_EMAIL, Story
 from dev.demo.doors import DemoError, DirectDoor, Door, HttpDoor
 from dev.demo.load import Loader, Progress
 from dev.demo.logins import Logins, kept_logins, new_logins
+from dev.demo.personas import FINANCE_EMAIL, PERSONAS, Story
 from invoices.models import Invoice
 
 
 class Command(BaseCommand):
     help = (
-        "Load two months of calls and usage of a cast of workspaces, close and charge the first. "
+        "Load two months of calls and usage of a few workspaces, close and charge the first. "
         "Running it again changes nothing and prints the logins again."
     )
 
@@ -40,11 +40,11 @@ class Command(BaseCommand):
         now = clock.now()
         kept = kept_logins(now=now)
         logins = kept or new_logins(now=now)
-        loader = Loader(CAST, step=self._step)
+        loader = Loader(PERSONAS, step=self._step)
         if not loader.is_loaded():
             self._load(loader, logins, url=options["url"], seed=options["seed"])
         elif not kept:
-            accounts.let_in(CAST, password=logins.password)
+            accounts.let_in(PERSONAS, password=logins.password)
         self._print_logins(logins, options["url"] or settings.SITE_URL)
 
     def _load(self, loader: Loader, logins: Logins, *, url: str | None, seed: int) -> None:
@@ -81,14 +81,14 @@ class Command(BaseCommand):
         self.stdout.write(text if bar.disable else f"{label} ... {text}")
 
     def _print_logins(self, logins: Logins, url: str) -> None:
-        width = max(len(company.name) for company in CAST)
+        width = max(len(company.name) for company in PERSONAS)
         lines = ["", f"  Finance     {FINANCE_EMAIL}   {url}/admin/", "  Owners"]
         lines += [
             f"    {company.name:<{width}}  {company.owner_email:<24} {company.timezone:<20}"
             f" {company.currency}  {company.story.value}"
-            for company in CAST
+            for company in PERSONAS
         ]
-        shown = next(company for company in CAST if company.story is Story.PAID)
+        shown = next(company for company in PERSONAS if company.story is Story.PAID)
         lines += [
             f"  Password    {logins.password}   (for all of them)",
             "",

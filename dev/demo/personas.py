@@ -69,7 +69,7 @@ class Company:
         return f"owner@{self.slug}.example"
 
 
-CAST = (
+PERSONAS = (
     Company(
         slug="bluebird",
         name="Bluebird Dental",
