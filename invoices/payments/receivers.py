@@ -10,7 +10,7 @@ from django.dispatch import receiver
 
 from billing.queue import enqueue
 from billing.signals import billing_details_changed
-from invoices.payments.services import customers
+from invoices.payments.services import customers, stripe_sync
 from invoices.signals import invoices_issued
 
 
@@ -26,5 +26,6 @@ def sync_when_issued(
 def send_changed_details(
     sender: Any, *, workspace_id: UUID, now: dt.datetime, **kwargs: Any
 ) -> None:
+    stripe_sync.retry_refused_syncs(workspace_id=workspace_id, now=now)
     if customers.note_details_changed(workspace_id=workspace_id, now=now):
         transaction.on_commit(lambda: enqueue("payments.update_customer", str(workspace_id)))

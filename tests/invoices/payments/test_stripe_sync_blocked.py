@@ -7,6 +7,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from billing.errors import NotFound
 from billing.models import Email, Workspace
+from billing.services.workspaces import update_workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
@@ -169,6 +170,26 @@ def test_what_stripe_refuses_is_parked_until_it_is_put_right(invoice: Invoice) -
     assert sync(invoice, A_MINUTE_LATER).done
     step.refresh_from_db()
     assert (step.key_version, step.attempts, step.params["currency"]) == (2, 2, "usd")
+
+
+def test_what_stripe_refuses_is_sent_again_when_the_details_change(invoice: Invoice) -> None:
+    globex = make_workspace("Globex")
+    Invoice.objects.filter(pk=invoice.pk).update(currency="X1X")
+    sync(invoice)
+    Invoice.objects.filter(pk=invoice.pk).update(currency="USD")
+
+    update_workspace(
+        workspace_id=globex.pk, changes={"billing_email": "pay@globex.test"}, now=A_MINUTE_LATER
+    )
+    assert blocked(invoice) == ("blocked", "refused")
+    update_workspace(
+        workspace_id=invoice.workspace_id,
+        changes={"billing_email": "pay@acme.test"},
+        now=A_MINUTE_LATER,
+    )
+    invoice.stripe_sync.refresh_from_db()
+    assert invoice.stripe_sync.status == StripeSync.Status.PENDING
+    assert sync(invoice, A_MINUTE_LATER).done
 
 
 def test_a_wrong_secret_key_parks_nothing(

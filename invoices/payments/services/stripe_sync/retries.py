@@ -77,6 +77,22 @@ def retry_sync(*, invoice_id: UUID, now: dt.datetime) -> StripeSync:
         return sync
 
 
+def retry_refused_syncs(*, workspace_id: UUID, now: dt.datetime) -> int:
+    """Send again what Stripe refused for a workspace whose details have changed since; how many.
+
+    What was wrong with its address or tax number may be right now. One refused again is blocked
+    again.
+    """
+    refused = StripeSync.objects.filter(
+        invoice__workspace_id=workspace_id,
+        status=Status.BLOCKED,
+        reason=StripeSync.Reason.REFUSED,
+    ).values_list("pk", flat=True)
+    for invoice_id in refused:
+        retry_sync(invoice_id=invoice_id, now=now)
+    return len(refused)
+
+
 def _begin_missing(now: dt.datetime, limit: int) -> None:
     """Give drafts that no sync was ever begun for their row."""
     unstarted = Invoice.objects.filter(
