@@ -39,7 +39,7 @@ from billing.models import (
 from billing.money import CURRENCIES, EXACT
 from billing.pricing import Matched
 from billing.rating import CostPlus
-from billing.services import rate_cards, rate_sheets
+from billing.services import price_assignments, rate_cards, rate_sheets
 from billing.services.price_rows import in_words
 from billing.services.rate_cards import BadRateCard, NewRate
 
@@ -184,7 +184,7 @@ class RateCardAdmin(BillingAdmin):
                 continue
             said = row.cleaned_data
             if row.instance._state.adding:
-                rate_cards.assign_card(
+                price_assignments.assign_card(
                     card_id=form.instance.pk,
                     workspace_id=said["workspace"].pk if said["workspace"] else None,
                     tier=said["tier"].name if said["tier"] else None,
@@ -193,7 +193,7 @@ class RateCardAdmin(BillingAdmin):
                     now=now,
                 )
             elif said["ends_on"] is not None:
-                rate_cards.end_assignment(
+                price_assignments.end_assignment(
                     assignment_id=row.instance.pk, ends_on=said["ends_on"], now=now
                 )
 
@@ -569,11 +569,11 @@ class PriceOverrideAdmin(BillingAdmin):
         said = form.cleaned_data
         if change:
             if "ends_on" in form.changed_data and said["ends_on"] is not None:
-                rate_cards.end_override(
+                price_assignments.end_override(
                     override_id=obj.pk, ends_on=said["ends_on"], now=clock.now()
                 )
             return
-        override = rate_cards.add_override(
+        override = price_assignments.add_override(
             workspace_id=said["workspace"].pk,
             rate=form.rate,
             starts_on=said["starts_on"],

@@ -38,7 +38,7 @@ from billing.models import (
 )
 from billing.pricing import Matched, price_lists
 from billing.queries import markup_in_force
-from billing.services import rate_cards
+from billing.services import price_assignments, rate_cards
 from billing.services.rate_cards import NewRate
 
 _READ = ("billing:read", "prices:write")
@@ -406,7 +406,7 @@ class AssignmentList(CardView):
     )
     def post(self, request: Request, card_id: UUID) -> Response:
         self.card(card_id)
-        use = rate_cards.assign_card(
+        use = price_assignments.assign_card(
             card_id=card_id, now=clock.now(), **self.read(NewAssignmentSerializer)
         )
         return Response(AssignmentSerializer(use).data, status=201)
@@ -418,7 +418,7 @@ class AssignmentDetail(CardView):
         """Ends the use of a card by somebody."""
         if not self.card(card_id).assignments.filter(pk=assignment_id).exists():
             raise NotFound("There is no such assignment.")
-        use = rate_cards.end_assignment(
+        use = price_assignments.end_assignment(
             assignment_id=assignment_id, now=clock.now(), **self.read(EndSerializer)
         )
         assert isinstance(use, RateCardAssignment)
@@ -442,7 +442,7 @@ class OverrideList(ApiView):
         workspace = _workspace(request, workspace_id)
         facts = self.read(NewOverrideSerializer)
         rate = NewRate(facts.pop("match"), facts.pop("price"), facts.pop("min_margin_percentage"))
-        override = rate_cards.add_override(
+        override = price_assignments.add_override(
             workspace_id=workspace.pk, rate=rate, now=clock.now(), **facts
         )
         return Response(OverrideSerializer(override).data, status=201)
@@ -458,7 +458,7 @@ class OverrideDetail(ApiView):
         workspace = _workspace(request, workspace_id)
         if not PriceOverride.objects.filter(pk=override_id, workspace=workspace).exists():
             raise NotFound("There is no such override.")
-        override = rate_cards.end_override(
+        override = price_assignments.end_override(
             override_id=override_id, now=clock.now(), **self.read(EndSerializer)
         )
         return Response(OverrideSerializer(override).data)

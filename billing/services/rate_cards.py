@@ -1,4 +1,4 @@
-"""Rate cards: drafts, publishing, who uses them, and overrides. Each verb is one transaction.
+"""Rate cards: drafts, publishing and worked examples. Each verb is one transaction.
 
 What is published never changes and never reaches back: a repair of the past is to void records
 and record them again.
@@ -11,18 +11,16 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from billing import months
 from billing.errors import BillingError, Conflict, Invalid, NotFound
 from billing.models import (
-    PriceOverride,
     Rate,
     RateCard,
     RateCardAssignment,
     RateCardVersion,
-    SubscriptionTier,
     Workspace,
 )
 from billing.money import CURRENCIES
@@ -70,10 +68,6 @@ class NameTaken(Conflict):
 
 class VersionPublished(Conflict):
     code = "version_published"
-
-
-class Overlaps(Conflict):
-    code = "overlaps"
 
 
 def create_card(
@@ -134,7 +128,7 @@ def replace_rates(*, version_id: UUID, rates: Sequence[NewRate]) -> RateCardVers
 
 
 def _add_rates(version: RateCardVersion, rates: Sequence[NewRate]) -> None:
-    faults = list(_faults_of_matches(rates))
+    faults = list(match_faults(rates))
     if faults:
         raise BadRateCard(faults)
     Rate.objects.bulk_create(
@@ -152,7 +146,7 @@ def _add_rates(version: RateCardVersion, rates: Sequence[NewRate]) -> None:
     )
 
 
-def _faults_of_matches(rates: Sequence[NewRate]) -> Iterable[Fault]:
+def match_faults(rates: Sequence[NewRate]) -> Iterable[Fault]:
     if len(rates) > MOST_RATES:
         yield Fault("/rates", "too_many_rates", f"At most {MOST_RATES} rates are kept.")
         return
@@ -304,157 +298,3 @@ def _example_sizes(price: Price) -> list[tuple[Decimal, Decimal]]:
     if price.increment is not None:
         sizes = [price.increment.first, price.increment.first + price.increment.step / 2, *sizes]
     return [(size, Decimal(0)) for size in sizes]
-
-
-def assign_card(
-    *,
-    card_id: UUID,
-    starts_on: dt.date,
-    now: dt.datetime,
-    ends_on: dt.date | None = None,
-    workspace_id: UUID | None = None,
-    tier: str | None = None,
-) -> RateCardAssignment:
-    """Have a workspace, or a tier's workspaces of the card's currency, pay by the card."""
-    card = RateCard.objects.filter(pk=card_id).first()
-    if card is None:
-        raise NotFound("There is no such rate card.")
-    if (workspace_id is None) == (tier is None):
-        raise Invalid("Either a workspace or a tier is needed.", field="workspace_id")
-    workspace = plan = None
-    users = Workspace.objects.all()
-    if workspace_id is not None:
-        workspace = _known_workspace(workspace_id)
-        users = users.filter(pk=workspace_id)
-        if workspace.currency != card.currency:
-            raise Invalid(
-                f"The workspace pays in {workspace.currency}, the card is in {card.currency}.",
-                field="workspace_id",
-                code="other_currency",
-            )
-    else:
-        plan = SubscriptionTier.objects.filter(name=tier).first()
-        if plan is None:
-            raise Invalid(f"There is no tier {tier!r}.", field="tier", code="unknown_tier")
-        users = users.filter(tier=plan, currency=card.currency)
-    _check_days(starts_on, ends_on, today=latest_today(users, now))
-    try:
-        with transaction.atomic():
-            return RateCardAssignment.objects.create(
-                card=card,
-                currency=card.currency,
-                workspace=workspace,
-                tier=plan,
-                starts_on=starts_on,
-                ends_on=ends_on,
-                created_at=now,
-            )
-    except IntegrityError as error:
-        raise Overlaps(
-            "Another rate card is assigned for some of these days: end that one first.",
-            field="starts_on",
-        ) from error
-
-
-def add_override(
-    *,
-    workspace_id: UUID,
-    rate: NewRate,
-    starts_on: dt.date,
-    reason: str,
-    now: dt.datetime,
-    ends_on: dt.date | None = None,
-) -> PriceOverride:
-    """A workspace's own price for a match, whatever its card says."""
-    workspace = _known_workspace(workspace_id)
-    faults = [*_faults_of_matches([rate]), *unsupported(rate.match, rate.price)]
-    if faults:
-        raise BadRateCard(
-            fault._replace(pointer=fault.pointer.removeprefix("/rates/0")) for fault in faults
-        )
-    if not reason.strip():
-        raise Invalid("A reason is needed.", field="reason", code="blank")
-    today = latest_today(Workspace.objects.filter(pk=workspace.pk), now)
-    _check_days(starts_on, ends_on, today=today)
-    try:
-        with transaction.atomic():
-            return PriceOverride.objects.create(
-                workspace=workspace,
-                **rate.match._asdict(),
-                price_json=price_as_json(rate.price),
-                min_margin_percentage=rate.min_margin_percentage,
-                starts_on=starts_on,
-                ends_on=ends_on,
-                reason=reason.strip(),
-                created_at=now,
-            )
-    except IntegrityError as error:
-        raise Overlaps(
-            "Another override holds for some of these days: end that one first.",
-            field="starts_on",
-        ) from error
-
-
-def end_assignment(
-    *, assignment_id: UUID, ends_on: dt.date, now: dt.datetime
-) -> RateCardAssignment:
-    """From `ends_on` the card no longer holds for them. On its own first day: never."""
-    with transaction.atomic():
-        row = RateCardAssignment.objects.select_for_update().filter(pk=assignment_id).first()
-        if row is None:
-            raise NotFound("There is no such assignment.")
-        users = Workspace.objects.filter(
-            Q(pk=row.workspace_id) | Q(tier=row.tier_id, currency=row.currency)
-        )
-        _end(row, ends_on, latest_today(users, now))
-    return row
-
-
-def end_override(*, override_id: UUID, ends_on: dt.date, now: dt.datetime) -> PriceOverride:
-    """From `ends_on` the workspace pays what its card says. On its own first day: never."""
-    with transaction.atomic():
-        row = PriceOverride.objects.select_for_update().filter(pk=override_id).first()
-        if row is None:
-            raise NotFound("There is no such override.")
-        _end(row, ends_on, latest_today(Workspace.objects.filter(pk=row.workspace_id), now))
-    return row
-
-
-def _end(row: RateCardAssignment | PriceOverride, ends_on: dt.date, today: dt.date) -> None:
-    if row.ends_on is not None and row.ends_on <= today:
-        raise Conflict("It has ended already.", code="has_ended")
-    earliest = max(today, row.starts_on)
-    if ends_on < earliest:
-        raise Invalid(
-            f"Prices do not reach back: {earliest.isoformat()} or later is expected.",
-            field="ends_on",
-            code="in_the_past",
-        )
-    row.ends_on = ends_on
-    try:
-        with transaction.atomic():
-            row.save(update_fields=["ends_on"])
-    except IntegrityError as error:
-        raise Overlaps("Another one begins before that day.", field="ends_on") from error
-
-
-def _check_days(starts_on: dt.date, ends_on: dt.date | None, *, today: dt.date) -> None:
-    if starts_on < today:
-        raise Invalid(
-            f"Prices do not reach back: {today.isoformat()} or later is expected.",
-            field="starts_on",
-            code="in_the_past",
-        )
-    if ends_on is not None and ends_on <= starts_on:
-        raise Invalid("Must be after starts_on.", field="ends_on", code="ends_before_its_start")
-
-
-def _known_workspace(workspace_id: UUID) -> Workspace:
-    workspace = Workspace.objects.filter(pk=workspace_id).first()
-    if workspace is None:
-        raise Invalid(
-            f"There is no workspace {workspace_id}.",
-            field="workspace_id",
-            code="unknown_workspace",
-        )
-    return workspace

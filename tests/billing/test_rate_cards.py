@@ -9,6 +9,7 @@ from billing.errors import BillingError
 from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVersion
 from billing.pricing import price_lists
 from billing.services import rate_cards
+from billing.services.price_assignments import assign_card, end_assignment
 from billing.services.rate_cards import BadRateCard
 from tests.kit.personas import NOW, make_workspace
 from tests.kit.prices import card, cost_plus, override, per_unit, publish, published, rate, use
@@ -56,7 +57,7 @@ def test_an_override_comes_before_the_own_card_and_that_before_the_tiers():
     acme, globex = make_workspace("Acme"), make_workspace("Globex")
     yen = make_workspace("Initech", currency="JPY")
     for_tier = published(rate(per_unit("1"), "speech"), name="Starter")
-    rate_cards.assign_card(card_id=for_tier.pk, tier="starter", starts_on=TODAY, now=NOW)
+    assign_card(card_id=for_tier.pk, tier="starter", starts_on=TODAY, now=NOW)
     own = published(rate(per_unit("2"), "speech"), name="Acme")
     use(own, acme.pk)
     override(acme.pk, rate(per_unit("3"), "speech", "deepgram"))
@@ -199,7 +200,7 @@ def test_one_tier_may_have_a_card_in_each_currency():
     more = published(name="More dollars")
 
     def for_starter(on):
-        return rate_cards.assign_card(card_id=on.pk, tier="starter", starts_on=TODAY, now=NOW)
+        return assign_card(card_id=on.pk, tier="starter", starts_on=TODAY, now=NOW)
 
     for_starter(dollars)
     for_starter(euros)
@@ -213,14 +214,14 @@ def test_a_use_ends_on_a_day_to_come():
     row = RateCardAssignment.objects.get()
 
     assert refused(
-        lambda: rate_cards.end_assignment(assignment_id=row.pk, ends_on=D(2026, 11, 21), now=NOW)
+        lambda: end_assignment(assignment_id=row.pk, ends_on=D(2026, 11, 21), now=NOW)
     ) == ("ends_on", "in_the_past")
-    rate_cards.end_assignment(assignment_id=row.pk, ends_on=D(2026, 12, 1), now=NOW)
+    end_assignment(assignment_id=row.pk, ends_on=D(2026, 12, 1), now=NOW)
 
     assert price(acme, "speech", "x", day=D(2026, 11, 30)) is not None
     assert price(acme, "speech", "x", day=D(2026, 12, 1)) is None
     # On its own first day: it never held.
-    rate_cards.end_assignment(assignment_id=row.pk, ends_on=TODAY, now=NOW)
+    end_assignment(assignment_id=row.pk, ends_on=TODAY, now=NOW)
     assert price(acme, "speech", "x") is None
     use(published(name="Other"), acme.pk)
 
@@ -240,7 +241,7 @@ def test_a_use_that_cannot_be_is_refused(facts, fault):
     voice = published()
 
     facts = {"workspace_id": acme.pk, "starts_on": TODAY, **facts}
-    assert refused(lambda: rate_cards.assign_card(card_id=voice.pk, now=NOW, **facts)) == fault
+    assert refused(lambda: assign_card(card_id=voice.pk, now=NOW, **facts)) == fault
 
 
 def test_a_card_is_in_the_currency_that_its_workspaces_pay_in():
@@ -267,7 +268,7 @@ def test_a_published_version_keeps_its_worked_examples():
 def test_who_pays_by_a_card_until_some_day_is_affected_until_then():
     acme = make_workspace()
     voice = published()
-    rate_cards.assign_card(
+    assign_card(
         card_id=voice.pk,
         workspace_id=acme.pk,
         starts_on=TODAY,

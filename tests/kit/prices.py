@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.models import PriceOverride, RateCard, RateCardVersion
 from billing.pricing import Matched
 from billing.rating import read_price
-from billing.services import rate_cards
+from billing.services import price_assignments, rate_cards
 from billing.services.rate_cards import NewRate
 from tests.kit.personas import NOW
 
@@ -52,7 +52,7 @@ def use(
     on: RateCard, workspace_id: UUID, *, day: dt.date | None = None, now: dt.datetime = NOW
 ) -> None:
     """From `day` on the workspace pays by the card."""
-    rate_cards.assign_card(
+    price_assignments.assign_card(
         card_id=on.pk, workspace_id=workspace_id, starts_on=day or now.date(), now=now
     )
 
@@ -61,4 +61,4 @@ def override(
     workspace_id: UUID, price: NewRate, *, now: dt.datetime = NOW, **facts: Any
 ) -> PriceOverride:
     facts = {"starts_on": now.date(), "reason": "The contract of 2026", **facts}
-    return rate_cards.add_override(workspace_id=workspace_id, rate=price, now=now, **facts)
+    return price_assignments.add_override(workspace_id=workspace_id, rate=price, now=now, **facts)

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from billing.services import rate_cards
+from billing.services.price_assignments import assign_card, end_assignment, end_override
 from tests.kit.personas import NOW, make_workspace
 from tests.kit.prices import cost_plus, override, per_unit, publish, published, rate, use
 from usage.models import UsageRecord
@@ -152,9 +153,9 @@ def test_a_change_holds_from_the_next_record_on():
     assert price("c") == 10
     own = override(acme.pk, rate(per_unit("2"), "call_minutes"))
     assert price("d") == 20
-    rate_cards.end_override(override_id=own.pk, ends_on=NOW.date(), now=NOW)
+    end_override(override_id=own.pk, ends_on=NOW.date(), now=NOW)
     assert price("e") == 10
-    rate_cards.end_assignment(assignment_id=card.assignments.get().pk, ends_on=NOW.date(), now=NOW)
+    end_assignment(assignment_id=card.assignments.get().pk, ends_on=NOW.date(), now=NOW)
     assert price("f") == D("0.15")
     # What was written stays, and a retry is a duplicate whatever has changed since.
     assert price("c") == 10
@@ -162,7 +163,7 @@ def test_a_change_holds_from_the_next_record_on():
 
 def test_a_workspace_that_changes_its_tier_pays_by_the_other_tiers_card():
     acme = make_workspace()
-    rate_cards.assign_card(
+    assign_card(
         card_id=published(rate(per_unit("1"))).pk, tier="pro", starts_on=NOW.date(), now=NOW
     )
 
