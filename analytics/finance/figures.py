@@ -9,7 +9,6 @@ from typing import NamedTuple
 from django.core.cache import cache
 from django.db.models import Count, Sum
 
-from billing.models import PeriodCounter
 from billing.money import ZERO
 from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
@@ -65,43 +64,50 @@ class Margins(NamedTuple):
     by_resource_type: list[Margin]
 
 
+class Overview(NamedTuple):
+    """What the active periods have come to, as of `at`."""
+
+    at: dt.datetime
+    months: list[RunningMonth]
+    margins: Margins
+
+
 class Owed(NamedTuple):
     currency: str
     invoices: int
     amount: Decimal
 
 
-def running_month(*, now: dt.datetime) -> list[RunningMonth]:
-    """One row for each currency, that of most workspaces first. Two queries."""
+def overview(*, now: dt.datetime) -> Overview:
+    """The running month by currency, and its margins: of one moment, at most a minute ago."""
+    found: Overview | None = cache.get("finance:overview")
+    if found is None:
+        margins = _margins(now)
+        found = Overview(now, _running_months(now, margins), margins)
+        cache.set("finance:overview", found, _CACHE_SECONDS)
+    return found
+
+
+def _running_months(now: dt.datetime, margins: Margins) -> list[RunningMonth]:
+    """One row for each currency, that of most workspaces first.
+
+    Sums of the margins below it on the page, so that the two add up while usage goes on.
+    """
     terms = (
         with_totals(active_periods(now))
         .order_by()
         .values_list("workspace__currency")
         .annotate(Count("pk"), Sum("live_fee"))
     )
-    counted = {
-        currency: (price, cost)
-        for currency, price, cost in PeriodCounter.objects.filter(period__in=active_periods(now))
-        .values_list("period__workspace__currency")
-        .annotate(Sum("final_cost"), Sum("total_cost"))
-    }
-    months = []
-    for currency, workspaces, fees in terms:
-        price, cost = counted.get(currency, (ZERO, ZERO))
-        months.append(RunningMonth(currency, workspaces, price, fees or ZERO, cost))
+    sold: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+    for margin in margins.by_resource_type:
+        sold[margin.currency][0] += margin.price
+        sold[margin.currency][1] += margin.cost
+    months = [
+        RunningMonth(currency, workspaces, sold[currency][0], fees or ZERO, sold[currency][1])
+        for currency, workspaces, fees in terms
+    ]
     return sorted(months, key=lambda month: (-month.workspaces, month.currency))
-
-
-def margins(*, now: dt.datetime) -> Margins:
-    """This month's margins by provider and by resource type.
-
-    Sorted by currency, that of most rows first, then by sales.
-    """
-    found: Margins | None = cache.get("finance:margins")
-    if found is None:
-        found = _margins(now)
-        cache.set("finance:margins", found, _CACHE_SECONDS)
-    return found
 
 
 def _margins(now: dt.datetime) -> Margins:

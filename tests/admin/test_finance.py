@@ -19,6 +19,7 @@ from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_workspace
 from tests.kit.staff import OCTOBER, finance_client, viewer_client
 from tests.kit.usage import make_usage
+from usage.models import UsageRollup
 
 pytestmark = pytest.mark.django_db
 
@@ -26,17 +27,28 @@ NOVEMBER_1 = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture(autouse=True)
-def _margins_worked_out_anew():
-    cache.delete("finance:margins")
+def _figures_worked_out_anew():
+    cache.delete("finance:overview")
     yield
-    cache.delete("finance:margins")
+    cache.delete("finance:overview")
 
 
 def spending(name: str, price: str, cost: str, *, currency: str = "USD") -> BillingPeriod:
     """The running period of a new workspace that has used so much."""
     workspace = make_workspace(name, currency=currency)
     period = open_period(workspace_id=workspace.pk, at=NOW, now=NOW)
-    period.counters.filter(slot=0).update(final_cost=Decimal(price), total_cost=Decimal(cost))
+    UsageRollup.objects.create(
+        workspace=workspace,
+        billing_period=period,
+        slot=0,
+        usage_date=NOW.date(),
+        resource_type="call_minutes",
+        provider="twilio",
+        records=1,
+        quantity=1,
+        final_cost=Decimal(price),
+        total_cost=Decimal(cost),
+    )
     return period
 
 
@@ -59,7 +71,7 @@ def test_the_running_month_is_summed_by_currency_and_never_across():
     spending("Globex", "20.25", "15.00")
     spending("Initech", "1000", "600", currency="JPY")
 
-    dollars, yen = figures.running_month(now=NOW)
+    dollars, yen = figures.overview(now=NOW).months
 
     assert (yen.currency, yen.revenue, yen.margin) == ("JPY", Decimal(8000), Decimal(400))
     assert (dollars.currency, dollars.workspaces) == ("USD", 2)
@@ -72,18 +84,29 @@ def test_the_running_month_is_summed_by_currency_and_never_across():
 def test_a_closed_month_is_not_part_of_the_running_one():
     make_invoice(make_workspace())
 
-    assert figures.running_month(now=NOW) == []
+    assert figures.overview(now=NOW).months == []
 
 
 def test_margins_by_provider_and_type_are_price_less_cost():
     acme = make_workspace()
     make_usage(acme, NOW, "10", "1")
 
-    found = figures.margins(now=NOW)
+    found = figures.overview(now=NOW).margins
 
     assert found.by_provider == [figures.Margin("twilio", "USD", Decimal(12), Decimal(10))]
     assert found.by_provider[0].margin == Decimal(2)
     assert found.by_resource_type[0].name == "call_minutes"
+
+
+def test_the_headline_is_the_sum_of_the_margins_below_it_while_usage_goes_on():
+    acme = make_workspace()
+    make_usage(acme, NOW, "10", "1", key="before")
+    client = finance_client()
+    first = home(client)
+    make_usage(acme, NOW, "10", "1", key="after")
+
+    # Sold by it all, by the provider and by the type: a minute old, all three.
+    assert first.count("$12.00") == home(client).count("$12.00") == 3
 
 
 def test_the_first_page_shows_the_sums_and_says_that_nothing_waits():
@@ -155,12 +178,14 @@ def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
     client = finance_client()
     spending("Acme", "1", "1")
     home(client)
+    cache.delete("finance:overview")
     with CaptureQueriesContext(connection) as few:
         home(client)
     for name in ("Globex", "Initech", "Umbrella"):
         spending(name, "1", "1")
         block_close(Workspace.objects.get(name=name))
 
+    cache.delete("finance:overview")
     with CaptureQueriesContext(connection) as many:
         home(client)
 

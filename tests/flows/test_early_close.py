@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from django.utils import timezone as clock
 
-from analytics.finance.figures import margins, running_month
+from analytics.finance.figures import overview
 from billing.models import BillingPeriod, Email
 from billing.services.workspaces import update_billing_settings
 from tests.kit.api import ApiClient, refusal
@@ -159,10 +159,11 @@ def test_the_owner_sees_the_month_that_counts_and_no_forecast_for_the_closed_one
 def test_finance_sees_the_workspace_in_what_has_come_in_so_far(acme, caller):
     spend(caller, acme, "6")
 
-    (month,) = running_month(now=NOVEMBER_12)
+    found = overview(now=NOVEMBER_12)
+    (month,) = found.months
 
     assert (month.workspaces, month.usage, month.fees) == (1, 6, 49)
-    assert [row.price for row in margins(now=NOVEMBER_12).by_provider] == [6]
+    assert [row.price for row in found.margins.by_provider] == [6]
 
 
 def test_in_december_all_of_it_is_billed_once(acme, caller):
