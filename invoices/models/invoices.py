@@ -212,8 +212,11 @@ class InvoiceItem(models.Model):
 
     class Kind(models.TextChoices):
         SUBSCRIPTION = "subscription"
+        ADD_ON = "add_on", "Add-on"
         USAGE = "usage"
         LATE_USAGE = "late_usage"
+        DISCOUNT = "discount"
+        COMMITMENT = "commitment", "Minimum commitment"
         CREDIT = "credit"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -239,7 +242,17 @@ class InvoiceItem(models.Model):
                 fields=["invoice", "position"], name="one_item_per_invoice_and_position"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["subscription", "usage", "late_usage", "credit"]),
+                condition=Q(
+                    kind__in=[
+                        "subscription",
+                        "add_on",
+                        "usage",
+                        "late_usage",
+                        "discount",
+                        "commitment",
+                        "credit",
+                    ]
+                ),
                 name="item_kind_is_known",
             ),
         ]

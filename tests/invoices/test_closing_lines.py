@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from billing.rating.charges import Charge, ChargeKind
 from invoices.services.closing.lines import UsageSum, amounts_minor, average_price, build_lines
 
 AUGUST, SEPTEMBER = dt.date(2026, 8, 1), dt.date(2026, 9, 1)
@@ -15,9 +16,14 @@ def usage(resource_type, final_cost, quantity="1", month=None):
     return UsageSum(resource_type, month, 1, Decimal(quantity), Decimal(final_cost))
 
 
-def test_lines_come_as_fee_usage_late_usage_credit():
+def test_lines_come_as_fees_usage_late_usage_discounts_shortfall_credit():
     lines = build_lines(
-        fee=Decimal("49.00"),
+        charges=[
+            Charge(ChargeKind.DISCOUNT, "10 % off fees", Decimal("-5.4")),
+            Charge(ChargeKind.SUBSCRIPTION, "Monthly Subscription", Decimal("49.00")),
+            Charge(ChargeKind.ADD_ON, "Phone numbers", Decimal("5.00"), Decimal(5)),
+            Charge(ChargeKind.COMMITMENT, "Minimum commitment", Decimal("7")),
+        ],
         usage=[
             usage("storage", "0.5"),
             usage("fax_pages", "0.25"),
@@ -32,24 +38,28 @@ def test_lines_come_as_fee_usage_late_usage_credit():
 
     assert [(line.description, str(line.exact_amount)) for line in lines] == [
         ("Monthly Subscription", "49.00"),
+        ("Phone numbers", "5.00"),
         ("Call Minutes", "12.336"),
         ("Transcription", "4"),
         ("Recording Storage", "0.5"),
         ("Fax Pages", "0.25"),
         ("Late usage, August 2026", "1"),
         ("Late usage, September 2026", "5"),
+        ("10 % off fees", "-5.4"),
+        ("Minimum commitment", "7"),
         ("Credit brought forward", "-10"),
     ]
-    assert (str(lines[1].quantity), str(lines[1].unit_price)) == ("1028", "0.0120000000")
-    assert (str(lines[6].quantity), lines[6].usage_month) == ("1", SEPTEMBER)
+    assert (str(lines[1].quantity), str(lines[1].unit_price)) == ("5", "1.0000000000")
+    assert (str(lines[2].quantity), str(lines[2].unit_price)) == ("1028", "0.0120000000")
+    assert (str(lines[7].quantity), lines[7].usage_month) == ("1", SEPTEMBER)
 
 
 def test_nothing_gives_no_lines():
-    assert build_lines(fee=NONE, usage=[usage("call_minutes", "0", "0")], credit=NONE) == []
+    assert build_lines(charges=[], usage=[usage("call_minutes", "0", "0")], credit=NONE) == []
 
 
 def test_free_usage_is_listed():
-    (line,) = build_lines(fee=NONE, usage=[usage("call_minutes", "0", "7")], credit=NONE)
+    (line,) = build_lines(charges=[], usage=[usage("call_minutes", "0", "7")], credit=NONE)
 
     assert (line.description, str(line.quantity), line.exact_amount) == ("Call Minutes", "7", 0)
 
@@ -75,7 +85,7 @@ def test_free_usage_is_listed():
 )
 def test_minor_units_are_shared_by_largest_remainder(currency, exact, minor):
     sums = [usage(f"kind_{place:04}", each) for place, each in enumerate(exact)]
-    lines = build_lines(fee=NONE, usage=sums, credit=NONE)
+    lines = build_lines(charges=[], usage=sums, credit=NONE)
 
     assert amounts_minor(lines, currency) == minor
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from billing.money import EXACT, ZERO, allocate
+from billing.rating.charges import Charge, ChargeKind
 from invoices.models import InvoiceItem
 from usage.resources import LABELS, resource_name
 
@@ -41,15 +42,20 @@ class Line:
     usage_month: dt.date | None = None
 
 
-def build_lines(*, fee: Decimal, usage: Iterable[UsageSum], credit: Decimal) -> list[Line]:
-    """Fee, usage by type, late usage by month, credit; lines of nothing are left out.
+# What is charged before the usage, and after it.
+_FEES = (ChargeKind.SUBSCRIPTION, ChargeKind.ADD_ON)
+_ON_TOP = (ChargeKind.DISCOUNT, ChargeKind.COMMITMENT)
 
-    `credit` is zero or negative: what earlier periods owed back.
+
+def build_lines(
+    *, charges: Sequence[Charge], usage: Iterable[UsageSum], credit: Decimal
+) -> list[Line]:
+    """Fees, usage by type, late usage by month, discounts, a commitment's shortfall, credit.
+
+    Lines of nothing are left out. `credit` is zero or negative: what earlier periods owed back.
     """
     sums = list(usage)
-    lines = []
-    if fee:
-        lines.append(Line(Kind.SUBSCRIPTION, "Monthly Subscription", ONE, fee, fee))
+    lines = _charged(charges, _FEES)
     in_time = [each for each in sums if each.late_month is None]
     for each in sorted(in_time, key=_place):
         if each.quantity or each.final_cost:
@@ -68,9 +74,24 @@ def build_lines(*, fee: Decimal, usage: Iterable[UsageSum], credit: Decimal) -> 
         amount = sum((each.final_cost for each in sums if each.late_month == month), ZERO)
         description = f"Late usage, {month:%B %Y}"
         lines.append(Line(Kind.LATE_USAGE, description, ONE, amount, amount, usage_month=month))
+    lines += _charged(charges, _ON_TOP)
     if credit:
         lines.append(Line(Kind.CREDIT, "Credit brought forward", ONE, credit, credit))
     return lines
+
+
+def _charged(charges: Sequence[Charge], kinds: Sequence[ChargeKind]) -> list[Line]:
+    return [
+        Line(
+            Kind(charge.kind),
+            charge.description,
+            charge.quantity,
+            average_price(charge.amount, charge.quantity),
+            charge.amount,
+        )
+        for charge in charges
+        if charge.kind in kinds and charge.amount
+    ]
 
 
 def average_price(amount: Decimal, quantity: Decimal) -> Decimal:

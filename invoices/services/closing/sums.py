@@ -19,6 +19,7 @@ from billing import months
 from billing.errors import BillingError
 from billing.models import BillingPeriod, TierPrice
 from billing.money import EXACT, ZERO, to_charge_minor
+from billing.rating.charges import Charge, ChargeKind
 from invoices.services.closing.lines import Line, UsageSum, build_lines
 
 
@@ -136,6 +137,7 @@ def _closing(
             f" {currency}.",
             code="no_price_in_currency",
         )
+    charges = [Charge(ChargeKind.SUBSCRIPTION, "Monthly Subscription", fee)]
     total = subtotal + fee + credit
     return Closing(
         period,
@@ -144,7 +146,7 @@ def _closing(
         subtotal,
         total,
         to_charge_minor(total, currency),
-        build_lines(fee=fee, usage=usage, credit=credit),
+        build_lines(charges=charges, usage=usage, credit=credit),
     )
 
 
