@@ -1,7 +1,7 @@
 """Sums over all workspaces for finance, by currency: amounts of two are never added up."""
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from usage.models import UsageRollup
 
 # Rollups of ten thousand workspaces are a million rows: read once a minute, however many look.
 _CACHE_SECONDS = 60
+# Price and cost by currency and name.
+_Sums = dict[tuple[str, str], list[Decimal]]
 
 
 @dataclass(frozen=True)
@@ -79,40 +81,28 @@ class Owed(NamedTuple):
 
 
 def overview(*, now: dt.datetime) -> Overview:
-    """The running month by currency, and its margins: of one moment, at most a minute ago."""
+    """The running month by currency, and its margins: of one moment, at most a minute ago.
+
+    Currencies come in one order everywhere: that of most workspaces first.
+    """
     found: Overview | None = cache.get("finance:overview")
     if found is None:
-        margins = _margins(now)
-        found = Overview(now, _running_months(now, margins), margins)
+        found = _overview(now)
         cache.set("finance:overview", found, _CACHE_SECONDS)
     return found
 
 
-def _running_months(now: dt.datetime, margins: Margins) -> list[RunningMonth]:
-    """One row for each currency, that of most workspaces first.
-
-    Sums of the margins below it on the page, so that the two add up while usage goes on.
-    """
-    terms = (
+def _overview(now: dt.datetime) -> Overview:
+    terms = list(
         with_totals(active_periods(now))
         .order_by()
         .values_list("workspace__currency")
         .annotate(Count("pk"), Sum("live_fee"))
     )
-    sold: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
-    for margin in margins.by_resource_type:
-        sold[margin.currency][0] += margin.price
-        sold[margin.currency][1] += margin.cost
-    months = [
-        RunningMonth(currency, workspaces, sold[currency][0], fees or ZERO, sold[currency][1])
-        for currency, workspaces, fees in terms
-    ]
-    return sorted(months, key=lambda month: (-month.workspaces, month.currency))
-
-
-def _margins(now: dt.datetime) -> Margins:
-    by_provider: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
-    by_type: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
+    terms.sort(key=lambda term: (-term[1], term[0]))
+    by_provider: _Sums = defaultdict(lambda: [ZERO, ZERO])
+    by_type: _Sums = defaultdict(lambda: [ZERO, ZERO])
+    by_currency: _Sums = defaultdict(lambda: [ZERO, ZERO])
     rows = (
         UsageRollup.objects.filter(billing_period__in=active_periods(now))
         .order_by()
@@ -120,16 +110,27 @@ def _margins(now: dt.datetime) -> Margins:
         .annotate(Sum("final_cost"), Sum("total_cost"))
     )
     for currency, provider, resource_type, price, cost in rows:
-        for sums in (by_provider[provider, currency], by_type[resource_type, currency]):
+        for sums in (
+            by_provider[currency, provider],
+            by_type[currency, resource_type],
+            by_currency[currency, ""],
+        ):
             sums[0] += price
             sums[1] += cost
-    return Margins(_sorted(by_provider), _sorted(by_type))
+    months = [
+        RunningMonth(currency, workspaces, usage, fees or ZERO, cost)
+        for currency, workspaces, fees in terms
+        for usage, cost in [by_currency[currency, ""]]
+    ]
+    places = {month.currency: place for place, month in enumerate(months)}
+    return Overview(now, months, Margins(_sorted(by_provider, places), _sorted(by_type, places)))
 
 
-def _sorted(sums: dict[tuple[str, str], list[Decimal]]) -> list[Margin]:
-    rows = [Margin(name, currency, price, cost) for (name, currency), (price, cost) in sums.items()]
-    often = Counter(row.currency for row in rows)
-    return sorted(rows, key=lambda row: (-often[row.currency], row.currency, -row.price, row.name))
+def _sorted(sums: _Sums, places: dict[str, int]) -> list[Margin]:
+    rows = [Margin(name, currency, price, cost) for (currency, name), (price, cost) in sums.items()]
+    return sorted(
+        rows, key=lambda row: (places.get(row.currency, len(places)), -row.price, row.name)
+    )
 
 
 def overdue() -> list[Owed]:

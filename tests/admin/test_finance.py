@@ -71,7 +71,9 @@ def test_the_running_month_is_summed_by_currency_and_never_across():
     spending("Globex", "20.25", "15.00")
     spending("Initech", "1000", "600", currency="JPY")
 
-    dollars, yen = figures.overview(now=NOW).months
+    found = figures.overview(now=NOW)
+
+    dollars, yen = found.months
 
     assert (yen.currency, yen.revenue, yen.margin) == ("JPY", Decimal(8000), Decimal(400))
     assert (dollars.currency, dollars.workspaces) == ("USD", 2)
@@ -79,6 +81,7 @@ def test_the_running_month_is_summed_by_currency_and_never_across():
     assert dollars.fees == Decimal("98.00")
     assert dollars.revenue == Decimal("128.75")
     assert dollars.margin == Decimal("7.75")
+    assert [row.currency for row in found.margins.by_provider] == ["USD", "JPY"]
 
 
 def test_a_closed_month_is_not_part_of_the_running_one():
