@@ -69,6 +69,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Rate cards", "price_change", "billing_ratecard"),
                 _item("Overrides", "handshake", "billing_priceoverride"),
+                _item("Provider costs", "shopping_cart", "billing_providercost"),
+                _item("Exchange rates", "currency_exchange", "billing_exchangerate"),
                 _item("Tiers", "sell", "billing_subscriptiontier"),
                 _item("Platform settings", "tune", "billing_platformsetting"),
             ],

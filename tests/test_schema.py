@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.api.schema import schema as schema_view
 from config.wsgi import application
-from tests.kit import prices
+from tests.kit import costs, prices
 from tests.kit.api import ApiClient
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_agent, make_period, make_workspace
@@ -133,6 +133,7 @@ def ids() -> dict[str, str | int]:
         "number": 1,
         "assignment_id": str(voice.assignments.get().pk),
         "override_id": str(override.pk),
+        "cost_id": str(costs.cost("0.01", "twilio").pk),
         "workspace_id": str(acme.pk),
         "period_id": str(invoice.billing_period_id),
         "invoice_id": str(invoice.pk),

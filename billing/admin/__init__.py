@@ -3,6 +3,7 @@
 from billing.admin import (
     alerts,
     audit,
+    costs,
     emails,
     keys,
     people,
@@ -15,6 +16,7 @@ from billing.admin import (
 __all__ = [
     "alerts",
     "audit",
+    "costs",
     "emails",
     "keys",
     "people",

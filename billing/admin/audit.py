@@ -58,6 +58,8 @@ class TableFilter(_Choice):
         "billing_rate": "Rates",
         "billing_ratecardassignment": "Who has which rate card",
         "billing_priceoverride": "Price overrides",
+        "billing_providercost": "Provider costs",
+        "billing_exchangerate": "Exchange rates",
         "billing_servicekey": "Service keys",
         "billing_user": "People",
         "billing_user_groups": "Groups of people",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,9 +15,11 @@ from django_htmx.http import HttpResponseClientRedirect
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing.errors import BillingError
 from billing.formats import exact_money, money
+from billing.services.sheets import MOST_BYTES
 
 PERIOD_LABELS = {
     "current": "info",
@@ -121,6 +124,16 @@ class FrozenInlineMixin:
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class SheetForm(BaseDialogForm):
+    """A dialog that takes the lines of a CSV file."""
+
+    lines = forms.CharField(
+        label="Lines of a CSV file, or cells copied from a spreadsheet, with the header",
+        max_length=MOST_BYTES,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
+    )
 
 
 class ConfirmForm(BaseDialogForm):

@@ -20,11 +20,10 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminSingleDateWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.base import BillingAdmin, when
+from billing.admin.base import BillingAdmin, SheetForm, when
 from billing.admin.rate_forms import PRICE_ROWS, OverrideForm, PriceForm
 from billing.errors import Invalid
 from billing.formats import exact_money, quantity
@@ -343,14 +342,6 @@ class PublishForm(BaseDialogForm):
     )
 
 
-class ImportForm(BaseDialogForm):
-    lines = forms.CharField(
-        label="Lines of a CSV file, or cells copied from a spreadsheet, with the header",
-        max_length=rate_sheets.MOST_BYTES,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
-    )
-
-
 @admin.register(RateCardVersion)
 class RateCardVersionAdmin(BillingAdmin):
     """A draft is changed and published; a published version is only read."""
@@ -467,11 +458,11 @@ class RateCardVersionAdmin(BillingAdmin):
             "title": "Import rates",
             "description": "They take the place of all rates of this draft. Export one to see"
             " how it is laid out.",
-            "form_class": ImportForm,
+            "form_class": SheetForm,
             "form_submit_text": "Import",
         },
     )
-    def import_csv(self, request: HttpRequest, form: ImportForm, object_id: str) -> HttpResponse:
+    def import_csv(self, request: HttpRequest, form: SheetForm, object_id: str) -> HttpResponse:
         version = RateCardVersion.objects.select_related("card").get(pk=object_id)
 
         def take_in() -> str:

@@ -11,8 +11,9 @@ from unfold.widgets import (
 
 from billing.models import PriceOverride, Rate
 from billing.pricing import Matched
-from billing.services.price_rows import COLUMNS, MODELS, BadRow, rate_of, row_of
+from billing.services.price_rows import COLUMNS, MODELS, rate_of, row_of
 from billing.services.rate_cards import NewRate, unsupported
+from billing.services.sheets import BadRow
 
 
 def _text(label: str, help_text: str = "", **kwargs: Any) -> forms.CharField:

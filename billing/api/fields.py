@@ -133,6 +133,19 @@ class AwareDateTimeField(serializers.Field):
         return utc_text(value)
 
 
+class DayField(serializers.DateField):
+    """A day, as 2026-12-01; a time at midnight is taken for its day."""
+
+    def to_internal_value(self, value: Any) -> dt.date:
+        if isinstance(value, str) and "T" in value:
+            day, _, time = value.partition("T")
+            if time.startswith("00:00"):
+                value = day
+        if not isinstance(value, str):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
+
+
 class PlainTextField(serializers.CharField):
     """One line of text, trimmed, of characters that show; numbers are not taken for text."""
 

@@ -17,6 +17,7 @@ from billing import months
 from billing.api.access import visible_or_404, visible_workspaces
 from billing.api.fields import (
     AwareDateTimeField,
+    DayField,
     ExactDecimalField,
     PlainTextField,
     WholeNumberField,
@@ -48,19 +49,6 @@ _SCOPES: dict[str, str | tuple[str, ...]] = {
     "PUT": "prices:write",
     "PATCH": "prices:write",
 }
-
-
-class DayField(serializers.DateField):
-    """A day, as 2026-12-01; a time at midnight is taken for its day."""
-
-    def to_internal_value(self, value: Any) -> dt.date:
-        if isinstance(value, str) and "T" in value:
-            day, _, time = value.partition("T")
-            if time.startswith("00:00"):
-                value = day
-        if not isinstance(value, str):
-            self.fail("invalid", format="YYYY-MM-DD")
-        return super().to_internal_value(value)
 
 
 class MatchSerializer(StrictSerializer):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import periods, prices, rate_cards, workspaces
+from billing.api import periods, prices, provider_costs, rate_cards, workspaces
 
 app_name = "billing-api"
 urlpatterns = [
@@ -64,6 +64,11 @@ urlpatterns = [
         rate_cards.AssignmentDetail.as_view(),
         name="rate-card-assignment",
     ),
+    path("provider-costs/", provider_costs.CostList.as_view(), name="provider-costs"),
+    path(
+        "provider-costs/<uuid:cost_id>/", provider_costs.CostDetail.as_view(), name="provider-cost"
+    ),
+    path("exchange-rates/", provider_costs.ExchangeRateList.as_view(), name="exchange-rates"),
     path("prices/preview/", prices.PricePreview.as_view(), name="price-preview"),
     path("billing-periods/<uuid:period_id>/", periods.PeriodDetail.as_view(), name="period"),
 ]

@@ -1,6 +1,7 @@
 """Models of billing."""
 
 from billing.models.audit import AuditEntry
+from billing.models.costs import ExchangeRate, ProviderCost
 from billing.models.emails import Email, EmailAttachment
 from billing.models.keys import SCOPES, ServiceKey
 from billing.models.people import User
@@ -23,11 +24,13 @@ __all__ = [
     "BillingPeriod",
     "Email",
     "EmailAttachment",
+    "ExchangeRate",
     "LimitAlert",
     "PeriodCounter",
     "PlatformSetting",
     "PriceOverride",
     "PriceRevision",
+    "ProviderCost",
     "Rate",
     "RateCard",
     "RateCardAssignment",

@@ -19,7 +19,7 @@ from billing.models.tiers import SubscriptionTier
 from billing.models.workspaces import Workspace
 from billing.rating import Price, read_price
 
-_RESOURCE_TYPE = RegexValidator(r"\A[a-z][a-z0-9_]{0,63}\Z", "a-z, 0-9 and _, a letter first.")
+RESOURCE_TYPE = RegexValidator(r"\A[a-z][a-z0-9_]{0,63}\Z", "a-z, 0-9 and _, a letter first.")
 
 
 class TextRange(Func):
@@ -110,7 +110,7 @@ class RateCardVersion(models.Model):
 class Match(models.Model):
     """What a price is for; an empty text means any. A provider or a model needs a type."""
 
-    resource_type = models.CharField(max_length=64, blank=True, validators=[_RESOURCE_TYPE])
+    resource_type = models.CharField(max_length=64, blank=True, validators=[RESOURCE_TYPE])
     provider = models.CharField(max_length=64, blank=True)
     model = models.CharField(
         max_length=64, blank=True, help_text="Of speech or language, as the records name it."

@@ -25,6 +25,7 @@ from billing.rating import (
     read_price,
 )
 from billing.services.rate_cards import NewRate
+from billing.services.sheets import BadRow
 
 COLUMNS = (
     "resource_type", "provider", "model", "price_model", "amount", "size", "tiers", "included",
@@ -45,14 +46,6 @@ _TIER = re.compile(
     r"(?:\s*\+\s*(?P<flat>[0-9.]+))?",
     re.IGNORECASE,
 )
-
-
-class BadRow(ValueError):
-    """What is wrong, by column."""
-
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{column}: {detail}" for column, detail in faults))
-        self.faults = faults
 
 
 def rate_of(row: Mapping[str, str]) -> NewRate:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from billing import months
-from billing.errors import BillingError, Conflict, Invalid, NotFound
+from billing.errors import Conflict, Invalid, NotFound
 from billing.models import (
     Rate,
     RateCard,
@@ -36,6 +36,7 @@ from billing.rating import (
     shared_evenly,
 )
 from billing.rating.prices import Graduated, Volume
+from billing.services.faults import FaultyInput
 
 MOST_RATES = 1000
 RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -49,17 +50,10 @@ class NewRate(NamedTuple):
     min_margin_percentage: Decimal | None = None
 
 
-class BadRateCard(BillingError):
+class BadRateCard(FaultyInput):
     """What is wrong with a version, each with a pointer to it."""
 
-    status = 400
-    code = "invalid"
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        faults = list(faults)
-        more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-        super().__init__(f"{faults[0].pointer or 'The card'}: {faults[0].detail}{more}")
-        self.errors = [fault._asdict() for fault in faults]
+    whole = "The card"
 
 
 class NameTaken(Conflict):

@@ -25,6 +25,8 @@ _MAY = {
         "ratecardassignment": "add change",
         "rate": "add change delete",
         "priceoverride": "add change",
+        "providercost": "add change",
+        "exchangerate": "add change",
         "billingperiod": "change",
         "servicekey": "add change",
         "email": "change",

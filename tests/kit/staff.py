@@ -13,7 +13,7 @@ from billing.services.keys import create_key
 from billing.services.staff import ensure_finance_group
 from invoices.models import InvoiceEvent
 from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
-from tests.kit import prices
+from tests.kit import costs, prices
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
 from tests.kit.usage import make_usage
@@ -53,6 +53,8 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
     card = prices.published(name=f"Card of {name}")
     prices.use(card, workspace.pk)
     prices.override(workspace.pk, prices.rate(prices.per_unit("1"), "speech"))
+    costs.cost("0.01", "twilio", "call_minutes", workspace_id=workspace.pk)
+    costs.exchange_rate("1.1", day=NOW.date() - dt.timedelta(days=len(name)))
     period.counters.filter(slot=0).update(
         records=1, total_cost=Decimal("10"), final_cost=Decimal("12.3456789")
     )

@@ -1,0 +1,110 @@
+"""Exchange rates by day: what a unit of a provider's currency is worth in a workspace's."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db import transaction
+
+from billing.decimals import NotExact, exact_decimal
+from billing.models import ExchangeRate
+from billing.money import CURRENCIES, without_exponent
+from billing.rating import Fault
+from billing.services.faults import FaultyInput
+from billing.services.sheets import BadRow, read_sheet, write_sheet
+
+MOST_RATES = 5000
+COLUMNS = ("from_currency", "to_currency", "day", "rate")
+
+
+class NewExchangeRate(NamedTuple):
+    from_currency: str
+    to_currency: str
+    day: dt.date
+    rate: Decimal
+
+
+def set_exchange_rates(*, rates: Sequence[NewExchangeRate], now: dt.datetime) -> list[ExchangeRate]:
+    """Write each; one for the same day is replaced. What was recorded keeps the rate that it was
+    recorded with. Raises `FaultyInput`.
+    """
+    if faults := list(_faults(rates)):
+        raise FaultyInput(faults)
+    rows = [ExchangeRate(**rate._asdict(), created_at=now) for rate in rates]
+    with transaction.atomic():
+        ExchangeRate.objects.bulk_create(
+            sorted(rows, key=lambda row: (row.from_currency, row.to_currency, row.day)),
+            update_conflicts=True,
+            unique_fields=["from_currency", "to_currency", "day"],
+            update_fields=["rate"],
+        )
+    return rows
+
+
+def _faults(rates: Sequence[NewExchangeRate]) -> Iterable[Fault]:
+    if not rates:
+        yield Fault("/rates", "required", "There are no exchange rates.")
+    if len(rates) > MOST_RATES:
+        yield Fault("/rates", "too_many_rates", f"At most {MOST_RATES} at once.")
+        return
+    seen: set[tuple[object, ...]] = set()
+    for index, rate in enumerate(rates):
+        for field, code, detail in faults_of(rate):
+            yield Fault(f"/rates/{index}/{field}", code, detail)
+        if rate[:3] in seen:
+            detail = "Another one of these is for the same currencies and day."
+            yield Fault(f"/rates/{index}", "duplicate_match", detail)
+        seen.add(rate[:3])
+
+
+def faults_of(rate: NewExchangeRate) -> Iterable[tuple[str, str, str]]:
+    """Field, code and detail of what is wrong with one."""
+    for field in ("from_currency", "to_currency"):
+        if getattr(rate, field) not in CURRENCIES:
+            detail = f"There is no currency {getattr(rate, field)!r}."
+            yield field, "unknown_currency", detail
+    if rate.from_currency == rate.to_currency:
+        yield "to_currency", "same_currency", "Must be another one than from_currency."
+    if rate.rate <= 0:
+        yield "rate", "too_small", "Must be more than zero."
+
+
+def exchange_rates_csv(rows: Iterable[ExchangeRate]) -> str:
+    """One line a rate; `exchange_rates_from_csv` reads it back."""
+    return write_sheet(
+        COLUMNS,
+        (
+            {
+                "from_currency": row.from_currency,
+                "to_currency": row.to_currency,
+                "day": row.day.isoformat(),
+                "rate": without_exponent(row.rate.normalize()),
+            }
+            for row in rows
+        ),
+    )
+
+
+def exchange_rates_from_csv(content: bytes) -> list[NewExchangeRate]:
+    """Raises `Invalid`, which names the first lines that are wrong."""
+    return read_sheet(content, COLUMNS, _rate_of_row, most=MOST_RATES, noun="rates")
+
+
+def _rate_of_row(row: Mapping[str, str]) -> NewExchangeRate:
+    cells = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    faults: list[tuple[str, str]] = []
+    day, rate = dt.date.min, Decimal(1)
+    try:
+        rate = exact_decimal(cells["rate"], integer_digits=10, decimals=10)
+    except NotExact as error:
+        faults.append(("rate", error.detail))
+    try:
+        day = dt.date.fromisoformat(cells["day"])
+    except ValueError:
+        faults.append(("day", "A day is expected, as 2026-12-01."))
+    found = NewExchangeRate(cells["from_currency"].upper(), cells["to_currency"].upper(), day, rate)
+    faults += [(field, detail) for field, _, detail in faults_of(found)]
+    if faults:
+        raise BadRow(faults)
+    return found

@@ -1,0 +1,72 @@
+"""Sheets: CSV files, or cells copied from a spreadsheet, whose first line names the columns."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from billing.errors import Invalid
+
+MOST_BYTES = 1_000_000
+_Row = TypeVar("_Row")
+
+
+class BadRow(ValueError):
+    """What is wrong with a row, by column."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{column}: {detail}" for column, detail in faults))
+        self.faults = faults
+
+
+def read_sheet(
+    content: bytes,
+    columns: Sequence[str],
+    read: Callable[[Mapping[str, str]], _Row],
+    *,
+    most: int,
+    noun: str,
+) -> list[_Row]:
+    """Every row as `read` understands it, which raises `BadRow`.
+
+    Raises `Invalid`, which names the first lines that are wrong.
+    """
+    if len(content) > MOST_BYTES:
+        raise Invalid(f"The file has more than {MOST_BYTES} bytes.", code="body_too_large")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("The file is not UTF-8 text.", code="invalid_text") from None
+    head = text.partition("\n")[0]
+    # Cells copied from a spreadsheet come with tabs, files of some countries with semicolons.
+    separator = next((each for each in "\t;" if each in head), ",")
+    reader = csv.DictReader(io.StringIO(text), delimiter=separator)
+    unknown = [name for name in reader.fieldnames or () if name not in columns]
+    if unknown or not reader.fieldnames:
+        named = ", ".join(map(str, unknown)) or "none"
+        raise Invalid(f"Its first line must name columns of {', '.join(columns)}; found: {named}.")
+    rows: list[_Row] = []
+    faults: list[str] = []
+    try:
+        for row in reader:
+            if len(rows) >= most:
+                raise Invalid(f"At most {most} {noun} are kept.", code=f"too_many_{noun}")
+            try:
+                rows.append(read(row))
+            except BadRow as error:
+                faults.append(f"line {reader.line_num}: {error}")
+    except csv.Error as error:
+        raise Invalid(f"Line {reader.line_num} is not CSV: {error}.") from None
+    if faults:
+        more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
+        raise Invalid(f"{'; '.join(faults[:5])}{more}.")
+    return rows
+
+
+def write_sheet(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """One line a row, with a header; `read_sheet` reads it back."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
