@@ -9,6 +9,17 @@ from psycopg.conninfo import conninfo_to_dict
 
 from config import env
 
+# A server that is gone, or does not answer, is noticed: seconds to connect, and for a connection on
+# which nothing comes back (milliseconds, for what was sent and never received). The address may
+# say otherwise.
+_NOTICED = {
+    "connect_timeout": "5",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
 
 def postgres(name: str, *, default: str) -> dict[str, Any]:
     """A database for `DATABASES`, from a URL as libpq reads it, options of libpq included."""
@@ -32,7 +43,7 @@ def postgres(name: str, *, default: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{theirs: parts.pop(ours, "") or "" for ours, theirs in known.items()},
-        "OPTIONS": parts,
+        "OPTIONS": _NOTICED | parts,
     }
 
 

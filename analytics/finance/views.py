@@ -11,7 +11,7 @@ from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
 from analytics.finance import attention, figures, progress
-from billing.queue import enqueue
+from billing.queue import BrokerUnavailable, enqueue_for_sure
 
 _SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 _MAY_CLOSE = "billing.change_billingperiod"
@@ -67,8 +67,7 @@ def start_month_end(request: HttpRequest) -> HttpResponse:
     """Close what is due now instead of at the next full hour; with `retry`, failed ones too."""
     if not request.user.has_perm(_MAY_CLOSE):
         raise PermissionDenied
-    enqueue("invoices.finalize_due_periods", "retry" in request.POST)
-    messages.success(request, "The month end has been started.")
+    _start(request, "The month end", "invoices.finalize_due_periods", "retry" in request.POST)
     return HttpResponseRedirect(reverse("finance:month_end"))
 
 
@@ -76,6 +75,14 @@ def start_month_end(request: HttpRequest) -> HttpResponse:
 def start_reconciliation(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("payments.change_reconciliationrun"):
         raise PermissionDenied
-    enqueue("payments.reconcile")
-    messages.success(request, "The comparison with Stripe has been started.")
+    _start(request, "The comparison with Stripe", "payments.reconcile")
     return HttpResponseRedirect(reverse("admin:payments_reconciliationrun_changelist"))
+
+
+def _start(request: HttpRequest, what: str, task: str, *args: object) -> None:
+    try:
+        enqueue_for_sure(task, *args)
+    except BrokerUnavailable as error:
+        messages.error(request, f"{what} could not be started: {error.detail}")
+    else:
+        messages.success(request, f"{what} has been started.")

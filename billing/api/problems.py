@@ -6,12 +6,14 @@ JSON pointer into its body or by query parameter.
 
 import http
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
@@ -21,6 +23,7 @@ from billing.errors import BillingError
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_SOON = {"Retry-After": "2"}
 
 
 class ProblemError(TypedDict, total=False):
@@ -88,13 +91,17 @@ def error_response(error: Exception) -> HttpResponse | None:
         # The database is away, or out of time or locks: nothing was changed, so trying again
         # is safe and worth it.
         log.exception("the database could not answer")
-        return problem_response(
-            status=503,
-            code="unavailable",
-            detail="The database cannot answer right now; nothing was changed. Try again.",
-            headers={"Retry-After": "2"},
-        )
+        return _unavailable()
     return None
+
+
+def _unavailable() -> HttpResponse:
+    return problem_response(
+        status=503,
+        code="unavailable",
+        detail="The database cannot answer right now; nothing was changed. Try again.",
+        headers=_SOON,
+    )
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
@@ -127,6 +134,11 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def handler500(request: HttpRequest) -> HttpResponseBase:
+    """503 while the database cannot answer: Django calls this while it handles the exception."""
+    if isinstance(sys.exception(), OperationalError):
+        if is_api_path(request):
+            return _unavailable()
+        return HttpResponse(render_to_string("503.html"), status=503, headers=_SOON)
     if is_api_path(request):
         return problem_response(
             status=500, code="internal_error", detail="Something went wrong here; it is logged."

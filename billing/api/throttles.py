@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.cache import cache
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -98,8 +97,7 @@ def _share(counter: _Counter, name: str, count: int) -> None:
     try:
         cache.add(name, 0, timeout=2 * _WINDOW_SECONDS)
         total = cache.incr(name, count)
-    except (RedisError, OSError, ValueError):
-        log.warning("cannot share the count of requests; counting alone", exc_info=True)
+    except ValueError:  # the cache cannot be reached
         return
     with _lock:
         counter.known = max(counter.known, total)

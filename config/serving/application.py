@@ -8,6 +8,8 @@ asked for, a header given twice) goes to Django.
 Nothing on the loop waits for a database, for Redis or for another computer.
 """
 
+import asyncio
+import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -27,12 +29,19 @@ from billing.api.authentication import key_of, recalled_key_of
 from billing.api.bodies import BodyTooSlow, ClientLeft, CollectedBody
 from billing.api.hot import Asking, HotEndpoint, Reply, admit, problem_reply
 from billing.api.problems import problem_response
-from config import metrics
+from config import health, metrics
 from config.serving.django_bridge import DjangoBridge, Message, Receive, Send
 from config.serving.lanes import Lanes
 
 log = logging.getLogger(__name__)
 _ALIVE = Reply(200, b'{"status": "ok"}', headers=[("Cache-Control", "no-store")])
+
+
+def _readiness() -> Reply:
+    """Needs no thread of Django's: those may all wait for the database that is asked for here."""
+    states = health.readiness()
+    status = 200 if states["status"] == "ok" else 503
+    return Reply(status, json.dumps(states).encode(), headers=[("Cache-Control", "no-store")])
 
 
 class Application:
@@ -54,6 +63,8 @@ class Application:
         try:
             if scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
                 await self._send(_ALIVE, body, send)
+            elif scope["path"] == "/readyz" and scope["method"] in ("GET", "HEAD"):
+                await self._send(await asyncio.to_thread(_readiness), body, send)
             elif (found := self._find(scope)) and is_plain and _is_ordinary(scope, headers):
                 reply = await self._answer(*found, scope, headers, body)
                 await self._send(reply, body, send)

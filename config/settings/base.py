@@ -1,9 +1,13 @@
 """Settings that hold everywhere, read from environment variables; `docs/settings.md` lists them."""
 
 from pathlib import Path
+from typing import Any
 
 import sentry_sdk
 from csp.constants import NONE, SELF
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from config import addresses, env, logs
 from config.settings.api import *
@@ -136,13 +140,14 @@ MIGRATION_MODULES = {"djstripe": "config.djstripe_migrations"}
 
 # Redis: broker, cache, throttles
 CELERY_BROKER_URL = addresses.redis("REDIS_URL", default="redis://localhost:6379/0")
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "config.cache.ForgivingRedisCache",
         # Clearing a cache flushes its whole database, which must not be the queue's.
         "LOCATION": addresses.redis("CACHE_URL", default="")
         or addresses.next_database(CELERY_BROKER_URL),
         "KEY_PREFIX": "billing",
+        "OPTIONS": {"socket_timeout": 1, "retry": Retry(NoBackoff(), 1, (RedisConnectionError,))},
     }
 }
 # People

@@ -1,3 +1,6 @@
+import threading
+import time
+
 import pytest
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
@@ -43,14 +46,40 @@ def test_a_broker_that_is_down_is_named(client, monkeypatch):
     assert response.json()["database"] == "ok"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_named(client):
     health._seen_migrated.clear()
-    MigrationRecorder.Migration.objects.filter(app="usage").order_by("-id")[:1].get().delete()
-
-    response = client.get("/readyz")
+    last = MigrationRecorder.Migration.objects.filter(app="usage").order_by("-id")[:1].get()
+    last.delete()
+    try:
+        response = client.get("/readyz")
+    finally:
+        last.save(force_insert=True)
 
     assert response.status_code == 503
     assert response.json()["migrations"] == "failing"
+
+
+def test_a_database_that_hangs_is_named_within_two_seconds_and_asked_by_one_thread(
+    client, monkeypatch
+):
+    answers = threading.Event()
+    asked = []
+
+    def hang() -> None:
+        asked.append(1)
+        answers.wait(30)
+
+    monkeypatch.setitem(health._CHECKS, "database", hang)
+    begin = time.monotonic()
+    try:
+        first, second = client.get("/readyz"), client.get("/readyz")
+    finally:
+        answers.set()
+    assert time.monotonic() - begin < 2 * 2
+    assert (first.status_code, second.status_code) == (503, 503)
+    assert (first.json()["database"], first.json()["broker"]) == ("failing", "ok")
+    assert asked == [1]
 
 
 def test_metrics_count_requests_by_route_and_what_waits(client):

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone as clock
 from tqdm import tqdm
 
-from billing.services.arguments import aware_time, uuid
+from billing.services.arguments import as_of, confirm_future, uuid
 from invoices.services.closing import finalize_due_periods
 
 
@@ -15,13 +15,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--now",
-            type=aware_time,
+            type=as_of,
             metavar="ISO-TIME",
             help="as of this time, with an offset (default: the clock's)",
         )
         parser.add_argument("--workspace", type=uuid, metavar="UUID", help="only this one")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        now = options["now"] or clock.now()
+        confirm_future(now, "Close the months that will have ended")
         with tqdm(unit=" periods", file=sys.stderr, disable=None, leave=False) as bar:
 
             def show(done: int, known: int) -> None:
@@ -29,7 +31,7 @@ class Command(BaseCommand):
                 bar.update(done - bar.n)
 
             summary = finalize_due_periods(
-                now=options["now"] or clock.now(),
+                now=now,
                 workspace_id=options["workspace"],
                 progress=show,
             )

@@ -11,7 +11,6 @@ from django.core.cache import cache
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError
 from djstripe.models import Event, Refund
-from redis.exceptions import RedisError
 from stripe import Refund as StripeRefund
 from stripe import StripeError
 
@@ -42,7 +41,7 @@ def request_mirror(event: Event) -> None:
 def mirror(*, event_id: str) -> bool:
     """Refresh dj-stripe's copy of what the event is about; whether that worked."""
     event = Event.objects.get(id=event_id)
-    _forget(event)
+    cache.delete(_flag(event))
     try:
         if event.category == "refund":
             # dj-stripe has the model, but no handler for these events.
@@ -63,17 +62,7 @@ def _mirror_refund(event: Event) -> None:
 def _is_first(event: Event) -> bool:
     if event.type.endswith("deleted"):
         return True
-    try:
-        return bool(cache.add(_flag(event), 1, timeout=10 * _GATHER_SECONDS))
-    except RedisError:
-        return True
-
-
-def _forget(event: Event) -> None:
-    try:
-        cache.delete(_flag(event))
-    except RedisError:
-        log.warning("the cache is not there; %s is gathered a little longer", event.id)
+    return bool(cache.add(_flag(event), 1, timeout=10 * _GATHER_SECONDS))
 
 
 def _flag(event: Event) -> str:

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone as clock
 
-from billing.services.arguments import aware_time
+from billing.services.arguments import as_of, confirm_future
 from invoices.payments.services import collection
 
 
@@ -13,13 +13,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--now",
-            type=aware_time,
+            type=as_of,
             metavar="ISO-TIME",
             help="as of this time, with an offset (default: the clock's)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        summary = collection.collect(now=options["now"] or clock.now())
+        now = options["now"] or clock.now()
+        confirm_future(now, "Remind of what will be unpaid, and suspend who owes it,")
+        summary = collection.collect(now=now)
         self.stdout.write(
             f"{summary.charged} charged again, {summary.reminded} reminded,"
             f" {summary.overdue} overdue, {summary.suspended} suspended,"
