@@ -22,7 +22,7 @@ from billing.rating.prices import (
 )
 from billing.rating.quotes import Part, Quote, quote, shared_evenly
 from billing.rating.reading import Fault, InvalidPrice, price_as_json, read_price
-from billing.rating.records import RecordPrice, markup_factor, rate
+from billing.rating.records import RecordPrice, converted, markup_factor, rate
 
 __all__ = [
     "CostPlus",
@@ -41,6 +41,7 @@ __all__ = [
     "Volume",
     "adjustment",
     "billed_quantity",
+    "converted",
     "depends_on_period",
     "list_amount",
     "list_unit_price",

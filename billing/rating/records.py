@@ -1,6 +1,6 @@
 """Price of one usage record, at cost plus a markup or by a price of a rate card.
 
-    total_cost = quantity x unit_cost                      what the provider charges
+    total_cost = quantity x unit_cost x exchange_rate      what the provider charges
     final_cost = total_cost x (1 + markup_percentage/100)  what the workspace pays
 
 Each is rounded once, half-even, to 10 decimals from the exact product (final_cost is not computed
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from billing.rating.listing import unit_price_of
 from billing.rating.prices import CostPlus, Increment, Price
 
-# quantity (18 digits) x unit_cost (18) x (1 + markup/100) (9) has at most 45 digits.
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+# quantity (18 digits) x unit_cost (18) x exchange rate (20) x (1 + markup/100) (9): 65 at most.
+_EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _COST_STEP = Decimal("1E-10")
 _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
@@ -24,6 +24,11 @@ _ZERO = Decimal(0)
 def markup_factor(markup_percentage: Decimal) -> Decimal:
     """1.2 for a markup of 20 %."""
     return _EXACT.add(_ONE, _EXACT.divide(markup_percentage, _HUNDRED))
+
+
+def converted(unit_cost: Decimal, exchange_rate: Decimal) -> Decimal:
+    """What a unit costs in the workspace's currency, exactly: it is rounded with its record."""
+    return _EXACT.multiply(unit_cost, exchange_rate)
 
 
 def rate(quantity: Decimal, unit_cost: Decimal, factor: Decimal) -> tuple[Decimal, Decimal]:

@@ -204,9 +204,6 @@ def publishing_faults(version: RateCardVersion) -> list[Fault]:
 
 def unsupported(match: Matched, price: Price) -> Iterable[Fault]:
     """What can be previewed, but not yet be billed."""
-    if match.model:
-        detail = "Records do not say a model yet, so this rate would never apply."
-        yield Fault("/match/model", "not_supported_yet", detail)
     if depends_on_period(price):
         what = "included units" if price.included else f"the model {price.model}"
         place = "included" if price.included else "model"

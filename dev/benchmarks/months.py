@@ -72,9 +72,9 @@ SELECT gen_random_uuid(), period.workspace_id, period.id, gen_random_uuid(), use
 _ROLLUPS = """
 INSERT INTO usage_usagerollup (
     workspace_id, billing_period_id, slot, usage_date, resource_type, provider, records, quantity,
-    total_cost, final_cost)
+    billed_quantity, total_cost, final_cost)
 SELECT workspace_id, billing_period_id, idempotency_key::int %% 2, usage_date, resource_type,
-       provider, count(*), sum(quantity), sum(total_cost), sum(final_cost)
+       provider, count(*), sum(quantity), sum(quantity), sum(total_cost), sum(final_cost)
   FROM usage_usagerecord
  WHERE workspace_id = ANY(%(workspaces)s) AND billing_period_id = ANY(%(periods)s)
  GROUP BY 1, 2, 3, 4, 5, 6

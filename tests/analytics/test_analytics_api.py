@@ -32,6 +32,7 @@ def used(period: BillingPeriod, day: str, kind: str, provider: str, quantity: st
         provider=provider,
         records=1,
         quantity=quantity,
+        billed_quantity=quantity,
         total_cost=cost,
         final_cost=cost,
     )

@@ -33,6 +33,7 @@ def add_usage_rollup(
         provider=provider,
         records=1,
         quantity=quantity,
+        billed_quantity=quantity,
         total_cost=cost,
         final_cost=cost,
     )

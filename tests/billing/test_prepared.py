@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection, transaction
 
-from billing.prepared import prepared_cursor
+from billing.prepared import numbered, prepared_cursor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # PostgreSQL would rather plan this one again and again: it looks cheaper for few ids.
@@ -15,6 +15,16 @@ def unknown_connection():
     """One that nobody has used yet."""
     connection.close()
     connection.close_pool()
+
+
+def test_a_numbered_statement_takes_values_in_their_order():
+    statement = numbered("""SELECT %s::int %% %s::int,
+                                   %s::text""")
+
+    assert statement == b"SELECT $1::int % $2::int, $3::text"
+    with prepared_cursor(is_numbered=True) as cursor:
+        cursor.execute(statement, [7, 4, "100%s"], prepare=True)
+        assert cursor.fetchone() == (3, "100%s")
 
 
 def ask(times: int) -> None:

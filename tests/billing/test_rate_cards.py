@@ -113,7 +113,6 @@ def test_a_card_that_cannot_hold_is_not_published():
     assert faults_of(refusal) == [
         ("/rates", "no_rate_for_any"),
         ("/rates/0/price/included", "not_supported_yet"),
-        ("/rates/1/match/model", "not_supported_yet"),
         ("/effective_from", "in_the_past"),
     ]
     assert voice.versions.get().is_draft

@@ -15,7 +15,7 @@ from billing.services.periods import open_period
 from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import NOW, make_workspace
 from usage.models import VoiceAgent
-from usage.services.ingest import check_entries, record_usage, recording, statement
+from usage.services.ingest import check_entries, record_usage, recording
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import rebuild_rollups, usage_differences
 from usage.services.voiding import void_record
@@ -211,12 +211,6 @@ def test_rebuilt_counters_are_checked_again(checks):
     spend((acme, "0.01"))
 
     assert checks == [[acme.hex]]
-
-
-def test_psycopg_keeps_every_statement():
-    # It reads longer ones anew each time.
-    for text in (statement.NEW, statement.SKIP, statement.SINGLE, statement.REVERSAL):
-        assert len(text) <= 4096
 
 
 _MOMENT = """

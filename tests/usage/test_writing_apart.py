@@ -12,8 +12,9 @@ from django.db import OperationalError, connection
 from billing.models import LimitAlert
 from billing.services.workspaces import update_billing_settings
 from invoices.services.closing import finalize_period
-from tests.kit.personas import NOW, make_period, make_workspace
-from usage.models import UsageRecord
+from tests.kit.personas import NOW, make_agent, make_period, make_workspace
+from tests.kit.usage import make_call
+from usage.models import Call, UsageRecord
 from usage.services import distribution
 from usage.services.ingest import RecordOutcome, check_entries, record_usage, recording, statement
 from usage.services.ingest.parsing import usage_parser
@@ -176,3 +177,30 @@ def test_without_citus_the_command_says_what_is_missing():
         with pytest.raises(CommandError) as refused:
             call_command("distribute_records", *arguments, stderr=err)
         assert "extension citus is not installed" in err.getvalue() + str(refused.value)
+
+
+def test_the_agent_of_a_call_is_known_here_too():
+    acme = make_workspace("Acme")
+    agent = make_agent(acme, "Reception")
+    call = make_call(acme, NOW)
+    Call.objects.update(agent=agent)
+    facts = {"workspace_id": str(acme.pk), "resource_type": "speech", "provider": "deepgram"}
+    lines = [
+        json.dumps(
+            {**facts, "idempotency_key": key, "quantity": "2", "unit_cost": "1", **more}
+        ).encode()
+        for key, more in {
+            "a": {"call_id": str(call), "model": "nova-2"},
+            "b": {"agent_id": str(agent.pk)},
+            "c": {},
+        }.items()
+    ]
+    records, _ = check_entries(usage_parser.lines(lines), now=NOW)
+
+    recorded = record_usage(records, now=NOW)
+
+    stored = [recorded.answer(place)[1] for place in range(3)]
+    assert [each.agent_id for each in stored] == [agent.pk, agent.pk, None]
+    rows = UsageRecord.objects.order_by("idempotency_key").values_list("agent_id", "model")
+    assert list(rows) == [(agent.pk, "nova-2"), (agent.pk, None), (None, None)]
+    assert usage_differences() == []

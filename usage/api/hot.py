@@ -82,7 +82,9 @@ def record_batch(request: HotRequest) -> Reply:
     read = usage_parser.ndjson if request.media_type == NDJSON else usage_parser.json
     records, errors = check_entries(read(request.body), now=(now := clock.now()))
     only = None if request.only_workspace is None else request.only_workspace.hex
-    return _account(record_usage(records, now=now, only_workspace=only, refused=errors))
+    return _account(
+        record_usage(records, now=now, only_workspace=only, refused=errors, with_agents=False)
+    )
 
 
 def record_call(request: HotRequest) -> Reply:
@@ -120,6 +122,8 @@ def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:
     shown["quantity"] = without_exponent(_trimmed(stored.quantity))
     shown["billed_quantity"] = without_exponent(_trimmed(stored.billed_quantity))
     shown["unit_cost"] = without_exponent(_trimmed(stored.unit_cost))
+    if stored.exchange_rate is not None:
+        shown["exchange_rate"] = without_exponent(_trimmed(stored.exchange_rate))
     shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
     shown["created_at"] = exactjson.utc_text(stored.created_at)
     return Reply(201 if outcome is RecordOutcome.ACCEPTED else 200, msgspec.json.encode(shown))

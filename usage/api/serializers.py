@@ -42,6 +42,23 @@ class UsageRecordSerializer(serializers.Serializer):
         allow_null=True,
         help_text="The rate or override that it was priced by; null: the markup.",
     )
+    model = serializers.CharField(allow_null=True)
+    cost_currency = serializers.CharField(
+        required=False, allow_null=True, help_text="Of unit_cost; null: the workspace's."
+    )
+    exchange_rate = ExactDecimalField(
+        decimals=12,
+        shown=0,
+        required=False,
+        allow_null=True,
+        help_text="What one of cost_currency is in the workspace's currency; null: 1.",
+    )
+    cost_state = serializers.CharField(
+        source="state_of_cost", required=False, help_text="`final` or `estimated`."
+    )
+    agent_id = serializers.UUIDField(
+        allow_null=True, help_text="Of the call, where it is known; else as sent."
+    )
     reverses_id = serializers.UUIDField(
         allow_null=True, help_text="The record that this one takes back."
     )
@@ -72,6 +89,17 @@ class NewUsageRecordSerializer(serializers.Serializer):
     )
     call_id = serializers.UUIDField(
         required=False, allow_null=True, help_text="The call need not exist yet."
+    )
+    agent_id = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="An agent of the workspace; the call's own one comes before it.",
+    )
+    model = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=64,
+        help_text="Of language, voice or speech; kept in small letters.",
     )
 
 

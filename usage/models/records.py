@@ -9,6 +9,7 @@ from django.utils import timezone as clock
 
 from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
 from billing.models.tiers import MONEY, MONEY_SUM
+from usage.models.agents import VoiceAgent
 from usage.models.calls import Call
 
 QUANTITY: dict[str, Any] = {"max_digits": 20, "decimal_places": 6}
@@ -70,6 +71,23 @@ class UsageRecord(models.Model):
     rate_id = models.UUIDField(null=True)
     # After billing increments; null where it is the quantity.
     billed_quantity = models.DecimalField(**QUANTITY, null=True)
+    # Of the call, where that is known when it is recorded; else as sent.
+    agent = models.ForeignKey(
+        VoiceAgent,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="usage_records",
+    )
+    model = models.CharField(
+        max_length=64, null=True, help_text="Of language, voice or speech, as the provider calls it"
+    )
+    # Null where the unit cost is in the workspace's own currency.
+    cost_currency = models.CharField(max_length=3, null=True)
+    exchange_rate = models.DecimalField(max_digits=20, decimal_places=12, null=True)
+    # Null where it is final.
+    cost_state = models.CharField(max_length=9, null=True)
     reason = models.CharField(max_length=200, null=True, help_text="Why it takes another back.")
 
     class Meta:
@@ -85,6 +103,14 @@ class UsageRecord(models.Model):
             models.CheckConstraint(
                 condition=Q(unit_cost__gte=0, markup_percentage__gte=0),
                 name="usage_prices_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(cost_currency__isnull=True, exchange_rate__isnull=True)
+                | Q(cost_currency__isnull=False, exchange_rate__gt=0),
+                name="another_currency_has_its_rate",
+            ),
+            models.CheckConstraint(
+                condition=Q(cost_state="estimated"), name="a_cost_is_estimated_or_final"
             ),
             models.UniqueConstraint(
                 fields=["workspace", "reverses"],
@@ -114,9 +140,17 @@ class UsageRecord(models.Model):
         """The quantity that is billed."""
         return self.quantity if self.billed_quantity is None else self.billed_quantity
 
+    @property
+    def state_of_cost(self) -> str:
+        return self.cost_state or "final"
+
 
 class UsageRollup(models.Model):
-    """Sums of one period's records by day of the workspace's clock, resource type and provider.
+    """Sums of one period's records by day of the workspace's clock, resource type, provider, and
+    the rate that they were priced by (null: the markup).
+
+    What a rate's price makes of a whole period is a function of the sums with that rate: it never
+    matters which records a match was for.
 
     Spread over the period's counter slots, so that concurrent batches for one workspace do not
     wait for each other; readers add the slots up.
@@ -132,15 +166,25 @@ class UsageRollup(models.Model):
     usage_date = models.DateField()
     resource_type = models.CharField(max_length=64)
     provider = models.CharField(max_length=64)
+    rate_id = models.UUIDField(null=True)
     records = models.BigIntegerField()
     quantity = models.DecimalField(max_digits=28, decimal_places=6)
+    billed_quantity = models.DecimalField(max_digits=28, decimal_places=6)
     total_cost = models.DecimalField(**MONEY_SUM)
     final_cost = models.DecimalField(**MONEY_SUM)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["billing_period", "slot", "usage_date", "resource_type", "provider"],
+                fields=[
+                    "billing_period",
+                    "slot",
+                    "usage_date",
+                    "resource_type",
+                    "provider",
+                    "rate_id",
+                ],
+                nulls_distinct=False,
                 name="one_rollup_per_day_and_kind",
             ),
             models.CheckConstraint(condition=Q(slot__lt=COUNTER_SLOTS), name="rollup_slot_exists"),

@@ -78,7 +78,7 @@ def _import_batch(
 ) -> None:
     readable = [line for line in batch if line.code is None]
     records, errors = check_entries(usage_parser.lines([line.text for line in readable]), now=now)
-    result = record_usage(records, now=now, refused=errors)
+    result = record_usage(records, now=now, refused=errors, with_agents=False)
     summary.lines += len(batch)
     summary.accepted += result.accepted
     summary.duplicates += result.duplicates

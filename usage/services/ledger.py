@@ -6,6 +6,7 @@ under a minute. Each comparison is one statement, so that it sees one moment whi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -33,34 +34,45 @@ class Difference:
         return f"{self.what}: workspace {self.workspace_id}{where}: {self.detail}"
 
 
-_ROLLUPS = """
+# No rate is a value like any other here: a join would not find it.
+_NO_RATE = UUID(int=0)
+_ROLLUPS = f"""
 WITH recorded AS (
-    SELECT billing_period_id, usage_date, resource_type, provider, min(workspace_id::text) AS owner,
-           count(*) AS records, sum(quantity) AS quantity, sum(total_cost) AS total_cost,
-           sum(final_cost) AS final_cost
+    SELECT billing_period_id, usage_date, resource_type, provider,
+           coalesce(rate_id, '{_NO_RATE}') AS rate, min(workspace_id::text) AS owner,
+           count(*) AS records, sum(quantity) AS quantity,
+           sum(coalesce(billed_quantity, quantity)) AS billed_quantity,
+           sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
       FROM usage_usagerecord
      WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s
-     GROUP BY billing_period_id, usage_date, resource_type, provider
+     GROUP BY billing_period_id, usage_date, resource_type, provider, rate
 ), rolled AS (
-    SELECT billing_period_id, usage_date, resource_type, provider, min(workspace_id::text) AS owner,
-           sum(records) AS records, sum(quantity) AS quantity, sum(total_cost) AS total_cost,
+    SELECT billing_period_id, usage_date, resource_type, provider,
+           coalesce(rate_id, '{_NO_RATE}') AS rate, min(workspace_id::text) AS owner,
+           sum(records) AS records, sum(quantity) AS quantity,
+           sum(billed_quantity) AS billed_quantity, sum(total_cost) AS total_cost,
            sum(final_cost) AS final_cost
       FROM usage_usagerollup
      WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s
-     GROUP BY billing_period_id, usage_date, resource_type, provider
+     GROUP BY billing_period_id, usage_date, resource_type, provider, rate
 )
 SELECT coalesce(recorded.owner, rolled.owner)::uuid, billing_period_id, usage_date, resource_type,
-       provider, coalesce(recorded.records, 0), coalesce(recorded.quantity, 0),
-       coalesce(recorded.final_cost, 0), coalesce(rolled.records, 0),
-       coalesce(rolled.quantity, 0), coalesce(rolled.final_cost, 0)
-  FROM recorded FULL JOIN rolled USING (billing_period_id, usage_date, resource_type, provider)
+       provider, nullif(rate, '{_NO_RATE}'),
+       coalesce(recorded.records, 0), coalesce(recorded.quantity, 0),
+       coalesce(recorded.billed_quantity, 0), coalesce(recorded.final_cost, 0),
+       coalesce(rolled.records, 0), coalesce(rolled.quantity, 0),
+       coalesce(rolled.billed_quantity, 0), coalesce(rolled.final_cost, 0)
+  FROM recorded
+  FULL JOIN rolled USING (billing_period_id, usage_date, resource_type, provider, rate)
  WHERE (coalesce(recorded.records, 0), coalesce(recorded.quantity, 0),
-        coalesce(recorded.total_cost, 0), coalesce(recorded.final_cost, 0))
+        coalesce(recorded.billed_quantity, 0), coalesce(recorded.total_cost, 0),
+        coalesce(recorded.final_cost, 0))
     IS DISTINCT FROM
        (coalesce(rolled.records, 0), coalesce(rolled.quantity, 0),
-        coalesce(rolled.total_cost, 0), coalesce(rolled.final_cost, 0))
- ORDER BY 1, 2, 3, 4, 5
-"""
+        coalesce(rolled.billed_quantity, 0), coalesce(rolled.total_cost, 0),
+        coalesce(rolled.final_cost, 0))
+ ORDER BY 1, 2, 3, 4, 5, 6
+"""  # noqa: S608 - a constant is all that goes in
 _COUNTERS = """
 WITH counted AS (
     SELECT period.id, period.workspace_id, sum(counter.records) AS records,
@@ -125,16 +137,14 @@ def usage_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
 def _differences(workspace_id: UUID | None) -> list[Difference]:
     found = []
     for workspace, period, *rest in _rows(_ROLLUPS, workspace_id):
-        day, kind, provider, records, quantity, cost, records_, quantity_, cost_ = rest
-        found.append(
-            Difference(
-                "records and rollups",
-                workspace,
-                period,
-                f"{day} {kind} {provider}: {records} records of {quantity} for {cost},"
-                f" rolled up as {records_} of {quantity_} for {cost_}",
-            )
+        day, kind, provider, rate, *sums = rest
+        by = f" by rate {rate}" if rate else ""
+        records, *recorded = sums[:4]
+        detail = (
+            f"{day} {kind} {provider}{by}: {_sums(f'{records} records', *recorded)},"
+            f" rolled up as {_sums(*sums[4:])}"
         )
+        found.append(Difference("records and rollups", workspace, period, detail))
     for workspace, period, records, cost, records_, cost_ in _rows(_COUNTERS, workspace_id):
         found.append(
             Difference(
@@ -156,6 +166,11 @@ def _differences(workspace_id: UUID | None) -> list[Difference]:
             )
         )
     return found
+
+
+def _sums(records: object, quantity: Decimal, billed: Decimal, cost: Decimal) -> str:
+    of = f"{quantity}" if billed == quantity else f"{quantity}, {billed} of them billed,"
+    return f"{records} of {of} for {cost}"
 
 
 def rebuild_rollups(*, workspace_id: UUID | None = None) -> int:
@@ -201,13 +216,14 @@ SELECT id FROM billing_periodcounter WHERE period_id = %(period)s ORDER BY slot 
 _FORGET = "DELETE FROM usage_usagerollup WHERE billing_period_id = %(period)s"
 _ROLL_UP = """
 INSERT INTO usage_usagerollup (
-    workspace_id, billing_period_id, slot, usage_date, resource_type, provider,
-    records, quantity, total_cost, final_cost)
-SELECT workspace_id, billing_period_id, 0, usage_date, resource_type, provider,
-       count(*), sum(quantity), sum(total_cost), sum(final_cost)
+    workspace_id, billing_period_id, slot, usage_date, resource_type, provider, rate_id,
+    records, quantity, billed_quantity, total_cost, final_cost)
+SELECT workspace_id, billing_period_id, 0, usage_date, resource_type, provider, rate_id,
+       count(*), sum(quantity), sum(coalesce(billed_quantity, quantity)), sum(total_cost),
+       sum(final_cost)
   FROM usage_usagerecord
  WHERE workspace_id = %(workspace)s AND billing_period_id = %(period)s
- GROUP BY 1, 2, usage_date, resource_type, provider
+ GROUP BY 1, 2, usage_date, resource_type, provider, rate_id
 """
 _COUNT = """
 UPDATE billing_periodcounter AS counter

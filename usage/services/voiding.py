@@ -101,4 +101,9 @@ def _reversal(original: UsageRecord, period_day: PeriodDay) -> RecordRow:
         negated(original.final_cost),
         None if original.rate_id is None else original.rate_id.hex,
         None if original.billed_quantity is None else negated(original.billed_quantity),
+        original.model,
+        original.cost_currency,
+        None if original.exchange_rate is None else str(original.exchange_rate),
+        original.cost_state,
+        None if original.agent_id is None else original.agent_id.hex,
     )

@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 from functools import lru_cache
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
 from billing.text import UnfitText, provider_key
@@ -110,6 +111,19 @@ def _check(
     call_id = entry.call_id or None
     if call_id is not None and not _UUID.fullmatch(call_id):
         raise _InvalidField("invalid_uuid", "call_id", "This is not a UUID.")
+    agent_id = entry.agent_id or None
+    if agent_id is not None:
+        agent_id = _hex(agent_id)
+        if agent_id is None:
+            raise _InvalidField("invalid_uuid", "agent_id", "This is not a UUID.")
+    model = entry.model
+    if model is msgspec.UNSET or model is None:
+        model = None
+    else:
+        try:
+            model = provider_key(model)
+        except UnfitText as error:
+            raise _InvalidField("invalid_model", "model", str(error)) from None
     record = PricedRecord(
         index,
         record_id(known[1], key),
@@ -124,6 +138,8 @@ def _check(
         occurred_at,
         text is not None,
         call_id,
+        agent_id,
+        model,
     )
     if not oldest <= occurred_at <= latest:
         if occurred_at > latest:
@@ -140,6 +156,12 @@ def _workspace(text: str) -> tuple[str, bytes] | None:
         return None
     workspace = UUID(text)
     return workspace.hex, workspace.bytes
+
+
+def _hex(text: str) -> str | None:
+    """An id as 32 hex digits; those of agents come again and again, as workspaces' do."""
+    known = _workspace(text) if len(text) <= _LONGEST_REMEMBERED else None
+    return known and known[0]
 
 
 @lru_cache(maxsize=1024)

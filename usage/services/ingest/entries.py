@@ -20,6 +20,8 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     unit_cost: msgspec.Raw
     occurred_at: str | msgspec.UnsetType | None = msgspec.UNSET
     call_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    agent_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class RecordError(msgspec.Struct, gc=False):
@@ -45,6 +47,8 @@ class PeriodDay(msgspec.Struct, gc=False, frozen=True):
     end: dt.datetime
 
 
+# The state of a cost, kept only where it is another one.
+FINAL = "final"
 _NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 _UNPRICED = PeriodDay("", "", False, _NEVER, _NEVER)
 
@@ -69,6 +73,11 @@ class Stored(NamedTuple):
     created_at: dt.datetime
     billed_quantity: Decimal
     rate_id: UUID | None
+    model: str | None
+    cost_currency: str | None
+    exchange_rate: Decimal | None
+    cost_state: str
+    agent_id: UUID | None
 
 
 class PricedRecord(msgspec.Struct, gc=False):
@@ -91,6 +100,13 @@ class PricedRecord(msgspec.Struct, gc=False):
     occurred_at: dt.datetime
     occurred_at_given: bool
     call_id: str | None
+    # As it is sent; the call's own agent, where that is known, comes before it.
+    agent_id: str | None = None
+    model: str | None = None
+    # What it costs is said in another currency, or not for certain; None in the usual case.
+    cost_currency: str | None = None
+    exchange_rate: str | None = None
+    cost_state: str | None = None
     # What pricing adds.
     period_day: PeriodDay = _UNPRICED
     markup: str | None = None
@@ -102,6 +118,8 @@ class PricedRecord(msgspec.Struct, gc=False):
     # its key before.
     refusal: RecordError | None = None
     existing: Stored | None = None
+    # Who took the call, as the database says.
+    agent_of_call: str | None = None
 
     def refuse(self, code: str, field: str, detail: str) -> None:
         self.refusal = RecordError(self.index, code, field, detail)
@@ -114,6 +132,8 @@ class PricedRecord(msgspec.Struct, gc=False):
             and self.quantity == other.quantity
             and self.unit_cost == other.unit_cost
             and _uuid(self.call_id) == _uuid(other.call_id)
+            and self.agent_id == other.agent_id
+            and self.model == other.model
             and (
                 not (self.occurred_at_given and other.occurred_at_given)
                 or self.occurred_at == other.occurred_at
@@ -128,6 +148,11 @@ class PricedRecord(msgspec.Struct, gc=False):
             and self.quantity == stored.quantity
             and self.unit_cost == stored.unit_cost
             and _uuid(self.call_id) == stored.call_id
+            and self.model == stored.model
+            and (
+                _uuid(self.agent_id) == stored.agent_id
+                or (self.agent_of_call is not None and _uuid(self.agent_of_call) == stored.agent_id)
+            )
             and (not self.occurred_at_given or self.occurred_at == stored.occurred_at)
         )
 
@@ -155,6 +180,11 @@ class PricedRecord(msgspec.Struct, gc=False):
             created_at,
             self.quantity if self.billed_quantity is None else Decimal(self.billed_quantity),
             _uuid(self.rate_id),
+            self.model,
+            self.cost_currency,
+            None if self.exchange_rate is None else Decimal(self.exchange_rate),
+            self.cost_state or FINAL,
+            _uuid(self.agent_of_call or self.agent_id),
         )
 
 

@@ -1,7 +1,7 @@
 """Recording a batch of usage: price, write, count, check limits, commit; each record's outcome."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from enum import Enum
@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 
 from billing.prepared import prepared_cursor
-from billing.rating import rate
+from billing.rating import converted, rate
 from billing.services.periods import open_period
+from usage.models import VoiceAgent
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.pricing_terms import PricingTerms, PricingTermsCache
@@ -22,6 +23,7 @@ from usage.services.ingest.writing import (
     PricingTermsChanged,
     SomeAreKnown,
     Written,
+    agents_of_calls,
     write,
 )
 from usage.services.limits import check_limits, spread_slot_allowance
@@ -70,10 +72,12 @@ def record_usage(
     now: dt.datetime,
     only_workspace: str | None = None,
     refused: Iterable[RecordError] = (),
+    with_agents: bool = True,
 ) -> Recorded:
     """Write what is new, all or nothing; when this returns, it is committed.
 
     `only_workspace` (32 hex digits) hides every other workspace, as for a key bound to one.
+    Without `with_agents` the answers do not know what only the calls say of agents.
     Raises `django.db.Error` when the database fails; nothing is written then.
     """
     wanted = records
@@ -90,7 +94,7 @@ def record_usage(
     firsts = {each.id: each for each in reversed(wanted)}
     new = sorted(firsts.values(), key=attrgetter("id"))
     if new:
-        _record_new(new, now)
+        _record_new(new, now, with_agents=with_agents)
     if len(firsts) != len(wanted):
         for each in wanted:
             if (first := firsts[each.id]) is not each:
@@ -120,14 +124,15 @@ def _refuse_key(record: PricedRecord) -> None:
     )
 
 
-def _record_new(records: list[PricedRecord], now: dt.datetime) -> None:
+def _record_new(records: list[PricedRecord], now: dt.datetime, *, with_agents: bool) -> None:
     workspaces = sorted({each.workspace_id for each in records})
+    strangers = frozenset(each.id for each in _strangers(records))
     terms, just_read = _terms_cache.of(workspaces)
     # Kept for this batch: another one may ease a limit meanwhile, by less than this one needs.
     near = frozenset(period for each in terms.values() for period in each.near)
     all_new = True
     for _ in range(_MAX_TRIES):
-        priced = _price(records, terms)
+        priced = _price(records, terms, strangers)
         if priced.unusual and not just_read:
             # A period may have been opened or closed since, or a markup lowered: what is late, has
             # no period or costs too much shows only in terms of this moment.
@@ -139,7 +144,9 @@ def _record_new(records: list[PricedRecord], now: dt.datetime) -> None:
             terms = _terms_cache.read(workspaces)
             continue
         try:
-            written = _write(priced.records, terms, now, all_new=all_new, near=near)
+            written = _write(
+                priced.records, terms, now, all_new=all_new, near=near, with_agents=with_agents
+            )
         except SomeAreKnown:
             all_new = False
         except PricingTermsChanged:
@@ -160,6 +167,30 @@ def _record_new(records: list[PricedRecord], now: dt.datetime) -> None:
         _answer_known([each for each in records if each.refusal is not None])
     if written.ids is not None:
         _answer_known([each for each in priced.records if each.id not in written.ids])
+    if written.agents:
+        for each in priced.records:
+            each.agent_of_call = written.agents.get(each.id)
+
+
+# Which agents are whose: they stay for ever, and with their workspace.
+_agents: dict[str, str] = {}
+_MOST_AGENTS = 100_000
+
+
+def _strangers(records: Iterable[PricedRecord]) -> list[PricedRecord]:
+    """Those that name an agent that their workspace does not have."""
+    unsure = [
+        each
+        for each in records
+        if each.agent_id is not None and _agents.get(each.agent_id) != each.workspace_id
+    ]
+    if unsure:
+        if len(_agents) > _MOST_AGENTS:
+            _agents.clear()
+        asked = {each.agent_id for each in unsure if each.agent_id is not None}
+        found = VoiceAgent.objects.filter(pk__in=asked).values_list("pk", "workspace_id")
+        _agents.update((agent.hex, workspace.hex) for agent, workspace in found)
+    return [each for each in unsure if _agents.get(each.agent_id or "") != each.workspace_id]
 
 
 class _Priced(NamedTuple):
@@ -171,8 +202,11 @@ class _Priced(NamedTuple):
     unusual: bool
 
 
-def _price(records: Sequence[PricedRecord], known: Mapping[str, PricingTerms]) -> _Priced:
-    """Give each its period and day, its markup and its costs, or a refusal."""
+def _price(
+    records: Sequence[PricedRecord], known: Mapping[str, PricingTerms], strangers: Collection[str]
+) -> _Priced:
+    """Give each its period and day, its markup and its costs, or a refusal; `strangers` are the
+    ids of those whose agent is unknown."""
     priced: list[PricedRecord] = []
     missing: dict[tuple[str, int, int], dt.datetime] = {}
     unusual = 0
@@ -185,6 +219,9 @@ def _price(records: Sequence[PricedRecord], known: Mapping[str, PricingTerms]) -
         if terms.is_closed:
             each.refuse("workspace_closed", "workspace_id", "This workspace is closed.")
             continue
+        if each.id in strangers:
+            each.refuse("unknown_agent", "agent_id", "There is no such agent in the workspace.")
+            continue
         period_day = terms.period_day(each.occurred_at)
         if period_day is None:
             at = terms.must_open_at(each.occurred_at)
@@ -193,12 +230,17 @@ def _price(records: Sequence[PricedRecord], known: Mapping[str, PricingTerms]) -
             continue
         price = None
         if terms.prices is not None:
-            price = terms.prices.price_for(period_day.usage_date, each.resource_type, each.provider)
+            price = terms.prices.price_for(
+                period_day.usage_date, each.resource_type, each.provider, each.model or ""
+            )
+        unit_cost = each.unit_cost
+        if each.exchange_rate is not None:
+            unit_cost = converted(unit_cost, Decimal(each.exchange_rate))
         if price is None:
-            total_cost, final_cost = rate(each.quantity, each.unit_cost, terms.factor)
+            total_cost, final_cost = rate(each.quantity, unit_cost, terms.factor)
             each.markup, each.rate_id, each.billed_quantity = terms.markup, None, None
         else:
-            billed, total_cost, final_cost = price.of_records.amounts(each.quantity, each.unit_cost)
+            billed, total_cost, final_cost = price.of_records.amounts(each.quantity, unit_cost)
             each.markup, each.rate_id = price.of_records.markup, price.rate_hex
             each.billed_quantity = None if billed is None else str(billed)
         if final_cost >= _COST_LIMIT:
@@ -220,11 +262,12 @@ def _write(
     *,
     all_new: bool,
     near: frozenset[str],
+    with_agents: bool,
 ) -> Written:
     """Write and count; where a period's limit is `near`, in one transaction with what follows from
     it. Raises `LimitsNear`, `SomeAreKnown` and `PricingTermsChanged`."""
     if not priced:
-        return Written(0, None)
+        return Written(0, None, {})
     checked = {
         workspace_id: mine
         for workspace_id, each in terms.items()
@@ -236,7 +279,14 @@ def _write(
     if checked or connection.in_atomic_block or records_are_distributed():
         in_transaction = transaction.atomic()
     with in_transaction:
-        written = write(priced, terms, created_at=now, all_new=all_new, checked=periods)
+        written = write(
+            priced,
+            terms,
+            created_at=now,
+            all_new=all_new,
+            checked=periods,
+            with_agents=with_agents,
+        )
         if checked and written.new:
             check_limits(workspace_ids=list(checked), now=now)
             far = spread_slot_allowance(periods)
@@ -245,16 +295,18 @@ def _write(
     return written
 
 
-_EXISTING = """
+_STORED = """
 SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
        markup_percentage, final_cost, billing_period_id, late, idempotency_key, occurred_at,
-       created_at, coalesce(billed_quantity, quantity), rate_id
+       created_at, coalesce(billed_quantity, quantity), rate_id, model, cost_currency,
+       exchange_rate, coalesce(cost_state, 'final'), agent_id
+"""
+_EXISTING = f"""
+{_STORED}
   FROM usage_usagerecord WHERE workspace_id = %s::uuid AND id = ANY(%s::uuid[])
 """
-_EXISTING_OF_MANY = """
-SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
-       markup_percentage, final_cost, billing_period_id, late, idempotency_key, occurred_at,
-       created_at, coalesce(billed_quantity, quantity), rate_id
+_EXISTING_OF_MANY = f"""
+{_STORED}
   FROM unnest(%s::uuid[], %s::uuid[]) AS asked (workspace, record)
   JOIN usage_usagerecord ON workspace_id = workspace AND id = record
 """
@@ -275,6 +327,7 @@ def _answer_known(records: list[PricedRecord]) -> None:
         else:
             cursor.execute(_EXISTING_OF_MANY, [workspaces, ids], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
+    _ask_calls([each for each in records if each.call_id and each.id in stored], stored)
     for each in records:
         found = stored.get(each.id)
         if found is None:
@@ -283,3 +336,15 @@ def _answer_known(records: list[PricedRecord]) -> None:
             each.existing, each.refusal = found, None
         else:
             _refuse_key(each)
+
+
+def _ask_calls(records: Iterable[PricedRecord], stored: Mapping[str, Stored]) -> None:
+    """Who took the calls of records that were stored with another agent than they name now."""
+    changed = [
+        each
+        for each in records
+        if stored[each.id].agent_id != (UUID(each.agent_id) if each.agent_id else None)
+    ]
+    agents = agents_of_calls(changed)
+    for each in changed:
+        each.agent_of_call = agents.get(each.id)

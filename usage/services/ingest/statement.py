@@ -1,6 +1,7 @@
 """The statement that writes records, rollups and counters, and refuses itself when it must not."""
 
 from billing.models import COUNTER_SLOTS
+from billing.prepared import numbered
 
 # Columns travel as array literals: one text a column, built by join. Measured against COPY into a
 # temporary table plus INSERT .. SELECT: the same at 10,000 rows, better at 100 (no table to empty,
@@ -44,15 +45,17 @@ WITH slot AS MATERIALIZED (
     {{by_period}}
 ), rolled AS (
     INSERT INTO usage_usagerollup AS rollup (
-        billing_period_id, slot, usage_date, resource_type, provider, workspace_id,
-        records, quantity, total_cost, final_cost)
+        billing_period_id, slot, usage_date, resource_type, provider, rate_id, workspace_id,
+        records, quantity, billed_quantity, total_cost, final_cost)
     SELECT billing_period_id, (SELECT number FROM slot), usage_date, resource_type, provider,
-           workspace_id, records, quantity, total_cost, final_cost
+           rate_id, workspace_id, records, quantity, billed_quantity, total_cost, final_cost
       FROM by_day
-     ORDER BY billing_period_id, usage_date, resource_type, provider
-    ON CONFLICT (billing_period_id, slot, usage_date, resource_type, provider) DO UPDATE SET
+     ORDER BY billing_period_id, usage_date, resource_type, provider, rate_id
+    ON CONFLICT (billing_period_id, slot, usage_date, resource_type, provider, rate_id)
+    DO UPDATE SET
         records = rollup.records + excluded.records,
         quantity = rollup.quantity + excluded.quantity,
+        billed_quantity = rollup.billed_quantity + excluded.billed_quantity,
         total_cost = rollup.total_cost + excluded.total_cost,
         final_cost = rollup.final_cost + excluded.final_cost
     RETURNING 1
@@ -100,29 +103,74 @@ SELECT CASE
          ELSE usage_terms_have_changed()
        END,
        CASE WHEN new.records < %s THEN ARRAY(SELECT replace(id::text, '-', '') FROM inserted) END
+       {{also}}
   FROM new
 """  # noqa: S608 - constants are all that goes in
-_INSERT = """INSERT INTO usage_usagerecord (
-        created_at, {names}id, workspace_id, billing_period_id, call_id, occurred_at, usage_date,
-        late, idempotency_key, resource_type, provider, quantity, unit_cost, total_cost,
-        markup_percentage, final_cost, rate_id, billed_quantity)
-    {rows}
-    {on_conflict}
-    RETURNING id, workspace_id, billing_period_id, usage_date, resource_type, provider,
-              quantity, total_cost, final_cost"""
+
+# Columns of a record in the order in which their values are given, with their types. Those that
+# few records have are sent as an empty array when none of a batch has one: unnest fills it up.
+COLUMNS = {
+    "id": "uuid",
+    "workspace_id": "uuid",
+    "billing_period_id": "uuid",
+    "call_id": "uuid",
+    "occurred_at": "timestamptz",
+    "usage_date": "date",
+    "late": "boolean",
+    "idempotency_key": "text",
+    "resource_type": "text",
+    "provider": "text",
+    "quantity": "numeric",
+    "unit_cost": "numeric",
+    "total_cost": "numeric",
+    "markup_percentage": "numeric",
+    "final_cost": "numeric",
+    "rate_id": "uuid",
+    "billed_quantity": "numeric",
+    "model": "text",
+    "cost_currency": "text",
+    "exchange_rate": "numeric",
+    "cost_state": "text",
+    "agent_id": "uuid",
+}
+_NAMES = ", ".join(COLUMNS)
+# What an inserted record is counted by.
+_COUNTED = {
+    name: COLUMNS[name]
+    for name in (
+        *("id", "workspace_id", "billing_period_id", "usage_date", "resource_type", "provider"),
+        *("rate_id", "quantity", "billed_quantity", "total_cost", "final_cost"),
+    )
+}
+_INSERT = f"""INSERT INTO usage_usagerecord (created_at, {{more}}{_NAMES})
+    SELECT %s::timestamptz, {{more_values}}{
+    ", ".join(f"read.{name}" for name in COLUMNS if name != "agent_id")
+}, {{agent}}
+      FROM {{rows}} AS read ({_NAMES})
+    {{on_conflict}}
+    RETURNING {", ".join(_COUNTED)}, call_id, agent_id"""  # noqa: S608 - constants
+# The call knows better than its records which agent took it. One look-up of a primary key each; a
+# record without a call has none.
+_AGENT_OF_CALL = """coalesce((
+        SELECT call.agent_id FROM usage_call AS call
+         WHERE call.id = read.call_id AND call.workspace_id = read.workspace_id), read.agent_id)"""
+_AGENTS = """, CASE WHEN %s THEN ARRAY(
+        SELECT replace(id::text || agent_id::text, '-', '') FROM inserted
+         WHERE call_id IS NOT NULL AND agent_id IS NOT NULL) END"""
+
+
+def _arrays(columns: dict[str, str]) -> str:
+    return f"unnest({', '.join(f'%s::{kind}[]' for kind in columns.values())})"
+
+
 _MANY = {
     "kept": "MATERIALIZED",
-    "rows": """SELECT %s::timestamptz, read.*
-      FROM unnest(
-        %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::date[],
-        %s::boolean[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
-        %s::numeric[], %s::numeric[], %s::numeric[], %s::uuid[],
-        %s::numeric[]) AS read""",
     "by_day": """SELECT billing_period_id, workspace_id, usage_date, resource_type, provider,
-           count(*) AS records, sum(quantity) AS quantity,
+           rate_id, count(*) AS records, sum(quantity) AS quantity,
+           sum(quantity) + coalesce(sum(billed_quantity - quantity), 0) AS billed_quantity,
            sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
       FROM inserted
-     GROUP BY billing_period_id, workspace_id, usage_date, resource_type, provider""",
+     GROUP BY billing_period_id, workspace_id, usage_date, resource_type, provider, rate_id""",
     "by_period": """SELECT billing_period_id, sum(records) AS records,
            sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
       FROM by_day
@@ -131,57 +179,57 @@ _MANY = {
 # A record by itself needs no arrays and no grouping, a tenth of the statement's time.
 _ONE = {
     "kept": "NOT MATERIALIZED",
-    "rows": """VALUES (%s::timestamptz, {values}%s::uuid, %s::uuid, %s::uuid, %s::uuid,
-        %s::timestamptz, %s::date, %s::boolean, %s::text, %s::text, %s::text, %s::numeric,
-        %s::numeric, %s::numeric, %s::numeric, %s::numeric, %s::uuid, %s::numeric)""",
-    "by_day": "SELECT *, 1 AS records FROM inserted",
+    "by_day": """SELECT billing_period_id, workspace_id, usage_date, resource_type, provider,
+           rate_id, 1 AS records, quantity, coalesce(billed_quantity, quantity) AS billed_quantity,
+           total_cost, final_cost
+      FROM inserted""",
     "by_period": "SELECT * FROM by_day",
 }
 
 
-def _flat(statement: str) -> str:
-    """Without its indentation: above 4,096 characters psycopg reads a statement anew each time."""
-    return " ".join(statement.split())
-
-
-def _whole(parts: dict[str, str], *, names: str = "", values: str = "", on_conflict: str) -> str:
+def _many(*, on_conflict: str) -> bytes:
     insert = _INSERT.format(
-        names=names, rows=parts["rows"].format(values=values), on_conflict=on_conflict
+        more="",
+        more_values="",
+        rows=_arrays(COLUMNS),
+        agent=_AGENT_OF_CALL,
+        on_conflict=on_conflict,
     )
-    return _flat(_WRITE.format(inserted=insert, **parts))
+    return numbered(_WRITE.format(inserted=insert, also=_AGENTS, **_MANY))
+
+
+def _one(*, more: dict[str, str], agent: str) -> bytes:
+    insert = _INSERT.format(
+        more="".join(f"{name}, " for name in more),
+        more_values="".join(f"%s::{kind}, " for kind in more.values()),
+        rows=f"(VALUES ({', '.join(f'%s::{kind}' for kind in COLUMNS.values())}))",
+        agent=agent,
+        on_conflict=_SKIP,
+    )
+    return numbered(_WRITE.format(inserted=insert, also=_AGENTS, **_ONE))
 
 
 # Looking for a key before inserting it costs a second descent of the primary key's tree for each
 # record, a sixth of the whole statement. Almost every batch is new, so it is written as if it were;
 # one that is not fails at its first known key, undoes little, and is written again with `SKIP`.
 _SKIP = "ON CONFLICT DO NOTHING"
-NEW = _whole(_MANY, on_conflict="")
-SKIP = _whole(_MANY, on_conflict=_SKIP)
-SINGLE = _whole(_ONE, on_conflict=_SKIP)
-REVERSAL = _whole(
-    _ONE, names="reverses_id, reason, ", values="%s::uuid, %s::text, ", on_conflict=_SKIP
-)
+NEW = _many(on_conflict="")
+SKIP = _many(on_conflict=_SKIP)
+SINGLE = _one(more={}, agent=_AGENT_OF_CALL)
+# What it takes back must be taken back from the same agent, whatever the call says by now.
+REVERSAL = _one(more={"reverses_id": "uuid", "reason": "text"}, agent="read.agent_id")
 
 # Where the records' table is distributed over servers (Citus), what is inserted cannot be counted
 # in the same statement, nor come from a subquery: it is sent as COPY, or as rows of values where
 # some may be known, and then counted by the same statement as above, in the same transaction.
-COLUMNS = (
-    *("id workspace_id billing_period_id call_id occurred_at usage_date late".split()),
-    *("idempotency_key resource_type provider quantity unit_cost total_cost".split()),
-    *("markup_percentage final_cost rate_id billed_quantity created_at".split()),
-)
-COPY = f"COPY usage_usagerecord ({', '.join(COLUMNS)}) FROM STDIN"
+COPY = f"COPY usage_usagerecord ({_NAMES}, created_at) FROM STDIN"
 INSERT_ROWS = (
     "INSERT INTO usage_usagerecord ({columns}) VALUES {rows} ON CONFLICT DO NOTHING RETURNING id"
 )
-COUNT = _flat(
+COUNT = numbered(
     _WRITE.format(
-        inserted="""SELECT read.*
-      FROM unnest(
-        %s::uuid[], %s::uuid[], %s::uuid[], %s::date[], %s::text[], %s::text[], %s::numeric[],
-        %s::numeric[], %s::numeric[])
-        AS read (id, workspace_id, billing_period_id, usage_date, resource_type, provider,
-                 quantity, total_cost, final_cost)""",
+        inserted=f"SELECT read.* FROM {_arrays(_COUNTED)} AS read ({', '.join(_COUNTED)})",  # noqa: S608
+        also=", NULL",
         **_MANY,
     )
 )

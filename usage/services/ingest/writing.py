@@ -15,7 +15,7 @@ from usage.services.ingest import statement
 from usage.services.ingest.entries import PricedRecord
 from usage.services.ingest.pricing_terms import PricingTerms
 
-# Of sixteen values each.
+# Of twenty-odd values each.
 _ROWS_A_STATEMENT = 500
 
 
@@ -24,7 +24,7 @@ class RecordRow(NamedTuple):
 
     id: str
     workspace_id: str
-    period_id: str
+    billing_period_id: str
     call_id: str | None
     occurred_at: str
     usage_date: str
@@ -39,13 +39,20 @@ class RecordRow(NamedTuple):
     final_cost: str
     rate_id: str | None
     billed_quantity: str | None
+    model: str | None
+    cost_currency: str | None
+    exchange_rate: str | None
+    cost_state: str | None
+    agent_id: str | None
 
 
 class Written(NamedTuple):
-    """How many rows are new; which, when not all are (ids of 32 hex digits)."""
+    """How many rows are new; which, when not all are; the agents of those that have a call, if
+    asked for. Ids are of 32 hex digits."""
 
     new: int
     ids: set[str] | None
+    agents: dict[str, str]
 
 
 class SomeAreKnown(Exception):
@@ -71,6 +78,7 @@ def write(
     created_at: dt.datetime,
     all_new: bool,
     checked: Collection[str] = (),
+    with_agents: bool = True,
 ) -> Written:
     """Insert `records`, priced, sorted by id and each id once; add what is new to rollups and
     counters. `terms` by workspace id: what they were priced by.
@@ -82,12 +90,13 @@ def write(
     written, and a transaction around it has to be undone.
     """
     if records_are_distributed():
-        rows = [_row(each) for each in records]
+        agents = agents_of_calls(records)
+        rows = [_row(each, agents.get(each.id)) for each in records]
         insert = _copy if all_new and len(rows) > 1 else _insert
         return _write_apart(rows, insert(rows, created_at, {}), terms, _limits(terms, checked))
     if len(records) == 1:
         row = [created_at.isoformat(), *_row(records[0])]
-        return _execute(statement.SINGLE, row, 1, terms, _limits(terms, checked))
+        return _execute(statement.SINGLE, row, 1, terms, _limits(terms, checked), with_agents)
     columns = [
         _array([each.id for each in records]),
         _array([each.workspace_id for each in records]),
@@ -104,15 +113,43 @@ def write(
         _array([each.total_cost for each in records]),
         _array([each.markup or "NULL" for each in records]),
         _array([each.final_cost for each in records]),
-        _array([each.rate_id or "NULL" for each in records]),
-        _array([each.billed_quantity or "NULL" for each in records]),
+        _rare([each.rate_id for each in records]),
+        _rare([each.billed_quantity for each in records]),
+        _rare_text([each.model for each in records]),
+        _rare([each.cost_currency for each in records]),
+        _rare([each.exchange_rate for each in records]),
+        _rare([each.cost_state for each in records]),
+        _rare([each.agent_id for each in records]),
     ]
     text = statement.NEW if all_new else statement.SKIP
     values = [created_at.isoformat(), *columns]
-    return _execute(text, values, len(records), terms, _limits(terms, checked))
+    return _execute(text, values, len(records), terms, _limits(terms, checked), with_agents)
 
 
-def _row(record: PricedRecord) -> RecordRow:
+_AGENTS_OF_CALLS = """
+SELECT replace(asked.id::text, '-', ''), replace(call.agent_id::text, '-', '')
+  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (id, call_id, workspace_id)
+  JOIN usage_call AS call ON call.id = asked.call_id AND call.workspace_id = asked.workspace_id
+ WHERE call.agent_id IS NOT NULL
+"""
+
+
+def agents_of_calls(records: Iterable[PricedRecord]) -> dict[str, str]:
+    """Who took the calls of the records, where that is known: by the record's id."""
+    asked = [each for each in records if each.call_id is not None]
+    if not asked:
+        return {}
+    columns = [
+        _array([each.id for each in asked]),
+        _array([each.call_id or "" for each in asked]),
+        _array([each.workspace_id for each in asked]),
+    ]
+    with prepared_cursor() as cursor:
+        cursor.execute(_AGENTS_OF_CALLS, columns, prepare=True)
+        return dict(cursor)
+
+
+def _row(record: PricedRecord, agent_of_call: str | None = None) -> RecordRow:
     return RecordRow(
         record.id,
         record.workspace_id,
@@ -131,6 +168,11 @@ def _row(record: PricedRecord) -> RecordRow:
         record.final_cost,
         record.rate_id,
         record.billed_quantity,
+        record.model,
+        record.cost_currency,
+        record.exchange_rate,
+        record.cost_state,
+        agent_of_call or record.agent_id,
     )
 
 
@@ -144,7 +186,8 @@ def write_reversal(
         known = {"reverses_id": reverses, "reason": reason}
         inserted = _insert([row], created_at, known)
         return _write_apart([row], inserted, {row.workspace_id: terms}, _NO_LIMITS)
-    return _execute(statement.REVERSAL, values, 1, {row.workspace_id: terms}, _NO_LIMITS)
+    known_terms = {row.workspace_id: terms}
+    return _execute(statement.REVERSAL, values, 1, known_terms, _NO_LIMITS, with_agents=False)
 
 
 def _copy(rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]) -> None:
@@ -159,7 +202,7 @@ def _insert(
     rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]
 ) -> set[str]:
     """Those that are not known yet: their ids."""
-    names = [*statement.COLUMNS, *more]
+    names = [*statement.COLUMNS, "created_at", *more]
     one = f"({', '.join(['%s'] * len(names))})"
     ids: set[str] = set()
     with _client_cursor() as cursor, _refusals():
@@ -187,16 +230,19 @@ def _write_apart(
         columns = [
             _array([row.id for row in new]),
             _array([row.workspace_id for row in new]),
-            _array([row.period_id for row in new]),
+            _array([row.billing_period_id for row in new]),
             _array([row.usage_date for row in new]),
             _quoted_array([row.resource_type for row in new]),
             _quoted_array([row.provider for row in new]),
+            _rare([row.rate_id for row in new]),
             _array([row.quantity for row in new]),
+            _rare([row.billed_quantity for row in new]),
             _array([row.total_cost for row in new]),
             _array([row.final_cost for row in new]),
         ]
         _execute(statement.COUNT, columns, 0, terms, limits)
-    return Written(len(new), None if len(new) == len(rows) else inserted)
+    agents = {row.id: row.agent_id for row in new if row.call_id and row.agent_id}
+    return Written(len(new), None if len(new) == len(rows) else inserted, agents)
 
 
 @contextmanager
@@ -253,12 +299,14 @@ def _limits(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> _Lim
 
 
 def _execute(
-    text: str,
+    text: bytes,
     values: Sequence[str | None],
     count: int,
     terms: Mapping[str, PricingTerms],
     limits: _Limits,
+    with_agents: bool | None = None,
 ) -> Written:
+    """`with_agents` is None for a statement that is not asked for them."""
     versions = [each.versions for each in terms.values()]
     shared = {(each.platform, each.prices) for each in versions}
     if len(shared) != 1:
@@ -275,13 +323,18 @@ def _execute(
         _array(limits.watched),
         _array(limits.watched.values()),
     ]
-    with prepared_cursor() as cursor, _refusals():
-        cursor.execute(text, [*values, *read, count], prepare=True)
+    asked = [] if with_agents is None else [with_agents]
+    with prepared_cursor(is_numbered=True) as cursor, _refusals():
+        cursor.execute(text, [*values, *read, count, *asked], prepare=True)
         found = cursor.fetchone()
     if found is None:
         raise RuntimeError("the write statement always answers one row")
-    new, ids = found
-    return Written(new, None if ids is None else set(ids))
+    new, ids, agents = found
+    return Written(
+        new,
+        None if ids is None else set(ids),
+        {pair[:32]: pair[32:] for pair in agents or ()},
+    )
 
 
 def _ids(array: str) -> frozenset[str]:
@@ -292,6 +345,16 @@ def _ids(array: str) -> frozenset[str]:
 def _array(values: Iterable[str]) -> str:
     """An array literal of texts that need no quotes: digits, ids, days, NULL."""
     return "{" + ",".join(values) + "}"
+
+
+def _rare(values: Sequence[str | None]) -> str:
+    """The same of what few records have: nothing at all where none has one."""
+    return _array([each or "NULL" for each in values]) if any(values) else "{}"
+
+
+def _rare_text(values: Sequence[str | None]) -> str:
+    """An array literal of free texts that few records have. JSON's null is PostgreSQL's."""
+    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}" if any(values) else "{}"
 
 
 def _quoted_array(values: Sequence[str | dt.datetime]) -> str:

@@ -46,6 +46,11 @@ COLUMNS = (
     "final_cost",
     "rate_id",
     "billed_quantity",
+    "agent_id",
+    "model",
+    "cost_currency",
+    "exchange_rate",
+    "cost_state",
     "reason",
 )
 _NULLABLE = {
@@ -54,6 +59,11 @@ _NULLABLE = {
     "markup_percentage",
     "rate_id",
     "billed_quantity",
+    "agent_id",
+    "model",
+    "cost_currency",
+    "exchange_rate",
+    "cost_state",
     "reason",
 }
 _SEPARATOR = "U&'\\001F'"
