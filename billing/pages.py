@@ -30,14 +30,19 @@ from billing.queries import active_period
 from billing.queue import enqueue
 from billing.services.workspaces import update_billing_settings, update_workspace
 
-sign_in = LoginView.as_view(
-    template_name="billing/login.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
+_forms = require_http_methods(["GET", "POST"])
+sign_in = _forms(
+    LoginView.as_view(
+        template_name="billing/login.html",
+        authentication_form=SignInForm,
+        redirect_authenticated_user=True,
+    )
 )
 sign_out = LogoutView.as_view()
-set_password = PasswordResetConfirmView.as_view(
-    template_name="billing/set_password.html", success_url=reverse_lazy("billing:login")
+set_password = _forms(
+    PasswordResetConfirmView.as_view(
+        template_name="billing/set_password.html", success_url=reverse_lazy("billing:login")
+    )
 )
 
 

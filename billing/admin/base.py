@@ -68,9 +68,7 @@ class BillingAdmin(ModelAdmin):
         `service` returns what to say when it succeeded.
         """
         self.attempt(request, obj, service)
-        if getattr(request, "htmx", False):
-            return HttpResponseClientRedirect(then)
-        return HttpResponseRedirect(then)
+        return go_to(request, then)
 
     def attempt(self, request: HttpRequest, obj: Model, service: Callable[[], str]) -> bool:
         """As `carry_out`, without an answer: whether it succeeded."""
@@ -82,6 +80,13 @@ class BillingAdmin(ModelAdmin):
         messages.success(request, message)
         self.log_change(request, obj, message)
         return True
+
+
+def go_to(request: HttpRequest, page: str) -> HttpResponse:
+    """To another page, out of a dialog too."""
+    if getattr(request, "htmx", False):
+        return HttpResponseClientRedirect(page)
+    return HttpResponseRedirect(page)
 
 
 class ExactTextFilter(FieldTextFilter):

@@ -23,7 +23,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.base import BillingAdmin, SheetForm, when
+from billing.admin.base import BillingAdmin, SheetForm, confirm, go_to, when
 from billing.admin.rate_forms import PRICE_ROWS, OverrideForm, PriceForm
 from billing.errors import Invalid
 from billing.formats import exact_money, quantity
@@ -201,15 +201,16 @@ class RateCardAdmin(BillingAdmin):
         icon="edit_note",
         variant=ActionVariant.PRIMARY,
         permissions=["act"],
+        dialog=confirm("Make a new draft?", "Its prices are those in force.", "Make it"),
     )
-    def new_draft(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def new_draft(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         """A copy of what is in force, or of the last version, to be changed."""
         versions = list(RateCardVersion.objects.filter(card=UUID(object_id)))
         today = clock.now().date()
         source = rate_cards.version_on(versions, today) or versions[-1]
         draft = rate_cards.copy_version(version_id=source.pk, now=clock.now())
         self.log_change(request, draft.card, f"Made version {draft.number}, a draft.")
-        return HttpResponseRedirect(_page_of(draft))
+        return go_to(request, _page_of(draft))
 
     @display(description="In force")
     def in_force(self, card: RateCard) -> str:
@@ -432,15 +433,20 @@ class RateCardVersionAdmin(BillingAdmin):
 
         return self.carry_out(request, version, publish, then=_page_of(version))
 
-    @action(description="Copy into a new draft", icon="content_copy", permissions=["act"])
-    def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @action(
+        description="Copy into a new draft",
+        icon="content_copy",
+        permissions=["act"],
+        dialog=confirm("Copy into a new draft?", "Its prices are those of this version.", "Copy"),
+    )
+    def copy(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         draft = rate_cards.copy_version(
             version_id=RateCardVersion.objects.get(pk=object_id).pk, now=clock.now()
         )
         self.log_change(request, draft, f"Copied into {draft}.")
-        return HttpResponseRedirect(_page_of(draft))
+        return go_to(request, _page_of(draft))
 
-    @action(description="Export CSV", icon="download")
+    @action(description="Export CSV", icon="download", permissions=["view"])
     def export_csv(self, request: HttpRequest, object_id: str) -> HttpResponse:
         version = self.get_queryset(request).get(pk=object_id)
         name = f"rates-{version.card_id}-v{version.number}.csv"

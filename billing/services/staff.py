@@ -1,10 +1,12 @@
-"""Rights of finance staff in the admin."""
+"""Groups of staff, and what each may do in the admin."""
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Q
 
 FINANCE = "finance"
+FINANCE_READ_ONLY = "finance-read-only"
+SUPPORT = "support"
 _SEES_ALL_OF = ("billing", "usage", "invoices", "payments")
 # Stripe's copies that have a page; keys of its API are not among them.
 _SEES_OF_STRIPE = """
@@ -36,25 +38,53 @@ _MAY = {
     "payments": {"difference": "change", "reconciliationrun": "change"},
 }
 
+# Who answers customers sees no price, cost, margin, key or log.
+_SUPPORT_SEES = {
+    "billing": "workspace workspacemember billingperiod limitalert email",
+    "usage": "voiceagent call callrollup",
+    "invoices": "invoice invoiceitem invoiceevent",
+}
+_SUPPORT_MAY = {"billing": {"email": "change"}, "usage": {"voiceagent": "change"}}
+
+
+def ensure_staff_groups() -> None:
+    """The groups of staff, with every right they need; what was added to one by hand stays."""
+    ensure_finance_group()
+    _ensure_group(FINANCE_READ_ONLY, _seen_by_finance())
+    sees = Q()
+    for app, models in _SUPPORT_SEES.items():
+        codenames = [f"view_{model}" for model in models.split()]
+        sees |= Q(content_type__app_label=app, codename__in=codenames)
+    _ensure_group(SUPPORT, sees | _doing(_SUPPORT_MAY))
+
 
 def ensure_finance_group() -> Group:
-    """The group `finance`, with every right it needs; what was added to it by hand stays.
+    """The group `finance`.
 
     Its members see everything and may act on billing. They cannot make users, groups or staff,
     and so cannot give themselves more.
     """
-    wanted = Q(content_type__app_label__in=_SEES_ALL_OF, codename__startswith="view_")
-    wanted |= Q(
-        content_type__app_label="djstripe",
-        codename__in=[f"view_{model}" for model in _SEES_OF_STRIPE],
+    return _ensure_group(FINANCE, _seen_by_finance() | _doing(_MAY))
+
+
+def _seen_by_finance() -> Q:
+    of_stripe = [f"view_{model}" for model in _SEES_OF_STRIPE]
+    return Q(content_type__app_label__in=_SEES_ALL_OF, codename__startswith="view_") | Q(
+        content_type__app_label="djstripe", codename__in=of_stripe
     )
-    for app, models in _MAY.items():
+
+
+def _doing(rights: dict[str, dict[str, str]]) -> Q:
+    wanted = Q()
+    for app, models in rights.items():
         for model, verbs in models.items():
-            wanted |= Q(
-                content_type__app_label=app,
-                codename__in=[f"{verb}_{model}" for verb in verbs.split()],
-            )
+            codenames = [f"{verb}_{model}" for verb in verbs.split()]
+            wanted |= Q(content_type__app_label=app, codename__in=codenames)
+    return wanted
+
+
+def _ensure_group(name: str, wanted: Q) -> Group:
     with transaction.atomic():
-        group, _ = Group.objects.get_or_create(name=FINANCE)
+        group, _ = Group.objects.get_or_create(name=name)
         group.permissions.add(*Permission.objects.filter(wanted))
     return group

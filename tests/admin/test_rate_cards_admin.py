@@ -163,7 +163,7 @@ def test_a_draft_is_shown_beside_what_is_in_force():
     now = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
     card = published(rate(per_unit("0.12"), "call_minutes"), now=now)
 
-    made = client.post(reverse("admin:billing_ratecard_new_draft", args=[card.pk]))
+    made = press(client, "billing_ratecard", "new_draft", card.pk)
     draft = card.versions.get(status="draft")
     assert made["Location"].endswith(f"{draft.pk}/change/")
     Rate.objects.filter(version=draft, resource_type="call_minutes").update(
@@ -190,7 +190,7 @@ def test_a_card_goes_out_as_csv_and_comes_back():
         ],
     }
     card = published(rate(per_unit("0.12", fixed="0.01"), "call_minutes", "twilio"), now=now)
-    client.post(reverse("admin:billing_ratecard_new_draft", args=[card.pk]))
+    press(client, "billing_ratecard", "new_draft", card.pk)
     draft = card.versions.get(status="draft")
 
     exported = client.get(
@@ -259,7 +259,7 @@ def test_an_override_is_added_and_ended():
 def test_who_only_looks_cannot_publish():
     now = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
     card = published(now=now)
-    finance_client().post(reverse("admin:billing_ratecard_new_draft", args=[card.pk]))
+    press(finance_client(), "billing_ratecard", "new_draft", card.pk)
     draft = card.versions.get(status="draft")
 
     answer = press(

@@ -5,12 +5,12 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from billing.services.builtins import ensure_builtins
-from billing.services.staff import ensure_finance_group
+from billing.services.staff import ensure_staff_groups
 
 
 class Command(BaseCommand):
-    help = "Create the built-in tiers, prices, settings and the finance group where missing."
+    help = "Create the built-in tiers, prices, settings and groups of staff where missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_builtins()
-        ensure_finance_group()
+        ensure_staff_groups()

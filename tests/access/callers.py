@@ -1,0 +1,92 @@
+"""Every kind of caller there is, and what of Acme's they ask for."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from django.utils import timezone as clock
+
+from billing.models import SCOPES, User, Workspace
+from billing.services.keys import create_key, revoke_key
+from billing.services.staff import ensure_staff_groups
+from invoices.models import Invoice, InvoiceItem
+from tests.kit.personas import member_client, signed_in_client
+from usage.models import Call, UsageRecord, VoiceAgent
+
+
+def key_client(*scopes: str, workspace: Workspace | None = None, **facts: Any) -> Client:
+    _, secret = create_key(
+        name="Matrix",
+        scopes=scopes or SCOPES,
+        now=clock.now(),
+        workspace_id=workspace and workspace.pk,
+        **facts,
+    )
+    return Client(headers={"Authorization": f"Bearer {secret}"})
+
+
+def refused_keys() -> dict[str, Client]:
+    hour = dt.timedelta(hours=1)
+    key, secret = create_key(name="Matrix", scopes=SCOPES, now=clock.now())
+    revoke_key(key=key, now=clock.now())
+    return {
+        "unknown key": Client(headers={"Authorization": f"Bearer vb_{uuid4().hex[:12]}_x"}),
+        "expired key": key_client(expires_at=clock.now() - hour),
+        "revoked key": Client(headers={"Authorization": f"Bearer {secret}"}),
+    }
+
+
+def scoped_keys() -> dict[str, Client]:
+    """A key of each scope, bound to no workspace."""
+    return {scope: key_client(scope) for scope in SCOPES}
+
+
+def members(acme: Workspace) -> dict[str, Client]:
+    return {role: member_client(acme, role=role) for role in ("owner", "admin", "viewer")}
+
+
+def staff() -> dict[str, Client]:
+    """Staff by their groups, and by no group at all."""
+    ensure_staff_groups()
+    people = {"staff": User.objects.create_user("nobody@staff.test", is_staff=True)}
+    groups = {"read-only": "finance-read-only", "support": "support", "finance": "finance"}
+    for name, group in groups.items():
+        people[name] = User.objects.create_user(f"{name}@staff.test", is_staff=True)
+        people[name].groups.add(Group.objects.get(name=group))
+    people["people"] = User.objects.create_user("people@staff.test", is_staff=True)
+    people["people"].user_permissions.add(*Permission.objects.all())
+    people["superuser"] = User.objects.create_superuser("root@staff.test")
+    return {name: signed_in_client(person) for name, person in people.items()}
+
+
+def values_of(acme: Workspace) -> dict[str, Any]:
+    """What of Acme's stands in an address, by the name of the part."""
+    invoice = Invoice.objects.get(workspace=acme)
+    assignment = acme.rate_card_assignments.get()
+    return {
+        "workspace_id": acme.pk,
+        "member_id": acme.memberships.first().pk,
+        "agent_id": VoiceAgent.objects.get(workspace=acme).pk,
+        "call_id": Call.objects.get(workspace=acme).pk,
+        "record_id": UsageRecord.objects.filter(workspace=acme).first().pk,
+        "period_id": acme.periods.get(status="current").pk,
+        "invoice_id": invoice.pk,
+        "item_id": InvoiceItem.objects.filter(invoice=invoice).first().pk,
+        "card_id": assignment.card_id,
+        "number": 1,
+        "assignment_id": assignment.pk,
+        "override_id": acme.price_overrides.get().pk,
+        "attachment_id": acme.emails.get().attachments.get().pk,
+        "uidb64": "MQ",
+        "token": "x-y",
+    }
+
+
+def names_of(acme: Workspace) -> Iterator[str]:
+    """Texts that tell that an answer is about Acme."""
+    yield "Acme"
+    yield from (str(value) for value in values_of(acme).values() if isinstance(value, UUID))
+    yield Invoice.objects.get(workspace=acme).number
