@@ -162,7 +162,7 @@ class ProviderCostAdmin(SheetAdmin):
     def whose(self, cost: ProviderCost) -> str:
         return str(cost.workspace or "all")
 
-    @action(description=_EXPORT, icon="download")
+    @action(description=_EXPORT, icon="download", permissions=["view"])
     def export_csv(self, request: HttpRequest) -> HttpResponse:
         return _download("provider-costs.csv", provider_costs.costs_csv(provider_costs.in_use()))
 
@@ -236,7 +236,7 @@ class ExchangeRateAdmin(SheetAdmin):
     def rate_shown(self, rate: ExchangeRate) -> str:
         return quantity(rate.rate)
 
-    @action(description=_EXPORT, icon="download")
+    @action(description=_EXPORT, icon="download", permissions=["view"])
     def export_csv(self, request: HttpRequest) -> HttpResponse:
         rows = ExchangeRate.objects.order_by("day", "from_currency", "to_currency")
         return _download("exchange-rates.csv", exchange_rates.exchange_rates_csv(rows))

@@ -66,6 +66,11 @@ POST   rate-cards/<card_id>/versions/<number>/publish/               platform  p
 GET    rate-cards/<card_id>/assignments/                             platform  billing:read prices:write
 POST   rate-cards/<card_id>/assignments/                             platform  prices:write
 PATCH  rate-cards/<card_id>/assignments/<assignment_id>/             platform  prices:write
+GET    provider-costs/                                               platform  billing:read prices:write
+POST   provider-costs/                                               platform  prices:write
+PATCH  provider-costs/<cost_id>/                                     platform  prices:write
+GET    exchange-rates/                                               platform  billing:read prices:write
+POST   exchange-rates/                                               platform  prices:write
 """
 
 # Roles of members of the workspace, or:
@@ -125,6 +130,10 @@ POST   admin/billing/ratecardversion/<object_id>/publish/            finance peo
 POST   admin/billing/ratecardversion/<object_id>/copy/               finance people
 GET    admin/billing/ratecardversion/<object_id>/export_csv/         read-only finance people
 POST   admin/billing/ratecardversion/<object_id>/import_csv/         finance people
+GET    admin/billing/providercost/export_csv/                        read-only finance people
+POST   admin/billing/providercost/import_csv/                        finance people
+GET    admin/billing/exchangerate/export_csv/                        read-only finance people
+POST   admin/billing/exchangerate/import_csv/                        finance people
 POST   admin/billing/billingperiod/<object_id>/finalize/             finance people
 POST   admin/billing/billingperiod/<object_id>/retry_close/          finance people
 GET    admin/invoices/invoice/<invoice_id>/pdf/                      read-only support finance people
@@ -149,6 +158,8 @@ billing.email                 read-only support finance people frozen           
 billing.limitalert            read-only support finance people frozen           frozen           frozen
 billing.platformsetting       read-only finance people         frozen           finance people   frozen
 billing.priceoverride         read-only finance people         finance people   finance people   frozen
+billing.providercost          read-only finance people         finance people   finance people   frozen
+billing.exchangerate          read-only finance people         finance people   finance people   frozen
 billing.ratecard              read-only finance people         finance people   finance people   frozen
 billing.ratecardversion       read-only finance people         frozen           finance people   frozen
 billing.servicekey            read-only finance people         finance people   frozen           frozen
