@@ -9,7 +9,15 @@ from django.urls import reverse
 
 from analytics import breakdowns, figures
 from analytics.forecast import Forecast, forecast
-from analytics.queries import Calls, Spend, calls_between, days_of, spend_of_periods, totals_of
+from analytics.queries import (
+    Calls,
+    Spend,
+    calls_between,
+    days_of,
+    spend_of_periods,
+    totals_at,
+    totals_of,
+)
 from analytics.shown import ShownAmounts
 from billing import months
 from billing.formats import duration, exact_money, money, percent
@@ -169,7 +177,7 @@ class PeriodView:
         )
 
     def _bill(self, ahead: Forecast | None) -> Bill:
-        projected = ahead.at_end + self.totals.fee + self.totals.credit if ahead else None
+        projected = totals_at(self.period, ahead.at_end).total if ahead else None
         return Bill(self.shown, self.period.tier.name, projected)
 
     def _meter(self) -> Meter | None:

@@ -18,6 +18,8 @@ from django.db.models import QuerySet, Sum
 from billing import months
 from billing.models import BillingPeriod
 from billing.money import ZERO
+from billing.rating.bills import charged, period_charges
+from billing.rating.charges import ChargeKind, PeriodTerms
 from usage.models import Call, CallRollup, UsageRollup
 
 _T = TypeVar("_T", int, Decimal)
@@ -92,15 +94,19 @@ def _spend_rows(rollups: QuerySet[UsageRollup]) -> Iterable[tuple]:
 
 @dataclass(frozen=True)
 class PeriodTotals:
-    """What a period comes to; `credit` is zero or negative."""
+    """What a period comes to; `discounts` and `credit` are zero or negative."""
 
     usage: Decimal
-    fee: Decimal
-    credit: Decimal
+    fee: Decimal = ZERO
+    add_ons: Decimal = ZERO
+    discounts: Decimal = ZERO
+    shortfall: Decimal = ZERO
+    credit: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
-        return self.usage + self.fee + self.credit
+        besides = self.fee + self.add_ons + self.discounts + self.shortfall
+        return self.usage + besides + self.credit
 
 
 def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
@@ -109,9 +115,30 @@ def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
     The usage of a current period is the sum of its breakdown and not of the counters, which may
     have moved on between two queries: what is shown together adds up.
     """
-    fee: Decimal = period.live_fee  # type: ignore[attr-defined]
-    usage = spend.total if period.is_current else period.subtotal
-    return PeriodTotals(usage, fee, period.credit_brought_forward)
+    if period.is_current:
+        return totals_at(period, spend.total)
+    return PeriodTotals(
+        period.subtotal,
+        period.subscription_fee,
+        period.add_on_fees,
+        period.discounts,
+        period.commitment_shortfall,
+        period.credit_brought_forward,
+    )
+
+
+def totals_at(period: BillingPeriod, usage: Decimal) -> PeriodTotals:
+    """What a current period, with its totals, comes to with so much usage."""
+    terms: PeriodTerms = period.live_terms  # type: ignore[attr-defined]
+    sums = charged(period_charges(terms, usage))
+    return PeriodTotals(
+        usage,
+        sums[ChargeKind.SUBSCRIPTION],
+        sums[ChargeKind.ADD_ON],
+        sums[ChargeKind.DISCOUNT],
+        sums[ChargeKind.COMMITMENT],
+        period.credit_brought_forward,
+    )
 
 
 @dataclass

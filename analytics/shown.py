@@ -20,7 +20,7 @@ _ORDER = {name: place for place, name in enumerate(LABELS)}
 
 
 class ShownAmounts:
-    """One period's amounts, rounded together: fee, usage by type, credit and their total."""
+    """One period's amounts, rounded together: fees, usage by type, discounts, and their total."""
 
     def __init__(self, spend: Spend, totals: PeriodTotals, currency: str) -> None:
         self.currency = currency
@@ -31,12 +31,26 @@ class ShownAmounts:
         if difference := totals.usage - spend.total:
             exact[ADJUSTMENTS] = difference
         # In the order of an invoice's lines, so that a tie falls as it does there.
-        fee, *types, credit = allocate([totals.fee, *exact.values(), totals.credit], currency)
-        self.fee = from_minor(fee, currency)
-        self.credit = from_minor(credit, currency)
-        self.by_type = self._amounts(dict(zip(exact, types, strict=True)))
+        fee, add_ons, *types, discounts, shortfall, credit = (
+            from_minor(minor, currency)
+            for minor in allocate(
+                [
+                    totals.fee,
+                    totals.add_ons,
+                    *exact.values(),
+                    totals.discounts,
+                    totals.shortfall,
+                    totals.credit,
+                ],
+                currency,
+            )
+        )
+        self.fee, self.add_ons = fee, add_ons
+        self.discounts, self.shortfall, self.credit = discounts, shortfall, credit
+        self.by_type: dict[str, Decimal] = dict(zip(exact, types, strict=True))
         self.usage = sum(self.by_type.values(), ZERO)
-        self.total = self.fee + self.usage + self.credit
+        besides = fee + add_ons + discounts + shortfall
+        self.total = self.usage + besides + credit
         providers: dict[str, Decimal] = dict(spend.by_provider)
         if ADJUSTMENTS in exact:
             providers[ADJUSTMENTS] = exact[ADJUSTMENTS]

@@ -36,7 +36,7 @@ class ProviderSpend(NamedTuple):
 
 @dataclass(frozen=True)
 class UsageSummary:
-    """One period's usage; `total_amount` includes the fee and any credit brought forward.
+    """One period's usage; `total_amount` is all of it, with any credit brought forward.
 
     Lists have the largest cost first. All is zero or empty without a period.
     """
@@ -45,6 +45,9 @@ class UsageSummary:
     currency: str
     subtotal: Decimal
     subscription_fee: Decimal
+    add_on_fees: Decimal
+    discounts: Decimal
+    commitment_shortfall: Decimal
     credit_brought_forward: Decimal
     total_amount: Decimal
     by_resource_type: list[ResourceSpend]
@@ -54,12 +57,15 @@ class UsageSummary:
 def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> UsageSummary:
     """`period` comes with its totals (`billing.queries.with_totals`). One query."""
     spend = spend_of_periods([period.pk])[period.pk] if period else Spend([])
-    totals = totals_of(period, spend) if period else PeriodTotals(ZERO, ZERO, ZERO)
+    totals = totals_of(period, spend) if period else PeriodTotals(ZERO)
     return UsageSummary(
         period=period,
         currency=workspace.currency,
         subtotal=totals.usage,
         subscription_fee=totals.fee,
+        add_on_fees=totals.add_ons,
+        discounts=totals.discounts,
+        commitment_shortfall=totals.shortfall,
         credit_brought_forward=totals.credit,
         total_amount=totals.total,
         by_resource_type=[

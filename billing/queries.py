@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from typing import Any
 from uuid import UUID
 
 from django.db.models import (
@@ -10,7 +11,6 @@ from django.db.models import (
     DateTimeField,
     DecimalField,
     Exists,
-    ExpressionWrapper,
     F,
     Func,
     OuterRef,
@@ -24,57 +24,85 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from billing.charges import TermsReader, frozen_charges
 from billing.models import (
     BillingPeriod,
     PeriodCounter,
     PlatformSetting,
-    TierPrice,
     WorkspaceBillingSettings,
 )
+from billing.models.periods import PeriodQuerySet
+from billing.money import EXACT
+from billing.rating.bills import charged, period_charges
+from billing.rating.charges import ChargeKind
 
 _AMOUNT = DecimalField(max_digits=28, decimal_places=10)
 _ZERO = Value(Decimal(0), output_field=_AMOUNT)
 
 
-def with_totals(periods: "QuerySet[BillingPeriod]") -> "QuerySet[BillingPeriod]":
-    """`periods` with `live_subtotal`, `live_fee` and `live_total`, all in one query.
+def with_totals(periods: "QuerySet[BillingPeriod]") -> "PeriodQuerySet":
+    """`periods` with their workspaces, `live_subtotal`, `live_charges`, the sums of these by kind
+    (`live_fee`, `live_add_ons`, `live_discounts`, `live_shortfall`) and `live_total`.
 
-    A closed period has its frozen figures. A current one has what its counters hold now, the fee
-    of its tier in the workspace's currency, and both with the credit brought forward: what it
-    would come to if it closed this moment. Its counters are a few rows found by their period.
+    A closed period has its frozen figures. A current one has what its counters hold now, and what
+    it would be charged besides if it closed this moment. Its counters are a few rows found by their
+    period. Two more queries than that of the periods, for any number of them: terms, and what was
+    frozen. `live_subtotal` alone is a column that can be ordered by.
 
     There is no fee for a month that was over before its workspace was made.
     """
+    assert isinstance(periods, PeriodQuerySet)
     counted = (
         PeriodCounter.objects.filter(period=OuterRef("pk"))
         .order_by()
         .values("period")
         .values_list(Sum("final_cost"))
     )
-    price = TierPrice.objects.filter(
-        tier=OuterRef("tier"), currency=OuterRef("workspace__currency")
-    ).values("monthly_fee")
-    fee = Case(
-        When(period_end__lte=F("workspace__created_at"), then=_ZERO),
-        default=Coalesce(Subquery(price), _ZERO),
-        output_field=_AMOUNT,
-    )
-    return periods.annotate(
-        live_subtotal=_live(Coalesce(Subquery(counted), _ZERO), "subtotal"),
-        live_fee=_live(fee, "subscription_fee"),
-    ).annotate(
-        live_total=ExpressionWrapper(
-            F("live_subtotal") + F("live_fee") + F("credit_brought_forward"), _AMOUNT
-        )
+    return (
+        periods.select_related("workspace")
+        .annotate(live_subtotal=_live(Coalesce(Subquery(counted), _ZERO), "subtotal"))
+        .completed_by(_add_totals)
     )
 
 
-def _live(current: Case | Coalesce, frozen: str) -> Case:
+def _live(current: Coalesce, frozen: str) -> Case:
     return Case(
         When(Q(status=BillingPeriod.Status.CURRENT), then=current),
         default=F(frozen),
         output_field=_AMOUNT,
     )
+
+
+def _add_totals(periods: list[Any]) -> None:
+    current = [period for period in periods if period.is_current]
+    closed = [period.pk for period in periods if not period.is_current]
+    terms = TermsReader(period.workspace_id for period in current) if current else None
+    frozen = frozen_charges(closed) if closed else {}
+    for period in periods:
+        period.live_terms = terms.of(period) if terms and period.is_current else None
+        charges = frozen.get(period.pk, [])
+        period.live_charges = charges
+        if period.live_terms:
+            period.live_charges = period_charges(period.live_terms, period.live_subtotal)
+            sums = charged(period.live_charges)
+            period.live_fee = sums[ChargeKind.SUBSCRIPTION]
+            period.live_add_ons = sums[ChargeKind.ADD_ON]
+            period.live_discounts = sums[ChargeKind.DISCOUNT]
+            period.live_shortfall = sums[ChargeKind.COMMITMENT]
+        else:
+            period.live_fee = period.subscription_fee
+            period.live_add_ons = period.add_on_fees
+            period.live_discounts = period.discounts
+            period.live_shortfall = period.commitment_shortfall
+        with localcontext(EXACT):
+            period.live_total = (
+                period.live_subtotal
+                + period.live_fee
+                + period.live_add_ons
+                + period.live_discounts
+                + period.live_shortfall
+                + period.credit_brought_forward
+            )
 
 
 class _ActivePeriod(Func):

@@ -1,10 +1,10 @@
 """Sums over all workspaces for finance, by currency: amounts of two are never added up."""
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.cache import cache
 from django.db.models import Count, Sum
@@ -22,7 +22,10 @@ _Sums = dict[tuple[str, str], list[Decimal]]
 
 @dataclass(frozen=True)
 class RunningMonth:
-    """What the active periods of one currency have come to; `cost` is what providers charge."""
+    """What the active periods of one currency have come to; `cost` is what providers charge.
+
+    `fees` is everything but usage: fees, less discounts, and what is missing of commitments.
+    """
 
     currency: str
     workspaces: int
@@ -93,13 +96,14 @@ def overview(*, now: dt.datetime) -> Overview:
 
 
 def _overview(now: dt.datetime) -> Overview:
-    terms = list(
-        with_totals(active_periods(now))
-        .order_by()
-        .values_list("workspace__currency")
-        .annotate(Count("pk"), Sum("live_fee"))
-    )
-    terms.sort(key=lambda term: (-term[1], term[0]))
+    workspaces: Counter[str] = Counter()
+    besides: dict[str, Decimal] = defaultdict(Decimal)
+    period: Any
+    for period in with_totals(active_periods(now)).order_by():
+        currency = period.workspace.currency
+        workspaces[currency] += 1
+        besides[currency] += period.live_fee + period.live_add_ons
+        besides[currency] += period.live_discounts + period.live_shortfall
     by_provider: _Sums = defaultdict(lambda: [ZERO, ZERO])
     by_type: _Sums = defaultdict(lambda: [ZERO, ZERO])
     by_currency: _Sums = defaultdict(lambda: [ZERO, ZERO])
@@ -118,8 +122,8 @@ def _overview(now: dt.datetime) -> Overview:
             sums[0] += price
             sums[1] += cost
     months = [
-        RunningMonth(currency, workspaces, usage, fees or ZERO, cost)
-        for currency, workspaces, fees in terms
+        RunningMonth(currency, count, usage, besides[currency], cost)
+        for currency, count in sorted(workspaces.items(), key=lambda each: (-each[1], each[0]))
         for usage, cost in [by_currency[currency, ""]]
     ]
     places = {month.currency: place for place, month in enumerate(months)}

@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone as clock
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -91,7 +93,9 @@ class BillingPeriodAdmin(FrozenAdmin):
                 "fields": (
                     ("workspace", "state", "tier"),
                     ("starts", "ends"),
-                    ("usage", "fee", "credit", "total"),
+                    ("usage", "fee", "add_ons", "discounted"),
+                    ("shortfall", "credit", "total"),
+                    "lines",
                     ("finalized_at", "paid_at"),
                     ("stripe_invoice_id", "id"),
                 )
@@ -119,11 +123,31 @@ class BillingPeriodAdmin(FrozenAdmin):
     def fee(self, period: Any) -> str:
         return amount(period.live_fee, period.workspace.currency)
 
+    @display(description="Add-ons")
+    def add_ons(self, period: Any) -> str:
+        return amount(period.live_add_ons, period.workspace.currency)
+
+    @display(description="Discounts")
+    def discounted(self, period: Any) -> str:
+        return amount(period.live_discounts, period.workspace.currency)
+
+    @display(description="Minimum commitment, not used")
+    def shortfall(self, period: Any) -> str:
+        return amount(period.live_shortfall, period.workspace.currency)
+
+    @display(description="Fees and discounts, line by line")
+    def lines(self, period: Any) -> str:
+        currency = period.workspace.currency
+        lines = [
+            (charge.description, amount(charge.amount, currency)) for charge in period.live_charges
+        ]
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "–"
+
     @display(description="Credit brought forward")
     def credit(self, period: BillingPeriod) -> str:
         return amount(period.credit_brought_forward, period.workspace.currency)
 
-    @display(description="Total", ordering="live_total")
+    @display(description="Total", ordering="total_amount")
     def total(self, period: Any) -> str:
         return amount(period.live_total, period.workspace.currency)
 

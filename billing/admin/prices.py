@@ -22,8 +22,8 @@ class TierPriceForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            fee, currency = self.instance.monthly_fee, self.instance.currency
-            self.initial["monthly_fee"] = from_minor(to_minor(fee, currency), currency)
+            fee, currency = self.instance.fee, self.instance.currency
+            self.initial["fee"] = from_minor(to_minor(fee, currency), currency)
 
     def clean_currency(self) -> str:
         currency = str(self.cleaned_data["currency"]).upper()
@@ -33,11 +33,9 @@ class TierPriceForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        currency, fee = cleaned.get("currency"), cleaned.get("monthly_fee")
+        currency, fee = cleaned.get("currency"), cleaned.get("fee")
         if currency and fee is not None and fee % charge_step(currency):
-            self.add_error(
-                "monthly_fee", f"{currency} is charged in steps of {charge_step(currency)}."
-            )
+            self.add_error("fee", f"{currency} is charged in steps of {charge_step(currency)}.")
         return cleaned
 
 
@@ -59,7 +57,7 @@ class TierPriceInline(TabularInline):
     extra = 0
     hide_title = True
     verbose_name_plural = "monthly fees"
-    fields = ("currency", "monthly_fee")
+    fields = ("currency", "fee")
 
 
 @admin.register(SubscriptionTier)
@@ -81,7 +79,7 @@ class SubscriptionTierAdmin(BillingAdmin):
 
     @display(description="Monthly fee")
     def prices_shown(self, tier: SubscriptionTier) -> str:
-        return ", ".join(money(price.monthly_fee, price.currency) for price in tier.prices.all())
+        return ", ".join(money(price.fee, price.currency) for price in tier.prices.all())
 
     @display(description="Workspaces", ordering="workspace_count")
     def workspaces(self, tier: Any) -> int:

@@ -178,9 +178,12 @@ class WorkspaceAdmin(BillingAdmin):
         if period is None:
             return "None is open yet."
         return format_html(
-            "{}: {} ({} usage, {} fee)",
+            "{}: {} ({} usage, {} fees and discounts)",
             period.label,
             amount(period.live_total, workspace.currency),
             amount(period.live_subtotal, workspace.currency),
-            amount(period.live_fee, workspace.currency),
+            amount(
+                period.live_total - period.live_subtotal - period.credit_brought_forward,
+                workspace.currency,
+            ),
         )

@@ -16,7 +16,13 @@ from billing.api.fields import (
     PlainTextField,
     WholeNumberField,
 )
-from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.models import (
+    BillingPeriod,
+    PeriodCharge,
+    Workspace,
+    WorkspaceBillingSettings,
+    WorkspaceMember,
+)
 from billing.taxnumbers import COUNTRIES
 
 
@@ -158,6 +164,20 @@ class MemberSerializer(serializers.Serializer):
     created_at = AwareDateTimeField()
 
 
+class ChargeSerializer(serializers.Serializer):
+    """A line of a period besides its usage; the days it is of, where it is a fee."""
+
+    kind = serializers.ChoiceField(choices=PeriodCharge.Kind.choices)
+    description = serializers.CharField()
+    quantity = ExactDecimalField(decimals=6, shown=0)
+    unit_price = ExactDecimalField(decimals=3, shown=2)
+    first_day = serializers.DateField(allow_null=True)
+    last_day = serializers.DateField(allow_null=True)
+    days = serializers.IntegerField()
+    of_days = serializers.IntegerField()
+    amount = ExactDecimalField()
+
+
 class PeriodSerializer(serializers.Serializer):
     """A period read with `billing.queries.with_totals` and its workspace."""
 
@@ -168,10 +188,18 @@ class PeriodSerializer(serializers.Serializer):
     currency = serializers.CharField(source="workspace.currency")
     subtotal = ExactDecimalField(source="live_subtotal", help_text="Usage, unrounded.")
     subscription_fee = AmountField("live_fee", currency="workspace.currency")
+    add_on_fees = ExactDecimalField(source="live_add_ons")
+    discounts = ExactDecimalField(source="live_discounts", help_text="Zero or negative.")
+    commitment_shortfall = ExactDecimalField(
+        source="live_shortfall", help_text="What is missing of the minimum commitment."
+    )
     credit_brought_forward = ExactDecimalField(
         help_text="Zero or negative: what the last period owed back."
     )
     total_amount = ExactDecimalField(source="live_total")
+    charges = ChargeSerializer(
+        source="live_charges", many=True, help_text="Everything but usage and credit, line by line."
+    )
     status = serializers.ChoiceField(choices=BillingPeriod.Status.choices)
     stripe_invoice_id = serializers.CharField(allow_null=True)
     finalized_at = AwareDateTimeField(allow_null=True)

@@ -14,22 +14,38 @@ from billing.models.rate_cards import (
     RateCardAssignment,
     RateCardVersion,
 )
-from billing.models.tiers import PlatformSetting, SubscriptionTier, TierPrice
+from billing.models.terms import (
+    AddOn,
+    AppliesTo,
+    Commitment,
+    Coupon,
+    Discount,
+    PeriodCharge,
+    TierChange,
+)
+from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
 from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
 
 __all__ = [
     "COUNTER_SLOTS",
     "SCOPES",
+    "AddOn",
+    "AppliesTo",
     "AuditEntry",
     "BillingPeriod",
+    "Commitment",
+    "Coupon",
+    "Discount",
     "Email",
     "EmailAttachment",
     "ExchangeRate",
     "LimitAlert",
+    "PeriodCharge",
     "PeriodCounter",
     "PlatformSetting",
     "PriceOverride",
     "PriceRevision",
+    "Proration",
     "ProviderCost",
     "Rate",
     "RateCard",
@@ -37,6 +53,7 @@ __all__ = [
     "RateCardVersion",
     "ServiceKey",
     "SubscriptionTier",
+    "TierChange",
     "TierPrice",
     "User",
     "Workspace",

@@ -1,8 +1,9 @@
 """Billing periods, their running counters and the alerts a period has raised."""
 
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
@@ -30,6 +31,30 @@ class UuidRange(Func):
     )
 
 
+class PeriodQuerySet(models.QuerySet["BillingPeriod"]):
+    """Periods that may be completed with what the database alone does not know, once fetched."""
+
+    _complete: Callable[[list["BillingPeriod"]], None] | None = None
+
+    def completed_by(self, complete: Callable[[list["BillingPeriod"]], None]) -> Self:
+        """Have `complete` called with all periods of each fetch, but for `values`, `iterator`."""
+        completed = self.all()
+        completed._complete = complete
+        return completed
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]  # the stubs leave it out
+        clone._complete = self._complete
+        return clone
+
+    def _fetch_all(self) -> None:
+        is_new = self._result_cache is None
+        super()._fetch_all()
+        found: list[Any] | None = self._result_cache
+        if is_new and found and self._complete and isinstance(found[0], BillingPeriod):
+            self._complete(found)
+
+
 class BillingPeriod(models.Model):
     """One calendar month of a workspace's timezone, `[period_start, period_end)` in UTC."""
 
@@ -51,6 +76,16 @@ class BillingPeriod(models.Model):
     # Frozen when the period is finalized; a current period's are read from its counters.
     subtotal = models.DecimalField(**MONEY_SUM, default=Decimal(0))
     subscription_fee = models.DecimalField(**MONEY_SUM, default=Decimal(0))
+    add_on_fees = models.DecimalField(**MONEY_SUM, default=Decimal(0), db_default=Decimal(0))
+    discounts = models.DecimalField(
+        **MONEY_SUM, default=Decimal(0), db_default=Decimal(0), help_text="Zero or negative."
+    )
+    commitment_shortfall = models.DecimalField(
+        **MONEY_SUM,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="What was missing of the minimum commitment.",
+    )
     credit_brought_forward = models.DecimalField(
         **MONEY_SUM,
         default=Decimal(0),
@@ -65,6 +100,8 @@ class BillingPeriod(models.Model):
     close_error = models.TextField(blank=True)
     close_failed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = PeriodQuerySet.as_manager()
 
     class Meta:
         ordering = ["-period_start", "id"]
@@ -91,13 +128,24 @@ class BillingPeriod(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    total_amount=F("subtotal") + F("subscription_fee") + F("credit_brought_forward")
+                    total_amount=F("subtotal")
+                    + F("subscription_fee")
+                    + F("add_on_fees")
+                    + F("discounts")
+                    + F("commitment_shortfall")
+                    + F("credit_brought_forward")
                 ),
                 name="period_total_is_its_parts",
             ),
             models.CheckConstraint(
-                condition=Q(subscription_fee__gte=0, credit_brought_forward__lte=0),
-                name="period_fee_and_credit_have_their_sign",
+                condition=Q(
+                    subscription_fee__gte=0,
+                    add_on_fees__gte=0,
+                    discounts__lte=0,
+                    commitment_shortfall__gte=0,
+                    credit_brought_forward__lte=0,
+                ),
+                name="period_fees_and_credits_have_their_sign",
             ),
             ExclusionConstraint(
                 name="periods_of_a_workspace_do_not_overlap",

@@ -11,15 +11,48 @@ MONEY: dict[str, Any] = {"max_digits": 28, "decimal_places": 10}
 MONEY_SUM: dict[str, Any] = {"max_digits": 38, "decimal_places": 10}
 
 
+class Proration(models.TextChoices):
+    """Whether a fee is charged whole for what holds at a month's end, or by days."""
+
+    NONE = "none"
+    DAILY = "daily"
+
+
 class SubscriptionTier(models.Model):
-    """A monthly plan; its fee per currency is in `TierPrice`."""
+    """A plan by the month or the year; its fee per currency is in `TierPrice`."""
+
+    class Interval(models.TextChoices):
+        MONTH = "month"
+        YEAR = "year"
 
     name = models.SlugField(max_length=40, unique=True)
     description = models.CharField(max_length=200, blank=True)
+    interval = models.CharField(
+        max_length=8,
+        choices=Interval,
+        default=Interval.MONTH,
+        help_text="What the fee is for. A year is charged in the month in which it begins. It"
+        " stays as it is once a workspace is on the tier.",
+    )
+    proration = models.CharField(
+        max_length=8,
+        choices=Proration,
+        default=Proration.NONE,
+        help_text="Of a monthly fee, when a workspace begins or changes its tier inside a month."
+        " None: the whole fee where the tier holds at the month's end. Daily: for its days.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(interval__in=["month", "year"]), name="tier_interval_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(proration__in=["none", "daily"]), name="tier_proration_is_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -28,7 +61,7 @@ class SubscriptionTier(models.Model):
 class TierPrice(models.Model):
     tier = models.ForeignKey(SubscriptionTier, on_delete=models.CASCADE, related_name="prices")
     currency = models.CharField(max_length=3)
-    monthly_fee = models.DecimalField(
+    fee = models.DecimalField(
         max_digits=14, decimal_places=3, validators=[MinValueValidator(Decimal(0))]
     )
 
@@ -38,16 +71,14 @@ class TierPrice(models.Model):
             models.UniqueConstraint(
                 fields=["tier", "currency"], name="one_price_per_tier_and_currency"
             ),
-            models.CheckConstraint(
-                condition=models.Q(monthly_fee__gte=0), name="tier_fee_not_negative"
-            ),
+            models.CheckConstraint(condition=models.Q(fee__gte=0), name="tier_fee_not_negative"),
             models.CheckConstraint(
                 condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="tier_currency_is_iso"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.tier} {self.monthly_fee.normalize():f} {self.currency}"
+        return f"{self.tier} {self.fee.normalize():f} {self.currency}"
 
 
 class PlatformSetting(models.Model):

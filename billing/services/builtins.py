@@ -29,7 +29,7 @@ def ensure_builtins() -> None:
             )
             for currency, fee in fees.items():
                 TierPrice.objects.get_or_create(
-                    tier=tier, currency=currency, defaults={"monthly_fee": Decimal(fee)}
+                    tier=tier, currency=currency, defaults={"fee": Decimal(fee)}
                 )
         PlatformSetting.objects.get_or_create(
             name=PlatformSetting.MARKUP, defaults={"value": DEFAULT_MARKUP}

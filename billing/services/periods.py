@@ -10,6 +10,7 @@ from django.db.models import Max, Q
 from billing import months
 from billing.models import COUNTER_SLOTS, BillingPeriod, Workspace
 from billing.queries import active_periods
+from billing.services.tier_changes import begin_year_with_first_period
 from billing.signals import admission_changed
 
 
@@ -41,6 +42,7 @@ def open_period(*, workspace_id: UUID, at: dt.datetime, now: dt.datetime) -> Bil
             created_at=now,
         )
         insert_periods([period])
+        begin_year_with_first_period(workspace, period)
         admission_changed.send(BillingPeriod, workspace_id=workspace_id, now=now)
         return period
 

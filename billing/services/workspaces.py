@@ -21,6 +21,11 @@ from billing.models import (
     WorkspaceMember,
 )
 from billing.money import CURRENCIES
+from billing.services.tier_changes import (
+    begin_tier,
+    first_day_not_opened,
+    first_day_of_change,
+)
 from billing.signals import admission_changed, billing_details_changed
 from billing.taxnumbers import COUNTRIES, is_tax_number
 from billing.text import UnfitText, email_address, printable_line, same_address
@@ -246,6 +251,8 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
                 name=changed.get("tier", workspace.tier.name), currency=workspace.currency
             )
             _move_running_periods(workspace, now)
+        if "tier" in changed:
+            begin_tier(workspace, on=first_day_of_change(workspace, now))
         for name in BILLING_DETAILS:
             if name in changed:
                 setattr(workspace, name, changed[name])
@@ -263,6 +270,12 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
 def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, Any]) -> None:
     if not {"timezone", "currency"} & changed.keys():
         return
+    if "currency" in changed and _has_amounts(workspace):
+        raise CurrencyInUse(
+            "The currency cannot change any more: its add-ons, commitments and discounts are in"
+            " it.",
+            field="currency",
+        )
     if not workspace.periods.exists():
         return
     if "timezone" in changed:
@@ -271,6 +284,14 @@ def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, A
         )
     raise CurrencyInUse(
         "The currency cannot change any more: usage is recorded in it.", field="currency"
+    )
+
+
+def _has_amounts(workspace: Workspace) -> bool:
+    return (
+        workspace.add_ons.exists()
+        or workspace.commitments.exists()
+        or workspace.discounts.filter(amount__isnull=False).exists()
     )
 
 
@@ -298,7 +319,7 @@ def _move_running_periods(workspace: Workspace, now: dt.datetime) -> None:
     )
 
 
-def change_tier_from_next_period(*, workspace_id: UUID, tier: str) -> bool:
+def change_tier_from_next_period(*, workspace_id: UUID, tier: str, now: dt.datetime) -> bool:
     """Put the workspace on `tier` for periods opened from now on; whether anything changed."""
     with transaction.atomic():
         workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
@@ -307,6 +328,7 @@ def change_tier_from_next_period(*, workspace_id: UUID, tier: str) -> bool:
             return False
         workspace.tier = plan
         workspace.save(update_fields=["tier", "updated_at"])
+        begin_tier(workspace, on=first_day_not_opened(workspace, now))
         return True
 
 

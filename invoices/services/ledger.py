@@ -20,6 +20,42 @@ SELECT period.workspace_id, period.id, period.subtotal, coalesce(rolled.final_co
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
  ORDER BY 1, 2
 """
+# Each line from its own columns; PostgreSQL rounds a numeric half away from zero, as the lines do.
+_CHARGES = """
+SELECT period.workspace_id, period.id, charge.description, charge.amount, worked.out
+  FROM billing_periodcharge AS charge
+  JOIN billing_billingperiod AS period ON period.id = charge.period_id
+ CROSS JOIN LATERAL (SELECT CASE
+       WHEN charge.kind IN ('subscription', 'add_on')
+       THEN round(charge.quantity * charge.unit_price * charge.days / charge.of_days, 10)
+       WHEN charge.kind = 'discount'
+       THEN -least(charge.base, coalesce(round(charge.base * charge.percentage / 100, 10),
+                                         charge.unit_price))
+       ELSE least(charge.unit_price, greatest(0, charge.unit_price - charge.base))
+       END AS out) AS worked
+ WHERE charge.amount <> worked.out
+   AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
+ ORDER BY 1, 2, charge.position
+"""
+_CHARGED = """
+SELECT period.workspace_id, period.id,
+       period.subscription_fee + period.add_on_fees + period.discounts
+           + period.commitment_shortfall,
+       coalesce(sums.fees + sums.add_ons + sums.discounts + sums.shortfall, 0)
+  FROM billing_billingperiod AS period
+  LEFT JOIN (SELECT period_id,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'subscription'), 0) AS fees,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'add_on'), 0) AS add_ons,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'discount'), 0) AS discounts,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'commitment'), 0) AS shortfall
+               FROM billing_periodcharge GROUP BY period_id) AS sums
+    ON sums.period_id = period.id
+ WHERE (period.subscription_fee, period.add_on_fees, period.discounts, period.commitment_shortfall)
+       IS DISTINCT FROM (coalesce(sums.fees, 0), coalesce(sums.add_ons, 0),
+                         coalesce(sums.discounts, 0), coalesce(sums.shortfall, 0))
+   AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
+ ORDER BY 1, 2
+"""
 _OPEN_COUNTERS = """
 SELECT DISTINCT period.workspace_id, period.id
   FROM billing_billingperiod AS period
@@ -73,6 +109,12 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
     for workspace, period, subtotal, rolled in _rows(_FROZEN, workspace_id):
         detail = f"closed with a subtotal of {subtotal}, its rollups add up to {rolled}"
         found.append(Difference("period and rollups", workspace, period, detail))
+    for workspace, period, text, amount, worked_out in _rows(_CHARGES, workspace_id):
+        detail = f"{text}: charged {amount}, its own terms make it {worked_out}"
+        found.append(Difference("charge and its terms", workspace, period, detail))
+    for workspace, period, amount, lines in _rows(_CHARGED, workspace_id):
+        detail = f"closed with {amount} of fees and discounts, their lines add up to {lines}"
+        found.append(Difference("period and charges", workspace, period, detail))
     for workspace, period in _rows(_OPEN_COUNTERS, workspace_id):
         detail = "closed, but a counter still lets records in"
         found.append(Difference("period and counters", workspace, period, detail))

@@ -76,7 +76,7 @@ def test_a_failed_close_says_why_and_is_retried_once_it_is_mended():
     period.refresh_from_db()
     assert period.status == "current"
 
-    TierPrice.objects.create(tier=acme.tier, currency="USD", monthly_fee=Decimal("49.00"))
+    TierPrice.objects.create(tier=acme.tier, currency="USD", fee=Decimal("49.00"))
     press(client, "billing_billingperiod", "retry_close", period.pk)
     period.refresh_from_db()
     assert period.status == "finalized"

@@ -103,7 +103,7 @@ def test_a_price_that_cannot_be_charged_is_refused(currency, fee, why):
             "prices-INITIAL_FORMS": 0,
             "prices-0-tier": tier.pk,
             "prices-0-currency": currency,
-            "prices-0-monthly_fee": fee,
+            "prices-0-fee": fee,
         },
     )
 
@@ -123,7 +123,7 @@ def test_the_price_of_a_paying_workspace_cannot_be_deleted():
             "prices-0-id": price.pk,
             "prices-0-tier": tier.pk,
             "prices-0-currency": "USD",
-            "prices-0-monthly_fee": "49",
+            "prices-0-fee": "49",
             "prices-0-DELETE": "on",
         },
     )

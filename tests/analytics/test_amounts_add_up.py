@@ -27,7 +27,7 @@ def spend(*costs: str) -> Spend:
 
 def test_three_thirds_of_a_cent_more_are_shared_out_by_largest_remainder():
     used = spend("10.004", "20.004", "30.004")
-    shown = ShownAmounts(used, PeriodTotals(used.total, D("49.00"), D(0)), "USD")
+    shown = ShownAmounts(used, PeriodTotals(used.total, D("49.00")), "USD")
 
     assert shown.total == D("109.01")
     assert shown.usage == D("60.01")
@@ -38,14 +38,14 @@ def test_three_thirds_of_a_cent_more_are_shared_out_by_largest_remainder():
 
 def test_a_credit_and_yen_are_parts_of_the_same_total():
     used = spend("100.6", "200.7")
-    shown = ShownAmounts(used, PeriodTotals(used.total, D(7000), D("-0.5")), "JPY")
+    shown = ShownAmounts(used, PeriodTotals(used.total, D(7000), credit=D("-0.5")), "JPY")
 
     assert (shown.fee, shown.usage, shown.credit, shown.total) == (D(7000), D(302), D(-1), D(7301))
 
 
 def test_what_prices_add_to_the_records_is_a_part_of_its_own():
     used = spend("10.004")
-    shown = ShownAmounts(used, PeriodTotals(D("8.001"), D(0), D(0)), "USD")
+    shown = ShownAmounts(used, PeriodTotals(D("8.001")), "USD")
 
     assert shown.by_type == {"kind_0": D("10.00"), "adjustments": D("-2.00")}
     assert shown.usage == sum(shown.by_provider.values()) == D("8.00")

@@ -46,7 +46,7 @@ def test_the_summary_of_the_running_period(django_assert_num_queries):
     caller = ApiClient("usage:read")
     caller.get("workspaces/")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         summary = caller.get(f"workspaces/{acme.pk}/usage-summary/").json()
 
     assert summary == {
@@ -57,6 +57,9 @@ def test_the_summary_of_the_running_period(django_assert_num_queries):
         "currency": "USD",
         "subtotal": "12.3400000000",
         "subscription_fee": "49.00",
+        "add_on_fees": "0.0000000000",
+        "discounts": "0.0000000000",
+        "commitment_shortfall": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
         "total_amount": "61.3400000000",
         "by_resource_type": [
@@ -99,6 +102,9 @@ def test_without_a_period_all_is_zero_or_empty():
         "currency": "USD",
         "subtotal": "0.0000000000",
         "subscription_fee": "0.00",
+        "add_on_fees": "0.0000000000",
+        "discounts": "0.0000000000",
+        "commitment_shortfall": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
         "total_amount": "0.0000000000",
         "by_resource_type": [],

@@ -73,7 +73,7 @@ def test_a_summary_adds_up_slots_days_types_and_providers(acme, django_assert_nu
     add_usage_rollup(acme, "2026-11-02", "synthesis", "elevenlabs", "2000", "9.25")
     add_usage_rollup(make_workspace("Globex"), "2026-11-02", "synthesis", "elevenlabs", "1", "1000")
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         summary = summary_of(acme)
 
     assert summary.subtotal == Decimal("15.3500000010")

@@ -78,17 +78,17 @@ def test_finance_leaves_the_address_in_the_admin_too():
 
 def test_bulk_updates_and_raw_sql_are_in_the_log():
     make_workspace()
-    TierPrice.objects.filter(tier__name="pro", currency="USD").update(monthly_fee=Decimal("1"))
+    TierPrice.objects.filter(tier__name="pro", currency="USD").update(fee=Decimal("1"))
     entry = last("billing_tierprice", operation="update")
     assert (entry.door, entry.subject) == ("command", "pro USD")
-    assert entry.changes == {"monthly_fee": ["199.000", "1.000"]}
+    assert entry.changes == {"fee": ["199.000", "1.000"]}
 
     raw = connection.connection
-    raw.execute("UPDATE billing_tierprice SET monthly_fee = 2 WHERE monthly_fee = 1")
+    raw.execute("UPDATE billing_tierprice SET fee = 2 WHERE fee = 1")
     entry = last("billing_tierprice", operation="update")
     assert entry.door == "sql"
     assert entry.actor.endswith("(database)")
-    assert entry.changes == {"monthly_fee": ["1.000", "2.000"]}
+    assert entry.changes == {"fee": ["1.000", "2.000"]}
 
 
 def test_who_acts_cannot_be_forged_in_a_text():

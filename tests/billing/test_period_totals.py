@@ -42,21 +42,21 @@ def test_a_closed_period_keeps_its_figures_when_prices_change():
         subscription_fee="49",
         total_amount="54",
     )
-    TierPrice.objects.update(monthly_fee="99")
+    TierPrice.objects.update(fee="99")
 
     found = with_totals(BillingPeriod.objects.all()).get()
 
     assert (found.live_subtotal, found.live_fee, found.live_total) == (5, 49, 54)
 
 
-def test_many_periods_cost_one_query(django_assert_num_queries):
+def test_many_periods_cost_two_queries(django_assert_num_queries):
     for name, currency in (("acme", "USD"), ("globex", "JPY"), ("initech", "EUR")):
         period = open_period(
             workspace_id=make_workspace(name, currency=currency).pk, at=NOW, now=NOW
         )
         count(period, 1, "1")
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         found = with_totals(BillingPeriod.objects.select_related("workspace"))
         totals = {period.workspace.name: period.live_total for period in found}
 

@@ -153,7 +153,7 @@ def test_amounts_are_whole_charge_steps_of_the_currency(currency, quantity, amou
 def test_a_total_is_rounded_once_to_what_cards_take(currency, fee, cost, exact, amount, shares):
     ensure_builtins()
     tier = SubscriptionTier.objects.get(name="starter")
-    TierPrice.objects.create(tier=tier, currency=currency, monthly_fee=fee)
+    TierPrice.objects.create(tier=tier, currency=currency, fee=fee)
     initech = make_workspace("Initech", currency=currency)
     make_usage(initech, OCTOBER_5, cost, "1")
 

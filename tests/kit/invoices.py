@@ -4,7 +4,9 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
+from billing.charges import freeze_charges
 from billing.models import BillingPeriod, Workspace
+from billing.rating.charges import Charge, ChargeKind
 from invoices.models import Invoice, InvoiceItem, PaymentMethod
 from invoices.payments.services import settle
 from invoices.services.closing.finalize import finalize_period
@@ -53,6 +55,9 @@ def make_invoice(
         finalized_at=issued_at,
         stripe_invoice_id=stripe_invoice_id,
     )
+    if fee:
+        line = Charge(ChargeKind.SUBSCRIPTION, "Monthly Subscription", fee, unit_price=fee)
+        freeze_charges([(period, [line])])
     invoice = Invoice.objects.create(
         workspace=workspace,
         billing_period=period,

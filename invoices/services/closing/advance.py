@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from billing import months
+from billing.charges import freeze_charges
 from billing.models import BillingPeriod, Workspace
 from billing.services.periods import insert_periods
 from invoices.services.closing.sums import Closing
@@ -15,20 +16,26 @@ from usage.services.agents import align_agents
 _FREEZE = """
 UPDATE billing_billingperiod AS period
    SET subtotal = closing.subtotal, subscription_fee = closing.fee,
+       add_on_fees = closing.add_ons, discounts = closing.discounts,
+       commitment_shortfall = closing.shortfall,
        credit_brought_forward = closing.credit, total_amount = closing.total,
        status = 'finalized', finalized_at = %s, close_error = '', close_failed_at = NULL
-  FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
-    AS closing (id, subtotal, fee, credit, total)
+  FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
+              %s::numeric[], %s::numeric[], %s::numeric[])
+    AS closing (id, subtotal, fee, add_ons, discounts, shortfall, credit, total)
  WHERE period.id = closing.id
 """
 
 
 def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
-    """The totals into the rows, and into the objects, of periods that are locked."""
+    """The totals into the rows, and into the objects, of periods that are locked; their charges."""
     for closing in closings:
         period = closing.period
         period.subtotal = closing.subtotal
         period.subscription_fee = closing.fee
+        period.add_on_fees = closing.add_ons
+        period.discounts = closing.discounts
+        period.commitment_shortfall = closing.shortfall
         period.credit_brought_forward = closing.credit
         period.total_amount = closing.total
         period.status = BillingPeriod.Status.FINALIZED
@@ -43,10 +50,14 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
                 [closing.period.pk for closing in closings],
                 [closing.subtotal for closing in closings],
                 [closing.fee for closing in closings],
+                [closing.add_ons for closing in closings],
+                [closing.discounts for closing in closings],
+                [closing.shortfall for closing in closings],
                 [closing.credit for closing in closings],
                 [closing.total for closing in closings],
             ],
         )
+    freeze_charges([(closing.period, closing.charges) for closing in closings])
 
 
 def open_next(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[BillingPeriod]:

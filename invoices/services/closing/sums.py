@@ -16,10 +16,13 @@ from django.db import connection
 from django.db.models import Q, Sum
 
 from billing import months
+from billing.charges import TermsReader
 from billing.errors import BillingError
-from billing.models import BillingPeriod, TierPrice
+from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO, to_charge_minor
-from billing.rating.charges import Charge, ChargeKind
+from billing.rating.bills import charged, period_charges
+from billing.rating.charges import Charge, ChargeKind, PeriodTerms
+from billing.rating.fees import NoPrice
 from invoices.services.closing.lines import Line, UsageSum, build_lines
 
 
@@ -42,7 +45,11 @@ class Closing:
     """A period on its way: what it is billed. Amounts are exact; `amount_minor` is rounded."""
 
     period: BillingPeriod
+    charges: list[Charge]
     fee: Decimal
+    add_ons: Decimal
+    discounts: Decimal
+    shortfall: Decimal
     credit: Decimal
     subtotal: Decimal
     total: Decimal
@@ -84,14 +91,11 @@ def usage_sums(periods: Sequence[BillingPeriod]) -> dict[UUID, list[UsageSum]]:
 def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) -> list[Closing]:
     """What each period is billed; `periods` in the order in which a workspace's months follow.
 
-    Raises `CannotClose` for a period whose rollups and counters disagree, or whose tier has no
-    price in the workspace's currency.
+    Raises `CannotClose` for a period whose rollups and counters disagree, or one of whose tiers has
+    no price in the workspace's currency.
     """
     usage = usage_sums(periods)
-    fees = {
-        (price.tier_id, price.currency): price.monthly_fee
-        for price in TierPrice.objects.filter(tier__in={period.tier_id for period in periods})
-    }
+    terms = TermsReader((period.workspace_id for period in periods), strict=True)
     credits = _outstanding_credits(periods)
     closings = []
     # Sums may be longer than the 28 digits that arithmetic keeps by default.
@@ -102,9 +106,7 @@ def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) ->
                 period,
                 usage.get(period.pk, []),
                 counted[period.pk] if period.pk in counted else Counted(0, ZERO),
-                fee=fees.get((period.tier_id, period.workspace.currency))
-                if period.has_fee
-                else ZERO,
+                terms.of(period),
                 # One credit is brought forward once: by the workspace's first period to close.
                 credit=credits.pop(workspace_id, ZERO),
             )
@@ -118,8 +120,8 @@ def _closing(
     period: BillingPeriod,
     usage: Sequence[UsageSum],
     counted: Counted,
+    terms: PeriodTerms,
     *,
-    fee: Decimal | None,
     credit: Decimal,
 ) -> Closing:
     subtotal = sum((each.final_cost for each in usage), ZERO)
@@ -131,17 +133,22 @@ def _closing(
             code="ledger_differs",
         )
     currency = period.workspace.currency
-    if fee is None:
+    try:
+        charges = period_charges(terms, subtotal)
+    except NoPrice as error:
         raise CannotClose(
-            f"Tier {period.tier.name!r} of workspace {period.workspace_id} has no price in"
-            f" {currency}.",
+            f"Tier {error.tier!r} of workspace {period.workspace_id} has no price in {currency}.",
             code="no_price_in_currency",
-        )
-    charges = [Charge(ChargeKind.SUBSCRIPTION, "Monthly Subscription", fee)]
-    total = subtotal + fee + credit
+        ) from None
+    sums = charged(charges)
+    total = sum(sums.values(), subtotal + credit)
     return Closing(
         period,
-        fee,
+        charges,
+        sums[ChargeKind.SUBSCRIPTION],
+        sums[ChargeKind.ADD_ON],
+        sums[ChargeKind.DISCOUNT],
+        sums[ChargeKind.COMMITMENT],
         credit,
         subtotal,
         total,

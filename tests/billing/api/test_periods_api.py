@@ -24,8 +24,24 @@ def test_a_current_period_shows_live_totals():
         "currency": "USD",
         "subtotal": "12.3400000000",
         "subscription_fee": "49.00",
+        "add_on_fees": "0.0000000000",
+        "discounts": "0.0000000000",
+        "commitment_shortfall": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
         "total_amount": "61.3400000000",
+        "charges": [
+            {
+                "kind": "subscription",
+                "description": "Monthly Subscription",
+                "quantity": "1",
+                "unit_price": "49.00",
+                "first_day": "2026-11-01",
+                "last_day": "2026-11-30",
+                "days": 30,
+                "of_days": 30,
+                "amount": "49.0000000000",
+            }
+        ],
         "status": "current",
         "stripe_invoice_id": None,
         "finalized_at": None,
@@ -41,7 +57,7 @@ def test_the_fee_has_the_decimals_of_its_currency():
     assert (shown["subscription_fee"], shown["total_amount"]) == ("7000", "7000.0000000000")
 
 
-def test_periods_are_filtered_and_listed_in_one_query(django_assert_num_queries):
+def test_periods_are_filtered_and_listed_in_three_queries(django_assert_num_queries):
     acme, globex = make_workspace("Acme"), make_workspace("Globex")
     october = dt.datetime(2026, 10, 10, tzinfo=dt.UTC)
     periods = [make_period(acme), make_period(acme, october), make_period(globex)]
@@ -57,7 +73,8 @@ def test_periods_are_filtered_and_listed_in_one_query(django_assert_num_queries)
         str(periods[1].pk)
     ]
     assert found(workspace_id=uuid4()) == []
-    with django_assert_num_queries(1):
+    # Periods, the terms of those that run, what was frozen of those that are closed.
+    with django_assert_num_queries(3):
         assert len(found()) == 3
 
 

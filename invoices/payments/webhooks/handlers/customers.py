@@ -86,7 +86,9 @@ def subscription_deleted(event: StripeEvent) -> Outcome:
     if workspace is None:
         return Outcome(f"subscription {text(event.object.get('id'))} is not ours")
     try:
-        changed = change_tier_from_next_period(workspace_id=workspace.pk, tier=FREE_TIER)
+        changed = change_tier_from_next_period(
+            workspace_id=workspace.pk, tier=FREE_TIER, now=event.now
+        )
     except BillingError as error:
         # Sending the event again would not help: somebody has to give the tier a price.
         log.exception("workspace %s cannot go to the free tier", workspace.pk)
