@@ -98,7 +98,7 @@ def _suggested(route: str) -> str:
 
 
 def _routes_of_models() -> set[str]:
-    """Those of models in the table, and of models that are missing there and named by themselves."""
+    """Those of models in the table, and of models missing there, which are named by themselves."""
     models = {*MODELS, *(model._meta.label_lower for model in admin.site._registry)}
     return {f"admin/{model.replace('.', '/')}/{page}" for model in models for page in _OF_MODELS}
 
