@@ -1,18 +1,26 @@
 """What all tests share."""
 
 import os
+from pathlib import Path
 
 import django
 import pytest
 
 # Before anything reads the settings: they name no server by themselves.
 os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.test", "ENV_FILE": ""}
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # Servers of their own, which need not survive a crash of the machine.
+    os.environ["LOCAL_DIR"] = str(Path(os.environ.get("LOCAL_DIR") or ".local") / "test")
 
 from django.conf import settings
 
 from dev import embedded
+from tests.kit.forgetful_database import forget_on_crash
 
+_is_own = not os.environ.get("DATABASE_URL")
 embedded.provide()
+if _is_own:
+    forget_on_crash(os.environ["DATABASE_URL"])
 # Conftests of the rooms import models, before pytest-django gets to this.
 django.setup()
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
+from dev.embedded import postgres
 from dev.embedded.files import make_local_dir, open_lock
 
 _PREFIX = "migrated_"
@@ -41,6 +42,18 @@ def migrated_template() -> str:
                 server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(outdated)))
             _make(server, name)
     return name
+
+
+def copy_template(target: str) -> None:
+    """Make what the template has in an empty database of another server, without migrating."""
+    placement = postgres.PostgresService(settings.LOCAL_DIR).placement
+    dump = subprocess.run(
+        [placement.binary("pg_dump"), "--no-owner", _url(migrated_template())],
+        capture_output=True,
+        check=True,
+    )
+    psql = [placement.binary("psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={target}"]
+    subprocess.run(psql, input=dump.stdout, stdout=subprocess.DEVNULL, check=True)
 
 
 def _make(server: psycopg.Connection, name: str) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from dev.embedded import postgres, redis
+from tests.kit.template_database import copy_template
 
 ROOT = Path(__file__).parents[2]
 BATCHES_PER_CLIENT = 15
@@ -22,12 +23,11 @@ BATCH = 100
 CLIENTS = 4
 
 
-# One process for all three: each start of Django costs seconds.
+# One process for both: each start of Django costs seconds.
 _PREPARE = """
 import django
 django.setup()
 from django.core.management import call_command
-call_command("migrate", verbosity=0)
 call_command("ensure_builtins")
 scopes = ["--scope=usage:write", "--scope=workspaces:write"]
 call_command("create_service_key", "Crash", *scopes)
@@ -57,6 +57,7 @@ class System:
             "LOG_LEVEL": "ERROR",
             "API_USAGE_THROTTLE_PER_MINUTE": "1000000",
         }
+        copy_template(self.database)
         self.key = self._prepare().splitlines()[-1]
         self.port = 0
         self.web: subprocess.Popen[bytes] | None = None

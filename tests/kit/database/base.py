@@ -1,8 +1,9 @@
 """PostgreSQL for the tests: after one that commits, only what it wrote to is emptied.
 
 Django truncates every table, and PostgreSQL makes new files for each with all its indexes: 114
-tables cost more than most tests do. Rows are deleted from the few tables that have any. Tables that
-refuse that by a trigger are truncated, together with those that refer to them.
+tables cost more than most tests do. Rows are deleted from the few tables that have any, past
+triggers and foreign keys. Where the role may not do so, tables that refuse deletion by a trigger
+are truncated, together with those that refer to them.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ _GUARDED = """
     )
     SELECT relname FROM truncated JOIN pg_class ON pg_class.oid = id
 """
+
+
+_MAY_PASS_TRIGGERS = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
 
 
 class Operations(DatabaseOperations):
@@ -46,6 +50,10 @@ class Operations(DatabaseOperations):
                 )
             )
             used = [name for (name,) in cursor.fetchall()]
+            deletions = [f"DELETE FROM {quote(name)}" for name in used]
+            cursor.execute(_MAY_PASS_TRIGGERS)
+            if cursor.fetchone() == (True,):
+                return ["SET LOCAL session_replication_role = replica", *deletions]
             cursor.execute(_GUARDED, [used])
             guarded = [name for (name,) in cursor.fetchall()]
         statements = [f"DELETE FROM {quote(name)}" for name in used if name not in guarded]
