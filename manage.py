@@ -4,7 +4,6 @@
 import os
 import sys
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
@@ -13,13 +12,17 @@ LOCAL = "config.settings.local"
 
 def main() -> None:
     is_local = os.environ.setdefault("DJANGO_SETTINGS_MODULE", LOCAL) == LOCAL
+    # Otherwise importing it would say that production's settings are meant.
+    from config.env import require_settings  # noqa: PLC0415 - see above
+
     try:
         if is_local:
             # Not in production, which has its servers and need not have `dev`.
             from dev import embedded  # noqa: PLC0415 - customers have no dev
 
             embedded.provide()
-        settings.INSTALLED_APPS  # noqa: B018 - reads the settings, and so says what is wrong there
+        # Now, since Django's help hides what is wrong there.
+        require_settings()
     except (ImproperlyConfigured, RuntimeError) as error:
         sys.exit(f"error: {error}")
     execute_from_command_line(sys.argv)

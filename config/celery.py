@@ -7,12 +7,18 @@ from celery import Celery
 from celery.signals import task_postrun, task_prerun
 
 from billing import audit
+from config.env import require_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("config")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@app.on_configure.connect(weak=False)
+def _read_settings(**kwargs: Any) -> None:
+    require_settings()
 
 
 @task_prerun.connect(weak=False)

@@ -10,10 +10,12 @@ import difflib
 import ipaddress
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values, load_dotenv
 from environs import EnvError, FileAwareEnv, ValidationError, validate
@@ -21,8 +23,7 @@ from environs import EnvError, FileAwareEnv, ValidationError, validate
 _MAX_INTEGER = 2**31 - 1
 # Programs that read their variables outside the settings; the launcher, the web server.
 READ_ELSEWHERE = frozenset(
-    "BIND_HOST ENV_FILE LOCAL_DIR PORT PROMETHEUS_MULTIPROC_DIR TASK_PROCESSES WEB_THREADS "
-    "WEB_WORKERS".split()
+    "BIND_HOST ENV_FILE LOCAL_DIR PORT PROMETHEUS_MULTIPROC_DIR TASK_PROCESSES WEB_WORKERS".split()
 )
 # "STRIPE_TIMEOUT_SECOND" is one of ours misspelled, "STRIPE_CLI_PATH" somebody else's.
 _ALIKE = 0.88
@@ -114,6 +115,14 @@ def require(names: Iterable[str]) -> None:
     missing = [name for name in names if not is_set(name)]
     if missing:
         raise ImproperlyConfigured(f"not set, but needed in production: {', '.join(missing)}.")
+
+
+def require_settings() -> None:
+    """Read Django's settings; end this process with one line where one of them is wrong."""
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reads them all
+    except ImproperlyConfigured as error:
+        sys.exit(f"error: {error}")
 
 
 def refuse_unknown() -> None:

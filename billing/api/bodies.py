@@ -1,17 +1,15 @@
 """Reading request bodies: bounded, unpacked, and never taken on trust.
 
-`headers` below is Django's or a dict with names in small letters.
+`meta` below is the `META` of a Django request.
 """
 
 import asyncio
-import io
-import os
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
-from tempfile import TemporaryFile
-from typing import IO, Any, Protocol
+from tempfile import SpooledTemporaryFile
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -70,15 +68,15 @@ class _Readable(Protocol):
 
 def has_body(request: HttpRequest) -> bool:
     """Whether the request announces a body, by its length or as chunks of unknown number."""
-    return announced_length(request.headers) != 0
+    return announced_length(request.META) != 0
 
 
-def announced_length(headers: Mapping[str, str]) -> int | None:
+def announced_length(meta: Mapping[str, Any]) -> int | None:
     """Bytes the client says it sends; None when it sends chunks."""
-    if "chunked" in headers.get("transfer-encoding", "").lower():
+    if "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower():
         return None
     try:
-        return max(int(headers.get("content-length") or 0), 0)
+        return max(int(meta.get("CONTENT_LENGTH") or 0), 0)
     except ValueError:
         return 0
 
@@ -89,9 +87,9 @@ def check_length(length: int | None) -> None:
         raise BodyTooLarge(f"The body is larger than {settings.API_MAX_BODY_BYTES} bytes.")
 
 
-def is_packed(headers: Mapping[str, str]) -> bool:
+def is_packed(meta: Mapping[str, Any]) -> bool:
     """Whether the body is gzip; raises `UnsupportedEncoding` for what is neither that nor plain."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoding = meta.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise UnsupportedEncoding(f"Content-Encoding {encoding!r} is not read here; gzip is.")
     return encoding in ("gzip", "x-gzip")
@@ -103,8 +101,8 @@ def read_body(request: HttpRequest) -> bytes:
     Raises `BodyTooLarge` past `API_MAX_BODY_BYTES` as sent or `API_MAX_UNPACKED_BYTES` unpacked,
     `MalformedBody` for a broken gzip stream or one cut short, `UnsupportedEncoding` otherwise.
     """
-    packed = is_packed(request.headers)
-    length = announced_length(request.headers)
+    packed = is_packed(request.META)
+    length = announced_length(request.META)
     check_length(length)
     try:
         body = _stream(request, length).read(settings.API_MAX_BODY_BYTES + 1)
@@ -146,46 +144,20 @@ def unpack(packed: bytes) -> bytes:
     return b"".join(parts)
 
 
-class Spool:
-    """Bytes on their way: few of them in memory, all of them on disk once there are more.
-
-    One thread may write while another reads.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.file: IO[bytes] = io.BytesIO()
-        self.is_on_disk = False
-
-    def write(self, piece: bytes) -> None:
-        self.size += len(piece)
-        if self.size > _MAX_IN_MEMORY_BYTES and not self.is_on_disk:
-            on_disk = TemporaryFile(buffering=0)  # noqa: SIM115
-            on_disk.write(self.read(0))
-            self.file, self.is_on_disk = on_disk, True
-        self.file.write(piece)
-
-    def read(self, offset: int, size: int = -1) -> bytes:
-        """Leaves the file where it is."""
-        size = self.size if size < 0 else size
-        if self.is_on_disk:
-            return os.pread(self.file.fileno(), size, offset)
-        return self.file.getvalue()[offset : offset + size]  # type: ignore[attr-defined]
-
-
 class CollectedBody:
     """A request's body, collected on an event loop before any thread is taken for it."""
 
     def __init__(
         self,
-        headers: Mapping[str, str],
+        meta: Mapping[str, Any],
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     ) -> None:
-        self._length = announced_length(headers)
+        self._length = announced_length(meta)
         self._receive = receive
         self._owner = ""
         self._held = 0
-        self.spool = Spool()
+        self.file = SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES)  # noqa: SIM115 - see `close`
+        self.size = 0
         self.ended = self._length == 0
 
     async def collect(self, owner: str = "") -> None:
@@ -202,7 +174,7 @@ class CollectedBody:
             async with asyncio.timeout(_MAX_SECONDS) as limit:
                 while not self.ended:
                     self._keep(await self._next())
-                    seconds = _MAX_SECONDS + self.spool.size / _MIN_BYTES_PER_SECOND
+                    seconds = _MAX_SECONDS + self.size / _MIN_BYTES_PER_SECOND
                     limit.reschedule(begin + seconds)
         except TimeoutError:
             raise BodyTooSlow("The body did not arrive in time.") from None
@@ -225,8 +197,13 @@ class CollectedBody:
                 while not self.ended and dropped < _MAX_DROPPED_BYTES:
                     dropped += len(await self._next())
 
+    def read(self) -> bytes:
+        """All that has been collected."""
+        self.file.seek(0)
+        return self.file.read()
+
     def close(self) -> None:
-        self.spool.file.close()
+        self.file.close()
         if self._held:
             _held[self._owner] -= self._held
             if not _held[self._owner]:
@@ -241,10 +218,11 @@ class CollectedBody:
         return piece
 
     def _keep(self, piece: bytes) -> None:
-        check_length(self.spool.size + len(piece))
-        self.spool.write(piece)
-        if self.spool.is_on_disk:
-            _held[self._owner] += self.spool.size - self._held
-            self._held = self.spool.size
+        self.size += len(piece)
+        check_length(self.size)
+        self.file.write(piece)
+        if self.size > _MAX_IN_MEMORY_BYTES:
+            _held[self._owner] += self.size - self._held
+            self._held = self.size
             if _held[self._owner] > _MAX_HELD_BYTES:
                 raise TooManyBodies("Too many bodies are on their way from this caller.")

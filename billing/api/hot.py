@@ -15,7 +15,6 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone as clock
-from django.utils.http import parse_header_parameters
 from rest_framework.permissions import SAFE_METHODS
 
 from billing.api.access import may_see
@@ -54,6 +53,9 @@ class Reply(NamedTuple):
     content_type: str = JSON
     headers: Sequence[tuple[str, str]] = ()
 
+    def as_response(self) -> HttpResponse:
+        return HttpResponse(self.body, self.content_type, self.status, headers=dict(self.headers))
+
 
 Function: TypeAlias = Callable[[HotRequest], Reply]
 ManyFunction: TypeAlias = Callable[[Sequence[HotRequest]], Sequence[Reply | Exception]]
@@ -88,13 +90,13 @@ class Asking:
 
 def admit(
     endpoint: HotEndpoint,
+    request: HttpRequest,
     asking: Asking,
-    headers: Mapping[str, str],
     parameters: Mapping[str, Any],
     *,
     in_background: bool = False,
 ) -> HotRequest:
-    """The request without its body, once everything but that is found right.
+    """What the function is given, but for the body, once everything else is found right.
 
     `in_background` as for `check_rate`.
     """
@@ -108,14 +110,12 @@ def admit(
         raise NotFound("There is no such workspace.")
     if not endpoint.media_types:
         return HotRequest(only_workspace=only, parameters=parameters)
-    media_type = headers.get("content-type", "")
-    if media_type not in endpoint.media_types:
-        media_type = parse_header_parameters(media_type)[0]
+    media_type = request.content_type or ""
     if media_type not in endpoint.media_types:
         raise UnsupportedMediaType(
             f"Content-Type must be {' or '.join(endpoint.media_types)}, not {media_type!r}."
         )
-    return HotRequest(b"", is_packed(headers), media_type, only, parameters)
+    return HotRequest(b"", is_packed(request.META), media_type, only, parameters)
 
 
 def answer(endpoint: HotEndpoint, request: HotRequest) -> Reply:
@@ -146,14 +146,13 @@ def respond(
 ) -> HttpResponse:
     """The endpoint as a Django view."""
     try:
-        admitted = admit(endpoint, _asking(request), request.headers, parameters)
+        admitted = admit(endpoint, request, _asking(request), parameters)
         if endpoint.media_types:
             admitted = admitted._replace(body=read_body(request), packed=False)
         reply = answer(endpoint, admitted)
     except Exception as error:  # noqa: BLE001 - raised again unless it is the client's
         reply = problem_reply(error)
-    headers = dict(reply.headers)
-    return HttpResponse(reply.body, reply.content_type, reply.status, headers=headers)
+    return reply.as_response()
 
 
 def _asking(request: HttpRequest) -> Asking:

@@ -2,25 +2,27 @@
 
 A hot request with a service key needs no session, messages, CSRF token or page headers; here it
 costs a fraction of what it costs in a thread of Django, and is answered by the same rules
-(`billing.api.hot`). What is out of the ordinary (no key, another host, plain HTTP where HTTPS is
-asked for, a header given twice) goes to Django.
+(`billing.api.hot`). Without a key, for another host, or by plain HTTP where HTTPS is asked for, it
+goes to Django.
 
 Nothing on the loop waits for a database, for Redis or for another computer.
 """
 
 import asyncio
+import io
 import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import SuspiciousOperation
+from django.core.handlers.asgi import ASGIRequest
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse
-from django.http.request import split_domain_port, validate_host
 from django.middleware.security import SecurityMiddleware
 from django.urls.resolvers import RoutePattern
 from django.utils import timezone as clock
@@ -35,6 +37,8 @@ from config.serving.lanes import Lanes
 
 log = logging.getLogger(__name__)
 _ALIVE = Reply(200, b'{"status": "ok"}', headers=[("Cache-Control", "no-store")])
+# Octets of a query string that stand for themselves.
+_QUERY = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def _readiness() -> Reply:
@@ -48,30 +52,33 @@ class Application:
     def __init__(self, endpoints: Sequence[HotEndpoint], *, threads: int) -> None:
         self.lanes = Lanes(endpoints)
         self._django = DjangoBridge(get_wsgi_application(), threads=threads)
+        self._security = SecurityMiddleware(lambda request: None)  # type: ignore[arg-type]
         self._routes = [
             (endpoint, RoutePattern("/" + endpoint.route, is_endpoint=True))
             for endpoint in endpoints
         ]
-        self._headers = _security_headers()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        headers, is_plain = _headers_of(scope)
-        body = CollectedBody(headers, receive)
+        # Octets that stand for no text there are for Django's forms to judge, as escapes.
+        scope["query_string"] = quote_from_bytes(scope["query_string"], safe=_QUERY)
+        request = ASGIRequest(scope, io.BytesIO())  # the body is not here yet
+        body = CollectedBody(request.META, receive)
         try:
-            if scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
-                await self._send(_ALIVE, body, send)
-            elif scope["path"] == "/readyz" and scope["method"] in ("GET", "HEAD"):
-                await self._send(await asyncio.to_thread(_readiness), body, send)
-            elif (found := self._find(scope)) and is_plain and _is_ordinary(scope, headers):
-                reply = await self._answer(*found, scope, headers, body)
-                await self._send(reply, body, send)
-            elif refusal := await _collect(scope, body):
-                await self._send(refusal, body, send)
+            if request.path == "/healthz" and request.method in ("GET", "HEAD"):
+                reply: Reply | None = _ALIVE
+            elif request.path == "/readyz" and request.method in ("GET", "HEAD"):
+                reply = await asyncio.to_thread(_readiness)
+            elif (found := self._find(request)) and _is_ordinary(request):
+                reply = await self._answer(*found, request, body)
             else:
-                await self._django.respond(scope, headers, body, receive, send)
+                reply = await _collect(request, body)
+            if reply is not None:
+                await self._send(request, reply, body, send)
+            else:
+                await self._django.respond(request, body, receive, send)
         except ClientLeft:
             pass
         finally:
@@ -86,10 +93,10 @@ class Application:
         self._django.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _find(self, scope: Message) -> tuple[HotEndpoint, Mapping[str, Any]] | None:
+    def _find(self, request: ASGIRequest) -> tuple[HotEndpoint, Mapping[str, Any]] | None:
         """The hot endpoint that is asked for, and the parameters in its path."""
         for endpoint, pattern in self._routes:
-            if endpoint.method == scope["method"] and (match := pattern.match(scope["path"])):
+            if endpoint.method == request.method and (match := pattern.match(request.path)):
                 return endpoint, match[2]
         return None
 
@@ -97,40 +104,39 @@ class Application:
         self,
         endpoint: HotEndpoint,
         parameters: Mapping[str, Any],
-        scope: Message,
-        headers: Mapping[str, str],
+        request: ASGIRequest,
         body: CollectedBody,
     ) -> Reply:
         begin = time.perf_counter()
         now = clock.now()
         try:
-            header = headers["authorization"]
+            header = request.META["HTTP_AUTHORIZATION"]
             key = recalled_key_of(header, now=now)
             if key is None:
                 key = await self.lanes.in_thread(partial(key_of, header, now=now))
             assert key is not None  # there is a header
             asking = Asking(key, AnonymousUser())
-            request = admit(endpoint, asking, headers, parameters, in_background=True)
+            admitted = admit(endpoint, request, asking, parameters, in_background=True)
             await body.collect(owner=str(key.pk))
-            reply = await self.lanes.run(endpoint, request, body, key.pk)
+            reply = await self.lanes.run(endpoint, admitted, body, key.pk)
         except ClientLeft:
             raise
         except Exception as error:  # noqa: BLE001 - answered, and logged unless it is the client's
-            reply = _problem_of(error, scope)
+            reply = _problem_of(error, request)
         seconds = time.perf_counter() - begin
         metrics.observe(endpoint.method, endpoint.route, reply.status, seconds)
         return reply
 
-    async def _send(self, reply: Reply, body: CollectedBody, send: Send) -> None:
-        headers = [
-            (b"content-type", reply.content_type.encode("latin-1")),
-            (b"content-length", b"%d" % len(reply.body)),
-            *self._headers,
-            *((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers),
-        ]
+    async def _send(
+        self, request: ASGIRequest, reply: Reply, body: CollectedBody, send: Send
+    ) -> None:
+        response = reply.as_response()
+        response["Content-Length"] = str(len(reply.body))
         is_late = reply.status == BodyTooSlow.status
         if is_late or body.is_on_its_way:
-            headers.append((b"connection", b"close"))
+            response["Connection"] = "close"
+        self._security.process_response(request, response)
+        headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if body.is_on_its_way and not is_late:
             # Who is still sending may read the answer already, or when all has been sent.
@@ -140,76 +146,37 @@ class Application:
         await send({"type": "http.response.body", "body": reply.body})
 
 
-async def _collect(scope: Message, body: CollectedBody) -> Reply | None:
+async def _collect(request: ASGIRequest, body: CollectedBody) -> Reply | None:
     """Have a body arrive for Django, or say why it is not read."""
     try:
         await body.collect()
     except ClientLeft:
         raise
     except Exception as error:  # noqa: BLE001 - as in `_answer`
-        refusal = _problem_of(error, scope)
-        if scope["path"].startswith("/api/"):
+        refusal = _problem_of(error, request)
+        if request.path.startswith("/api/"):
             return refusal
         return Reply(refusal.status, f"{error}\n".encode(), "text/plain; charset=utf-8")
     return None
 
 
-def _problem_of(error: Exception, scope: Message) -> Reply:
+def _problem_of(error: Exception, request: ASGIRequest) -> Reply:
     try:
         return problem_reply(error)
     except Exception:
-        log.exception("%s %s could not be answered", scope["method"], scope["path"])
+        log.exception("%s %s could not be answered", request.method, request.path)
         response = problem_response(
             status=500, code="internal_error", detail="Something went wrong here; it is logged."
         )
         return Reply(500, response.content, response.headers["Content-Type"])
 
 
-def _headers_of(scope: Message) -> tuple[dict[str, str], bool]:
-    """Headers by their names in small letters, and whether each is there only once.
-
-    A name with an underscore would pass for the one with a dash, which a proxy may vouch for.
-    """
-    headers: dict[str, str] = {}
-    is_plain = True
-    for raw_name, raw_value in scope["headers"]:
-        if b"_" in raw_name:
-            continue
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name in headers:
-            is_plain = False
-            value = f"{headers[name]},{value}"
-        headers[name] = value
-    return headers, is_plain
-
-
-def _is_ordinary(scope: Message, headers: Mapping[str, str]) -> bool:
+def _is_ordinary(request: ASGIRequest) -> bool:
     """Whether Django's own checks, of the host and for HTTPS, would let it through."""
-    if "authorization" not in headers:
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
         return False
-    if settings.SECURE_SSL_REDIRECT and not _is_secure(scope, headers):
+    try:
+        request.get_host()
+    except SuspiciousOperation:
         return False
-    host = headers.get("host", "")
-    if settings.USE_X_FORWARDED_HOST:
-        host = headers.get("x-forwarded-host", host)
-    domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-def _is_secure(scope: Message, headers: Mapping[str, str]) -> bool:
-    if settings.SECURE_PROXY_SSL_HEADER is None:
-        return bool(scope["scheme"] == "https")
-    name, value = settings.SECURE_PROXY_SSL_HEADER
-    header = name.removeprefix("HTTP_").replace("_", "-").lower()
-    return headers.get(header, "").split(",")[0].strip() == value
-
-
-def _security_headers() -> list[tuple[bytes, bytes]]:
-    """What Django's middleware adds to every answer; where it depends on HTTPS, ours is HTTPS."""
-    request = HttpRequest()
-    scheme = "https" if settings.SECURE_SSL_REDIRECT else "http"
-    request._get_scheme = lambda: scheme  # type: ignore[attr-defined]
-    response = HttpResponse()
-    del response.headers["Content-Type"]
-    SecurityMiddleware(lambda _: response).process_response(request, response)
-    return [(k.lower().encode(), v.encode()) for k, v in response.headers.items()]
+    return "HTTP_AUTHORIZATION" in request.META

@@ -6,16 +6,19 @@ loop sends it. A file is not copied there: the loop reads it as the client takes
 """
 
 import asyncio
+import io
+import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from tempfile import TemporaryFile
+from typing import IO, Any
 from wsgiref.types import WSGIApplication
 
+from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 
-from billing.api.bodies import CollectedBody, Spool
+from billing.api.bodies import CollectedBody
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,11 +26,11 @@ Send = Callable[[Message], Awaitable[None]]
 
 # How much of a response is handed to the connection at a time.
 _PIECE_BYTES = 32 * 1024
+# Of a response that waits for its client, the rest is on disk.
+_MAX_IN_MEMORY_BYTES = 64 * 1024
 # A response that takes longer is passed on while it is made; how often its end is looked for.
 _MAX_SILENT_SECONDS = 0.5
 _FOLLOW_SECONDS = 0.05
-# Octets of a query string that stand for themselves.
-_LITERAL = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class DjangoBridge:
@@ -38,21 +41,18 @@ class DjangoBridge:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
 
     async def respond(
-        self,
-        scope: Message,
-        headers: Mapping[str, str],
-        body: CollectedBody,
-        receive: Receive,
-        send: Send,
+        self, request: ASGIRequest, body: CollectedBody, receive: Receive, send: Send
     ) -> None:
         """Answer a request whose body has been collected."""
-        loop = asyncio.get_running_loop()
         response = _Response()
-        environ = _environ(scope, headers, body)
-        making = loop.run_in_executor(self._threads, response.make, self._application, environ)
+        making = asyncio.get_running_loop().run_in_executor(
+            self._threads, response.make, self._application, _environ(request, body)
+        )
+        left = asyncio.ensure_future(_has_left(receive))
         try:
-            await _pass_on(response, making, receive, send)
+            await _pass_on(response, making, left, send)
         finally:
+            left.cancel()
             response.is_abandoned = True
             await making
             response.close()
@@ -82,9 +82,8 @@ class _Response:
     def __init__(self) -> None:
         self.head: Message | None = None
         self.is_abandoned = False
-        self._file: _File | None = None
-        self._spool = Spool()
-        self._offset = 0
+        self._file: IO[bytes] | _File = io.BytesIO()
+        self._written = self._read = 0
 
     def make(self, application: WSGIApplication, environ: dict[str, Any]) -> None:
         response = application(environ, self._start)
@@ -114,49 +113,53 @@ class _Response:
     def _write(self, piece: bytes) -> None:
         if self.is_abandoned:
             raise _Abandoned
-        self._spool.write(piece)
+        self._written += len(piece)
+        if isinstance(self._file, io.BytesIO) and self._written > _MAX_IN_MEMORY_BYTES:
+            on_disk = TemporaryFile(buffering=0)  # noqa: SIM115 - see `close`
+            on_disk.write(self._file.getvalue())
+            self._file = on_disk
+        self._file.write(piece)  # type: ignore[union-attr] # nothing is written to a file of Django's
 
     def next_piece(self) -> bytes:
-        if self._file is not None:
-            return bytes(self._file.read(_PIECE_BYTES))
-        piece = self._spool.read(self._offset, _PIECE_BYTES)
-        self._offset += len(piece)
+        file = self._file  # the thread may put it on disk now
+        if isinstance(file, _File):
+            return bytes(file.read(_PIECE_BYTES))
+        if isinstance(file, io.BytesIO):
+            piece = bytes(file.getbuffer()[self._read : self._read + _PIECE_BYTES])
+        else:
+            piece = os.pread(file.fileno(), _PIECE_BYTES, self._read)
+        self._read += len(piece)
         return piece
 
     def close(self) -> None:
-        self._spool.file.close()
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
 
 
 async def _pass_on(
-    response: _Response, making: "asyncio.Future[Any]", receive: Receive, send: Send
+    response: _Response, making: "asyncio.Future[Any]", left: "asyncio.Future[Any]", send: Send
 ) -> None:
     """Send all of it, each piece when the client has room; stop when it has left."""
-    await asyncio.wait({making}, timeout=_MAX_SILENT_SECONDS)
-    while response.head is None and not making.done():
-        await asyncio.wait({making}, timeout=_FOLLOW_SECONDS)
+
+    async def wait(seconds: float) -> None:
+        await asyncio.wait({making, left}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+    await wait(_MAX_SILENT_SECONDS)
+    while response.head is None and not making.done() and not left.done():
+        await wait(_FOLLOW_SECONDS)
     if response.head is None:
         return  # the application failed, which whoever awaits the thread is told
     await send(response.head)
-    left: asyncio.Future[Any] | None = None
-    try:
-        while left is None or not left.done():
-            is_made = making.done()  # before looking for more
-            piece = response.next_piece()
-            is_last = is_made and len(piece) < _PIECE_BYTES
-            if piece or is_last:
-                message = {"type": "http.response.body", "body": piece, "more_body": not is_last}
-                await send(message)
-            if is_last:
-                return
-            if left is None:
-                left = asyncio.ensure_future(_has_left(receive))
-            if not piece:
-                await asyncio.wait({making, left}, timeout=_FOLLOW_SECONDS)
-    finally:
-        if left is not None:
-            left.cancel()
+    while not left.done():
+        is_made = making.done()  # before looking for more
+        piece = response.next_piece()
+        is_last = is_made and len(piece) < _PIECE_BYTES
+        if piece or is_last:
+            message = {"type": "http.response.body", "body": piece, "more_body": not is_last}
+            await send(message)
+        if is_last:
+            return
+        if not piece:
+            await wait(_FOLLOW_SECONDS)
 
 
 async def _has_left(receive: Receive) -> None:
@@ -165,33 +168,18 @@ async def _has_left(receive: Receive) -> None:
         pass
 
 
-def _environ(scope: Message, headers: Mapping[str, str], body: CollectedBody) -> dict[str, Any]:
-    host, port = scope.get("server") or ("localhost", 80)
-    client, client_port = scope.get("client") or ("", 0)
-    environ: dict[str, Any] = {
-        f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()
-    }
-    for name in ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"):
-        environ.pop(name, None)
-    body.spool.file.seek(0)
-    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
-    return environ | {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
-        "QUERY_STRING": quote_from_bytes(scope["query_string"], safe=_LITERAL),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port or 0),
-        "REMOTE_ADDR": client,
-        "REMOTE_PORT": str(client_port),
-        "CONTENT_LENGTH": str(body.spool.size),
+def _environ(request: ASGIRequest, body: CollectedBody) -> dict[str, Any]:
+    body.file.seek(0)
+    environ: dict[str, Any] = request.META | {
+        "PATH_INFO": request.path.encode().decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{request.scope['http_version']}",
+        "CONTENT_LENGTH": str(body.size),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": body.spool.file,
+        "wsgi.url_scheme": request.scope["scheme"],
+        "wsgi.input": body.file,
         "wsgi.errors": sys.stderr,
         "wsgi.file_wrapper": _File,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return environ

@@ -8,13 +8,23 @@ import os
 import shutil
 import sys
 import tempfile
+from multiprocessing import get_context
 from typing import Any
 
-from config.serving.worker import connections as _connections
+from config.env import require_settings
+from config.serving.worker import connections
 
 worker_class = "config.serving.worker.Worker"
 keepalive = 75
 timeout = 60
+
+# A wrong setting ends it here, with one line, instead of in each worker. In a process of its own:
+# workers read the settings anew after SIGHUP.
+_reading = get_context("fork").Process(target=require_settings)
+_reading.start()
+_reading.join()
+if _reading.exitcode:
+    sys.exit(_reading.exitcode)
 
 _OWN_DIRECTORY = ""
 # Where the workers count requests together (`config.metrics`), set before they import anything.
@@ -23,12 +33,22 @@ if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _OWN_DIRECTORY
 
 
-def pre_fork(server: Any, worker: Any) -> None:
-    worker.place = _connections.reserve()
+def _freeze() -> None:
+    """Take what is imported out of the collector's sight: it never goes away.
+
+    Nor does walking it then write to memory that processes share.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def when_ready(server: Any) -> None:
+    if server.cfg.preload_app:
+        _freeze()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    _connections.release(worker.place)
+    connections.forget(worker.age)
 
 
 def on_exit(server: Any) -> None:
@@ -37,20 +57,15 @@ def on_exit(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tune a worker once everything is imported, and start its processes.
+    """Tune a worker, and start its processes.
 
     A batch of 10,000 records makes some hundred thousand objects that hold no cycles: with the
     default thresholds the collector would walk all of them over and over, for two thirds of the
-    time. What is imported by now never goes away, so it is not walked at all.
+    time.
     """
-    gc.collect()
-    gc.freeze()
+    _freeze()
     gc.set_threshold(200_000, 50, 100)
     # Threads that hold the interpreter hand over after this time: a request that takes a
     # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)
-
-    # This needs Django set up, as only a worker has it.
-    from config.asgi import application  # noqa: PLC0415 - see above
-
-    application.lanes.start_processes(not_theirs=worker.sockets)
+    worker.wsgi.lanes.start_processes()

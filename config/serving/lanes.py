@@ -15,13 +15,12 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import Generic, TypeVar, cast
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -46,7 +45,7 @@ _PROCESSES = 3
 _AT_ONCE_PER_KEY = 2
 # Behind whoever answers single requests, when both want the processor.
 _NICENESS = 5
-# What its process group may get: a process ends with its worker, by the lifeline.
+# What its process group may get: a process ends with its worker.
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1)
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -84,19 +83,15 @@ class Lanes:
         self._rooms: WeakValueDictionary[tuple[UUID, Lane], asyncio.Semaphore]
         self._rooms = WeakValueDictionary()
 
-    def start_processes(self, *, not_theirs: Iterable[socket.socket]) -> None:
-        self._processes = Processes(not_theirs)
+    def start_processes(self) -> None:
+        self._processes = Processes()
 
     async def run(
         self, endpoint: HotEndpoint, request: HotRequest, body: CollectedBody, key_id: UUID
     ) -> Reply:
         """The answer to a request whose body has been collected."""
-        if (
-            endpoint in self._micro_batchers
-            and not request.packed
-            and body.spool.size <= _SMALL_BYTES
-        ):
-            request = request._replace(body=body.spool.read(0))
+        if endpoint in self._micro_batchers and not request.packed and body.size <= _SMALL_BYTES:
+            request = request._replace(body=body.read())
             return await self._micro_batchers[endpoint].submit(request)
         # A body stays where it is, which may be the disk, until it is its turn.
         async with self._rooms.setdefault(
@@ -104,9 +99,9 @@ class Lanes:
         ):
             if endpoint.lane is Lane.PROCESS and self._processes is not None:
                 async with self._slots:
-                    request = request._replace(body=body.spool.read(0))
+                    request = request._replace(body=body.read())
                     return await self._processes.run(endpoint, request)
-            request = request._replace(body=body.spool.read(0))
+            request = request._replace(body=body.read())
             return await self.in_thread(partial(answer, endpoint, request))
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -211,22 +206,17 @@ class MicroBatcher(Generic[Q, A]):
 class Processes:
     """A few processes of a web worker's own, forked before it has threads.
 
-    They end when it does, by whatever death: the kernel then closes its end of their lifeline.
-    Should one die by itself, what they were at is answered 503, the worker retires, and gunicorn
-    starts another. Sending a batch again counts nothing twice.
+    They end when it does, by whatever death. Should one die by itself, what they were at is
+    answered 503, the worker retires, and gunicorn starts another. Sending a batch again counts
+    nothing twice.
     """
 
-    def __init__(self, not_theirs: Iterable[socket.socket]) -> None:
-        """`not_theirs` is what they must not hold open."""
-        theirs, self._lifeline = socket.socketpair()
+    def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(
-            _PROCESSES,
-            mp_context=get_context("fork"),
-            initializer=_live,
-            initargs=(theirs, [self._lifeline, *not_theirs]),
+            _PROCESSES, mp_context=get_context("fork"), initializer=_live
         )
         self._pool.submit(os.getpid).result()  # the first to ask forks them all
-        theirs.close()
+        self._is_retiring = False
 
     async def run(self, endpoint: HotEndpoint, request: HotRequest) -> Reply:
         """Raises `CutShort` when a process died, `WorkFailed` for our faults."""
@@ -234,9 +224,12 @@ class Processes:
         try:
             reply = await loop.run_in_executor(self._pool, _work, endpoint, request)
         except BrokenProcessPool as error:
-            if self._lifeline.fileno() >= 0:
+            if not self._is_retiring:
                 log.exception("a process of this worker died; the worker retires")
-                self._lifeline.close()
+                self._is_retiring = True
+                # Otherwise one may wait for ever for what the dead one held.
+                for each in active_children():
+                    each.kill()
                 os.kill(os.getpid(), signal.SIGTERM)
             raise CutShort from error
         if reply.status == 500:
@@ -244,22 +237,20 @@ class Processes:
         return reply
 
     def stop(self) -> None:
-        self._lifeline.close()
         self._pool.shutdown()
 
 
-def _live(lifeline: socket.socket, not_ours: Iterable[socket.socket]) -> None:
-    for each in not_ours:
-        each.close()
+def _live() -> None:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
 
-    def watch() -> None:
-        lifeline.recv(1)
+    def end_with_the_worker() -> None:
+        if worker := parent_process():
+            worker.join()
         os._exit(0)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=end_with_the_worker, daemon=True).start()
 
 
 def _work(endpoint: HotEndpoint, request: HotRequest) -> Reply:

@@ -11,6 +11,7 @@ connections than another leaves a new one to that one for a moment.
 
 import asyncio
 import logging
+import math
 import mmap
 import os
 import signal
@@ -31,7 +32,6 @@ _MAX_HEAD_SECONDS = 15.0
 # In this time a client has to take what the connection holds for it.
 _MAX_WRITE_SECONDS = 60.0
 _MAX_UNSENT_BYTES = 32 * 1024
-_MAX_WORKERS = 128
 # So long a connection is left to a worker that has fewer; it may be busy, or about to end.
 _LEAVE_SECONDS = 0.005
 # What asyncio waits when there are no file descriptors left.
@@ -39,37 +39,28 @@ _EXHAUSTED_SECONDS = 1.0
 
 
 class Connections:
-    """How many each worker has open, in memory that all share from the fork on."""
+    """How many each worker has open, in memory that all share from the fork on.
 
-    _NOBODY, _LEAVING = -1, 2**31 - 1
+    gunicorn numbers its workers; a number that comes round again does no harm.
+    """
+
+    _WORKERS = 128
+    _NOBODY = 2**31 - 1
 
     def __init__(self) -> None:
-        self._counts = memoryview(mmap.mmap(-1, 4 * _MAX_WORKERS)).cast("i")
-        for place in range(_MAX_WORKERS):
-            self._counts[place] = self._NOBODY
+        self._counts = memoryview(mmap.mmap(-1, 4 * self._WORKERS)).cast("i")
+        for worker in range(self._WORKERS):
+            self.forget(worker)
 
-    def reserve(self) -> int | None:
-        """A place for a worker that is about to be forked; None when there are too many."""
-        for place, count in enumerate(self._counts):
-            if count == self._NOBODY:
-                self._counts[place] = 0
-                return place
-        return None
+    def forget(self, worker: int) -> None:
+        """This one takes no more."""
+        self.note(worker, self._NOBODY)
 
-    def release(self, place: int | None) -> None:
-        """The worker that had it has ended."""
-        self.note(place, self._NOBODY)
+    def note(self, worker: int, count: int) -> None:
+        self._counts[worker % self._WORKERS] = count
 
-    def leave(self, place: int | None) -> None:
-        """This worker takes no more: it is never the one with the fewest."""
-        self.note(place, self._LEAVING)
-
-    def note(self, place: int | None, count: int) -> None:
-        if place is not None:
-            self._counts[place] = count
-
-    def someone_has_fewer(self, than: int) -> bool:
-        return any(self._NOBODY < count < than for count in self._counts)
+    def fewest(self) -> int:
+        return min(self._counts)
 
 
 connections = Connections()
@@ -81,21 +72,19 @@ class Protocol(HttpToolsProtocol):
     _in_head = True
     _unread_bytes = 0
     _progressed = False
-    _head_timer: asyncio.TimerHandle | None = None
-    _write_timer: asyncio.TimerHandle | None = None
+    # By the event loop's clock.
+    _head_until = math.inf
+    _written_until = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=_MAX_UNSENT_BYTES)
-        self._head_timer = self.loop.call_later(_MAX_HEAD_SECONDS, self._give_up_head)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel_timers()
-        super().connection_lost(exc)
+        self._head_until = self.loop.time() + _MAX_HEAD_SECONDS
 
     def data_received(self, data: bytes) -> None:
-        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._head_timer = self.loop.call_later(_MAX_HEAD_SECONDS, self._give_up_head)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self._head_until == math.inf:
+            self._head_until = self.loop.time() + _MAX_HEAD_SECONDS
         self._progressed = False
         super().data_received(data)
         self._unread_bytes = 0 if self._progressed else self._unread_bytes + len(data)
@@ -113,9 +102,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._head_until = math.inf
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -126,132 +113,98 @@ class Protocol(HttpToolsProtocol):
         self._progressed = True
         super().on_message_complete()
 
-    def _give_up_head(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            if self._unread_bytes:
-                self.transport.write(
-                    STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n"
-                )
-            self.transport.close()
-
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect_writing()
+        self._written_until = self.loop.time() + _MAX_WRITE_SECONDS
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+        self._written_until = math.inf
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self._expect_writing()
+            self._written_until = self.loop.time() + _MAX_WRITE_SECONDS
 
     def timeout_keep_alive_handler(self) -> None:
         # Closing would wait until what is unsent has been taken.
         self.transport.abort()
 
-    def _expect_writing(self) -> None:
-        if self._write_timer is None:
-            self._write_timer = self.loop.call_later(_MAX_WRITE_SECONDS, self.transport.abort)
-
-    def _cancel_timers(self) -> None:
-        for timer in (self._head_timer, self._write_timer):
-            if timer is not None:
-                timer.cancel()
+    def close_when_late(self, now: float) -> None:
+        if now > self._written_until:
+            self.transport.abort()
+        elif now > self._head_until and not self.transport.is_closing():
+            if self._unread_bytes:
+                self.transport.write(
+                    STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n"
+                )
+            self._written_until = now  # who does not take even that is dropped next time
+            self.transport.close()
 
 
 class FairServer(Server):
     """uvicorn's, which accepts when it is this worker's turn."""
 
-    place: int | None = None
+    worker = 0
+    _accepting: "list[asyncio.Task[None]]"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self.servers: list[Any] = [_Acceptor(each, self) for each in sockets or []]
+        self._accepting = [asyncio.create_task(self._accept(each)) for each in sockets or []]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        connections.leave(self.place)
+        connections.forget(self.worker)
+        for task in self._accepting:
+            task.cancel()
         await super().shutdown(sockets)
 
-    def protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
+    async def on_tick(self, counter: int) -> bool:
+        self._note_connections()
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for each in list(self.server_state.connections):
+                each.close_when_late(now)  # type: ignore[union-attr] # all are `Protocol`s
+        return await super().on_tick(counter)
 
+    async def _accept(self, listener: socket.socket) -> None:
+        """One at a time: the next may be another worker's."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._note_connections()
+            await _readable(listener)
+            if self._note_connections() > connections.fewest():
+                await asyncio.sleep(_LEAVE_SECONDS)
+            try:
+                client, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                continue  # another worker has it, or it is gone
+            except OSError:
+                log.exception("no connection can be accepted for a while")
+                await asyncio.sleep(_EXHAUSTED_SECONDS)
+                continue
+            client.setblocking(False)
+            try:
+                await loop.connect_accepted_socket(self._protocol, client, ssl=self.config.ssl)
+            except OSError as error:
+                log.info("a connection could not be begun: %s", error)
 
-class _Acceptor:
-    """In the place of the event loop's server for one listening socket."""
-
-    def __init__(self, listener: socket.socket, server: FairServer) -> None:
-        self._listener = listener
-        self._server = server
-        self._loop = asyncio.get_running_loop()
-        self._beginning: set[asyncio.Task[Any]] = set()
-        self._pause: asyncio.TimerHandle | None = None
-        listener.setblocking(False)
-        self._listen()
-
-    def close(self) -> None:
-        if self._pause is None:
-            self._loop.remove_reader(self._listener)
-        else:
-            self._pause.cancel()
-
-    async def wait_closed(self) -> None:
-        """Nothing to wait for: uvicorn closes the connections."""
-
-    def _listen(self) -> None:
-        self._pause = None
-        self._loop.add_reader(self._listener, self._someone_comes)
-
-    def _leave(self, seconds: float) -> None:
-        self._loop.remove_reader(self._listener)
-        self._pause = self._loop.call_later(seconds, self._return)
-
-    def _return(self) -> None:
-        self._listen()
-        self._accept()
-
-    def _count(self) -> int:
-        count = len(self._server.server_state.connections) + len(self._beginning)
-        connections.note(self._server.place, count)
+    def _note_connections(self) -> int:
+        count = len(self.server_state.connections)
+        connections.note(self.worker, count)
         return count
 
-    def _someone_comes(self) -> None:
-        if connections.someone_has_fewer(self._count()):
-            self._leave(_LEAVE_SECONDS)
-        else:
-            self._accept()
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
-    def _accept(self) -> None:
-        """One only: the next may be another worker's."""
-        try:
-            client, _ = self._listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker has it, or it is gone
-        except OSError:
-            log.exception("no connection can be accepted for a while")
-            self._leave(_EXHAUSTED_SECONDS)
-            return
-        client.setblocking(False)
-        task = self._loop.create_task(
-            self._loop.connect_accepted_socket(
-                self._server.protocol, client, ssl=self._server.config.ssl
-            )
-        )
-        self._beginning.add(task)
-        task.add_done_callback(self._begun)
 
-    def _begun(self, task: asyncio.Task[Any]) -> None:
-        self._beginning.discard(task)
-        self._count()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.info("a connection could not be begun: %s", error)
+async def _readable(listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(listener, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(listener)
 
 
 class Worker(UvicornWorker):
@@ -268,9 +221,6 @@ class Worker(UvicornWorker):
         "timeout_notify": 1,
     }
 
-    # Among all workers' numbers of connections; given by gunicorn before the fork.
-    place: int | None = None
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
@@ -279,7 +229,7 @@ class Worker(UvicornWorker):
         """As the base class has it, but for the server's class."""
         self.config.app = self.wsgi
         server = FairServer(self.config)
-        server.place = self.place
+        server.worker = self.age
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:

@@ -54,3 +54,5 @@ API_USAGE_THROTTLE_PER_MINUTE = env.integer("API_USAGE_THROTTLE_PER_MINUTE", 600
 API_MAX_BODY_BYTES = env.integer("API_MAX_BODY_BYTES", 16 * 2**20, min=1024)
 API_MAX_UNPACKED_BYTES = env.integer("API_MAX_UNPACKED_BYTES", 32 * 2**20, min=1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
+# In each web worker, for what Django answers.
+WEB_THREADS = env.integer("WEB_THREADS", 16, min=1, max=256)

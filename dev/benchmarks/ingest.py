@@ -175,7 +175,7 @@ class Bench:
         self._note("admission during batches", 1, 8, preloaded, measured, per_request=1, copy=None)
 
     def memory(self, web: Web, *, seconds: float) -> list[int]:
-        """Resident bytes of the web processes, each second under batches and single records."""
+        """Of the web processes, each second under batches and single records, in bytes."""
         bodies = Bodies(self.workspaces, size=1000, count=50)
         batches = (
             request_bytes(method="POST", path="/api/v1/usage/batch/", key=self.key, body=body)
@@ -197,7 +197,7 @@ class Bench:
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             time.sleep(1)
-            samples.append(web.resident_bytes())
+            samples.append(web.memory_bytes())
         failures = [load.result().first_failure for load in loads]
         if any(failures):
             raise RuntimeError(f"a request failed: {failures}")
@@ -309,7 +309,7 @@ def main() -> None:
                 "two_copies_rate": two_copies,
                 "heap_bytes": heap,
                 "index_bytes": indexes,
-                "web_resident_bytes": memory,
+                "web_memory_bytes": memory,
                 "proof": asdict(proof),
             },
             indent=1,

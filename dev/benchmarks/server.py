@@ -36,6 +36,7 @@ class Web:
             f"--bind=127.0.0.1:{self.port}",
             "--config=python:config.serving.gunicorn",
             f"--workers={WORKERS}",
+            "--preload",
             "--no-control-socket",
             "--log-level=warning",
         ]
@@ -72,9 +73,11 @@ class Web:
     def cpu_seconds(self) -> float:
         return _cpu(psutil.Process(self.process.pid))
 
-    def resident_bytes(self) -> int:
-        workers = psutil.Process(self.process.pid).children(recursive=True)
-        return sum(worker.memory_info().rss for worker in workers)
+    def memory_bytes(self) -> int:
+        """Of all its processes; what some of them share counts once."""
+        gunicorn = psutil.Process(self.process.pid)
+        family = [gunicorn, *gunicorn.children(recursive=True)]
+        return sum(each.memory_full_info().pss for each in family)
 
 
 def postgres_cpu_seconds(postmaster: int) -> float:

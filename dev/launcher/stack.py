@@ -62,7 +62,7 @@ class Stack:
         if self.options.is_loopback and self.options.stripe_is_local:
             prepare.append("--register-webhook")
         if self._command(*prepare):
-            raise LauncherError("the database could not be made ready.")
+            raise LauncherError  # it has said why
         with step("Starting web, worker and beat"):
             self._start_web()
             self._start_tasks()
@@ -131,6 +131,7 @@ class Stack:
         command += [
             "--config=python:config.serving.gunicorn",
             f"--workers={self.options.web_workers}",
+            "--preload",
         ]
         command += [f"--graceful-timeout={_PATIENCE_SECONDS - 1}", "--no-control-socket"]
         if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk

@@ -237,9 +237,18 @@ def test_variables_of_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPa
     env.refuse_unknown()
 
 
-def test_manage_py_says_it_in_one_line() -> None:
-    done = run(
+@pytest.mark.parametrize(
+    "program",
+    [
         ["manage.py", "check"],
+        ["-m", "celery", "--app=config", "worker"],
+        ["-m", "celery", "--app=config", "beat"],
+        ["-m", "gunicorn", "config.asgi:application", "--config=python:config.serving.gunicorn"],
+    ],
+)
+def test_each_program_says_it_in_one_line(program: list[str]) -> None:
+    done = run(
+        program,
         PRODUCTION | {"DJANGO_SETTINGS_MODULE": "config.settings.production", "HTTPS": "maybe"},
     )
     assert done.returncode == 1
