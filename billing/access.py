@@ -40,6 +40,12 @@ def require_settings_right(membership: WorkspaceMember) -> None:
         raise PermissionDenied("Only an owner or an admin may change this.")
 
 
+def require_owner(membership: WorkspaceMember) -> None:
+    """Who else gets in is for owners to say (403)."""
+    if membership.role != WorkspaceMember.Role.OWNER:
+        raise PermissionDenied("Only an owner may do this.")
+
+
 class WorkspaceRequest(HttpRequest):
     """A request by a member: who they are here, and where else they may go."""
 

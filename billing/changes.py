@@ -4,6 +4,7 @@ Only what is listed here is shown: the platform's own matters, such as its marku
 but finance's.
 """
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import reduce
@@ -41,6 +42,13 @@ _SHOWN = {
         "payment_terms_days": "Payment term (days)",
     },
     "billing_workspacemember": {"role": "Role"},
+    "billing_invitation": {
+        "role": "Role",
+        "generation": "Times sent",
+        "accepted_at": "Accepted",
+        "cancelled_at": "Taken back",
+    },
+    "billing_servicekey": {"scopes": "May read", "expires_at": "Expires", "revoked_at": "Revoked"},
     "billing_billingperiod": {"status": "Status"},
     "invoices_invoice": {"status": "Status"},
 }
@@ -48,10 +56,19 @@ _SUBJECTS = {
     "billing_workspace": "Workspace",
     "billing_workspacebillingsettings": "Limits and terms",
     "billing_workspacemember": "Member",
+    "billing_invitation": "Invitation of",
+    "billing_servicekey": "API key",
     "billing_billingperiod": "Billing period",
     "invoices_invoice": "Invoice",
 }
-_NAMED = ("billing_workspacemember", "invoices_invoice")
+_NAMED = (
+    "billing_workspacemember",
+    "billing_invitation",
+    "billing_servicekey",
+    "invoices_invoice",
+)
+# Keys that the platform's services have for a workspace are not its owners' matter.
+_ONLY_BY_PAGE = ("billing_servicekey",)
 _WORDS = {"true": "on", "false": "off"}
 
 
@@ -71,7 +88,9 @@ class ShownEntry(NamedTuple):
 def entries_of(workspace_id: UUID) -> QuerySet[AuditEntry]:
     """What its owners may see of a workspace's changes."""
     shown = [
-        Q(table=table, changes__has_any_keys=list(columns)) for table, columns in _SHOWN.items()
+        Q(table=table, changes__has_any_keys=list(columns))
+        & (Q(door="page") if table in _ONLY_BY_PAGE else Q())
+        for table, columns in _SHOWN.items()
     ]
     return AuditEntry.objects.filter(reduce(or_, shown), workspace_id=workspace_id)
 
@@ -105,6 +124,10 @@ def _value(column: str, value: str | None, plans: dict[int, str]) -> str:
         return "none"
     if column == "tier_id":
         return readable(plans.get(int(value), value))
+    if column.endswith("_at"):
+        return value[:16].replace("T", " ") + " UTC"
+    if column == "scopes":
+        return ", ".join(json.loads(value))
     if column in ("status", "role", "collection_method"):
         return readable(value)
     if column.startswith(("usage_limit", "alert_threshold")):

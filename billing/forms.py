@@ -1,12 +1,14 @@
 """Forms of the owner's pages. They check what was typed; services decide what it means."""
 
+import datetime as dt
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.utils import timezone
 
-from billing.models import Workspace, WorkspaceBillingSettings
-from billing.models.fields import EmailFormField
+from billing.models import OWNER_SCOPES, Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.models.fields import EmailFormField, validate_line
 from billing.taxnumbers import COUNTRIES
 
 
@@ -109,3 +111,48 @@ class BillingDetailsForm(forms.ModelForm):
         if country and country not in COUNTRIES:
             raise forms.ValidationError("A country's two letters, as US or DE.", "invalid_country")
         return country
+
+
+class InviteForm(forms.Form):
+    email = EmailFormField(
+        label="E-mail address", widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    role = forms.ChoiceField(
+        choices=WorkspaceMember.Role.choices,
+        initial=WorkspaceMember.Role.VIEWER,
+        help_text="Viewers look. Admins also change limits, billing details and the payment method."
+        " Owners also say who gets in.",
+    )
+
+
+_SCOPE_LABELS = {
+    "usage:read": "Usage: records, calls, summaries, admission",
+    "billing:read": "Billing: periods, invoices, PDFs",
+}
+
+
+class KeyForm(forms.Form):
+    """A key for a program of the workspace's own."""
+
+    name = forms.CharField(
+        max_length=100,
+        validators=[validate_line],
+        help_text="What uses it, as in: nightly report.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label="It may read",
+        choices=[(scope, _SCOPE_LABELS[scope]) for scope in OWNER_SCOPES],
+        initial=list(OWNER_SCOPES),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    lasts = forms.TypedChoiceField(
+        label="Expires",
+        coerce=int,
+        choices=[(90, "After 90 days"), (365, "After a year"), (30, "After 30 days"), (0, "Never")],
+        help_text="It stops by itself then. You can revoke it at any time.",
+    )
+
+    def clean_lasts(self) -> Any:
+        days = self.cleaned_data["lasts"]
+        return timezone.now() + dt.timedelta(days=days) if days else None

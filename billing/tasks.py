@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone as clock
 
-from billing.services import emails, passwords, periods
+from billing.services import emails, invitations, passwords, periods
 
 
 @shared_task(name="billing.deliver_email")
@@ -28,3 +28,8 @@ def open_missing_periods() -> None:
 @shared_task(name="billing.mail_password_link")
 def mail_password_link(email: str) -> None:
     passwords.mail_password_link(email=email)
+
+
+@shared_task(name="billing.mail_invitations")
+def mail_invitations() -> None:
+    invitations.mail_due(now=clock.now())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import pages
+from billing import access_pages, pages
 
 app_name = "billing"
 urlpatterns = [
@@ -11,6 +11,26 @@ urlpatterns = [
     path("logout/", pages.sign_out, name="logout"),
     path("password/", pages.forgotten, name="forgotten"),
     path("password/<uidb64>/<token>/", pages.set_password, name="set-password"),
+    path(
+        "invitation/<uuid:invitation_id>/<str:token>/",
+        access_pages.accept_invitation,
+        name="invitation",
+    ),
+    path("w/<uuid:workspace_id>/people/", access_pages.people, name="people"),
+    path(
+        "w/<uuid:workspace_id>/people/<uuid:member_id>/", access_pages.change_member, name="member"
+    ),
+    path(
+        "w/<uuid:workspace_id>/invitations/<uuid:invitation_id>/",
+        access_pages.change_invitation,
+        name="change-invitation",
+    ),
+    path("w/<uuid:workspace_id>/keys/", access_pages.keys, name="keys"),
+    path(
+        "w/<uuid:workspace_id>/keys/<uuid:key_id>/revoke/",
+        access_pages.revoke,
+        name="revoke-key",
+    ),
     path("w/<uuid:workspace_id>/settings/", pages.settings, name="settings"),
     path("w/<uuid:workspace_id>/changes/", pages.changes, name="changes"),
 ]

@@ -60,6 +60,7 @@ class TableFilter(_Choice):
         "billing_priceoverride": "Price overrides",
         "billing_providercost": "Provider costs",
         "billing_exchangerate": "Exchange rates",
+        "billing_invitation": "Invitations",
         "billing_servicekey": "Service keys",
         "billing_user": "People",
         "billing_user_groups": "Groups of people",

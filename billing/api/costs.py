@@ -1,8 +1,8 @@
 """Costs taken out of API answers for those who may not see them.
 
 What providers charge, and the markup that tells it, is in no answer to a workspace's members, nor
-to a key that may read usage and nothing else, unless the workspace shows it. It is done here, to
-the finished answer, so that no endpoint can forget it.
+to a key of theirs, nor to one that may read usage and nothing else, unless the workspace shows it.
+It is done here, to the finished answer, so that no endpoint can forget it.
 """
 
 from collections.abc import Iterable
@@ -24,8 +24,9 @@ _PRICES_THERE = "total_calls"
 
 
 def sees_all_costs(request: Authenticated) -> bool:
-    """Whether the caller is a service with more to do than to read usage."""
-    return isinstance(request.auth, ServiceKey) and set(request.auth.scopes) != {"usage:read"}
+    """Whether the caller is a service of the platform with more to do than to read usage."""
+    key = request.auth
+    return isinstance(key, ServiceKey) and not key.by_owner and set(key.scopes) != {"usage:read"}
 
 
 def without_hidden_costs(data: Any, *, workspace_id: UUID | None) -> Any:

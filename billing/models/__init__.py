@@ -3,7 +3,8 @@
 from billing.models.audit import AuditEntry
 from billing.models.costs import ExchangeRate, ProviderCost
 from billing.models.emails import Email, EmailAttachment
-from billing.models.keys import SCOPES, ServiceKey
+from billing.models.invitations import Invitation
+from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
 from billing.models.people import User
 from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
 from billing.models.rate_cards import (
@@ -28,6 +29,7 @@ from billing.models.workspaces import Workspace, WorkspaceBillingSettings, Works
 
 __all__ = [
     "COUNTER_SLOTS",
+    "OWNER_SCOPES",
     "SCOPES",
     "AddOn",
     "AppliesTo",
@@ -39,6 +41,7 @@ __all__ = [
     "Email",
     "EmailAttachment",
     "ExchangeRate",
+    "Invitation",
     "LimitAlert",
     "PeriodCharge",
     "PeriodCounter",

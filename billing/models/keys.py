@@ -18,6 +18,9 @@ SCOPES = (
     "terms:write",
     "prices:write",
 )
+# What owners may give keys of their own. Not `usage:write`: who records usage can void it, or take
+# the idempotency key of a use before it is recorded, and so pay less.
+OWNER_SCOPES = ("usage:read", "billing:read")
 
 
 class ServiceKey(models.Model):
@@ -36,6 +39,9 @@ class ServiceKey(models.Model):
         related_name="service_keys",
         help_text="Empty: every workspace.",
     )
+    by_owner = models.BooleanField(
+        default=False, editable=False, help_text="Made by an owner of its workspace, for it."
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -47,6 +53,11 @@ class ServiceKey(models.Model):
             models.CheckConstraint(
                 condition=models.Q(scopes__contained_by=list(SCOPES)),
                 name="service_key_scopes_are_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(by_owner=False)
+                | models.Q(workspace__isnull=False, scopes__contained_by=list(OWNER_SCOPES)),
+                name="keys_of_owners_read_their_workspace",
             ),
         ]
 

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from billing.errors import Invalid
-from billing.models import SCOPES, ServiceKey, Workspace
+from billing.models import OWNER_SCOPES, SCOPES, ServiceKey, Workspace
 
 _PREFIX_LENGTH = 12
+MOST_KEYS_OF_OWNERS = 50
 
 
 def create_key(
@@ -22,6 +24,7 @@ def create_key(
     now: dt.datetime,
     workspace_id: UUID | None = None,
     expires_at: dt.datetime | None = None,
+    by_owner: bool = False,
 ) -> tuple[ServiceKey, str]:
     """The stored key and its secret, which is kept nowhere: `vb_<prefix>_<random>`."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
@@ -44,9 +47,43 @@ def create_key(
         scopes=sorted(set(scopes)),
         workspace_id=workspace_id,
         expires_at=expires_at,
+        by_owner=by_owner,
         created_at=now,
     )
     return key, secret
+
+
+def create_owners_key(
+    *,
+    workspace_id: UUID,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: dt.datetime | None,
+    now: dt.datetime,
+) -> tuple[ServiceKey, str]:
+    """A key that an owner gives to a program of theirs: it reads their workspace, nothing else."""
+    beyond = [scope for scope in scopes if scope not in OWNER_SCOPES]
+    if beyond:
+        raise Invalid(f"Owners cannot give {', '.join(beyond)}.", field="scopes")
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("It would have expired already.", field="expires_at")
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        if usable_keys_of_owners(workspace_id, now=now).count() >= MOST_KEYS_OF_OWNERS:
+            raise Invalid(f"A workspace has at most {MOST_KEYS_OF_OWNERS} keys: revoke one first.")
+        return create_key(
+            name=name,
+            scopes=scopes,
+            now=now,
+            workspace_id=workspace_id,
+            expires_at=expires_at,
+            by_owner=True,
+        )
+
+
+def usable_keys_of_owners(workspace_id: UUID, *, now: dt.datetime) -> QuerySet[ServiceKey]:
+    usable = ServiceKey.objects.filter(workspace_id=workspace_id, by_owner=True, revoked_at=None)
+    return usable.exclude(expires_at__lte=now)
 
 
 def find_key(*, secret: str, now: dt.datetime) -> ServiceKey | None:

@@ -50,6 +50,7 @@ CELERY_BEAT_SCHEDULE = {
     "bring invoices into Stripe": {"task": "payments.sweep_syncs", "schedule": 60.0},
     "send changed details to Stripe": {"task": "payments.sweep_customers", "schedule": 60.0},
     "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
+    "mail invitations": {"task": "billing.mail_invitations", "schedule": 60.0},
     "seal closed periods": {
         "task": "usage.seal_closed_periods",
         "schedule": crontab(minute="*/10"),

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.utils import timezone as clock
 
-from billing.models import SCOPES, ProviderCost, User, Workspace
+from billing.models import SCOPES, ProviderCost, ServiceKey, User, Workspace
 from billing.services.keys import create_key, revoke_key
 from billing.services.staff import ensure_staff_groups
 from invoices.models import Invoice, InvoiceItem
@@ -78,6 +78,8 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "card_id": assignment.card_id,
         "number": 1,
         "assignment_id": assignment.pk,
+        "key_id": ServiceKey.objects.get(workspace=acme, by_owner=True).pk,
+        "invitation_id": acme.invitations.get().pk,
         "cost_id": ProviderCost.objects.get(workspace=acme).pk,
         "override_id": acme.price_overrides.get().pk,
         "attachment_id": acme.emails.get().attachments.get().pk,

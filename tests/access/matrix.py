@@ -90,6 +90,8 @@ GET    password/                                                     everyone
 POST   password/                                                     everyone
 GET    password/<uidb64>/<token>/                                    everyone
 POST   password/<uidb64>/<token>/                                    everyone
+GET    invitation/<invitation_id>/<token>/                           everyone
+POST   invitation/<invitation_id>/<token>/                           everyone
 GET    /                                                             signed-in
 GET    w/<workspace_id>/                                             owner admin viewer
 GET    w/<workspace_id>/usage/                                       owner admin viewer
@@ -104,6 +106,13 @@ GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin
 GET    w/<workspace_id>/changes/                                     owner admin viewer
 GET    w/<workspace_id>/settings/                                    owner admin viewer
 POST   w/<workspace_id>/settings/                                    owner admin
+GET    w/<workspace_id>/people/                                      owner admin viewer
+POST   w/<workspace_id>/people/                                      owner
+POST   w/<workspace_id>/people/<member_id>/                          owner
+POST   w/<workspace_id>/invitations/<invitation_id>/                 owner
+GET    w/<workspace_id>/keys/                                        owner
+POST   w/<workspace_id>/keys/                                        owner
+POST   w/<workspace_id>/keys/<key_id>/revoke/                        owner
 POST   w/<workspace_id>/payment-method/                              owner admin
 GET    w/<workspace_id>/payment-method/saved/                        owner admin
 """
@@ -197,7 +206,11 @@ payments.difference/remedy_selected        finance people
 """
 
 # Comes back from a payment page that nobody has been to: those who may are told so (404).
-FINDS_NOTHING = {"w/<workspace_id>/payment-method/saved/"}
+# So are those who follow an invitation's link that is none.
+FINDS_NOTHING = {
+    "w/<workspace_id>/payment-method/saved/",
+    "invitation/<invitation_id>/<token>/",
+}
 
 # Addresses that answer by rules of their own, and the test that holds them.
 ELSEWHERE = {

@@ -39,7 +39,7 @@ def test_those_who_only_look_cannot_act(model, action):
     pk = {
         "billing_billingperiod": acme.periods.get(status="current").pk,
         "invoices_invoice": Invoice.objects.get().pk,
-        "billing_servicekey": ServiceKey.objects.get().pk,
+        "billing_servicekey": ServiceKey.objects.get(by_owner=False).pk,
         "billing_email": Email.objects.get(subject="About Acme").pk,
     }[model]
 

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Email, LimitAlert, User, Workspace
-from billing.services.keys import create_key
+from billing.services.invitations import invite
+from billing.services.keys import create_key, create_owners_key
 from billing.services.staff import ensure_finance_group
 from invoices.models import InvoiceEvent
 from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
@@ -75,6 +76,20 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         text="Text of it",
         html="<p>HTML of it</p>",
     ).attachments.create(filename="x.pdf", media_type="application/pdf", content=b"%PDF-")
+    invite(
+        workspace_id=workspace.pk,
+        email=f"invited@{name.lower()}.test",
+        role="viewer",
+        invited_by=None,
+        now=NOW,
+    )
+    create_owners_key(
+        workspace_id=workspace.pk,
+        name=f"{name} report",
+        scopes=["usage:read"],
+        expires_at=None,
+        now=NOW,
+    )
     create_key(name=f"{name} ingest", scopes=["usage:write"], now=NOW, workspace_id=workspace.pk)
     agent = VoiceAgent.objects.create(workspace=workspace, name=f"{name} desk", status="live")
     call = Call.objects.create(

@@ -1,0 +1,232 @@
+"""Life of an invitation: sent, accepted once, sent again or taken back by an owner."""
+
+import datetime as dt
+import hmac
+import logging
+from smtplib import SMTPException
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+from django.utils.crypto import salted_hmac
+
+from billing.errors import Conflict, Invalid, NotFound
+from billing.links import page_url
+from billing.models import Invitation, User, Workspace, WorkspaceMember
+from billing.queue import enqueue
+from billing.services.workspaces import set_member
+from billing.text import UnfitText, email_address, same_address
+
+log = logging.getLogger(__name__)
+LASTS = dt.timedelta(days=7)
+# A mail that could not be sent is tried again so much later, for as long as the link is good.
+TRY_AGAIN_AFTER = dt.timedelta(minutes=10)
+# A person is not flooded, and an owner's account that was taken is no tool for it.
+MOST_OPEN = 50
+_MOST_SENT = 10
+
+
+class LinkIsDead(NotFound):
+    code = "link_is_dead"
+
+
+class IsMemberAlready(Conflict):
+    code = "is_member_already"
+
+
+class NotTheInvited(Conflict):
+    code = "not_the_invited"
+
+
+def invite(
+    *, workspace_id: UUID, email: str, role: str, invited_by: User | None, now: dt.datetime
+) -> Invitation:
+    """Invite an address; one that is invited already gets the role and a new link."""
+    try:
+        address = same_address(email_address(email))
+    except UnfitText as error:
+        raise Invalid(str(error), field="email", code="invalid_email") from None
+    if role not in WorkspaceMember.Role.values:
+        raise Invalid("There is no such role.", field="role")
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+        members = WorkspaceMember.objects.filter(workspace_id=workspace_id)
+        if members.filter(user__email__iexact=address).exists():
+            raise IsMemberAlready(f"{address} is a member already.", field="email")
+        open_ones = open_invitations(workspace_id)
+        invitation = open_ones.filter(email=address).first()
+        if invitation is not None:
+            _refuse_flood(invitation)
+            invitation.role, invitation.invited_by = role, invited_by
+            return _sent_anew(invitation, now)
+        if open_ones.count() >= MOST_OPEN:
+            raise Invalid(f"At most {MOST_OPEN} invitations are open at a time.", field="email")
+        invitation = Invitation.objects.create(
+            workspace_id=workspace_id,
+            email=address,
+            role=role,
+            invited_by=invited_by,
+            created_at=now,
+            expires_at=now + LASTS,
+            mail_due_at=now,
+        )
+        transaction.on_commit(_start_mailing)
+        return invitation
+
+
+def open_invitations(workspace_id: UUID) -> QuerySet[Invitation]:
+    """Neither accepted nor taken back; some may be too old."""
+    return Invitation.objects.filter(workspace_id=workspace_id, accepted_at=None, cancelled_at=None)
+
+
+def send_again(*, workspace_id: UUID, invitation_id: UUID, now: dt.datetime) -> Invitation:
+    """With a new link, and the time it is good for from the beginning."""
+    with transaction.atomic():
+        invitation = _locked(workspace_id, invitation_id)
+        _refuse_flood(invitation)
+        return _sent_anew(invitation, now)
+
+
+def cancel(*, workspace_id: UUID, invitation_id: UUID, now: dt.datetime) -> Invitation:
+    with transaction.atomic():
+        invitation = _locked(workspace_id, invitation_id)
+        invitation.cancelled_at, invitation.mail_due_at = now, None
+        invitation.save(update_fields=["cancelled_at", "mail_due_at"])
+        return invitation
+
+
+def find_open(*, invitation_id: UUID, token: str, now: dt.datetime) -> Invitation:
+    """The invitation behind a link; raises `LinkIsDead`."""
+    invitation = Invitation.objects.select_related("workspace").filter(pk=invitation_id).first()
+    if invitation is None or not _opens(invitation, token, now):
+        raise LinkIsDead("This invitation has been used, was taken back or is too old.")
+    return invitation
+
+
+def accept(
+    *, invitation_id: UUID, token: str, user: User | None, password: str = "", now: dt.datetime
+) -> WorkspaceMember:
+    """Make who was invited a member, once.
+
+    `user` is who is signed in, and has to be the invited one. Without one, a new account is made
+    with `password`; one that has a password already has to sign in.
+    """
+    with transaction.atomic():
+        invitation = Invitation.objects.select_for_update().filter(pk=invitation_id).first()
+        if invitation is None or not _opens(invitation, token, now):
+            raise LinkIsDead("This invitation has been used, was taken back or is too old.")
+        if user is not None and same_address(user.email) != invitation.email:
+            raise NotTheInvited(f"This invitation is for {invitation.email}.")
+        known = User.objects.filter(email__iexact=invitation.email).first()
+        if user is None and known is not None and known.has_usable_password():
+            raise NotTheInvited("Sign in to accept it.")
+        member, _ = set_member(
+            workspace=Workspace(pk=invitation.workspace_id),
+            email=invitation.email,
+            role=invitation.role if known is None or not _is_member(invitation, known) else None,
+        )
+        if user is None:
+            member.user.set_password(password)
+            member.user.save(update_fields=["password"])
+        invitation.accepted_at, invitation.mail_due_at = now, None
+        invitation.save(update_fields=["accepted_at", "mail_due_at"])
+        return member
+
+
+def mail_due(*, now: dt.datetime) -> int:
+    """Mail what waits; how many. Kept nowhere, for the link opens a workspace.
+
+    Each is claimed first, so that two workers do not send it at once; one that a worker was killed
+    over is sent again: at least once.
+    """
+    due = Invitation.objects.filter(
+        mail_due_at__lte=now, expires_at__gt=now, accepted_at=None, cancelled_at=None
+    )
+    sent = 0
+    for invitation in due.select_related("workspace", "invited_by")[:100]:
+        claim = due.filter(pk=invitation.pk, mail_due_at=invitation.mail_due_at)
+        if not claim.update(mail_due_at=now + TRY_AGAIN_AFTER):
+            continue
+        try:
+            _mail(invitation)
+        except (OSError, SMTPException) as error:
+            log.warning("an invitation was not mailed, it will be tried again: %s", error)
+            continue
+        Invitation.objects.filter(pk=invitation.pk, generation=invitation.generation).update(
+            mail_due_at=None
+        )
+        sent += 1
+    return sent
+
+
+def link_of(invitation: Invitation) -> str:
+    return page_url("billing:invitation", invitation.pk, _token(invitation))
+
+
+def _token(invitation: Invitation) -> str:
+    facts = f"{invitation.pk}:{invitation.email}:{invitation.generation}"
+    return salted_hmac("billing.invitation", facts, algorithm="sha256").hexdigest()
+
+
+def _opens(invitation: Invitation, token: str, now: dt.datetime) -> bool:
+    return (
+        invitation.accepted_at is None
+        and invitation.cancelled_at is None
+        and invitation.expires_at > now
+        and hmac.compare_digest(_token(invitation).encode(), token.encode())
+    )
+
+
+def _is_member(invitation: Invitation, user: User) -> bool:
+    return WorkspaceMember.objects.filter(workspace_id=invitation.workspace_id, user=user).exists()
+
+
+def _locked(workspace_id: UUID, invitation_id: UUID) -> Invitation:
+    open_one = open_invitations(workspace_id).select_for_update(of=("self",))
+    invitation = open_one.filter(pk=invitation_id).first()
+    if invitation is None:
+        raise NotFound("There is no such invitation any more.")
+    return invitation
+
+
+def _refuse_flood(invitation: Invitation) -> None:
+    if invitation.generation >= _MOST_SENT:
+        raise Invalid(
+            f"{invitation.email} was invited {_MOST_SENT} times: take it back, or ask them.",
+            field="email",
+        )
+
+
+def _sent_anew(invitation: Invitation, now: dt.datetime) -> Invitation:
+    invitation.generation += 1
+    invitation.expires_at, invitation.mail_due_at = now + LASTS, now
+    invitation.save()
+    transaction.on_commit(_start_mailing)
+    return invitation
+
+
+def _start_mailing() -> None:
+    enqueue("billing.mail_invitations")
+
+
+def _mail(invitation: Invitation) -> None:
+    workspace = invitation.workspace
+    context = {
+        "site_url": settings.SITE_URL,
+        "issuer": settings.ISSUER_NAME,
+        "workspace": workspace.name,
+        "by": invitation.invited_by.email if invitation.invited_by else "",
+        "role": invitation.get_role_display().lower(),
+        "days": LASTS.days,
+        "link": link_of(invitation),
+    }
+    message = EmailMultiAlternatives(
+        subject=f"You are invited to the billing of {workspace.name}",
+        body=render_to_string("emails/invitation.txt", context),
+        to=[invitation.email],
+    )
+    message.attach_alternative(render_to_string("emails/invitation.html", context), "text/html")
+    message.send()
