@@ -46,11 +46,14 @@ from billing.services.workspaces import create_workspace, update_billing_setting
 from dev.benchmarks.floor import copy_rate  # noqa: E402
 from dev.benchmarks.holding import bytes_per_record, hold, prove  # noqa: E402
 from dev.benchmarks.load import Result, Running, request_bytes  # noqa: E402
-from dev.benchmarks.records import Bodies  # noqa: E402
+from dev.benchmarks.records import KINDS, MANY_KINDS, Bodies  # noqa: E402
 from dev.benchmarks.server import Web, postgres_cpu_seconds, running_web  # noqa: E402
 from dev.benchmarks.table import HEAD, Line  # noqa: E402
+from usage.models import VoiceAgent  # noqa: E402
 
 WORKSPACES = 100
+SCATTERED_WORKSPACES = 200
+AGENTS = 5
 
 
 class Measured(NamedTuple):
@@ -70,7 +73,9 @@ class Bench:
         self.copy_rates: list[float] = []
         self.now = dt.datetime.now(dt.UTC)
         ensure_builtins()
-        self.workspaces = [self._workspace(number) for number in range(WORKSPACES)]
+        self.many_workspaces = [self._workspace(number) for number in range(SCATTERED_WORKSPACES)]
+        self.workspaces = self.many_workspaces[:WORKSPACES]
+        self.agents = {workspace: self._agents(workspace) for workspace in self.workspaces}
         self.key = create_key(name="bench", scopes=["usage:write", "usage:read"], now=self.now)[1]
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
@@ -99,6 +104,22 @@ class Bench:
         open_period(workspace_id=workspace.pk, at=self.now, now=self.now)
         return str(workspace.pk)
 
+    @staticmethod
+    def _agents(workspace: str) -> list[str]:
+        owner = uuid.UUID(workspace)
+        VoiceAgent.objects.bulk_create(
+            [
+                VoiceAgent(
+                    id=uuid.uuid5(owner, f"agent {number}"),
+                    workspace_id=owner,
+                    name=f"Agent {number}",
+                )
+                for number in range(AGENTS)
+            ],
+            ignore_conflicts=True,
+        )
+        return [str(uuid.uuid5(owner, f"agent {number}")) for number in range(AGENTS)]
+
     def copy(self, *, connections: int = 1) -> float:
         rate = copy_rate(self.workspaces, self.now, connections=connections)
         if connections == 1:
@@ -121,10 +142,19 @@ class Bench:
             port=web.port, requests=load, concurrency=4, seconds=2 * self.seconds, expect={200}
         ).result()
 
-    def batch(self, web: Web, *, size: int, concurrency: int, preloaded: int, one: bool) -> None:
-        workspaces = self.workspaces[:1] if one else self.workspaces
+    def batch(
+        self, web: Web, *, size: int, concurrency: int, preloaded: int, work: str = "batch"
+    ) -> None:
+        workspaces, kinds, agents = self.workspaces, KINDS, None
+        if work == "batch, one workspace":
+            workspaces = workspaces[:1]
+        elif work == "batch, scattered":
+            workspaces, kinds = self.many_workspaces, MANY_KINDS
+        elif work == "batch, by agent":
+            agents = self.agents
         count = max(8, int(self.seconds * 90_000 / size) + 1)
-        bodies = Bodies(workspaces, size=size, count=min(count, max(1, 400_000 // size)))
+        count = min(count, max(1, 400_000 // size))
+        bodies = Bodies(workspaces, size=size, count=count, kinds=kinds, agents=agents)
         requests = [
             request_bytes(method="POST", path="/api/v1/usage/batch/", key=self.key, body=body)
             for body in bodies.for_run(secrets.token_hex(4))
@@ -132,15 +162,7 @@ class Bench:
         before = self.copy()
         measured = self._run(web, requests, concurrency, {200})
         copy = statistics.mean([before, self.copy()])
-        self._note(
-            "batch, one workspace" if one else "batch",
-            size,
-            concurrency,
-            preloaded,
-            measured,
-            per_request=size,
-            copy=copy,
-        )
+        self._note(work, size, concurrency, preloaded, measured, per_request=size, copy=copy)
 
     def single(self, web: Web, *, concurrency: int, preloaded: int) -> None:
         bodies = Bodies(self.workspaces, size=1000, count=max(4, int(self.seconds * 4)))
@@ -327,8 +349,9 @@ def _measure(bench: Bench, web: Web, held: int, only: str) -> None:
     if only in ("", "batch"):
         for size in (1000, 10_000) if bench.quick else (100, 1000, 10_000):
             for concurrency in (2,) if bench.quick else (1, 2, 4):
-                bench.batch(web, size=size, concurrency=concurrency, preloaded=held, one=False)
-        bench.batch(web, size=1000, concurrency=4, preloaded=held, one=True)
+                bench.batch(web, size=size, concurrency=concurrency, preloaded=held)
+        for work in ("batch, one workspace", "batch, scattered", "batch, by agent"):
+            bench.batch(web, size=1000, concurrency=4, preloaded=held, work=work)
     if only in ("", "single"):
         for concurrency in (1, 32) if bench.quick else (1, 8, 32):
             bench.single(web, concurrency=concurrency, preloaded=held)

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 KINDS = [
@@ -18,8 +18,22 @@ KINDS = [
 RUN_MARK = "RUNMARK0"
 
 
-def record(rng: random.Random, workspace: str, number: int, now: dt.datetime) -> dict[str, Any]:
-    kind, provider, cost = KINDS[rng.randrange(len(KINDS))]
+# As a collector sends it, that knows every service there is.
+MANY_KINDS = [
+    *KINDS,
+    *((f"{kind}_{number}", provider, cost) for number in (2, 3) for kind, provider, cost in KINDS),
+    ("llm_tokens", "openai", "0.0000025"),
+]
+
+
+def record(
+    rng: random.Random,
+    workspace: str,
+    number: int,
+    now: dt.datetime,
+    kinds: Sequence[tuple[str, str, str]] = KINDS,
+) -> dict[str, Any]:
+    kind, provider, cost = kinds[rng.randrange(len(kinds))]
     return {
         "idempotency_key": f"{RUN_MARK}-{number:010d}",
         "workspace_id": workspace,
@@ -35,7 +49,17 @@ def record(rng: random.Random, workspace: str, number: int, now: dt.datetime) ->
 class Bodies:
     """Batch bodies whose keys are new in every run, made without encoding them again."""
 
-    def __init__(self, workspaces: Sequence[str], *, size: int, count: int, seed: int = 7) -> None:
+    def __init__(
+        self,
+        workspaces: Sequence[str],
+        *,
+        size: int,
+        count: int,
+        seed: int = 7,
+        kinds: Sequence[tuple[str, str, str]] = KINDS,
+        agents: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """With `agents` (by workspace) each record has one of them, and a model."""
         rng = random.Random(seed)  # noqa: S311 - test data
         now = dt.datetime.now(dt.UTC)
         self.size = size
@@ -43,7 +67,11 @@ class Bodies:
             json.dumps(
                 {
                     "records": [
-                        record(rng, rng.choice(workspaces), batch * size + number, now)
+                        self._with_agent(
+                            rng,
+                            agents,
+                            record(rng, rng.choice(workspaces), batch * size + number, now, kinds),
+                        )
                         for number in range(size)
                     ]
                 },
@@ -51,6 +79,15 @@ class Bodies:
             ).encode()
             for batch in range(count)
         ]
+
+    @staticmethod
+    def _with_agent(
+        rng: random.Random, agents: Mapping[str, Sequence[str]] | None, made: dict[str, Any]
+    ) -> dict[str, Any]:
+        if agents is not None:
+            made["agent_id"] = rng.choice(agents[made["workspace_id"]])
+            made["model"] = f"{made['provider']}-2"
+        return made
 
     def for_run(self, mark: str) -> list[bytes]:
         if len(mark) != len(RUN_MARK):

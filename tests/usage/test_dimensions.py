@@ -12,7 +12,7 @@ from tests.kit.api import ApiClient, refusal
 from tests.kit.personas import NOW, make_agent, make_workspace
 from tests.kit.prices import cost_plus, per_unit, published, rate, use
 from tests.kit.usage import make_call
-from usage.models import Call, UsageRecord, UsageRollup
+from usage.models import Call, DimensionRollup, UsageRecord, UsageRollup
 from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import rebuild_rollups, usage_differences
@@ -254,3 +254,78 @@ def test_a_lost_rate_is_found_and_rolled_up_anew(acme, caller):
     row = UsageRollup.objects.get()
     assert (row.rate_id, row.billed_quantity) == (rate_id, D(5))
     assert usage_differences() == []
+
+
+def by_dimension() -> dict[tuple, tuple]:
+    """Records, quantity, cost and price by agent and model."""
+    found: dict[tuple, list] = {}
+    for row in DimensionRollup.objects.all():
+        sums = found.setdefault((row.agent_id, row.model), [0, 0, 0, 0])
+        for place, name in enumerate(("records", "quantity", "total_cost", "final_cost")):
+            sums[place] += getattr(row, name)
+    return {key: tuple(sums) for key, sums in found.items()}
+
+
+def test_records_with_an_agent_or_a_model_are_rolled_up_by_both(acme, caller):
+    first, second = make_agent(acme, "Reception"), make_agent(acme, "Sales")
+    call = known_call(acme, first)
+    batch = [
+        body(acme, "a", call_id=call, model="o3"),
+        body(acme, "b", agent_id=first.pk, model="o3"),
+        body(acme, "c", agent_id=second.pk),
+        body(acme, "d", model="o3"),
+        body(acme, "e"),
+    ]
+
+    caller.post("usage/batch/", {"records": batch})
+    caller.post("usage/batch/", {"records": batch})
+    caller.post("usage/", body(acme, "f", call_id=call, quantity="3"))
+    caller.post("usage/", body(acme, "g"))
+
+    assert by_dimension() == {
+        (first.pk, "o3"): (2, D(4), D(2), D("2.4")),
+        (first.pk, None): (1, D(3), D("1.5"), D("1.8")),
+        (second.pk, None): (1, D(2), D(1), D("1.2")),
+        (None, "o3"): (1, D(2), D(1), D("1.2")),
+    }
+    assert usage_differences() == []
+
+
+def test_a_void_is_taken_from_its_agent_and_model(acme, caller):
+    agent = make_agent(acme, "Reception")
+    stored = caller.post("usage/", body(acme, agent_id=agent.pk, model="o3")).json()
+
+    void_record(workspace_id=acme.pk, record_id=UUID(stored["id"]), reason="Wrong", now=NOW)
+
+    assert by_dimension() == {(agent.pk, "o3"): (2, 0, 0, 0)}
+    assert usage_differences() == []
+
+
+def test_dimensions_that_are_off_are_named_and_rolled_up_anew(acme, caller):
+    agent = make_agent(acme, "Reception")
+    caller.post("usage/", body(acme, agent_id=agent.pk, model="o3"))
+    DimensionRollup.objects.update(final_cost=7)
+
+    (difference,) = usage_differences()
+
+    assert str(difference) == (
+        f"records and their dimensions: workspace {acme.pk} period {difference.period_id}:"
+        f" 2026-11-22 llm_tokens openai agent {agent.pk} model o3: 1 records of 2.000000 for"
+        " 1.2000000000, rolled up as 1 of 2.000000 for 7.0000000000"
+    )
+    assert rebuild_rollups() == 1
+    assert by_dimension() == {(agent.pk, "o3"): (1, D(2), D(1), D("1.2"))}
+    DimensionRollup.objects.all().delete()
+    assert len(usage_differences(workspace_id=acme.pk)) == 1
+    assert rebuild_rollups(workspace_id=acme.pk) == 1
+    assert usage_differences() == []
+
+
+def test_the_first_agent_is_known_to_processes_that_knew_none(acme, caller):
+    caller.post("usage/", body(acme, "before"))
+    agent = make_agent(acme, "Reception")
+    call = known_call(acme, agent)
+
+    stored = caller.post("usage/", body(acme, "after", call_id=call)).json()
+
+    assert stored["agent_id"] == str(agent.pk)

@@ -167,7 +167,7 @@ def test_a_deadlock_is_tried_again(monkeypatch):
 
 
 def test_what_counts_names_no_record():
-    assert "usage_usagerecord" not in statement.COUNT
+    assert b"usage_usagerecord" not in statement.COUNT
 
 
 def test_without_citus_the_command_says_what_is_missing():

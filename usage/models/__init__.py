@@ -2,12 +2,13 @@
 
 from usage.models.agents import VoiceAgent
 from usage.models.calls import Call, CallRollup
-from usage.models.records import UsageRecord, UsageRollup
+from usage.models.records import DimensionRollup, UsageRecord, UsageRollup
 from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 
 __all__ = [
     "Call",
     "CallRollup",
+    "DimensionRollup",
     "PeriodSeal",
     "SealChain",
     "SealFingerprints",

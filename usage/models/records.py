@@ -195,3 +195,66 @@ class UsageRollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource_type} on {self.usage_date}"
+
+
+class DimensionRollup(models.Model):
+    """Sums of those of one period's records that have an agent or a model, by both, by day of the
+    workspace's clock, resource type and provider; spread over slots as `UsageRollup` is.
+
+    Kept apart from that one, which limits and the close read: it has as many rows a day as a
+    workspace has agents and models in use, and records without either add nothing to it.
+    """
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    billing_period = models.ForeignKey(
+        BillingPeriod, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    slot = models.PositiveSmallIntegerField()
+    usage_date = models.DateField()
+    agent = models.ForeignKey(
+        VoiceAgent,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+    )
+    model = models.CharField(max_length=64, null=True)
+    resource_type = models.CharField(max_length=64)
+    provider = models.CharField(max_length=64)
+    records = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=28, decimal_places=6)
+    total_cost = models.DecimalField(**MONEY_SUM)
+    final_cost = models.DecimalField(**MONEY_SUM)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=[
+                    "billing_period",
+                    "slot",
+                    "usage_date",
+                    "agent",
+                    "model",
+                    "resource_type",
+                    "provider",
+                ],
+                nulls_distinct=False,
+                name="one_dimension_rollup_per_day_and_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(slot__lt=COUNTER_SLOTS), name="dimension_rollup_slot_exists"
+            ),
+            models.CheckConstraint(
+                condition=Q(agent__isnull=False) | Q(model__isnull=False),
+                name="dimension_rollup_has_a_dimension",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "usage_date"], name="dimensions_of_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource_type} on {self.usage_date}"

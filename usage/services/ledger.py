@@ -34,12 +34,12 @@ class Difference:
         return f"{self.what}: workspace {self.workspace_id}{where}: {self.detail}"
 
 
-# No rate is a value like any other here: a join would not find it.
-_NO_RATE = UUID(int=0)
+# No rate, or no agent, is a value like any other here: a join would not find it.
+_NONE = UUID(int=0)
 _ROLLUPS = f"""
 WITH recorded AS (
     SELECT billing_period_id, usage_date, resource_type, provider,
-           coalesce(rate_id, '{_NO_RATE}') AS rate, min(workspace_id::text) AS owner,
+           coalesce(rate_id, '{_NONE}') AS rate, min(workspace_id::text) AS owner,
            count(*) AS records, sum(quantity) AS quantity,
            sum(coalesce(billed_quantity, quantity)) AS billed_quantity,
            sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
@@ -48,7 +48,7 @@ WITH recorded AS (
      GROUP BY billing_period_id, usage_date, resource_type, provider, rate
 ), rolled AS (
     SELECT billing_period_id, usage_date, resource_type, provider,
-           coalesce(rate_id, '{_NO_RATE}') AS rate, min(workspace_id::text) AS owner,
+           coalesce(rate_id, '{_NONE}') AS rate, min(workspace_id::text) AS owner,
            sum(records) AS records, sum(quantity) AS quantity,
            sum(billed_quantity) AS billed_quantity, sum(total_cost) AS total_cost,
            sum(final_cost) AS final_cost
@@ -57,7 +57,7 @@ WITH recorded AS (
      GROUP BY billing_period_id, usage_date, resource_type, provider, rate
 )
 SELECT coalesce(recorded.owner, rolled.owner)::uuid, billing_period_id, usage_date, resource_type,
-       provider, nullif(rate, '{_NO_RATE}'),
+       provider, nullif(rate, '{_NONE}'),
        coalesce(recorded.records, 0), coalesce(recorded.quantity, 0),
        coalesce(recorded.billed_quantity, 0), coalesce(recorded.final_cost, 0),
        coalesce(rolled.records, 0), coalesce(rolled.quantity, 0),
@@ -72,6 +72,40 @@ SELECT coalesce(recorded.owner, rolled.owner)::uuid, billing_period_id, usage_da
         coalesce(rolled.billed_quantity, 0), coalesce(rolled.total_cost, 0),
         coalesce(rolled.final_cost, 0))
  ORDER BY 1, 2, 3, 4, 5, 6
+"""  # noqa: S608 - a constant is all that goes in
+_DIMENSIONS = f"""
+WITH recorded AS (
+    SELECT billing_period_id, usage_date, coalesce(agent_id, '{_NONE}') AS agent,
+           coalesce(model, '') AS model, resource_type, provider,
+           min(workspace_id::text) AS owner, count(*) AS records, sum(quantity) AS quantity,
+           sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
+      FROM usage_usagerecord
+     WHERE (agent_id IS NOT NULL OR model IS NOT NULL)
+       AND (%(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s)
+     GROUP BY billing_period_id, usage_date, agent, coalesce(model, ''), resource_type, provider
+), rolled AS (
+    SELECT billing_period_id, usage_date, coalesce(agent_id, '{_NONE}') AS agent,
+           coalesce(model, '') AS model, resource_type, provider,
+           min(workspace_id::text) AS owner, sum(records) AS records, sum(quantity) AS quantity,
+           sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
+      FROM usage_dimensionrollup
+     WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s
+     GROUP BY billing_period_id, usage_date, agent, coalesce(model, ''), resource_type, provider
+)
+SELECT coalesce(recorded.owner, rolled.owner)::uuid, billing_period_id, usage_date, resource_type,
+       provider, nullif(agent, '{_NONE}'), model,
+       coalesce(recorded.records, 0), coalesce(recorded.quantity, 0),
+       coalesce(recorded.final_cost, 0), coalesce(rolled.records, 0),
+       coalesce(rolled.quantity, 0), coalesce(rolled.final_cost, 0)
+  FROM recorded
+  FULL JOIN rolled
+       USING (billing_period_id, usage_date, agent, model, resource_type, provider)
+ WHERE (coalesce(recorded.records, 0), coalesce(recorded.quantity, 0),
+        coalesce(recorded.total_cost, 0), coalesce(recorded.final_cost, 0))
+    IS DISTINCT FROM
+       (coalesce(rolled.records, 0), coalesce(rolled.quantity, 0),
+        coalesce(rolled.total_cost, 0), coalesce(rolled.final_cost, 0))
+ ORDER BY 1, 2, 3, 4, 5, 6, 7
 """  # noqa: S608 - a constant is all that goes in
 _COUNTERS = """
 WITH counted AS (
@@ -145,6 +179,15 @@ def _differences(workspace_id: UUID | None) -> list[Difference]:
             f" rolled up as {_sums(*sums[4:])}"
         )
         found.append(Difference("records and rollups", workspace, period, detail))
+    for workspace, period, *rest in _rows(_DIMENSIONS, workspace_id):
+        day, kind, provider, agent, model, *amounts = rest
+        records, quantity, cost, records_, quantity_, cost_ = amounts
+        which = (f" agent {agent}" if agent else "") + (f" model {model}" if model else "")
+        detail = (
+            f"{day} {kind} {provider}{which}: {records} records of {quantity} for {cost},"
+            f" rolled up as {records_} of {quantity_} for {cost_}"
+        )
+        found.append(Difference("records and their dimensions", workspace, period, detail))
     for workspace, period, records, cost, records_, cost_ in _rows(_COUNTERS, workspace_id):
         found.append(
             Difference(
@@ -214,6 +257,7 @@ _LOCK = """
 SELECT id FROM billing_periodcounter WHERE period_id = %(period)s ORDER BY slot FOR UPDATE
 """
 _FORGET = "DELETE FROM usage_usagerollup WHERE billing_period_id = %(period)s"
+_FORGET_DIMENSIONS = "DELETE FROM usage_dimensionrollup WHERE billing_period_id = %(period)s"
 _ROLL_UP = """
 INSERT INTO usage_usagerollup (
     workspace_id, billing_period_id, slot, usage_date, resource_type, provider, rate_id,
@@ -224,6 +268,17 @@ SELECT workspace_id, billing_period_id, 0, usage_date, resource_type, provider, 
   FROM usage_usagerecord
  WHERE workspace_id = %(workspace)s AND billing_period_id = %(period)s
  GROUP BY 1, 2, usage_date, resource_type, provider, rate_id
+"""
+_ROLL_UP_DIMENSIONS = """
+INSERT INTO usage_dimensionrollup (
+    workspace_id, billing_period_id, slot, usage_date, agent_id, model, resource_type, provider,
+    records, quantity, total_cost, final_cost)
+SELECT workspace_id, billing_period_id, 0, usage_date, agent_id, model, resource_type, provider,
+       count(*), sum(quantity), sum(total_cost), sum(final_cost)
+  FROM usage_usagerecord
+ WHERE workspace_id = %(workspace)s AND billing_period_id = %(period)s
+   AND (agent_id IS NOT NULL OR model IS NOT NULL)
+ GROUP BY 1, 2, usage_date, agent_id, model, resource_type, provider
 """
 _COUNT = """
 UPDATE billing_periodcounter AS counter
@@ -242,9 +297,15 @@ UPDATE billing_periodcounter AS counter
 """
 
 
+_REBUILD = (
+    *(_WAIT_FOR_BATCHES, _LOCK, _FORGET, _FORGET_DIMENSIONS),
+    *(_ROLL_UP, _ROLL_UP_DIMENSIONS, _COUNT),
+)
+
+
 def _rebuild_period(period_id: UUID, workspace_id: UUID) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        for statement in (_WAIT_FOR_BATCHES, _LOCK, _FORGET, _ROLL_UP, _COUNT):
+        for statement in _REBUILD:
             cursor.execute(statement, {"period": period_id, "workspace": workspace_id})
 
 

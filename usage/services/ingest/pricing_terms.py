@@ -35,6 +35,7 @@ SELECT replace(workspace.id::text, '-', ''),
         OR EXISTS (SELECT FROM billing_ratecardassignment AS used
                     WHERE used.tier_id = workspace.tier_id
                       AND used.currency = workspace.currency)),
+       EXISTS (SELECT FROM usage_voiceagent AS agent WHERE agent.workspace_id = workspace.id),
        workspace.status = 'closed',
        workspace.timezone,
        coalesce(settings.markup_percentage, platform.value, 20.0000),
@@ -86,6 +87,7 @@ class PricingTerms:
         is_limited: bool,
         closed_until: dt.datetime | None,
         prices: PriceList | None,
+        has_agents: bool,
         read_at: float,
     ) -> None:
         self.versions = versions
@@ -94,6 +96,8 @@ class PricingTerms:
         self.markup = format(markup, "f")
         self.factor = markup_factor(markup)
         self.prices = prices
+        # The first agent of a workspace makes a new version of its row.
+        self.has_agents = has_agents
         self.is_limited = is_limited
         self.closed_until = closed_until
         self.read_at = read_at
@@ -151,8 +155,8 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
         # Read after their revision: newer ones are found out when it is compared.
         lists = price_lists({UUID(row[0]) for row in rows if row[5]})
         for row in rows:
-            workspace, own, settings, platform, revision, _, closed, timezone = row[:8]
-            markup, limited, until, period, start, end = row[8:]
+            workspace, own, settings, platform, revision, _, has_agents, closed = row[:8]
+            timezone, markup, limited, until, period, start, end = row[8:]
             terms = found.get(workspace)
             if terms is None:
                 terms = found[workspace] = PricingTerms(
@@ -163,6 +167,7 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
                     is_limited=limited,
                     closed_until=until,
                     prices=lists.get(UUID(workspace)) if lists else None,
+                    has_agents=has_agents,
                     read_at=read_at,
                 )
             if period is not None:

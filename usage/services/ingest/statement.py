@@ -9,8 +9,8 @@ from billing.prepared import numbered
 # inserted to the steps that count it.
 #
 # Plan: unnest -> INSERT (skipping known keys, if asked to) -> hash aggregate of what was really
-# inserted -> upserts of its day rollups and of one counter row a period -> index look-ups of the
-# rows that the records were priced by.
+# inserted -> upserts of its day rollups, of the rollups of those that have an agent or a model, and
+# of one counter row a period -> index look-ups of the rows that the records were priced by.
 #
 # Locks, always in this order, so that batches cannot deadlock: primary keys in the order of ids
 # (the arrays come sorted; a key that another batch is inserting is waited for), then rollup rows
@@ -59,12 +59,25 @@ WITH slot AS MATERIALIZED (
         total_cost = rollup.total_cost + excluded.total_cost,
         final_cost = rollup.final_cost + excluded.final_cost
     RETURNING 1
+), dimensions AS (
+    INSERT INTO usage_dimensionrollup AS rollup (
+        billing_period_id, slot, usage_date, agent_id, model, resource_type, provider,
+        workspace_id, records, quantity, total_cost, final_cost)
+    {{by_dimension}}
+     ORDER BY billing_period_id, usage_date, agent_id, model, resource_type, provider
+    ON CONFLICT (billing_period_id, slot, usage_date, agent_id, model, resource_type, provider)
+    DO UPDATE SET
+        records = rollup.records + excluded.records,
+        quantity = rollup.quantity + excluded.quantity,
+        total_cost = rollup.total_cost + excluded.total_cost,
+        final_cost = rollup.final_cost + excluded.final_cost
+    RETURNING 1
 ), held AS (
     SELECT counter.id
       FROM billing_periodcounter AS counter
      WHERE counter.period_id = ANY(%s::uuid[])
        AND (counter.slot = (SELECT number FROM slot) OR counter.period_id = ANY(%s::uuid[]))
-       AND (SELECT count(*) FROM rolled) > 0
+       AND (SELECT count(*) FROM rolled) + (SELECT count(*) FROM dimensions) > 0
      ORDER BY counter.period_id, counter.slot
        FOR UPDATE
 ), counted AS (
@@ -72,7 +85,8 @@ WITH slot AS MATERIALIZED (
         period_id, slot, is_open, records, total_cost, final_cost)
     SELECT billing_period_id, (SELECT number FROM slot), true, records, total_cost, final_cost
       FROM by_period
-     WHERE (SELECT count(*) FROM rolled) > 0 AND (SELECT count(*) FROM held) >= 0
+     WHERE (SELECT count(*) FROM rolled) + (SELECT count(*) FROM dimensions) > 0
+       AND (SELECT count(*) FROM held) >= 0
      ORDER BY billing_period_id
     ON CONFLICT (period_id, slot) DO UPDATE SET
         records = counter.records + excluded.records,
@@ -140,6 +154,7 @@ _COUNTED = {
     for name in (
         *("id", "workspace_id", "billing_period_id", "usage_date", "resource_type", "provider"),
         *("rate_id", "quantity", "billed_quantity", "total_cost", "final_cost"),
+        *("agent_id", "model"),
     )
 }
 _INSERT = f"""INSERT INTO usage_usagerecord (created_at, {{more}}{_NAMES})
@@ -148,12 +163,13 @@ _INSERT = f"""INSERT INTO usage_usagerecord (created_at, {{more}}{_NAMES})
 }, {{agent}}
       FROM {{rows}} AS read ({_NAMES})
     {{on_conflict}}
-    RETURNING {", ".join(_COUNTED)}, call_id, agent_id"""  # noqa: S608 - constants
-# The call knows better than its records which agent took it. One look-up of a primary key each; a
-# record without a call has none.
-_AGENT_OF_CALL = """coalesce((
-        SELECT call.agent_id FROM usage_call AS call
-         WHERE call.id = read.call_id AND call.workspace_id = read.workspace_id), read.agent_id)"""
+    RETURNING {", ".join(_COUNTED)}, call_id"""  # noqa: S608 - constants
+# The call knows better than its records which agent took it. One look-up of a primary key each,
+# where a workspace has agents at all; the workspace is compared outside of the condition, lest the
+# calls of a whole workspace be looked through.
+_AGENT_OF_CALL = """CASE WHEN %s THEN coalesce((
+        SELECT CASE WHEN call.workspace_id = read.workspace_id THEN call.agent_id END
+          FROM usage_call AS call WHERE call.id = read.call_id), read.agent_id) END"""
 _AGENTS = """, CASE WHEN %s THEN ARRAY(
         SELECT replace(id::text || agent_id::text, '-', '') FROM inserted
          WHERE call_id IS NOT NULL AND agent_id IS NOT NULL) END"""
@@ -175,6 +191,13 @@ _MANY = {
            sum(total_cost) AS total_cost, sum(final_cost) AS final_cost
       FROM by_day
      GROUP BY billing_period_id""",
+    "by_dimension": """SELECT billing_period_id, (SELECT number FROM slot), usage_date, agent_id,
+           model, resource_type, provider, workspace_id, count(*), sum(quantity), sum(total_cost),
+           sum(final_cost)
+      FROM inserted
+     WHERE %s AND (agent_id IS NOT NULL OR model IS NOT NULL)
+     GROUP BY billing_period_id, workspace_id, usage_date, agent_id, model, resource_type,
+              provider""",
 }
 # A record by itself needs no arrays and no grouping, a tenth of the statement's time.
 _ONE = {
@@ -184,6 +207,10 @@ _ONE = {
            total_cost, final_cost
       FROM inserted""",
     "by_period": "SELECT * FROM by_day",
+    "by_dimension": """SELECT billing_period_id, (SELECT number FROM slot), usage_date, agent_id,
+           model, resource_type, provider, workspace_id, 1, quantity, total_cost, final_cost
+      FROM inserted
+     WHERE %s AND (agent_id IS NOT NULL OR model IS NOT NULL)""",
 }
 
 

@@ -94,9 +94,12 @@ def write(
         rows = [_row(each, agents.get(each.id)) for each in records]
         insert = _copy if all_new and len(rows) > 1 else _insert
         return _write_apart(rows, insert(rows, created_at, {}), terms, _limits(terms, checked))
+    has_agents = any(each.has_agents for each in terms.values())
     if len(records) == 1:
-        row = [created_at.isoformat(), *_row(records[0])]
-        return _execute(statement.SINGLE, row, 1, terms, _limits(terms, checked), with_agents)
+        record = records[0]
+        has_dimensions = has_agents or record.agent_id is not None or record.model is not None
+        values = [created_at.isoformat(), has_agents, *_row(record), has_dimensions]
+        return _execute(statement.SINGLE, values, 1, terms, _limits(terms, checked), with_agents)
     columns = [
         _array([each.id for each in records]),
         _array([each.workspace_id for each in records]),
@@ -115,22 +118,23 @@ def write(
         _array([each.final_cost for each in records]),
         _rare([each.rate_id for each in records]),
         _rare([each.billed_quantity for each in records]),
-        _rare_text([each.model for each in records]),
+        (models := _rare_text([each.model for each in records])),
         _rare([each.cost_currency for each in records]),
         _rare([each.exchange_rate for each in records]),
         _rare([each.cost_state for each in records]),
-        _rare([each.agent_id for each in records]),
+        (named := _rare([each.agent_id for each in records])),
     ]
     text = statement.NEW if all_new else statement.SKIP
-    values = [created_at.isoformat(), *columns]
+    has_dimensions = has_agents or named != _NONE or models != _NONE
+    values = [created_at.isoformat(), has_agents, *columns, has_dimensions]
     return _execute(text, values, len(records), terms, _limits(terms, checked), with_agents)
 
 
 _AGENTS_OF_CALLS = """
 SELECT replace(asked.id::text, '-', ''), replace(call.agent_id::text, '-', '')
   FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (id, call_id, workspace_id)
-  JOIN usage_call AS call ON call.id = asked.call_id AND call.workspace_id = asked.workspace_id
- WHERE call.agent_id IS NOT NULL
+  JOIN usage_call AS call ON call.id = asked.call_id
+ WHERE call.agent_id IS NOT NULL AND (call.workspace_id = asked.workspace_id) IS TRUE
 """
 
 
@@ -180,7 +184,8 @@ def write_reversal(
     row: RecordRow, terms: PricingTerms, *, reverses: str, reason: str, created_at: dt.datetime
 ) -> Written:
     """Insert the record that takes `reverses` (its id) back, with all amounts negated."""
-    values = [created_at.isoformat(), reverses, reason, *row]
+    has_dimensions = row.agent_id is not None or row.model is not None
+    values = [created_at.isoformat(), reverses, reason, *row, has_dimensions]
     # No limit is reached by spending less.
     if records_are_distributed():
         known = {"reverses_id": reverses, "reason": reason}
@@ -227,7 +232,7 @@ def _write_apart(
     """Count the `inserted` ones of `rows` (None: all of them), in the transaction they are in."""
     new = rows if inserted is None else [row for row in rows if row.id in inserted]
     if new:
-        columns = [
+        columns: list[str | bool] = [
             _array([row.id for row in new]),
             _array([row.workspace_id for row in new]),
             _array([row.billing_period_id for row in new]),
@@ -239,6 +244,9 @@ def _write_apart(
             _rare([row.billed_quantity for row in new]),
             _array([row.total_cost for row in new]),
             _array([row.final_cost for row in new]),
+            _rare([row.agent_id for row in new]),
+            _rare_text([row.model for row in new]),
+            True,
         ]
         _execute(statement.COUNT, columns, 0, terms, limits)
     agents = {row.id: row.agent_id for row in new if row.call_id and row.agent_id}
@@ -300,7 +308,7 @@ def _limits(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> _Lim
 
 def _execute(
     text: bytes,
-    values: Sequence[str | None],
+    values: Sequence[str | bool | None],
     count: int,
     terms: Mapping[str, PricingTerms],
     limits: _Limits,
@@ -347,14 +355,17 @@ def _array(values: Iterable[str]) -> str:
     return "{" + ",".join(values) + "}"
 
 
+_NONE = "{}"
+
+
 def _rare(values: Sequence[str | None]) -> str:
     """The same of what few records have: nothing at all where none has one."""
-    return _array([each or "NULL" for each in values]) if any(values) else "{}"
+    return _array([each or "NULL" for each in values]) if any(values) else _NONE
 
 
 def _rare_text(values: Sequence[str | None]) -> str:
     """An array literal of free texts that few records have. JSON's null is PostgreSQL's."""
-    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}" if any(values) else "{}"
+    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}" if any(values) else _NONE
 
 
 def _quoted_array(values: Sequence[str | dt.datetime]) -> str:
