@@ -14,7 +14,7 @@ from usage.resources import provider_name, resource
 
 # A longer list hides what matters; the rest is on the usage page.
 MAX_ROWS = 8
-_NOT_NAMES = {ADJUSTMENTS: "Price adjustments"}
+_NOT_NAMES = {ADJUSTMENTS: "Tiers and included units"}
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def overview(
         is_active = period.pk == active
         view = PeriodView(membership, period, _before(periods, period), now, is_active=is_active)
         context |= view.context()
-        spend = view.spend.total if is_active else None
+        spend = view.spend.net if is_active else None
     context["banners"] = banners(
         membership=membership,
         unpaid=list(

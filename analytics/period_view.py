@@ -14,6 +14,7 @@ from analytics.queries import (
     Spend,
     calls_between,
     days_of,
+    included_units,
     spend_of_periods,
     totals_at,
     totals_of,
@@ -24,6 +25,7 @@ from billing.formats import duration, exact_money, money, percent
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.money import ZERO, exponent
 from invoices.queries import invoice_of
+from usage.resources import resource
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,24 @@ class Meter:
         if self.spend >= self.limit:
             return "over"
         return "near" if self.spend >= self.threshold_amount else ""
+
+
+@dataclass(frozen=True)
+class IncludedMeter:
+    """Units that a price includes in the period, and how many of them are used."""
+
+    subject: str
+    unit: str
+    included: Decimal
+    used: Decimal
+
+    @property
+    def fill(self) -> str:
+        return f"{min(max(self.used / self.included, ZERO), Decimal(1)) * 100:.1f}"
+
+    @property
+    def left(self) -> Decimal:
+        return self.included - self.used
 
 
 @dataclass(frozen=True)
@@ -116,7 +136,7 @@ class PeriodView:
 
     def _read_spend(self) -> None:
         before = self.before
-        spends = spend_of_periods([each.pk for each in (self.period, before) if each])
+        spends = spend_of_periods([each for each in (self.period, before) if each])
         self.spend = spends[self.period.pk]
         self.spend_before = spends[before.pk] if before and spends[before.pk].total else None
         # Like is compared with like: while this period runs, the same days of the one before.
@@ -149,6 +169,7 @@ class PeriodView:
             "has_ended": self.period.period_end <= self.now,
             "forecast": ahead,
             "meter": self._meter(),
+            "included": self._included(),
             "comparison": self._comparison(),
             "late": self.shown.before(self.days[0]),
             "stats": self._stats(),
@@ -160,20 +181,22 @@ class PeriodView:
     def _stands_still(self) -> bool:
         """Whether nothing more is used for now: suspended, or paused at the limit."""
         limit = self.terms.usage_limit_monthly
-        reached = limit is not None and self.spend.total >= limit
+        reached = limit is not None and self.spend.net >= limit
         active = self.workspace.status == Workspace.Status.ACTIVE
         return not active or (reached and self.terms.auto_pause_on_limit)
 
     def _forecast(self) -> Forecast | None:
         if not self.running or self._stands_still():
             return None
+        full_days = [day for day in self.days if day < self.today]
         return forecast(
-            spend=self.spend.total,
-            full_days=[self.spend.by_day.get(day, ZERO) for day in self.days if day < self.today],
+            spend=self.spend.net,
+            full_days=[self.spend.by_day.get(day, ZERO) for day in full_days],
             limit=self.terms.usage_limit_monthly,
             period_start=self.period.period_start,
             period_end=self.period.period_end,
             now=self.now,
+            meters=self.spend.paces(full_days),
         )
 
     def _bill(self, ahead: Forecast | None) -> Bill:
@@ -187,6 +210,12 @@ class PeriodView:
         threshold = self.terms.alert_threshold_percentage
         return Meter(self.totals.usage, self.shown.usage, limit, threshold)
 
+    def _included(self) -> list[IncludedMeter]:
+        return [
+            IncludedMeter(each.description, resource(each.resource_type).unit, *each[2:])
+            for each in included_units(self.spend.meters)
+        ]
+
     @property
     def _month_before(self) -> str:
         return self.before.label.split()[0] if self.before else ""
@@ -195,15 +224,15 @@ class PeriodView:
         if self.compared is None or not self.has_begun:
             return ""
         when = "by this day in" if self.running else "in"
-        change = breakdowns.changed(self.spend.total, self.compared.total)
-        then = money(self.compared.total, self.currency)
+        change = breakdowns.changed(self.spend.net, self.compared.net)
+        then = money(self.compared.net, self.currency)
         return f"It was {then} {when} {self._month_before} ({change})."
 
     def _stats(self) -> list[Stat]:
         calls, before = self.calls, self.calls_before
         against = f"the same days of {self._month_before}" if self.running else self._month_before
         hint = f"{before.total:,} in {against}" if before and before.total else "in this period"
-        per_call = self.spend.total / calls.total if calls.total else None
+        per_call = self.spend.net / calls.total if calls.total else None
         if per_call is not None:  # often less than a cent: two decimals more than the currency has
             per_call = round(per_call, exponent(self.currency) + 2)
         return [

@@ -2,25 +2,31 @@
 
 The one source of totals, breakdowns and rates: the API, the owner's pages and their charts all
 take them from here. Rollups are kept by the day and hour of the workspace's clock, so that nothing
-here converts a time. Amounts are what the workspace pays, in its currency, unrounded.
+here converts a time. Amounts are what the workspace pays, in its currency,
+unrounded: of each use its list price, of a period the net, which is those and what its meters add
+(`usage.queries.meters`).
 """
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from analytics.forecast import MeterPace
 from billing import months
 from billing.models import BillingPeriod
 from billing.money import ZERO
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind, PeriodTerms
 from usage.models import Call, CallRollup, UsageRollup
+from usage.queries.meters import Meter, RateSum, added_up, metered_prices, meters_from
+from usage.queries.net import frozen_meters, late_month
 
 _T = TypeVar("_T", int, Decimal)
 
@@ -31,13 +37,17 @@ class SpendRow(NamedTuple):
     provider: str
     quantity: Decimal
     cost: Decimal
+    rate_id: UUID | None = None
+    billed: Decimal = ZERO
 
 
 class Spend:
-    """Usage by each of its dimensions."""
+    """Usage by each of its dimensions, at list price; `meters` say what the period adds to it."""
 
-    def __init__(self, rows: Iterable[SpendRow]) -> None:
+    def __init__(self, rows: Iterable[SpendRow], meters: Sequence[Meter] = ()) -> None:
         self.rows = list(rows)
+        self.meters = list(meters)
+        self.adjustment = sum((meter.adjustment for meter in meters), ZERO)
         self.total = sum((row.cost for row in self.rows), ZERO)
         self.by_day: dict[dt.date, Decimal] = defaultdict(Decimal)
         self.by_type: dict[str, Decimal] = defaultdict(Decimal)
@@ -49,9 +59,49 @@ class Spend:
             self.by_provider[row.provider] += row.cost
             self.quantities[row.resource_type] += row.quantity
 
+    @property
+    def net(self) -> Decimal:
+        return self.total + self.adjustment
+
     def until(self, day: dt.date) -> "Spend":
         """Its part up to and including `day`."""
-        return Spend(row for row in self.rows if row.day <= day)
+        rows = [row for row in self.rows if row.day <= day]
+        return Spend(rows, meters_from(rate_sums(rows)) if self.meters else ())
+
+    def net_by_day(self) -> dict[dt.date, Decimal]:
+        """How much of the net came with each day, in the order of days."""
+        if not self.meters:
+            return dict(sorted(self.by_day.items()))
+        days: dict[dt.date, list[SpendRow]] = defaultdict(list)
+        for row in self.rows:
+            days[row.day].append(row)
+        found: dict[dt.date, Decimal] = {}
+        sums: list[RateSum] = []
+        before = ZERO
+        for day in sorted(days):
+            sums = added_up([*sums, *rate_sums(days[day])])
+            adjustment = sum((meter.adjustment for meter in meters_from(sums)), ZERO)
+            found[day] = self.by_day[day] + adjustment - before
+            before = adjustment
+        return found
+
+    def paces(self, full_days: Sequence[dt.date]) -> list[MeterPace]:
+        """Each meter as it stands, and what it took on each of these days."""
+        prices = (
+            metered_prices(row.rate_id for row in self.rows if row.rate_id) if self.meters else {}
+        )
+        found = []
+        for rate_id, rate in prices.items():
+            rows = [row for row in self.rows if row.rate_id == rate_id]
+            days = dict.fromkeys(full_days, (ZERO, ZERO))
+            for row in rows:
+                if row.day in days:
+                    billed, listed = days[row.day]
+                    days[row.day] = billed + row.billed, listed + row.cost
+            billed = sum((row.billed for row in rows), ZERO)
+            listed = sum((row.cost for row in rows), ZERO)
+            found.append(MeterPace(rate.price, billed, listed, list(days.values())))
+        return found
 
     def by_type_and_day(self, since: dt.date) -> dict[str, dict[dt.date, Decimal]]:
         costs: dict[str, dict[dt.date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -65,13 +115,34 @@ class Spend:
         return sum((cost for spent, cost in self.by_day.items() if spent < day), ZERO)
 
 
-def spend_of_periods(period_ids: Sequence[UUID]) -> dict[UUID, Spend]:
-    """The spend billed in each period, late usage included. One query."""
-    rows: dict[UUID, list[SpendRow]] = {period_id: [] for period_id in period_ids}
-    found = _spend_rows(UsageRollup.objects.filter(billing_period__in=period_ids))
-    for period_id, *row in found:
+def rate_sums(
+    rows: Iterable[SpendRow], month_of: Callable[[dt.date], dt.date | None] = lambda day: None
+) -> list[RateSum]:
+    """One sum for each rate; with `month_of`, for each that tells which month a day is late for."""
+    return added_up(
+        RateSum(row.rate_id, month_of(row.day), row.billed, row.cost)
+        for row in rows
+        if row.rate_id is not None
+    )
+
+
+def spend_of_periods(periods: Sequence[BillingPeriod]) -> dict[UUID, Spend]:
+    """The spend billed in each period, late usage included.
+
+    One query, and one for the meters of closed periods that have some; those of a running one are
+    worked out from the very rows beside them, so that what is shown together adds up.
+    """
+    rows: dict[UUID, list[SpendRow]] = {period.pk: [] for period in periods}
+    for period_id, *row in _spend_rows(UsageRollup.objects.filter(billing_period__in=rows)):
         rows[period_id].append(SpendRow(*row))
-    return {period_id: Spend(found) for period_id, found in rows.items()}
+    meters = frozen_meters(
+        [period.pk for period in periods if period.has_meters and not period.is_current]
+    )
+    for period in periods:
+        if period.has_meters and period.is_current:
+            sums = rate_sums(rows[period.pk], partial(late_month, period))
+            meters[period.pk] = meters_from(sums)
+    return {period_id: Spend(found, meters.get(period_id, ())) for period_id, found in rows.items()}
 
 
 def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
@@ -86,10 +157,37 @@ def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
 
 def _spend_rows(rollups: QuerySet[UsageRollup]) -> Iterable[tuple]:
     return (
-        rollups.values_list("billing_period_id", "usage_date", "resource_type", "provider")
-        .annotate(Sum("quantity"), Sum("final_cost"))
+        rollups.values("billing_period_id", "usage_date", "resource_type", "provider", "rate_id")
+        .annotate(Sum("quantity"), Sum("final_cost"), Sum("billed_quantity"))
         .order_by("usage_date")
+        .values_list(
+            *("billing_period_id", "usage_date", "resource_type", "provider"),
+            *("quantity__sum", "final_cost__sum", "rate_id", "billed_quantity__sum"),
+        )
     )
+
+
+class IncludedUnits(NamedTuple):
+    description: str
+    resource_type: str
+    included: Decimal
+    used: Decimal
+
+
+def included_units(meters: Iterable[Meter]) -> list[IncludedUnits]:
+    """For each price that includes units, how many of them are used; late usage counts too."""
+    found: dict[UUID, IncludedUnits] = {}
+    for meter in meters:
+        if meter.included is None:
+            continue
+        known = found.get(meter.rate_id)
+        if known is None:
+            found[meter.rate_id] = IncludedUnits(
+                meter.subject, meter.resource_type, meter.included, meter.included_used
+            )
+        else:
+            found[meter.rate_id] = known._replace(used=known.used + meter.included_used)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -116,7 +214,7 @@ def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
     have moved on between two queries: what is shown together adds up.
     """
     if period.is_current:
-        return totals_at(period, spend.total)
+        return totals_at(period, spend.net)
     return PeriodTotals(
         period.subtotal,
         period.subscription_fee,

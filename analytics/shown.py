@@ -64,8 +64,16 @@ class ShownAmounts:
         return shown
 
     def by_day(self, days: Sequence[dt.date]) -> list[Decimal]:
-        """What each of `days` cost; late usage of the time before them counts on the first."""
+        """What each of `days` cost; late usage of the time before them counts on the first.
+
+        With tiers that is what it added to the net.
+        """
         costs = dict.fromkeys(days, ZERO)
+        if self._spend.meters:
+            for day, amount in self._share(self._spend.net_by_day(), self.usage).items():
+                if (at := max(day, days[0])) in costs:
+                    costs[at] += amount
+            return list(costs.values())
         for of_type in self._days_of_types().values():
             for day, amount in of_type.items():
                 at = max(day, days[0])

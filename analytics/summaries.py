@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from analytics.queries import (
     Calls,
+    IncludedUnits,
     PeriodTotals,
     Spend,
     calls_between,
+    included_units,
     largest_first,
     spend_between,
     spend_of_periods,
@@ -34,11 +36,20 @@ class ProviderSpend(NamedTuple):
     cost: Decimal
 
 
+class Adjustment(NamedTuple):
+    """What one price of the whole period adds to the list prices of its records."""
+
+    description: str
+    resource_type: str
+    amount: Decimal
+
+
 @dataclass(frozen=True)
 class UsageSummary:
     """One period's usage; `total_amount` is all of it, with any credit brought forward.
 
-    Lists have the largest cost first. All is zero or empty without a period.
+    Costs of types and providers are at list price: those of one list and the `adjustments` add up
+    to `subtotal`. Lists have the largest cost first. All is zero or empty without a period.
     """
 
     period: BillingPeriod | None
@@ -52,11 +63,16 @@ class UsageSummary:
     total_amount: Decimal
     by_resource_type: list[ResourceSpend]
     by_provider: list[ProviderSpend]
+    adjustments: list[Adjustment]
+    included: list[IncludedUnits]
 
 
 def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> UsageSummary:
     """`period` comes with its totals (`billing.queries.with_totals`). One query."""
-    spend = spend_of_periods([period.pk])[period.pk] if period else Spend([])
+    spend = Spend([])
+    if period:
+        period.workspace = workspace
+        spend = spend_of_periods([period])[period.pk]
     totals = totals_of(period, spend) if period else PeriodTotals(ZERO)
     return UsageSummary(
         period=period,
@@ -73,6 +89,12 @@ def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> Usag
             for name, cost in largest_first(spend.by_type)
         ],
         by_provider=[ProviderSpend(name, cost) for name, cost in largest_first(spend.by_provider)],
+        adjustments=[
+            Adjustment(meter.description, meter.resource_type, meter.adjustment)
+            for meter in spend.meters
+            if meter.adjustment
+        ],
+        included=included_units(spend.meters),
     )
 
 

@@ -7,16 +7,24 @@ is not kept here. Within a card the most specific rate wins.
 import bisect
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db.models import Q
 
-from billing.models import PriceOverride, RateCardAssignment, RateCardVersion, Workspace
+from billing.models import (
+    PriceOverride,
+    Rate,
+    RateCardAssignment,
+    RateCardVersion,
+    Workspace,
+)
 from billing.rating import Price, RecordPrice
+
+T = TypeVar("T")
 
 
 class Matched(NamedTuple):
@@ -29,6 +37,13 @@ class Matched(NamedTuple):
     @property
     def label(self) -> str:
         return " · ".join(part for part in self if part) or "any"
+
+
+class RatePrice(NamedTuple):
+    """What one rate of a published version, or one override, says."""
+
+    match: Matched
+    price: Price
 
 
 class PriceInForce(NamedTuple):
@@ -57,6 +72,14 @@ def _specific_first(resource_type: str, provider: str, model: str) -> Iterator[M
     yield Matched(resource_type, "", model)
     yield Matched(resource_type, "", "")
     yield Matched("", "", "")
+
+
+def most_specific(rates: Mapping[Matched, T], use: Matched) -> T | None:
+    """Of rates by what they are for, the one for a use."""
+    for match in _specific_first(*use):
+        if match in rates:
+            return rates[match]
+    return None
 
 
 def _rank(match: Matched) -> tuple[bool, ...]:
@@ -128,10 +151,10 @@ class PriceList:
     def _find(
         layers: list[_Rates], resource_type: str, provider: str, model: str
     ) -> PriceInForce | None:
+        use = Matched(resource_type, provider, model)
         for rates in layers:
-            for match in _specific_first(resource_type, provider, model):
-                if match in rates:
-                    return rates[match]
+            if (found := most_specific(rates, use)) is not None:
+                return found
         return None
 
     def in_order(self, day: dt.date) -> list[PriceInForce]:
@@ -218,3 +241,24 @@ def _published(card_ids: set[UUID]) -> dict[UUID, tuple[list[dt.date], list[UUID
         days.append(effective_from)
         ids.append(version_id)
     return found
+
+
+# By their ids. What records name never changes: rates of published versions, and overrides.
+_prices: dict[UUID, RatePrice] = {}
+_MOST_PRICES = 20_000
+
+
+def prices_by_rate(rate_ids: Iterable[UUID]) -> dict[UUID, RatePrice]:
+    """The prices that records name as theirs; two queries for those not asked for before."""
+    wanted = set(rate_ids)
+    missing = [rate_id for rate_id in wanted if rate_id not in _prices]
+    if missing:
+        if len(_prices) + len(missing) > _MOST_PRICES:
+            _prices.clear()
+            missing = list(wanted)
+        for row in (
+            *Rate.objects.filter(pk__in=missing, version__status="published"),
+            *PriceOverride.objects.filter(pk__in=missing),
+        ):
+            _prices[row.pk] = RatePrice(Matched(*row.match), row.price)
+    return {rate_id: _prices[rate_id] for rate_id in wanted if rate_id in _prices}

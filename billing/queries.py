@@ -32,9 +32,10 @@ from billing.models import (
     WorkspaceBillingSettings,
 )
 from billing.models.periods import PeriodQuerySet
-from billing.money import EXACT
+from billing.money import EXACT, ZERO
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind
+from billing.signals import adjustments_asked
 
 _AMOUNT = DecimalField(max_digits=28, decimal_places=10)
 _ZERO = Value(Decimal(0), output_field=_AMOUNT)
@@ -50,6 +51,9 @@ def with_totals(periods: "QuerySet[BillingPeriod]") -> "PeriodQuerySet":
     frozen. `live_subtotal` alone is a column that can be ordered by.
 
     There is no fee for a month that was over before its workspace was made.
+
+    `live_subtotal` is net, and `live_adjustment` says how much of it prices of the whole period
+    added to list prices. Where a running period has such prices, the column is still at list price.
     """
     assert isinstance(periods, PeriodQuerySet)
     counted = (
@@ -78,7 +82,12 @@ def _add_totals(periods: list[Any]) -> None:
     closed = [period.pk for period in periods if not period.is_current]
     terms = TermsReader(period.workspace_id for period in current) if current else None
     frozen = frozen_charges(closed) if closed else {}
+    added = _adjustments([period.pk for period in current if period.has_meters])
     for period in periods:
+        period.live_adjustment = period.adjustment
+        if period.is_current:
+            period.live_adjustment = added.get(period.pk, ZERO)
+            period.live_subtotal = EXACT.add(period.live_subtotal, period.live_adjustment)
         period.live_terms = terms.of(period) if terms and period.is_current else None
         charges = frozen.get(period.pk, [])
         period.live_charges = charges
@@ -105,6 +114,15 @@ def _add_totals(periods: list[Any]) -> None:
             )
 
 
+def _adjustments(period_ids: list[UUID]) -> dict[UUID, Decimal]:
+    found: dict[UUID, Decimal] = {}
+    if period_ids:
+        answers: list[Any] = adjustments_asked.send(BillingPeriod, period_ids=period_ids)
+        for _, amounts in answers:
+            found.update(amounts)
+    return found
+
+
 class _ActivePeriod(Func):
     """The id of a workspace's active period (`billing_active_period` in the database)."""
 
@@ -127,7 +145,7 @@ def active_periods(at: dt.datetime) -> "QuerySet[BillingPeriod]":
 
 
 def active_period(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:
-    """The workspace's active period (see `active_periods`), with its totals."""
+    """The workspace's active period (see `active_periods`), with its totals, net."""
     asked = _ActivePeriod(
         Value(workspace_id, output_field=UUIDField()), Value(at, output_field=DateTimeField())
     )

@@ -10,3 +10,6 @@ from django.dispatch import Signal
 admission_changed = Signal()
 # Name, e-mail, address or tax id changed: copies kept elsewhere are out of date.
 billing_details_changed = Signal()
+# What prices of the whole period add to the list prices of running periods, asked outside of any
+# change with `period_ids`. A receiver answers amounts by the period's id.
+adjustments_asked = Signal()

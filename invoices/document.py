@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from billing.formats import MINUS, exact_money, money, quantity
 from billing.money import ZERO
+from invoices.explained import explained
 from invoices.glyphs import lacks_glyphs, printable
 from invoices.models import Invoice, InvoiceItem
 
@@ -150,7 +151,7 @@ def _why_nothing_is_due(invoice: Invoice) -> str:
     return text
 
 
-def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, str]:
+def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, Any]:
     unit = "month" if item.kind == item.Kind.SUBSCRIPTION else units.get(item.resource_type, "")
     is_credit = item.kind == item.Kind.CREDIT
     return {
@@ -159,6 +160,7 @@ def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, 
         "unit": "" if is_credit else unit,
         "unit_price": "" if is_credit else exact_money(item.unit_price, currency),
         "amount": money(item.amount, currency),
+        "details": [printable(text) for text in explained(item, currency)],
     }
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from billing.access import WorkspaceRequest, render_page, workspace_page
 from billing.keyset import requested_page
 from billing.queries import shows_cost
+from invoices.explained import explained
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method, payment_method_of, proof_of, records_behind
@@ -58,6 +59,13 @@ def _invoice(request: WorkspaceRequest, invoice_id: UUID) -> Invoice:
     )
 
 
+def _shown(item: InvoiceItem, invoice: Invoice) -> Any:
+    """The item with its `details`: how tiers and included units came to it."""
+    shown: Any = item
+    shown.details = explained(item, invoice.currency)
+    return shown
+
+
 @require_GET
 @workspace_page
 def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
@@ -67,7 +75,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     declined = any(event.kind == InvoiceEvent.Kind.PAYMENT_FAILED for event in events)
     context = {
         "invoice": invoice,
-        "items": list(invoice.items.all()),
+        "items": [_shown(item, invoice) for item in invoice.items.all()],
         "steps": timeline(invoice, events, lacks_payment_method=lacks),
         "lacks_payment_method": lacks,
         "notice": notice_of(invoice, declined=declined, today=timezone.localdate()),
@@ -89,6 +97,7 @@ def item_records(request: WorkspaceRequest, invoice_id: UUID, item_id: UUID) -> 
         "invoice": invoice,
         "item": item,
         "proof": proof_of(item),
+        "details": explained(item, invoice.currency),
         "shows_cost": shows_cost(request.membership.workspace.billing_settings),
         "page": requested_page(
             request, records_behind(item), by="occurred_at", limit=RECORDS_PAGE_SIZE

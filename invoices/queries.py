@@ -67,17 +67,20 @@ def _times_of(item: InvoiceItem) -> months.Interval | None:
 
 @dataclass(frozen=True)
 class LineProof:
-    """`exact` is the records' sum, `residual` what rounding to minor units made of it."""
+    """`listed` is the sum of the records' list prices, `exact` that and the item's adjustment;
+    `residual` is what rounding to minor units made of it."""
 
     records: int
+    listed: Decimal
     exact: Decimal
     residual: Decimal
 
 
 def proof_of(item: InvoiceItem) -> LineProof:
     sums = records_behind(item).order_by().aggregate(records=Count("pk"), cost=Sum("final_cost"))
-    exact = sums["cost"] or ZERO
-    return LineProof(sums["records"], exact, item.amount - exact)
+    listed = sums["cost"] or ZERO
+    exact = listed + item.adjustment
+    return LineProof(sums["records"], listed, exact, item.amount - exact)
 
 
 def payment_method_of(workspace_id: UUID) -> str:

@@ -19,6 +19,7 @@ from billing.queries import shows_cost
 from usage.exports import csv_lines
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
+from usage.queries.records import whole_period_prices
 
 PAGE_SIZE = 50
 # How htmx names the element that a filter form replaces.
@@ -150,6 +151,7 @@ def receipt(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
         "lines": used.order_by("occurred_at", "pk")[:MAX_RECEIPT_LINES],
         "sums": sums,
         "max_lines": MAX_RECEIPT_LINES,
+        "whole_period": whole_period_prices(used),
         "shows_cost": shows_cost(workspace.billing_settings),
     }
     return render_page(request, "usage/receipt.html", context, section="calls")

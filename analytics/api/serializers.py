@@ -9,12 +9,29 @@ from billing.models import BillingPeriod
 class ResourceSpendSerializer(serializers.Serializer):
     type = serializers.CharField()
     quantity = ExactDecimalField(decimals=6)
-    cost = ExactDecimalField(help_text="What the workspace pays.")
+    cost = ExactDecimalField(help_text="What the workspace pays, at list price.")
 
 
 class ProviderSpendSerializer(serializers.Serializer):
     provider = serializers.CharField()
-    cost = ExactDecimalField(help_text="What the workspace pays.")
+    cost = ExactDecimalField(help_text="What the workspace pays, at list price.")
+
+
+class AdjustmentSerializer(serializers.Serializer):
+    """What one price of the whole period adds to its records' list prices; mostly negative."""
+
+    description = serializers.CharField()
+    resource_type = serializers.CharField()
+    amount = ExactDecimalField()
+
+
+class IncludedSerializer(serializers.Serializer):
+    """Units that a price includes in each period."""
+
+    description = serializers.CharField()
+    resource_type = serializers.CharField()
+    included = ExactDecimalField(decimals=6)
+    used = ExactDecimalField(decimals=6, help_text="At most those included.")
 
 
 class UsageSummarySerializer(serializers.Serializer):
@@ -32,7 +49,7 @@ class UsageSummarySerializer(serializers.Serializer):
         allow_null=True,
     )
     currency = serializers.CharField()
-    subtotal = ExactDecimalField()
+    subtotal = ExactDecimalField(help_text="Net: list prices and adjustments.")
     subscription_fee = AmountField("subscription_fee")
     add_on_fees = ExactDecimalField()
     discounts = ExactDecimalField(help_text="Zero or negative.")
@@ -41,6 +58,10 @@ class UsageSummarySerializer(serializers.Serializer):
     total_amount = ExactDecimalField()
     by_resource_type = ResourceSpendSerializer(many=True, help_text="Largest cost first.")
     by_provider = ProviderSpendSerializer(many=True, help_text="Largest cost first.")
+    adjustments = AdjustmentSerializer(
+        many=True, help_text="With the costs of either list they add up to `subtotal`."
+    )
+    included = IncludedSerializer(many=True, help_text="How much of what is included is used.")
 
 
 class ProviderShareSerializer(serializers.Serializer):
@@ -56,7 +77,9 @@ class HourCountSerializer(serializers.Serializer):
 class AnalyticsSerializer(serializers.Serializer):
     total_calls = serializers.IntegerField()
     total_minutes = ExactDecimalField(decimals=2, help_text="Of ended calls.")
-    total_cost = ExactDecimalField(help_text="What the workspace pays for usage of these days.")
+    total_cost = ExactDecimalField(
+        help_text="What the workspace pays for usage of these days, at list price."
+    )
     avg_call_duration = ExactDecimalField(
         decimals=2, help_text="Seconds, of ended calls of known duration."
     )

@@ -89,8 +89,7 @@ def _period(workspace: Workspace, text: str) -> BillingPeriod:
     except NotExact:
         raise InvalidParameters({"billing_period_id": "A UUID is expected."}) from None
     periods = with_totals(BillingPeriod.objects.filter(workspace=workspace, pk=period_id))
-    period = periods.first()
-    if period is None:
+    if (period := periods.first()) is None:
         raise NotFound("There is no such billing period.")
     return period
 

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models import Count, Sum
@@ -13,6 +15,7 @@ from billing.money import ZERO
 from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
 from usage.models import UsageRollup
+from usage.queries.meters import meter_adjustment, metered_prices, shared_out
 
 # Rollups of ten thousand workspaces are a million rows: read once a minute, however many look.
 _CACHE_SECONDS = 60
@@ -121,6 +124,10 @@ def _overview(now: dt.datetime) -> Overview:
         ):
             sums[0] += price
             sums[1] += cost
+    for currency, provider, resource_type, amount in _adjustments(now):
+        by_provider[currency, provider][0] += amount
+        by_type[currency, resource_type][0] += amount
+        by_currency[currency, ""][0] += amount
     months = [
         RunningMonth(currency, count, usage, besides[currency], cost)
         for currency, count in sorted(workspaces.items(), key=lambda each: (-each[1], each[0]))
@@ -128,6 +135,34 @@ def _overview(now: dt.datetime) -> Overview:
     ]
     places = {month.currency: place for place, month in enumerate(months)}
     return Overview(now, months, Margins(_sorted(by_provider, places), _sorted(by_type, places)))
+
+
+def _adjustments(now: dt.datetime) -> Iterator[tuple[str, str, str, Decimal]]:
+    """What tiers and included units add to list prices: currency, provider, resource type, amount.
+
+    A meter may hold several providers: each has the share of its list prices.
+    """
+    rows = (
+        UsageRollup.objects.filter(
+            billing_period__in=active_periods(now).filter(has_meters=True), rate_id__isnull=False
+        )
+        .order_by()
+        .values_list("billing_period_id", "rate_id", "workspace__currency", "provider")
+        .annotate(Sum("billed_quantity"), Sum("final_cost"))
+    )
+    meters: dict[tuple[UUID, UUID, str], list[tuple[str, Decimal, Decimal]]] = defaultdict(list)
+    for period_id, rate_id, currency, provider, billed, listed in rows:
+        meters[period_id, rate_id, currency].append((provider, billed, listed))
+    prices = metered_prices(rate_id for _, rate_id, _ in meters)
+    for (_, rate_id, currency), parts in meters.items():
+        if rate_id not in prices:
+            continue
+        rate = prices[rate_id]
+        billed = sum((part[1] for part in parts), ZERO)
+        listed = sum((part[2] for part in parts), ZERO)
+        amount = meter_adjustment(rate.price, billed=billed, listed=listed)
+        for provider, share in shared_out(amount, {part[0]: part[2] for part in parts}).items():
+            yield currency, provider, rate.match.resource_type, share
 
 
 def _sorted(sums: _Sums, places: dict[str, int]) -> list[Margin]:

@@ -12,7 +12,7 @@ from unfold.widgets import (
 from billing.models import PriceOverride, Rate
 from billing.pricing import Matched
 from billing.services.price_rows import COLUMNS, MODELS, rate_of, row_of
-from billing.services.rate_cards import NewRate, unsupported
+from billing.services.rate_cards import NewRate, whole_month_faults
 from billing.services.sheets import BadRow
 
 
@@ -91,7 +91,7 @@ class OverrideForm(PriceForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors:
-            for fault in unsupported(self.rate.match, self.rate.price):
+            for fault in whole_month_faults(self.rate.match, self.rate.price):
                 self.add_error("included" if self.rate.price.included else None, fault.detail)
         return cleaned
 

@@ -186,7 +186,11 @@ class PeriodSerializer(serializers.Serializer):
     period_start = AwareDateTimeField()
     period_end = AwareDateTimeField(help_text="Exclusive.")
     currency = serializers.CharField(source="workspace.currency")
-    subtotal = ExactDecimalField(source="live_subtotal", help_text="Usage, unrounded.")
+    subtotal = ExactDecimalField(source="live_subtotal", help_text="Usage, net and unrounded.")
+    adjustment = ExactDecimalField(
+        source="live_adjustment",
+        help_text="How much of it tiers, packages and included units added to list prices.",
+    )
     subscription_fee = AmountField("live_fee", currency="workspace.currency")
     add_on_fees = ExactDecimalField(source="live_add_ons")
     discounts = ExactDecimalField(source="live_discounts", help_text="Zero or negative.")

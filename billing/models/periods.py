@@ -86,6 +86,13 @@ class BillingPeriod(models.Model):
         db_default=Decimal(0),
         help_text="What was missing of the minimum commitment.",
     )
+    adjustment = models.DecimalField(
+        **MONEY_SUM,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="How much of the subtotal tiers, packages and included units added to the"
+        " records' list prices; mostly negative.",
+    )
     credit_brought_forward = models.DecimalField(
         **MONEY_SUM,
         default=Decimal(0),
@@ -99,6 +106,9 @@ class BillingPeriod(models.Model):
     # Why a close failed. The schedule leaves such a period alone until it is retried.
     close_error = models.TextField(blank=True)
     close_failed_at = models.DateTimeField(null=True, blank=True)
+    # Whether a record's price may depend on the whole period, so that its net is not the sum of its
+    # records. Set before the first such record is written; never taken back.
+    has_meters = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = PeriodQuerySet.as_manager()
@@ -136,6 +146,10 @@ class BillingPeriod(models.Model):
                     + F("credit_brought_forward")
                 ),
                 name="period_total_is_its_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(adjustment=0) | Q(has_meters=True),
+                name="only_a_period_with_meters_is_adjusted",
             ),
             models.CheckConstraint(
                 condition=Q(

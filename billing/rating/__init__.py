@@ -9,7 +9,14 @@ quotes    what some records would cost, with every line of the way
 """
 
 from billing.rating.listing import billed_quantity, list_amount, list_unit_price
-from billing.rating.periods import Line, adjustment, depends_on_period, period_lines
+from billing.rating.periods import (
+    Line,
+    adjustment,
+    depends_on_period,
+    lines_since,
+    net_grows_within_list,
+    period_lines,
+)
 from billing.rating.prices import (
     CostPlus,
     Graduated,
@@ -20,7 +27,7 @@ from billing.rating.prices import (
     Tier,
     Volume,
 )
-from billing.rating.quotes import Part, Quote, quote, shared_evenly
+from billing.rating.quotes import Part, Quote, meter_lines, quote, shared_evenly
 from billing.rating.reading import Fault, InvalidPrice, price_as_json, read_price
 from billing.rating.records import RecordPrice, converted, markup_factor, rate
 
@@ -43,9 +50,12 @@ __all__ = [
     "billed_quantity",
     "converted",
     "depends_on_period",
+    "lines_since",
     "list_amount",
     "list_unit_price",
     "markup_factor",
+    "meter_lines",
+    "net_grows_within_list",
     "period_lines",
     "price_as_json",
     "quote",

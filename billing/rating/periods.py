@@ -16,6 +16,8 @@ from billing.rating.prices import CostPlus, Graduated, Package, PerUnit, Price, 
 
 _STEP = Decimal("1E-10")
 _ONE = Decimal(1)
+# With a quantity's six they make the ten that a record keeps.
+_EXACT_PRICE_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,33 @@ def period_lines(price: Price, quantity: Decimal) -> list[Line]:
     if quantity < 0:
         return [_negated(line) for line in _lines(price, EXACT.minus(quantity), taken_back=True)]
     return list(_lines(price, quantity, taken_back=False))
+
+
+def lines_since(before: list[Line], after: list[Line]) -> list[Line]:
+    """What has come to the lines of a smaller quantity when they are those of a larger one.
+
+    A line that is not in `after` any more (all units have another price now) is taken off.
+    """
+    places = {(line.description, line.unit_price): line for line in before}
+    found = []
+    for line in after:
+        earlier = places.pop((line.description, line.unit_price), None)
+        found.append(line if earlier is None else _difference(line, earlier))
+    found += [_negated(line) for line in places.values()]
+    return [line for line in found if line.quantity or line.flat or line.amount]
+
+
+def _difference(line: Line, earlier: Line) -> Line:
+    quantity = None
+    if line.quantity is not None:
+        quantity = EXACT.subtract(line.quantity, earlier.quantity or ZERO)
+    return Line(
+        line.description,
+        quantity,
+        line.unit_price,
+        EXACT.subtract(line.flat, earlier.flat),
+        EXACT.subtract(line.amount, earlier.amount),
+    )
 
 
 def period_amount(price: Price, quantity: Decimal) -> Decimal:
@@ -82,10 +111,13 @@ def net_grows_within_list(price: Price) -> bool:
     """Whether a record never adds more to its period than its list price.
 
     Where that is not so (a package is started, a tier's flat amount is added, a volume's price
-    rises, a share is taken off), sums of list prices are no bound for what comes next.
+    rises, a share is taken off), sums of list prices are no bound for what comes next. Nor are they
+    where the list price of a quantity may have more decimals than a record keeps.
     """
     if not depends_on_period(price):
         return True
+    if not isinstance(price, CostPlus) and _decimals(unit_price_of(price)) > _EXACT_PRICE_DECIMALS:
+        return False
     match price:
         case CostPlus() | Package():
             return False
@@ -173,6 +205,10 @@ def _shared(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
         return amount if part == whole else EXACT.minus(amount)
     share = EXACT.divide(EXACT.multiply(amount, part), whole)
     return share.quantize(_STEP, rounding=ROUND_DOWN, context=EXACT)
+
+
+def _decimals(value: Decimal) -> int:
+    return max(0, -int(value.normalize(EXACT).as_tuple().exponent))
 
 
 def _sum(amounts: Iterator[Decimal]) -> Decimal:

@@ -84,6 +84,26 @@ def quote(price: Price, parts: Sequence[Part]) -> Quote:
     return Quote(amount, lines, billed, listed, adjusted)
 
 
+def meter_lines(price: Price, *, billed: Decimal, listed: Decimal, net: Decimal) -> list[Line]:
+    """What the records of a period come to by one price, in lines whose sum is `net`.
+
+    `listed` is the sum of their list prices; what each record adds (a fixed amount, a minimum) is
+    one line, since only sums are known here.
+    """
+    if isinstance(price, CostPlus):
+        lines = [Line("At list price", None, None, ZERO, listed)]
+        _add_difference(lines, net, f"Included, of {figure(price.included)}")
+        return lines
+    lines = period_lines(price, billed)
+    if price.is_clamped:
+        _add_difference(lines, net, _clamp_name(price))
+    elif price.fixed:
+        _add_difference(lines, net, f"Fixed amounts of {figure(price.fixed)} a record")
+    else:
+        _add_difference(lines, net, "Rounding")
+    return lines
+
+
 def _listed(price: Price, records: int, billed: Decimal, cost: Decimal) -> Decimal:
     """The list prices of equal records that have so many units and so much cost together."""
     count = Decimal(records)

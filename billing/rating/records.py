@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
 from billing.rating.listing import unit_price_of
+from billing.rating.periods import depends_on_period, net_grows_within_list
 from billing.rating.prices import CostPlus, Increment, Price
 
 # quantity (18 digits) x unit_cost (18) x exchange rate (20) x (1 + markup/100) (9): 65 at most.
@@ -50,7 +51,8 @@ class Amounts(NamedTuple):
 
 class RecordPrice:
     """A price made ready for many records. `markup` is the text of its percentage, None for
-    other models."""
+    other models. `has_meter`: what the records cost in the end depends on their whole period;
+    `is_bounded`: none of them adds more to it than its list price."""
 
     def __init__(self, price: Price) -> None:
         self._increment = price.increment
@@ -60,6 +62,8 @@ class RecordPrice:
         self._is_plain = not (price.increment or price.fixed or price.is_clamped)
         self._factor: Decimal | None = None
         self._unit_price = _ZERO
+        self.has_meter = depends_on_period(price)
+        self.is_bounded = net_grows_within_list(price)
         self.markup: str | None = None
         if isinstance(price, CostPlus):
             self.markup = f"{price.markup_percentage:.4f}"

@@ -1,7 +1,7 @@
 """Opening of billing periods: the calendar months of each workspace, without gaps or overlaps."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -69,6 +69,19 @@ SELECT period.id, slot, true, 0, 0, 0,
     ON settings.workspace_id = period.workspace_id
  CROSS JOIN generate_series(0, {COUNTER_SLOTS - 1}) AS slot
 """  # noqa: S608 - constants are all that goes in
+
+
+def mark_metered(period_ids: Iterable[UUID | str]) -> None:
+    """Say that records are priced in these periods whose price depends on the whole period.
+
+    Committed before the first of them is written, so that whoever sees one knows. A period that is
+    closed already is left as it is: nothing enters it any more.
+    """
+    BillingPeriod.objects.filter(
+        pk__in=sorted(map(str, period_ids)),
+        status=BillingPeriod.Status.CURRENT,
+        has_meters=False,
+    ).update(has_meters=True)
 
 
 def period_at(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:

@@ -4,6 +4,7 @@ Days are each workspace's own, and none lies in the past: prices do not reach ba
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -17,15 +18,16 @@ from billing.models import (
     SubscriptionTier,
     Workspace,
 )
-from billing.rating import (
-    price_as_json,
-)
+from billing.rating import Fault, depends_on_period, price_as_json
 from billing.services.rate_cards import (
     BadRateCard,
     NewRate,
+    day_fault,
     latest_today,
     match_faults,
-    unsupported,
+    of_whole_month,
+    version_on,
+    whole_month_faults,
 )
 
 
@@ -65,6 +67,8 @@ def assign_card(
             raise Invalid(f"There is no tier {tier!r}.", field="tier", code="unknown_tier")
         users = users.filter(tier=plan, currency=card.currency)
     _check_days(starts_on, ends_on, today=latest_today(users, now))
+    _check_months(card, starts_on, "starts_on")
+    _check_months(card, ends_on, "ends_on")
     try:
         with transaction.atomic():
             return RateCardAssignment.objects.create(
@@ -94,7 +98,7 @@ def add_override(
 ) -> PriceOverride:
     """A workspace's own price for a match, whatever its card says."""
     workspace = _known_workspace(workspace_id)
-    faults = [*match_faults([rate]), *unsupported(rate.match, rate.price)]
+    faults = [*match_faults([rate]), *whole_month_faults(rate.match, rate.price)]
     if faults:
         raise BadRateCard(
             fault._replace(pointer=fault.pointer.removeprefix("/rates/0")) for fault in faults
@@ -103,6 +107,9 @@ def add_override(
         raise Invalid("A reason is needed.", field="reason", code="blank")
     today = latest_today(Workspace.objects.filter(pk=workspace.pk), now)
     _check_days(starts_on, ends_on, today=today)
+    what = rate.match.label if depends_on_period(rate.price) else ""
+    _refuse(day_fault(starts_on, what, "starts_on"))
+    _refuse(day_fault(ends_on, what, "ends_on"))
     try:
         with transaction.atomic():
             return PriceOverride.objects.create(
@@ -133,6 +140,8 @@ def end_assignment(
         users = Workspace.objects.filter(
             Q(pk=row.workspace_id) | Q(tier=row.tier_id, currency=row.currency)
         )
+        if ends_on != row.starts_on:
+            _check_months(row.card, ends_on, "ends_on")
         _end(row, ends_on, latest_today(users, now))
     return row
 
@@ -143,6 +152,8 @@ def end_override(*, override_id: UUID, ends_on: dt.date, now: dt.datetime) -> Pr
         row = PriceOverride.objects.select_for_update().filter(pk=override_id).first()
         if row is None:
             raise NotFound("There is no such override.")
+        if ends_on != row.starts_on and depends_on_period(row.price):
+            _refuse(day_fault(ends_on, row.match_label, "ends_on"))
         _end(row, ends_on, latest_today(Workspace.objects.filter(pk=row.workspace_id), now))
     return row
 
@@ -163,6 +174,18 @@ def _end(row: RateCardAssignment | PriceOverride, ends_on: dt.date, today: dt.da
             row.save(update_fields=["ends_on"])
     except IntegrityError as error:
         raise Overlaps("Another one begins before that day.", field="ends_on") from error
+
+
+def _check_months(card: RateCard, day: dt.date | None, field: str) -> None:
+    """Refuse a day within a month for a card whose prices of that day depend on the whole month."""
+    if day is not None:
+        what = of_whole_month(version_on(card.versions.all(), day))
+        _refuse(day_fault(day, what, field))
+
+
+def _refuse(faults: Iterable[Fault]) -> None:
+    for fault in faults:
+        raise Invalid(fault.detail, field=fault.pointer, code=fault.code)
 
 
 def _check_days(starts_on: dt.date, ends_on: dt.date | None, *, today: dt.date) -> None:

@@ -197,18 +197,31 @@ def publishing_faults(version: RateCardVersion) -> list[Fault]:
     for index, rate in enumerate(rates):
         faults += [
             fault._replace(pointer=f"/rates/{index}{fault.pointer}")
-            for fault in unsupported(Matched(*rate.match), rate.price)
+            for fault in whole_month_faults(Matched(*rate.match), rate.price)
         ]
     return faults
 
 
-def unsupported(match: Matched, price: Price) -> Iterable[Fault]:
-    """What can be previewed, but not yet be billed."""
-    if depends_on_period(price):
-        what = "included units" if price.included else f"the model {price.model}"
-        place = "included" if price.included else "model"
-        detail = f"A price with {what} depends on its whole month, which is not billed yet."
-        yield Fault(f"/price/{place}", "not_supported_yet", detail)
+def whole_month_faults(match: Matched, price: Price) -> Iterable[Fault]:
+    """What keeps a price that depends on its whole month from a match."""
+    if depends_on_period(price) and not match.resource_type:
+        detail = "A price that depends on its whole month adds up units of one resource_type."
+        yield Fault("/match/resource_type", "required", detail)
+
+
+def of_whole_month(version: RateCardVersion | None) -> str:
+    """What the first rate is for whose price depends on its whole month; "" without any."""
+    rates = version.rates.all() if version else []
+    return next((rate.match_label for rate in rates if depends_on_period(rate.price)), "")
+
+
+def day_fault(day: dt.date | None, what: str, pointer: str) -> Iterable[Fault]:
+    """Prices of a whole month begin and end with one."""
+    if what and day is not None and day.day != 1:
+        detail = (
+            f"The price for {what} depends on its whole month: the first of a month is expected."
+        )
+        yield Fault(pointer, "not_a_months_first", detail)
 
 
 def _faults_of_start(
@@ -222,6 +235,9 @@ def _faults_of_start(
     if other := taken.first():
         detail = f"Version {other.number} of this card holds from that day on."
         yield Fault("/effective_from", "day_taken", detail)
+    replaced = version_on(version.card.versions.all(), effective_from)
+    what = of_whole_month(version) or of_whole_month(replaced)
+    yield from day_fault(effective_from, what, "/effective_from")
 
 
 def latest_today(workspaces: "QuerySet[Workspace]", now: dt.datetime) -> dt.date:

@@ -94,6 +94,8 @@ class InvoicePdf(ApiView):
 class ItemRecords(ApiView, ListAPIView):
     """The usage records behind one line, newest first, and that they come to it exactly.
 
+    The exact amount is the sum of their list prices and the line's one adjustment, which the item's
+    `meters` explain.
     Lines of a subscription or a credit have none; their exact amount is their own.
     """
 
@@ -129,6 +131,8 @@ def _proof(item: InvoiceItem) -> dict[str, Any]:
     return {
         "item": ItemSerializer(item).data,
         "record_count": proof.records,
+        "list_amount": decimal_text(proof.listed, 10),
+        "adjustment": decimal_text(item.adjustment, 10),
         "exact_amount": decimal_text(exact, 10),
         "amount": currency_text(item.amount, item.invoice.currency),
         "residual": decimal_text(item.amount - exact, 10),

@@ -21,6 +21,28 @@ class TextOrNullField(serializers.Field):
         return value or None
 
 
+class MeterLineSerializer(serializers.Serializer):
+    """`quantity` x `unit_price` + `flat`, or an amount by itself."""
+
+    description = serializers.CharField()
+    quantity = serializers.CharField(allow_null=True)
+    unit_price = serializers.CharField(allow_null=True)
+    flat = serializers.CharField()
+    amount = serializers.CharField()
+
+
+class MeterSerializer(serializers.Serializer):
+    """What one price of the whole period came to; its lines add up to `amount`."""
+
+    description = serializers.CharField()
+    resource_type = serializers.CharField()
+    quantity = serializers.CharField(help_text="Billed units.")
+    list_amount = serializers.CharField(help_text="Sum of its records' list prices.")
+    adjustment = serializers.CharField()
+    amount = serializers.CharField()
+    lines = MeterLineSerializer(many=True)
+
+
 class ItemSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=InvoiceItem.Kind.choices)
@@ -32,6 +54,13 @@ class ItemSerializer(serializers.Serializer):
     quantity = ExactDecimalField(decimals=6)
     unit_price = ExactDecimalField(help_text="Exact amount / quantity: an average over all prices.")
     exact_amount = ExactDecimalField(help_text="Before rounding to minor units.")
+    adjustment = ExactDecimalField(
+        help_text="How much of `exact_amount` tiers, packages and included units added to the"
+        " records' list prices."
+    )
+    meters = MeterSerializer(
+        many=True, help_text="How such prices came to it; empty where there are none."
+    )
     amount = AmountField("amount", currency="invoice.currency")
 
     def get_resource_type(self, item: InvoiceItem) -> str | None:
@@ -87,6 +116,8 @@ class ProofSerializer(serializers.Serializer):
     results = UsageRecordSerializer(many=True)
     item = ItemSerializer()
     record_count = serializers.IntegerField(help_text="On all pages.")
-    exact_amount = ExactDecimalField(help_text="Exact sum of all records.")
+    list_amount = ExactDecimalField(help_text="Exact sum of all records, at list price.")
+    adjustment = ExactDecimalField(help_text="What the item's `meters` add to them.")
+    exact_amount = ExactDecimalField(help_text="`list_amount` and `adjustment`.")
     amount = AmountField("amount", currency="invoice.currency")
     residual = ExactDecimalField(help_text="What rounding to minor units added.")

@@ -233,6 +233,14 @@ class InvoiceItem(models.Model):
         help_text="Exact amount / quantity, to 10 decimals: an average over all prices.",
     )
     exact_amount = models.DecimalField(**MONEY_SUM)
+    adjustment = models.DecimalField(
+        **MONEY_SUM,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="How much of the exact amount the whole period's prices added to the records'.",
+    )
+    # What the meters in it came to: `usage.queries.meters`.
+    meters = models.JSONField(default=list, blank=True)
     amount = models.DecimalField(max_digits=20, decimal_places=3)
 
     class Meta:
@@ -254,6 +262,10 @@ class InvoiceItem(models.Model):
                     ]
                 ),
                 name="item_kind_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(adjustment=0) | Q(kind__in=["usage", "late_usage"]),
+                name="only_usage_is_adjusted",
             ),
         ]
 

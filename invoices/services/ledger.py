@@ -1,22 +1,32 @@
 """Proving invoices: periods against rollups, invoices against periods, items against both."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from billing.money import CURRENCIES, charge_places, to_charge_minor
+from billing.models import BillingPeriod
+from billing.money import CURRENCIES, ZERO, charge_places, to_charge_minor
+from billing.pricing import prices_by_rate
+from billing.rating import depends_on_period
+from usage.queries.meters import Meter
+from usage.queries.net import frozen_meters, live_meters
 from usage.services.ledger import Difference
 
 _FROZEN = """
-SELECT period.workspace_id, period.id, period.subtotal, coalesce(rolled.final_cost, 0)
+SELECT period.workspace_id, period.id, period.subtotal, period.adjustment,
+       coalesce(rolled.final_cost, 0)
   FROM billing_billingperiod AS period
   LEFT JOIN (SELECT billing_period_id, sum(final_cost) AS final_cost
                FROM usage_usagerollup GROUP BY billing_period_id) AS rolled
     ON rolled.billing_period_id = period.id
- WHERE period.status <> 'current' AND period.subtotal <> coalesce(rolled.final_cost, 0)
+ WHERE period.status <> 'current'
+   AND period.subtotal <> coalesce(rolled.final_cost, 0) + period.adjustment
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
  ORDER BY 1, 2
 """
@@ -106,8 +116,9 @@ HAVING count(invoice.id) <> sequence.last_number
 def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
     """Where closed periods, invoices, their items or their numbers do not agree."""
     found = []
-    for workspace, period, subtotal, rolled in _rows(_FROZEN, workspace_id):
-        detail = f"closed with a subtotal of {subtotal}, its rollups add up to {rolled}"
+    for workspace, period, subtotal, adjustment, rolled in _rows(_FROZEN, workspace_id):
+        added = f" with {adjustment} for its meters" if adjustment else ""
+        detail = f"closed with a subtotal of {subtotal}{added}, its rollups add up to {rolled}"
         found.append(Difference("period and rollups", workspace, period, detail))
     for workspace, period, text, amount, worked_out in _rows(_CHARGES, workspace_id):
         detail = f"{text}: charged {amount}, its own terms make it {worked_out}"
@@ -133,11 +144,94 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
             f" (exactly {exact_items}), the period comes to {total}"
         )
         found.append(Difference("invoice and items", workspace, period, detail))
+    found += meter_differences(workspace_id=workspace_id)
     if workspace_id is None:
         for issuer, year, last, count in _rows(_NUMBERS, None):
             detail = f"{issuer}-{year} has given out {last} numbers for {count} invoices"
             found.append(Difference("invoice numbers", None, None, detail))
     return found
+
+
+# A void invoice bills nothing; its replacement's items are copies.
+_ITEMS = """
+SELECT invoice.billing_period_id, sum(item.adjustment)
+  FROM invoices_invoiceitem AS item
+  JOIN invoices_invoice AS invoice ON invoice.id = item.invoice_id
+ WHERE invoice.billing_period_id = ANY(%s::uuid[])
+ GROUP BY invoice.id
+"""
+_UNMARKED = """
+SELECT DISTINCT period.workspace_id, period.id, rollup.rate_id
+  FROM billing_billingperiod AS period
+  JOIN usage_usagerollup AS rollup ON rollup.billing_period_id = period.id
+ WHERE NOT period.has_meters AND rollup.rate_id IS NOT NULL
+   AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
+"""
+_CHUNK = 500
+
+
+def meter_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
+    """Where prices of the whole period, worked out anew from the rollups, are not what the close
+    has frozen; and periods that have meters and do not say so."""
+    found = []
+    unmarked = _rows(_UNMARKED, workspace_id)
+    prices = prices_by_rate({rate_id for *_, rate_id in unmarked})
+    for workspace, period, rate_id in unmarked:
+        if rate_id in prices and depends_on_period(prices[rate_id].price):
+            detail = f"rate {rate_id} depends on the whole period, which does not say so"
+            found.append(Difference("period and meters", workspace, period, detail))
+    closed = BillingPeriod.objects.filter(has_meters=True).exclude(status="current")
+    if workspace_id is not None:
+        closed = closed.filter(workspace=workspace_id)
+    ids = list(closed.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), _CHUNK):
+        some = BillingPeriod.objects.filter(pk__in=ids[start : start + _CHUNK])
+        found += _frozen_differences(list(some.select_related("workspace").order_by("pk")))
+    return found
+
+
+def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[Difference]:
+    live = live_meters(periods)
+    frozen = frozen_meters([period.pk for period in periods])
+    billed: dict[UUID, set[Decimal]] = defaultdict(set)
+    with connection.cursor() as cursor:
+        cursor.execute(_ITEMS, [[period.pk for period in periods]])
+        for period_id, adjustment in cursor:
+            billed[period_id].add(adjustment)
+    for period in periods:
+        now, then = _by_rate(live.get(period.pk, [])), _by_rate(frozen.get(period.pk, []))
+        for key in sorted(now.keys() | then.keys(), key=str):
+            if now.get(key) != then.get(key):
+                detail = (
+                    f"rate {key[0]}{f' of {key[1]:%B %Y}' if key[1] else ''}: closed with"
+                    f" {_said(then.get(key))}, its rollups come to {_said(now.get(key))}"
+                )
+                yield Difference("period and meters", period.workspace_id, period.pk, detail)
+        total = sum((amounts[2] for amounts in then.values()), ZERO)
+        if {total} != {period.adjustment, *billed[period.pk]}:
+            items = ", ".join(f"{each:f}" for each in sorted(billed[period.pk])) or "none"
+            detail = (
+                f"closed with {period.adjustment:f} for its meters, which add up to {total:f};"
+                f" its invoices' items: {items}"
+            )
+            yield Difference("period and meters", period.workspace_id, period.pk, detail)
+
+
+_Amounts = tuple[Decimal, Decimal, Decimal]
+
+
+def _by_rate(meters: Sequence[Meter]) -> dict[tuple[UUID, dt.date | None], _Amounts]:
+    return {
+        (meter.rate_id, meter.late_month): (meter.billed, meter.listed, meter.adjustment)
+        for meter in meters
+    }
+
+
+def _said(amounts: _Amounts | None) -> str:
+    if amounts is None:
+        return "nothing"
+    billed, listed, adjustment = amounts
+    return f"{billed:f} units, {listed:f} at list price and {adjustment:f}"
 
 
 def _rows(statement: str, workspace_id: UUID | None, **parameters: Any) -> Sequence[tuple]:

@@ -70,6 +70,8 @@ def test_the_summary_of_the_running_period(django_assert_num_queries):
             {"provider": "twilio", "cost": "9.1000000000"},
             {"provider": "deepgram", "cost": "3.2400000000"},
         ],
+        "adjustments": [],
+        "included": [],
     }
 
 
@@ -109,6 +111,8 @@ def test_without_a_period_all_is_zero_or_empty():
         "total_amount": "0.0000000000",
         "by_resource_type": [],
         "by_provider": [],
+        "adjustments": [],
+        "included": [],
     }
 
 

@@ -112,8 +112,8 @@ def test_a_card_that_cannot_hold_is_not_published():
 
     assert faults_of(refusal) == [
         ("/rates", "no_rate_for_any"),
-        ("/rates/0/price/included", "not_supported_yet"),
         ("/effective_from", "in_the_past"),
+        ("/effective_from", "not_a_months_first"),
     ]
     assert voice.versions.get().is_draft
 

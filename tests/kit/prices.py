@@ -42,9 +42,11 @@ def publish(on: RateCard, *, day: dt.date | None = None, now: dt.datetime = NOW)
     )
 
 
-def published(*rates: NewRate, now: dt.datetime = NOW, **facts: Any) -> RateCard:
+def published(
+    *rates: NewRate, now: dt.datetime = NOW, day: dt.date | None = None, **facts: Any
+) -> RateCard:
     made = card(*rates, **facts)
-    publish(made, now=now)
+    publish(made, now=now, day=day)
     return made
 
 

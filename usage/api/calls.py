@@ -26,7 +26,7 @@ from usage.api.serializers import (
     StoredCallSerializer,
 )
 from usage.models import Call, UsageRecord
-from usage.queries.records import workspaces_with_call
+from usage.queries.records import whole_period_prices, workspaces_with_call
 
 
 class CallFilter(django_filters.FilterSet):
@@ -105,6 +105,9 @@ class Receipt(ApiView):
             "call": call,
             "records": of_workspace,
             "total_cost": sum((record.total_cost for record in of_workspace), ZERO),
+            "whole_period_prices": whole_period_prices(
+                UsageRecord.objects.filter(workspace=workspace_id, call=call_id)
+            ),
             "final_cost": sum((record.final_cost for record in of_workspace), ZERO),
         }
         return Response(ReceiptSerializer(receipt).data)

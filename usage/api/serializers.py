@@ -199,7 +199,14 @@ class ReceiptSerializer(serializers.Serializer):
     total_cost = ExactDecimalField(
         required=False, help_text="Exact sum of the records' total_cost."
     )
-    final_cost = ExactDecimalField(help_text="Exact sum of the records' final_cost.")
+    final_cost = ExactDecimalField(
+        help_text="Exact sum of the records' final_cost, which is at list price."
+    )
+    whole_period_prices = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Tiers, packages and included units that change what the period costs beyond"
+        " these list prices; they are not shared out to single calls.",
+    )
 
 
 class NewAgentSerializer(StrictSerializer):

@@ -2,6 +2,7 @@
 
 from usage.models.agents import VoiceAgent
 from usage.models.calls import Call, CallRollup
+from usage.models.meters import PeriodMeter
 from usage.models.records import DimensionRollup, UsageRecord, UsageRollup
 from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 
@@ -9,6 +10,7 @@ __all__ = [
     "Call",
     "CallRollup",
     "DimensionRollup",
+    "PeriodMeter",
     "PeriodSeal",
     "SealChain",
     "SealFingerprints",

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing.errors import NotFound
 from billing.prepared import prepared_cursor
+from usage.queries.net import net_spends
 
 
 class Admission(NamedTuple):
@@ -18,17 +19,22 @@ class Admission(NamedTuple):
     remaining: Decimal | None
 
 
-# For each: primary keys, one index look-up for the active period, and its few counter rows.
+# For each: primary keys, one index look-up for the active period, and its few counter rows. A
+# period with meters is named: what is spent in it is asked for apart.
 _ADMISSIONS = """
 SELECT asked.position, workspace.status, settings.usage_limit_monthly,
        settings.auto_pause_on_limit,
-       CASE WHEN settings.usage_limit_monthly IS NOT NULL THEN coalesce((
-           SELECT sum(counter.final_cost)
-             FROM billing_active_period(asked.id, %(now)s::timestamptz) AS active (id)
-             JOIN billing_periodcounter AS counter ON counter.period_id = active.id), 0) END
+       coalesce(spent.final_cost, 0), CASE WHEN spent.has_meters THEN spent.period_id END
   FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (id, position)
   JOIN billing_workspace AS workspace ON workspace.id = asked.id
   JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = asked.id
+  LEFT JOIN LATERAL (
+       SELECT period.id AS period_id, period.has_meters, sum(counter.final_cost) AS final_cost
+         FROM billing_active_period(asked.id, %(now)s::timestamptz) AS active (id)
+         JOIN billing_billingperiod AS period ON period.id = active.id
+         JOIN billing_periodcounter AS counter ON counter.period_id = period.id
+        WHERE settings.usage_limit_monthly IS NOT NULL
+        GROUP BY period.id) AS spent ON true
 """
 
 
@@ -41,12 +47,18 @@ def admission_of(workspace_id: UUID, now: dt.datetime) -> Admission:
 
 
 def admissions_of(workspace_ids: Sequence[UUID], now: dt.datetime) -> list[Admission | NotFound]:
-    """For each of the workspaces, in one query; `NotFound` in the place of an unknown one."""
+    """For each of the workspaces, in one query, or two where prices depend on the whole period;
+    `NotFound` in the place of an unknown one."""
     with prepared_cursor() as cursor:
         # As texts: psycopg takes longer to bind dates and lists than PostgreSQL to read these.
         ids = "{" + ",".join([each.hex for each in workspace_ids]) + "}"
         cursor.execute(_ADMISSIONS, {"now": now.isoformat(), "ids": ids}, prepare=True)
-        found = {row[0]: _admission(*row[1:]) for row in cursor}
+        rows = cursor.fetchall()
+    net = net_spends([row[5] for row in rows if row[5] is not None])
+    found = {
+        position: _admission(status, limit, auto_pause, net.get(metered, spend))
+        for position, status, limit, auto_pause, spend, metered in rows
+    }
     return [
         found.get(position) or NotFound(f"There is no workspace {workspace_id}.")
         for position, workspace_id in enumerate(workspace_ids, start=1)

@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 
 from billing.models import Workspace
 from usage.models import UsageRecord
+from usage.queries.meters import metered_prices, price_kind, subject_of
 
 _CHUNK = 1_000
 
@@ -31,6 +32,17 @@ def workspaces_with_call(call_id: UUID, *, workspace_ids: Sequence[UUID] | None)
     for records in _chunks(Q(call=call_id), workspace_ids):
         found += records.values_list("workspace_id", flat=True).distinct()
     return found
+
+
+def whole_period_prices(records: "QuerySet[UsageRecord]") -> list[str]:
+    """Which of the records' prices depend on their whole period, in words; as a rule none.
+
+    Those records show list prices: what tiers, packages and included units make of these is known
+    of a period, and shared out to no single record.
+    """
+    rate_ids = records.order_by().exclude(rate_id=None).values_list("rate_id", flat=True)
+    prices = metered_prices(each for each in rate_ids.distinct() if each is not None)
+    return sorted(f"{subject_of(rate)}: {price_kind(rate.price)}" for rate in prices.values())
 
 
 def _chunks(wanted: Q, workspace_ids: Sequence[UUID] | None) -> "Iterator[QuerySet[UsageRecord]]":

@@ -1,9 +1,9 @@
 """Usage limits: one alert for each level of a limit, owners told, agents paused."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.db import transaction
 from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, Workspace
 from billing.prepared import prepared_cursor
 from billing.services.emails import owner_addresses, queue_email
+from usage.queries.net import net_spends
 from usage.services.agents import align_agents
 
 _TEMPLATES = {
@@ -22,6 +23,10 @@ _TEMPLATES = {
 # The slot allowance: what is left until something has to happen next, in equal parts for all slots
 # of a period. Usage that stays within its slot's allowance needs no look at the others: whatever
 # they do meanwhile, nothing is reached. Called with all of the slots locked.
+#
+# What is left is net; what is counted in a slot is at list price. A record whose net may grow by
+# more than its list price is never written without a look (`RecordPrice.is_bounded`), nor is a
+# reversal where there are meters, so that nothing is reached sooner than list prices say (ADR 28).
 _SPREAD = f"""
 UPDATE billing_periodcounter AS counter
    SET checked_up_to = counter.final_cost + trunc((next.reached - spend) / {COUNTER_SLOTS}, 10),
@@ -36,14 +41,17 @@ UPDATE billing_periodcounter AS counter
            END AS reached
       FROM (
         SELECT period.id AS period_id, settings.xmin::text::bigint AS terms,
-               (SELECT sum(each.final_cost) FROM billing_periodcounter AS each
-                 WHERE each.period_id = period.id) AS spend,
+               CASE WHEN period.has_meters THEN net.spend ELSE
+                    (SELECT sum(each.final_cost) FROM billing_periodcounter AS each
+                      WHERE each.period_id = period.id) END AS spend,
                settings.usage_limit_monthly AS usage_limit,
                settings.alert_threshold_percentage AS threshold,
                settings.auto_pause_on_limit AS auto_pause
           FROM billing_billingperiod AS period
           JOIN billing_workspacebillingsettings AS settings
             ON settings.workspace_id = period.workspace_id
+          LEFT JOIN unnest(%s::uuid[], %s::numeric[]) AS net (period_id, spend)
+            ON net.period_id = period.id
          WHERE period.id = ANY(%s::uuid[])
       ) AS spent
   ) AS next
@@ -58,15 +66,22 @@ def spread_slot_allowance(period_ids: Collection[str]) -> frozenset[str]:
     Periods by their ids (32 hex digits), as are those returned. In a transaction that has checked
     their limits and holds all of their counters.
     """
+    net = net_spends([UUID(period_id) for period_id in period_ids])
     with prepared_cursor() as cursor:
-        cursor.execute(_SPREAD, ["{" + ",".join(period_ids) + "}"], prepare=True)
+        cursor.execute(_SPREAD, [*_arrays(net), "{" + ",".join(period_ids) + "}"], prepare=True)
         return frozenset(period_id for period_id, is_far in cursor if is_far)
+
+
+def _arrays(spends: Mapping[UUID, Decimal]) -> tuple[str, str]:
+    """Periods, and what is spent in them, as array literals."""
+    periods = ",".join([each.hex for each in spends])
+    return f"{{{periods}}}", "{" + ",".join([f"{each:f}" for each in spends.values()]) + "}"
 
 
 class _Crossing(NamedTuple):
     workspace_id: UUID
     period_id: UUID
-    spend: Decimal
+    spend: Any  # a Decimal; None where it is still to be asked for
     limit: Decimal
     threshold: Decimal
     auto_pause: bool
@@ -79,13 +94,17 @@ class _Crossing(NamedTuple):
 # Nothing is told of a limit of zero before something is spent. Only in the active period, which
 # usage enters now, does the limit pause anyone. Reads the few counter rows of each period; takes
 # no locks. Two statements, since one plan would not suit both.
+#
+# Spend is net: given for periods with meters, and asked for where one is missing (a row without
+# any spend).
 _CROSSINGS_OF = """
 SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, is_active,
        spend >= usage_limit
   FROM (
     SELECT settings.workspace_id, period.id AS period_id,
-           (SELECT sum(counter.final_cost) FROM billing_periodcounter AS counter
-             WHERE counter.period_id = period.id) AS spend,
+           CASE WHEN period.has_meters THEN net.spend ELSE
+                (SELECT sum(counter.final_cost) FROM billing_periodcounter AS counter
+                  WHERE counter.period_id = period.id) END AS spend,
            settings.usage_limit_monthly AS usage_limit,
            settings.alert_threshold_percentage AS threshold,
            settings.auto_pause_on_limit AS auto_pause,
@@ -95,9 +114,11 @@ SELECT workspace_id, period_id, spend, usage_limit, threshold, auto_pause, is_ac
       FROM billing_workspacebillingsettings AS settings
       JOIN billing_billingperiod AS period
         ON period.workspace_id = settings.workspace_id AND period.status = 'current'
+      LEFT JOIN unnest(%(net_periods)s::uuid[], %(net_spends)s::numeric[])
+                AS net (period_id, spend) ON net.period_id = period.id
      WHERE settings.usage_limit_monthly IS NOT NULL {some}
   ) AS spent
- WHERE spend >= usage_limit * threshold / 100
+ WHERE spend IS NULL OR spend >= usage_limit * threshold / 100
    AND (spend > 0 AND NOT EXISTS (
             SELECT FROM billing_limitalert AS alert
              WHERE alert.period_id = spent.period_id AND alert.usage_limit = spent.usage_limit
@@ -122,18 +143,29 @@ def check_limits(*, workspace_ids: Sequence[UUID | str] | None, now: dt.datetime
     wrote it tells the owners.
     """
     written = 0
+    crossings = _crossings(workspace_ids, now, {})
+    metered = [each.period_id for each in crossings if each.spend is None]
+    if metered:
+        found = _crossings(workspace_ids, now, net_spends(metered))
+        crossings = [each for each in found if each.spend is not None]
+    for crossing in crossings:
+        with transaction.atomic():
+            written += _raise_alerts(crossing, now)
+    return written
+
+
+def _crossings(
+    workspace_ids: Sequence[UUID | str] | None, now: dt.datetime, net: Mapping[UUID, Decimal]
+) -> list[_Crossing]:
+    periods, spends = _arrays(net)
+    values = {"now": now.isoformat(), "net_periods": periods, "net_spends": spends}
     with prepared_cursor() as cursor:
-        values = {"now": now.isoformat()}
         if workspace_ids is None:
             cursor.execute(_ALL_CROSSINGS, values)
         else:
             values["workspaces"] = "{" + ",".join(map(str, workspace_ids)) + "}"
             cursor.execute(_CROSSINGS, values, prepare=True)
-        crossings = [_Crossing(*row) for row in cursor]
-    for crossing in crossings:
-        with transaction.atomic():
-            written += _raise_alerts(crossing, now)
-    return written
+        return [_Crossing(*row) for row in cursor]
 
 
 def _raise_alerts(crossing: _Crossing, now: dt.datetime) -> int:

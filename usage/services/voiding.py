@@ -8,11 +8,14 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.errors import Conflict, NotFound
-from billing.services.periods import open_period
+from billing.pricing import prices_by_rate
+from billing.rating import depends_on_period
+from billing.services.periods import mark_metered, open_period
 from usage.models import UsageRecord
 from usage.services.ingest.entries import PeriodDay
 from usage.services.ingest.pricing_terms import read_pricing_terms
 from usage.services.ingest.writing import PricingTermsChanged, RecordRow, write_reversal
+from usage.services.limits import check_limits, spread_slot_allowance
 
 _MAX_TRIES = 8
 
@@ -64,6 +67,13 @@ def _append(original: UsageRecord, reason: str, now: dt.datetime) -> bool:
             at = terms.must_open_at(original.occurred_at)
             open_period(workspace_id=original.workspace_id, at=at, now=now)
             continue
+        period_id = period_day.period_id
+        # What tiers take off for it is less than its list price: the limit is looked at anew. A
+        # month that takes back a record of another may get its first meter by it.
+        has_meter = _has_meter(original)
+        if has_meter and period_id not in terms.metered:
+            mark_metered([period_id])
+        checked = [period_id] if has_meter else []
         try:
             with transaction.atomic():
                 written = write_reversal(
@@ -72,11 +82,22 @@ def _append(original: UsageRecord, reason: str, now: dt.datetime) -> bool:
                     reverses=original.pk.hex,
                     reason=reason,
                     created_at=now,
+                    checked=checked,
                 )
+                if checked and written.new:
+                    check_limits(workspace_ids=[original.workspace_id], now=now)
+                    spread_slot_allowance(checked)
         except PricingTermsChanged:
             continue
         return written.new == 1
     raise RuntimeError("billing periods kept closing while a record was voided")
+
+
+def _has_meter(original: UsageRecord) -> bool:
+    if original.rate_id is None:
+        return False
+    prices = prices_by_rate([original.rate_id])
+    return any(depends_on_period(each.price) for each in prices.values())
 
 
 def _reversal(original: UsageRecord, period_day: PeriodDay) -> RecordRow:

@@ -10,19 +10,21 @@ from billing.charges import freeze_charges
 from billing.models import BillingPeriod, Workspace
 from billing.services.periods import insert_periods
 from invoices.services.closing.sums import Closing
-from usage.models import VoiceAgent
+from usage.models import PeriodMeter, VoiceAgent
+from usage.queries.meters import line_as_json
 from usage.services.agents import align_agents
 
 _FREEZE = """
 UPDATE billing_billingperiod AS period
-   SET subtotal = closing.subtotal, subscription_fee = closing.fee,
+   SET subtotal = closing.subtotal, adjustment = closing.adjustment,
+       subscription_fee = closing.fee,
        add_on_fees = closing.add_ons, discounts = closing.discounts,
        commitment_shortfall = closing.shortfall,
        credit_brought_forward = closing.credit, total_amount = closing.total,
        status = 'finalized', finalized_at = %s, close_error = '', close_failed_at = NULL
   FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
-              %s::numeric[], %s::numeric[], %s::numeric[])
-    AS closing (id, subtotal, fee, add_ons, discounts, shortfall, credit, total)
+              %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
+    AS closing (id, subtotal, adjustment, fee, add_ons, discounts, shortfall, credit, total)
  WHERE period.id = closing.id
 """
 
@@ -32,6 +34,7 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
     for closing in closings:
         period = closing.period
         period.subtotal = closing.subtotal
+        period.adjustment = closing.adjustment
         period.subscription_fee = closing.fee
         period.add_on_fees = closing.add_ons
         period.discounts = closing.discounts
@@ -49,6 +52,7 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
                 now,
                 [closing.period.pk for closing in closings],
                 [closing.subtotal for closing in closings],
+                [closing.adjustment for closing in closings],
                 [closing.fee for closing in closings],
                 [closing.add_ons for closing in closings],
                 [closing.discounts for closing in closings],
@@ -58,6 +62,28 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
             ],
         )
     freeze_charges([(closing.period, closing.charges) for closing in closings])
+
+
+def freeze_meters(closings: Sequence[Closing]) -> None:
+    """What each meter came to, as its invoice line says it."""
+    PeriodMeter.objects.bulk_create(
+        [
+            PeriodMeter(
+                billing_period=closing.period,
+                rate_id=meter.rate_id,
+                usage_month=meter.late_month,
+                resource_type=meter.resource_type,
+                description=meter.description,
+                billed_quantity=meter.billed,
+                list_amount=meter.listed,
+                adjustment=meter.adjustment,
+                net_amount=meter.net,
+                lines=[line_as_json(line) for line in meter.lines],
+            )
+            for closing in closings
+            for meter in closing.meters
+        ]
+    )
 
 
 def open_next(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[BillingPeriod]:

@@ -13,7 +13,12 @@ from django.db import connection, transaction
 
 from billing.models import BillingPeriod, Workspace
 from invoices.models import Invoice
-from invoices.services.closing.advance import bring_agents_back, freeze, open_next
+from invoices.services.closing.advance import (
+    bring_agents_back,
+    freeze,
+    freeze_meters,
+    open_next,
+)
 from invoices.services.closing.issue import write_invoices
 from invoices.services.closing.sums import Counted, sum_up
 from invoices.signals import invoices_issued
@@ -38,6 +43,7 @@ def close_chunk(
             return Closed([], [])
         closings = sum_up(periods, _shut_counters(periods))
         freeze(closings, now)
+        freeze_meters(closings)
         open_next(periods, now)
         bring_agents_back(periods, now)
         # Last, because the sequence of numbers is locked from here to the commit.

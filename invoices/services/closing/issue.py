@@ -12,6 +12,7 @@ from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.lines import amounts_minor
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.closing.sums import Closing
+from usage.queries.meters import meter_as_json
 
 
 def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoice]:
@@ -80,6 +81,8 @@ def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:
             quantity=line.quantity,
             unit_price=line.unit_price,
             exact_amount=line.exact_amount,
+            adjustment=line.adjustment,
+            meters=[meter_as_json(meter) for meter in line.meters],
             amount=from_minor(minor, invoice.currency),
         )
         for position, (line, minor) in enumerate(

@@ -1,7 +1,8 @@
 """What an invoice says: lines from a period's sums. Pure functions, no database.
 
-A line's exact amount is a sum of priced records; its `amount` in minor units is its share of the
-rounded total by largest remainder (`billing.money.allocate`), so lines always add up to the total.
+A line's exact amount is the sum of its records' list prices and of what its meters add to them; its
+`amount` in minor units is its share of the rounded total by largest remainder
+(`billing.money.allocate`), so lines always add up to the total.
 """
 
 import datetime as dt
@@ -12,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from billing.money import EXACT, ZERO, allocate
 from billing.rating.charges import Charge, ChargeKind
 from invoices.models import InvoiceItem
+from usage.queries.meters import Meter
 from usage.resources import LABELS, resource_name
 
 Kind = InvoiceItem.Kind
@@ -22,13 +24,24 @@ _ORDER = {name: place for place, name in enumerate(LABELS)}
 
 @dataclass(frozen=True, slots=True)
 class UsageSum:
-    """Sums of one resource type; `late_month` is the first day of the month of late usage."""
+    """Sums of one resource type; `late_month` is the first day of the month of late usage.
+
+    `final_cost` is at list price; `meters` say what the period's tiers and included units add."""
 
     resource_type: str
     late_month: dt.date | None
     records: int
     quantity: Decimal
     final_cost: Decimal
+    meters: Sequence[Meter] = ()
+
+    @property
+    def adjustment(self) -> Decimal:
+        return sum((meter.adjustment for meter in self.meters), ZERO)
+
+    @property
+    def net(self) -> Decimal:
+        return self.final_cost + self.adjustment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,8 @@ class Line:
     exact_amount: Decimal
     resource_type: str = ""
     usage_month: dt.date | None = None
+    adjustment: Decimal = ZERO
+    meters: Sequence[Meter] = ()
 
 
 # What is charged before the usage, and after it.
@@ -58,22 +73,35 @@ def build_lines(
     lines = _charged(charges, _FEES)
     in_time = [each for each in sums if each.late_month is None]
     for each in sorted(in_time, key=_place):
-        if each.quantity or each.final_cost:
+        if each.quantity or each.final_cost or each.net:
             lines.append(
                 Line(
                     Kind.USAGE,
                     resource_name(each.resource_type),
                     each.quantity,
-                    average_price(each.final_cost, each.quantity),
-                    each.final_cost,
+                    average_price(each.net, each.quantity),
+                    each.net,
                     resource_type=each.resource_type,
+                    adjustment=each.adjustment,
+                    meters=each.meters,
                 )
             )
     for month in sorted({each.late_month for each in sums if each.late_month is not None}):
         # Minutes and characters cannot be added up: the line counts itself once.
-        amount = sum((each.final_cost for each in sums if each.late_month == month), ZERO)
-        description = f"Late usage, {month:%B %Y}"
-        lines.append(Line(Kind.LATE_USAGE, description, ONE, amount, amount, usage_month=month))
+        late = [each for each in sums if each.late_month == month]
+        amount = sum((each.net for each in late), ZERO)
+        lines.append(
+            Line(
+                Kind.LATE_USAGE,
+                f"Late usage, {month:%B %Y}",
+                ONE,
+                amount,
+                amount,
+                usage_month=month,
+                adjustment=sum((each.adjustment for each in late), ZERO),
+                meters=[meter for each in late for meter in each.meters],
+            )
+        )
     lines += _charged(charges, _ON_TOP)
     if credit:
         lines.append(Line(Kind.CREDIT, "Credit brought forward", ONE, credit, credit))

@@ -7,7 +7,7 @@ period costs to close does not depend on how many it holds.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 from uuid import UUID
@@ -24,6 +24,8 @@ from billing.rating.bills import charged, period_charges
 from billing.rating.charges import Charge, ChargeKind, PeriodTerms
 from billing.rating.fees import NoPrice
 from invoices.services.closing.lines import Line, UsageSum, build_lines
+from usage.queries.meters import Meter
+from usage.queries.net import live_meters
 
 
 class CannotClose(BillingError):
@@ -52,9 +54,11 @@ class Closing:
     shortfall: Decimal
     credit: Decimal
     subtotal: Decimal
+    adjustment: Decimal
     total: Decimal
     amount_minor: int
     lines: list[Line]
+    meters: Sequence[Meter]
 
 
 # Usage of another month than the period's own is late. `first` and `until` are local dates.
@@ -95,6 +99,8 @@ def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) ->
     no price in the workspace's currency.
     """
     usage = usage_sums(periods)
+    # No record can enter any more: rollups say the same now as a moment ago.
+    meters = live_meters(periods)
     terms = TermsReader((period.workspace_id for period in periods), strict=True)
     credits = _outstanding_credits(periods)
     closings = []
@@ -105,6 +111,7 @@ def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) ->
             closing = _closing(
                 period,
                 usage.get(period.pk, []),
+                meters.get(period.pk, []),
                 counted[period.pk] if period.pk in counted else Counted(0, ZERO),
                 terms.of(period),
                 # One credit is brought forward once: by the workspace's first period to close.
@@ -119,19 +126,22 @@ def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) ->
 def _closing(
     period: BillingPeriod,
     usage: Sequence[UsageSum],
+    meters: Sequence[Meter],
     counted: Counted,
     terms: PeriodTerms,
     *,
     credit: Decimal,
 ) -> Closing:
-    subtotal = sum((each.final_cost for each in usage), ZERO)
+    at_list = sum((each.final_cost for each in usage), ZERO)
     records = sum(each.records for each in usage)
-    if (records, subtotal) != counted:
+    if (records, at_list) != counted:
         raise CannotClose(
             f"Period {period.pk} counted {counted.records} records for {counted.final_cost:f},"
-            f" its rollups hold {records} for {subtotal:f}: run check_ledger and rebuild_rollups.",
+            f" its rollups hold {records} for {at_list:f}: run check_ledger and rebuild_rollups.",
             code="ledger_differs",
         )
+    adjustment = sum((meter.adjustment for meter in meters), ZERO)
+    subtotal = at_list + adjustment
     currency = period.workspace.currency
     try:
         charges = period_charges(terms, subtotal)
@@ -151,10 +161,25 @@ def _closing(
         sums[ChargeKind.COMMITMENT],
         credit,
         subtotal,
+        adjustment,
         total,
         to_charge_minor(total, currency),
-        build_lines(charges=charges, usage=usage, credit=credit),
+        build_lines(charges=charges, usage=_with_meters(usage, meters), credit=credit),
+        meters,
     )
+
+
+def _with_meters(usage: Sequence[UsageSum], meters: Sequence[Meter]) -> list[UsageSum]:
+    """Each meter with the sum of its type and month."""
+    places: dict[tuple[str, dt.date | None], list[Meter]] = defaultdict(list)
+    for meter in meters:
+        places[meter.resource_type, meter.late_month].append(meter)
+    return [
+        replace(each, meters=places[each.resource_type, each.late_month])
+        if (each.resource_type, each.late_month) in places
+        else each
+        for each in usage
+    ]
 
 
 def _outstanding_credits(periods: Iterable[BillingPeriod]) -> dict[UUID, Decimal]:

@@ -141,8 +141,8 @@ def test_publishing_is_refused_with_everything_that_is_wrong(finance):
 
     assert faults(answer) == [
         ("/rates", "no_rate_for_any"),
-        ("/rates/0/price/included", "not_supported_yet"),
         ("/effective_from", "in_the_past"),
+        ("/effective_from", "not_a_months_first"),
     ]
 
 

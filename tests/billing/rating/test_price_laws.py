@@ -29,14 +29,16 @@ from billing.rating.periods import net_grows_within_list, period_amount
 
 quantities = st.decimals(min_value=0, max_value=100_000, places=6)
 prices = st.decimals(min_value=0, max_value=10, places=10)
+# Whose product with a quantity has no more decimals than a record keeps.
+short_prices = st.decimals(min_value=0, max_value=10, places=4)
 flats = st.decimals(min_value=0, max_value=100, places=2)
 sizes = st.decimals(min_value="0.000001", max_value=10_000, places=6)
 
 
 @st.composite
-def tiers(draw, *, flat=flats, falling=False):
+def tiers(draw, *, flat=flats, falling=False, price=prices):
     ends = sorted(set(draw(st.lists(sizes, max_size=5))))
-    unit_prices = [draw(prices) for _ in range(len(ends) + 1)]
+    unit_prices = [draw(price) for _ in range(len(ends) + 1)]
     if falling:
         unit_prices.sort(reverse=True)
     return tuple(
@@ -55,9 +57,11 @@ by_unit = st.one_of(
 )
 # Prices whose records never add more than their list price.
 bounded = st.one_of(
-    per_unit,
-    st.builds(Graduated, tiers=tiers(flat=no_flat), included=included),
-    st.builds(Volume, tiers=tiers(flat=no_flat, falling=True), included=included),
+    st.builds(PerUnit, unit_price=short_prices, included=included),
+    st.builds(Graduated, tiers=tiers(flat=no_flat, price=short_prices), included=included),
+    st.builds(
+        Volume, tiers=tiers(flat=no_flat, falling=True, price=short_prices), included=included
+    ),
 )
 increments = st.one_of(
     st.none(), st.builds(Increment, first=sizes, step=st.decimals("0.01", 100, places=2))

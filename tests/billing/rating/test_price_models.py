@@ -171,6 +171,8 @@ def test_the_lines_say_how_an_amount_came_about():
             "2",
             False,
         ),
+        # Records keep ten decimals: such units may be rounded down in each of many.
+        ({"model": "per_unit", "unit_price": "0.00003", "included": "1"}, "0.00003", False),
         # A third of a cent, rounded up.
         ({"model": "package", "size": "3", "price": "0.01"}, "0.0033333334", False),
     ],

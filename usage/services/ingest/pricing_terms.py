@@ -44,7 +44,8 @@ SELECT replace(workspace.id::text, '-', ''),
          WHERE closed.workspace_id = workspace.id AND closed.status <> 'current'),
        replace(period.id::text, '-', ''),
        period.period_start,
-       period.period_end
+       period.period_end,
+       period.has_meters
   FROM billing_workspace AS workspace
   JOIN billing_workspacebillingsettings AS settings ON settings.workspace_id = workspace.id
   LEFT JOIN billing_platformsetting AS platform ON platform.name = 'pricing_markup_percentage'
@@ -102,7 +103,9 @@ class PricingTerms:
         self.closed_until = closed_until
         self.read_at = read_at
         self.periods: list[OpenPeriod] = []
-        # Of these, the ones whose limit was last found near: ids.
+        # Of these, the ones that are known to have meters, and the ones whose limit was last found
+        # near: ids.
+        self.metered: frozenset[str] = frozenset()
         self.near: frozenset[str] = frozenset()
         # Records come in the order of their time, more or less: most enter where the last did.
         self._last: PeriodDay | None = None
@@ -156,7 +159,7 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
         lists = price_lists({UUID(row[0]) for row in rows if row[5]})
         for row in rows:
             workspace, own, settings, platform, revision, _, has_agents, closed = row[:8]
-            timezone, markup, limited, until, period, start, end = row[8:]
+            timezone, markup, limited, until, period, start, end, metered = row[8:]
             terms = found.get(workspace)
             if terms is None:
                 terms = found[workspace] = PricingTerms(
@@ -172,6 +175,8 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
                 )
             if period is not None:
                 terms.periods.append(OpenPeriod(period, start, end))
+                if metered:
+                    terms.metered |= {period}
     return found
 
 

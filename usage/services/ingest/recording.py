@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 
 from billing.prepared import prepared_cursor
 from billing.rating import converted, rate
-from billing.services.periods import open_period
+from billing.services.periods import mark_metered, open_period
 from usage.models import VoiceAgent
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
@@ -143,6 +143,11 @@ def _record_new(records: list[PricedRecord], now: dt.datetime, *, with_agents: b
                 open_period(workspace_id=UUID(workspace_id), at=at, now=now)
             terms = _terms_cache.read(workspaces)
             continue
+        if priced.unmarked:
+            mark_metered(priced.unmarked)
+            for owner in terms.values():
+                owner.metered |= priced.unmarked
+        near |= priced.unbounded
         try:
             written = _write(
                 priced.records, terms, now, all_new=all_new, near=near, with_agents=with_agents
@@ -195,11 +200,16 @@ def _strangers(records: Iterable[PricedRecord]) -> list[PricedRecord]:
 
 class _Priced(NamedTuple):
     """`missing` has the first time seen of each local month that has no period yet; `unusual`:
-    there are such, or late records, or some that cost too much."""
+    there are such, or late records, or some that cost too much.
+
+    Of periods whose prices depend on all of them: `unmarked` ones do not say so yet, `unbounded`
+    ones get records that may add more than their list price, and have a limit."""
 
     records: list[PricedRecord]
     missing: dict[tuple[str, int, int], dt.datetime]
     unusual: bool
+    unmarked: frozenset[str]
+    unbounded: frozenset[str]
 
 
 def _price(
@@ -210,6 +220,8 @@ def _price(
     priced: list[PricedRecord] = []
     missing: dict[tuple[str, int, int], dt.datetime] = {}
     unusual = 0
+    unmarked: set[str] = set()
+    unbounded: set[str] = set()
     for each in records:
         each.refusal = None  # of an earlier try, by other terms
         terms = known.get(each.workspace_id)
@@ -243,6 +255,11 @@ def _price(
             billed, total_cost, final_cost = price.of_records.amounts(each.quantity, unit_cost)
             each.markup, each.rate_id = price.of_records.markup, price.rate_hex
             each.billed_quantity = None if billed is None else str(billed)
+            if price.of_records.has_meter:
+                if period_day.period_id not in terms.metered:
+                    unmarked.add(period_day.period_id)
+                if terms.is_limited and not price.of_records.is_bounded:
+                    unbounded.add(period_day.period_id)
         if final_cost >= _COST_LIMIT:
             each.refuse("too_large", "quantity", "What it costs has more than 18 digits.")
             unusual += 1
@@ -252,7 +269,13 @@ def _price(
         each.total_cost = str(total_cost)
         each.final_cost = str(final_cost)
         priced.append(each)
-    return _Priced(priced, missing, bool(unusual or missing))
+    return _Priced(
+        priced,
+        missing,
+        bool(unusual or missing),
+        frozenset(unmarked),
+        frozenset(unbounded),
+    )
 
 
 def _write(

@@ -181,18 +181,28 @@ def _row(record: PricedRecord, agent_of_call: str | None = None) -> RecordRow:
 
 
 def write_reversal(
-    row: RecordRow, terms: PricingTerms, *, reverses: str, reason: str, created_at: dt.datetime
+    row: RecordRow,
+    terms: PricingTerms,
+    *,
+    reverses: str,
+    reason: str,
+    created_at: dt.datetime,
+    checked: Collection[str] = (),
 ) -> Written:
-    """Insert the record that takes `reverses` (its id) back, with all amounts negated."""
+    """Insert the record that takes `reverses` (its id) back, with all amounts negated.
+
+    The caller checks the limits of the periods `checked` in the same transaction; for others no
+    limit is reached by spending less.
+    """
     has_dimensions = row.agent_id is not None or row.model is not None
     values = [created_at.isoformat(), reverses, reason, *row, has_dimensions]
-    # No limit is reached by spending less.
+    owner = {row.workspace_id: terms}
+    limits = _limits(owner, checked)._replace(watched={}) if checked else _NO_LIMITS
     if records_are_distributed():
         known = {"reverses_id": reverses, "reason": reason}
         inserted = _insert([row], created_at, known)
-        return _write_apart([row], inserted, {row.workspace_id: terms}, _NO_LIMITS)
-    known_terms = {row.workspace_id: terms}
-    return _execute(statement.REVERSAL, values, 1, known_terms, _NO_LIMITS, with_agents=False)
+        return _write_apart([row], inserted, owner, limits)
+    return _execute(statement.REVERSAL, values, 1, owner, limits, with_agents=False)
 
 
 def _copy(rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]) -> None:
