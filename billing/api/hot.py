@@ -53,9 +53,6 @@ class Reply(NamedTuple):
     content_type: str = JSON
     headers: Sequence[tuple[str, str]] = ()
 
-    def as_response(self) -> HttpResponse:
-        return HttpResponse(self.body, self.content_type, self.status, headers=dict(self.headers))
-
 
 Function: TypeAlias = Callable[[HotRequest], Reply]
 ManyFunction: TypeAlias = Callable[[Sequence[HotRequest]], Sequence[Reply | Exception]]
@@ -152,7 +149,8 @@ def respond(
         reply = answer(endpoint, admitted)
     except Exception as error:  # noqa: BLE001 - raised again unless it is the client's
         reply = problem_reply(error)
-    return reply.as_response()
+    headers = dict(reply.headers)
+    return HttpResponse(reply.body, reply.content_type, reply.status, headers=headers)
 
 
 def _asking(request: HttpRequest) -> Asking:

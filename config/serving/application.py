@@ -23,6 +23,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 from django.urls.resolvers import RoutePattern
 from django.utils import timezone as clock
@@ -52,7 +53,7 @@ class Application:
     def __init__(self, endpoints: Sequence[HotEndpoint], *, threads: int) -> None:
         self.lanes = Lanes(endpoints)
         self._django = DjangoBridge(get_wsgi_application(), threads=threads)
-        self._security = SecurityMiddleware(lambda request: None)  # type: ignore[arg-type]
+        self._headers = _security_headers()
         self._routes = [
             (endpoint, RoutePattern("/" + endpoint.route, is_endpoint=True))
             for endpoint in endpoints
@@ -76,7 +77,7 @@ class Application:
             else:
                 reply = await _collect(request, body)
             if reply is not None:
-                await self._send(request, reply, body, send)
+                await self._send(reply, body, send)
             else:
                 await self._django.respond(request, body, receive, send)
         except ClientLeft:
@@ -127,16 +128,16 @@ class Application:
         metrics.observe(endpoint.method, endpoint.route, reply.status, seconds)
         return reply
 
-    async def _send(
-        self, request: ASGIRequest, reply: Reply, body: CollectedBody, send: Send
-    ) -> None:
-        response = reply.as_response()
-        response["Content-Length"] = str(len(reply.body))
+    async def _send(self, reply: Reply, body: CollectedBody, send: Send) -> None:
+        headers = [
+            (b"content-type", reply.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(reply.body)),
+            *self._headers,
+            *((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers),
+        ]
         is_late = reply.status == BodyTooSlow.status
         if is_late or body.is_on_its_way:
-            response["Connection"] = "close"
-        self._security.process_response(request, response)
-        headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.items()]
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if body.is_on_its_way and not is_late:
             # Who is still sending may read the answer already, or when all has been sent.
@@ -180,3 +181,14 @@ def _is_ordinary(request: ASGIRequest) -> bool:
     except SuspiciousOperation:
         return False
     return "HTTP_AUTHORIZATION" in request.META
+
+
+def _security_headers() -> list[tuple[bytes, bytes]]:
+    """What Django's middleware adds to every answer; where it depends on HTTPS, ours is HTTPS."""
+    request = HttpRequest()
+    scheme = "https" if settings.SECURE_SSL_REDIRECT else "http"
+    request._get_scheme = lambda: scheme  # type: ignore[attr-defined]
+    response = HttpResponse()
+    del response.headers["Content-Type"]
+    SecurityMiddleware(lambda _: response).process_response(request, response)
+    return [(k.lower().encode(), v.encode()) for k, v in response.headers.items()]

@@ -8,23 +8,18 @@ import os
 import shutil
 import sys
 import tempfile
-from multiprocessing import get_context
 from typing import Any
 
-from config.env import require_settings
+from config.env import require_settings_apart
 from config.serving.worker import connections
 
 worker_class = "config.serving.worker.Worker"
 keepalive = 75
 timeout = 60
 
-# A wrong setting ends it here, with one line, instead of in each worker. In a process of its own:
-# workers read the settings anew after SIGHUP.
-_reading = get_context("fork").Process(target=require_settings)
-_reading.start()
-_reading.join()
-if _reading.exitcode:
-    sys.exit(_reading.exitcode)
+# A wrong setting ends it here, with one line, instead of in each worker. Workers read the settings
+# by themselves, anew after SIGHUP.
+require_settings_apart()
 
 _OWN_DIRECTORY = ""
 # Where the workers count requests together (`config.metrics`), set before they import anything.

@@ -9,12 +9,13 @@ from typing import NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.env import require_settings_apart
 from dev.embedded import EmbeddedServiceError
 from dev.launcher.errors import LauncherError, StopRequested
 from dev.launcher.instance import only_instance
 from dev.launcher.options import Options, read_options
 from dev.launcher.reset import remove_local_data
-from dev.launcher.stack import Stack, print_summary
+from dev.launcher.stack import LOCAL_SETTINGS, Stack, print_summary
 from dev.launcher.terminal import complain, say
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,6 +45,8 @@ def main() -> int:
 
 
 def _serve(options: Options, *, with_demo: bool) -> int:
+    os.environ["DJANGO_SETTINGS_MODULE"] = LOCAL_SETTINGS
+    require_settings_apart()
     stack = Stack(options)
     try:
         stack.start()

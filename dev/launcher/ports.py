@@ -1,6 +1,7 @@
 """TCP ports: is one free, and which one is the sandbox's."""
 
 import contextlib
+import errno
 import socket
 from pathlib import Path
 
@@ -25,7 +26,11 @@ def is_free(host: str, port: int) -> bool:
                 raise LauncherError(
                     f"port {port} needs more rights than yours. Choose one above 1023: PORT=8000."
                 ) from None
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise LauncherError(
+                        f"BIND_HOST={host} is no address of this machine."
+                    ) from None
                 return False
     return True
 

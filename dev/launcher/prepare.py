@@ -8,15 +8,19 @@ nothing has changed.
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import django
+import psycopg
 from django.conf import settings
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import RedisError
 from stripe import StripeError
 
@@ -24,6 +28,7 @@ from dev.launcher.errors import LauncherError
 from dev.launcher.terminal import complain, say, step
 
 _OLDEST_POSTGRES = 150_000
+_CONNECT_SECONDS = 5
 
 
 def main() -> int:
@@ -42,20 +47,30 @@ def main() -> int:
 
 
 def _require_servers() -> None:
+    """Each is asked once, past pools and caches, which would try for long or do without."""
     try:
-        with connection.cursor():
-            version = connection.pg_version  # type: ignore[attr-defined]
-    except OperationalError as error:
+        parameters: Any = connection.get_connection_params()
+        with psycopg.connect(**parameters | {"connect_timeout": _CONNECT_SECONDS}) as server:
+            version = server.info.server_version
+    except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[0]
         raise LauncherError(f"cannot connect to DATABASE_URL: {reason}") from None
     if version < _OLDEST_POSTGRES:
         raise LauncherError(
             f"PostgreSQL 15 or newer is needed, DATABASE_URL has {version // 10_000}."
         )
+    broker = Connection(settings.CELERY_BROKER_URL, connect_timeout=_CONNECT_SECONDS)
     try:
-        cache.get("launcher")
-    except RedisError as error:
+        with broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_SECONDS)
+    except (OperationalError, OSError) as error:
         raise LauncherError(f"cannot connect to REDIS_URL: {error}") from None
+    cache = settings.CACHES["default"]["LOCATION"]
+    try:
+        with Redis.from_url(cache, socket_connect_timeout=_CONNECT_SECONDS) as redis:
+            redis.ping()
+    except RedisError as error:
+        raise LauncherError(f"cannot connect to CACHE_URL: {error}") from None
 
 
 def _migrate() -> None:

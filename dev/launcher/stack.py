@@ -22,6 +22,7 @@ from dev.launcher.options import Options
 from dev.launcher.ports import require_free, sandbox_port
 from dev.launcher.terminal import complain, say, step, tail
 
+LOCAL_SETTINGS = "config.settings.local"
 _READY_SECONDS = 90
 _POLL_SECONDS = 0.1
 # Requests and tasks get this long to finish; a task that is cut short runs again.
@@ -44,7 +45,7 @@ class Stack:
         """What the parts are told; complete once the servers and the sandbox run."""
         return {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.local",
+            "DJANGO_SETTINGS_MODULE": LOCAL_SETTINGS,
             "LOCAL_DIR": str(self.options.local_dir),
             "PORT": str(self.options.port),
             "PYTHONUNBUFFERED": "1",

@@ -13,6 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from dev.embedded.files import make_local_dir
+from dev.embedded.service import PROJECT_ROOT
 from dev.launcher import children
 from dev.launcher.errors import LauncherError
 from dev.launcher.instance import only_instance
@@ -33,6 +34,50 @@ def test_a_taken_port_is_named_with_the_way_out(taken: int) -> None:
     assert str(refusal.value) == (
         f"port {taken} is taken by another program. Stop it or choose another: PORT={taken + 1}."
     )
+
+
+def test_an_address_of_another_machine_is_not_called_a_taken_port() -> None:
+    with pytest.raises(LauncherError) as refusal:
+        require_free("192.0.2.1", 8000)
+    assert str(refusal.value) == "BIND_HOST=192.0.2.1 is no address of this machine."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DATABASE_URL", "postgresql://a:b@127.0.0.1:1/x", "Connection refused"),
+        ("REDIS_URL", "redis://127.0.0.1:1/0", "Connection refused"),
+        ("CACHE_URL", "redis://127.0.0.1:1/0", "Connection refused"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_in_one_line(
+    name: str, value: str, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dev.launcher.prepare"],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.local", name: value},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert line.startswith(f"error: cannot connect to {name}: ")
+    assert said in line
+
+
+def test_a_wrong_setting_is_said_before_anything_starts(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dev.launcher", "serve"],
+        env={**os.environ, "LOCAL_DIR": str(tmp_path / "local"), "HTTPS": "maybe"},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: HTTPS must be true or false, not 'maybe'.\n"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "web"])

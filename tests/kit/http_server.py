@@ -40,6 +40,8 @@ class WebServer:
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application"]
         command += [f"--bind=127.0.0.1:{self.port}", "--config=python:config.serving.gunicorn"]
         command += [f"--workers={workers}", "--no-control-socket"]
+        if workers > 1:
+            command.append("--preload")
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT

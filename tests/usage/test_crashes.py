@@ -80,7 +80,7 @@ class System:
         bind = f"127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application", f"--bind={bind}"]
         command += ["--config=python:config.serving.gunicorn", "--workers=2"]
-        command += ["--no-control-socket", "--log-level=error"]
+        command += ["--preload", "--no-control-socket", "--log-level=error"]
         self.web = subprocess.Popen(
             command,
             cwd=ROOT,
