@@ -63,7 +63,7 @@ main() {
     version=$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
         fail "Python $version has no venv module. On Debian or Ubuntu: sudo apt install python$version-venv"
-    : >"$LOG" 2>/dev/null || fail "cannot write to $(pwd)."
+    (: >"$LOG") 2>/dev/null || fail "cannot write to $(pwd), where $VENV is made."
 
     printf 'Setting up %s with Python %s; needed once ...\n' "$VENV" "$version"
     if [ ! -x "$VENV/bin/pip" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then

@@ -25,6 +25,14 @@ def server(tmp_path: Path, monkeypatch) -> Iterator[WebServer]:
     made.stop()
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory, django_db_setup) -> Iterator[WebServer]:
+    """For tests after which gunicorn goes on: each start costs seconds."""
+    made = WebServer(tmp_path_factory.mktemp("lasting") / "web.log")
+    yield made
+    made.stop()
+
+
 def worker_and_processes(server: WebServer) -> tuple[psutil.Process, list[psutil.Process]]:
     found: list[psutil.Process] = []
 
@@ -59,11 +67,11 @@ def someone_waits_for_a_lock() -> bool:
     return bool(row and row[0])
 
 
-def test_a_batch_whose_process_dies_is_answered_503_and_the_processes_replaced(server):
+def test_a_batch_whose_process_dies_is_answered_503_and_the_processes_replaced(lasting):
     acme = make_workspace("Acme")
-    caller = HttpClient(server)
+    caller = HttpClient(lasting)
     assert caller.send("POST", "usage/", usage_body(acme, "first")).status == 201
-    worker, processes = worker_and_processes(server)
+    worker, processes = worker_and_processes(lasting)
     batch = {"records": [usage_body(acme, "a"), usage_body(acme, "b")]}
     answers: list[Answer] = []
     sending = threading.Thread(
@@ -80,13 +88,13 @@ def test_a_batch_whose_process_dies_is_answered_503_and_the_processes_replaced(s
     assert (answers[0].status, answers[0].json["code"]) == (503, "unavailable")
     assert answers[0].headers["retry-after"] == "2"
     wait_until(lambda: not worker.is_running())
-    again = HttpClient(server, caller.key).send("POST", "usage/batch/", batch)
+    again = HttpClient(lasting, caller.key).send("POST", "usage/batch/", batch)
     assert (again.status, again.json["accepted"]) == (200, 2)
     assert UsageRecord.objects.count() == 3
 
 
-def test_processes_end_when_their_worker_is_killed(server):
-    worker, processes = worker_and_processes(server)
+def test_processes_end_when_their_worker_is_killed(lasting):
+    worker, processes = worker_and_processes(lasting)
 
     worker.kill()
 
@@ -104,25 +112,25 @@ def test_nothing_goes_on_when_gunicorn_itself_is_killed(server):
     assert [each for each in family if not ended(each)] == []
 
 
-def test_new_code_is_taken_up_without_a_pause(server):
+def test_new_code_is_taken_up_without_a_pause(lasting):
     acme = make_workspace("Acme")
-    caller = HttpClient(server)
-    worker, processes = worker_and_processes(server)
+    caller = HttpClient(lasting)
+    worker, processes = worker_and_processes(lasting)
     before = {worker, *processes}
 
-    server.process.send_signal(signal.SIGHUP)
+    lasting.process.send_signal(signal.SIGHUP)
     statuses: list[int] = []
     while not all(ended(each) for each in before):
         batch = {"records": [usage_body(acme, str(len(statuses)))]}
         try:
             statuses.append(
-                HttpClient(server, caller.key).send("POST", "usage/batch/", batch).status
+                HttpClient(lasting, caller.key).send("POST", "usage/batch/", batch).status
             )
         except ConnectionError:
             continue  # met a worker that was just closing its connections
 
     assert set(statuses) == {200}
-    worker, processes = worker_and_processes(server)
+    worker, processes = worker_and_processes(lasting)
     assert before.isdisjoint({worker, *processes})
     assert UsageRecord.objects.count() == len(statuses)
 
