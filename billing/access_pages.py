@@ -95,13 +95,16 @@ def change_invitation(request: WorkspaceRequest, invitation_id: UUID) -> HttpRes
     require_owner(request.membership)
     workspace_id, now = request.membership.workspace_id, clock.now()
     get_object_or_404(Invitation, workspace_id=workspace_id, pk=invitation_id)
-    named = {"workspace_id": workspace_id, "invitation_id": invitation_id, "now": now}
     try:
         if request.POST.get("do") == "cancel":
-            taken = invitations.cancel(**named)
+            taken = invitations.cancel(
+                workspace_id=workspace_id, invitation_id=invitation_id, now=now
+            )
             messages.success(request, f"The invitation of {taken.email} is taken back.")
         else:
-            sent = invitations.send_again(**named)
+            sent = invitations.send_again(
+                workspace_id=workspace_id, invitation_id=invitation_id, now=now
+            )
             messages.success(request, f"A new link is on its way to {sent.email}.")
     except BillingError as refusal:
         messages.error(request, refusal.detail)

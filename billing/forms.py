@@ -8,8 +8,9 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.utils import timezone
 
 from billing.models import OWNER_SCOPES, Workspace, WorkspaceBillingSettings, WorkspaceMember
-from billing.models.fields import EmailFormField, validate_line
+from billing.models.fields import EmailFormField
 from billing.taxnumbers import COUNTRIES
+from billing.text import validate_line
 
 
 class SignInForm(AuthenticationForm):
