@@ -49,6 +49,19 @@ _SHOWN = {
         "cancelled_at": "Taken back",
     },
     "billing_servicekey": {"scopes": "May read", "expires_at": "Expires", "revoked_at": "Revoked"},
+    "billing_addon": {
+        "quantity": "Quantity",
+        "unit_price": "Price of one a month",
+        "starts_on": "From",
+        "ends_on": "Until",
+    },
+    "billing_commitment": {"amount": "At least a month", "starts_on": "From", "ends_on": "Until"},
+    "billing_discount": {
+        "percentage": "Percent",
+        "amount": "Amount",
+        "starts_on": "From",
+        "ends_on": "Until",
+    },
     "billing_billingperiod": {"status": "Status"},
     "invoices_invoice": {"status": "Status"},
 }
@@ -56,6 +69,9 @@ _SUBJECTS = {
     "billing_workspace": "Workspace",
     "billing_workspacebillingsettings": "Limits and terms",
     "billing_workspacemember": "Member",
+    "billing_addon": "Add-on",
+    "billing_commitment": "Minimum commitment",
+    "billing_discount": "Discount",
     "billing_invitation": "Invitation of",
     "billing_servicekey": "API key",
     "billing_billingperiod": "Billing period",
@@ -63,12 +79,15 @@ _SUBJECTS = {
 }
 _NAMED = (
     "billing_workspacemember",
+    "billing_addon",
+    "billing_discount",
     "billing_invitation",
     "billing_servicekey",
     "invoices_invoice",
 )
 # Keys that the platform's services have for a workspace are not its owners' matter.
 _ONLY_BY_PAGE = ("billing_servicekey",)
+_NUMBERS = ("usage_limit", "alert_threshold", "quantity", "unit_price", "amount", "percentage")
 _WORDS = {"true": "on", "false": "off"}
 
 
@@ -130,7 +149,7 @@ def _value(column: str, value: str | None, plans: dict[int, str]) -> str:
         return ", ".join(json.loads(value))
     if column in ("status", "role", "collection_method"):
         return readable(value)
-    if column.startswith(("usage_limit", "alert_threshold")):
+    if column.startswith(_NUMBERS):
         try:
             return f"{Decimal(value).normalize():f}"
         except InvalidOperation:

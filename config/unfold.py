@@ -71,6 +71,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Overrides", "handshake", "billing_priceoverride"),
                 _item("Provider costs", "shopping_cart", "billing_providercost"),
                 _item("Exchange rates", "currency_exchange", "billing_exchangerate"),
+                _item("Coupons", "local_offer", "billing_coupon"),
                 _item("Tiers", "sell", "billing_subscriptiontier"),
                 _item("Platform settings", "tune", "billing_platformsetting"),
             ],

@@ -10,6 +10,7 @@ from billing.admin import (
     periods,
     prices,
     rate_cards,
+    terms,
     workspaces,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "periods",
     "prices",
     "rate_cards",
+    "terms",
     "workspaces",
 ]

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.admin.base import BillingAdmin
 from billing.formats import money, quantity
-from billing.models import PlatformSetting, SubscriptionTier, TierPrice, Workspace
+from billing.models import PlatformSetting, SubscriptionTier, TierChange, TierPrice, Workspace
 from billing.money import CURRENCIES, charge_step, from_minor, to_minor
 
 
@@ -56,7 +56,7 @@ class TierPriceInline(TabularInline):
     formset = TierPriceFormSet
     extra = 0
     hide_title = True
-    verbose_name_plural = "monthly fees"
+    verbose_name_plural = "fees"
     fields = ("currency", "fee")
 
 
@@ -64,22 +64,26 @@ class TierPriceInline(TabularInline):
 class SubscriptionTierAdmin(BillingAdmin):
     """A changed price holds for every period that is not yet finalized."""
 
-    list_display = ("name", "description", "prices_shown", "workspaces")
+    list_display = ("name", "description", "prices_shown", "proration", "workspaces")
     search_fields = ("name", "description")
     inlines = (TierPriceInline,)
-    fields = ("name", "description")
+    fields = (("name", "description"), ("interval", "proration"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SubscriptionTier]:
         tiers: QuerySet[SubscriptionTier] = super().get_queryset(request)
         return tiers.prefetch_related("prices").annotate(workspace_count=Count("workspace"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
         # Internal services create workspaces by the tier's name.
-        return ("name",) if obj else ()
+        was_used = TierChange.objects.filter(tier=obj).exists()
+        return ("name", "interval") if was_used else ("name",)
 
-    @display(description="Monthly fee")
+    @display(description="Fee")
     def prices_shown(self, tier: SubscriptionTier) -> str:
-        return ", ".join(money(price.fee, price.currency) for price in tier.prices.all())
+        prices = ", ".join(money(price.fee, price.currency) for price in tier.prices.all())
+        return f"{prices} a {tier.interval}" if prices else "–"
 
     @display(description="Workspaces", ordering="workspace_count")
     def workspaces(self, tier: Any) -> int:

@@ -14,6 +14,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.admin.base import BillingAdmin, amount
+from billing.admin.terms import INLINES, save_terms
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.queries import active_period
@@ -77,7 +78,7 @@ class WorkspaceAdmin(BillingAdmin):
     search_fields = ("name", "billing_email", "billing_name", "=id")
     search_help_text = "Name, billing e-mail or id"
     list_select_related = ("tier", "billing_settings")
-    inlines: tuple[Any, ...] = (BillingSettingsInline, MemberInline)
+    inlines: tuple[Any, ...] = (BillingSettingsInline, *INLINES, MemberInline)
     autocomplete_fields = ("tier",)
     readonly_fields = ("id", "suspension_reason", "created_at", "running")
     fieldsets = (
@@ -145,6 +146,9 @@ class WorkspaceAdmin(BillingAdmin):
     def save_formset(
         self, request: HttpRequest, form: Any, formset: BaseInlineFormSet, change: bool
     ) -> None:
+        if formset.model in {inline.model for inline in INLINES}:
+            save_terms(formset)
+            return
         if formset.model is not WorkspaceBillingSettings:
             super().save_formset(request, form, formset, change)
             return

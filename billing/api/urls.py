@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import periods, prices, provider_costs, rate_cards, workspaces
+from billing.api import coupons, periods, prices, provider_costs, rate_cards, terms, workspaces
 
 app_name = "billing-api"
 urlpatterns = [
@@ -37,6 +37,34 @@ urlpatterns = [
         rate_cards.OverrideDetail.as_view(),
         name="price-override",
     ),
+    path("workspaces/<uuid:workspace_id>/add-ons/", terms.AddOnList.as_view(), name="add-ons"),
+    path(
+        "workspaces/<uuid:workspace_id>/add-ons/<uuid:add_on_id>/",
+        terms.AddOnDetail.as_view(),
+        name="add-on",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/commitments/",
+        terms.CommitmentList.as_view(),
+        name="commitments",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/commitments/<uuid:commitment_id>/",
+        terms.CommitmentDetail.as_view(),
+        name="commitment",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/discounts/",
+        terms.DiscountList.as_view(),
+        name="discounts",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/discounts/<uuid:discount_id>/",
+        terms.DiscountDetail.as_view(),
+        name="discount",
+    ),
+    path("coupons/", coupons.CouponList.as_view(), name="coupons"),
+    path("coupons/<uuid:coupon_id>/", coupons.CouponDetail.as_view(), name="coupon"),
     path("rate-cards/", rate_cards.CardList.as_view(), name="rate-cards"),
     path("rate-cards/<uuid:card_id>/", rate_cards.CardDetail.as_view(), name="rate-card"),
     path(

@@ -33,6 +33,15 @@ GET    workspaces/<workspace_id>/pricing/                            own       b
 GET    workspaces/<workspace_id>/price-overrides/                    own       billing:read prices:write
 POST   workspaces/<workspace_id>/price-overrides/                    own       prices:write
 PATCH  workspaces/<workspace_id>/price-overrides/<override_id>/      own       prices:write
+GET    workspaces/<workspace_id>/add-ons/                            own       billing:read terms:write
+POST   workspaces/<workspace_id>/add-ons/                            own       terms:write
+PATCH  workspaces/<workspace_id>/add-ons/<add_on_id>/                own       terms:write
+GET    workspaces/<workspace_id>/commitments/                        own       billing:read terms:write
+POST   workspaces/<workspace_id>/commitments/                        own       terms:write
+PATCH  workspaces/<workspace_id>/commitments/<commitment_id>/        own       terms:write
+GET    workspaces/<workspace_id>/discounts/                          own       billing:read terms:write
+POST   workspaces/<workspace_id>/discounts/                          own       terms:write
+PATCH  workspaces/<workspace_id>/discounts/<discount_id>/            own       terms:write
 GET    agents/                                                       own       workspaces:write usage:read
 POST   agents/                                                       own       workspaces:write
 GET    agents/<agent_id>/                                            own       workspaces:write usage:read
@@ -66,6 +75,10 @@ POST   rate-cards/<card_id>/versions/<number>/publish/               platform  p
 GET    rate-cards/<card_id>/assignments/                             platform  billing:read prices:write
 POST   rate-cards/<card_id>/assignments/                             platform  prices:write
 PATCH  rate-cards/<card_id>/assignments/<assignment_id>/             platform  prices:write
+GET    coupons/                                                      platform  billing:read prices:write
+POST   coupons/                                                      platform  prices:write
+GET    coupons/<coupon_id>/                                          platform  billing:read prices:write
+PATCH  coupons/<coupon_id>/                                          platform  prices:write
 GET    provider-costs/                                               platform  billing:read prices:write
 POST   provider-costs/                                               platform  prices:write
 PATCH  provider-costs/<cost_id>/                                     platform  prices:write
@@ -169,6 +182,7 @@ billing.platformsetting       read-only finance people         frozen           
 billing.priceoverride         read-only finance people         finance people   finance people   frozen
 billing.providercost          read-only finance people         finance people   finance people   frozen
 billing.exchangerate          read-only finance people         finance people   finance people   frozen
+billing.coupon                read-only finance people         finance people   finance people   frozen
 billing.ratecard              read-only finance people         finance people   finance people   frozen
 billing.ratecardversion       read-only finance people         frozen           finance people   frozen
 billing.servicekey            read-only finance people         finance people   frozen           frozen

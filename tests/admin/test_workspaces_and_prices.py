@@ -9,7 +9,7 @@ from billing.models import Workspace
 from billing.services.periods import open_period
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_workspace
-from tests.kit.staff import finance_client, page_after
+from tests.kit.staff import finance_client, page_after, workspace_form
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db
@@ -130,36 +130,3 @@ def test_the_price_of_a_paying_workspace_cannot_be_deleted():
 
     assert "its price must stay" in response.content.decode()
     assert tier.prices.filter(currency="USD").exists()
-
-
-def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]:
-    """The workspace's page as it was shown, with some fields changed."""
-    terms = workspace.billing_settings
-    member = workspace.memberships.get()
-    form: dict[str, object] = {
-        "name": workspace.name,
-        "status": workspace.status,
-        "tier": workspace.tier_id,
-        "currency": workspace.currency,
-        "timezone": workspace.timezone,
-        "billing_email": workspace.billing_email,
-        "billing_settings-TOTAL_FORMS": 1,
-        "billing_settings-INITIAL_FORMS": 1,
-        "billing_settings-0-workspace": workspace.pk,
-        "billing_settings-0-alert_threshold_percentage": terms.alert_threshold_percentage,
-        "billing_settings-0-auto_pause_on_limit": "on",
-        "billing_settings-0-collection_method": terms.collection_method,
-        "billing_settings-0-payment_terms_days": terms.payment_terms_days,
-        "memberships-TOTAL_FORMS": 1,
-        "memberships-INITIAL_FORMS": 1,
-        "memberships-0-id": member.pk,
-        "memberships-0-workspace": workspace.pk,
-        "memberships-0-user": member.user_id,
-        "memberships-0-role": member.role,
-        "invoices-TOTAL_FORMS": workspace.invoices.count(),
-        "invoices-INITIAL_FORMS": workspace.invoices.count(),
-    }
-    for number, invoice in enumerate(workspace.invoices.all()):
-        form[f"invoices-{number}-id"] = invoice.pk
-        form[f"invoices-{number}-workspace"] = workspace.pk
-    return {**form, **changes}

@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Email, LimitAlert, User, Workspace
+from billing.services import terms
+from billing.services.coupons import create_coupon
 from billing.services.invitations import invite
 from billing.services.keys import create_key, create_owners_key
 from billing.services.staff import ensure_finance_group
@@ -56,6 +58,17 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
     prices.override(workspace.pk, prices.rate(prices.per_unit("1"), "speech"))
     costs.cost("0.01", "twilio", "call_minutes", workspace_id=workspace.pk)
     costs.exchange_rate("1.1", day=NOW.date() - dt.timedelta(days=len(name)))
+    terms.add_add_on(
+        workspace_id=workspace.pk,
+        name="Phone numbers",
+        quantity=Decimal(3),
+        unit_price=Decimal("1.50"),
+        now=NOW,
+    )
+    terms.add_commitment(workspace_id=workspace.pk, amount=Decimal(20), now=NOW)
+    code = f"ONLY-{name.upper()}"
+    create_coupon(code=code, name="Welcome", percentage=Decimal(5), now=NOW)
+    terms.redeem_coupon(workspace_id=workspace.pk, code=code, now=NOW)
     period.counters.filter(slot=0).update(
         records=1, total_cost=Decimal("10"), final_cost=Decimal("12.3456789")
     )
@@ -147,3 +160,40 @@ def change_page(client: Client, model: str, pk: object) -> str:
 
 def page_after(client: Client, response) -> str:
     return client.get(response["Location"]).content.decode()
+
+
+_TERMS = ("add_ons", "commitments", "discounts")
+
+
+def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]:
+    """The workspace's page as it was shown, with some fields changed."""
+    terms = workspace.billing_settings
+    member = workspace.memberships.get()
+    form: dict[str, object] = {
+        "name": workspace.name,
+        "status": workspace.status,
+        "tier": workspace.tier_id,
+        "currency": workspace.currency,
+        "timezone": workspace.timezone,
+        "billing_email": workspace.billing_email,
+        "billing_settings-TOTAL_FORMS": 1,
+        "billing_settings-INITIAL_FORMS": 1,
+        "billing_settings-0-workspace": workspace.pk,
+        "billing_settings-0-alert_threshold_percentage": terms.alert_threshold_percentage,
+        "billing_settings-0-auto_pause_on_limit": "on",
+        "billing_settings-0-collection_method": terms.collection_method,
+        "billing_settings-0-payment_terms_days": terms.payment_terms_days,
+        **{f"{name}-{count}_FORMS": 0 for name in _TERMS for count in ("TOTAL", "INITIAL")},
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        "memberships-0-id": member.pk,
+        "memberships-0-workspace": workspace.pk,
+        "memberships-0-user": member.user_id,
+        "memberships-0-role": member.role,
+        "invoices-TOTAL_FORMS": workspace.invoices.count(),
+        "invoices-INITIAL_FORMS": workspace.invoices.count(),
+    }
+    for number, invoice in enumerate(workspace.invoices.all()):
+        form[f"invoices-{number}-id"] = invoice.pk
+        form[f"invoices-{number}-workspace"] = workspace.pk
+    return {**form, **changes}
