@@ -153,12 +153,11 @@ def _why_nothing_is_due(invoice: Invoice) -> str:
 
 def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, Any]:
     unit = "month" if item.kind == item.Kind.SUBSCRIPTION else units.get(item.resource_type, "")
-    is_credit = item.kind == item.Kind.CREDIT
     return {
         "description": printable(item.description),
-        "quantity": "" if is_credit else quantity(item.quantity),
-        "unit": "" if is_credit else unit,
-        "unit_price": "" if is_credit else exact_money(item.unit_price, currency),
+        "quantity": quantity(item.quantity) if item.is_counted else "",
+        "unit": unit if item.is_counted else "",
+        "unit_price": exact_money(item.unit_price, currency) if item.is_counted else "",
         "amount": money(item.amount, currency),
         "details": [printable(text) for text in explained(item, currency)],
     }

@@ -13,6 +13,7 @@ from django.utils import timezone as clock
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
 from billing.models.tiers import MONEY_SUM
 from billing.money import NO_DECIMALS, to_minor
+from billing.rating.fees import MONTHLY
 
 
 class InvoiceSequence(models.Model):
@@ -271,3 +272,10 @@ class InvoiceItem(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether quantity and unit price say more than the description and the amount do."""
+        if self.kind == self.Kind.SUBSCRIPTION:
+            return self.description == MONTHLY
+        return self.kind in (self.Kind.ADD_ON, self.Kind.USAGE, self.Kind.LATE_USAGE)

@@ -129,7 +129,7 @@ def _combined(invoice: Invoice, items: Sequence[InvoiceItem]) -> Line:
 
 
 def _description(invoice: Invoice, item: InvoiceItem) -> str:
-    if item.kind in (item.Kind.SUBSCRIPTION, item.Kind.CREDIT):
+    if item.kind == item.Kind.SUBSCRIPTION or not item.is_counted:
         return item.description
     price = _short(item.unit_price, at_least=exponent(invoice.currency))
     return f"{item.description} ({_short(item.quantity)} × {price} {invoice.currency})"
