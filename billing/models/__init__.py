@@ -2,6 +2,7 @@
 
 from billing.models.audit import AuditEntry
 from billing.models.costs import ExchangeRate, ProviderCost
+from billing.models.discounts import AppliesTo, Coupon, Discount
 from billing.models.emails import Email, EmailAttachment
 from billing.models.invitations import Invitation
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
@@ -15,15 +16,7 @@ from billing.models.rate_cards import (
     RateCardAssignment,
     RateCardVersion,
 )
-from billing.models.terms import (
-    AddOn,
-    AppliesTo,
-    Commitment,
-    Coupon,
-    Discount,
-    PeriodCharge,
-    TierChange,
-)
+from billing.models.terms import AddOn, Commitment, PeriodCharge, TierChange
 from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
 from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
 
