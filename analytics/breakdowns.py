@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from urllib.parse import quote
 
+from analytics.dimensions import AgentSpend, ModelSpend
 from analytics.figures import colour_numbers, status_colour
 from analytics.forecast import change
 from analytics.queries import Calls, Spend, largest_first
@@ -109,6 +111,39 @@ def by_provider(
     )
     columns = ["Spend", f"vs {before_name}"] if before else ["Spend"]
     return Breakdown("by-provider", "By provider", "Share of spend", "Provider", columns, rows)
+
+
+def by_agent(
+    shown: ShownAmounts, spent: Sequence[AgentSpend], *, currency: str, link: str
+) -> Breakdown:
+    names = {str(each.agent_id or ""): each.name for each in spent}
+    exact = {str(each.agent_id or ""): each.cost for each in spent}
+
+    def row(key: str) -> BreakdownRow:
+        if key in _NOT_NAMES:
+            return BreakdownRow(_NOT_NAMES[key], ZERO, "bar-8", [])
+        if not key:
+            return BreakdownRow("No agent", ZERO, "bar-8", [])
+        return BreakdownRow(names[key] or "", ZERO, "bar-1", [], link=f"{link}&agent={key}")
+
+    rows = _cost_rows(shown.shared_out(exact), exact, None, row, currency)
+    return Breakdown("by-agent", "By agent", "Share of spend", "Agent", ["Spend"], rows)
+
+
+def by_model(
+    shown: ShownAmounts, spent: Sequence[ModelSpend], *, currency: str, link: str
+) -> Breakdown:
+    exact = {each.model or "": each.cost for each in spent}
+
+    def row(key: str) -> BreakdownRow:
+        if key in _NOT_NAMES:
+            return BreakdownRow(_NOT_NAMES[key], ZERO, "bar-8", [])
+        if not key:
+            return BreakdownRow("No model", ZERO, "bar-8", [])
+        return BreakdownRow(key, ZERO, "bar-1", [], link=f"{link}&model={quote(key)}")
+
+    rows = _cost_rows(shown.shared_out(exact), exact, None, row, currency)
+    return Breakdown("by-model", "By model", "Share of spend", "Model", ["Spend"], rows)
 
 
 def _cost_rows(

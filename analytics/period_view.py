@@ -8,6 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from analytics import breakdowns, figures
+from analytics.dimensions import dimensions_of_period
 from analytics.forecast import Forecast, forecast
 from analytics.queries import (
     Calls,
@@ -278,7 +279,11 @@ class PeriodView:
             "currency": self.currency,
             "link": f"{usage}?billing_period={self.period.pk}",
         }
+        at = {"currency": self.currency, "link": shared["link"]}
+        dimensions = dimensions_of_period(self.period, self.spend.total)
         return {
+            "by_agent": breakdowns.by_agent(self.shown, dimensions.by_agent, **at),
+            "by_model": breakdowns.by_model(self.shown, dimensions.by_model, **at),
             "by_type": breakdowns.by_resource_type(self.shown, self.spend, self.compared, **shared),
             "by_provider": breakdowns.by_provider(
                 self.shown, self.spend, self.compared, self.calls, **shared

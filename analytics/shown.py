@@ -25,6 +25,7 @@ class ShownAmounts:
     def __init__(self, spend: Spend, totals: PeriodTotals, currency: str) -> None:
         self.currency = currency
         self._spend = spend
+        self._usage = totals.usage
         exact = dict(
             sorted(spend.by_type.items(), key=lambda item: (_ORDER.get(item[0], 9), item[0]))
         )
@@ -55,6 +56,13 @@ class ShownAmounts:
         if ADJUSTMENTS in exact:
             providers[ADJUSTMENTS] = exact[ADJUSTMENTS]
         self.by_provider = self._share(providers, self.usage)
+
+    def shared_out(self, parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Parts of the exact spend, as amounts that add up to `usage`."""
+        exact = dict(parts)
+        if ADJUSTMENTS in self.by_type:
+            exact[ADJUSTMENTS] = self._usage - self._spend.total
+        return self._share(exact, self.usage)
 
     def by_type_and_day(self, since: dt.date) -> dict[str, dict[dt.date, Decimal]]:
         """Each type's amount on each day from `since` on; what came before is `late`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from analytics.dimensions import AgentSpend, ModelSpend, dimensions_between
 from analytics.queries import (
     Calls,
     IncludedUnits,
@@ -126,6 +127,8 @@ class WorkspaceAnalytics:
     avg_call_duration: Decimal
     success_rate: Decimal | None
     by_provider: dict[str, ProviderShare]
+    by_agent: list[AgentSpend]
+    by_model: list[ModelSpend]
     by_status: dict[str, int]
     by_direction: dict[str, int]
     peak_hours: list[HourCount]
@@ -134,9 +137,10 @@ class WorkspaceAnalytics:
 def workspace_analytics(
     *, workspace: Workspace, start: dt.date, end: dt.date
 ) -> WorkspaceAnalytics:
-    """Three queries; `end` is exclusive."""
+    """Four queries; `end` is exclusive."""
     calls = calls_between(workspace.pk, start, end)
     spend = spend_between(workspace.pk, start, end)
+    dimensions = dimensions_between(workspace.pk, start, end, spend.total)
     rate = calls.success_rate
     return WorkspaceAnalytics(
         total_calls=calls.total,
@@ -145,6 +149,8 @@ def workspace_analytics(
         avg_call_duration=(calls.average_seconds or ZERO).quantize(_TWO_PLACES),
         success_rate=None if rate is None else rate.quantize(_FOUR_PLACES),
         by_provider=_shares(calls, spend),
+        by_agent=dimensions.by_agent,
+        by_model=dimensions.by_model,
         by_status=dict(largest_first(calls.by_status)),
         by_direction=dict(largest_first(calls.by_direction)),
         peak_hours=[

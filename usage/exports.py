@@ -19,7 +19,7 @@ _HEAD = ["occurred_at", "resource_type", "provider", "quantity"]
 _COSTS = ["unit_cost", "total_cost", "markup_percentage"]
 _TAIL = [
     "billed_quantity", "final_cost", "currency", "late", "call_id", "record_id",
-    "idempotency_key", "rate_id",
+    "idempotency_key", "rate_id", "agent_id", "model",
 ]  # fmt: skip
 # What a spreadsheet may take for the beginning of a formula, full-width forms too.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -68,6 +68,8 @@ def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo, with_cost: bo
         record.pk,
         _text(record.idempotency_key),
         record.rate_id or "",
+        record.agent_id or "",
+        _text(record.model or ""),
     ]
 
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from billing import months
 from billing.formats import readable
 from billing.models import BillingPeriod, Workspace
-from usage.models import Call, UsageRecord, UsageRollup
+from usage.models import Call, DimensionRollup, UsageRecord, UsageRollup
 from usage.resources import provider_name, resource
 
 _DATE = forms.DateInput(attrs={"type": "date"})
@@ -58,11 +58,13 @@ class WorkspaceFilter(filters.FilterSet):
 
 
 class RecordFilter(WorkspaceFilter):
-    """Usage records by billing period, resource type, provider, days and call."""
+    """Usage records by billing period, resource type, provider, agent, model, days and call."""
 
     billing_period = filters.ChoiceFilter(label="Billing period")
     resource_type = filters.ChoiceFilter(label="Resource")
     provider = filters.ChoiceFilter(label="Provider")
+    agent = filters.ChoiceFilter(label="Agent")
+    model = filters.ChoiceFilter(label="Model")
     call = filters.UUIDFilter(
         label="Call id", field_name="call_id", widget=forms.TextInput(attrs={"spellcheck": "false"})
     )
@@ -81,16 +83,33 @@ class RecordFilter(WorkspaceFilter):
         )
         types = sorted({resource_type for resource_type, _ in kinds})
         providers = sorted({provider for _, provider in kinds})
+        named = list(
+            DimensionRollup.objects.filter(workspace=self.workspace)
+            .values_list("agent_id", "agent__name", "model")
+            .distinct()
+        )
+        agents = sorted({(name, str(pk)) for pk, name, _ in named if pk is not None})
+        models = sorted({model for *_, model in named if model is not None})
+        self.offer("agent", [(pk, name) for name, pk in agents], "All agents")
+        self.offer("model", [(model, model) for model in models], "All models")
+        for name, found in (("agent", agents), ("model", models)):
+            if not found:
+                del self.filters[name]
         self.offer("billing_period", [(str(p.pk), p.label) for p in periods], "All periods")
         self.offer("resource_type", [(t, resource(t).label) for t in types], "All resources")
         self.offer("provider", [(p, provider_name(p)) for p in providers], "All providers")
 
-    def rollups(self) -> QuerySet[UsageRollup] | None:
+    def rollups(self) -> QuerySet[UsageRollup] | QuerySet[DimensionRollup] | None:
         """The rollups of exactly the records chosen; None where no rollup can tell (by call)."""
         chosen = self.form.cleaned_data
         if chosen["call"]:
             return None
-        rows = UsageRollup.objects.filter(workspace=self.workspace)
+        dimensions = {name: chosen[name] for name in ("agent", "model") if chosen.get(name)}
+        rows: QuerySet[UsageRollup] | QuerySet[DimensionRollup]
+        if dimensions:
+            rows = DimensionRollup.objects.filter(workspace=self.workspace, **dimensions)
+        else:
+            rows = UsageRollup.objects.filter(workspace=self.workspace)
         for name in ("billing_period", "resource_type", "provider"):
             if chosen[name]:
                 rows = rows.filter(**{name: chosen[name]})

@@ -69,6 +69,17 @@ class ProviderShareSerializer(serializers.Serializer):
     cost = ExactDecimalField()
 
 
+class AgentSpendSerializer(serializers.Serializer):
+    agent_id = serializers.UUIDField(allow_null=True, help_text="null: what names no agent.")
+    name = serializers.CharField(allow_null=True)
+    cost = ExactDecimalField(help_text="What the workspace pays.")
+
+
+class ModelSpendSerializer(serializers.Serializer):
+    model = serializers.CharField(allow_null=True, help_text="null: what names no model.")
+    cost = ExactDecimalField(help_text="What the workspace pays.")
+
+
 class HourCountSerializer(serializers.Serializer):
     hour = serializers.IntegerField()
     count = serializers.IntegerField()
@@ -87,6 +98,12 @@ class AnalyticsSerializer(serializers.Serializer):
         decimals=4, allow_null=True, help_text="Completed of all ended calls; null without any."
     )
     by_provider = serializers.DictField(child=ProviderShareSerializer())
+    by_agent = AgentSpendSerializer(
+        many=True, help_text="Largest cost first; empty where no usage names an agent."
+    )
+    by_model = ModelSpendSerializer(
+        many=True, help_text="Largest cost first; empty where no usage names a model."
+    )
     by_status = serializers.DictField(child=serializers.IntegerField())
     by_direction = serializers.DictField(child=serializers.IntegerField())
     peak_hours = HourCountSerializer(many=True, help_text="All 24, busiest first.")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Count, Sum
 
 from billing.money import ZERO
@@ -68,8 +69,12 @@ class Margin(NamedTuple):
 
 
 class Margins(NamedTuple):
+    """Of workspaces and agents those that earn least, in each currency."""
+
     by_provider: list[Margin]
     by_resource_type: list[Margin]
+    by_workspace: list[Margin]
+    by_agent: list[Margin]
 
 
 class Overview(NamedTuple):
@@ -100,11 +105,13 @@ def overview(*, now: dt.datetime) -> Overview:
 
 def _overview(now: dt.datetime) -> Overview:
     workspaces: Counter[str] = Counter()
+    period_ids: list[UUID] = []
     besides: dict[str, Decimal] = defaultdict(Decimal)
     period: Any
     for period in with_totals(active_periods(now)).order_by():
         currency = period.workspace.currency
         workspaces[currency] += 1
+        period_ids.append(period.pk)
         besides[currency] += period.live_fee + period.live_add_ons
         besides[currency] += period.live_discounts + period.live_shortfall
     by_provider: _Sums = defaultdict(lambda: [ZERO, ZERO])
@@ -134,7 +141,50 @@ def _overview(now: dt.datetime) -> Overview:
         for usage, cost in [by_currency[currency, ""]]
     ]
     places = {month.currency: place for place, month in enumerate(months)}
-    return Overview(now, months, Margins(_sorted(by_provider, places), _sorted(by_type, places)))
+    margins = Margins(
+        _sorted(by_provider, places),
+        _sorted(by_type, places),
+        _least(_LEAST_BY_WORKSPACE, period_ids, places),
+        _least(_LEAST_BY_AGENT, period_ids, places),
+    )
+    return Overview(now, months, margins)
+
+
+# Of each currency the names with the smallest margin, losses first.
+_LEAST = """
+SELECT name, currency, price, cost
+  FROM (SELECT summed.*, row_number() OVER (
+               PARTITION BY currency ORDER BY price - cost, name) AS place
+          FROM ({summed}) AS summed) AS ranked
+ WHERE place <= %s
+ ORDER BY currency, place
+"""
+_LEAST_BY_WORKSPACE = _LEAST.format(
+    summed="""
+        SELECT owner.name, owner.currency, sum(final_cost) AS price, sum(total_cost) AS cost
+          FROM usage_usagerollup
+          JOIN billing_workspace AS owner ON owner.id = workspace_id
+         WHERE billing_period_id = ANY(%s)
+         GROUP BY owner.id"""
+)
+_LEAST_BY_AGENT = _LEAST.format(
+    summed="""
+        SELECT agent.name || ' · ' || owner.name AS name, owner.currency,
+               sum(final_cost) AS price, sum(total_cost) AS cost
+          FROM usage_dimensionrollup
+          JOIN usage_voiceagent AS agent ON agent.id = agent_id
+          JOIN billing_workspace AS owner ON owner.id = agent.workspace_id
+         WHERE billing_period_id = ANY(%s)
+         GROUP BY agent.id, owner.id"""
+)
+_LEAST_SHOWN = 10
+
+
+def _least(query: str, period_ids: list[UUID], places: dict[str, int]) -> list[Margin]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [period_ids, _LEAST_SHOWN])
+        rows = [Margin(*row) for row in cursor]
+    return sorted(rows, key=lambda row: places.get(row.currency, len(places)))
 
 
 def _adjustments(now: dt.datetime) -> Iterator[tuple[str, str, str, Decimal]]:

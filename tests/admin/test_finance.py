@@ -109,8 +109,8 @@ def test_the_headline_is_the_sum_of_the_margins_below_it_while_usage_goes_on():
     first = home(client)
     make_usage(acme, NOW, "10", "1", key="after")
 
-    # Sold by it all, by the provider and by the type: a minute old, all three.
-    assert first.count("$12.00") == home(client).count("$12.00") == 3
+    # Sold by it all, by the provider, the type and the workspace: a minute old, all four.
+    assert first.count("$12.00") == home(client).count("$12.00") == 4
 
 
 def test_the_first_page_shows_the_sums_and_says_that_nothing_waits():
@@ -194,7 +194,7 @@ def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
         home(client)
 
     assert len(many) == len(few)
-    assert len(many) == 23
+    assert len(many) == 25
 
 
 def test_the_last_comparison_with_stripe_is_shown():

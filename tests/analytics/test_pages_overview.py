@@ -210,7 +210,7 @@ def test_the_overview_takes_the_same_queries_for_a_day_as_for_a_month(
     client = member_client(acme)
     client.get(reverse("analytics:dashboard", args=[acme.pk]))
     # Session, user, memberships; periods with totals, their terms, the one that counts now, two of
-    # invoices, spend; calls of this period and the one before, twice each; what is unpaid, and how
-    # many agents the limit has paused.
-    with django_assert_num_queries(15):
+    # invoices, spend, that of agents and models; calls of this period and the one before, twice
+    # each; what is unpaid, and how many agents the limit has paused.
+    with django_assert_num_queries(16):
         client.get(reverse("analytics:dashboard", args=[acme.pk]))

@@ -172,8 +172,9 @@ def test_the_page_takes_as_many_queries_for_one_record_as_for_forty(
         make_usage(acme, at(5), "1", "1", call_id=uuid4(), key=str(number))
     client = member_client(acme)
     client.get(reverse("usage:records", args=[acme.pk]))
-    # Session, user, memberships, periods, kinds, whether costs show, the page, the totals.
-    with django_assert_num_queries(8):
+    # Session, user, memberships, periods, kinds, agents and models, whether costs show, the page,
+    # the totals.
+    with django_assert_num_queries(9):
         client.get(reverse("usage:records", args=[acme.pk]))
 
 

@@ -23,6 +23,7 @@ from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.errors import NotFound
 from billing.models import BillingPeriod
+from billing.text import provider_key
 from usage.api.examples import RECORD_EXAMPLE, STORED_EXAMPLE
 from usage.api.hot import HOT_ENDPOINTS
 from usage.api.serializers import (
@@ -31,7 +32,7 @@ from usage.api.serializers import (
     UsageRecordSerializer,
     VoidSerializer,
 )
-from usage.models import UsageRecord, UsageRollup
+from usage.models import DimensionRollup, UsageRecord, UsageRollup
 from usage.queries.records import find_record, workspaces_with_call
 from usage.services.voiding import void_record
 
@@ -45,6 +46,8 @@ class UsageFilter(django_filters.FilterSet):
     resource_type = django_filters.CharFilter(max_length=64)
     provider = ProviderFilter()
     call_id = IdFilter()
+    agent_id = IdFilter()
+    model = ProviderFilter()
     late = FlagFilter()
     occurred_after = AwareTimeFilter(
         field_name="occurred_at", lookup_expr="gte", help_text="Inclusive."
@@ -99,9 +102,17 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
             )
             return records.filter(workspace__in=found)
         kind = {name: given[name] for name in ("resource_type", "provider") if given.get(name)}
-        if not kind or self.ordering_group:
+        dimensions = {name: given[name] for name in ("agent_id", "model") if given.get(name)}
+        if "model" in dimensions:
+            dimensions["model"] = provider_key(dimensions["model"])
+        if not (kind or dimensions) or self.ordering_group:
             return records
-        rollups = visible(UsageRollup.objects.filter(**kind), self.request)
+        rollups: QuerySet[Any]
+        if dimensions:
+            rollups = DimensionRollup.objects.filter(**kind, **dimensions)
+        else:
+            rollups = UsageRollup.objects.filter(**kind)
+        rollups = visible(rollups, self.request)
         if self.period:
             rollups = rollups.filter(billing_period=self.period)
         if given.get("workspace_id"):
