@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.backends.signals import connection_created
 
 from billing import audit
@@ -10,3 +11,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(audit.install, dispatch_uid="billing.audit")
+        # Imports models, which are there only now.
+        from billing.second_factor import note_sign_in  # noqa: PLC0415
+
+        user_logged_in.connect(note_sign_in, dispatch_uid="billing.sign_in")

@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
-_TABLES = re.compile(r"\b(?:billing_|invoices_)")
+_TABLES = re.compile(r"\b(?:billing_|invoices_|otp_)")
 _LONGEST = 254
 _DOORS = {"/admin/": "admin", "/api/": "api", "/stripe/": "stripe"}
 

@@ -157,3 +157,13 @@ class KeyForm(forms.Form):
     def clean_lasts(self) -> Any:
         days = self.cleaned_data["lasts"]
         return timezone.now() + dt.timedelta(days=days) if days else None
+
+
+class CodeForm(forms.Form):
+    token = forms.CharField(
+        label="Code",
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "text"}
+        ),
+    )

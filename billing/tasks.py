@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone as clock
 
-from billing.services import emails, invitations, passwords, periods
+from billing.services import emails, invitations, passwords, periods, sign_in
 
 
 @shared_task(name="billing.deliver_email")
@@ -33,3 +33,8 @@ def mail_password_link(email: str) -> None:
 @shared_task(name="billing.mail_invitations")
 def mail_invitations() -> None:
     invitations.mail_due(now=clock.now())
+
+
+@shared_task(name="billing.prune_sign_ins")
+def prune_sign_ins() -> None:
+    sign_in.prune(now=clock.now())

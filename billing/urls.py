@@ -2,13 +2,17 @@
 
 from django.urls import path
 
-from billing import access_pages, pages
+from billing import access_pages, account_pages, pages
 
 app_name = "billing"
 urlpatterns = [
     path("", pages.home, name="home"),
     path("login/", pages.sign_in, name="login"),
     path("logout/", pages.sign_out, name="logout"),
+    path("second-factor/", account_pages.second_factor, name="second-factor"),
+    path("account/", account_pages.account, name="account"),
+    path("account/second-factor/", account_pages.enrol, name="enrol"),
+    path("account/sessions/", account_pages.end_sessions, name="end-sessions"),
     path("password/", pages.forgotten, name="forgotten"),
     path("password/<uidb64>/<token>/", pages.set_password, name="set-password"),
     path(

@@ -57,7 +57,7 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For the machine itself, or with `Authorization: Bearer <METRICS_TOKEN>`."""
+    """For the machine itself where no proxy is, or with `Authorization: Bearer <METRICS_TOKEN>`."""
     if not (_has_token(request) or _is_local(request)):
         return HttpResponseForbidden("Send METRICS_TOKEN as a bearer token.\n", "text/plain")
     of_processes = REGISTRY
@@ -79,7 +79,10 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _is_local(request: HttpRequest) -> bool:
-    """Whether it was sent on this machine; what a proxy passes on comes from somewhere else."""
+    """Whether it was sent on this machine; what a proxy passes on comes from somewhere else, and
+    some proxies do not say that they pass it on."""
+    if settings.BEHIND_PROXY:
+        return False
     passed_on: Iterable[str] = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
     if any(name in request.headers for name in passed_on):
         return False

@@ -68,6 +68,8 @@ class TableFilter(_Choice):
         "billing_servicekey": "Service keys",
         "billing_user": "People",
         "billing_user_groups": "Groups of people",
+        "otp_totp_totpdevice": "Second factors",
+        "otp_static_staticdevice": "Recovery codes",
         "billing_billingperiod": "Billing periods",
         "invoices_invoice": "Invoices",
     }

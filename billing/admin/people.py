@@ -2,29 +2,59 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
-from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm, UserChangeForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin
+from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, confirm
 from billing.models import User, WorkspaceMember
+from billing.queue import enqueue
+from billing.services import second_factor
+from billing.text import same_address
 
 admin.site.unregister(Group)
+# Secrets of second factors are nobody's to see: they are set up by their owners, and reset.
+admin.site.unregister([TOTPDevice, StaticDevice])
 
 
-class NewUserForm(UserCreationForm):
+class NewUserForm(forms.ModelForm):
+    """Nobody types a password for somebody else: they are mailed a link to set it."""
+
     class Meta:
         model = User
-        fields = ("email", "name")
+        fields = ("email", "name", "is_staff", "groups")
 
     def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).strip().lower()
+        return same_address(str(self.cleaned_data["email"]))
+
+    def save(self, commit: bool = True) -> User:
+        self.instance.set_unusable_password()
+        person: User = super().save(commit)
+        return person
+
+
+class ReasonForm(BaseDialogForm):
+    """The audit log keeps the field of this name."""
+
+    reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget())
+
+
+def _page_of(person: User) -> str:
+    return reverse("admin:billing_user_change", args=[person.pk])
 
 
 _RIGHTS = ("is_staff", "is_superuser", "groups")
@@ -50,29 +80,104 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
 
     form = UserChangeForm
     add_form = NewUserForm
-    change_password_form = AdminPasswordChangeForm
     list_display = ("email", "name", "access", "is_active", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
     search_fields = ("email", "name")
     ordering = ("email",)
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "second_factor")
     inlines = (MembershipInline,)
     fieldsets = (
-        (None, {"fields": ("email", "name", "password")}),
+        (None, {"fields": ("email", "name", "second_factor")}),
         ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": ("email", "name", "is_staff", "groups"),
+                "description": "They are mailed a link to set a password.",
+            },
+        ),
+    )
     filter_horizontal = ()
     autocomplete_fields = ("groups",)
+    actions_detail = ("mail_link", "reset_second_factor")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if getattr(request.user, "is_superuser", False):
             return self.readonly_fields
         return (*self.readonly_fields, *_RIGHTS)
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            transaction.on_commit(lambda: enqueue("billing.mail_password_link", obj.email))
+
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        """One's own is changed under one's own name; others get a link."""
+        raise PermissionDenied
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_link_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        person = User.objects.filter(pk=object_id, is_active=True).first()
+        return person is not None and self.has_change_permission(request, person)
+
+    def has_reset_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        person = User.objects.filter(pk=object_id).exclude(pk=request.user.pk or 0).first()
+        return (
+            person is not None
+            and self.has_change_permission(request, person)
+            and second_factor.is_enrolled(person)
+        )
+
+    @action(
+        description="Mail a link to set a password",
+        icon="mail",
+        permissions=["link"],
+        dialog=confirm(
+            "Mail the link?", "It works once, and only who has the mailbox gets it.", "Mail it"
+        ),
+    )
+    def mail_link(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        person = User.objects.get(pk=object_id)
+
+        def service() -> str:
+            enqueue("billing.mail_password_link", person.email)
+            return f"A link is on its way to {person.email}."
+
+        return self.carry_out(request, person, service, then=_page_of(person))
+
+    @action(
+        description="Reset the second factor",
+        icon="lock_reset",
+        variant=ActionVariant.DANGER,
+        permissions=["reset"],
+        dialog={
+            "title": "Reset the second factor?",
+            "description": "Make sure that it is really they who ask, not by e-mail. They are"
+            " signed out, and set up an app anew when they sign in.",
+            "form_class": ReasonForm,
+            "form_submit_text": "Reset",
+        },
+    )
+    def reset_second_factor(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        person = User.objects.get(pk=object_id)
+        by = User.objects.get(pk=request.user.pk or 0)
+
+        def service() -> str:
+            second_factor.reset(user=person, by=by)
+            return f"The second factor of {person.email} is reset."
+
+        return self.carry_out(request, person, service, then=_page_of(person))
+
+    @display(description="Second factor")
+    def second_factor(self, user: User) -> str:
+        return "Set up" if second_factor.is_enrolled(user) else "Not set up"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)

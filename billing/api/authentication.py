@@ -9,9 +9,11 @@ from django.utils import timezone as clock
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from billing.api.refusals import note_refusal
 from billing.errors import BillingError
 from billing.models import ServiceKey, User
 from billing.services import keys
+from billing.services.sign_in import client_address
 
 CHALLENGE = 'Bearer realm="billing"'
 # A revoked key stops within this time everywhere; a busy one costs a query that often, not each
@@ -34,25 +36,32 @@ class _Remembered(NamedTuple):
 _remembered: dict[bytes, _Remembered] = {}
 
 
-def key_of(authorization: str | None, *, now: dt.datetime) -> ServiceKey | None:
+def key_of(authorization: str | None, *, now: dt.datetime, address: str) -> ServiceKey | None:
     """The service key of a header `Bearer ...`; None where there is no such header.
 
     Raises `NotAuthenticated` for another scheme and for a key that is unknown, revoked or
-    expired, without saying which.
+    expired, without saying which; it is noted for the client's `address`.
     """
-    secret = _secret_of(authorization)
-    if secret is None:
-        return None
-    fingerprint = _fingerprint(secret)
-    key = _recall(fingerprint, now) or _find(secret, fingerprint, now)
-    return _usable(key, now)
+    try:
+        secret = _secret_of(authorization)
+        if secret is None:
+            return None
+        fingerprint = _fingerprint(secret)
+        key = _recall(fingerprint, now) or _find(secret, fingerprint, now)
+        return _usable(key, now)
+    except NotAuthenticated as refusal:
+        note_refusal(address=address, authorization=authorization or "", why=refusal.detail)
+        raise
 
 
 def recalled_key_of(authorization: str | None, *, now: dt.datetime) -> ServiceKey | None:
-    """As `key_of`, but never asks the database: None also for a key not verified lately."""
-    secret = _secret_of(authorization)
-    key = None if secret is None else _recall(_fingerprint(secret), now)
-    return None if key is None else _usable(key, now)
+    """As `key_of`, but never asks the database: None for any that is not verified lately."""
+    try:
+        secret = _secret_of(authorization)
+        key = None if secret is None else _recall(_fingerprint(secret), now)
+        return None if key is None else _usable(key, now)
+    except NotAuthenticated:
+        return None
 
 
 def forget_keys() -> None:
@@ -103,7 +112,11 @@ class ServiceKeyAuthentication(BaseAuthentication):
     """`request.auth` is the `ServiceKey`; there is no user behind it."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ServiceKey] | None:
-        key = key_of(request._request.headers.get("Authorization"), now=clock.now())
+        key = key_of(
+            request._request.headers.get("Authorization"),
+            now=clock.now(),
+            address=client_address(request._request),
+        )
         if key is None:
             return None
         request._request.service_key = key  # type: ignore[attr-defined] # for the audit log

@@ -25,6 +25,7 @@ from billing.api.problems import error_response
 from billing.api.throttles import check_rate
 from billing.errors import BillingError, NotFound
 from billing.models import ServiceKey, User
+from billing.services.sign_in import client_address
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -154,7 +155,8 @@ def respond(
 
 
 def _asking(request: HttpRequest) -> Asking:
-    key = key_of(request.headers.get("authorization"), now=clock.now())
+    header = request.headers.get("authorization")
+    key = key_of(header, now=clock.now(), address=client_address(request))
     if key is not None:
         return Asking(key, AnonymousUser())
     if not isinstance(request.user, User) or not request.user.is_active:

@@ -16,6 +16,7 @@ from billing.models.rate_cards import (
     RateCardAssignment,
     RateCardVersion,
 )
+from billing.models.sessions import Session
 from billing.models.terms import AddOn, Commitment, PeriodCharge, TierChange
 from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
 from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
@@ -48,6 +49,7 @@ __all__ = [
     "RateCardAssignment",
     "RateCardVersion",
     "ServiceKey",
+    "Session",
     "SubscriptionTier",
     "TierChange",
     "TierPrice",

@@ -1,14 +1,19 @@
 """Who tries to sign in, and from where: what the lockout (django-axes) counts failures by."""
 
+import datetime as dt
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
 from django.http import HttpRequest
 
+from billing.models import Session
 from billing.text import same_address
 
+# What tells who tried to get in, for as long as somebody may ask.
+KEPT = dt.timedelta(days=90)
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -58,3 +63,10 @@ def _address(text: str) -> _Address | None:
 
 def _is_proxy(address: _Address) -> bool:
     return any(address in network for network in settings.TRUSTED_PROXIES)
+
+
+def prune(*, now: dt.datetime) -> None:
+    """Forget sessions that are over, and sign-ins of long ago."""
+    Session.objects.filter(expire_date__lt=now).delete()
+    for model in (AccessAttempt, AccessFailureLog, AccessLog):
+        model.objects.filter(attempt_time__lt=now - KEPT).delete()

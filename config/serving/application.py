@@ -32,12 +32,15 @@ from billing.api.authentication import key_of, recalled_key_of
 from billing.api.bodies import BodyTooSlow, ClientLeft, CollectedBody
 from billing.api.hot import Asking, HotEndpoint, Reply, admit, problem_reply
 from billing.api.problems import problem_response
+from billing.services.sign_in import client_address
 from config import health, metrics
 from config.serving.django_bridge import DjangoBridge, Message, Receive, Send
 from config.serving.lanes import Lanes
 
 log = logging.getLogger(__name__)
 _ALIVE = Reply(200, b'{"status": "ok"}', headers=[("Cache-Control", "no-store")])
+# What a workspace spends is nobody's to find in a cache.
+_NO_STORE = ((b"cache-control", b"no-store"),)
 # Octets of a query string that stand for themselves.
 _QUERY = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -114,7 +117,9 @@ class Application:
             header = request.META["HTTP_AUTHORIZATION"]
             key = recalled_key_of(header, now=now)
             if key is None:
-                key = await self.lanes.in_thread(partial(key_of, header, now=now))
+                address = client_address(request)
+                look_up = partial(key_of, header, now=now, address=address)
+                key = await self.lanes.in_thread(look_up)
             assert key is not None  # there is a header
             asking = Asking(key, AnonymousUser())
             admitted = admit(endpoint, request, asking, parameters, in_background=True)
@@ -132,6 +137,7 @@ class Application:
         headers = [
             (b"content-type", reply.content_type.encode("latin-1")),
             (b"content-length", b"%d" % len(reply.body)),
+            *(() if "Cache-Control" in dict(reply.headers) else _NO_STORE),
             *self._headers,
             *((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers),
         ]

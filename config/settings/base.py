@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import sentry_sdk
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
@@ -18,6 +18,8 @@ from config.unfold import UNFOLD  # noqa: F401 - is a setting
 
 # Security
 DEBUG = env.flag("DEBUG", False)
+# Settings of production may have Stripe's test mode or a sandbox, and plain HTTP.
+STAGING = env.flag("STAGING", False)
 SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.csv("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.csv("CSRF_TRUSTED_ORIGINS")
@@ -32,6 +34,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_ENGINE = "billing.sessions"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
@@ -56,7 +59,13 @@ _CSP: dict[str, list[str]] = {
     "base-uri": [NONE],
     "frame-ancestors": [NONE],
 }
-CONTENT_SECURITY_POLICY = {"EXCLUDE_URL_PREFIXES": ("/admin/",), "DIRECTIVES": _CSP}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": _CSP}
+# Unfold's scripts build functions from texts in its pages, and its pages have styles in them.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "script-src": [SELF, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+    "form-action": [SELF],
+}
 
 # Applications
 INSTALLED_APPS = [
@@ -79,6 +88,9 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "axes",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "billing",
     "usage",
     "invoices",
@@ -92,11 +104,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.headers.ResponseHeaders",
+    "config.logs.RequestLogging",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.serving.middleware.UnreadableAddressMiddleware",
     "config.serving.middleware.SlashForReadersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "billing.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -162,6 +178,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Staff sign in with a password and a code.
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", True)
+OTP_TOTP_ISSUER = ISSUER_NAME
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"

@@ -20,9 +20,11 @@ REQUIRED = (
 )
 env.require(REQUIRED)
 
-from config.settings.base import *  # noqa: E402 - what is missing is named first
+from config import safety  # noqa: E402 - what is missing is named first
+from config.settings import base  # noqa: E402
+from config.settings.base import *  # noqa: E402
 
-if DEBUG:
-    raise ImproperlyConfigured("DEBUG must be false in production: error pages show data.")
+if wrong := safety.unfit(base):
+    raise ImproperlyConfigured(f"not safe in production: {wrong}.")
 
 env.refuse_unknown()

@@ -35,6 +35,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.prune_webhooks",
         "schedule": crontab(hour="3", minute="40"),
     },
+    "prune sessions and sign-ins": {
+        "task": "billing.prune_sign_ins",
+        "schedule": crontab(hour="3", minute="50"),
+    },
     "open missing billing periods": {
         "task": "billing.open_missing_periods",
         "schedule": crontab(minute="2"),

@@ -6,6 +6,9 @@ from config.settings.base import *
 
 INSTALLED_APPS += ["dev"]
 
+# Tests of it turn it on.
+STAFF_SECOND_FACTOR = False
+
 # Pages are tested without collecting static files first, which the hashed names would need.
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Each test client would look at every static file there is, which costs more than most tests.

@@ -99,6 +99,12 @@ GET    api/schema/                                                   everyone
 GET    api/docs/                                                     everyone
 GET    login/                                                        everyone
 POST   login/                                                        everyone
+GET    second-factor/                                                signed-in
+POST   second-factor/                                                signed-in
+GET    account/                                                      signed-in
+GET    account/second-factor/                                        signed-in
+POST   account/second-factor/                                        signed-in
+POST   account/sessions/                                             signed-in
 GET    password/                                                     everyone
 POST   password/                                                     everyone
 GET    password/<uidb64>/<token>/                                    everyone
@@ -146,6 +152,8 @@ POST   admin/month-end/start/                                        finance peo
 POST   admin/reconcile/                                              finance people
 GET    admin/billing/email/attachments/<attachment_id>/              read-only support finance people
 POST   admin/billing/email/<object_id>/send_again/                   support finance people
+POST   admin/billing/user/<object_id>/mail_link/                     people
+POST   admin/billing/user/<object_id>/reset_second_factor/           people
 POST   admin/billing/servicekey/<object_id>/revoke/                  finance people
 POST   admin/billing/ratecard/<object_id>/new_draft/                 finance people
 POST   admin/billing/ratecardversion/<object_id>/publish/            finance people

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
     "DATABASE_URL": "postgresql://billing:hush@db.acme.test/billing?sslmode=verify-full",
     "REDIS_URL": "rediss://redis.acme.test:6379/0",
-    "SECRET_KEY": "acme" * 12,
+    "SECRET_KEY": "kR3vP8sT1wX6yB9cD2fG5hJ7mN4qZ0aE8uV3xL6pS1",
     "ALLOWED_HOSTS": "billing.acme.test, www.acme.test",
     "HTTPS": "true",
     "SITE_URL": "https://billing.acme.test/",
@@ -92,6 +92,48 @@ def test_production_names_all_that_is_missing() -> None:
 
 def test_production_does_not_run_in_debug_mode() -> None:
     assert "DEBUG must be false" in why(read("production", PRODUCTION | {"DEBUG": "true"}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"SECRET_KEY": "acme" * 12}, "SECRET_KEY must be 40 or more random characters"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY must be 40 or more random characters"),
+        ({"STRIPE_SECRET_KEY": "sk_test_x"}, "STRIPE_SECRET_KEY must be a live key"),
+        (
+            {"STRIPE_API_BASE": "http://127.0.0.1:12111"},
+            "STRIPE_API_BASE must be https://api.stripe.com",
+        ),
+        ({"SITE_URL": "http://billing.acme.test"}, "SITE_URL must begin with https://"),
+        ({"HTTPS": "false"}, "HTTPS must be true"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must name the site's hosts, not *"),
+        ({"FINANCE_EMAILS": "finance"}, "FINANCE_EMAILS must be addresses that mail reaches"),
+        (
+            {"DEFAULT_FROM_EMAIL": "Billing <billing@acme.invalid>"},
+            "DEFAULT_FROM_EMAIL must be addresses that mail reaches",
+        ),
+    ],
+)
+def test_production_does_not_start_with_what_is_unsafe(
+    changed: dict[str, str], message: str
+) -> None:
+    assert why(read("production", PRODUCTION | changed)) == (f"not safe in production: {message}.")
+
+
+_OF_STAGING = {
+    "STRIPE_SECRET_KEY": "sk_test_x",
+    "STRIPE_API_BASE": "http://127.0.0.1:12111",
+    "SITE_URL": "http://billing.acme.test",
+    "HTTPS": "false",
+}
+
+
+def test_staging_may_have_a_test_key_and_plain_http_and_nothing_else() -> None:
+    assert why(read("production", PRODUCTION | _OF_STAGING)).count("; ") == 3
+    done = read("production", PRODUCTION | _OF_STAGING | {"STAGING": "true"}, "s.STAGING")
+    assert done.stdout == "True\n"
+    done = read("production", PRODUCTION | {"STAGING": "true", "SECRET_KEY": "short"})
+    assert why(done).startswith("not safe in production: SECRET_KEY must be")
 
 
 def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
