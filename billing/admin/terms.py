@@ -1,15 +1,17 @@
 """Add-ons, commitments and discounts on the workspace's page; coupons on a page of their own."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
 from django.db import transaction
 from django.forms import BaseInlineFormSet
 from django.forms.models import construct_instance
 from django.http import HttpRequest
 from django.utils import timezone as clock
-from unfold.admin import TabularInline
+from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
@@ -24,6 +26,9 @@ from billing.services.coupons import create_coupon, limit_coupon
 class ServiceForm(forms.ModelForm):
     """A form whose row a service writes. It is tried out while the form is checked, so that what
     it refuses stands beside its field."""
+
+    # Fields of the service that have another name in the form.
+    named_here: ClassVar[dict[str, str]] = {}
 
     def carry_out(self) -> Any:
         raise NotImplementedError
@@ -43,7 +48,8 @@ class ServiceForm(forms.ModelForm):
                 self.carry_out()
                 transaction.set_rollback(True)
         except BillingError as error:
-            self.add_error(error.field if error.field in self.fields else None, error.detail)
+            field = self.named_here.get(error.field or "", error.field)
+            self.add_error(field if field in self.fields else None, error.detail)
 
 
 class TermsForm(ServiceForm):
@@ -56,6 +62,8 @@ class TermsForm(ServiceForm):
         if not self.is_new:
             for name, field in self.fields.items():
                 field.disabled = name != "ends_on"
+                if isinstance(value := self.initial.get(name), Decimal):
+                    self.initial[name] = f"{value.normalize():f}"
 
     def add(self, workspace_id: Any, said: dict[str, Any]) -> Any:
         raise NotImplementedError
@@ -96,15 +104,21 @@ class CommitmentForm(TermsForm):
 
 
 class DiscountForm(TermsForm):
+    named_here: ClassVar[dict[str, str]] = {"coupon": "code"}
     periods = forms.IntegerField(
         label="Months",
         required=False,
         min_value=1,
         max_value=1200,
         widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="For so many months; or until an end. Neither: for ever.",
     )
     code = forms.CharField(
-        label="Coupon", required=False, max_length=40, widget=UnfoldAdminTextInputWidget()
+        label="Coupon",
+        required=False,
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="The code of one to redeem; it says the rest.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -132,36 +146,31 @@ class DiscountForm(TermsForm):
         return terms.end_discount(discount_id=row_id, **said)
 
 
-class TermsInline(TabularInline):
+class TermsInline(InlineModelAdmin):
     extra = 0
     tab = True
     can_delete = False
 
 
-class AddOnInline(TermsInline):
+class AddOnInline(TermsInline, TabularInline):
     model = AddOn
     form = AddOnForm
     fields = ("name", "quantity", "unit_price", "proration", "starts_on", "ends_on")
 
 
-class CommitmentInline(TermsInline):
+class CommitmentInline(TermsInline, TabularInline):
     model = Commitment
     form = CommitmentForm
     fields = ("amount", "covers", "starts_on", "ends_on")
 
 
-class DiscountInline(TermsInline):
+class DiscountInline(TermsInline, StackedInline):
     model = Discount
     form = DiscountForm
     fields = (
-        "code",
-        "name",
-        "percentage",
-        "amount",
-        "applies_to",
-        "starts_on",
-        "periods",
-        "ends_on",
+        ("code", "name"),
+        ("percentage", "amount", "applies_to"),
+        ("starts_on", "periods", "ends_on"),
     )
 
 

@@ -285,7 +285,7 @@ def _end(
         row = model.objects.select_for_update().get(pk=row_id)
         open_from = first_open_day(workspace, now)
         if row.ends_on is not None and row.ends_on <= open_from:
-            raise Conflict("It has ended already.", code="has_ended")
+            raise Conflict("It has ended already.", field="ends_on", code="has_ended")
         earliest = max(open_from, row.starts_on)
         if ends_on < earliest:
             raise Invalid(
