@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import path
 
-from analytics.finance import views
+from analytics.finance import views, what_if
 
 app_name = "finance"
 urlpatterns = [
     path("month-end/", admin.site.admin_view(views.month_end), name="month_end"),
     path("month-end/start/", admin.site.admin_view(views.start_month_end), name="start_month_end"),
+    path("what-if/", admin.site.admin_view(what_if.page), name="what_if"),
     path("reconcile/", admin.site.admin_view(views.start_reconciliation), name="reconcile"),
 ]

@@ -519,7 +519,12 @@ class RateCardVersionAdmin(BillingAdmin):
 
     @display(description="Who is affected")
     def affected(self, version: RateCardVersion) -> str:
-        return _affected(version.card)
+        return format_html(
+            '{} <a class="fin-link" href="{}?version={}">Who would pay more or less?</a>',
+            _affected(version.card),
+            reverse("finance:what_if"),
+            version.pk,
+        )
 
     @display(description="What is missing")
     def obstacles(self, version: RateCardVersion) -> str:

@@ -65,6 +65,7 @@ GET    invoices/<invoice_id>/pdf/                                    own       b
 GET    invoices/<invoice_id>/items/<item_id>/records/                own       billing:read
 POST   invoices/<invoice_id>/void/                                   own       billing:write
 POST   prices/preview/                                               nobody    billing:read prices:write
+POST   prices/what-if/                                               platform  prices:write
 GET    rate-cards/                                                   platform  billing:read prices:write
 POST   rate-cards/                                                   platform  prices:write
 GET    rate-cards/<card_id>/                                         platform  billing:read prices:write
@@ -149,6 +150,7 @@ POST   admin/password_change/                                        staff
 GET    admin/password_change/done/                                   staff
 GET    admin/month-end/                                              read-only finance people
 POST   admin/month-end/start/                                        finance people
+GET    admin/what-if/                                                read-only finance people
 POST   admin/reconcile/                                              finance people
 GET    admin/billing/email/attachments/<attachment_id>/              read-only support finance people
 POST   admin/billing/email/<object_id>/send_again/                   support finance people

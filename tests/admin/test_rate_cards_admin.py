@@ -136,26 +136,29 @@ def test_a_bad_price_is_refused_at_its_field():
     assert draft.rates.count() == 1
 
 
-def test_what_cannot_be_billed_yet_is_said_before_publishing():
+def test_a_price_of_a_whole_month_is_published_from_the_first_of_one():
     client = finance_client()
     client.post(reverse("admin:billing_ratecard_add"), {"name": "Voice", "currency": "USD"})
     draft = RateCardVersion.objects.get()
     save_rates(client, draft, {**MINUTES, "included": "1000"})
 
-    assert "depends on its whole month, which is not billed yet" in change_page(
-        client, "billing_ratecardversion", draft.pk
-    )
-    answer = press(
-        client,
-        "billing_ratecardversion",
-        "publish",
-        draft.pk,
-        effective_from="2026-12-01",
-        confirmed="on",
-    )
-    assert "not billed yet" in page_after(client, answer)
+    def publish_from(day: str) -> str:
+        answer = press(
+            client,
+            "billing_ratecardversion",
+            "publish",
+            draft.pk,
+            effective_from=day,
+            confirmed="on",
+        )
+        return page_after(client, answer)
+
+    assert "the first of a month is expected" in publish_from("2027-12-05")
     draft.refresh_from_db()
     assert draft.is_draft
+    publish_from("2027-12-01")
+    draft.refresh_from_db()
+    assert not draft.is_draft
 
 
 def test_a_draft_is_shown_beside_what_is_in_force():

@@ -1,0 +1,112 @@
+"""The finance page "Who would pay more or less": past months by other prices."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone as clock
+
+from analytics.what_if import MOST_MONTHS, Proposal, Scope, WhatIf, rates_of, what_if
+from billing import months
+from billing.errors import BillingError
+from billing.models import RateCardVersion
+from billing.money import CURRENCIES
+from billing.services.rate_cards import affected_workspaces
+
+_SEES = ("billing.view_ratecard", "billing.view_billingperiod", "usage.view_usagerollup")
+# Rows of the page; the totals are of all.
+_SHOWN = 100
+
+
+class WhatIfForm(forms.Form):
+    version = forms.ModelChoiceField(
+        RateCardVersion.objects.select_related("card").order_by("card__name", "-number"),
+        required=False,
+        empty_label="No card: another markup",
+        label="Prices",
+    )
+    markup = forms.DecimalField(
+        required=False, min_value=0, max_digits=7, decimal_places=4, label="Markup in %"
+    )
+    currency = forms.ChoiceField(
+        choices=[("", "Of the card")] + [(each, each) for each in sorted(CURRENCIES)],
+        required=False,
+    )
+    first = forms.DateField(
+        input_formats=["%Y-%m"], widget=forms.DateInput({"type": "month"}, format="%Y-%m")
+    )
+    last = forms.DateField(
+        input_formats=["%Y-%m"], widget=forms.DateInput({"type": "month"}, format="%Y-%m")
+    )
+    affected = forms.BooleanField(required=False, label="Only who uses the card")
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        version, markup = said.get("version"), said.get("markup")
+        if version is None and markup is None:
+            self.add_error("version", "Choose prices, or say a markup.")
+        if version is not None and markup is not None:
+            self.add_error("markup", "Either a card's prices or a markup.")
+        if version is None and not said.get("currency"):
+            self.add_error("currency", "A markup is tried for one currency.")
+        if version and said.get("currency") not in ("", version.card.currency):
+            self.add_error("currency", f"The card is in {version.card.currency}.")
+        first, last = said.get("first"), said.get("last")
+        if first and last:
+            count = (last.year - first.year) * 12 + last.month - first.month + 1
+            if not 1 <= count <= MOST_MONTHS:
+                self.add_error("last", f"One to {MOST_MONTHS} months are compared.")
+        return said
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perms(_SEES):
+        raise PermissionDenied
+    last = (clock.now().date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+    asked = {"first": f"{last:%Y-%m}", "last": f"{last:%Y-%m}", **request.GET.dict()}
+    form = WhatIfForm(asked if len(request.GET) else None, initial=asked)
+    context: dict[str, Any] = {"title": "Who would pay more or less", "form": form}
+    if form.is_bound and form.is_valid():
+        said = form.cleaned_data
+        try:
+            context |= _shown(_asked(said), said["version"])
+        except BillingError as error:
+            context["refused"] = error.detail
+    return render(
+        request,
+        "admin/finance/what_if.html",
+        {**admin.site.each_context(request), **context},
+    )
+
+
+def _asked(said: dict[str, Any]) -> WhatIf:
+    version: RateCardVersion | None = said["version"]
+    workspaces = None
+    if version and said["affected"]:
+        users = affected_workspaces(version.card, clock.now().date())
+        workspaces = list(users.values_list("pk", flat=True))
+    scope = Scope(
+        version.card.currency if version else said["currency"],
+        said["first"],
+        months.first_of_next_month(said["last"]),
+        workspaces,
+    )
+    return what_if(scope, Proposal(rates_of(version) if version else (), said["markup"]))
+
+
+def _shown(found: WhatIf, version: RateCardVersion | None) -> dict[str, Any]:
+    return {
+        "found": found,
+        "currency": found.scope.currency,
+        "workspaces": found.by_workspace[:_SHOWN],
+        "more": max(0, len(found.by_workspace) - _SHOWN),
+        "version": version,
+        "publish_url": reverse("admin:billing_ratecardversion_change", args=[version.pk])
+        if version and version.is_draft
+        else "",
+    }
