@@ -6,6 +6,7 @@ is not kept here. Within a card the most specific rate wins.
 
 import bisect
 import datetime as dt
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -37,6 +38,15 @@ class Matched(NamedTuple):
     @property
     def label(self) -> str:
         return " · ".join(part for part in self if part) or "any"
+
+    @property
+    def as_recorded(self) -> "Matched":
+        """With provider and model as records name them: else it would never match one."""
+        names = (
+            unicodedata.normalize("NFC", name.strip().lower())
+            for name in (self.provider, self.model)
+        )
+        return Matched(self.resource_type, *names)
 
 
 class RatePrice(NamedTuple):

@@ -98,6 +98,7 @@ def add_override(
 ) -> PriceOverride:
     """A workspace's own price for a match, whatever its card says."""
     workspace = _known_workspace(workspace_id)
+    rate = rate._replace(match=rate.match.as_recorded)
     faults = [*match_faults([rate]), *whole_month_faults(rate.match, rate.price)]
     if faults:
         raise BadRateCard(

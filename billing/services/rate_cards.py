@@ -122,6 +122,7 @@ def replace_rates(*, version_id: UUID, rates: Sequence[NewRate]) -> RateCardVers
 
 
 def _add_rates(version: RateCardVersion, rates: Sequence[NewRate]) -> None:
+    rates = [rate._replace(match=rate.match.as_recorded) for rate in rates]
     faults = list(match_faults(rates))
     if faults:
         raise BadRateCard(faults)

@@ -172,7 +172,7 @@ def test_the_same_key_with_another_agent_or_model_is_refused(acme, caller, chang
 
 def test_a_rate_for_a_model_prices_its_records(acme, caller):
     card = published(
-        rate(per_unit("3"), "llm_tokens", "openai", "gpt-4o"),
+        rate(per_unit("3"), "llm_tokens", "OpenAI", "GPT-4o "),
         rate(per_unit("2"), "llm_tokens", "openai"),
         rate(cost_plus("10")),
     )
