@@ -13,7 +13,12 @@ from invoices.models import Invoice, InvoiceItem
 from invoices.payments.models import Difference, ReconciliationRun
 from invoices.payments.services import settle, stripe_client
 from invoices.payments.services.customers import ensure_customer
-from invoices.payments.services.reconciliation import NoRemedy, apply_remedy, reconcile
+from invoices.payments.services.reconciliation import (
+    NoLongerSo,
+    NoRemedy,
+    apply_remedy,
+    reconcile,
+)
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.invoices import make_invoice
@@ -120,6 +125,66 @@ def test_one_that_is_void_here_and_open_there_is_voided_by_one_click(
     difference.refresh_from_db()
     assert difference.resolved_by == "fiona@platform.test"
     assert reconcile(now=now) == []
+
+
+def test_what_was_paid_in_stripe_since_is_not_voided_there(
+    acme: Workspace, now: dt.datetime
+) -> None:
+    invoice = sent(acme, now)
+    settle.mark_void(invoice_id=invoice.pk, now=now)
+    (difference,) = reconcile(now=now)
+    path = f"/v1/invoices/{invoice.stripe_invoice_id}"
+    stripe_client.post(f"{path}/pay", {"paid_out_of_band": True})
+    with pytest.raises(NoLongerSo, match="is paid in Stripe by now") as refused:
+        apply_remedy(difference_id=difference.pk, actor=None, now=now)
+    assert (refused.value.code, refused.value.status) == ("no_longer_so", 409)
+    difference.refresh_from_db()
+    assert difference.resolved_at is None
+
+
+def test_an_invoice_that_turned_out_to_be_ours_is_not_voided(
+    acme: Workspace, now: dt.datetime
+) -> None:
+    invoice = sent(acme, now)
+    run = ReconciliationRun.objects.create(started_at=now, days=35)
+    # As it was found while our invoice was tied to another one.
+    difference = Difference.objects.create(
+        run=run,
+        invoice=invoice,
+        stripe_invoice_id=invoice.stripe_invoice_id,
+        kind="unknown_here",
+        remedy="void_in_stripe",
+    )
+    with pytest.raises(NoLongerSo, match="and is open here"):
+        apply_remedy(difference_id=difference.pk, actor=None, now=now)
+    found_there = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    assert found_there["status"] == "open"
+
+
+def test_an_invoice_that_is_in_stripe_by_now_is_not_sent_again(
+    acme: Workspace, now: dt.datetime
+) -> None:
+    invoice = sent(acme, now)
+    run = ReconciliationRun.objects.create(started_at=now, days=35)
+    difference = Difference.objects.create(
+        run=run, invoice=invoice, kind="missing_in_stripe", remedy="sync"
+    )
+    with pytest.raises(NoLongerSo, match="no longer to be sent"):
+        apply_remedy(difference_id=difference.pk, actor=None, now=now)
+
+
+def test_a_status_is_not_taken_over_from_an_invoice_that_is_gone(
+    acme: Workspace, now: dt.datetime
+) -> None:
+    invoice = sent(acme, now)
+    run = ReconciliationRun.objects.create(started_at=now, days=35)
+    difference = Difference.objects.create(
+        run=run, invoice=invoice, stripe_invoice_id="in_gone", kind="payments", remedy="settle"
+    )
+    with pytest.raises(NoLongerSo, match="no in_gone of ours"):
+        apply_remedy(difference_id=difference.pk, actor=None, now=now)
+    difference.refresh_from_db()
+    assert difference.resolved_at is None
 
 
 def test_another_total_and_another_line_are_named_and_mailed(
