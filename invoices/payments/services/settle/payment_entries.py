@@ -6,6 +6,7 @@ by its id in Stripe, and what the invoice shows is worked out from all that is k
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, Sum
@@ -146,27 +147,18 @@ def note_dispute(
 ) -> Invoice:
     """The cardholder's bank takes the payment back, for now or for good; finance is told once."""
     with locked_invoice(invoice_id) as invoice:
-        entry, is_new = _keep(
+        detail, is_new = _keep_and_record(
             invoice,
             Kind.DISPUTE,
             dispute_id,
             amount=amount,
             status=status,
             at=at,
+            now=now,
+            source=source,
             charge_id=charge_id,
             reason=reason,
             final=_DISPUTE_IS_OVER,
-        )
-        detail = f"{money(amount, invoice.currency)}, {_readable(entry.status)}"
-        if reason:
-            detail += f", {_readable(reason)}"
-        record(
-            invoice,
-            EventKind.DISPUTE,
-            at=at if is_new else now,
-            source=source,
-            detail=detail,
-            key=f"dispute:{dispute_id}:{entry.status}",
         )
         if is_new:
             notify_finance(
@@ -193,25 +185,46 @@ def note_credit_note(
 ) -> Invoice:
     """A credit note against the invoice, `issued` or `void`."""
     with locked_invoice(invoice_id) as invoice:
-        entry, is_new = _keep(
+        _keep_and_record(
             invoice,
             Kind.CREDIT_NOTE,
             credit_note_id,
             amount=amount,
             status=status,
             at=at,
+            now=now,
+            source=source,
             reason=reason,
             final=("void",),
         )
-        record(
-            invoice,
-            EventKind.CREDIT_NOTE,
-            at=at if is_new else now,
-            source=source,
-            detail=f"{money(amount, invoice.currency)}, {_readable(entry.status)}",
-            key=f"credit_note:{credit_note_id}:{entry.status}",
-        )
         return invoice
+
+
+def _keep_and_record(
+    invoice: Invoice,
+    kind: PaymentEntry.Kind,
+    stripe_id: str,
+    *,
+    amount: Decimal,
+    at: dt.datetime,
+    now: dt.datetime,
+    source: str,
+    reason: str,
+    **kept: Any,
+) -> tuple[str, bool]:
+    """Keep the entry and tell each of its states once; what was told, and whether it is new."""
+    entry, is_new = _keep(invoice, kind, stripe_id, amount=amount, at=at, reason=reason, **kept)
+    said = [money(amount, invoice.currency), _readable(entry.status), _readable(reason)]
+    detail = ", ".join(filter(None, said))
+    record(
+        invoice,
+        EventKind(kind),
+        at=at if is_new else now,
+        source=source,
+        detail=detail,
+        key=f"{kind}:{stripe_id}:{entry.status}",
+    )
+    return detail, is_new
 
 
 def _payment(invoice: Invoice, *, charge_id: str, payment_intent_id: str) -> PaymentEntry | None:
