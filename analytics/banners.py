@@ -6,6 +6,7 @@ The most urgent comes first.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.urls import reverse
 
@@ -27,13 +28,27 @@ class Banner:
 def banners(
     *,
     membership: WorkspaceMember,
-    unpaid: Sequence[Invoice],
+    unpaid: Sequence[Any],
     spend: Decimal | None,
     paused_by_limit: int,
+    refused_details: str,
 ) -> list[Banner]:
-    """`unpaid` are the invoices still to pay, oldest first; `spend` is the current period's."""
+    """`unpaid` are the invoices still to pay, oldest first, with their standing.
+
+    `spend` is the current period's. `refused_details` is why Stripe refuses its billing details.
+    """
     workspace = membership.workspace
     shown = [_standing(workspace, unpaid)]
+    if refused_details and workspace.status != Workspace.Status.CLOSED:
+        shown.append(
+            Banner(
+                "warn",
+                "Your billing details were not accepted.",
+                f"The payment provider says: {refused_details}",
+                reverse("billing:settings", args=[workspace.pk]),
+                "Check them",
+            )
+        )
     if spend is not None and workspace.status == Workspace.Status.ACTIVE:
         shown.append(_limit(membership, spend, paused_by_limit))
     return [banner for banner in shown if banner]
@@ -57,20 +72,28 @@ def _standing(workspace: Workspace, unpaid: Sequence[Invoice]) -> Banner | None:
             return Banner(
                 "bad", "This workspace is suspended for a payment.", f"{text}it has arrived."
             )
+        owed = overdue or unpaid
         return Banner(
             "bad",
-            "A payment failed, and this workspace is suspended.",
-            f"{text}{_named(overdue or unpaid)} paid.",
-            *_pay_link(workspace, (overdue or unpaid)[0]),
+            f"{_why_unpaid(owed[0])}, and this workspace is suspended.",
+            f"{text}{_named(owed)} paid.",
+            *_pay_link(workspace, owed[0]),
         )
     if overdue:
         return Banner(
             "warn",
-            "A payment is overdue.",
+            f"{_why_unpaid(overdue[0])}.",
             f"{_named(overdue)} to be paid; otherwise this workspace may be suspended.",
             *_pay_link(workspace, overdue[0]),
         )
     return None
+
+
+def _why_unpaid(invoice: Any) -> str:
+    """`invoice` comes with its standing (`invoices.queries.with_standing`)."""
+    if invoice.is_charged_automatically and not invoice.has_method:
+        return "There is no payment method to charge"
+    return "A payment failed" if invoice.declined else "An invoice is overdue"
 
 
 def _named(invoices: Sequence[Invoice]) -> str:

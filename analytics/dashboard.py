@@ -9,6 +9,8 @@ from analytics.period_view import PeriodView
 from billing.models import BillingPeriod, WorkspaceMember
 from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
+from invoices.payments.models import StripeCustomer
+from invoices.queries import with_standing
 from usage.models import VoiceAgent
 
 RECENT_INVOICES = 6
@@ -73,11 +75,17 @@ def overview(
     context["banners"] = banners(
         membership=membership,
         unpaid=list(
-            Invoice.objects.filter(
-                workspace=workspace, status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE]
+            with_standing(
+                Invoice.objects.filter(
+                    workspace=workspace, status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE]
+                )
             ).order_by("issued_at", "id")[:100]
         ),
         spend=spend,
+        refused_details=StripeCustomer.objects.filter(pk=workspace.pk, status="blocked")
+        .values_list("last_error", flat=True)
+        .first()
+        or "",
         paused_by_limit=VoiceAgent.objects.filter(
             workspace=workspace, paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT
         ).count(),

@@ -10,6 +10,9 @@ class BillingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # Each service of durable work makes its kind known; this needs models, loaded by now.
+        from billing.services import emails  # noqa: F401, PLC0415 - see above
+
         connection_created.connect(audit.install, dispatch_uid="billing.audit")
         # Imports models, which are there only now.
         from billing.second_factor import note_sign_in  # noqa: PLC0415

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone as clock
 
-from billing.services import emails, invitations, passwords, periods, sign_in
+from billing.services import emails, invitations, passwords, periods, sign_in, work
 
 
 @shared_task(name="billing.deliver_email")
@@ -13,11 +13,9 @@ def deliver_email(email_id: str) -> None:
     emails.deliver(email_id=UUID(email_id), now=clock.now())
 
 
-@shared_task(name="billing.deliver_emails")
-def deliver_emails() -> None:
-    now = clock.now()
-    for email_id in emails.due_emails(now=now):
-        emails.deliver(email_id=email_id, now=now)
+@shared_task(name="billing.start_due_work")
+def start_due_work() -> None:
+    work.start_due_work(now=clock.now())
 
 
 @shared_task(name="billing.open_missing_periods")

@@ -37,6 +37,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("finance:month_end"),
                     "permission": _may("billing.view_billingperiod"),
                 },
+                {
+                    "title": "Waiting work",
+                    "icon": "pending_actions",
+                    "link": reverse_lazy("finance:waiting_work"),
+                    "permission": _may("billing.view_email"),
+                },
             ],
         },
         {

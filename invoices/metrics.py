@@ -9,7 +9,8 @@ from django.utils import timezone as clock
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from billing.models import BillingPeriod, Email
+from billing.models import BillingPeriod, DurableWork
+from billing.services.work import kinds
 from invoices.models import Invoice
 
 
@@ -31,17 +32,21 @@ class Backlog(Collector):
             "Billing periods whose close failed and waits for finance.",
             value=open_periods.exclude(close_error="").count(),
         )
-        emails = GaugeMetricFamily("billing_emails", "E-mails not sent yet.", labels=["status"])
-        unsent = (Email.Status.QUEUED, Email.Status.FAILED)
-        counted = dict(
-            Email.objects.filter(status__in=unsent)
-            .order_by()
-            .values_list("status")
-            .annotate(Count("pk"))
+        work = GaugeMetricFamily(
+            "billing_work",
+            "E-mails, syncs and other work that is not finished.",
+            labels=["kind", "status"],
         )
-        for status in unsent:
-            emails.add_metric([status], counted.get(status, 0))
-        yield emails
+        for kind, name in ((kind, kind.model._meta.model_name) for kind in kinds().values()):
+            counted = dict(
+                kind.rows.filter(DurableWork.UNFINISHED)
+                .order_by()
+                .values_list("status")
+                .annotate(Count("pk"))
+            )
+            for status in (DurableWork.Status.WAITING, DurableWork.Status.BLOCKED):
+                work.add_metric([name, status], counted.get(status, 0))
+        yield work
         invoices = GaugeMetricFamily("billing_invoices", "Invoices by status.", labels=["status"])
         by_status = dict(Invoice.objects.order_by().values_list("status").annotate(Count("pk")))
         for each in Invoice.Status:

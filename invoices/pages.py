@@ -14,7 +14,13 @@ from billing.queries import shows_cost
 from invoices.explained import explained
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
-from invoices.queries import lacks_payment_method, payment_method_of, proof_of, records_behind
+from invoices.queries import (
+    lacks_payment_method,
+    payment_method_of,
+    proof_of,
+    records_behind,
+    with_standing,
+)
 from invoices.timeline import notice_of, timeline
 
 PAGE_SIZE = 24
@@ -42,9 +48,9 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
         "status": status,
         "statuses": [(value, Invoice.Status(value).label) for value in _FILTERS],
         "unpaid": list(
-            Invoice.objects.filter(workspace=workspace, status__in=_UNPAID).order_by("issued_at")[
-                :PAGE_SIZE
-            ]
+            with_standing(Invoice.objects.filter(workspace=workspace, status__in=_UNPAID)).order_by(
+                "issued_at"
+            )[:PAGE_SIZE]
         ),
     }
     return render_page(request, "invoices/list.html", context, section="invoices")

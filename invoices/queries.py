@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from billing import months
 from billing.models import BillingPeriod
@@ -81,6 +81,15 @@ def proof_of(item: InvoiceItem) -> LineProof:
     listed = sums["cost"] or ZERO
     exact = listed + item.adjustment
     return LineProof(sums["records"], listed, exact, item.amount - exact)
+
+
+def with_standing(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """Each with `declined`, a payment for it failed, and `has_method`, there is one to charge."""
+    failed = InvoiceEvent.objects.filter(
+        invoice=OuterRef("pk"), kind=InvoiceEvent.Kind.PAYMENT_FAILED
+    )
+    methods = PaymentMethod.objects.filter(pk=OuterRef("workspace_id"))
+    return invoices.annotate(declined=Exists(failed), has_method=Exists(methods))
 
 
 def payment_method_of(workspace_id: UUID) -> str:

@@ -78,7 +78,7 @@ def notice_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Notice | N
     can_pay = bool(invoice.hosted_invoice_url)
     match invoice.status:
         case _Status.DRAFT:
-            return Notice("", "It is on its way.", "In a few minutes it can be paid here.")
+            return Notice("", "It is being prepared.", "Then it can be paid here.")
         case _Status.UNCOLLECTIBLE:
             text = "We no longer ask for it. It is still owed"
             text += ", and can be paid here." if can_pay else "; write to us to pay it."

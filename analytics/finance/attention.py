@@ -3,12 +3,14 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from billing.models import BillingPeriod, Email
+from analytics.finance import waiting_work
+from billing.models import BillingPeriod
+from billing.services.work import kinds
 from invoices.models import Invoice
-from invoices.payments.models import Difference, InvoiceAction, ReconciliationRun, StripeSync
+from invoices.payments.models import Difference, ReconciliationRun, StripeSync
 from invoices.services.closing import due_periods
 
 SHOWN = 8
@@ -42,7 +44,7 @@ def blocked_syncs() -> QuerySet[StripeSync]:
     return (
         StripeSync.objects.filter(status=StripeSync.Status.BLOCKED)
         .select_related("invoice__workspace")
-        .order_by("next_try_at")
+        .order_by("requested_at")
     )
 
 
@@ -68,7 +70,6 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
     periods = reverse("admin:billing_billingperiod_changelist")
     invoices = reverse("admin:invoices_invoice_changelist")
     differences = reverse("admin:payments_difference_changelist")
-    emails = reverse("admin:billing_email_changelist")
     due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
     found = [
         AttentionItem(
@@ -86,10 +87,10 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
             "info",
         ),
         AttentionItem(
-            "Stripe sync blocked",
-            "Stripe syncs blocked",
-            blocked_syncs().count(),
-            f"{invoices}?sync=blocked",
+            "piece of work blocked",
+            "pieces of work blocked",
+            sum(waiting_work.counts(kinds(), Q(status="blocked")).values()),
+            reverse("finance:waiting_work"),
             "bad",
         ),
         AttentionItem(
@@ -112,20 +113,6 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
             Difference.objects.filter(Difference.OPEN).count(),
             f"{differences}?resolved_at__isempty=1",
             "bad",
-        ),
-        AttentionItem(
-            "action waiting for Stripe",
-            "actions waiting for Stripe",
-            InvoiceAction.objects.filter(status=InvoiceAction.Status.PENDING).count(),
-            invoices,
-            "info",
-        ),
-        AttentionItem(
-            "e-mail not delivered",
-            "e-mails not delivered",
-            Email.objects.filter(status=Email.Status.FAILED).count(),
-            f"{emails}?status__exact=failed",
-            "warn",
         ),
     ]
     return [item for item in found if item.count]

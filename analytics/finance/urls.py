@@ -11,4 +11,17 @@ urlpatterns = [
     path("month-end/start/", admin.site.admin_view(views.start_month_end), name="start_month_end"),
     path("what-if/", admin.site.admin_view(what_if.page), name="what_if"),
     path("reconcile/", admin.site.admin_view(views.start_reconciliation), name="reconcile"),
+    path("work/", admin.site.admin_view(views.waiting_work_list), name="waiting_work"),
+    path(
+        "work/<str:label>/<uuid:pk>/try-again/",
+        admin.site.admin_view(views.act_on_work),
+        {"act": "try-again"},
+        name="try_again",
+    ),
+    path(
+        "work/<str:label>/<uuid:pk>/give-up/",
+        admin.site.admin_view(views.act_on_work),
+        {"act": "give-up"},
+        name="give_up",
+    ),
 ]

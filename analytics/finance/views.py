@@ -1,16 +1,21 @@
 """Views of the finance pages inside the admin."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance import attention, figures, progress
+from analytics.finance import attention, figures, progress, waiting_work
+from billing.errors import BillingError, NotFound
 from billing.queue import BrokerUnavailable, enqueue_for_sure
 
 _SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
@@ -86,3 +91,56 @@ def _start(request: HttpRequest, what: str, task: str, *args: object) -> None:
         messages.error(request, f"{what} could not be started: {error.detail}")
     else:
         messages.success(request, f"{what} has been started.")
+
+
+def waiting_work_list(request: HttpRequest) -> HttpResponse:
+    """Durable work of every kind that is not finished; `?show=all` with what is only in line."""
+    shown = waiting_work.shown_kinds(request)
+    if not shown:
+        raise PermissionDenied
+    everything = request.GET.get("show") == "all"
+    which = Q() if everything else waiting_work.STUCK
+    chosen = request.GET.get("kind", "")
+    only = {chosen: shown[chosen]} if chosen in shown else shown
+    page = Paginator(waiting_work.unfinished(only, which), 50).get_page(request.GET.get("page"))
+    counts = waiting_work.counts(shown, which)
+    context = {
+        "title": "Waiting work",
+        "now": clock.now(),
+        "page": page,
+        "lines": waiting_work.lines(request, only, list(page.object_list)),
+        "kinds": [
+            (label, kind.model._meta.verbose_name_plural, counts[label])
+            for label, kind in shown.items()
+        ],
+        "chosen": chosen if chosen in shown else "",
+        "everything": everything,
+        "total": sum(counts.values()),
+    }
+    return render(
+        request, "admin/finance/waiting_work.html", {**admin.site.each_context(request), **context}
+    )
+
+
+@require_POST
+def act_on_work(request: HttpRequest, label: str, pk: UUID, act: str) -> HttpResponse:
+    """Try a piece of work again at once, or give it up."""
+    try:
+        kind = waiting_work.kind_to_change(request, label)
+        if act == "try-again":
+            kind.try_again(pk, clock.now())
+            said = "It is tried again now."
+        else:
+            kind.give_up(pk, clock.now())
+            said = "It is given up: nobody tries it again."
+    except NotFound as error:
+        raise Http404(error.detail) from None
+    except BillingError as error:
+        messages.error(request, error.detail)
+    else:
+        row = kind.model.with_subjects().get(pk=pk)
+        LogEntry.objects.log_actions(
+            request.user.pk or 0, [row], CHANGE, change_message=said, single_object=True
+        )
+        messages.success(request, f"{row.about()[0]}: {said}")
+    return HttpResponseRedirect(reverse("finance:waiting_work"))

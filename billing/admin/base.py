@@ -3,17 +3,21 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_htmx.http import HttpResponseClientRedirect
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter
+from unfold.decorators import action
+from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -60,18 +64,11 @@ class BillingAdmin(ModelAdmin):
         """Whether this person may set things going: the right to change, frozen forms or not."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
-    def carry_out(
-        self, request: HttpRequest, obj: Model, service: Callable[[], str], *, then: str
-    ) -> HttpResponse:
-        """Run one service for `obj`, tell how it went, note who did it, and go to the page `then`.
+    def attempt(self, request: HttpRequest, obj: Model, service: Callable[[], str]) -> bool:
+        """Run one service for `obj`, tell how it went and note who did it; whether it succeeded.
 
         `service` returns what to say when it succeeded.
         """
-        self.attempt(request, obj, service)
-        return go_to(request, then)
-
-    def attempt(self, request: HttpRequest, obj: Model, service: Callable[[], str]) -> bool:
-        """As `carry_out`, without an answer: whether it succeeded."""
         try:
             message = service()
         except BillingError as error:
@@ -153,6 +150,47 @@ def confirm(title: str, description: str, submit: str) -> dict[str, Any]:
         "form_class": ConfirmForm,
         "form_submit_text": submit,
     }
+
+
+def asking(
+    description: str,
+    *,
+    icon: str,
+    permission: str,
+    title: str,
+    text: str,
+    submit: str,
+    form_class: type[BaseDialogForm] = ConfirmForm,
+    variant: ActionVariant = ActionVariant.DEFAULT,
+) -> Callable[[Callable[..., str]], Any]:
+    """A button of a detail page that asks first, in a dialog, and is carried out by POST.
+
+    What it decorates is called with (request, row, form), calls one service and returns what to say
+    when that succeeded. Back on the row's page a broken rule of the service is a message.
+    """
+
+    def decorate(service: Callable[..., str]) -> Any:
+        @action(
+            description=description,
+            icon=icon,
+            variant=variant,
+            permissions=[permission],
+            dialog={**confirm(title, text, submit), "form_class": form_class},
+        )
+        @wraps(service)
+        def button(
+            self: BillingAdmin, request: HttpRequest, form: BaseDialogForm, object_id: str
+        ) -> HttpResponse:
+            row = self.get_object(request, object_id)
+            if row is None:
+                raise Http404
+            self.attempt(request, row, lambda: service(self, request, row, form))
+            page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+            return go_to(request, reverse(page, args=[object_id]))
+
+        return button
+
+    return decorate
 
 
 def amount(value: Decimal | None, currency: str) -> SafeString:

@@ -6,34 +6,40 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
 from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
-from unfold.decorators import action, display
+from unfold.decorators import display
 
-from billing.admin.base import ExactTextFilter, FrozenAdmin, confirm
+from billing.admin.base import ExactTextFilter, FrozenAdmin, asking
 from billing.models import Email, EmailAttachment
 from billing.services.emails import resend
 
-_LABELS = {"Queued": "info", "Sent": "success", "Failed": "danger"}
+_STATES = {
+    Email.Status.WAITING: "Queued",
+    Email.Status.BLOCKED: "Not delivered",
+    Email.Status.DONE: "Sent",
+    Email.Status.FAILED: "Given up",
+}
+_LABELS = {"Queued": "info", "Sent": "success", "Not delivered": "danger", "Given up": "warning"}
 
 
 @admin.register(Email)
 class EmailAdmin(FrozenAdmin):
-    list_display = ("created_at", "subject", "to", "kind", "state", "attempts", "sent_at")
+    list_display = ("requested_at", "subject", "to", "kind", "state", "attempts", "finished_at")
     list_filter = (
         "status",
         ("kind", ExactTextFilter),
         ("workspace", AutocompleteSelectFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("requested_at", RangeDateTimeFilter),
     )
     search_fields = ("subject", "recipients", "workspace__name", "key")
     fields = (
         ("subject", "state"),
         ("to", "workspace", "kind"),
-        ("created_at", "sent_at", "attempts", "next_try_at"),
+        ("requested_at", "finished_at", "attempts", "next_attempt_at"),
         "last_error",
         "files",
         "body",
@@ -70,7 +76,7 @@ class EmailAdmin(FrozenAdmin):
 
     @display(description="Status", ordering="status", label=_LABELS)
     def state(self, email: Email) -> str:
-        return email.get_status_display()
+        return _STATES[Email.Status(email.status)]
 
     @display(description="Attachments")
     def files(self, email: Email) -> str:
@@ -101,24 +107,16 @@ class EmailAdmin(FrozenAdmin):
             email.html,
         )
 
-    @action(
-        description="Send again",
+    @asking(
+        "Send again",
         icon="forward_to_inbox",
-        permissions=["act"],
-        dialog=confirm(
-            "Send this e-mail again?",
-            "It goes to the same addresses, as it is here.",
-            "Send again",
-        ),
+        permission="act",
+        title="Send this e-mail again?",
+        text="It goes to the same addresses, as it is here.",
+        submit="Send again",
     )
-    def send_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        email = Email.objects.get(pk=object_id)
-        return self.carry_out(
-            request,
-            email,
-            partial(self._resend, email),
-            then=reverse("admin:billing_email_change", args=[object_id]),
-        )
+    def send_again(self, request: HttpRequest, email: Email, form: Any) -> str:
+        return self._resend(email)
 
     @admin.action(description="Send selected e-mails again", permissions=["act"])
     def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Email]) -> None:

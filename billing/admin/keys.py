@@ -6,15 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.cache import add_never_cache_headers
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from billing.admin.base import BillingAdmin, confirm
+from billing.admin.base import BillingAdmin, asking
 from billing.models import SCOPES, ServiceKey
 from billing.services.keys import create_key, revoke_key
 
@@ -150,23 +149,15 @@ class ServiceKeyAdmin(BillingAdmin):
     def scopes_shown(self, key: ServiceKey) -> str:
         return ", ".join(key.scopes)
 
-    @action(
-        description="Revoke",
+    @asking(
+        "Revoke",
         icon="block",
         variant=ActionVariant.DANGER,
-        permissions=["revoke"],
-        dialog=confirm(
-            "Revoke this key?",
-            "Services that use it are refused within seconds. This cannot be undone.",
-            "Revoke",
-        ),
+        permission="revoke",
+        title="Revoke this key?",
+        text="Services that use it are refused within seconds. This cannot be undone.",
+        submit="Revoke",
     )
-    def revoke(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        key = ServiceKey.objects.get(pk=object_id)
-
-        def service() -> str:
-            revoke_key(key=key, now=clock.now())
-            return f"{key.name} is revoked."
-
-        page = reverse("admin:billing_servicekey_change", args=[object_id])
-        return self.carry_out(request, key, service, then=page)
+    def revoke(self, request: HttpRequest, key: ServiceKey, form: Any) -> str:
+        revoke_key(key=key, now=clock.now())
+        return f"{key.name} is revoked."

@@ -23,7 +23,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.base import BillingAdmin, SheetForm, confirm, go_to, when
+from billing.admin.base import BillingAdmin, SheetForm, asking, confirm, go_to, when
 from billing.admin.rate_forms import PRICE_ROWS, OverrideForm, PriceForm
 from billing.errors import Invalid
 from billing.formats import exact_money, quantity
@@ -404,34 +404,25 @@ class RateCardVersionAdmin(BillingAdmin):
         formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
         rate_cards.replace_rates(version_id=form.instance.pk, rates=formset.rates())
 
-    @action(
-        description="Publish",
+    @asking(
+        "Publish",
         icon="publish",
         variant=ActionVariant.PRIMARY,
-        permissions=["draft"],
-        dialog={
-            "title": "Publish this version?",
-            "description": "From its day on, everybody who pays by the card pays these prices. A"
-            " published version never changes; the next one replaces it.",
-            "form_class": PublishForm,
-            "form_submit_text": "Publish",
-        },
+        permission="draft",
+        title="Publish this version?",
+        text="From its day on, everybody who pays by the card pays these prices. A published"
+        " version never changes; the next one replaces it.",
+        submit="Publish",
+        form_class=PublishForm,
     )
-    def publish(self, request: HttpRequest, form: PublishForm, object_id: str) -> HttpResponse:
-        version = RateCardVersion.objects.select_related("card").get(pk=object_id)
+    def publish(self, request: HttpRequest, version: RateCardVersion, form: PublishForm) -> str:
         day: dt.date = form.cleaned_data["effective_from"]
-
-        def publish() -> str:
-            try:
-                rate_cards.publish_version(
-                    version_id=version.pk, effective_from=day, now=clock.now()
-                )
-            except BadRateCard as error:
-                # All that stands against it, without pointers into a body that nobody sent.
-                raise Invalid(" ".join(fault["detail"] for fault in error.errors)) from error
-            return f"{version} is published, from {day} on."
-
-        return self.carry_out(request, version, publish, then=_page_of(version))
+        try:
+            rate_cards.publish_version(version_id=version.pk, effective_from=day, now=clock.now())
+        except BadRateCard as error:
+            # All that stands against it, without pointers into a body that nobody sent.
+            raise Invalid(" ".join(fault["detail"] for fault in error.errors)) from error
+        return f"{version} is published, from {day} on."
 
     @action(
         description="Copy into a new draft",
@@ -456,29 +447,20 @@ class RateCardVersionAdmin(BillingAdmin):
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
-    @action(
-        description="Import CSV",
+    @asking(
+        "Import CSV",
         icon="upload",
-        permissions=["draft"],
-        dialog={
-            "title": "Import rates",
-            "description": "They take the place of all rates of this draft. Export one to see"
-            " how it is laid out.",
-            "form_class": SheetForm,
-            "form_submit_text": "Import",
-        },
+        permission="draft",
+        title="Import rates",
+        text="They take the place of all rates of this draft. Export one to see how it is laid"
+        " out.",
+        submit="Import",
+        form_class=SheetForm,
     )
-    def import_csv(self, request: HttpRequest, form: SheetForm, object_id: str) -> HttpResponse:
-        version = RateCardVersion.objects.select_related("card").get(pk=object_id)
-
-        def take_in() -> str:
-            rates = rate_sheets.import_rates(
-                version_id=version.pk,
-                content=form.cleaned_data["lines"].encode(),
-            )
-            return f"{version} has {len(rates)} rates now."
-
-        return self.carry_out(request, version, take_in, then=_page_of(version))
+    def import_csv(self, request: HttpRequest, version: RateCardVersion, form: SheetForm) -> str:
+        content = form.cleaned_data["lines"].encode()
+        rates = rate_sheets.import_rates(version_id=version.pk, content=content)
+        return f"{version} has {len(rates)} rates now."
 
     @display(description="State", label=_STATES)
     def state(self, version: RateCardVersion) -> str:

@@ -19,6 +19,7 @@ from billing.models.rate_cards import (
 from billing.models.sessions import Session
 from billing.models.terms import AddOn, Commitment, PeriodCharge, TierChange
 from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
+from billing.models.work import DurableWork
 from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Commitment",
     "Coupon",
     "Discount",
+    "DurableWork",
     "Email",
     "EmailAttachment",
     "ExchangeRate",

@@ -1,20 +1,16 @@
 """The e-mail outbox: messages queued in the transaction that causes them."""
 
 import uuid
+from typing import Any
 
 from django.db import models
-from django.utils import timezone as clock
 
+from billing.models.work import DurableWork
 from billing.models.workspaces import Workspace
 
 
-class Email(models.Model):
-    """One message; `key` makes asking for it twice send it once."""
-
-    class Status(models.TextChoices):
-        QUEUED = "queued"
-        SENT = "sent"
-        FAILED = "failed"
+class Email(DurableWork):
+    """One message; `key` makes asking for it twice send it once. Done is sent, failed given up."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=200, unique=True)
@@ -26,26 +22,20 @@ class Email(models.Model):
     subject = models.CharField(max_length=200)
     text = models.TextField()
     html = models.TextField(blank=True)
-    status = models.CharField(max_length=8, choices=Status, default=Status.QUEUED)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    last_error = models.TextField(blank=True)
-    next_try_at = models.DateTimeField(default=clock.now)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    sent_at = models.DateTimeField(null=True, blank=True)
 
-    class Meta:
+    class Meta(DurableWork.Meta):
         verbose_name = "e-mail"
-        ordering = ["-created_at"]
-        indexes = [
-            models.Index(
-                fields=["next_try_at"],
-                condition=models.Q(status="queued"),
-                name="emails_to_deliver",
-            )
-        ]
+        ordering = ["-requested_at"]
 
     def __str__(self) -> str:
         return self.subject
+
+    def about(self) -> tuple[str, models.Model | None, Workspace | None]:
+        return f"“{self.subject}” to {', '.join(self.recipients)}", self, self.workspace
+
+    @classmethod
+    def with_subjects(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("workspace")
 
 
 class EmailAttachment(models.Model):

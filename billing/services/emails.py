@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,12 +13,19 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from billing.models import Email, EmailAttachment, WorkspaceMember
-from billing.queue import enqueue
+from billing.services.work import Busy, Claim, LeaseLost, WorkKind
+from billing.smtp import AddressNotSupported
 
 log = logging.getLogger(__name__)
-# The mail server may be down for a long weekend: about four days of tries.
-MAX_ATTEMPTS = 54
-LONGEST_WAIT_MINUTES = 120
+# The mail server may be down for a long weekend: three to six days of tries.
+EMAILS = WorkKind(
+    Email,
+    task="billing.deliver_email",
+    first_wait=dt.timedelta(minutes=2),
+    longest_wait=dt.timedelta(hours=2),
+    max_attempts=80,
+    may_be_given_up=True,
+)
 
 
 class Attachment(NamedTuple):
@@ -57,8 +64,8 @@ def queue_email(
             "subject": subject,
             "text": render_to_string(f"{template}.txt", context),
             "html": render_to_string(f"{template}.html", context),
-            "created_at": now,
-            "next_try_at": now,
+            "requested_at": now,
+            "next_attempt_at": now,
         },
     )
     if not created:
@@ -66,25 +73,25 @@ def queue_email(
     EmailAttachment.objects.bulk_create(
         [EmailAttachment(email=email, **attachment._asdict()) for attachment in attachments]
     )
-    transaction.on_commit(lambda: _start_delivery(email.pk))
+    EMAILS.start(email.pk)
     return email
-
-
-def _start_delivery(email_id: UUID) -> None:
-    enqueue("billing.deliver_email", str(email_id))
 
 
 def deliver(*, email_id: UUID, now: dt.datetime) -> bool:
     """Send a queued message that is due; whether it was sent now.
 
-    The attempt is claimed and committed first, so that two workers do not send it at once and no
-    transaction is open while the mail server is spoken to. A failure is tried again later, ever
-    more slowly up to every two hours; after `MAX_ATTEMPTS` the message is marked failed. A worker
-    killed between sending and noting it sends it again: at least once, never silently not at all.
+    No transaction is open while the mail server is spoken to. A worker killed between sending and
+    noting it sends it again: at least once, never silently not at all.
     """
-    email = _claim(email_id, now)
-    if email is None:
+    try:
+        with EMAILS.claimed(email_id, now) as claim:
+            return _send(claim)
+    except (Busy, LeaseLost):
         return False
+
+
+def _send(claim: Claim[Email]) -> bool:
+    email = claim.row
     message = EmailMultiAlternatives(subject=email.subject, body=email.text, to=email.recipients)
     if email.html:
         message.attach_alternative(email.html, "text/html")
@@ -92,54 +99,32 @@ def deliver(*, email_id: UUID, now: dt.datetime) -> bool:
         message.attach(attachment.filename, bytes(attachment.content), attachment.media_type)
     try:
         message.send()
+    except AddressNotSupported as error:
+        claim.block(Email.Reason.REFUSED, str(error))
+        return False
+    except SMTPRecipientsRefused as error:
+        said = "; ".join(
+            f"{address}: {code} {text.decode(errors='replace')}"
+            for address, (code, text) in error.recipients.items()
+        )
+        if all(code >= 500 for code, _ in error.recipients.values()):
+            # There is no such mailbox, and there will be none in an hour.
+            claim.block(Email.Reason.REFUSED, said)
+        else:
+            claim.retry_later(said)
+        return False
     except (OSError, SMTPException) as error:
         log.warning("e-mail %s was not sent: %s", email.key, error)
-        email.last_error = str(error)
-        if email.attempts >= MAX_ATTEMPTS:
-            email.status = Email.Status.FAILED
-        email.save(update_fields=["last_error", "status"])
+        claim.retry_later(str(error))
         return False
-    email.status = Email.Status.SENT
-    email.sent_at = now
-    email.last_error = ""
-    email.save(update_fields=["status", "sent_at", "last_error"])
+    claim.done()
     return True
 
 
-def _claim(email_id: UUID, now: dt.datetime) -> Email | None:
-    with transaction.atomic():
-        email = (
-            Email.objects.select_for_update(skip_locked=True)
-            .filter(pk=email_id, status=Email.Status.QUEUED, next_try_at__lte=now)
-            .first()
-        )
-        if email is not None:
-            email.attempts += 1
-            email.next_try_at = now + dt.timedelta(
-                minutes=min(2**email.attempts, LONGEST_WAIT_MINUTES)
-            )
-            email.save(update_fields=["attempts", "next_try_at"])
-        return email
-
-
 def resend(*, email_id: UUID, now: dt.datetime) -> None:
-    """Send a message once more as it is, sent or failed before; staff ask for it."""
+    """Send a message once more as it is, sent or not before; staff ask for it."""
     with transaction.atomic():
-        email = Email.objects.select_for_update().get(pk=email_id)
-        email.status = Email.Status.QUEUED
-        email.attempts = 0
-        email.last_error = ""
-        email.next_try_at = now
-        email.save(update_fields=["status", "attempts", "last_error", "next_try_at"])
-        transaction.on_commit(lambda: _start_delivery(email.pk))
-
-
-def due_emails(*, now: dt.datetime, limit: int = 500) -> list[UUID]:
-    return list(
-        Email.objects.filter(status=Email.Status.QUEUED, next_try_at__lte=now)
-        .order_by("next_try_at")
-        .values_list("pk", flat=True)[:limit]
-    )
+        EMAILS.reset(EMAILS.locked(email_id), now, requested_at=now)
 
 
 def owner_addresses(workspace_id: UUID) -> list[str]:

@@ -39,7 +39,13 @@ _MAY = {
     },
     "usage": {"voiceagent": "change"},
     "invoices": {"invoice": "change"},
-    "payments": {"difference": "change", "reconciliationrun": "change"},
+    "payments": {
+        "difference": "change",
+        "invoiceaction": "change",
+        "reconciliationrun": "change",
+        "stripecustomer": "change",
+        "stripesync": "change",
+    },
 }
 
 # Who answers customers sees no price, cost, margin, key or log.

@@ -23,10 +23,6 @@ CELERY_TIMEZONE = "UTC"
 # Each task asks the database what is due: a beat that was down, or ran twice, loses nothing.
 CELERY_BEAT_SCHEDULE = {
     "collect unpaid invoices": {"task": "payments.collect", "schedule": crontab(minute="20")},
-    "carry out what finance asked of Stripe": {
-        "task": "payments.sweep_actions",
-        "schedule": 60.0,
-    },
     "compare invoices with Stripe": {
         "task": "payments.reconcile",
         "schedule": crontab(hour="2", minute="30"),
@@ -51,9 +47,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.mail_unmailed_invoices",
         "schedule": crontab(minute="*/10"),
     },
-    "bring invoices into Stripe": {"task": "payments.sweep_syncs", "schedule": 60.0},
-    "send changed details to Stripe": {"task": "payments.sweep_customers", "schedule": 60.0},
-    "deliver queued e-mails": {"task": "billing.deliver_emails", "schedule": 60.0},
+    "go on with waiting work": {"task": "billing.start_due_work", "schedule": 60.0},
     "mail invitations": {"task": "billing.mail_invitations", "schedule": 60.0},
     "seal closed periods": {
         "task": "usage.seal_closed_periods",

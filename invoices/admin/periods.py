@@ -7,16 +7,16 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.html import format_html
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from billing.admin.base import confirm
+from billing.admin.base import asking
 from billing.admin.periods import BillingPeriodAdmin
 from billing.errors import Conflict
 from billing.formats import money
@@ -68,47 +68,31 @@ class ClosablePeriodAdmin(BillingPeriodAdmin):
             invoice.get_status_display().lower(),
         )
 
-    @action(
-        description="Finalize now",
+    @asking(
+        "Finalize now",
         icon="event_available",
         variant=ActionVariant.PRIMARY,
-        permissions=["finalize"],
-        dialog={
-            "title": "Finalize this period?",
-            "description": "No usage can enter it any more, its totals are frozen, and its invoice"
-            " is issued and sent. This cannot be undone.",
-            "form_class": FinalizeForm,
-            "form_submit_text": "Finalize",
-        },
+        permission="finalize",
+        title="Finalize this period?",
+        text="No usage can enter it any more, its totals are frozen, and its invoice is issued and"
+        " sent. This cannot be undone.",
+        submit="Finalize",
+        form_class=FinalizeForm,
     )
-    def finalize(self, request: HttpRequest, form: FinalizeForm, object_id: str) -> HttpResponse:
-        period = self.get_queryset(request).get(pk=object_id)
-        force = bool(form.cleaned_data.get("force"))
-        return self.carry_out(
-            request,
-            period,
-            partial(self._finalize, period, force=force),
-            then=reverse("admin:billing_billingperiod_change", args=[object_id]),
-        )
+    def finalize(self, request: HttpRequest, period: BillingPeriod, form: FinalizeForm) -> str:
+        return self._finalize(period, force=bool(form.cleaned_data.get("force")))
 
-    @action(
-        description="Retry the close",
+    @asking(
+        "Retry the close",
         icon="replay",
         variant=ActionVariant.WARNING,
-        permissions=["retry_close"],
-        dialog=confirm(
-            "Close this period again?",
-            "With everything else of its workspace that is due.",
-            "Retry",
-        ),
+        permission="retry_close",
+        title="Close this period again?",
+        text="With everything else of its workspace that is due.",
+        submit="Retry",
     )
-    def retry_close(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return self.carry_out(
-            request,
-            period := self.get_queryset(request).get(pk=object_id),
-            lambda: retry_workspace(period.workspace_id),
-            then=reverse("admin:billing_billingperiod_change", args=[object_id]),
-        )
+    def retry_close(self, request: HttpRequest, period: BillingPeriod, form: Any) -> str:
+        return retry_workspace(period.workspace_id)
 
     @admin.action(description="Finalize selected periods that have ended", permissions=["act"])
     def finalize_selected(self, request: HttpRequest, queryset: QuerySet[BillingPeriod]) -> None:

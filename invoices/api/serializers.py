@@ -78,7 +78,11 @@ class InvoiceSerializer(serializers.Serializer):
     exact_amount = ExactDecimalField(help_text="What `amount` was rounded from.")
     amount_refunded = AmountField("amount_refunded")
     currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=Invoice.Status.choices)
+    status = serializers.ChoiceField(
+        choices=Invoice.Status.choices,
+        help_text="`draft` is issued and still being sent to Stripe; `uncollectible` is written"
+        " off: no longer asked for, still owed, and it can be paid.",
+    )
     collection_method = serializers.CharField()
     issued_at = AwareDateTimeField()
     due_date = serializers.DateField(help_text="On the workspace's calendar.")

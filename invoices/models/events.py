@@ -29,7 +29,7 @@ class InvoiceEvent(models.Model):
         CARRIED_OVER = "carried_over", "Carried over"
         REISSUED = "reissued", "Issued anew"
         LEFT_UNBILLED = "left_unbilled", "Not to be billed again"
-        UNCOLLECTIBLE = "uncollectible", "Marked as uncollectible"
+        UNCOLLECTIBLE = "uncollectible", "Written off"
         REFUND = "refund", "Refund"
         DISPUTE = "dispute", "Dispute"
         CREDIT_NOTE = "credit_note", "Credit note"

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from billing.access import WorkspaceRequest, require_settings_right, workspace_page
 from billing.errors import NotFound
 from billing.formats import money
+from billing.services.work import Busy
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services.checkout import (
@@ -21,7 +22,6 @@ from invoices.payments.services.checkout import (
     save_card_from_checkout,
 )
 from invoices.payments.services.collection import carry_out
-from invoices.payments.services.leases import Busy
 from invoices.payments.services.stripe_errors import StripeFailure
 
 # Each is a request or two to Stripe.
@@ -80,7 +80,7 @@ def _charge_now(request: WorkspaceRequest, charges: Sequence[InvoiceAction]) -> 
         amount = money(invoice.amount, invoice.currency)
         if invoice.status == Invoice.Status.PAID:
             messages.success(request, f"{invoice.number} over {amount} is paid.")
-        elif done is not None and done.status == InvoiceAction.Status.REFUSED:
+        elif done is not None and done.status == InvoiceAction.Status.FAILED:
             messages.error(request, f"{invoice.number} over {amount}: {done.last_error}")
         else:
             messages.info(request, f"{invoice.number} over {amount} is being charged now.")

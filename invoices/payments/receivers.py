@@ -18,6 +18,7 @@ from invoices.signals import invoices_issued
 def sync_when_issued(
     sender: Any, *, invoice_ids: Sequence[UUID], now: dt.datetime, **kwargs: Any
 ) -> None:
+    stripe_sync.begin_syncs(invoice_ids=invoice_ids, now=now)
     ids = [str(pk) for pk in invoice_ids]
     transaction.on_commit(lambda: enqueue("payments.sync_invoices", ids))
 
@@ -27,5 +28,4 @@ def send_changed_details(
     sender: Any, *, workspace_id: UUID, now: dt.datetime, **kwargs: Any
 ) -> None:
     stripe_sync.retry_refused_syncs(workspace_id=workspace_id, now=now)
-    if customers.note_details_changed(workspace_id=workspace_id, now=now):
-        transaction.on_commit(lambda: enqueue("payments.update_customer", str(workspace_id)))
+    customers.note_details_changed(workspace_id=workspace_id, now=now)

@@ -74,12 +74,6 @@ def carry_out_action(action_id: str) -> None:
     collection.carry_out(action_id=UUID(action_id), now=clock.now())
 
 
-@shared_task(name="payments.sweep_actions")
-def sweep_actions() -> None:
-    for action_id in collection.due_actions(now=clock.now()):
-        enqueue("payments.carry_out_action", str(action_id))
-
-
 @shared_task(name="payments.reconcile")
 def reconcile() -> None:
     reconciliation.reconcile(now=clock.now())
@@ -97,22 +91,9 @@ def sync_invoices(invoice_ids: list[str]) -> None:
         enqueue("payments.sync_invoice", invoice_id)
 
 
-@shared_task(name="payments.sweep_syncs")
-def sweep_syncs() -> None:
-    for invoice_id in stripe_sync.due_syncs(now=clock.now()):
-        enqueue("payments.sync_invoice", str(invoice_id))
-
-
 @shared_task(name="payments.update_customer")
 def update_customer(workspace_id: str) -> None:
     customers.update_customer(workspace_id=UUID(workspace_id), now=clock.now())
-
-
-@shared_task(name="payments.sweep_customers")
-def sweep_customers() -> None:
-    now = clock.now()
-    for workspace_id in customers.customers_to_update(now=now):
-        customers.update_customer(workspace_id=workspace_id, now=now)
 
 
 @shared_task(name="payments.save_card_from_checkout", **_RETRIES)

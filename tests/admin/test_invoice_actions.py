@@ -43,7 +43,7 @@ def test_one_that_stripe_has_is_asked_of_stripe_first(django_capture_on_commit_c
 
     invoice.refresh_from_db()
     assert invoice.status == "open"
-    assert InvoiceAction.objects.get().status == "pending"
+    assert InvoiceAction.objects.get().status == "waiting"
     assert len(callbacks) == 1
 
 

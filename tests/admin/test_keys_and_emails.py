@@ -42,13 +42,15 @@ def test_a_failed_email_is_sent_again(django_capture_on_commit_callbacks):
     client = finance_client()
     make_row_of_each_model()
     email = Email.objects.get(subject="About Acme")
-    Email.objects.filter(pk=email.pk).update(status="failed", attempts=8, last_error="full")
+    Email.objects.filter(pk=email.pk).update(
+        status="blocked", blocked_reason="exhausted", attempts=8, last_error="full"
+    )
 
     with django_capture_on_commit_callbacks() as callbacks:
         press(client, "billing_email", "send_again", email.pk)
 
     email.refresh_from_db()
-    assert (email.status, email.attempts, email.last_error) == ("queued", 0, "")
+    assert (email.status, email.attempts, email.last_error) == ("waiting", 0, "")
     assert callbacks
 
 

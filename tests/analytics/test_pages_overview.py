@@ -173,7 +173,7 @@ def test_a_suspended_workspace_learns_how_to_pay() -> None:
     pay = "https://invoice.stripe.com/i/acct_1/test_1"
     issue_invoice(make_period(acme, at(15, month=10)), status="overdue", hosted_invoice_url=pay)
     page = page_of(member_client(acme), acme)
-    assert "A payment failed, and this workspace is suspended." in page
+    assert "There is no payment method to charge, and this workspace is suspended." in page
     assert "until invoice INV-2026-000001 over $157.00 is paid." in page
     assert f'href="{pay}"' in page
 
@@ -211,6 +211,7 @@ def test_the_overview_takes_the_same_queries_for_a_day_as_for_a_month(
     client.get(reverse("analytics:dashboard", args=[acme.pk]))
     # Session, user, memberships; periods with totals, their terms, the one that counts now, two of
     # invoices, spend, that of agents and models; calls of this period and the one before, twice
-    # each; what is unpaid, and how many agents the limit has paused.
-    with django_assert_num_queries(16):
+    # each; what is unpaid, and how many agents the limit has paused; whether
+    # Stripe takes the billing details.
+    with django_assert_num_queries(17):
         client.get(reverse("analytics:dashboard", args=[acme.pk]))

@@ -7,7 +7,7 @@ import pytest
 from django.core.mail import EmailMultiAlternatives
 
 from billing.models import Email
-from billing.services.emails import deliver, due_emails, queue_email
+from billing.services.emails import EMAILS, deliver, queue_email
 
 pytestmark = pytest.mark.django_db
 FRIDAY = dt.datetime(2026, 11, 6, 18, tzinfo=dt.UTC)
@@ -40,9 +40,9 @@ def server_is_down(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def try_until(email: Email, end: dt.datetime) -> None:
     """Whenever it is due, as the sweep does."""
     email.refresh_from_db()
-    while email.status == "queued" and email.next_try_at <= end:
-        assert due_emails(now=email.next_try_at) == [email.pk]
-        deliver(email_id=email.pk, now=email.next_try_at)
+    while email.status == "waiting" and email.next_attempt_at <= end:
+        assert EMAILS.due(now=email.next_attempt_at) == [email.pk]
+        deliver(email_id=email.pk, now=email.next_attempt_at)
         email.refresh_from_db()
 
 
@@ -51,10 +51,10 @@ def test_a_server_that_is_down_for_a_weekend_loses_nothing(
 ) -> None:
     monday = FRIDAY + dt.timedelta(hours=63)
     try_until(email, monday)
-    assert email.status == "queued"
+    assert email.status == "waiting"
     server_is_down.undo()
     try_until(email, monday + dt.timedelta(hours=2))
-    assert email.status == "sent"
+    assert email.status == "done"
     assert [message.subject for message in mailoutbox] == ["A message"]
 
 
@@ -62,4 +62,5 @@ def test_after_a_week_it_is_given_up_and_says_why(
     email: Email, server_is_down: pytest.MonkeyPatch
 ) -> None:
     try_until(email, FRIDAY + dt.timedelta(days=7))
-    assert (email.status, email.last_error) == ("failed", "421 try again later")
+    assert (email.status, email.blocked_reason) == ("blocked", "exhausted")
+    assert email.last_error == "421 try again later"

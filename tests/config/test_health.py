@@ -90,7 +90,7 @@ def test_metrics_count_requests_by_route_and_what_waits(client):
     assert 'http_request_seconds_count{method="GET",route="healthz",status="200"}' in text
     assert "billing_periods_due 0.0" in text
     assert 'billing_invoices{status="overdue"} 0.0' in text
-    assert 'billing_emails{status="failed"} 0.0' in text
+    assert 'billing_work{kind="email",status="blocked"} 0.0' in text
 
 
 @pytest.mark.parametrize(

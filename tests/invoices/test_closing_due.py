@@ -116,7 +116,7 @@ def test_the_year_in_a_number_is_that_of_the_issue_date_as_printed():
     assert invoice_differences() == []
 
 
-def test_a_poisoned_period_is_parked_and_the_others_go_on(cast_in_october, settings):
+def test_a_poisoned_period_is_blocked_and_the_others_go_on(cast_in_october, settings):
     settings.FINANCE_EMAILS = ["finance@voice.test"]
     initech = cast_in_october["Initech"]
     spoil(initech)
@@ -141,7 +141,7 @@ def test_a_poisoned_period_is_parked_and_the_others_go_on(cast_in_october, setti
     assert blocked.usage_records.count() == 2
 
 
-def test_the_schedule_leaves_a_parked_period_alone_until_it_is_retried(cast_in_october):
+def test_the_schedule_leaves_a_blocked_period_alone_until_it_is_retried(cast_in_october):
     initech = cast_in_october["Initech"]
     spoil(initech)
     finalize_due_periods(now=NOVEMBER_3)
@@ -168,7 +168,7 @@ def test_finance_hears_once_of_a_period_that_keeps_failing(cast_in_october, sett
     assert october_of(cast_in_october["Acme"]).close_failed_at == NOVEMBER_4
 
 
-def test_an_error_of_the_database_parks_its_period_only(cast_in_october):
+def test_an_error_of_the_database_blocks_its_period_only(cast_in_october):
     # More than an invoice's amount holds.
     make_usage(cast_in_october["Globex"], OCTOBER_5, "80000000000", "9999999")
 

@@ -3,9 +3,10 @@
 import datetime as dt
 from collections import Counter
 
+from billing.services import work
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
-from invoices.payments.services import leases, stripe_client
+from invoices.payments.services import stripe_client
 from invoices.payments.services.stripe_sync import SyncResult, sync_invoice
 from tests.kit.stripe_side import customers, invoices, lines
 
@@ -21,12 +22,12 @@ def go_on(
     """Sync again after `pause`, on all clocks, and then whenever it is time, until it is done."""
     sandbox.advance(int(pause.total_seconds()))
     # A killed process leaves its lease behind, and a failed one the time of its next try.
-    now = since + pause + leases.duration() + dt.timedelta(hours=1)
+    now = since + pause + work.lease_duration() + dt.timedelta(hours=1)
     for _ in range(8):
         result = sync_invoice(invoice_id=invoice.pk, now=now)
-        if result.done or result.next_try_at is None:
+        if result.done or result.next_attempt_at is None:
             break
-        now = max(now, result.next_try_at) + dt.timedelta(seconds=1)
+        now = max(now, result.next_attempt_at) + dt.timedelta(seconds=1)
     return result
 
 

@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone as clock
-from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
-from billing.admin.base import BillingAdmin, confirm
+from billing.admin.base import BillingAdmin, asking
 from billing.models import User
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction, StripeSync
@@ -26,7 +23,7 @@ _Kind = InvoiceAction.Kind
 _Ask = Callable[..., InvoiceAction]
 _OUTCOME = {
     InvoiceAction.Status.DONE: "done.",
-    InvoiceAction.Status.PENDING: "asked of Stripe; the history shows the answer.",
+    InvoiceAction.Status.WAITING: "asked of Stripe; the history shows the answer.",
 }
 
 
@@ -70,132 +67,104 @@ class InvoiceActionsMixin(BillingAdmin):
         "leave_unbilled",
     )
 
-    @action(
-        description="Sync with Stripe again",
+    @asking(
+        "Sync with Stripe again",
         icon="sync",
-        permissions=["retry_sync"],
-        dialog=confirm(
-            "Sync this invoice with Stripe again?",
-            "It goes on from the step that failed. Nothing is sent to the customer twice.",
-            "Sync again",
-        ),
+        permission="retry_sync",
+        title="Sync this invoice with Stripe again?",
+        text="It goes on from the step that failed. Nothing is sent to the customer twice.",
+        submit="Sync again",
     )
-    def retry_the_sync(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        def service() -> str:
-            retry_sync(invoice_id=UUID(object_id), now=clock.now())
-            return "The sync goes on; its steps are shown below."
+    def retry_the_sync(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
+        retry_sync(invoice_id=invoice.pk, now=clock.now())
+        return "The sync goes on; its steps are shown below."
 
-        return self._carry_out_on(request, object_id, service)
-
-    @action(
-        description="Retry payment",
+    @asking(
+        "Retry payment",
         icon="credit_card",
         variant=ActionVariant.PRIMARY,
-        permissions=["retry_payment"],
-        dialog=confirm(
-            "Charge the customer again?",
-            "Stripe charges the payment method on file for the whole amount due.",
-            "Charge again",
-        ),
+        permission="retry_payment",
+        title="Charge the customer again?",
+        text="Stripe charges the payment method on file for the whole amount due.",
+        submit="Charge again",
     )
-    def retry_the_payment(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, collection.retry_payment, "Payment")
+    def retry_the_payment(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
+        return _ask(request, invoice, collection.retry_payment, "Payment")
 
-    @action(
-        description="Mark as paid",
+    @asking(
+        "Mark as paid",
         icon="payments",
-        permissions=["pay_out_of_band"],
-        dialog=confirm(
-            "Has it been paid outside of Stripe?",
-            "For money that came another way, such as a bank transfer. Nothing is charged; a"
-            " workspace suspended for this invoice comes back.",
-            "Mark as paid",
-        ),
+        permission="pay_out_of_band",
+        title="Has it been paid outside of Stripe?",
+        text="For money that came another way, such as a bank transfer. Nothing is charged; a"
+        " workspace suspended for this invoice comes back.",
+        submit="Mark as paid",
     )
-    def mark_as_paid(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, collection.mark_paid_out_of_band, "Mark as paid")
+    def mark_as_paid(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
+        return _ask(request, invoice, collection.mark_paid_out_of_band, "Mark as paid")
 
-    @action(
-        description="Write off",
+    @asking(
+        "Write off",
         icon="money_off",
         variant=ActionVariant.WARNING,
-        permissions=["mark_uncollectible"],
-        dialog=confirm(
-            "Write this invoice off?",
-            "It is no longer asked for, though it may still be paid one day.",
-            "Write off",
-        ),
+        permission="mark_uncollectible",
+        title="Write this invoice off?",
+        text="It is no longer asked for, though it may still be paid one day.",
+        submit="Write off",
     )
-    def write_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, collection.mark_invoice_uncollectible, "Write-off")
+    def write_off(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
+        return _ask(request, invoice, collection.mark_invoice_uncollectible, "Write-off")
 
-    @action(
-        description="Void",
+    @asking(
+        "Void",
         icon="delete_forever",
         variant=ActionVariant.DANGER,
-        permissions=["void"],
-        dialog={
-            "title": "Void this invoice?",
-            "description": "Nothing is owed for it any more, and the customer is told so. Its"
-            " number stays used. This cannot be undone. A new invoice has today's billing details"
-            " and terms.",
-            "form_class": VoidForm,
-            "form_submit_text": "Void for good",
-        },
+        permission="void",
+        title="Void this invoice?",
+        text="Nothing is owed for it any more, and the customer is told so. Its number stays used."
+        " This cannot be undone. A new invoice has today's billing details and terms.",
+        submit="Void for good",
+        form_class=VoidForm,
     )
-    def void(self, request: HttpRequest, form: VoidForm, object_id: str) -> HttpResponse:
+    def void(self, request: HttpRequest, invoice: Invoice, form: VoidForm) -> str:
         ask = partial(
             collection.void_invoice,
             reason=form.cleaned_data["reason"],
             reissue=form.cleaned_data["then"] == VoidForm.REISSUE,
         )
-        return self._ask(request, object_id, ask, "Void")
+        return _ask(request, invoice, ask, "Void")
 
-    @action(
-        description="Issue anew",
+    @asking(
+        "Issue anew",
         icon="restart_alt",
         variant=ActionVariant.PRIMARY,
-        permissions=["decide"],
-        dialog=confirm(
-            "Bill the same usage on a new invoice?",
-            "The new one has a number of its own, today's billing details and terms, and goes to"
-            " the customer.",
-            "Issue it",
-        ),
+        permission="decide",
+        title="Bill the same usage on a new invoice?",
+        text="The new one has a number of its own, today's billing details and terms, and goes to"
+        " the customer.",
+        submit="Issue it",
     )
-    def issue_anew(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        def service() -> str:
-            issued = reissue_invoice(
-                invoice_id=UUID(object_id), now=clock.now(), source=str(request.user)
-            )
-            return f"{issued.number} is issued in its place."
+    def issue_anew(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
+        issued = reissue_invoice(invoice_id=invoice.pk, now=clock.now(), source=str(request.user))
+        return f"{issued.number} is issued in its place."
 
-        return self._carry_out_on(request, object_id, service)
-
-    @action(
-        description="Leave unbilled",
+    @asking(
+        "Leave unbilled",
         icon="block",
-        permissions=["leave_unbilled"],
-        dialog={
-            "title": "Leave this usage unbilled?",
-            "description": "The invoice stays void, and nothing bills its period.",
-            "form_class": ReasonForm,
-            "form_submit_text": "Leave unbilled",
-        },
+        permission="leave_unbilled",
+        title="Leave this usage unbilled?",
+        text="The invoice stays void, and nothing bills its period.",
+        submit="Leave unbilled",
+        form_class=ReasonForm,
     )
-    def leave_unbilled(
-        self, request: HttpRequest, form: ReasonForm, object_id: str
-    ) -> HttpResponse:
-        def service() -> str:
-            leave_unbilled(
-                invoice_id=UUID(object_id),
-                reason=form.cleaned_data["reason"],
-                now=clock.now(),
-                source=str(request.user),
-            )
-            return "Its usage stays unbilled."
-
-        return self._carry_out_on(request, object_id, service)
+    def leave_unbilled(self, request: HttpRequest, invoice: Invoice, form: ReasonForm) -> str:
+        leave_unbilled(
+            invoice_id=invoice.pk,
+            reason=form.cleaned_data["reason"],
+            now=clock.now(),
+            source=str(request.user),
+        )
+        return "Its usage stays unbilled."
 
     def has_retry_sync_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         invoice = self._invoice(request, object_id)
@@ -253,17 +222,8 @@ class InvoiceActionsMixin(BillingAdmin):
             )
         return known[key]
 
-    def _ask(self, request: HttpRequest, object_id: str, ask: _Ask, title: str) -> HttpResponse:
-        def service() -> str:
-            assert isinstance(request.user, User)
-            asked = ask(invoice_id=UUID(object_id), actor=request.user, now=clock.now())
-            return f"{title}: {_OUTCOME[InvoiceAction.Status(asked.status)]}"
 
-        return self._carry_out_on(request, object_id, service)
-
-    def _carry_out_on(
-        self, request: HttpRequest, object_id: str, service: Callable[[], str]
-    ) -> HttpResponse:
-        invoice = Invoice.objects.get(pk=object_id)
-        page = reverse("admin:invoices_invoice_change", args=[object_id])
-        return self.carry_out(request, invoice, service, then=page)
+def _ask(request: HttpRequest, invoice: Invoice, ask: _Ask, title: str) -> str:
+    assert isinstance(request.user, User)
+    asked = ask(invoice_id=invoice.pk, actor=request.user, now=clock.now())
+    return f"{title}: {_OUTCOME[InvoiceAction.Status(asked.status)]}"

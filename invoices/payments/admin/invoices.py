@@ -64,7 +64,7 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, InvoiceAdmin):
     @display(
         description="Stripe sync",
         ordering="stripe_sync__status",
-        label={"Done": "success", "Blocked": "danger", "Waiting": "warning", "Pending": "info"},
+        label={"Done": "success", "Blocked": "danger", "Waiting": "warning", "Failed": "danger"},
     )
     def synced(self, invoice: Invoice) -> str:
         sync = sync_of(invoice)
@@ -83,9 +83,10 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, InvoiceAdmin):
 
 def _asked(action: InvoiceAction) -> Moment:
     outcome = {
-        InvoiceAction.Status.PENDING: "Waiting for Stripe",
+        InvoiceAction.Status.WAITING: "Waiting for Stripe",
         InvoiceAction.Status.DONE: "Done",
-        InvoiceAction.Status.REFUSED: "Refused",
+        InvoiceAction.Status.BLOCKED: "No answer from Stripe",
+        InvoiceAction.Status.FAILED: "Refused",
     }[InvoiceAction.Status(action.status)]
     detail = f"{outcome}: {action.last_error}" if action.last_error else outcome
     return Moment(
@@ -94,5 +95,5 @@ def _asked(action: InvoiceAction) -> Moment:
         f"Asked for: {action.get_kind_display()}",
         detail,
         action.requested_by,
-        "bad" if action.status == InvoiceAction.Status.REFUSED else "",
+        "bad" if action.status == InvoiceAction.Status.FAILED else "",
     )

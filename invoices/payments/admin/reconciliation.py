@@ -6,14 +6,13 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from billing.admin.base import FrozenAdmin, FrozenInlineMixin, confirm
+from billing.admin.base import FrozenAdmin, FrozenInlineMixin, asking
 from billing.models import User
 from invoices.payments.models import Difference, ReconciliationRun
 from invoices.payments.services.reconciliation import apply_remedy
@@ -51,25 +50,17 @@ class DifferenceAdmin(FrozenAdmin):
     def state(self, difference: Difference) -> str:
         return "Open" if difference.resolved_at is None else "Resolved"
 
-    @action(
-        description="Put right",
+    @asking(
+        "Put right",
         icon="healing",
         variant=ActionVariant.PRIMARY,
-        permissions=["put_right"],
-        dialog=confirm(
-            "Put this difference right?",
-            "What “remedy” says is done, here or in Stripe, and the difference is resolved.",
-            "Put right",
-        ),
+        permission="put_right",
+        title="Put this difference right?",
+        text="What “remedy” says is done, here or in Stripe, and the difference is resolved.",
+        submit="Put right",
     )
-    def put_right(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        difference = Difference.objects.select_related("invoice").get(pk=object_id)
-        return self.carry_out(
-            request,
-            difference,
-            partial(self._apply, request, difference),
-            then=reverse("admin:payments_difference_change", args=[object_id]),
-        )
+    def put_right(self, request: HttpRequest, difference: Difference, form: Any) -> str:
+        return self._apply(request, difference)
 
     @admin.action(description="Put selected differences right", permissions=["act"])
     def remedy_selected(self, request: HttpRequest, queryset: QuerySet[Difference]) -> None:

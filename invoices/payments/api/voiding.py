@@ -54,7 +54,7 @@ class Void(ApiView):
             _decide(invoice, **asked, source=_source(request))
         else:
             action = collection.void_invoice(invoice_id=invoice_id, actor=None, now=now, **asked)
-            pending = action.status == InvoiceAction.Status.PENDING
+            pending = action.status == InvoiceAction.Status.WAITING
         answer = {"invoice": shown_invoices().get(pk=invoice_id), "pending": pending}
         return Response(VoidedInvoiceSerializer(answer).data)
 

@@ -1,7 +1,7 @@
 from invoices.payments.models.actions import InvoiceAction
 from invoices.payments.models.payment_entries import PaymentEntry
 from invoices.payments.models.reconciliation import Difference, ReconciliationRun
-from invoices.payments.models.stripe_customers import StripeCustomer
+from invoices.payments.models.stripe_customers import SavedCard, StripeCustomer
 from invoices.payments.models.stripe_sync import StripeSync, StripeSyncStep
 from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecret
 
@@ -12,6 +12,7 @@ __all__ = [
     "PaymentEntry",
     "ReconciliationRun",
     "RetiringWebhookSecret",
+    "SavedCard",
     "StripeCustomer",
     "StripeSync",
     "StripeSyncStep",

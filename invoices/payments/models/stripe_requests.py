@@ -20,20 +20,9 @@ class StripeRequest(models.Model):
         default=False, help_text="The key would only repeat its last answer."
     )
     params = models.JSONField(default=dict, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    last_error = models.TextField(blank=True)
+    times_tried = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
-
-
-class Leased(models.Model):
-    """A row that one process at a time works on, for as long as its lease runs."""
-
-    lease_token = models.UUIDField(null=True, blank=True, editable=False)
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         abstract = True

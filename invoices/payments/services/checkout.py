@@ -5,7 +5,8 @@ import logging
 from uuid import UUID
 
 from billing.errors import NotFound
-from invoices.payments.models import InvoiceAction, StripeCustomer
+from invoices.models import PaymentMethod
+from invoices.payments.models import InvoiceAction, SavedCard, StripeCustomer
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.payment_methods import refresh_payment_method
@@ -51,11 +52,11 @@ def payment_method_page(
 def save_card_from_checkout(
     *, workspace_id: UUID, session_id: str, now: dt.datetime
 ) -> list[InvoiceAction] | None:
-    """Make the card saved in a finished checkout session the default; None if there is none.
+    """Make the card saved in a finished checkout session the default; None if it is not that now.
 
-    What is open and overdue is charged to it: the charges that were begun.
-
-    Again changes nothing. Raises `NotFound` for another workspace's session, and `StripeFailure`.
+    What is open and overdue is charged to it: the charges that were begun. A session does this
+    once: shown again it changes nothing, whatever card has been chosen since. Raises `NotFound`
+    for another workspace's session, and `StripeFailure`.
     """
     account = StripeCustomer.objects.filter(pk=workspace_id).first()
     try:
@@ -67,13 +68,25 @@ def save_card_from_checkout(
     if session["status"] != "complete" or not session.get("setup_intent"):
         return None
     intent = stripe_client.get(f"/v1/setup_intents/{session['setup_intent']}")
-    if not intent.get("payment_method"):
+    card = intent.get("payment_method")
+    if not card:
         return None
+    if SavedCard.objects.filter(pk=session_id).exists():
+        charges = refresh_payment_method(workspace_id=workspace_id, now=now)
+        is_default = PaymentMethod.objects.filter(pk=workspace_id, stripe_id=card).exists()
+        return charges if is_default else None
     stripe_client.post(
         f"/v1/customers/{account.stripe_id}",
-        {"invoice_settings": {"default_payment_method": intent["payment_method"]}},
+        {"invoice_settings": {"default_payment_method": card}},
+        # Two at once, or one that died before its row, set it once all the same.
+        key=f"checkout/{session_id}/default",
     )
-    return refresh_payment_method(workspace_id=workspace_id, now=now)
+    charges = refresh_payment_method(workspace_id=workspace_id, now=now)
+    SavedCard.objects.get_or_create(
+        pk=session_id,
+        defaults={"workspace_id": workspace_id, "stripe_id": card, "saved_at": now},
+    )
+    return charges
 
 
 def _portal(customer_id: str, return_url: str) -> str:

@@ -6,91 +6,86 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 
 from billing.models import Workspace
+from billing.services import work
+from billing.services.work import Claim, Clock, Lease, WorkKind
 from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
-from invoices.payments.services import leases, lookups, mirror, stripe_client
-from invoices.payments.services.leases import Clock, Lease
-from invoices.payments.services.stripe_client import StripeObject
+from invoices.payments.services import lookups, mirror, stripe_client
+from invoices.payments.services.notifications import tell_of_refused_details
 from invoices.payments.services.stripe_errors import (
-    StripeFailure,
     StripeMissing,
+    StripeNotConfigured,
+    StripeRefused,
     StripeUnavailable,
 )
-from invoices.payments.services.stripe_requests import backoff, perform
+from invoices.payments.services.stripe_requests import perform
 from invoices.payments.services.tax_ids import replace_tax_id
 
 log = logging.getLogger(__name__)
+Status = StripeCustomer.Status
+DETAILS = WorkKind(
+    StripeCustomer,
+    task="payments.update_customer",
+    first_wait=dt.timedelta(seconds=8),
+    longest_wait=dt.timedelta(hours=1),
+)
 
 
 def ensure_customer(*, workspace_id: UUID, now: dt.datetime) -> str:
     """The id of the workspace's customer, which exists in Stripe; found, made or made anew.
 
-    Raises `StripeFailure`, and `Busy` while another process does the same.
+    Details that have changed are sent first. Raises `StripeFailure`, and `Busy` while another
+    process does the same.
     """
     StripeCustomer.objects.get_or_create(
-        workspace_id=workspace_id, defaults={"next_try_at": now, "created_at": now}
+        workspace_id=workspace_id,
+        defaults={
+            "status": Status.DONE,
+            "requested_at": now,
+            "next_attempt_at": now,
+            "finished_at": now,
+        },
     )
-    clock = leases.running_clock(now)
-    with leases.held(StripeCustomer, workspace_id, clock) as lease:
-        account = StripeCustomer.objects.select_related("workspace").get(pk=workspace_id)
+    clock = work.running_clock(now)
+    with DETAILS.held(workspace_id, clock) as lease:
+        account = StripeCustomer.with_subjects().get(pk=workspace_id)
         if account.stripe_id is not None and not _exists(account.stripe_id):
             _forget(account, lease, clock())
         if account.stripe_id is None:
             _make(account, lease, clock)
-        if account.details_changed_at is not None:
-            _try_to_send_details(account, lease, clock)
-        assert account.stripe_id is not None
-        return account.stripe_id
+    if StripeCustomer.objects.filter(pk=workspace_id, status=Status.WAITING).exists():
+        update_customer(workspace_id=workspace_id, now=clock())
+    assert account.stripe_id is not None
+    return account.stripe_id
 
 
 def note_details_changed(*, workspace_id: UUID, now: dt.datetime) -> bool:
     """Remember, in the caller's transaction, that Stripe's copy is out of date.
 
-    False when nothing was ever sent to Stripe; what is sent first is up to date by itself.
+    False when there is no customer in Stripe; one that is made is up to date by itself.
     """
-    return bool(
-        StripeCustomer.objects.filter(workspace_id=workspace_id).update(
-            details_changed_at=now, next_try_at=now, failures=0
-        )
-    )
+    # Locked: one that is being made has its id only when that has committed.
+    account = StripeCustomer.objects.select_for_update().filter(pk=workspace_id).first()
+    if account is None or account.stripe_id is None:
+        return False
+    DETAILS.reset(account, now, requested_at=now)
+    return True
 
 
 def update_customer(*, workspace_id: UUID, now: dt.datetime) -> bool:
-    """Send changed details to Stripe, if there are any; whether Stripe now has them.
+    """Send changed details to Stripe, if it is time to; whether Stripe now has them.
 
-    What fails is noted and tried again by the sweep. A customer that was deleted in Stripe is
-    forgotten, and made anew when the next invoice needs one.
+    What Stripe refuses is shown to finance and to the owner until the details change. A customer
+    that was deleted in Stripe is forgotten, and made anew when the next invoice needs one.
     """
-    clock = leases.running_clock(now)
     try:
-        with leases.held(StripeCustomer, workspace_id, clock) as lease:
-            account = StripeCustomer.objects.select_related("workspace").get(pk=workspace_id)
-            if account.details_changed_at is None:
-                return False
-            if account.stripe_id is None:
-                if not account.attempts:
-                    _details_sent(account, lease, clock())
-                return False
-            return _try_to_send_details(account, lease, clock)
-    except (leases.Busy, leases.LeaseLost) as error:
+        with DETAILS.claimed(workspace_id, now) as claim:
+            return _send_details(claim)
+    except (work.Busy, work.LeaseLost) as error:
         log.info("details of workspace %s are left for the sweep: %s", workspace_id, error)
         return False
-
-
-def customers_to_update(*, now: dt.datetime, limit: int = 500) -> list[UUID]:
-    """Workspaces whose details in Stripe are out of date and due for another try."""
-    return list(
-        StripeCustomer.objects.filter(
-            Q(stripe_id__isnull=False) | Q(attempts=0),
-            details_changed_at__isnull=False,
-            next_try_at__lte=now,
-        )
-        .order_by("next_try_at")
-        .values_list("pk", flat=True)[:limit]
-    )
 
 
 def note_customer_deleted(*, customer_id: str, now: dt.datetime) -> bool:
@@ -140,18 +135,17 @@ def _make(account: StripeCustomer, lease: Lease, clock: Clock) -> None:
         ),
     )
     now = clock()
-    account.stripe_id = customer["id"]
-    account.done_at = now
-    account.last_error = ""
-    account.missing_since = None
     with transaction.atomic():
         lease.renew(now)
-        account.save(update_fields=["stripe_id", "done_at", "last_error", "missing_since"])
-        if workspace.tax_id:
-            # Stripe checks tax ids, and one that it refuses must not stand in the way of a
-            # customer: it goes with the details, afterwards.
+        workspace.refresh_from_db()
+        account.stripe_id = customer["id"]
+        account.done_at = now
+        account.missing_since = None
+        account.save(update_fields=["stripe_id", "done_at", "missing_since"])
+        # Stripe checks tax ids, and one that it refuses must not stand in the way of a customer:
+        # it goes with the details, afterwards; so does what changed since the request was made.
+        if workspace.tax_id or account.params != _without_blanks(customer_params(workspace)):
             note_details_changed(workspace_id=workspace.pk, now=now)
-            account.details_changed_at = now
     mirror.keep_customer(customer, workspace=workspace)
 
 
@@ -179,10 +173,12 @@ def _reset(account: StripeCustomer, now: dt.datetime) -> None:
     account.key_used_at = None
     account.key_spent = False
     account.params = {}
-    account.attempts = 0
+    account.times_tried = 0
     account.started_at = None
     account.done_at = None
-    account.details_changed_at = None
+    account.status = Status.DONE
+    account.blocked_reason = ""
+    account.finished_at = now
     account.missing_since = now
     account.save(
         update_fields=[
@@ -193,51 +189,41 @@ def _reset(account: StripeCustomer, now: dt.datetime) -> None:
             "key_used_at",
             "key_spent",
             "params",
-            "attempts",
+            "times_tried",
             "started_at",
             "done_at",
-            "details_changed_at",
+            "status",
+            "blocked_reason",
+            "finished_at",
             "missing_since",
         ]
     )
 
 
-def _try_to_send_details(account: StripeCustomer, lease: Lease, clock: Clock) -> bool:
+def _send_details(claim: Claim[StripeCustomer]) -> bool:
     """Bring Stripe's copy up to date. A failure is noted: it must not hold up an invoice."""
+    account = claim.row
+    path = f"/v1/customers/{account.stripe_id}"
     try:
-        customer = _send_details(account)
+        customer = stripe_client.post(path, customer_params(account.workspace))
+        replace_tax_id(customer_id=customer["id"], workspace=account.workspace)
     except StripeMissing:
-        _forget(account, lease, clock())
+        _forget(account, claim.lease, claim.clock())
         return False
-    except StripeFailure as error:
-        account.failures += 1
-        account.last_error = error.detail
-        retry_after = error.retry_after if isinstance(error, StripeUnavailable) else None
-        account.next_try_at = clock() + backoff(account.failures, retry_after)
+    except StripeUnavailable as error:
+        claim.retry_later(error.detail, at_least=error.retry_after)
+        return False
+    except StripeRefused as error:
         with transaction.atomic():
-            lease.renew(clock())
-            account.save(update_fields=["failures", "last_error", "next_try_at"])
+            claim.block(StripeCustomer.Reason.REFUSED, error.detail)
+            tell_of_refused_details(account, now=claim.clock())
         return False
-    _details_sent(account, lease, clock())
+    except StripeNotConfigured as error:
+        claim.retry_later(error.detail)
+        return False
+    claim.done()
     mirror.keep_customer(customer, workspace=account.workspace)
     return True
-
-
-def _send_details(account: StripeCustomer) -> StripeObject:
-    path = f"/v1/customers/{account.stripe_id}"
-    customer = stripe_client.post(path, customer_params(account.workspace))
-    replace_tax_id(customer_id=customer["id"], workspace=account.workspace)
-    return customer
-
-
-def _details_sent(account: StripeCustomer, lease: Lease, now: dt.datetime) -> None:
-    """Nothing is out of date any more, unless it changed again while it was being sent."""
-    with transaction.atomic():
-        lease.renew(now)
-        StripeCustomer.objects.filter(
-            pk=account.pk, details_changed_at=account.details_changed_at
-        ).update(details_changed_at=None, failures=0, last_error="")
-    account.details_changed_at = None
 
 
 def _without_blanks(params: dict[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,50 @@ from billing.services.emails import Attachment, owner_addresses, queue_email
 from billing.services.notifications import TEMPLATE, Notification, notify_finance
 from invoices.document import ADD_METHOD
 from invoices.models import Invoice
+from invoices.payments.models import StripeCustomer
 from invoices.queries import lacks_payment_method
 from invoices.services.mailing import pdf_attachment
 
 log = logging.getLogger(__name__)
+
+
+def tell_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
+    """To finance and the owners, once for each change of the details that Stripe refuses."""
+    workspace = account.workspace
+    key = f"details-refused:{workspace.pk}:{account.requested_at.isoformat()}"
+    notify_finance(
+        key=key,
+        subject=f"Stripe refuses the billing details of {workspace.name}",
+        paragraphs=[
+            account.last_error,
+            "Its invoices go on with what Stripe had before. The details are sent again when"
+            " someone changes them, or by “Try again” under Waiting work.",
+        ],
+        about=workspace,
+        now=now,
+    )
+    queue_email(
+        key=key,
+        kind="details_refused",
+        workspace_id=workspace.pk,
+        recipients=owner_addresses(workspace.pk),
+        subject="Your billing details were not accepted"[:200],
+        template=TEMPLATE,
+        context={
+            "workspace": workspace,
+            "notification": Notification(
+                subject="Your billing details were not accepted",
+                paragraphs=[
+                    f"The payment provider refuses the billing details of {workspace.name}:",
+                    account.last_error,
+                    "Please check the tax number, the country and the address.",
+                ],
+                link_label="Check the billing details",
+                link_url=page_url("billing:settings", workspace.pk),
+            ),
+        },
+        now=now,
+    )
 
 
 def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:

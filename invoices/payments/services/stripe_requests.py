@@ -6,22 +6,19 @@ them after a day and repeats a saved error for as long.
 """
 
 import datetime as dt
-import random
 from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
 
+from billing.services.work import Clock, Lease
 from invoices.payments.models.stripe_requests import StripeRequest
 from invoices.payments.services import stripe_client
-from invoices.payments.services.leases import Clock, Lease
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeRefused, StripeUnavailable
 
 # Stripe forgets keys after 24 hours; near the end it is not known on which side a request falls.
 KEY_LIFETIME = dt.timedelta(hours=23)
-FIRST_BACKOFF = 4.0
-LONGEST_BACKOFF = 3600.0
 
 
 def perform(
@@ -39,9 +36,9 @@ def perform(
 
     `key` names the request for ever; versions are added to it. `look_up` finds the work of an
     earlier try, or None. The caller marks `state` done, together with what follows from it. Raises
-    `StripeFailure`, noted in `state`, and `LeaseLost`.
+    `StripeFailure` and `LeaseLost`.
     """
-    if state.attempts or look_first:
+    if state.times_tried or look_first:
         found = look_up()
         if found is not None:
             return found
@@ -50,10 +47,9 @@ def perform(
         return stripe_client.post(path, state.params, key=state.idempotency_key)
     except StripeFailure as error:
         state.key_spent = _is_spent(error, known_key)
-        state.last_error = error.detail
         with transaction.atomic():
             lease.renew(clock())
-            state.save(update_fields=["key_spent", "last_error"])
+            state.save(update_fields=["key_spent"])
         raise
 
 
@@ -77,7 +73,7 @@ def _begin(
         state.key_used_at = now
         state.key_spent = False
         state.params = params()
-    state.attempts += 1
+    state.times_tried += 1
     state.started_at = state.started_at or now
     with transaction.atomic():
         lease.renew(now)
@@ -88,7 +84,7 @@ def _begin(
                 "key_used_at",
                 "key_spent",
                 "params",
-                "attempts",
+                "times_tried",
                 "started_at",
             ]
         )
@@ -104,13 +100,3 @@ def _is_spent(error: StripeFailure, known_key: bool) -> bool:
     if isinstance(error, StripeUnavailable):
         return error.key_spent or (error.server_error and known_key)
     return isinstance(error, StripeRefused)
-
-
-def backoff(failures: int, retry_after: float | None = None) -> dt.timedelta:
-    """How long to wait after so many failures in a row: exponential, with full jitter.
-
-    Never less than what Stripe asked for.
-    """
-    longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures, 16))
-    # Spreads load; nothing to guess.
-    return dt.timedelta(seconds=(retry_after or 0.0) + random.uniform(0, longest))  # noqa: S311

@@ -67,6 +67,19 @@ def test_the_first_card_is_asked_for_by_checkout_and_becomes_the_default(acme: W
     assert invoice.status == "paid"
 
 
+def test_an_old_checkout_that_is_shown_again_does_not_bring_its_card_back(acme: Workspace) -> None:
+    client = member_client(acme)
+    back = choose_card(client.post(path(acme))["Location"], "pm_card_visa")
+    session_id = re.search(r"session_id=(\w+)", back).group(1)
+    saved = path(acme, f"saved/?session_id={session_id}")
+    assert "Your card is saved" in client.get(saved, follow=True).content.decode()
+    choose_card(client.post(path(acme))["Location"], "pm_card_mastercard")
+    chosen = default_card()
+    assert "Your card is saved" not in client.get(saved, follow=True).content.decode()
+    tasks.save_card_from_checkout(str(acme.pk), session_id)
+    assert default_card() == chosen
+
+
 def test_a_card_becomes_the_default_even_if_the_owner_does_not_come_back(
     acme: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ def test_retrying_with_the_same_card_is_refused_with_stripes_reason(
 ) -> None:
     action = collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
     refused = done(action)
-    assert refused.status == "refused"
+    assert refused.status == "failed"
     assert "declined" in refused.last_error
     assert state(unpaid) == ("overdue", "suspended")
     assert unpaid.events.filter(kind="payment_failed").count() == 2
@@ -159,12 +159,12 @@ def test_an_answer_that_is_lost_leaves_it_pending_and_the_sweep_carries_on(
     action = void(unpaid, fiona)
     stripe_sandbox.inject(fault, path="/void$", method="POST")
     waiting = done(action)
-    assert (waiting.status, waiting.attempts) == ("pending", 1)
+    assert (waiting.status, waiting.attempts) == ("waiting", 1)
     assert state(unpaid)[0] == "overdue"
-    assert collection.due_actions(now=NOVEMBER_5) == []
+    assert collection.ACTIONS.due(now=NOVEMBER_5) == []
     assert collection.carry_out(action_id=action.pk, now=NOVEMBER_5) is None
     tomorrow = NOVEMBER_5 + dt.timedelta(days=1)
-    assert collection.due_actions(now=tomorrow) == [action.pk]
+    assert collection.ACTIONS.due(now=tomorrow) == [action.pk]
     assert done(action, now=tomorrow).status == "done"
     assert state(unpaid) == ("void", "active")
     assert in_stripe(unpaid) == "void"
@@ -174,7 +174,7 @@ def test_what_has_been_paid_in_stripe_meanwhile_is_not_voided(unpaid: Invoice, f
     action = void(unpaid, fiona)
     stripe_client.post(f"/v1/invoices/{unpaid.stripe_invoice_id}/pay", {"paid_out_of_band": True})
     refused = done(action)
-    assert (refused.status, refused.last_error) == ("refused", "Stripe has it as paid now.")
+    assert (refused.status, refused.last_error) == ("failed", "Stripe has it as paid now.")
     assert state(unpaid) == ("paid", "active")
 
 

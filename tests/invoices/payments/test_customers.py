@@ -4,22 +4,23 @@ import datetime as dt
 
 import pytest
 from djstripe.models import Customer
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from billing.models import Workspace
+from billing.models import Email, Workspace
 from billing.services.workspaces import update_workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import (
-    customers_to_update,
+    DETAILS,
     ensure_customer,
     note_customer_deleted,
+    note_details_changed,
     update_customer,
 )
 from invoices.payments.services.tax_ids import tax_id_kind
 from tests.kit.invoices import NOVEMBER_2
-from tests.kit.personas import make_workspace
+from tests.kit.personas import make_workspace, member_client
 from tests.kit.stripe_side import customers
 
 pytestmark = pytest.mark.django_db
@@ -80,11 +81,11 @@ def test_changed_details_are_sent_when_the_change_has_committed(
     with django_capture_on_commit_callbacks() as callbacks:
         change(acme, name="Acme Corporation", billing_email="accounts@acme.test")
     assert len(callbacks) == 1
-    assert customers_to_update(now=NOVEMBER_2) == [acme.pk]
+    assert DETAILS.due(now=NOVEMBER_2) == [acme.pk]
     assert update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
     (found,) = customers()
     assert (found["name"], found["email"]) == ("Acme Corporation", "accounts@acme.test")
-    assert customers_to_update(now=LATER) == []
+    assert DETAILS.due(now=LATER) == []
 
 
 def test_an_address_that_was_removed_is_cleared(acme: Workspace) -> None:
@@ -98,7 +99,7 @@ def test_an_address_that_was_removed_is_cleared(acme: Workspace) -> None:
 
 def test_a_workspace_without_a_customer_has_nothing_to_update(acme: Workspace) -> None:
     change(acme, name="Acme Corporation")
-    assert customers_to_update(now=LATER) == []
+    assert DETAILS.due(now=LATER) == []
     assert customers() == []
 
 
@@ -109,8 +110,8 @@ def test_an_update_that_fails_is_tried_again_later(
     change(acme, name="Acme Corporation")
     stripe_sandbox.inject("500_before", method="POST")
     assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
-    assert customers_to_update(now=NOVEMBER_2) == []
-    assert customers_to_update(now=LATER) == [acme.pk]
+    assert DETAILS.due(now=NOVEMBER_2) == []
+    assert DETAILS.due(now=LATER) == [acme.pk]
     assert update_customer(workspace_id=acme.pk, now=LATER)
     assert customers()[0]["name"] == "Acme Corporation"
 
@@ -130,7 +131,7 @@ def test_a_change_during_the_update_is_not_lost(
     monkeypatch.setattr(stripe_client, "post", post_and_change)
     update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
     monkeypatch.undo()
-    assert customers_to_update(now=LATER) == [acme.pk]
+    assert DETAILS.due(now=LATER) == [acme.pk]
 
 
 def test_a_customer_deleted_in_stripe_is_followed_by_a_new_one(acme: Workspace) -> None:
@@ -156,7 +157,7 @@ def test_updating_a_deleted_customer_makes_none(acme: Workspace) -> None:
     change(acme, name="Acme Corporation")
     assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
     assert customers() == []
-    assert customers_to_update(now=LATER) == []
+    assert DETAILS.due(now=LATER) == []
     ensure(acme)
     assert customers()[0]["name"] == "Acme Corporation"
 
@@ -171,6 +172,37 @@ def test_a_tax_id_is_kept_and_replaced(acme: Workspace) -> None:
     change(acme, tax_id="")
     update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
     assert tax_ids(customer_id) == []
+
+
+def test_a_tax_id_that_stripe_refuses_waits_for_a_change_and_is_told(
+    acme: Workspace, settings: Settings
+) -> None:
+    settings.FINANCE_EMAILS = ["finance@platform.test"]
+    customer_id = ensure(acme)
+    # Ours takes what looks like a number of that country; Stripe knows better.
+    Workspace.objects.filter(pk=acme.pk).update(tax_id="DE000", address_country="DE")
+    note_details_changed(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+
+    account = StripeCustomer.objects.get(pk=acme.pk)
+    assert (account.status, account.blocked_reason) == ("blocked", "refused")
+    assert "Invalid value for eu_vat" in account.last_error
+    assert DETAILS.due(now=LATER + dt.timedelta(days=9)) == [], "nothing has changed"
+    to_finance = Email.objects.get(kind="finance")
+    assert to_finance.subject == "Stripe refuses the billing details of Acme"
+    to_owner = Email.objects.get(kind="details_refused")
+    assert to_owner.recipients == ["owner@acme.test"]
+    assert "Invalid value for eu_vat" in to_owner.text
+    assert f"/w/{acme.pk}/settings/" in to_owner.text
+    page = member_client(acme).get(f"/w/{acme.pk}/").content.decode()
+    assert "Your billing details were not accepted." in page
+    # An invoice goes on with what Stripe has.
+    assert ensure(acme, LATER) == customer_id
+
+    change(acme, tax_id="DE136695976")
+    assert update_customer(workspace_id=acme.pk, now=LATER)
+    assert tax_ids(customer_id) == [("eu_vat", "DE136695976")]
+    assert "were not accepted" not in member_client(acme).get(f"/w/{acme.pk}/").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,19 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from billing.errors import NotFound
 from billing.models import Email, Workspace
+from billing.services import work
 from billing.services.workspaces import update_workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
-from invoices.payments.services import leases, stripe_client, stripe_requests
+from invoices.payments.services import stripe_client
 from invoices.payments.services.stripe_sync import (
-    NotBlocked,
+    SYNCS,
     SyncResult,
-    due_syncs,
     retry_sync,
     sync_invoice,
 )
+from invoices.signals import invoices_issued
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import customers, invoices
@@ -63,7 +64,7 @@ def spoil_the_total(invoice: Invoice, sandbox: SandboxProcess) -> SyncResult:
 
 def blocked(invoice: Invoice) -> tuple[str, str]:
     stored = StripeSync.objects.get(pk=invoice.pk)
-    return stored.status, stored.reason
+    return stored.status, stored.blocked_reason
 
 
 def test_a_total_that_differs_is_never_finalized_and_finance_is_told(
@@ -78,7 +79,7 @@ def test_a_total_that_differs_is_never_finalized_and_finance_is_told(
     assert invoices()[0]["status"] == "draft"
     mail = Email.objects.get(kind="finance")
     assert mail.recipients == ["finance@platform.test"]
-    assert mail.subject == "Invoice INV-2026-000001 is not in Stripe: Stripe's total differs"
+    assert mail.subject == "Invoice INV-2026-000001 is not in Stripe: the total differs"
     assert result.detail in mail.text
 
 
@@ -143,7 +144,7 @@ def test_a_draft_finalized_by_hand_is_taken_over(
     assert (invoice.status, invoice.stripe_invoice_id) == ("open", draft["id"])
 
 
-def test_one_voided_in_stripe_is_parked_and_replaced_when_retried(
+def test_one_voided_in_stripe_is_blocked_and_replaced_when_retried(
     invoice: Invoice, stripe_sandbox: SandboxProcess
 ) -> None:
     stop_before("finalize", invoice, stripe_sandbox)
@@ -157,19 +158,19 @@ def test_one_voided_in_stripe_is_parked_and_replaced_when_retried(
     assert sorted(each["status"] for each in invoices()) == ["open", "void"]
 
 
-def test_what_stripe_refuses_is_parked_until_it_is_put_right(invoice: Invoice) -> None:
+def test_what_stripe_refuses_is_blocked_until_it_is_put_right(invoice: Invoice) -> None:
     # A currency that Stripe does not know can only come from a mistake in our data.
     Invoice.objects.filter(pk=invoice.pk).update(currency="X1X")
     sync(invoice)
     assert blocked(invoice) == ("blocked", "refused")
     step = invoice.stripe_sync.steps.get(kind=StripeSyncStep.Kind.DRAFT)
     assert "Invalid currency" in step.last_error
-    assert due_syncs(now=NOVEMBER_2 + dt.timedelta(days=9)) == []
+    assert SYNCS.due(now=NOVEMBER_2 + dt.timedelta(days=9)) == []
     Invoice.objects.filter(pk=invoice.pk).update(currency="USD")
     retry_sync(invoice_id=invoice.pk, now=A_MINUTE_LATER)
     assert sync(invoice, A_MINUTE_LATER).done
     step.refresh_from_db()
-    assert (step.key_version, step.attempts, step.params["currency"]) == (2, 2, "usd")
+    assert (step.key_version, step.times_tried, step.params["currency"]) == (2, 2, "usd")
 
 
 def test_what_stripe_refuses_is_sent_again_when_the_details_change(invoice: Invoice) -> None:
@@ -188,11 +189,11 @@ def test_what_stripe_refuses_is_sent_again_when_the_details_change(invoice: Invo
         now=A_MINUTE_LATER,
     )
     invoice.stripe_sync.refresh_from_db()
-    assert invoice.stripe_sync.status == StripeSync.Status.PENDING
+    assert invoice.stripe_sync.status == StripeSync.Status.WAITING
     assert sync(invoice, A_MINUTE_LATER).done
 
 
-def test_a_wrong_secret_key_parks_nothing(
+def test_a_wrong_secret_key_blocks_nothing(
     invoice: Invoice, settings: Settings, stripe_sandbox: SandboxProcess
 ) -> None:
     settings.STRIPE_SECRET_KEY = "sk_test_another00000000000000000"
@@ -206,17 +207,17 @@ def test_a_wrong_secret_key_parks_nothing(
 def test_waiting_honours_what_stripe_asks_for(
     invoice: Invoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stripe_requests.random, "uniform", lambda least, most: most)
-    waits = [stripe_requests.backoff(failures).total_seconds() for failures in (1, 2, 3, 9, 30)]
+    monkeypatch.setattr(work.random, "uniform", lambda least, most: most)
+    waits = [SYNCS.wait(attempts).total_seconds() for attempts in (1, 2, 3, 9, 30)]
     assert waits == [8, 16, 32, 2048, 3600]
-    assert stripe_requests.backoff(1, retry_after=60).total_seconds() == 68
+    assert SYNCS.wait(1, at_least=60).total_seconds() == 68
 
 
 def test_before_its_time_a_waiting_sync_is_left_alone(
     invoice: Invoice, stripe_sandbox: SandboxProcess
 ) -> None:
     stop_before("item", invoice, stripe_sandbox)
-    StripeSync.objects.filter(pk=invoice.pk).update(next_try_at=A_MINUTE_LATER)
+    StripeSync.objects.filter(pk=invoice.pk).update(next_attempt_at=A_MINUTE_LATER)
     stripe_sandbox.clear_requests()
     assert sync(invoice).busy
     assert stripe_sandbox.requests() == []
@@ -227,7 +228,7 @@ def test_after_a_day_of_failures_finance_is_told_once(
     invoice: Invoice, stripe_sandbox: SandboxProcess
 ) -> None:
     stop_before("item", invoice, stripe_sandbox)
-    StripeSync.objects.filter(pk=invoice.pk).update(failures=29)
+    StripeSync.objects.filter(pk=invoice.pk).update(attempts=29)
     stripe_sandbox.inject("drop_before", count=20)
     now = NOVEMBER_2
     for _ in range(3):
@@ -241,7 +242,7 @@ def test_only_what_has_stopped_can_be_retried(invoice: Invoice, acme: Workspace)
     with pytest.raises(NotFound):
         retry_sync(invoice_id=invoice.pk, now=NOVEMBER_2)
     sync(invoice)
-    with pytest.raises(NotBlocked):
+    with pytest.raises(work.NothingToRetry):
         retry_sync(invoice_id=invoice.pk, now=NOVEMBER_2)
 
 
@@ -257,37 +258,36 @@ def test_retrying_starts_the_sync_when_it_has_committed(
     assert len(callbacks) == 1
 
 
-def test_the_sweep_names_what_is_due_once(invoice: Invoice, acme: Workspace) -> None:
-    Invoice.objects.update(created_at=NOVEMBER_2)
-    soon = NOVEMBER_2 + dt.timedelta(seconds=30)
-    assert due_syncs(now=soon) == [], "the close has only just started it"
+def test_the_sweep_names_what_was_issued_once(invoice: Invoice, acme: Workspace) -> None:
+    # The task that the close starts is lost; the row that it wrote is not.
+    invoices_issued.send(Invoice, invoice_ids=[invoice.pk], now=NOVEMBER_2)
     later = NOVEMBER_2 + dt.timedelta(minutes=3)
-    assert due_syncs(now=later) == [invoice.pk]
-    assert due_syncs(now=later) == [], "it is in the queue"
-    assert due_syncs(now=later + dt.timedelta(minutes=31)) == [invoice.pk], "it got lost there"
+    assert SYNCS.due(now=later) == [invoice.pk]
+    assert SYNCS.due(now=later) == [], "it is in the queue"
+    assert SYNCS.due(now=later + dt.timedelta(minutes=31)) == [invoice.pk], "it got lost there"
     sync(invoice, later)
-    assert due_syncs(now=later + dt.timedelta(days=1)) == []
+    assert SYNCS.due(now=later + dt.timedelta(days=1)) == []
 
 
 def test_what_another_process_syncs_is_left_to_it(
     invoice: Invoice, stripe_sandbox: SandboxProcess
 ) -> None:
-    StripeSync.objects.create(invoice=invoice, next_try_at=NOVEMBER_2)
-    with leases.held(StripeSync, invoice.pk, leases.running_clock(NOVEMBER_2)):
+    StripeSync.objects.create(invoice=invoice, next_attempt_at=NOVEMBER_2)
+    with SYNCS.held(invoice.pk, work.running_clock(NOVEMBER_2)):
         assert sync(invoice).busy
-        assert due_syncs(now=NOVEMBER_2) == []
+        assert SYNCS.due(now=NOVEMBER_2) == []
     assert stripe_sandbox.requests() == []
     assert sync(invoice).done
 
 
 def test_who_has_lost_the_lease_writes_nothing_more(invoice: Invoice) -> None:
-    StripeSync.objects.create(invoice=invoice, next_try_at=NOVEMBER_2)
-    too_late = NOVEMBER_2 + leases.duration()
+    StripeSync.objects.create(invoice=invoice, next_attempt_at=NOVEMBER_2)
+    too_late = NOVEMBER_2 + work.lease_duration()
     with (
-        leases.held(StripeSync, invoice.pk, lambda: NOVEMBER_2) as slow,
-        leases.held(StripeSync, invoice.pk, lambda: too_late),
+        SYNCS.held(invoice.pk, lambda: NOVEMBER_2) as slow,
+        SYNCS.held(invoice.pk, lambda: too_late),
     ):
-        with pytest.raises(leases.LeaseLost):
+        with pytest.raises(work.LeaseLost):
             slow.renew(too_late)
         slow.release()
         assert StripeSync.objects.get(pk=invoice.pk).lease_token is not None

@@ -1,12 +1,12 @@
 """Getting invoices paid: the schedule of reminders and suspensions, and what staff may do."""
 
 from invoices.payments.services.collection.actions import (
+    ACTIONS,
     ActionPending,
     NotAllowedNow,
     allowed_actions,
     carry_out,
     charge,
-    due_actions,
     mark_invoice_uncollectible,
     mark_paid_out_of_band,
     retry_payment,
@@ -15,6 +15,7 @@ from invoices.payments.services.collection.actions import (
 from invoices.payments.services.collection.schedule import CollectionSummary, collect
 
 __all__ = [
+    "ACTIONS",
     "ActionPending",
     "CollectionSummary",
     "NotAllowedNow",
@@ -22,7 +23,6 @@ __all__ = [
     "carry_out",
     "charge",
     "collect",
-    "due_actions",
     "mark_invoice_uncollectible",
     "mark_paid_out_of_band",
     "retry_payment",

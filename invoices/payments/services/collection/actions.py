@@ -9,11 +9,9 @@ import datetime as dt
 import logging
 from uuid import UUID
 
-from django.db import transaction
-
 from billing.errors import Conflict, Invalid
 from billing.models import User
-from billing.queue import enqueue
+from billing.services.work import Busy, Claim, Lease, LeaseLost, WorkKind
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import refresh, settle, stripe_client
@@ -40,9 +38,15 @@ _GOAL: dict[str, str] = {
     Kind.VOID: "void",
     Kind.MARK_UNCOLLECTIBLE: "uncollectible",
 }
-# After so many tries, about a day and a half, a person has to ask again.
-_MAX_ATTEMPTS = 20
-_LEASE = dt.timedelta(minutes=5)
+# So many tries take about a day and a half; then it is blocked.
+ACTIONS = WorkKind(
+    InvoiceAction,
+    task="payments.carry_out_action",
+    first_wait=dt.timedelta(minutes=1),
+    longest_wait=dt.timedelta(hours=2),
+    max_attempts=30,
+    may_be_given_up=True,
+)
 
 
 class NotAllowedNow(Conflict):
@@ -106,31 +110,31 @@ def carry_out(*, action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
 
     Never raises for what Stripe does: that is the action's `status` and `last_error`.
     """
-    action = _claim(action_id, now)
-    if action is None:
-        return None
     try:
-        found = _in_stripe(action)
+        with ACTIONS.claimed(action_id, now) as claim:
+            _carry_out(claim, now)
+            return claim.row
+    except (Busy, LeaseLost):
+        return None
+
+
+def _carry_out(claim: Claim[InvoiceAction], now: dt.datetime) -> None:
+    action = claim.row
+    try:
+        found = _in_stripe(action, claim.lease)
         refresh.apply_state(
             action.invoice, refresh.read_state(found), now=now, source=_source(action)
         )
     except StripeUnavailable as error:
-        return _put_off(action, error, now)
+        claim.retry_later(error.detail, at_least=error.retry_after)
     except StripeFailure as error:
         _take_over_after_refusal(action, now)
-        return _finish(action, now, error=error.detail)
-    reached = found.get("status") == _GOAL[action.kind]
-    return _finish(
-        action, now, error="" if reached else f"Stripe has it as {found.get('status')} now."
-    )
-
-
-def due_actions(*, now: dt.datetime, limit: int = 200) -> list[UUID]:
-    return list(
-        InvoiceAction.objects.filter(status=InvoiceAction.Status.PENDING, next_try_at__lte=now)
-        .order_by("next_try_at")
-        .values_list("pk", flat=True)[:limit]
-    )
+        claim.fail(error.detail)
+    else:
+        if found.get("status") == _GOAL[action.kind]:
+            claim.done()
+        else:
+            claim.fail(f"Stripe has it as {found.get('status')} now.")
 
 
 def _request(
@@ -150,8 +154,12 @@ def _request(
                 f"{invoice.number} is {invoice.get_status_display().lower()}: "
                 f"“{kind.label}” is not possible."
             )
-        if invoice.actions.filter(status=InvoiceAction.Status.PENDING).exists():
-            raise ActionPending(f"Another action on {invoice.number} is still being carried out.")
+        for earlier in invoice.actions.filter(InvoiceAction.UNFINISHED):
+            if earlier.status == InvoiceAction.Status.WAITING:
+                raise ActionPending(
+                    f"Another action on {invoice.number} is still being carried out."
+                )
+            ACTIONS.give_up(earlier.pk, now)
         action = InvoiceAction.objects.create(
             invoice=invoice,
             kind=kind,
@@ -161,13 +169,13 @@ def _request(
             requested_by=actor.email if actor else why,
             key=key,
             requested_at=now,
-            next_try_at=now,
+            next_attempt_at=now,
         )
         if invoice.stripe_invoice_id is None:
             # Stripe does not have it, and the sync leaves alone what has ended here.
             _settle_here(action, now)
         else:
-            transaction.on_commit(lambda: enqueue("payments.carry_out_action", str(action.pk)))
+            ACTIONS.start(action.pk)
         return action
 
 
@@ -179,33 +187,18 @@ def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
         settle.mark_void(invoice_id=action.invoice_id, now=now, source=source)
     elif action.kind == Kind.MARK_UNCOLLECTIBLE:
         settle.mark_uncollectible(invoice_id=action.invoice_id, now=now, source=source)
-    _finish(action, now)
+    action.status, action.finished_at = InvoiceAction.Status.DONE, now
+    action.save(update_fields=["status", "finished_at"])
 
 
-def _claim(action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
-    """Take the action for a while, committed, so that no transaction is open towards Stripe."""
-    with transaction.atomic():
-        action = (
-            InvoiceAction.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("invoice__workspace", "actor")
-            .filter(pk=action_id, status=InvoiceAction.Status.PENDING, next_try_at__lte=now)
-            .first()
-        )
-        if action is not None:
-            action.attempts += 1
-            action.next_try_at = now + _LEASE
-            action.save(update_fields=["attempts", "next_try_at"])
-        return action
-
-
-def _in_stripe(action: InvoiceAction) -> StripeObject:
+def _in_stripe(action: InvoiceAction, lease: Lease) -> StripeObject:
     """Stripe's invoice after the action; as it is when it needs no action (any more)."""
     path = f"/v1/invoices/{action.invoice.stripe_invoice_id}"
     found = stripe_client.get(path)
     if found.get("status") == _GOAL[action.kind] or found.get("status") not in _STRIPE_UNPAID:
         return found
     # A key for each try: Stripe would repeat a decline under the old one.
-    key = f"action/{action.pk}/{action.attempts}"
+    key = f"action/{action.pk}/{lease.token}"
     if action.kind == Kind.RETRY_PAYMENT:
         return stripe_client.post(f"{path}/pay", key=key)
     if action.kind == Kind.PAY_OUT_OF_BAND:
@@ -224,26 +217,6 @@ def _take_over_after_refusal(action: InvoiceAction, now: dt.datetime) -> None:
         )
     except (StripeUnavailable, StripeMissing) as error:
         log.warning("invoice %s cannot be read again: %s", action.invoice_id, error)
-
-
-def _put_off(action: InvoiceAction, error: StripeUnavailable, now: dt.datetime) -> InvoiceAction:
-    if action.attempts >= _MAX_ATTEMPTS:
-        return _finish(action, now, error=error.detail)
-    wait = dt.timedelta(seconds=min(30 * 2**action.attempts, 2 * 3600))
-    if error.retry_after:
-        wait = max(wait, dt.timedelta(seconds=error.retry_after))
-    action.last_error = error.detail
-    action.next_try_at = now + wait
-    action.save(update_fields=["last_error", "next_try_at"])
-    return action
-
-
-def _finish(action: InvoiceAction, now: dt.datetime, *, error: str = "") -> InvoiceAction:
-    action.status = InvoiceAction.Status.REFUSED if error else InvoiceAction.Status.DONE
-    action.last_error = error
-    action.finished_at = now
-    action.save(update_fields=["status", "last_error", "finished_at"])
-    return action
 
 
 def _source(action: InvoiceAction) -> str:

@@ -233,7 +233,7 @@ def _asked_to_void(invoice: Invoice) -> InvoiceAction | None:
     """What finance asked for, whoever brings the news of it first: our own request or an event."""
     return (
         invoice.actions.filter(kind=InvoiceAction.Kind.VOID)
-        .exclude(status=InvoiceAction.Status.REFUSED)
+        .exclude(status=InvoiceAction.Status.FAILED)
         .order_by("-requested_at")
         .first()
     )

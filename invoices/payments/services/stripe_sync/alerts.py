@@ -9,10 +9,11 @@ from invoices.payments.models import StripeSync
 
 
 def tell_finance_of_blocked(invoice: Invoice, sync: StripeSync, *, now: dt.datetime) -> None:
+    reason = sync.get_blocked_reason_display().lower()
     notify_finance(
         # Blocked again after a retry is news again.
         key=f"sync:{sync.pk}:blocked:{now.isoformat(timespec='seconds')}",
-        subject=f"Invoice {invoice.number} is not in Stripe: {sync.get_reason_display()}",
+        subject=f"Invoice {invoice.number} is not in Stripe: {reason}",
         paragraphs=[
             sync.last_error,
             "It was not sent to the customer. Retry it in the admin once the cause is put right.",
@@ -28,7 +29,7 @@ def tell_finance_of_stuck(invoice: Invoice, sync: StripeSync, *, now: dt.datetim
         key=f"sync:{sync.pk}:{sync.build}:stuck",
         subject=f"Invoice {invoice.number} does not get through to Stripe",
         paragraphs=[
-            f"{sync.failures} tries in a row have failed. The last one said: {sync.last_error}",
+            f"{sync.attempts} tries in a row have failed. The last one said: {sync.last_error}",
             "It is tried again every hour.",
         ],
         facts=_facts(invoice),

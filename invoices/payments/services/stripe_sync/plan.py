@@ -1,6 +1,7 @@
 """The steps of a sync, written down before the first of them is taken."""
 
 import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
 from billing.errors import NotFound
@@ -16,9 +17,17 @@ def ensure_sync(*, invoice_id: UUID, now: dt.datetime) -> StripeSync:
     if not Invoice.objects.filter(pk=invoice_id).exists():
         raise NotFound(f"There is no invoice {invoice_id}.")
     sync, _ = StripeSync.objects.get_or_create(
-        invoice_id=invoice_id, defaults={"next_try_at": now, "created_at": now}
+        invoice_id=invoice_id, defaults={"requested_at": now, "next_attempt_at": now}
     )
     return sync
+
+
+def begin_syncs(*, invoice_ids: Sequence[UUID], now: dt.datetime) -> None:
+    """Write the syncs of new invoices, inside the transaction that issues them: none is lost."""
+    StripeSync.objects.bulk_create(
+        [StripeSync(invoice_id=pk, requested_at=now, next_attempt_at=now) for pk in invoice_ids],
+        ignore_conflicts=True,
+    )
 
 
 def stripe_lines(invoice: Invoice) -> dict[str, Line]:

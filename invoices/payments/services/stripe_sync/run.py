@@ -5,10 +5,10 @@ from functools import cached_property
 
 from django.db import transaction
 
+from billing.services.work import Claim, Clock, Lease
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services import lookups, stripe_client
-from invoices.payments.services.leases import Clock, Lease
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_sync.params import Line
 from invoices.payments.services.stripe_sync.plan import stripe_lines
@@ -30,13 +30,26 @@ class StartOver(Exception):
 
 @dataclass
 class Run:
-    sync: StripeSync
-    invoice: Invoice
-    lease: Lease
-    clock: Clock
+    claim: Claim[StripeSync]
     steps: list[StripeSyncStep]
     # The invoice in Stripe as last answered in this run.
     latest: StripeObject | None = None
+
+    @property
+    def sync(self) -> StripeSync:
+        return self.claim.row
+
+    @property
+    def invoice(self) -> Invoice:
+        return self.claim.row.invoice
+
+    @property
+    def lease(self) -> Lease:
+        return self.claim.lease
+
+    @property
+    def clock(self) -> Clock:
+        return self.claim.clock
 
     def key(self, step: StripeSyncStep) -> str:
         """The request's name for ever, of which each idempotency key is a version."""
@@ -87,11 +100,11 @@ class Run:
 
     def begin(self, step: StripeSyncStep) -> None:
         """Commit that a step which only reads, or has rows of its own, is being tried."""
-        step.attempts += 1
+        step.times_tried += 1
         step.started_at = step.started_at or self.clock()
         with transaction.atomic():
             self.lease.renew(self.clock())
-            step.save(update_fields=["attempts", "started_at"])
+            step.save(update_fields=["times_tried", "started_at"])
 
     def done(self, step: StripeSyncStep, stripe_id: str = "") -> None:
         with transaction.atomic():
@@ -105,9 +118,7 @@ class Run:
         step.done_at = self.clock()
         step.last_error = ""
         step.save(update_fields=["status", "stripe_id", "done_at", "last_error"])
-        if self.sync.failures:
-            self.sync.failures = 0
-            self.sync.save(update_fields=["failures"])
+        self.claim.worked()
 
     def failed(self, step: StripeSyncStep, detail: str) -> None:
         """It did not work, which does not stop the sync."""

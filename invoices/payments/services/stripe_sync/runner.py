@@ -1,7 +1,6 @@
 """Running a sync: take the steps that are left, and write down why when it stops.
 
-Each step is committed before and after its request, so that a process may die anywhere. The states
-of a sync: pending -> (waiting ->)* done, or blocked until a person retries it.
+Each step is committed before and after its request, so that a process may die anywhere.
 """
 
 import datetime as dt
@@ -11,22 +10,21 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.services.work import Busy, Claim, LeaseLost
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
-from invoices.payments.services import leases
-from invoices.payments.services.leases import Busy, Clock, Lease, LeaseLost
 from invoices.payments.services.stripe_errors import (
     StripeMissing,
     StripeNotConfigured,
     StripeRefused,
     StripeUnavailable,
 )
-from invoices.payments.services.stripe_requests import backoff
 from invoices.payments.services.stripe_sync.alerts import (
     tell_finance_of_blocked,
     tell_finance_of_stuck,
 )
 from invoices.payments.services.stripe_sync.plan import ensure_sync, next_build, write_steps
+from invoices.payments.services.stripe_sync.retries import SYNCS
 from invoices.payments.services.stripe_sync.run import Blocked, Run, StartOver
 from invoices.payments.services.stripe_sync.steps import HANDLERS
 
@@ -50,7 +48,7 @@ class SyncResult:
     invoice_id: UUID
     status: StripeSync.Status
     detail: str = ""
-    next_try_at: dt.datetime | None = None
+    next_attempt_at: dt.datetime | None = None
     busy: bool = False
 
     @property
@@ -65,78 +63,67 @@ def sync_invoice(*, invoice_id: UUID, now: dt.datetime) -> SyncResult:
     Raises `NotFound` for an unknown invoice.
     """
     sync = ensure_sync(invoice_id=invoice_id, now=now)
-    if sync.status in (Status.DONE, Status.BLOCKED) or sync.next_try_at > now:
-        return _result(sync, busy=sync.status not in (Status.DONE, Status.BLOCKED))
-    clock = leases.running_clock(now)
     try:
-        with leases.held(StripeSync, invoice_id, clock) as lease:
-            sync.refresh_from_db()
-            if sync.status not in (Status.DONE, Status.BLOCKED):
-                _run(sync, lease, clock)
-            return _result(sync)
+        with SYNCS.claimed(invoice_id, now) as claim:
+            _run(claim)
+            return _result(claim.row)
     except Busy:
-        return _result(sync, busy=True)
+        return _result(sync, busy=sync.status == Status.WAITING)
     except LeaseLost:
         log.warning("the sync of invoice %s took longer than its lease", invoice_id)
         sync.refresh_from_db()
         return _result(sync, busy=True)
 
 
-def _run(sync: StripeSync, lease: Lease, clock: Clock) -> None:
+def _run(claim: Claim[StripeSync]) -> None:
+    sync = claim.row
     while True:
-        run = _prepare(sync, lease, clock)
+        run = _prepare(claim)
         if run is None:
             return
         try:
             for step in run.steps:
-                if step.status not in (StripeSyncStep.Status.DONE, StripeSyncStep.Status.FAILED):
-                    _take(run, step)
-                    if sync.status != Status.PENDING:
-                        return
+                ended = step.status in (StripeSyncStep.Status.DONE, StripeSyncStep.Status.FAILED)
+                if not ended and not _take(run, step):
+                    return
         except StartOver as reason:
             log.warning("invoice %s: %s; starting over", sync.pk, reason)
             with transaction.atomic():
-                lease.renew(clock())
+                claim.lease.renew(claim.clock())
                 next_build(sync)
                 sync.save(update_fields=["build"])
             continue
-        _finish(run)
+        claim.done()
         return
 
 
-def _prepare(sync: StripeSync, lease: Lease, clock: Clock) -> Run | None:
+def _prepare(claim: Claim[StripeSync]) -> Run | None:
     """The run of the present build, its steps written; None when there is nothing to sync."""
-    now = clock()
-    invoice = Invoice.objects.select_related("workspace", "billing_period__workspace").get(
-        pk=sync.pk
-    )
+    sync, now = claim.row, claim.clock()
+    sync.invoice.refresh_from_db(fields=["status"])
     with transaction.atomic():
-        lease.renew(now)
+        claim.lease.renew(now)
         steps = list(sync.steps.filter(build=sync.build))
         finalized = any(
             step.kind == Kind.FINALIZE and step.status == StripeSyncStep.Status.DONE
             for step in steps
         )
-        if invoice.status in _ENDED and not finalized:
-            sync.status = Status.DONE
-            sync.done_at = now
-            sync.last_error = f"The invoice is {invoice.status}: there is nothing to collect."
-            sync.save(update_fields=["status", "done_at", "last_error"])
+        if sync.invoice.status in _ENDED and not finalized:
+            # There is nothing to collect.
+            claim.done()
             return None
         if not steps:
-            write_steps(sync, invoice, now=now)
+            write_steps(sync, sync.invoice, now=now)
             steps = list(sync.steps.filter(build=sync.build))
-        sync.status = Status.PENDING
-        sync.queued_at = None
-        sync.save(update_fields=["status", "queued_at"])
-    run = Run(sync=sync, invoice=invoice, lease=lease, clock=clock, steps=steps)
+    run = Run(claim=claim, steps=steps)
     if not finalized:
         # What was equal some time ago may have been edited since.
         run.step(Kind.COMPARE).status = StripeSyncStep.Status.PENDING
     return run
 
 
-def _take(run: Run, step: StripeSyncStep) -> None:
+def _take(run: Run, step: StripeSyncStep) -> bool:
+    """Whether the sync may go on to its next step."""
     try:
         try:
             HANDLERS[step.kind](run, step)
@@ -150,7 +137,7 @@ def _take(run: Run, step: StripeSyncStep) -> None:
                 raise
             HANDLERS[step.kind](run, step)
     except StripeUnavailable as error:
-        _wait(run, step, error.detail, retry_after=error.retry_after)
+        _wait(run, step, error.detail, at_least=error.retry_after)
     except (Busy, StripeNotConfigured) as error:
         _wait(run, step, str(error))
     except StripeRefused as error:
@@ -163,58 +150,39 @@ def _take(run: Run, step: StripeSyncStep) -> None:
         # An answer nobody thought of stops one invoice, in sight of finance, and not the rest.
         log.exception("invoice %s: %s", run.sync.pk, step.kind)
         _wait(run, step, f"Unexpected {type(error).__name__}: {error}")
+    else:
+        return True
+    return False
 
 
-def _wait(run: Run, step: StripeSyncStep, detail: str, *, retry_after: float | None = None) -> None:
-    sync, now = run.sync, run.clock()
-    sync.status = Status.WAITING
-    sync.failures += 1
-    sync.last_error = detail
-    sync.next_try_at = now + backoff(sync.failures, retry_after)
+def _wait(run: Run, step: StripeSyncStep, detail: str, *, at_least: float | None = None) -> None:
     step.status = StripeSyncStep.Status.WAITING
     step.last_error = detail
     with transaction.atomic():
-        run.lease.renew(now)
-        sync.save(update_fields=["status", "failures", "last_error", "next_try_at"])
+        run.claim.retry_later(detail, at_least=at_least)
         step.save(update_fields=["status", "last_error"])
-        if sync.failures == STUCK_AFTER:
-            tell_finance_of_stuck(run.invoice, sync, now=now)
-    log.warning("invoice %s waits at %s: %s", sync.pk, step.kind, detail)
+        if run.sync.attempts >= STUCK_AFTER:
+            tell_finance_of_stuck(run.invoice, run.sync, now=run.clock())
+    log.warning("invoice %s waits at %s: %s", run.sync.pk, step.kind, detail)
 
 
 def _block(run: Run, step: StripeSyncStep, reason: StripeSync.Reason, detail: str) -> None:
-    sync, now = run.sync, run.clock()
-    sync.status = Status.BLOCKED
-    sync.reason = reason
-    sync.last_error = detail
     step.status = StripeSyncStep.Status.BLOCKED
     step.last_error = detail
     step.key_spent = True
     with transaction.atomic():
-        run.lease.renew(now)
-        sync.save(update_fields=["status", "reason", "last_error"])
+        run.claim.block(reason, detail)
         step.save(update_fields=["status", "last_error", "key_spent"])
-        tell_finance_of_blocked(run.invoice, sync, now=now)
-    log.error("invoice %s is blocked at %s (%s): %s", sync.pk, step.kind, reason, detail)
-
-
-def _finish(run: Run) -> None:
-    sync, now = run.sync, run.clock()
-    sync.status = Status.DONE
-    sync.done_at = now
-    sync.last_error = ""
-    with transaction.atomic():
-        run.lease.renew(now)
-        sync.save(update_fields=["status", "done_at", "last_error"])
+        tell_finance_of_blocked(run.invoice, run.sync, now=run.clock())
+    log.error("invoice %s is blocked at %s (%s): %s", run.sync.pk, step.kind, reason, detail)
 
 
 def _result(sync: StripeSync, *, busy: bool = False) -> SyncResult:
     status = StripeSync.Status(sync.status)
-    waits = status in (Status.PENDING, Status.WAITING)
     return SyncResult(
         invoice_id=sync.pk,
         status=status,
         detail=sync.last_error,
-        next_try_at=sync.next_try_at if waits else None,
+        next_attempt_at=sync.next_attempt_at if status == Status.WAITING else None,
         busy=busy,
     )

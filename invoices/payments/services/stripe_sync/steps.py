@@ -14,7 +14,7 @@ from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import CardDeclined, StripeMissing, StripeRefused
 from invoices.payments.services.stripe_requests import perform
 from invoices.payments.services.stripe_sync.params import draft_params, item_params
-from invoices.payments.services.stripe_sync.run import Blocked, Run
+from invoices.payments.services.stripe_sync.run import Blocked, Run, StartOver
 
 Reason = StripeSync.Reason
 # As whose news the invoice's history tells what happened.
@@ -22,8 +22,13 @@ SOURCE = "the sync to Stripe"
 
 
 def find_customer(run: Run, step: StripeSyncStep) -> None:
+    """Taken again after a refusal, so that changed details are in Stripe before what needs them."""
     run.begin(step)
-    run.done(step, ensure_customer(workspace_id=run.invoice.workspace_id, now=run.clock()))
+    known = step.stripe_id
+    customer_id = ensure_customer(workspace_id=run.invoice.workspace_id, now=run.clock())
+    if known not in ("", customer_id):
+        raise StartOver(f"The customer is {customer_id} now, no longer {known}")
+    run.done(step, customer_id)
 
 
 def discard_drafts(run: Run, step: StripeSyncStep) -> None:

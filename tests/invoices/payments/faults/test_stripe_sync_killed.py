@@ -11,9 +11,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from billing.services import work
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
-from invoices.payments.services import leases
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.outcome import AT_ONCE, flaws, go_on
@@ -64,7 +64,7 @@ def test_a_killed_process_is_followed_by_another(path: str, stripe_sandbox: Sand
     # Nobody else may work on it before the lease of the dead has run out ...
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).busy
     # ... and then the request may be still under way, with its key in use.
-    sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2 + 2 * leases.duration())
+    sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2 + 2 * work.lease_duration())
     wait_until(lambda: any(_is(request, path) for request in stripe_sandbox.requests()))
     result = go_on(invoice, since=NOVEMBER_2, pause=AT_ONCE, sandbox=stripe_sandbox)
     assert flaws(invoice, result) == []

@@ -1,0 +1,113 @@
+"""Waiting work of every kind: what is stuck, since when and why, and what may be done about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.http import HttpRequest
+from django.urls import reverse
+
+from billing.errors import NotFound
+from billing.models import DurableWork, Workspace
+from billing.services.work import WorkKind, kinds
+
+# Blocked, or tried in vain at least once; the rest only waits for its turn.
+STUCK = Q(status="blocked") | Q(attempts__gt=1) | ~Q(last_error="")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One unfinished piece of work, as a line of the list."""
+
+    kind: WorkKind[Any]
+    row: DurableWork
+    may_act: bool
+
+    @property
+    def label(self) -> str:
+        return self.kind.model._meta.label_lower
+
+    @property
+    def kind_name(self) -> str:
+        return str(self.kind.model._meta.verbose_name)
+
+    @property
+    def subject(self) -> str:
+        return self.row.about()[0]
+
+    @property
+    def url(self) -> str:
+        """Of what it is about, in the admin."""
+        about = self.row.about()[1]
+        if about is None:
+            return ""
+        options = about._meta
+        return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[about.pk])
+
+    @property
+    def workspace(self) -> Workspace | None:
+        return self.row.about()[2]
+
+    @property
+    def reason(self) -> str:
+        return self.row.get_blocked_reason_display() if self.row.blocked_reason else ""
+
+
+def shown_kinds(request: HttpRequest) -> dict[str, WorkKind[Any]]:
+    """Those that this person may see."""
+    return {
+        label: kind
+        for label, kind in kinds().items()
+        if request.user.has_perm(_permission("view", kind))
+    }
+
+
+def unfinished(shown: Mapping[str, WorkKind[Any]], which: Q) -> QuerySet[Any, tuple[Any, ...]]:
+    """Label, key, rank and time of all that is meant: blocked first, then the longest waiting."""
+    rank = Case(When(status="blocked", then=0), default=1)
+    parts = [
+        kind.rows.filter(DurableWork.UNFINISHED & which)
+        .order_by()
+        .annotate(label=Value(label), row_id=F("pk"), rank=rank)
+        .values_list("label", "row_id", "rank", "requested_at")
+        for label, kind in shown.items()
+    ]
+    return parts[0].union(*parts[1:], all=True).order_by("rank", "requested_at", "row_id")
+
+
+def lines(
+    request: HttpRequest, shown: Mapping[str, WorkKind[Any]], found: Sequence[tuple[Any, ...]]
+) -> list[Waiting]:
+    """The rows behind `found`, in its order: one query for each kind."""
+    rows: dict[tuple[str, UUID], DurableWork] = {}
+    for label, kind in shown.items():
+        keys = [key for of, key, *_ in found if of == label]
+        if keys:
+            rows |= {(label, row.pk): row for row in kind.model.with_subjects().filter(pk__in=keys)}
+    return [
+        Waiting(kind, rows[label, key], request.user.has_perm(_permission("change", kind)))
+        for label, key, *_ in found
+        if (kind := shown[label]) and (label, key) in rows
+    ]
+
+
+def counts(shown: Mapping[str, WorkKind[Any]], which: Q) -> dict[str, int]:
+    return {
+        label: kind.rows.filter(DurableWork.UNFINISHED & which).count()
+        for label, kind in shown.items()
+    }
+
+
+def kind_to_change(request: HttpRequest, label: str) -> WorkKind[Any]:
+    """The kind, for who may act on it. Raises `NotFound` for anyone else."""
+    kind = kinds().get(label)
+    if kind is None or not request.user.has_perm(_permission("change", kind)):
+        raise NotFound("There is no such work.")
+    return kind
+
+
+def _permission(verb: str, kind: WorkKind[Any]) -> str:
+    options = kind.model._meta
+    return f"{options.app_label}.{verb}_{options.model_name}"

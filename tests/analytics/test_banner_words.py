@@ -1,0 +1,38 @@
+"""What the owner's overview says of an unpaid invoice: only what has happened."""
+
+import pytest
+
+from invoices.models import InvoiceEvent, PaymentMethod
+from tests.analytics.test_pages_overview import NOW, member_client, page_of
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("declined", "has_method", "words"),
+    [
+        (False, False, "There is no payment method to charge"),
+        (True, False, "There is no payment method to charge"),
+        (True, True, "A payment failed"),
+        (False, True, "An invoice is overdue"),
+    ],
+)
+@pytest.mark.parametrize("suspended", [False, True])
+def test_a_payment_failed_only_where_one_did(
+    declined: bool, has_method: bool, words: str, suspended: bool
+) -> None:
+    acme = make_workspace("Acme")
+    invoice = make_invoice(acme, status="overdue")
+    if declined:
+        InvoiceEvent.objects.create(
+            invoice=invoice, kind="payment_failed", at=NOW, source="Stripe", key="1"
+        )
+    if has_method:
+        PaymentMethod.objects.create(workspace=acme, stripe_id="pm_1", label="Visa", noted_at=NOW)
+    if suspended:
+        acme.status, acme.suspension_reason = "suspended", "payment"
+        acme.save()
+    end = ", and this workspace is suspended." if suspended else "."
+    assert f"{words}{end}" in page_of(member_client(acme), acme)
