@@ -40,7 +40,7 @@ from config import celery_app  # noqa: E402
 from dev.benchmarks.months import make_month  # noqa: E402
 from dev.benchmarks.sealing import Sealing, measure_sealing  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
-from dev.benchmarks.syncing import Pushing, measure_sync  # noqa: E402
+from dev.benchmarks.syncing import Syncing, measure_sync  # noqa: E402
 from invoices.services.closing import finalize_due_periods  # noqa: E402
 from invoices.services.closing.chunk import close_chunk  # noqa: E402
 from invoices.services.ledger import invoice_differences  # noqa: E402
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=300, help="of each workspace")
     parser.add_argument("--held", default="1000,1000000", help="records each, to be compared")
     parser.add_argument("--held-workspaces", type=int, default=4)
-    parser.add_argument("--push", type=int, default=300, help="invoices at most")
+    parser.add_argument("--sync", type=int, default=300, help="invoices at most")
     parser.add_argument("--skip-check", action="store_true", help="no check_ledger at the end")
     parser.add_argument("--child", metavar="NOW", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -221,7 +221,7 @@ class Bench:
             )
         return seals
 
-    def _syncs(self, invoices: int) -> list[Pushing]:
+    def _syncs(self, invoices: int) -> list[Syncing]:
         found = measure_sync(invoices=invoices, now=self.now)
         for each in found:
             pace = f"{each.limit} requests/s" if each.limit else "no limit"
@@ -239,7 +239,7 @@ class Bench:
         closings: list[Closing],
         held: list[Held],
         seals: list[Sealing],
-        syncs: list[Pushing],
+        syncs: list[Syncing],
     ) -> None:
         results = Path(__file__).parent / "results"
         results.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Pushing invoices into a Stripe sandbox of its own, at Stripe's pace and at full speed."""
+"""Bringing invoices into a Stripe sandbox of its own, at Stripe's pace and at full speed."""
 
 import datetime as dt
 import os
@@ -23,7 +23,7 @@ _PACED_SHARE = 5
 
 
 @dataclass
-class Pushing:
+class Syncing:
     """`limit` is in requests a second; CPU is this process's milliseconds an invoice."""
 
     limit: int  # 0: none
@@ -36,7 +36,7 @@ class Pushing:
     unfinished: int
 
 
-def measure_sync(*, invoices: int, now: dt.datetime) -> list[Pushing]:
+def measure_sync(*, invoices: int, now: dt.datetime) -> list[Syncing]:
     """Sync `invoices` at full speed, and a fifth as many at the pace that production keeps."""
     paced = max(1, invoices // _PACED_SHARE)
     drafts = list(
@@ -58,16 +58,16 @@ def measure_sync(*, invoices: int, now: dt.datetime) -> list[Pushing]:
 
 def _sync(
     sandbox: SandboxProcess, invoice_ids: list[UUID], *, limit: int, now: dt.datetime
-) -> Pushing:
+) -> Syncing:
     settings.STRIPE_MAX_REQUESTS_PER_SECOND = limit
     sandbox.clear_requests()
     began, cpu = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(_THREADS) as pool:
-        done = list(pool.map(partial(_push_one, now=now), invoice_ids))
+        done = list(pool.map(partial(_sync_one, now=now), invoice_ids))
     seconds = time.perf_counter() - began
     cpu = time.process_time() - cpu
     requests = sandbox.requests()
-    return Pushing(
+    return Syncing(
         limit=limit,
         invoices=len(invoice_ids),
         seconds=seconds,
@@ -79,7 +79,7 @@ def _sync(
     )
 
 
-def _push_one(invoice_id: UUID, *, now: dt.datetime) -> bool:
+def _sync_one(invoice_id: UUID, *, now: dt.datetime) -> bool:
     try:
         return sync_invoice(invoice_id=invoice_id, now=now).done
     finally:

@@ -129,7 +129,10 @@ def test_troubles_are_counted_and_listed_with_their_reason():
     block_close(acme)
     globex_invoice = make_invoice(make_workspace("Globex"), status="overdue")
     StripeSync.objects.create(
-        invoice=globex_invoice, status="blocked", reason="mismatch", last_error="5810 is not 5811"
+        invoice=globex_invoice,
+        status="blocked",
+        blocked_reason="mismatch",
+        last_error="5810 is not 5811",
     )
 
     client = finance_client()
@@ -139,7 +142,7 @@ def test_troubles_are_counted_and_listed_with_their_reason():
     assert "5810 is not 5811" in text
     assert [(m.count, m.title) for m in attention.attention_items(now=NOW)] == [
         (1, "close failed"),
-        (1, "Stripe sync blocked"),
+        (1, "piece of work blocked"),
         (1, "invoice overdue"),
     ]
     for item in attention.attention_items(now=NOW):
@@ -212,7 +215,7 @@ def test_the_last_comparison_with_stripe_is_shown():
 def test_progress_counts_the_periods_of_the_month_that_ended_last():
     make_invoice(make_workspace("Acme"), status="paid")
     StripeSync.objects.create(
-        invoice=make_invoice(make_workspace("Globex")), status="done", done_at=NOW
+        invoice=make_invoice(make_workspace("Globex")), status="done", finished_at=NOW
     )
     block_close(make_workspace("Initech"))
     due = make_workspace("Umbrella")

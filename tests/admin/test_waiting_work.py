@@ -124,7 +124,7 @@ def test_what_does_not_exist_is_not_found(stuck: dict[str, object]) -> None:
     client = finance_client()
     unknown = Email(pk="00000000-0000-4000-8000-000000000000")
     assert act(client, "try_again", unknown) == 404
-    assert client.post(f"/admin/finance/work/billing.user/{unknown.pk}/give-up/").status_code == 404
+    assert client.post(f"/admin/work/billing.user/{unknown.pk}/give-up/").status_code == 404
 
 
 def test_the_list_takes_the_same_queries_however_long_it_is(

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
 OCTOBER_20 = dt.datetime(2026, 10, 20, 12, tzinfo=dt.UTC)
 NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
-PATIENCE = 60.0
+DEADLINE_SECONDS = 60.0
 
 
 def in_threads(*works: Callable[[], None]) -> None:
@@ -45,7 +45,7 @@ def in_threads(*works: Callable[[], None]) -> None:
 
     def run(work: Callable[[], None]) -> None:
         try:
-            barrier.wait(PATIENCE)
+            barrier.wait(DEADLINE_SECONDS)
             work()
         except BaseException as failure:  # noqa: BLE001 - raised below, in the test's thread
             failures.append(failure)
@@ -56,7 +56,7 @@ def in_threads(*works: Callable[[], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(DEADLINE_SECONDS)
     if failures:
         raise failures[0]
 
@@ -259,7 +259,7 @@ def is_waiting() -> bool:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)

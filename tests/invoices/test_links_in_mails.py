@@ -20,7 +20,7 @@ from billing.models import Email, Workspace
 from billing.services.passwords import mail_password_link
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
-from invoices.payments.models import ReconciliationRun
+from invoices.payments.models import ReconciliationRun, StripeCustomer
 from invoices.payments.services import notifications
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
@@ -81,6 +81,9 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
         invoice, replacement=invoice, now=NOVEMBER_2
     ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
+    "tell_of_refused_details": lambda invoice: notifications.tell_of_refused_details(
+        StripeCustomer(workspace=invoice.workspace, last_error="Invalid."), now=NOVEMBER_2
+    ),
     "tell_subscription_ended": lambda invoice: notifications.tell_subscription_ended(
         invoice.workspace, key="sub_1", now=NOVEMBER_2
     ),

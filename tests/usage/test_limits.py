@@ -206,7 +206,7 @@ def test_another_workspaces_limit_is_its_own(acme, caller):
 
 
 def mails() -> list[str]:
-    return list(Email.objects.order_by("created_at").values_list("subject", flat=True))
+    return list(Email.objects.order_by("requested_at").values_list("subject", flat=True))
 
 
 def test_a_raised_limit_warns_again_at_its_own_levels(acme, caller):

@@ -47,7 +47,7 @@ def status(invoice: Invoice) -> tuple[str, str]:
 
 
 def subjects() -> list[str]:
-    return list(Email.objects.order_by("created_at").values_list("subject", flat=True))
+    return list(Email.objects.order_by("requested_at").values_list("subject", flat=True))
 
 
 def test_a_month_of_silence_from_the_reminder_to_the_suspension(acme: Workspace) -> None:
