@@ -226,7 +226,7 @@ def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, 
         )
         url = ""
     elif invoice.status == _Status.UNCOLLECTIBLE:
-        text = "This invoice has not been paid. It can still be paid."
+        text = "We no longer ask for this invoice. It is still owed and can be paid."
     elif invoice.status == _Status.OVERDUE:
         text = "The due date has passed or a payment has failed. Please pay at once."
         if add_method_at:

@@ -13,13 +13,13 @@ urlpatterns = [
     path("reconcile/", admin.site.admin_view(views.start_reconciliation), name="reconcile"),
     path("work/", admin.site.admin_view(views.waiting_work_list), name="waiting_work"),
     path(
-        "work/<str:label>/<uuid:pk>/try-again/",
+        "work/<str:work_kind>/<uuid:work_id>/try-again/",
         admin.site.admin_view(views.act_on_work),
         {"act": "try-again"},
         name="try_again",
     ),
     path(
-        "work/<str:label>/<uuid:pk>/give-up/",
+        "work/<str:work_kind>/<uuid:work_id>/give-up/",
         admin.site.admin_view(views.act_on_work),
         {"act": "give-up"},
         name="give_up",

@@ -123,22 +123,22 @@ def waiting_work_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def act_on_work(request: HttpRequest, label: str, pk: UUID, act: str) -> HttpResponse:
+def act_on_work(request: HttpRequest, work_kind: str, work_id: UUID, act: str) -> HttpResponse:
     """Try a piece of work again at once, or give it up."""
     try:
-        kind = waiting_work.kind_to_change(request, label)
+        kind = waiting_work.kind_to_change(request, work_kind)
         if act == "try-again":
-            kind.try_again(pk, clock.now())
+            kind.try_again(work_id, clock.now())
             said = "It is tried again now."
         else:
-            kind.give_up(pk, clock.now())
+            kind.give_up(work_id, clock.now())
             said = "It is given up: nobody tries it again."
     except NotFound as error:
         raise Http404(error.detail) from None
     except BillingError as error:
         messages.error(request, error.detail)
     else:
-        row = kind.model.with_subjects().get(pk=pk)
+        row = kind.model.with_subjects().get(pk=work_id)
         LogEntry.objects.log_actions(
             request.user.pk or 0, [row], CHANGE, change_message=said, single_object=True
         )

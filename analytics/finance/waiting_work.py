@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
@@ -101,10 +102,12 @@ def counts(shown: Mapping[str, WorkKind[Any]], which: Q) -> dict[str, int]:
 
 
 def kind_to_change(request: HttpRequest, label: str) -> WorkKind[Any]:
-    """The kind, for who may act on it. Raises `NotFound` for anyone else."""
+    """The kind, for who may act on it. Raises `NotFound` and `PermissionDenied`."""
     kind = kinds().get(label)
-    if kind is None or not request.user.has_perm(_permission("change", kind)):
+    if kind is None:
         raise NotFound("There is no such work.")
+    if not request.user.has_perm(_permission("change", kind)):
+        raise PermissionDenied
     return kind
 
 

@@ -87,6 +87,8 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "coupon_id": acme.discounts.get().coupon_id,
         "override_id": acme.price_overrides.get().pk,
         "attachment_id": acme.emails.get().attachments.get().pk,
+        "work_kind": "billing.email",
+        "work_id": acme.emails.get().pk,
         "uidb64": "MQ",
         "token": "x-y",
     }

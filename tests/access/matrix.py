@@ -152,6 +152,9 @@ GET    admin/month-end/                                              read-only f
 POST   admin/month-end/start/                                        finance people
 GET    admin/what-if/                                                read-only finance people
 POST   admin/reconcile/                                              finance people
+GET    admin/work/                                                   read-only support finance people
+POST   admin/work/<work_kind>/<work_id>/try-again/                   support finance people
+POST   admin/work/<work_kind>/<work_id>/give-up/                     support finance people
 GET    admin/billing/email/attachments/<attachment_id>/              read-only support finance people
 POST   admin/billing/email/<object_id>/send_again/                   support finance people
 POST   admin/billing/user/<object_id>/mail_link/                     people

@@ -115,7 +115,7 @@ def test_only_what_nobody_owes_can_be_given_up(
 def test_who_only_looks_sees_no_button_and_cannot_act(stuck: dict[str, object]) -> None:
     client = viewer_client()
     assert "Try again" not in shown(client)
-    assert act(client, "try_again", stuck["email"]) == 404
+    assert act(client, "try_again", stuck["email"]) == 403
     stuck["email"].refresh_from_db()
     assert stuck["email"].attempts == 3
 

@@ -81,8 +81,8 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
         invoice, replacement=invoice, now=NOVEMBER_2
     ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
-    "tell_of_refused_details": lambda invoice: notifications.tell_of_refused_details(
-        StripeCustomer(workspace=invoice.workspace, last_error="Invalid."), now=NOVEMBER_2
+    "tell_owners_of_refused_details": lambda invoice: notifications.tell_owners_of_refused_details(
+        refused(invoice), now=NOVEMBER_2
     ),
     "tell_subscription_ended": lambda invoice: notifications.tell_subscription_ended(
         invoice.workspace, key="sub_1", now=NOVEMBER_2
@@ -92,6 +92,11 @@ TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
     "tell_finance_of_conflict": lambda invoice: notifications.tell_finance_of_conflict(
         invoice, detail="It was paid although it is void.", now=NOVEMBER_2
     ),
+    "tell_finance_of_refused_details": (
+        lambda invoice: notifications.tell_finance_of_refused_details(
+            refused(invoice), now=NOVEMBER_2
+        )
+    ),
     "notify_finance": lambda invoice: [
         notifications.notify_finance(
             key=str(about), subject="A look", paragraphs=["Please."], about=about, now=NOVEMBER_2
@@ -99,6 +104,10 @@ TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
         for about in subjects(invoice)
     ],
 }
+
+
+def refused(invoice: Invoice) -> StripeCustomer:
+    return StripeCustomer(workspace=invoice.workspace, last_error="Invalid value for eu_vat.")
 
 
 def subjects(invoice: Invoice) -> list[Model | None]:

@@ -13,7 +13,10 @@ from billing.services.work import Claim, Clock, Lease, WorkKind
 from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import lookups, mirror, stripe_client
-from invoices.payments.services.notifications import tell_of_refused_details
+from invoices.payments.services.notifications import (
+    tell_finance_of_refused_details,
+    tell_owners_of_refused_details,
+)
 from invoices.payments.services.stripe_errors import (
     StripeMissing,
     StripeNotConfigured,
@@ -216,7 +219,8 @@ def _send_details(claim: Claim[StripeCustomer]) -> bool:
     except StripeRefused as error:
         with transaction.atomic():
             claim.block(StripeCustomer.Reason.REFUSED, error.detail)
-            tell_of_refused_details(account, now=claim.clock())
+            tell_finance_of_refused_details(account, now=claim.clock())
+            tell_owners_of_refused_details(account, now=claim.clock())
         return False
     except StripeNotConfigured as error:
         claim.retry_later(error.detail)

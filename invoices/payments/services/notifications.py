@@ -20,12 +20,11 @@ from invoices.services.mailing import pdf_attachment
 log = logging.getLogger(__name__)
 
 
-def tell_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
-    """To finance and the owners, once for each change of the details that Stripe refuses."""
+def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
+    """Once for each change of the details that Stripe refuses."""
     workspace = account.workspace
-    key = f"details-refused:{workspace.pk}:{account.requested_at.isoformat()}"
     notify_finance(
-        key=key,
+        key=_refusal(account),
         subject=f"Stripe refuses the billing details of {workspace.name}",
         paragraphs=[
             account.last_error,
@@ -35,8 +34,12 @@ def tell_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> Non
         about=workspace,
         now=now,
     )
+
+
+def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
+    workspace = account.workspace
     queue_email(
-        key=key,
+        key=_refusal(account),
         kind="details_refused",
         workspace_id=workspace.pk,
         recipients=owner_addresses(workspace.pk),
@@ -57,6 +60,10 @@ def tell_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> Non
         },
         now=now,
     )
+
+
+def _refusal(account: StripeCustomer) -> str:
+    return f"details-refused:{account.pk}:{account.requested_at.isoformat()}"
 
 
 def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:

@@ -178,6 +178,39 @@ def test_what_has_been_paid_in_stripe_meanwhile_is_not_voided(unpaid: Invoice, f
     assert state(unpaid) == ("paid", "active")
 
 
+def test_without_any_answer_it_is_blocked_and_can_be_tried_again_while_it_is_still_possible(
+    unpaid: Invoice, fiona: User, stripe_sandbox: SandboxProcess
+) -> None:
+    action = void(unpaid, fiona)
+    InvoiceAction.objects.filter(pk=action.pk).update(attempts=29)
+    stripe_sandbox.inject("drop_before", path="/void$", method="POST")
+    blocked = done(action)
+    assert (blocked.status, blocked.blocked_reason) == ("blocked", "exhausted")
+    collection.try_action_again(action_id=action.pk, now=NOVEMBER_5)
+    assert done(action).status == "done"
+    assert state(unpaid)[0] == "void"
+
+
+def test_what_was_paid_meanwhile_is_not_tried_again(unpaid: Invoice, fiona: User) -> None:
+    action = void(unpaid, fiona)
+    settle.mark_paid(invoice_id=unpaid.pk, paid_at=NOVEMBER_5, now=NOVEMBER_5)
+    with pytest.raises(collection.NotAllowedNow) as refused:
+        collection.try_action_again(action_id=action.pk, now=NOVEMBER_5)
+    assert refused.value.code == "not_allowed_now"
+
+
+def test_another_action_takes_the_place_of_one_that_is_blocked(
+    unpaid: Invoice, fiona: User
+) -> None:
+    first = collection.mark_invoice_uncollectible(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    InvoiceAction.objects.filter(pk=first.pk).update(
+        status="blocked", blocked_reason="exhausted", last_error="Stripe cannot be reached"
+    )
+    second = collection.mark_paid_out_of_band(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    first.refresh_from_db()
+    assert (first.status, second.status) == ("failed", "waiting")
+
+
 def test_a_second_action_waits_for_the_first(unpaid: Invoice, fiona: User) -> None:
     void(unpaid, fiona)
     with pytest.raises(collection.ActionPending):

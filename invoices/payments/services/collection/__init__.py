@@ -10,6 +10,7 @@ from invoices.payments.services.collection.actions import (
     mark_invoice_uncollectible,
     mark_paid_out_of_band,
     retry_payment,
+    try_action_again,
     void_invoice,
 )
 from invoices.payments.services.collection.schedule import CollectionSummary, collect
@@ -26,5 +27,6 @@ __all__ = [
     "mark_invoice_uncollectible",
     "mark_paid_out_of_band",
     "retry_payment",
+    "try_action_again",
     "void_invoice",
 ]

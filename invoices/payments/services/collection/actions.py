@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 from uuid import UUID
 
-from billing.errors import Conflict, Invalid
+from billing.errors import Conflict, Invalid, NotFound
 from billing.models import User
 from billing.services.work import Busy, Claim, Lease, LeaseLost, WorkKind
 from invoices.models import Invoice
@@ -46,6 +46,7 @@ ACTIONS = WorkKind(
     longest_wait=dt.timedelta(hours=2),
     max_attempts=30,
     may_be_given_up=True,
+    try_again=lambda pk, now: try_action_again(action_id=pk, now=now),
 )
 
 
@@ -96,6 +97,19 @@ def mark_invoice_uncollectible(
 ) -> InvoiceAction:
     """Write it off; it may still be paid one day."""
     return _request(Kind.MARK_UNCOLLECTIBLE, invoice_id, actor, now)
+
+
+def try_action_again(*, action_id: UUID, now: dt.datetime) -> InvoiceAction:
+    """Have an unfinished action carried out at once, if its invoice still allows it.
+
+    Raises `NotFound`, `NotAllowedNow` and `NothingToRetry`.
+    """
+    action = InvoiceAction.objects.filter(pk=action_id).first()
+    if action is None:
+        raise NotFound(f"There is no action {action_id}.")
+    with locked_invoice(action.invoice_id) as invoice:
+        _require_allowed(action.kind, invoice)
+        return ACTIONS.retry_now(action_id, now)
 
 
 def allowed_actions(invoice: Invoice) -> frozenset[str]:
@@ -149,11 +163,7 @@ def _request(
     key: str = "",
 ) -> InvoiceAction:
     with locked_invoice(invoice_id) as invoice:
-        if kind not in allowed_actions(invoice):
-            raise NotAllowedNow(
-                f"{invoice.number} is {invoice.get_status_display().lower()}: "
-                f"“{kind.label}” is not possible."
-            )
+        _require_allowed(kind, invoice)
         for earlier in invoice.actions.filter(InvoiceAction.UNFINISHED):
             if earlier.status == InvoiceAction.Status.WAITING:
                 raise ActionPending(
@@ -177,6 +187,14 @@ def _request(
         else:
             ACTIONS.start(action.pk)
         return action
+
+
+def _require_allowed(kind: str, invoice: Invoice) -> None:
+    if kind not in allowed_actions(invoice):
+        raise NotAllowedNow(
+            f"{invoice.number} is {invoice.get_status_display().lower()}: "
+            f"“{Kind(kind).label}” is not possible."
+        )
 
 
 def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
