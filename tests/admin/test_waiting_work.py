@@ -41,7 +41,7 @@ def stuck(db: None) -> dict[str, object]:
         ),
         "action": InvoiceAction.objects.create(
             invoice=invoice,
-            kind="retry_payment",
+            kind="pay_out_of_band",
             requested_by="fiona@platform.test",
             last_error="Stripe cannot be reached",
             **{**blocked, "blocked_reason": "exhausted"},
@@ -72,7 +72,7 @@ def test_it_says_of_every_kind_what_is_stuck_and_why(stuck: dict[str, object]) -
     for said in (
         "“About the limit” to owner@acme.test",
         "421 try again later",
-        "Retry the payment: INV-2026-000001, asked for by fiona@platform.test",
+        "Mark as paid outside of Stripe: INV-2026-000001, asked for by fiona@platform.test",
         "Tried in vain for too long",
         "Billing details of Acme",
         "Invalid value for eu_vat.",
