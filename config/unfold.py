@@ -137,6 +137,9 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "analytics.finance.views.dashboard",
     "STYLES": [lambda request: static("css/admin.css")],
     "ENVIRONMENT": "config.unfold.environment",
+    "ACCOUNT": {
+        "navigation": [{"title": "Your account", "link": reverse_lazy("billing:account")}],
+    },
     "COLORS": {
         "primary": {
             "50": "#eef2fe",
