@@ -272,3 +272,44 @@ def prices_by_rate(rate_ids: Iterable[UUID]) -> dict[UUID, RatePrice]:
         ):
             _prices[row.pk] = RatePrice(Matched(*row.match), row.price)
     return {rate_id: _prices[rate_id] for rate_id in wanted if rate_id in _prices}
+
+
+class RateOfRecords(NamedTuple):
+    """What a `rate_id` of records stands for: its card's version or an override, and its price."""
+
+    where: str
+    card: str | None
+    version: int | None
+    match: Matched
+    price: Price
+    min_margin_percentage: Decimal | None
+    currency: str
+
+
+def rates_of_records(rate_ids: Iterable[UUID]) -> dict[UUID, RateOfRecords]:
+    """Rates of cards and overrides by their ids, in two queries. None of them ever changes."""
+    wanted = set(rate_ids)
+    found = {
+        rate.pk: RateOfRecords(
+            str(rate.version),
+            rate.version.card.name,
+            rate.version.number,
+            Matched(*rate.match),
+            rate.price,
+            rate.min_margin_percentage,
+            rate.version.card.currency,
+        )
+        for rate in Rate.objects.filter(pk__in=wanted).select_related("version__card")
+    }
+    overrides = PriceOverride.objects.filter(pk__in=wanted).select_related("workspace")
+    for override in overrides:
+        found[override.pk] = RateOfRecords(
+            f"override from {override.starts_on}",
+            None,
+            None,
+            Matched(*override.match),
+            override.price,
+            override.min_margin_percentage,
+            override.workspace.currency,
+        )
+    return found

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,12 @@ def integer(name: str, default: int, *, min: int = 0, max: int = _MAX_INTEGER) -
     wanted = f"a whole number between {min} and {max}"
     between = validate.Range(min=min, max=max)
     return int(_read(_environment.int, name, default, wanted, validate=between))
+
+
+def percentage(name: str, default: str) -> Decimal:
+    wanted = "a percentage between 0 and 100"
+    between = validate.Range(min=Decimal(0), max=Decimal(100))
+    return Decimal(_read(_environment.decimal, name, Decimal(default), wanted, validate=between))
 
 
 def csv(name: str, default: Sequence[str] = ()) -> list[str]:

@@ -43,6 +43,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("finance:waiting_work"),
                     "permission": _may("billing.view_email"),
                 },
+                {
+                    "title": "Costs and margins",
+                    "icon": "trending_down",
+                    "link": reverse_lazy("finance:costs"),
+                    "permission": _may("usage.view_usagerollup"),
+                },
             ],
         },
         {

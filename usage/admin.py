@@ -138,7 +138,7 @@ class UsageRecordAdmin(UncountedAdmin):
         ("unit_price", "cost", "markup", "price"),
         ("occurred_at", "created_at", "usage_date"),
         ("id", "idempotency_key"),
-        ("call_id", "flags", "reason", "reverses_id"),
+        ("call_id", "flags", "reason", "reverses_id", "trues_up_id"),
     )
 
     def find(self, wanted: UUID) -> Q:
@@ -161,7 +161,7 @@ class UsageRecordAdmin(UncountedAdmin):
 
     @display(description="Unit cost")
     def unit_price(self, record: UsageRecord) -> str:
-        return exact_money(record.unit_cost, record.workspace.currency)
+        return exact_money(record.unit_cost, record.cost_currency or record.workspace.currency)
 
     @display(description="Cost")
     def cost(self, record: UsageRecord) -> str:
@@ -176,10 +176,12 @@ class UsageRecordAdmin(UncountedAdmin):
     def price(self, record: UsageRecord) -> str:
         return exact_money(record.final_cost, record.workspace.currency)
 
-    @display(description="Kind", label={"Late": "warning", "Reversal": "danger"})
+    @display(description="Kind", label={"Late": "warning", "Reversal": "danger", "True-up": "info"})
     def flags(self, record: UsageRecord) -> str:
         if record.reverses_id is not None:
             return "Reversal"
+        if record.trues_up_id is not None:
+            return "True-up"
         return "Late" if record.late else ""
 
     @display(description="Call")
@@ -190,6 +192,10 @@ class UsageRecordAdmin(UncountedAdmin):
     @display(description="Takes back")
     def reverses_id(self, record: UsageRecord) -> str:
         return str(record.reverses_id or "–")
+
+    @display(description="Trues up")
+    def trues_up_id(self, record: UsageRecord) -> str:
+        return str(record.trues_up_id or "–")
 
 
 @admin.register(UsageRollup)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from analytics.finance import waiting_work
+from analytics.finance import costs, waiting_work
 from billing.models import BillingPeriod
 from billing.services.work import kinds
 from invoices.models import Invoice
@@ -70,6 +70,7 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
     periods = reverse("admin:billing_billingperiod_changelist")
     invoices = reverse("admin:invoices_invoice_changelist")
     differences = reverse("admin:payments_difference_changelist")
+    drifted, sold_low = costs.attention_counts(now=now)
     due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
     found = [
         AttentionItem(
@@ -113,6 +114,20 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
             Difference.objects.filter(Difference.OPEN).count(),
             f"{differences}?resolved_at__isempty=1",
             "bad",
+        ),
+        AttentionItem(
+            "kind of usage sold below its least margin this week",
+            "kinds of usage sold below their least margin this week",
+            sold_low,
+            reverse("finance:costs"),
+            "warn",
+        ),
+        AttentionItem(
+            "cost that differs from the cost card this week",
+            "costs that differ from the cost card this week",
+            drifted,
+            reverse("finance:costs"),
+            "warn",
         ),
     ]
     return [item for item in found if item.count]

@@ -10,6 +10,12 @@ urlpatterns = [
     path("month-end/", admin.site.admin_view(views.month_end), name="month_end"),
     path("month-end/start/", admin.site.admin_view(views.start_month_end), name="start_month_end"),
     path("what-if/", admin.site.admin_view(what_if.page), name="what_if"),
+    path("costs/", admin.site.admin_view(views.costs_and_margins), name="costs"),
+    path(
+        "costs/<uuid:period_id>/<uuid:rate_id>/",
+        admin.site.admin_view(views.low_records),
+        name="low_records",
+    ),
     path("reconcile/", admin.site.admin_view(views.start_reconciliation), name="reconcile"),
     path("work/", admin.site.admin_view(views.waiting_work_list), name="waiting_work"),
     path(

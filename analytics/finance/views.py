@@ -14,9 +14,12 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance import attention, figures, progress, waiting_work
+from analytics.finance import attention, costs, figures, progress, waiting_work
 from billing.errors import BillingError, NotFound
+from billing.models import BillingPeriod
+from billing.pricing import rates_of_records
 from billing.queue import BrokerUnavailable, enqueue_for_sure
+from billing.services.price_rows import in_words
 
 _SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 _MAY_CLOSE = "billing.change_billingperiod"
@@ -64,6 +67,60 @@ def month_end(request: HttpRequest) -> HttpResponse:
         request,
         "admin/finance/month_end.html",
         {**admin.site.each_context(request), **context},
+    )
+
+
+def costs_and_margins(request: HttpRequest) -> HttpResponse:
+    """Costs that differ from the cost card, and what was sold below its rate's least margin."""
+    if not request.user.has_perms(_SEES_FIGURES):
+        raise PermissionDenied
+    now = clock.now()
+    return render(
+        request,
+        "admin/finance/costs.html",
+        {
+            **admin.site.each_context(request),
+            "title": "Costs and margins",
+            "drifts": costs.drifts(now=now),
+            "low_sales": costs.low_sales(now=now),
+        },
+    )
+
+
+def low_records(request: HttpRequest, period_id: UUID, rate_id: UUID) -> HttpResponse:
+    """The newest records of a period that were sold below the least margin of a rate."""
+    if not request.user.has_perms(_SEES_FIGURES):
+        raise PermissionDenied
+    period = BillingPeriod.objects.select_related("workspace").filter(pk=period_id).first()
+    rate = rates_of_records([rate_id]).get(rate_id)
+    if period is None or rate is None or rate.min_margin_percentage is None:
+        raise Http404
+    asked = request.GET
+    try:
+        agent_id = UUID(asked["agent"]) if asked.get("agent") else None
+    except ValueError:
+        raise Http404 from None
+    names = ("resource_type", "provider", "model")
+    kind = [(name, asked[name]) for name in names if "\0" not in asked.get(name, "\0")]
+    records = costs.records_sold_low(
+        period=period,
+        rate_id=rate_id,
+        least_margin=rate.min_margin_percentage,
+        kind=[(name, value) for name, value in kind if value],
+        agent_id=agent_id,
+    )
+    return render(
+        request,
+        "admin/finance/low_records.html",
+        {
+            **admin.site.each_context(request),
+            "title": "Sold below the least margin",
+            "period": period,
+            "rate": rate,
+            "price": in_words(rate.price, rate.currency),
+            "least_share": rate.min_margin_percentage / 100,
+            "records": list(records),
+        },
     )
 
 

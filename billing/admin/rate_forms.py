@@ -54,7 +54,7 @@ class PriceForm(forms.ModelForm):
     max_amount = _text("At most a record")
     included = _text("Included each month", "Units that are free; taken first.")
     min_margin_percentage = _text(
-        "Least margin, percent", "Noted with the rate; no record is held against it yet."
+        "Least margin, percent", "A record that leaves less is recorded and counted for finance."
     )
 
     class Meta:

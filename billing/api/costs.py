@@ -16,7 +16,7 @@ from billing.queries import workspaces_that_show_cost
 COST_FIELDS = frozenset(
     """
     unit_cost total_cost cost_currency exchange_rate cost_state markup_percentage margin
-    min_margin_percentage owners_see
+    margin_percentage min_margin_percentage is_below_least_margin owners_see
     """.split()
 )
 # Of these, `total_cost` is a price in the analytics of calls.

@@ -90,8 +90,8 @@ class NewExchangeRateSerializer(StrictSerializer):
     to_currency = PlainTextField(max_length=3, help_text="The workspace's.")
     day = DayField()
     rate = ExactDecimalField(
-        integer_digits=10,
-        decimals=10,
+        integer_digits=8,
+        decimals=12,
         minimum=ZERO,
         help_text="What one unit of from_currency is worth in to_currency.",
     )
@@ -110,7 +110,7 @@ class ExchangeRateSerializer(serializers.Serializer):
     from_currency = serializers.CharField()
     to_currency = serializers.CharField()
     day = serializers.DateField()
-    rate = ExactDecimalField(shown=0)
+    rate = ExactDecimalField(decimals=12, shown=0)
 
 
 class ExchangeRatesSerializer(serializers.Serializer):

@@ -83,7 +83,7 @@ class _Margin(ExactDecimalField):
             integer_digits=3,
             decimals=4,
             shown=0,
-            help_text="Noted with the rate; no record is held against it yet.",
+            help_text="A record that leaves less is recorded and counted for finance.",
         )
 
 

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('from_currency', models.CharField(max_length=3, verbose_name='from')),
                 ('to_currency', models.CharField(max_length=3, verbose_name='to')),
                 ('day', models.DateField()),
-                ('rate', models.DecimalField(decimal_places=10, max_digits=20)),
+                ('rate', models.DecimalField(decimal_places=12, max_digits=20)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
             options={

@@ -101,7 +101,7 @@ class ExchangeRate(models.Model):
     from_currency = models.CharField("from", max_length=3)
     to_currency = models.CharField("to", max_length=3)
     day = models.DateField()
-    rate = models.DecimalField(max_digits=20, decimal_places=10)
+    rate = models.DecimalField(max_digits=20, decimal_places=12)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:

@@ -96,7 +96,7 @@ def _rate_of_row(row: Mapping[str, str]) -> NewExchangeRate:
     faults: list[tuple[str, str]] = []
     day, rate = dt.date.min, Decimal(1)
     try:
-        rate = exact_decimal(cells["rate"], integer_digits=10, decimals=10)
+        rate = exact_decimal(cells["rate"], integer_digits=8, decimals=12)
     except NotExact as error:
         faults.append(("rate", error.detail))
     try:

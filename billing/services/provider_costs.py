@@ -21,7 +21,7 @@ from billing.money import CURRENCIES, without_exponent
 from billing.rating import Fault
 from billing.services.faults import FaultyInput
 from billing.services.sheets import BadRow, read_sheet, write_sheet
-from billing.text import UnfitText, printable_line, provider_key
+from billing.text import UnfitText, provider_key
 
 MOST_COSTS = 5000
 COLUMNS = (
@@ -161,7 +161,7 @@ def normalized(cost: NewCost) -> NewCost:
     try:
         return cost._replace(
             provider=provider_key(cost.provider),
-            model=printable_line(cost.model),
+            model=provider_key(cost.model) if cost.model.strip() else "",
             currency=cost.currency.strip().upper(),
         )
     except UnfitText:
@@ -198,10 +198,10 @@ def faults_of(cost: NewCost, known: set[UUID]) -> Iterable[tuple[str, str, str]]
     if cost.model and not cost.resource_type:
         yield "resource_type", "required", "A model needs a resource_type."
     try:
-        if len(printable_line(cost.model)) > 64:
-            yield "model", "too_long", "At most 64 characters."
+        if cost.model:
+            provider_key(cost.model)
     except UnfitText as error:
-        yield "model", "invalid_text", str(error)
+        yield "model", "invalid_model", str(error)
     if cost.currency not in CURRENCIES:
         yield "currency", "unknown_currency", f"There is no currency {cost.currency!r}."
     if cost.unit_cost < 0:

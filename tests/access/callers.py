@@ -86,6 +86,7 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "discount_id": acme.discounts.get().pk,
         "coupon_id": acme.discounts.get().coupon_id,
         "override_id": acme.price_overrides.get().pk,
+        "rate_id": acme.price_overrides.get().pk,
         "attachment_id": acme.emails.get().attachments.get().pk,
         "work_kind": "billing.email",
         "work_id": acme.emails.get().pk,

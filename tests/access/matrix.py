@@ -49,8 +49,10 @@ PATCH  agents/<agent_id>/                                            own       w
 GET    usage/                                                        own       usage:read usage:write
 POST   usage/                                                        own       usage:write
 POST   usage/batch/                                                  own       usage:write
+POST   usage/estimate/                                               own       usage:write usage:read billing:read
 GET    usage/<record_id>/                                            own       usage:read usage:write
 POST   usage/<record_id>/void/                                       own       usage:write
+POST   usage/<record_id>/true-up/                                    own       usage:write
 GET    calls/                                                        own       usage:read usage:write
 POST   calls/                                                        own       usage:write
 POST   calls/batch/                                                  own       usage:write
@@ -149,6 +151,8 @@ GET    admin/password_change/                                        staff
 POST   admin/password_change/                                        staff
 GET    admin/password_change/done/                                   staff
 GET    admin/month-end/                                              read-only finance people
+GET    admin/costs/                                                  read-only finance people
+GET    admin/costs/<period_id>/<rate_id>/                            read-only finance people
 POST   admin/month-end/start/                                        finance people
 GET    admin/what-if/                                                read-only finance people
 POST   admin/reconcile/                                              finance people

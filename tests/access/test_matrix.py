@@ -241,6 +241,7 @@ def _bodies(acme: Any) -> dict[str, dict[str, Any]]:
     }
     return {
         "usage/": use,
+        "usage/estimate/": use,
         "usage/batch/": {"records": [use]},
         "calls/": call,
         "calls/batch/": {"records": [call]},

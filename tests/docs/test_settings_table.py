@@ -13,7 +13,7 @@ from config import env
 ROOT = Path(__file__).resolve().parent.parent.parent
 READ_IN = [*(ROOT / "config").rglob("*.py"), *(ROOT / "dev" / "launcher").rglob("*.py")]
 READERS = re.compile(
-    r"env\.(text|code|address|flag|integer|integers|csv|networks|pairs)|addresses\.(postgres|redis)"
+    r"env\.(text|code|address|flag|integer|integers|percentage|csv|networks|pairs)|addresses\.(postgres|redis)"
 )
 ROW = re.compile(r"^\| `([A-Z_]+)`( ●)? \| (.+?) \| ", re.MULTILINE)
 # Where the default depends on something else, the table says it in words.

@@ -17,6 +17,7 @@ BEGIN
     FOREACH each IN ARRAY triggers LOOP EXECUTE each; END LOOP;
     ALTER INDEX plain_pkey RENAME TO usage_usagerecord_pkey;
     ALTER INDEX plain_workspace_id_reverses_id_idx RENAME TO one_reversal_per_record;
+    ALTER INDEX plain_workspace_id_trues_up_id_idx RENAME TO one_true_up_per_record;
     ALTER INDEX plain_workspace_id_call_id_idx RENAME TO usage_of_call;
     ALTER INDEX plain_workspace_id_occurred_at_id_idx RENAME TO usage_of_workspace;
     ALTER INDEX plain_billing_period_id_occurred_at_idx RENAME TO late_usage_of_period;

@@ -55,7 +55,8 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
     period = make_period(workspace)
     card = prices.published(name=f"Card of {name}")
     prices.use(card, workspace.pk)
-    prices.override(workspace.pk, prices.rate(prices.per_unit("1"), "speech"))
+    own = prices.rate(prices.per_unit("1"), "speech")._replace(min_margin_percentage=Decimal(10))
+    prices.override(workspace.pk, own)
     costs.cost("0.01", "twilio", "call_minutes", workspace_id=workspace.pk)
     costs.exchange_rate("1.1", day=NOW.date() - dt.timedelta(days=len(name)))
     terms.add_add_on(

@@ -17,7 +17,7 @@ from tests.kit.invoices import issue_invoice
 from tests.kit.partitions import one_table_again
 from tests.kit.personas import NOW, make_period, make_workspace, member_client
 from tests.kit.usage import make_call, make_usage
-from usage.services.ingest import recording, statement
+from usage.services.ingest import known, statement
 from usage.services.partitioning import partition_records
 
 _APPS = ("billing", "usage", "invoices", "analytics")
@@ -33,7 +33,7 @@ def test_every_unique_key_holds_the_workspace():
             " WHERE indrelid = 'usage_usagerecord'::regclass AND indisunique"
         )
         unique = [row[0] for row in cursor]
-    assert len(unique) == 2
+    assert len(unique) == 3
     assert [index for index in unique if not re.search(r"\(workspace_id, \w+\)", index)] == []
 
 
@@ -76,8 +76,8 @@ def statements() -> list[tuple[str, str]]:
                 if re.search(r"(FROM|JOIN|INTO|UPDATE|COPY|TABLE)\s+usage_usagerecord", text):
                     found.append((f"{path.name}:{node.lineno}", text))
     found += [
-        (name, getattr(statement, name))
-        for name in ("NEW", "SKIP", "SINGLE", "REVERSAL", "COPY", "INSERT_ROWS")
+        (name, text.decode() if isinstance(text := getattr(statement, name), bytes) else text)
+        for name in ("NEW", "SKIP", "SINGLE", "CORRECTION", "COPY", "INSERT_ROWS")
     ]
     return found
 
@@ -89,7 +89,7 @@ def test_no_statement_locks_edits_or_looks_into_rows_of_the_table():
         assert not re.search(r"(UPDATE|DELETE FROM|TRUNCATE)\s+usage_usagerecord", text), where
         # In the write, the locks and versions are those of periods, counters and settings.
         part = text
-        if where in ("NEW", "SKIP", "SINGLE", "REVERSAL"):
+        if where in ("NEW", "SKIP", "SINGLE", "CORRECTION"):
             part = re.search(r"INSERT INTO usage_usagerecord.*?RETURNING", text)[0]
             assert " JOIN " not in part, where
         assert "FOR UPDATE" not in part, where
@@ -147,7 +147,7 @@ def test_whoever_looks_at_one_workspace_touches_one_partition():
         # With its plan made before its values are known, as for every known key.
         with connection.cursor() as cursor:
             cursor.execute("SET plan_cache_mode = force_generic_plan")
-            one = recording._EXISTING.replace("%s", "$1", 1).replace("%s", "$2", 1)
+            one = known._EXISTING.replace("%s", "$1", 1).replace("%s", "$2", 1)
             cursor.execute(f"PREPARE existing AS {one}")
             plan = explained(f"EXECUTE existing ('{acme.pk}', ARRAY['{uuid4()}']::uuid[])")
             cursor.execute("DEALLOCATE existing")

@@ -28,7 +28,7 @@ from usage.services.ingest import (
 )
 from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
-from usage.services.ingest.recording import unknown_workspace
+from usage.services.ingest.pricing import unknown_workspace
 
 # A record that cannot be recorded says so with the status of what is wrong with it.
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409, "not_found": 404}
@@ -113,6 +113,11 @@ def admissions(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
 
 
 def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:
+    status = 201 if outcome is RecordOutcome.ACCEPTED else 200
+    return Reply(status, msgspec.json.encode(shown_record(stored)))
+
+
+def shown_record(stored: Stored) -> dict[str, object]:
     """A usage record as the API shows it: quantity and unit cost without trailing zeros, costs
     with all of their decimals."""
     shown = {
@@ -126,7 +131,7 @@ def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:
         shown["exchange_rate"] = without_exponent(_trimmed(stored.exchange_rate))
     shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
     shown["created_at"] = exactjson.utc_text(stored.created_at)
-    return Reply(201 if outcome is RecordOutcome.ACCEPTED else 200, msgspec.json.encode(shown))
+    return shown
 
 
 class _Account(msgspec.Struct):

@@ -29,11 +29,13 @@ from usage.api.hot import HOT_ENDPOINTS
 from usage.api.serializers import (
     NewUsageRecordSerializer,
     StoredUsageSerializer,
+    TrueUpSerializer,
     UsageRecordSerializer,
     VoidSerializer,
 )
 from usage.models import DimensionRollup, UsageRecord, UsageRollup
 from usage.queries.records import find_record, workspaces_with_call
+from usage.services.true_ups import true_up_record
 from usage.services.voiding import void_record
 
 _DAY = dt.timedelta(days=1)
@@ -204,3 +206,28 @@ class Void(ApiView):
             workspace_id=record.workspace_id, record_id=record.pk, reason=reason, now=clock.now()
         )
         return Response(UsageRecordSerializer(reversal).data, status=201 if created else 200)
+
+
+class TrueUp(ApiView):
+    """Makes an estimated cost final, once, by a record with the difference."""
+
+    required_scopes = {"POST": "usage:write"}
+    parameters = frozenset({"workspace_id"})
+    serializer_class = TrueUpSerializer
+
+    @extend_schema(
+        operation_id="usage_true_up",
+        description="The price follows where it comes from the cost. The same `unit_cost` again"
+        " answers the first record; another one is refused (409 `already_trued_up`).",
+        parameters=[_WORKSPACE],
+        responses={200: UsageRecordSerializer, 201: UsageRecordSerializer},
+    )
+    def post(self, request: Request, record_id: UUID) -> Response:
+        record = _visible_record(request, record_id)
+        true_up, created = true_up_record(
+            workspace_id=record.workspace_id,
+            record_id=record.pk,
+            now=clock.now(),
+            **self.read(TrueUpSerializer),
+        )
+        return Response(UsageRecordSerializer(true_up).data, status=201 if created else 200)

@@ -6,6 +6,7 @@ from billing.api.fields import AwareDateTimeField, ExactDecimalField, IdField, P
 from billing.api.serializers import StrictSerializer
 from billing.money import ZERO
 from usage.models import Call, VoiceAgent
+from usage.services.ingest.entries import ESTIMATED, FINAL
 
 
 class UsageRecordSerializer(serializers.Serializer):
@@ -62,6 +63,9 @@ class UsageRecordSerializer(serializers.Serializer):
     reverses_id = serializers.UUIDField(
         allow_null=True, help_text="The record that this one takes back."
     )
+    trues_up_id = serializers.UUIDField(
+        allow_null=True, help_text="The record whose estimated cost this one makes final."
+    )
     reason = serializers.CharField(allow_null=True, help_text="Why it takes another back.")
 
 
@@ -82,7 +86,22 @@ class NewUsageRecordSerializer(serializers.Serializer):
         integer_digits=8,
         decimals=10,
         minimum=ZERO,
-        help_text="What the provider charges the platform.",
+        required=False,
+        allow_null=True,
+        help_text="What the provider charges the platform. Left out: as the cost card says.",
+    )
+    cost_currency = serializers.CharField(
+        required=False,
+        allow_null=True,
+        min_length=3,
+        max_length=3,
+        help_text="Of unit_cost, as USD. Default: the workspace's.",
+    )
+    cost_state = serializers.ChoiceField(
+        choices=[FINAL, ESTIMATED],
+        required=False,
+        allow_null=True,
+        help_text="Default: final. An estimated cost can be trued up once.",
     )
     occurred_at = AwareDateTimeField(
         required=False, help_text="Default: now. At most 5 minutes ahead."
@@ -164,6 +183,7 @@ class StoredUsageSerializer(UsageRecordSerializer):
     """The answer to a new record, which never takes another back."""
 
     reverses_id = None  # type: ignore[assignment]
+    trues_up_id = None  # type: ignore[assignment]
     reason = None  # type: ignore[assignment]
 
 
@@ -181,6 +201,15 @@ class StoredCallSerializer(serializers.Serializer):
 
 class VoidSerializer(StrictSerializer):
     reason = PlainTextField(max_length=200)
+
+
+class TrueUpSerializer(StrictSerializer):
+    unit_cost = ExactDecimalField(
+        integer_digits=8,
+        decimals=10,
+        minimum=ZERO,
+        help_text="The final one, in the record's cost_currency.",
+    )
 
 
 class CallSerializer(StoredCallSerializer):

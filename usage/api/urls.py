@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage.api import agents, calls, ingest, records
+from usage.api import agents, calls, estimates, ingest, records
 
 app_name = "usage-api"
 urlpatterns = [
@@ -10,8 +10,10 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/", agents.AgentDetail.as_view(), name="agent"),
     path("usage/", records.UsageList.as_view(), name="usage"),
     path("usage/batch/", ingest.UsageBatch.as_view(), name="usage-batch"),
+    path("usage/estimate/", estimates.UsageEstimate.as_view(), name="usage-estimate"),
     path("usage/<uuid:record_id>/", records.UsageDetail.as_view(), name="usage-record"),
     path("usage/<uuid:record_id>/void/", records.Void.as_view(), name="void"),
+    path("usage/<uuid:record_id>/true-up/", records.TrueUp.as_view(), name="true-up"),
     path("calls/", calls.CallList.as_view(), name="calls"),
     path("calls/batch/", ingest.CallBatch.as_view(), name="calls-batch"),
     path("calls/<uuid:call_id>/", calls.CallDetail.as_view(), name="call"),

@@ -2,6 +2,7 @@
 
 from usage.models.agents import VoiceAgent
 from usage.models.calls import Call, CallRollup
+from usage.models.findings import CostDrift, LowMargin
 from usage.models.meters import PeriodMeter
 from usage.models.records import DimensionRollup, UsageRecord, UsageRollup
 from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
@@ -9,7 +10,9 @@ from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 __all__ = [
     "Call",
     "CallRollup",
+    "CostDrift",
     "DimensionRollup",
+    "LowMargin",
     "PeriodMeter",
     "PeriodSeal",
     "SealChain",

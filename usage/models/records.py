@@ -54,6 +54,15 @@ class UsageRecord(models.Model):
         null=True,
         related_name="reversals",
     )
+    # The record whose estimated cost this one makes final: no quantity, only the difference.
+    trues_up = models.ForeignKey(
+        "self",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="true_ups",
+    )
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField(default=clock.now)
     usage_date = models.DateField(help_text="Day of occurred_at on the workspace's clock.")
@@ -94,11 +103,22 @@ class UsageRecord(models.Model):
         ordering = ["workspace_id", "-occurred_at", "-id"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(
-                    reverses__isnull=True, quantity__gte=0, total_cost__gte=0, final_cost__gte=0
+                condition=Q(trues_up__isnull=False, quantity=0)
+                | Q(
+                    trues_up__isnull=True,
+                    reverses__isnull=True,
+                    quantity__gte=0,
+                    total_cost__gte=0,
+                    final_cost__gte=0,
                 )
-                | Q(reverses__isnull=False, quantity__lte=0, total_cost__lte=0, final_cost__lte=0),
-                name="only_a_reversal_is_negative",
+                | Q(
+                    trues_up__isnull=True,
+                    reverses__isnull=False,
+                    quantity__lte=0,
+                    total_cost__lte=0,
+                    final_cost__lte=0,
+                ),
+                name="only_a_correction_is_negative",
             ),
             models.CheckConstraint(
                 condition=Q(unit_cost__gte=0, markup_percentage__gte=0),
@@ -116,6 +136,11 @@ class UsageRecord(models.Model):
                 fields=["workspace", "reverses"],
                 condition=Q(reverses__isnull=False),
                 name="one_reversal_per_record",
+            ),
+            models.UniqueConstraint(
+                fields=["workspace", "trues_up"],
+                condition=Q(trues_up__isnull=False, reverses__isnull=True),
+                name="one_true_up_per_record",
             ),
         ]
         indexes: ClassVar = [

@@ -56,6 +56,7 @@ def test_a_record_is_shown_as_stored():
         "agent_id": None,
         "rate_id": None,
         "reverses_id": None,
+        "trues_up_id": None,
         "reason": None,
     }
     assert caller.get("usage/").json()["results"] == [shown]

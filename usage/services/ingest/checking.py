@@ -11,9 +11,10 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
+from billing.money import CURRENCIES
 from billing.text import UnfitText, provider_key
 from billing.times import NotATime, parse_time
-from usage.services.ingest.entries import Entry, PricedRecord, RecordError
+from usage.services.ingest.entries import ESTIMATED, FINAL, Entry, PricedRecord, RecordError
 
 MAX_KEY_LENGTH = 128
 
@@ -27,6 +28,7 @@ _UNIT_COST = re.compile(rb'("?)([0-9]{1,8}(?:\.[0-9]{1,10})?)\1')
 _DECIMAL = re.compile(rb'("?)(-?[0-9]{1,100}(?:\.[0-9]{1,100})?(?:[eE][+-]?[0-9]{1,4})?)\1')
 # As many digits as `_DECIMAL` lets through: nothing is rounded before it is measured.
 _EXACT = Context(prec=200)
+_ZERO = Decimal(0)
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 # Texts that come again and again are checked once. Only short ones are remembered.
 _LONGEST_REMEMBERED = 64
@@ -98,8 +100,14 @@ def _check(
     else:
         quantity = _decimal("quantity", bytes(entry.quantity), digits=12, places=6)
         quantity_text = str(quantity)
-    raw = bytes(entry.unit_cost)
-    cost, cost_text = _unit_cost(raw) if len(raw) <= _LONGEST_REMEMBERED else _long_unit_cost(raw)
+    raw = b"null" if entry.unit_cost is msgspec.UNSET else bytes(entry.unit_cost)
+    cost_given = raw != b"null"
+    if not cost_given:
+        cost, cost_text = _ZERO, "0"  # the cost card's, when it is priced
+    elif len(raw) <= _LONGEST_REMEMBERED:
+        cost, cost_text = _unit_cost(raw)
+    else:
+        cost, cost_text = _long_unit_cost(raw)
     text = entry.occurred_at or None
     if text is None:
         occurred_at = now
@@ -140,6 +148,9 @@ def _check(
         call_id,
         agent_id,
         model,
+        cost_given,
+        _currency(entry.cost_currency, cost_given) if entry.cost_currency else None,
+        _state(entry.cost_state) if entry.cost_state else None,
     )
     if not oldest <= occurred_at <= latest:
         if occurred_at > latest:
@@ -162,6 +173,23 @@ def _hex(text: str) -> str | None:
     """An id as 32 hex digits; those of agents come again and again, as workspaces' do."""
     known = _workspace(text) if len(text) <= _LONGEST_REMEMBERED else None
     return known and known[0]
+
+
+def _currency(text: str, cost_given: bool) -> str:
+    if text not in CURRENCIES:
+        detail = "An ISO 4217 currency is expected, as USD."
+        raise _InvalidField("unknown_currency", "cost_currency", detail)
+    if not cost_given:
+        detail = "A cost_currency is that of a unit_cost: send one, or neither."
+        raise _InvalidField("required", "unit_cost", detail)
+    return text
+
+
+def _state(text: str) -> str | None:
+    """None for a final cost, as it is kept."""
+    if text not in (FINAL, ESTIMATED):
+        raise _InvalidField("invalid_choice", "cost_state", "One of final, estimated is expected.")
+    return None if text == FINAL else text
 
 
 @lru_cache(maxsize=1024)

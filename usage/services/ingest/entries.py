@@ -17,11 +17,13 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     resource_type: str
     provider: str
     quantity: msgspec.Raw
-    unit_cost: msgspec.Raw
+    unit_cost: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     occurred_at: str | msgspec.UnsetType | None = msgspec.UNSET
     call_id: str | msgspec.UnsetType | None = msgspec.UNSET
     agent_id: str | msgspec.UnsetType | None = msgspec.UNSET
     model: str | msgspec.UnsetType | None = msgspec.UNSET
+    cost_currency: str | msgspec.UnsetType | None = msgspec.UNSET
+    cost_state: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class RecordError(msgspec.Struct, gc=False):
@@ -47,8 +49,8 @@ class PeriodDay(msgspec.Struct, gc=False, frozen=True):
     end: dt.datetime
 
 
-# The state of a cost, kept only where it is another one.
-FINAL = "final"
+# The states of a cost; final is not kept.
+FINAL, ESTIMATED = "final", "estimated"
 _NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 _UNPRICED = PeriodDay("", "", False, _NEVER, _NEVER)
 
@@ -103,11 +105,14 @@ class PricedRecord(msgspec.Struct, gc=False):
     # As it is sent; the call's own agent, where that is known, comes before it.
     agent_id: str | None = None
     model: str | None = None
-    # What it costs is said in another currency, or not for certain; None in the usual case.
+    # A unit cost that was not given is that of the cost card; a currency that was not, the
+    # workspace's. The state is None where it is final.
+    unit_cost_given: bool = True
+    sent_currency: str | None = None
+    cost_state: str | None = None
+    # What pricing adds. The currency is None where it is the workspace's.
     cost_currency: str | None = None
     exchange_rate: str | None = None
-    cost_state: str | None = None
-    # What pricing adds.
     period_day: PeriodDay = _UNPRICED
     markup: str | None = None
     total_cost: str = ""
@@ -125,12 +130,17 @@ class PricedRecord(msgspec.Struct, gc=False):
         self.refusal = RecordError(self.index, code, field, detail)
 
     def same_payload(self, other: "PricedRecord") -> bool:
-        """Whether two uses of one key say the same; a time left out agrees with any."""
+        """Whether two uses of one key say the same, but for the currency of their costs; a time or
+        a unit cost left out agrees with any."""
         return (
             self.resource_type == other.resource_type
             and self.provider == other.provider
             and self.quantity == other.quantity
-            and self.unit_cost == other.unit_cost
+            and (
+                not (self.unit_cost_given and other.unit_cost_given)
+                or self.unit_cost == other.unit_cost
+            )
+            and self.cost_state == other.cost_state
             and _uuid(self.call_id) == _uuid(other.call_id)
             and self.agent_id == other.agent_id
             and self.model == other.model
@@ -141,12 +151,13 @@ class PricedRecord(msgspec.Struct, gc=False):
         )
 
     def agrees_with(self, stored: Stored) -> bool:
-        """Whether the record that has its key says the same."""
+        """Whether the record that has its key says the same, but for the currency of its cost."""
         return (
             self.resource_type == stored.resource_type
             and self.provider == stored.provider
             and self.quantity == stored.quantity
-            and self.unit_cost == stored.unit_cost
+            and (not self.unit_cost_given or self.unit_cost == stored.unit_cost)
+            and (self.cost_state or FINAL) == stored.cost_state
             and _uuid(self.call_id) == stored.call_id
             and self.model == stored.model
             and (

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from billing import months
+from billing.costs import CostBook, read_cost_book
 from billing.prepared import prepared_cursor
 from billing.pricing import PriceList, price_lists
 from billing.rating import markup_factor
@@ -38,6 +39,7 @@ SELECT replace(workspace.id::text, '-', ''),
        EXISTS (SELECT FROM usage_voiceagent AS agent WHERE agent.workspace_id = workspace.id),
        workspace.status = 'closed',
        workspace.timezone,
+       workspace.currency,
        coalesce(settings.markup_percentage, platform.value, 20.0000),
        settings.usage_limit_monthly IS NOT NULL,
        (SELECT max(closed.period_end) FROM billing_billingperiod AS closed
@@ -55,6 +57,10 @@ SELECT replace(workspace.id::text, '-', ''),
  WHERE workspace.id = ANY(%s::uuid[])
  ORDER BY workspace.id, period.period_start
 """
+
+
+# Transaction ids come round after four thousand million; nothing is kept nearly that long.
+MAX_AGE_SECONDS = 600.0
 
 
 class OpenPeriod(NamedTuple):
@@ -76,7 +82,7 @@ class Versions(NamedTuple):
 
 class PricingTerms:
     """One workspace as it was read. A record has the price of `prices`, where there are any and one
-    matches; else `factor` times its cost."""
+    matches; else `factor` times its cost. `costs` are everybody's."""
 
     def __init__(
         self,
@@ -84,21 +90,25 @@ class PricingTerms:
         versions: Versions,
         closed: bool,
         timezone: str,
+        currency: str,
         markup: Decimal,
         is_limited: bool,
         closed_until: dt.datetime | None,
         prices: PriceList | None,
         has_agents: bool,
+        costs: CostBook | None,
         read_at: float,
     ) -> None:
         self.versions = versions
         self.is_closed = closed
         self.zone = ZoneInfo(timezone)
+        self.currency = currency
         self.markup = format(markup, "f")
         self.factor = markup_factor(markup)
         self.prices = prices
         # The first agent of a workspace makes a new version of its row.
         self.has_agents = has_agents
+        self.costs = costs
         self.is_limited = is_limited
         self.closed_until = closed_until
         self.read_at = read_at
@@ -157,20 +167,23 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
         rows = cursor.fetchall()
         # Read after their revision: newer ones are found out when it is compared.
         lists = price_lists({UUID(row[0]) for row in rows if row[5]})
+        costs = _cost_books.at(rows[0][4]) if rows else None
         for row in rows:
             workspace, own, settings, platform, revision, _, has_agents, closed = row[:8]
-            timezone, markup, limited, until, period, start, end, metered = row[8:]
+            timezone, currency, markup, limited, until, period, start, end, metered = row[8:]
             terms = found.get(workspace)
             if terms is None:
                 terms = found[workspace] = PricingTerms(
                     versions=Versions(own, settings, platform, revision),
                     closed=closed,
                     timezone=timezone,
+                    currency=currency,
                     markup=markup,
                     is_limited=limited,
                     closed_until=until,
                     prices=lists.get(UUID(workspace)) if lists else None,
                     has_agents=has_agents,
+                    costs=costs,
                     read_at=read_at,
                 )
             if period is not None:
@@ -178,6 +191,30 @@ def read_pricing_terms(workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
                 if metered:
                     terms.metered |= {period}
     return found
+
+
+class _CostBooks:
+    """The cost card as this process last read it: one for all workspaces, for it may be long."""
+
+    def __init__(self) -> None:
+        self._revision: str | None = None
+        self._read_at = 0.0
+        self._book: CostBook | None = None
+
+    def at(self, revision: str | None) -> CostBook | None:
+        """As it is now; what is kept holds while the revision of all prices (its `xmin`) does."""
+        if revision is None:
+            return None
+        if connection.in_atomic_block:
+            return read_cost_book()
+        now = time.monotonic()
+        if self._revision != revision or self._read_at < now - MAX_AGE_SECONDS:
+            self._book = read_cost_book()
+            self._revision, self._read_at = revision, now
+        return self._book
+
+
+_cost_books = _CostBooks()
 
 
 class PricingTermsCache:
@@ -188,8 +225,6 @@ class PricingTermsCache:
     can be compared is kept: a workspace that is missing or closed is asked for each time.
     """
 
-    # Transaction ids come round after four thousand million; nothing is kept nearly that long.
-    _MAX_AGE_SECONDS = 600.0
     _MAX_WORKSPACES = 20_000
 
     def __init__(self) -> None:
@@ -200,7 +235,7 @@ class PricingTermsCache:
         # Row versions tell apart what was committed, not the steps of a transaction under way.
         if connection.in_atomic_block:
             return read_pricing_terms(workspace_ids), True
-        oldest = time.monotonic() - self._MAX_AGE_SECONDS
+        oldest = time.monotonic() - MAX_AGE_SECONDS
         found: dict[str, PricingTerms] = {}
         missing: list[str] = []
         for workspace_id in workspace_ids:

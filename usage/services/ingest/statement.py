@@ -243,8 +243,10 @@ _SKIP = "ON CONFLICT DO NOTHING"
 NEW = _many(on_conflict="")
 SKIP = _many(on_conflict=_SKIP)
 SINGLE = _one(more={}, agent=_AGENT_OF_CALL)
-# What it takes back must be taken back from the same agent, whatever the call says by now.
-REVERSAL = _one(more={"reverses_id": "uuid", "reason": "text"}, agent="read.agent_id")
+# What is corrected must be so for the same agent, whatever the call says by now.
+CORRECTION = _one(
+    more={"reverses_id": "uuid", "trues_up_id": "uuid", "reason": "text"}, agent="read.agent_id"
+)
 
 # Where the records' table is distributed over servers (Citus), what is inserted cannot be counted
 # in the same statement, nor come from a subquery: it is sent as COPY, or as rows of values where

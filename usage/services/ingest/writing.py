@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -180,32 +181,46 @@ def _row(record: PricedRecord, agent_of_call: str | None = None) -> RecordRow:
     )
 
 
-def write_reversal(
+class Correction(NamedTuple):
+    """Of which records (ids) one is the reversal or the true-up, and why."""
+
+    reverses: str | None
+    trues_up: str | None
+    reason: str | None
+
+
+def write_correction(
     row: RecordRow,
+    correction: Correction,
     terms: PricingTerms,
     *,
-    reverses: str,
-    reason: str,
     created_at: dt.datetime,
     checked: Collection[str] = (),
 ) -> Written:
-    """Insert the record that takes `reverses` (its id) back, with all amounts negated.
+    """Insert a record that corrects another one.
 
-    The caller checks the limits of the periods `checked` in the same transaction; for others no
-    limit is reached by spending less.
+    Limits as for `write`; but for those of the periods `checked`, none is reached by spending less.
     """
-    has_dimensions = row.agent_id is not None or row.model is not None
-    values = [created_at.isoformat(), reverses, reason, *row, has_dimensions]
-    owner = {row.workspace_id: terms}
-    limits = _limits(owner, checked)._replace(watched={}) if checked else _NO_LIMITS
+    known_terms = {row.workspace_id: terms}
+    limits = _limits(known_terms, checked)
+    if Decimal(row.final_cost) <= 0:
+        limits = limits._replace(watched={}) if checked else _NO_LIMITS
     if records_are_distributed():
-        known = {"reverses_id": reverses, "reason": reason}
+        known = {
+            "reverses_id": correction.reverses,
+            "trues_up_id": correction.trues_up,
+            "reason": correction.reason,
+        }
         inserted = _insert([row], created_at, known)
-        return _write_apart([row], inserted, owner, limits)
-    return _execute(statement.REVERSAL, values, 1, owner, limits, with_agents=False)
+        return _write_apart([row], inserted, known_terms, limits)
+    has_dimensions = row.agent_id is not None or row.model is not None
+    values = [created_at.isoformat(), *correction, *row, has_dimensions]
+    return _execute(statement.CORRECTION, values, 1, known_terms, limits, with_agents=False)
 
 
-def _copy(rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]) -> None:
+def _copy(
+    rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str | None]
+) -> None:
     """All of them, or `SomeAreKnown`."""
     at = created_at.isoformat()
     with _client_cursor() as cursor, _refusals(), cursor.copy(statement.COPY) as copy:
@@ -214,7 +229,7 @@ def _copy(rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str,
 
 
 def _insert(
-    rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str]
+    rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str | None]
 ) -> set[str]:
     """Those that are not known yet: their ids."""
     names = [*statement.COLUMNS, "created_at", *more]

@@ -51,6 +51,7 @@ COLUMNS = (
     "cost_currency",
     "exchange_rate",
     "cost_state",
+    "trues_up_id",
     "reason",
 )
 _NULLABLE = {
@@ -64,6 +65,7 @@ _NULLABLE = {
     "cost_currency",
     "exchange_rate",
     "cost_state",
+    "trues_up_id",
     "reason",
 }
 _SEPARATOR = "U&'\\001F'"

@@ -1,0 +1,179 @@
+"""Findings of finance about costs: units that cost another amount than the cost card says, and
+usage that was sold below the least margin of its rate."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import DecimalField, ExpressionWrapper, F, Max, Min, QuerySet, Sum
+
+from billing.models import BillingPeriod, ProviderCost
+from billing.money import EXACT
+from billing.pricing import RateOfRecords, rates_of_records
+from billing.services.price_rows import in_words
+from usage.models import CostDrift, LowMargin, UsageRecord, VoiceAgent
+
+SHOWN = 200
+# What was seen last before that is settled, one way or another.
+_SINCE = dt.timedelta(days=62)
+_HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Sent unit costs of one use beside what the card says; amounts in their own currencies."""
+
+    card: ProviderCost
+    resource_type: str
+    model: str
+    currency: str
+    records: int
+    quantity: Decimal
+    cost: Decimal
+    least: Decimal
+    most: Decimal
+    first_seen: dt.datetime
+    last_seen: dt.datetime
+
+    @property
+    def difference(self) -> Decimal | None:
+        """What was charged beyond the card, or less; None for another currency than the card's."""
+        if self.currency != self.card.currency:
+            return None
+        return EXACT.subtract(self.cost, EXACT.multiply(self.quantity, self.card.unit_cost))
+
+
+@dataclass(frozen=True)
+class LowSale:
+    """Usage of one period, rate, kind and agent that left less than the rate's least margin."""
+
+    period: BillingPeriod
+    rate_id: UUID
+    rate: RateOfRecords | None
+    resource_type: str
+    provider: str
+    model: str
+    agent_id: UUID | None
+    agent: VoiceAgent | None
+    records: int
+    total_cost: Decimal
+    final_cost: Decimal
+    first_seen: dt.datetime
+    last_seen: dt.datetime
+
+    @property
+    def currency(self) -> str:
+        return self.period.workspace.currency
+
+    @property
+    def price(self) -> str:
+        return in_words(self.rate.price, self.rate.currency) if self.rate else "–"
+
+    @property
+    def margin(self) -> Decimal:
+        return self.final_cost - self.total_cost
+
+    @property
+    def share(self) -> Decimal | None:
+        return self.margin / self.final_cost if self.final_cost else None
+
+    @property
+    def least_share(self) -> Decimal | None:
+        least = self.rate and self.rate.min_margin_percentage
+        return None if least is None else least / _HUNDRED
+
+
+def drifts(*, now: dt.datetime) -> list[Drift]:
+    """The newest first."""
+    found = (
+        CostDrift.objects.filter(last_seen__gte=now - _SINCE)
+        .values("provider_cost_id", "resource_type", "model", "currency")
+        .annotate(
+            records=Sum("records"),
+            quantity=Sum("quantity"),
+            cost=Sum("cost"),
+            least=Min("least"),
+            most=Max("most"),
+            first_seen=Min("first_seen"),
+            last_seen=Max("last_seen"),
+        )
+        .order_by("-last_seen")[:SHOWN]
+    )
+    rows: list[dict[str, Any]] = [{**row} for row in found]
+    cards = ProviderCost.objects.select_related("workspace").in_bulk(
+        [row["provider_cost_id"] for row in rows]
+    )
+    return [Drift(card=cards[row.pop("provider_cost_id")], **row) for row in rows]
+
+
+def low_sales(*, now: dt.datetime) -> list[LowSale]:
+    """The newest first."""
+    found = (
+        LowMargin.objects.filter(last_seen__gte=now - _SINCE)
+        .values("billing_period_id", "rate_id", "resource_type", "provider", "model", "agent_id")
+        .annotate(
+            records=Sum("records"),
+            total_cost=Sum("total_cost"),
+            final_cost=Sum("final_cost"),
+            first_seen=Min("first_seen"),
+            last_seen=Max("last_seen"),
+        )
+        .order_by("-last_seen")[:SHOWN]
+    )
+    rows: list[dict[str, Any]] = [{**row} for row in found]
+    periods = BillingPeriod.objects.select_related("workspace").in_bulk(
+        {row["billing_period_id"] for row in rows}
+    )
+    rates = rates_of_records(row["rate_id"] for row in rows)
+    agents = VoiceAgent.objects.in_bulk({row["agent_id"] for row in rows if row["agent_id"]})
+    return [
+        LowSale(
+            period=periods[row.pop("billing_period_id")],
+            rate=rates.get(row["rate_id"]),
+            agent=agents.get(row["agent_id"]),
+            **row,
+        )
+        for row in rows
+    ]
+
+
+def records_sold_low(
+    *,
+    period: BillingPeriod,
+    rate_id: UUID,
+    least_margin: Decimal,
+    kind: Iterable[tuple[str, str]],
+    agent_id: UUID | None,
+) -> "QuerySet[UsageRecord]":
+    """The newest of them, with their calls."""
+    # Along the index of workspace and time; the period's late records lie before its start.
+    margin = ExpressionWrapper(
+        F("final_cost") * (_HUNDRED - least_margin) - F("total_cost") * _HUNDRED,
+        output_field=DecimalField(max_digits=48, decimal_places=14),
+    )
+    return (
+        UsageRecord.objects.filter(
+            workspace=period.workspace_id,
+            billing_period=period,
+            rate_id=rate_id,
+            agent_id=agent_id,
+            **dict(kind),
+        )
+        .alias(left=margin)
+        .filter(left__lt=0, reverses__isnull=True)
+        .order_by("-occurred_at", "-id")[:SHOWN]
+    )
+
+
+def attention_counts(*, now: dt.datetime) -> tuple[int, int]:
+    """How many kinds of usage drifted from the card, and were sold too low, in the last week."""
+    week = now - dt.timedelta(days=7)
+    drifted = CostDrift.objects.filter(last_seen__gte=week)
+    low = LowMargin.objects.filter(last_seen__gte=week)
+    return (
+        drifted.values("provider_cost_id", "resource_type", "model", "currency").distinct().count(),
+        low.values("billing_period_id", "rate_id", "resource_type", "agent_id").distinct().count(),
+    )
