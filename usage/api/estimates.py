@@ -59,6 +59,11 @@ class EstimateSerializer(StoredUsageSerializer):
     recorded = serializers.BooleanField(help_text="Its key is known: this is what is stored.")
     rate = _RateSerializer(allow_null=True, help_text="null: the markup.")
     list_price = ExactDecimalField(help_text="What it is written with: final_cost.")
+    adjustment = ExactDecimalField(
+        allow_null=True,
+        help_text="What the period's total would change by beyond it; null where the price does"
+        " not depend on the period.",
+    )
     margin = ExactDecimalField(required=False, help_text="list_price less total_cost.")
     margin_percentage = ExactDecimalField(
         decimals=4, allow_null=True, required=False, help_text="Of the price; null without one."
@@ -162,6 +167,9 @@ def _shown(estimate: Estimate) -> dict[str, Any]:
             "model": rate.price.model,
         },
         "list_price": without_exponent(stored.final_cost),
+        "adjustment": None
+        if estimate.adjustment is None
+        else without_exponent(estimate.adjustment),
         "margin": without_exponent(estimate.margin),
         "margin_percentage": None if share is None else without_exponent(share),
         "min_margin_percentage": None if least is None else f"{least.normalize():f}",

@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from django.db.models import Sum
+
 from billing import months
-from billing.money import EXACT
+from billing.money import EXACT, ZERO
 from billing.pricing import RateOfRecords, rates_of_records
+from billing.rating import depends_on_period
+from usage.models import UsageRollup
+from usage.queries.meters import meter_adjustment
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import is_below
 from usage.services.ingest.known import answer_known, answer_repeat
@@ -22,11 +27,16 @@ _PERCENT = Decimal("0.0001")
 
 
 class Estimate(NamedTuple):
-    """A record as it would be stored, or, where its key is known, as it is."""
+    """A record as it would be stored, or, where its key is known, as it is.
+
+    `adjustment`: what the period's total would change by beyond its list price; None where the
+    price does not depend on the period, and for what is counted already.
+    """
 
     record: Stored
     is_known: bool
     rate: RateOfRecords | None
+    adjustment: Decimal | None = None
 
     @property
     def margin(self) -> Decimal:
@@ -70,12 +80,48 @@ def estimate_usage(
     found = [each.refusal or each.as_stored(now) for each in records]
     ids = {each.rate_id for each in found if isinstance(each, Stored) and each.rate_id}
     rates = rates_of_records(ids)
-    return [
+    estimates = [
         Estimate(each, record.existing is not None, rates[each.rate_id] if each.rate_id else None)
         if isinstance(each, Stored)
         else each
         for record, each in zip(records, found, strict=True)
     ]
+    return _adjusted(estimates)
+
+
+def _adjusted(estimates: list[Estimate | RecordError]) -> list[Estimate | RecordError]:
+    """Those with a price of the whole period as if each came after the ones before it."""
+    metered = {
+        (each.record.billing_period_id, each.record.rate_id)
+        for each in estimates
+        if isinstance(each, Estimate) and each.rate and depends_on_period(each.rate.price)
+    }
+    if not metered:
+        return estimates
+    sums = {
+        (period_id, rate_id): (billed, listed)
+        for period_id, rate_id, billed, listed in UsageRollup.objects.filter(
+            billing_period__in={period_id for period_id, _ in metered},
+            rate_id__in={rate_id for _, rate_id in metered},
+        )
+        .order_by()
+        .values_list("billing_period_id", "rate_id")
+        .annotate(Sum("billed_quantity"), Sum("final_cost"))
+    }
+    answered: list[Estimate | RecordError] = []
+    for each in estimates:
+        if isinstance(each, Estimate) and each.rate and not each.is_known:
+            meter = each.record.billing_period_id, each.record.rate_id
+            if meter in metered:
+                billed, listed = sums.get(meter, (ZERO, ZERO))
+                before = meter_adjustment(each.rate.price, billed=billed, listed=listed)
+                billed = EXACT.add(billed, each.record.billed_quantity)
+                listed = EXACT.add(listed, each.record.final_cost)
+                after = meter_adjustment(each.rate.price, billed=billed, listed=listed)
+                sums[meter] = billed, listed
+                each = each._replace(adjustment=EXACT.subtract(after, before))  # noqa: PLW2901
+        answered.append(each)
+    return answered
 
 
 _UNKNOWN = unknown_workspace(0).code

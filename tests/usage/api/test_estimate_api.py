@@ -1,5 +1,6 @@
 """What a record would cost, before it is recorded."""
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
@@ -80,6 +81,22 @@ def test_it_names_the_rate_the_billed_quantity_and_the_least_margin():
     own = caller.post("usage/estimate/", use_of(acme)).json()
     assert (own["rate"]["card"], own["rate"]["version"]) == (None, None)
     assert own["margin_percentage"] == "37.5000"
+
+
+def test_a_price_of_the_whole_month_says_what_the_month_makes_of_it():
+    acme, caller = make_workspace(), ApiClient()
+    minutes = per_unit("0.12", included="10")
+    override(acme.pk, rate(minutes, "call_minutes"), starts_on=dt.date(2026, 12, 1))
+    with time_machine.travel("2026-12-02T09:00:00Z", tick=False):
+        first = caller.post("usage/estimate/", use_of(acme, "a", quantity="8")).json()
+        assert (first["list_price"], first["adjustment"]) == ("0.9600000000", "-0.9600000000")
+        caller.post("usage/", use_of(acme, "a", quantity="8"))
+        both = {"records": [use_of(acme, "b", quantity="3"), use_of(acme, "c", quantity="1")]}
+        answer = caller.post("usage/estimate/", both).json()["results"]
+        known = caller.post("usage/estimate/", use_of(acme, "a", quantity="8")).json()
+    # Two of the three minutes are included, the fourth is beyond.
+    assert [each["adjustment"] for each in answer] == ["-0.2400000000", "0.0000000000"]
+    assert (known["recorded"], known["adjustment"]) == (True, None)
 
 
 def test_costs_come_from_the_card_and_in_any_currency():
