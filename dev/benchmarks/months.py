@@ -18,21 +18,21 @@ WITH made AS (
     INSERT INTO billing_workspace (
         id, name, status, suspension_reason, tier_id, currency, timezone, billing_email,
         billing_name, address_line1, address_line2, address_city, address_state,
-        address_postal_code, address_country, tax_id, created_at, updated_at)
+        address_postal_code, address_country, tax_id, created_from, created_at, updated_at)
     SELECT gen_random_uuid(), %(label)s || ' ' || number, 'active', '', tier.id,
            (ARRAY['USD', 'EUR', 'GBP', 'JPY'])[1 + number %% 4],
            (ARRAY['UTC', 'America/New_York', 'Europe/Berlin', 'Asia/Kathmandu', 'Asia/Tokyo'])
                [1 + number %% 5],
            'billing' || number || '@bench.test', '', '1 Main Street', '', 'Springfield', '',
-           '12345', 'US', '', %(now)s, %(now)s
+           '12345', 'US', '', '', %(now)s, %(now)s
       FROM generate_series(1, %(count)s) AS number, billing_subscriptiontier AS tier
      WHERE tier.name = 'starter'
     RETURNING id, tier_id, timezone
 ), terms AS (
     INSERT INTO billing_workspacebillingsettings (
         workspace_id, alert_threshold_percentage, auto_pause_on_limit, collection_method,
-        payment_terms_days, updated_at)
-    SELECT id, 80, true, 'send_invoice', 14, %(now)s FROM made
+        payment_terms_days, owners_see, updated_at)
+    SELECT id, 80, true, 'send_invoice', 14, '', %(now)s FROM made
 ), opened AS (
     INSERT INTO billing_billingperiod (
         id, workspace_id, tier_id, period_start, period_end, subtotal, subscription_fee,
