@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from config import addresses, env, logs
+from config import addresses, env, logs, safety  # noqa: F401 - safety registers its checks
 from config.settings.api import *
 from config.settings.billing import *
 from config.settings.paths import *
