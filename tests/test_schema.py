@@ -118,7 +118,8 @@ def _one_connection():
 def ids() -> dict[str, str | int]:
     """What exists: Acme with usage, a call, an agent, a closed and a running month, a rate
     card and a price of its own."""
-    acme = make_workspace("Acme")
+    # Its days are those of the clock below, at whatever hour this runs.
+    acme = make_workspace("Acme", timezone="UTC")
     make_usage(acme, OCTOBER_5, "1028", "0.01")
     call = make_call(acme, OCTOBER_5)
     invoice = issue_invoice(make_period(acme, OCTOBER_5))

@@ -116,7 +116,12 @@ def _spend(company: Company, calls: list[DemoCall]) -> Decimal:
         markup = PlatformSetting.objects.get(name=PlatformSetting.MARKUP).value
     factor = markup_factor(markup)
     return sum(
-        (rate(use.quantity, use.unit_cost, factor)[1] for call in calls for use in call.uses),
+        (
+            rate(use.quantity, use.unit_cost, factor)[1]
+            for call in calls
+            for use in call.uses
+            if use.unit_cost is not None
+        ),
         ZERO,
     )
 

@@ -26,6 +26,15 @@ _USD = {
     "cartesia": Decimal("0.000065"),
     "aws": Decimal("0.0230"),
 }
+# What they are known by; telephony and storage have none.
+MODELS = {
+    "deepgram": "nova-3",
+    "assemblyai": "universal-2",
+    "elevenlabs": "flash-v2.5",
+    "cartesia": "sonic-2",
+}
+_DEAR_VOICE = "multilingual-v2"
+_DEARER = Decimal("1.9")
 # Providers' prices come in the currency that the workspace is billed in.
 _RATES = {"USD": Decimal(1), "EUR": Decimal("0.86"), "GBP": Decimal("0.75"), "JPY": Decimal(154)}
 # Weights of how calls end, by direction.
@@ -45,7 +54,9 @@ class Use(NamedTuple):
     resource_type: str
     provider: str
     quantity: Decimal
-    unit_cost: Decimal
+    # None: as the cost card says.
+    unit_cost: Decimal | None
+    model: str = ""
 
 
 class DemoCall(NamedTuple):
@@ -115,27 +126,32 @@ def _call(
     seconds = Decimal(milliseconds).scaleb(-3)
     speaking = draw.randrange(35, 60)
     is_recorded = draw.randrange(100) < 70
+    agent = draw.randrange(len(company.agents))
     uses = (
-        tuple(_uses(company, call_id, status, seconds, speaking, is_recorded))
+        tuple(_uses(company, call_id, agent, status, seconds, speaking, is_recorded))
         if status in ("completed", "failed")
         else ()
     )
-    return DemoCall(
-        call_id, draw.randrange(len(company.agents)), direction, status, started_at, seconds, uses
-    )
+    return DemoCall(call_id, agent, direction, status, started_at, seconds, uses)
 
 
 def _uses(
     company: Company,
     call_id: UUID,
+    agent: int,
     status: str,
     seconds: Decimal,
     speaking_percent: int,
     is_recorded: bool,
 ) -> Iterator[Use]:
     def use(resource_type: str, provider: str, quantity: Decimal) -> Use:
-        cost = unit_cost(provider, company.currency)
-        return Use(f"{call_id}/{resource_type}", resource_type, provider, quantity, cost)
+        model = MODELS.get(provider, "")
+        cost: Decimal | None = unit_cost(provider, company.currency)
+        if model and company.costs_in != company.currency:
+            cost = None
+        elif resource_type == "synthesis" and agent == company.dear_agent:
+            model, cost = _DEAR_VOICE, unit_cost(provider, company.currency) * _DEARER
+        return Use(f"{call_id}/{resource_type}", resource_type, provider, quantity, cost, model)
 
     minutes = (seconds / _SECONDS_A_MINUTE).quantize(_MICRO)
     # One telephony provider bills the minutes that were begun, the other bills seconds.

@@ -12,7 +12,7 @@ from django.utils import timezone as clock
 
 from billing.models import BillingPeriod
 from billing.months import Interval
-from dev.demo import accounts
+from dev.demo import accounts, prices
 from dev.demo.calls import DemoCall, calls_of
 from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
@@ -70,6 +70,8 @@ class Loader:
         with self._step("Making workspaces, people and agents"):
             for company in self._personas:
                 accounts.make_workspace(company, now=now)
+                prices.set_prices(company, now=now)
+            prices.set_costs_in_dollars(self._personas, now=now)
             accounts.make_finance()
             accounts.let_in(self._personas, password=password)
         with self._step("Giving them cards in Stripe") as progress:
@@ -195,7 +197,8 @@ def _usage_records(month: _Month) -> Iterator[Record]:
                 "resource_type": use.resource_type,
                 "provider": use.provider,
                 "quantity": format(use.quantity, "f"),
-                "unit_cost": format(use.unit_cost, "f"),
+                **({"model": use.model} if use.model else {}),
+                **({} if use.unit_cost is None else {"unit_cost": format(use.unit_cost, "f")}),
                 "occurred_at": call.started_at.isoformat(),
                 "call_id": str(call.id),
             }

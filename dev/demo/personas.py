@@ -55,10 +55,18 @@ class Company:
     transcription: str
     synthesis: str
     markup_percentage: Decimal | None = None
+    # In which providers charge for its transcription and synthesis, if not in its own.
+    foreign_costs: str = ""
+    # The agent, by its place, that speaks with a dearer voice than the contract was made for.
+    dear_agent: int | None = None
 
     @property
     def id(self) -> UUID:
         return uuid5(_NAMESPACE, self.slug)
+
+    @property
+    def costs_in(self) -> str:
+        return self.foreign_costs or self.currency
 
     @property
     def zone(self) -> ZoneInfo:
@@ -86,6 +94,7 @@ PERSONAS = (
         telephony="twilio",
         transcription="deepgram",
         synthesis="elevenlabs",
+        dear_agent=2,
     ),
     Company(
         slug="kranich",
@@ -103,6 +112,7 @@ PERSONAS = (
         telephony="telnyx",
         transcription="deepgram",
         synthesis="cartesia",
+        foreign_costs="USD",
     ),
     Company(
         slug="annapurna",
