@@ -8,7 +8,7 @@ would wait for a time-out of its own.
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
@@ -20,16 +20,17 @@ _PAUSE_SECONDS = 5.0
 class ForgivingRedisCache(RedisCache):
     """Answers as an empty cache would; `incr` as for a key that is not there (`ValueError`)."""
 
-    # Of the process: Django makes a cache object for each thread.
-    _paused_until = 0.0
+    # Until when each server is left alone; of the process, since each thread has its own cache.
+    _paused: ClassVar[dict[str, float]] = {}
 
     def _ask(self, ask: Callable[..., Any], otherwise: Any, *args: Any, **kwargs: Any) -> Any:
-        if time.monotonic() < ForgivingRedisCache._paused_until:
+        server = str(self._servers)
+        if time.monotonic() < self._paused.get(server, 0):
             return otherwise
         try:
             return ask(*args, **kwargs)
         except (RedisError, OSError) as error:
-            ForgivingRedisCache._paused_until = time.monotonic() + _PAUSE_SECONDS
+            self._paused[server] = time.monotonic() + _PAUSE_SECONDS
             log.warning("the cache cannot be reached, done without for a while: %s", error)
             return otherwise
 

@@ -205,7 +205,7 @@ def test_too_many_requests_of_one_key_wait(client: Client, settings, path: str, 
 def test_a_process_counts_alone_when_redis_is_down(client: Client, settings):
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            **settings.CACHES["default"],
             "LOCATION": "redis://127.0.0.1:9/0",
         }
     }
