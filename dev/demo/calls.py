@@ -33,8 +33,8 @@ MODELS = {
     "elevenlabs": "flash-v2.5",
     "cartesia": "sonic-2",
 }
-_DEAR_VOICE = "multilingual-v2"
-_DEARER = Decimal("1.9")
+DEAR_VOICE = "multilingual-v2"
+DEARER = Decimal(3)
 # Providers' prices come in the currency that the workspace is billed in.
 _RATES = {"USD": Decimal(1), "EUR": Decimal("0.86"), "GBP": Decimal("0.75"), "JPY": Decimal(154)}
 # Weights of how calls end, by direction.
@@ -147,10 +147,10 @@ def _uses(
     def use(resource_type: str, provider: str, quantity: Decimal) -> Use:
         model = MODELS.get(provider, "")
         cost: Decimal | None = unit_cost(provider, company.currency)
+        if resource_type == "synthesis" and agent == company.dear_agent:
+            model, cost = DEAR_VOICE, unit_cost(provider, company.currency) * DEARER
         if model and company.costs_in != company.currency:
             cost = None
-        elif resource_type == "synthesis" and agent == company.dear_agent:
-            model, cost = _DEAR_VOICE, unit_cost(provider, company.currency) * _DEARER
         return Use(f"{call_id}/{resource_type}", resource_type, provider, quantity, cost, model)
 
     minutes = (seconds / _SECONDS_A_MINUTE).quantize(_MICRO)

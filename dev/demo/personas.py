@@ -94,7 +94,6 @@ PERSONAS = (
         telephony="twilio",
         transcription="deepgram",
         synthesis="elevenlabs",
-        dear_agent=2,
     ),
     Company(
         slug="kranich",
@@ -113,6 +112,7 @@ PERSONAS = (
         transcription="deepgram",
         synthesis="cartesia",
         foreign_costs="USD",
+        dear_agent=1,
     ),
     Company(
         slug="annapurna",

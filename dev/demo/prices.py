@@ -19,7 +19,7 @@ from billing.services.price_assignments import add_override, assign_card
 from billing.services.provider_costs import NewCost, set_costs
 from billing.services.rate_cards import NewRate, create_card, publish_version
 from billing.services.terms import add_add_on, add_commitment, redeem_coupon
-from dev.demo.calls import MODELS, unit_cost
+from dev.demo.calls import DEAR_VOICE, DEARER, MODELS, unit_cost
 from dev.demo.months import demo_months, local_days
 from dev.demo.personas import Company
 
@@ -59,14 +59,16 @@ def set_costs_in_dollars(personas: Sequence[Company], *, now: dt.datetime) -> No
                 NewCost(
                     provider=provider,
                     resource_type=resource_type,
-                    model=MODELS[provider],
-                    unit_cost=unit_cost(provider, company.costs_in),
+                    model=model,
+                    unit_cost=unit_cost(provider, company.costs_in) * factor,
                     currency=company.costs_in,
                     starts_on=days[0],
+                    workspace_id=company.id,
                 )
-                for resource_type, provider in (
-                    ("transcription", company.transcription),
-                    ("synthesis", company.synthesis),
+                for resource_type, provider, model, factor in (
+                    ("transcription", company.transcription, MODELS[company.transcription], 1),
+                    ("synthesis", company.synthesis, MODELS[company.synthesis], 1),
+                    ("synthesis", company.synthesis, DEAR_VOICE, DEARER),
                 )
             ],
             now=now,
@@ -74,10 +76,7 @@ def set_costs_in_dollars(personas: Sequence[Company], *, now: dt.datetime) -> No
 
 
 def _minutes_with_an_allowance(company: Company, at: dt.datetime, day: dt.date) -> None:
-    """0.12 a minute billed 30/6, a thousand of them included, and phone numbers by the month.
-
-    The price of a character suits the usual voice; the dearer one of one agent costs more.
-    """
+    """0.12 a minute billed 30/6, a thousand of them included, and phone numbers by the month."""
     _use_card(
         company,
         "Voice 1,000",
@@ -92,7 +91,7 @@ def _minutes_with_an_allowance(company: Company, at: dt.datetime, day: dt.date) 
                 "call_minutes",
             ),
             _rate({"model": "cost_plus", "markup_percentage": "15"}, "transcription"),
-            _rate({"model": "per_unit", "unit_price": "0.00027"}, "synthesis", margin="10"),
+            _rate({"model": "per_unit", "unit_price": "0.00027"}, "synthesis"),
             _rate(_COST_PLUS),
         ],
         at,
@@ -107,6 +106,16 @@ def _minutes_with_an_allowance(company: Company, at: dt.datetime, day: dt.date) 
             starts_on=day,
             now=at,
         )
+    # Its telephony costs more than was agreed with the provider: finance sees the difference.
+    agreed = NewCost(
+        provider=company.telephony,
+        resource_type="call_minutes",
+        unit_cost=Decimal("0.0130"),
+        currency=company.currency,
+        starts_on=day,
+        workspace_id=company.id,
+    )
+    set_costs(costs=[agreed], now=at)
 
 
 def _tiers_with_a_commitment(company: Company, at: dt.datetime, day: dt.date) -> None:
@@ -147,6 +156,18 @@ def _better_price_from_mid_month(company: Company, at: dt.datetime, day: dt.date
         )
 
 
+def _voice_by_the_character(company: Company, at: dt.datetime, day: dt.date) -> None:
+    """A price that suits the usual voice; the agent with the dearer one loses money by it."""
+    if not PriceOverride.objects.filter(workspace=company.id).exists():
+        add_override(
+            workspace_id=company.id,
+            rate=_rate({"model": "per_unit", "unit_price": "0.000075"}, "synthesis", margin="10"),
+            starts_on=day,
+            reason="A fixed price by the character, as in the offer",
+            now=at,
+        )
+
+
 def _coupon(company: Company, at: dt.datetime, day: dt.date) -> None:
     """A tenth off for three months."""
     if not Coupon.objects.filter(code="WELCOME10").exists():
@@ -156,6 +177,7 @@ def _coupon(company: Company, at: dt.datetime, day: dt.date) -> None:
 
 _CONTRACTS: dict[str, Callable[[Company, dt.datetime, dt.date], None]] = {
     "bluebird": _minutes_with_an_allowance,
+    "kranich": _voice_by_the_character,
     "hanami": _tiers_with_a_commitment,
     "southerly": _better_price_from_mid_month,
     "foxglove": _coupon,

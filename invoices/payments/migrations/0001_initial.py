@@ -100,6 +100,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'customer in Stripe',
+                'verbose_name_plural': 'customers in Stripe',
                 'abstract': False,
                 'indexes': [models.Index(condition=models.Q(('status__in', ['waiting', 'blocked'])), fields=['next_attempt_at'], name='stripecustomer_unfinished')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'blocked', 'done', 'failed'])), name='stripecustomer_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('blocked_reason__in', ['refused', 'exhausted', 'mismatch', 'changed']), ('status', 'blocked')), models.Q(models.Q(('status', 'blocked'), _negated=True), ('blocked_reason', '')), _connector='OR'), name='stripecustomer_is_blocked_for_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('status__in', ['waiting', 'blocked'])), models.Q(('finished_at__isnull', False), ('status__in', ['done', 'failed'])), _connector='OR'), name='stripecustomer_has_an_end_when_finished'), models.CheckConstraint(condition=models.Q(models.Q(('lease_expires_at__isnull', True), ('lease_token__isnull', True)), models.Q(('lease_expires_at__isnull', False), ('lease_token__isnull', False)), _connector='OR'), name='stripecustomer_lease_is_whole'), models.CheckConstraint(condition=models.Q(('stripe_id__isnull', False), ('status__in', ['done', 'failed']), _connector='OR'), name='only_a_customer_in_stripe_has_details_to_send')],

@@ -39,6 +39,7 @@ class StripeCustomer(StripeRequest, DurableWork):
 
     class Meta(DurableWork.Meta):
         verbose_name = "customer in Stripe"
+        verbose_name_plural = "customers in Stripe"
         constraints = [
             *DurableWork.Meta.constraints,
             models.CheckConstraint(
