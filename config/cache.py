@@ -24,7 +24,7 @@ class ForgivingRedisCache(RedisCache):
     _paused: ClassVar[dict[str, float]] = {}
 
     def _ask(self, ask: Callable[..., Any], otherwise: Any, *args: Any, **kwargs: Any) -> Any:
-        server = str(self._servers)
+        server = str(self._servers)  # type: ignore[attr-defined]
         if time.monotonic() < self._paused.get(server, 0):
             return otherwise
         try:

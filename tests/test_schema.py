@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from billing.api.schema import schema as schema_view
+from billing.services import coupons, terms
 from config.wsgi import application
 from tests.kit import costs, prices
 from tests.kit.api import ApiClient
@@ -129,7 +131,17 @@ def ids() -> dict[str, str | int]:
     override = prices.override(
         acme.pk, prices.rate(prices.per_unit("1")), now=today + dt.timedelta(days=1)
     )
+    coupon = coupons.create_coupon(code="AUTUMN", name="Autumn", percentage=Decimal(10), now=today)
+    discount = terms.redeem_coupon(workspace_id=acme.pk, code="AUTUMN", now=today)
+    commitment = terms.add_commitment(workspace_id=acme.pk, amount=Decimal(100), now=today)
+    numbers = terms.add_add_on(
+        workspace_id=acme.pk, name="Numbers", quantity=Decimal(2), unit_price=Decimal(3), now=today
+    )
     return {
+        "coupon_id": str(coupon.pk),
+        "discount_id": str(discount.pk),
+        "commitment_id": str(commitment.pk),
+        "add_on_id": str(numbers.pk),
         "card_id": str(voice.pk),
         "number": 1,
         "assignment_id": str(voice.assignments.get().pk),

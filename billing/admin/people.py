@@ -11,16 +11,15 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm, UserChangeForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, confirm
+from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, asking
 from billing.models import User, WorkspaceMember
 from billing.queue import enqueue
 from billing.services import second_factor
@@ -51,10 +50,6 @@ class ReasonForm(BaseDialogForm):
     """The audit log keeps the field of this name."""
 
     reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget())
-
-
-def _page_of(person: User) -> str:
-    return reverse("admin:billing_user_change", args=[person.pk])
 
 
 _RIGHTS = ("is_staff", "is_superuser", "groups")
@@ -135,45 +130,32 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
             and second_factor.is_enrolled(person)
         )
 
-    @action(
-        description="Mail a link to set a password",
+    @asking(
+        "Mail a link to set a password",
         icon="mail",
-        permissions=["link"],
-        dialog=confirm(
-            "Mail the link?", "It works once, and only who has the mailbox gets it.", "Mail it"
-        ),
+        permission="link",
+        title="Mail the link?",
+        text="It works once, and only who has the mailbox gets it.",
+        submit="Mail it",
     )
-    def mail_link(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        person = User.objects.get(pk=object_id)
+    def mail_link(self, request: HttpRequest, person: User, form: Any) -> str:
+        enqueue("billing.mail_password_link", person.email)
+        return f"A link is on its way to {person.email}."
 
-        def service() -> str:
-            enqueue("billing.mail_password_link", person.email)
-            return f"A link is on its way to {person.email}."
-
-        return self.carry_out(request, person, service, then=_page_of(person))
-
-    @action(
-        description="Reset the second factor",
+    @asking(
+        "Reset the second factor",
         icon="lock_reset",
+        permission="reset",
         variant=ActionVariant.DANGER,
-        permissions=["reset"],
-        dialog={
-            "title": "Reset the second factor?",
-            "description": "Make sure that it is really they who ask, not by e-mail. They are"
-            " signed out, and set up an app anew when they sign in.",
-            "form_class": ReasonForm,
-            "form_submit_text": "Reset",
-        },
+        title="Reset the second factor?",
+        text="Make sure that it is really they who ask, not by e-mail. They are signed out, and set"
+        " up an app anew when they sign in.",
+        submit="Reset",
+        form_class=ReasonForm,
     )
-    def reset_second_factor(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        person = User.objects.get(pk=object_id)
-        by = User.objects.get(pk=request.user.pk or 0)
-
-        def service() -> str:
-            second_factor.reset(user=person, by=by)
-            return f"The second factor of {person.email} is reset."
-
-        return self.carry_out(request, person, service, then=_page_of(person))
+    def reset_second_factor(self, request: HttpRequest, person: User, form: Any) -> str:
+        second_factor.reset(user=person, by=User.objects.get(pk=request.user.pk or 0))
+        return f"The second factor of {person.email} is reset."
 
     @display(description="Second factor")
     def second_factor(self, user: User) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from billing.decimals import NotExact, exact_decimal
@@ -70,6 +70,7 @@ def set_costs(*, costs: Sequence[NewCost], now: dt.datetime) -> CostsSet:
         raise FaultyInput(faults)
     try:
         with transaction.atomic():
+            _one_at_a_time()
             known = _locked_rows(costs)
             result = [
                 _set_one(cost, index, known.setdefault(cost.use, []), now)
@@ -78,6 +79,12 @@ def set_costs(*, costs: Sequence[NewCost], now: dt.datetime) -> CostsSet:
     except IntegrityError as error:
         raise CostsChangedMeanwhile("Somebody else changed the same costs: try again.") from error
     return CostsSet([row for row, _ in result], sum(is_new for _, is_new in result))
+
+
+def _one_at_a_time() -> None:
+    """Those who begin the same cost at once would wait for each other at its exclusion."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE billing_providercost IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _locked_rows(

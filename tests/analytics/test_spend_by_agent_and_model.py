@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.cache import cache
 
 from analytics.finance import figures
 from billing.models import WorkspaceBillingSettings
@@ -141,6 +142,7 @@ def test_records_and_their_csv_are_chosen_by_agent_and_model(acme):
 
 
 def test_finance_sees_who_earns_least(api, acme):
+    cache.delete("finance:overview")
     terms = WorkspaceBillingSettings.objects.get(workspace=acme)
     terms.markup_percentage = D(0)
     terms.save()

@@ -212,7 +212,7 @@ def test_a_chunk_takes_the_same_statements_whatever_is_in_it(cast_in_october):
         close_chunk(period_ids=others, now=NOVEMBER_3)
 
     # Fourteen, and the savepoint that a transaction is in a test.
-    assert len(of_one) == len(of_four) == 16
+    assert len(of_one) == len(of_four) == 18
 
 
 def test_the_command_closes_and_says_what_it_did(cast_in_october):

@@ -67,6 +67,8 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
             "quantity": "1.000000",
             "unit_price": "49.0000000000",
             "exact_amount": "49.0000000000",
+            "adjustment": "0.0000000000",
+            "meters": [],
             "amount": "49.00",
         },
         {
@@ -77,6 +79,8 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
             "quantity": "1028.000000",
             "unit_price": "0.0120000000",
             "exact_amount": "12.3360000000",
+            "adjustment": "0.0000000000",
+            "meters": [],
             "amount": "12.34",
         },
         {
@@ -87,6 +91,8 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
             "quantity": "0.003000",
             "unit_price": "1.2000000000",
             "exact_amount": "0.0036000000",
+            "adjustment": "0.0000000000",
+            "meters": [],
             "amount": "0.00",
         },
     ]

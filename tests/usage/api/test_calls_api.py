@@ -73,7 +73,7 @@ def test_a_receipt_is_every_record_of_the_call_and_their_exact_sum(django_assert
     caller = ApiClient("usage:read", "billing:read")
     caller.get("calls/")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         receipt = caller.get(f"calls/{call.pk}/receipt/").json()
 
     assert receipt["call"]["id"] == receipt["call_id"] == str(call.pk)
