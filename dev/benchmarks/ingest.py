@@ -43,6 +43,7 @@ from billing.services.builtins import ensure_builtins  # noqa: E402
 from billing.services.keys import create_key  # noqa: E402
 from billing.services.periods import open_period  # noqa: E402
 from billing.services.workspaces import create_workspace, update_billing_settings  # noqa: E402
+from dev.benchmarks.cards import pay_by_card  # noqa: E402
 from dev.benchmarks.floor import copy_rate  # noqa: E402
 from dev.benchmarks.holding import bytes_per_record, hold, prove  # noqa: E402
 from dev.benchmarks.load import Result, Running, request_bytes  # noqa: E402
@@ -285,9 +286,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="at most, for each line")
     parser.add_argument("--quick", action="store_true", help="a few lines only")
     parser.add_argument("--only", default="", choices=["", *_KINDS])
+    parser.add_argument(
+        "--rates", type=int, default=0, help="have everybody pay by a card of so many rates"
+    )
     options = parser.parse_args()
     call_command("migrate", verbosity=0)
     bench = Bench(seconds=options.seconds, quick=options.quick)
+    if options.rates:
+        pay_by_card(rates=options.rates, tier="starter", currency="USD", now=bench.now)
     two_copies = bench.copy(connections=2)
     print(HEAD)
     memory: list[int] = []
