@@ -7,7 +7,7 @@ Each is rounded once, half-even, to 10 decimals from the exact product (final_co
 from the rounded total_cost); sums of records are exact after that.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
 from billing.rating.listing import unit_price_of
@@ -16,6 +16,7 @@ from billing.rating.prices import CostPlus, Increment, Price
 
 # quantity (18 digits) x unit_cost (18) x exchange rate (20) x (1 + markup/100) (9): 65 at most.
 _EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
+_UP = Context(prec=80, rounding=ROUND_CEILING)
 _COST_STEP = Decimal("1E-10")
 _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
@@ -41,6 +42,18 @@ def rate(quantity: Decimal, unit_cost: Decimal, factor: Decimal) -> tuple[Decima
     )
 
 
+def _is_rounding_up(increment: Increment) -> bool:
+    """Whether its steps are those of a decimal place, from zero on: 30/6 is tenths of a minute.
+    Rounding up costs a quarter of counting steps."""
+    step = increment.step.as_tuple()
+    return (
+        step.digits == (1,)
+        and isinstance(step.exponent, int)
+        and step.exponent <= 0
+        and not _EXACT.remainder(increment.first, increment.step)
+    )
+
+
 class Amounts(NamedTuple):
     """What is written of a record; `billed` is None where it is its quantity."""
 
@@ -56,6 +69,7 @@ class RecordPrice:
 
     def __init__(self, price: Price) -> None:
         self._increment = price.increment
+        self._rounds_up = price.increment is not None and _is_rounding_up(price.increment)
         self._fixed = price.fixed
         self._least = price.min_amount
         self._most = price.max_amount
@@ -92,13 +106,14 @@ class RecordPrice:
             _EXACT.quantize(exact, _COST_STEP),
         )
 
-    @staticmethod
-    def _billed(quantity: Decimal, increment: Increment) -> Decimal:
+    def _billed(self, quantity: Decimal, increment: Increment) -> Decimal:
         """As `listing.billed_quantity`, for what a column holds."""
         if not quantity:
             return quantity
         if quantity <= increment.first:
             return increment.first
+        if self._rounds_up:
+            return _UP.quantize(quantity, increment.step)
         steps, rest = _EXACT.divmod(_EXACT.subtract(quantity, increment.first), increment.step)
         if rest:
             steps = _EXACT.add(steps, _ONE)

@@ -113,7 +113,7 @@ class Bench:
         ]
         held, period_ids = self._held([int(word) for word in options.held.split(",")])
         seals = self._seals(period_ids)
-        syncs = self._syncs(options.stripe_sync) if options.stripe_sync else []
+        syncs = self._syncs(options.sync) if options.sync else []
         differences: list[object] = []
         if not options.skip_check:
             differences = [*usage_differences(), *invoice_differences()]
