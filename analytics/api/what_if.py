@@ -32,7 +32,7 @@ from billing.api.fields import (
     PlainTextField,
     WholeNumberField,
 )
-from billing.api.rate_cards import MatchSerializer, RateSerializer
+from billing.api.rates import MatchSerializer, RateSerializer
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.api.workspaces import KeyIsBound

@@ -1,130 +1,50 @@
-"""Rate cards, who uses them, overrides, and the prices a workspace pays."""
+"""Rate cards: their versions, publishing, and who pays by them."""
 
-import datetime as dt
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone as clock
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import months
-from billing.api.access import visible_or_404, visible_workspaces
+from billing.api.access import visible_workspaces
 from billing.api.fields import (
     AwareDateTimeField,
     DayField,
-    ExactDecimalField,
     PlainTextField,
     WholeNumberField,
-    aware_time,
 )
-from billing.api.prices import PriceField
-from billing.api.problems import InvalidParameters
+from billing.api.rates import (
+    PRICE_SCOPES,
+    EndSerializer,
+    RateSerializer,
+    RatesField,
+)
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.api.workspaces import KeyIsBound
-from billing.decimals import NotExact
 from billing.errors import NotFound
 from billing.models import (
-    PriceOverride,
     RateCard,
     RateCardAssignment,
     RateCardVersion,
-    Workspace,
 )
-from billing.pricing import Matched, price_lists
-from billing.queries import markup_in_force
 from billing.services import price_assignments, rate_cards
-from billing.services.rate_cards import NewRate
-
-_READ = ("billing:read", "prices:write")
-_SCOPES: dict[str, str | tuple[str, ...]] = {
-    "GET": _READ,
-    "POST": "prices:write",
-    "PUT": "prices:write",
-    "PATCH": "prices:write",
-}
-
-
-class MatchSerializer(StrictSerializer):
-    """What a price is for; what is left out or null means any."""
-
-    resource_type = PlainTextField(required=False, allow_null=True, allow_blank=True, max_length=64)
-    provider = PlainTextField(required=False, allow_null=True, allow_blank=True, max_length=64)
-    model = PlainTextField(required=False, allow_null=True, allow_blank=True, max_length=64)
-
-    def validate_resource_type(self, value: str | None) -> str | None:
-        if value and not rate_cards.RESOURCE_TYPE.fullmatch(value):
-            raise serializers.ValidationError(
-                "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
-                code="invalid_resource_type",
-            )
-        return value
-
-    def to_internal_value(self, data: Any) -> Matched:
-        facts = super().to_internal_value(data)
-        return Matched(*(facts.get(name) or "" for name in Matched._fields))
-
-    def to_representation(self, instance: Any) -> dict[str, str | None]:
-        return {name: getattr(instance, name) or None for name in Matched._fields}
-
-
-class _Margin(ExactDecimalField):
-    def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            allow_null=True,
-            default=None,
-            integer_digits=3,
-            decimals=4,
-            shown=0,
-            help_text="A record that leaves less is recorded and counted for finance.",
-        )
-
-
-class RateSerializer(StrictSerializer):
-    id = serializers.UUIDField(read_only=True, source="pk")
-    match = MatchSerializer(required=False, default=Matched("", "", ""))
-    price = PriceField()
-    min_margin_percentage = _Margin()
-
-    def to_internal_value(self, data: Any) -> NewRate:
-        return NewRate(**super().to_internal_value(data))
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        return {
-            "id": str(instance.pk),
-            "match": MatchSerializer(instance).data,
-            "price": instance.price_json,
-            "min_margin_percentage": _text(instance.min_margin_percentage),
-        }
-
-
-def _text(percentage: Any) -> str | None:
-    return None if percentage is None else f"{percentage.normalize():f}"
-
-
-class _Rates(serializers.ListField):
-    child = RateSerializer()
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=rate_cards.MOST_RATES, **kwargs)
 
 
 class NewCardSerializer(StrictSerializer):
     name = PlainTextField(max_length=100)
     currency = PlainTextField(max_length=3)
     description = PlainTextField(required=False, default="", allow_blank=True, max_length=200)
-    rates = _Rates(required=False, help_text="Of a first draft.")
+    rates = RatesField(required=False, help_text="Of a first draft.")
 
 
 class NewVersionSerializer(StrictSerializer):
-    rates = _Rates(required=False, help_text="Left out: those of the version `copy_of`.")
+    rates = RatesField(required=False, help_text="Left out: those of the version `copy_of`.")
     copy_of = WholeNumberField(required=False, min_value=1)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +56,7 @@ class NewVersionSerializer(StrictSerializer):
 
 
 class RatesSerializer(StrictSerializer):
-    rates = _Rates()
+    rates = RatesField()
 
 
 class PublishSerializer(StrictSerializer):
@@ -211,32 +131,6 @@ class AssignmentsSerializer(serializers.Serializer):
     results = AssignmentSerializer(many=True)
 
 
-class NewOverrideSerializer(StrictSerializer):
-    match = MatchSerializer(required=False, default=Matched("", "", ""))
-    price = PriceField()
-    min_margin_percentage = _Margin()
-    starts_on = DayField()
-    ends_on = DayField(required=False, allow_null=True, default=None, help_text="Exclusive.")
-    reason = PlainTextField(max_length=200)
-
-
-class EndSerializer(StrictSerializer):
-    ends_on = DayField(help_text="Exclusive; its own first day takes it back altogether.")
-
-
-class OverrideSerializer(serializers.Serializer):
-    id = serializers.UUIDField()
-    workspace_id = serializers.UUIDField()
-    match = MatchSerializer(source="*")
-    price = serializers.JSONField(source="price_json")
-    min_margin_percentage = ExactDecimalField(
-        integer_digits=3, decimals=4, shown=0, allow_null=True
-    )
-    starts_on = serializers.DateField()
-    ends_on = serializers.DateField(allow_null=True)
-    reason = serializers.CharField()
-
-
 _CARD = OpenApiExample(
     "Minutes by the unit, the rest at cost plus 15 %",
     {
@@ -258,14 +152,10 @@ _CARD = OpenApiExample(
 )
 
 
-class OverridesSerializer(serializers.Serializer):
-    results = OverrideSerializer(many=True)
-
-
 class CardView(ApiView):
     """Cards belong to the platform: a key bound to a workspace and members do not see them."""
 
-    required_scopes = _SCOPES
+    required_scopes = PRICE_SCOPES
     serializer_class = CardSerializer
 
     def cards(self) -> "QuerySet[RateCard]":
@@ -411,132 +301,3 @@ class AssignmentDetail(CardView):
         )
         assert isinstance(use, RateCardAssignment)
         return Response(AssignmentSerializer(use).data)
-
-
-class OverrideList(ApiView):
-    """A workspace's own prices, whatever its card says."""
-
-    required_scopes = _SCOPES
-    serializer_class = OverrideSerializer
-
-    @extend_schema(responses=OverridesSerializer)
-    def get(self, request: Request, workspace_id: UUID) -> Response:
-        workspace = _workspace(request, workspace_id)
-        overrides = PriceOverride.objects.filter(workspace=workspace)
-        return Response({"results": OverrideSerializer(overrides, many=True).data})
-
-    @extend_schema(request=NewOverrideSerializer, responses={201: OverrideSerializer})
-    def post(self, request: Request, workspace_id: UUID) -> Response:
-        workspace = _workspace(request, workspace_id)
-        facts = self.read(NewOverrideSerializer)
-        rate = NewRate(facts.pop("match"), facts.pop("price"), facts.pop("min_margin_percentage"))
-        override = price_assignments.add_override(
-            workspace_id=workspace.pk, rate=rate, now=clock.now(), **facts
-        )
-        return Response(OverrideSerializer(override).data, status=201)
-
-
-class OverrideDetail(ApiView):
-    required_scopes = _SCOPES
-    serializer_class = OverrideSerializer
-
-    @extend_schema(request=EndSerializer, responses=OverrideSerializer)
-    def patch(self, request: Request, workspace_id: UUID, override_id: UUID) -> Response:
-        """Ends a workspace's own price."""
-        workspace = _workspace(request, workspace_id)
-        if not PriceOverride.objects.filter(pk=override_id, workspace=workspace).exists():
-            raise NotFound("There is no such override.")
-        override = price_assignments.end_override(
-            override_id=override_id, now=clock.now(), **self.read(EndSerializer)
-        )
-        return Response(OverrideSerializer(override).data)
-
-
-def _workspace(request: Request, workspace_id: UUID) -> Workspace:
-    return visible_or_404(Workspace.objects.all(), request, workspace="pk", pk=workspace_id)
-
-
-class PriceInForceSerializer(serializers.Serializer):
-    match = MatchSerializer()
-    price = serializers.JSONField()
-    source = serializers.ChoiceField(  # type: ignore[assignment]  # taken out by the metaclass
-        choices=["override", "workspace_card", "tier_card", "markup"],
-    )
-    rate_id = serializers.UUIDField(allow_null=True)
-    card = serializers.CharField(allow_null=True)
-    version = serializers.IntegerField(allow_null=True)
-
-
-class PricingSerializer(serializers.Serializer):
-    workspace_id = serializers.UUIDField()
-    at = AwareDateTimeField()
-    day = serializers.DateField(help_text="On the workspace's clock.")
-    currency = serializers.CharField()
-    prices = PriceInForceSerializer(many=True)
-
-
-class WorkspacePricing(ApiView):
-    """The price in force for each match at a moment, and where it comes from.
-
-    For a use, the first match in the list that holds for it is its price.
-    """
-
-    required_scopes = {"GET": (*_READ, "usage:read")}
-    parameters = frozenset({"at"})
-    serializer_class = PricingSerializer
-
-    @extend_schema(
-        parameters=[OpenApiParameter("at", OpenApiTypes.DATETIME, description="Default: now.")]
-    )
-    def get(self, request: Request, workspace_id: UUID) -> Response:
-        workspace = _workspace(request, workspace_id)
-        at = _moment(request)
-        day = months.local_date(at, workspace.zone)
-        prices = price_lists([workspace.pk]).get(workspace.pk)
-        shown = [
-            {
-                "match": MatchSerializer(price.match).data,
-                "price": PriceField().to_representation(price.price),
-                "source": price.source,
-                "rate_id": str(price.rate_id),
-                "card": price.card,
-                "version": price.version,
-            }
-            for price in (prices.in_order(day) if prices else [])
-        ]
-        if not any(price["match"] == _ANY for price in shown):
-            shown.append(
-                {
-                    "match": _ANY,
-                    "price": {
-                        "model": "cost_plus",
-                        "markup_percentage": _text(markup_in_force(workspace.pk)),
-                    },
-                    "source": "markup",
-                    "rate_id": None,
-                    "card": None,
-                    "version": None,
-                }
-            )
-        return Response(
-            {
-                "workspace_id": str(workspace.pk),
-                "at": AwareDateTimeField().to_representation(at),
-                "day": day.isoformat(),
-                "currency": workspace.currency,
-                "prices": shown,
-            }
-        )
-
-
-_ANY = {"resource_type": None, "provider": None, "model": None}
-
-
-def _moment(request: Request) -> dt.datetime:
-    text = request.query_params.get("at")
-    if text is None:
-        return clock.now()
-    try:
-        return aware_time(text)
-    except NotExact as error:
-        raise InvalidParameters({"at": error.detail}) from None

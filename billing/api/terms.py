@@ -18,7 +18,7 @@ from billing.api.fields import (
     PlainTextField,
     WholeNumberField,
 )
-from billing.api.rate_cards import EndSerializer
+from billing.api.rates import EndSerializer
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.errors import Invalid, NotFound

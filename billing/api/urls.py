@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from billing.api import coupons, periods, prices, provider_costs, rate_cards, terms, workspaces
+from billing.api import (
+    coupons,
+    periods,
+    prices,
+    provider_costs,
+    rate_cards,
+    terms,
+    workspace_prices,
+    workspaces,
+)
 
 app_name = "billing-api"
 urlpatterns = [
@@ -24,17 +33,17 @@ urlpatterns = [
     path("billing-periods/", periods.PeriodList.as_view(), name="periods"),
     path(
         "workspaces/<uuid:workspace_id>/pricing/",
-        rate_cards.WorkspacePricing.as_view(),
+        workspace_prices.WorkspacePricing.as_view(),
         name="workspace-pricing",
     ),
     path(
         "workspaces/<uuid:workspace_id>/price-overrides/",
-        rate_cards.OverrideList.as_view(),
+        workspace_prices.OverrideList.as_view(),
         name="price-overrides",
     ),
     path(
         "workspaces/<uuid:workspace_id>/price-overrides/<uuid:override_id>/",
-        rate_cards.OverrideDetail.as_view(),
+        workspace_prices.OverrideDetail.as_view(),
         name="price-override",
     ),
     path("workspaces/<uuid:workspace_id>/add-ons/", terms.AddOnList.as_view(), name="add-ons"),

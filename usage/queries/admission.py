@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from billing.arrays import array
 from billing.errors import NotFound
 from billing.prepared import prepared_cursor
 from usage.queries.net import net_spends
@@ -51,7 +52,7 @@ def admissions_of(workspace_ids: Sequence[UUID], now: dt.datetime) -> list[Admis
     `NotFound` in the place of an unknown one."""
     with prepared_cursor() as cursor:
         # As texts: psycopg takes longer to bind dates and lists than PostgreSQL to read these.
-        ids = "{" + ",".join([each.hex for each in workspace_ids]) + "}"
+        ids = array([each.hex for each in workspace_ids])
         cursor.execute(_ADMISSIONS, {"now": now.isoformat(), "ids": ids}, prepare=True)
         rows = cursor.fetchall()
     net = net_spends([row[5] for row in rows if row[5] is not None])

@@ -15,6 +15,7 @@ from django.db.models import Sum
 from django.dispatch import receiver
 
 from billing import months
+from billing.arrays import array
 from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
 from billing.prepared import prepared_cursor
@@ -46,7 +47,7 @@ def adjustments_of(period_ids: Collection[UUID]) -> dict[UUID, Decimal]:
     if not period_ids:
         return {}
     with prepared_cursor() as cursor:
-        ids = "{" + ",".join([each.hex for each in period_ids]) + "}"
+        ids = array([each.hex for each in period_ids])
         cursor.execute(_BY_RATE, [ids], prepare=True)
         rows = cursor.fetchall()
     found: dict[UUID, Decimal] = defaultdict(Decimal)
@@ -90,7 +91,7 @@ def net_spends(period_ids: Collection[UUID]) -> dict[UUID, Decimal]:
     if not period_ids:
         return {}
     with prepared_cursor() as cursor:
-        ids = "{" + ",".join([each.hex for each in period_ids]) + "}"
+        ids = array([each.hex for each in period_ids])
         cursor.execute(_NET, [ids], prepare=True)
         rows = cursor.fetchall()
     spends: dict[UUID, Decimal] = {row[0]: row[1] or ZERO for row in rows}

@@ -1,4 +1,4 @@
-"""Recording of calls: created, updated, counted in the hour they started."""
+"""Recording of calls: created, updated, and counted (`call_rollups`)."""
 
 import datetime as dt
 from collections import defaultdict
@@ -14,6 +14,7 @@ from billing.models import Workspace
 from billing.text import UnfitText, provider_key
 from billing.times import NotATime, parse_time
 from usage.models import Call, VoiceAgent
+from usage.services.call_rollups import CallKind, add_to_rollups, count_call
 from usage.services.ingest import RecordError
 from usage.services.ingest.checking import decimal_or_error
 from usage.services.ingest.parsing import Parser
@@ -53,17 +54,6 @@ class CallsRecorded:
         self.errors: list[RecordError] = []
         self.created: set[int] = set()
         self.calls: dict[int, Call] = {}
-
-
-class _Kind(NamedTuple):
-    """What a rollup row of calls is about, in the order of its unique constraint."""
-
-    workspace_id: UUID
-    local_date: dt.date
-    local_hour: int
-    provider: str
-    status: str
-    direction: str
 
 
 class _Placed(NamedTuple):
@@ -223,7 +213,7 @@ def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
             .select_for_update()
             .order_by("pk")
         }
-        changes: dict[_Kind, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        changes: dict[CallKind, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
         new = sorted(
             (item for item in items if item.call.pk not in stored), key=lambda item: item.call.pk
         )
@@ -232,7 +222,7 @@ def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
             if item.call.pk not in inserted:
                 lost.append(item)
                 continue
-            _count(changes, item.call, 1)
+            count_call(changes, item.call, 1)
             result.created.add(item.place)
             result.accepted += 1
             result.calls[item.place] = item.call
@@ -246,7 +236,7 @@ def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
             ["status", "agent", "ended_at", "duration_seconds", "updated_at"],
             batch_size=1000,
         )
-        _add_to_rollups(changes)
+        add_to_rollups(changes)
     return lost
 
 
@@ -276,19 +266,19 @@ def _insert(calls: Sequence[Call]) -> set[UUID]:
 
 
 def _bring_up_to_date(
-    old: Call, item: _Placed, changes: dict[_Kind, list[Decimal]], result: CallsRecorded
+    old: Call, item: _Placed, changes: dict[CallKind, list[Decimal]], result: CallsRecorded
 ) -> bool:
     """Apply newer facts to the stored call; whether anything has to be saved."""
     new = item.call
     if not (_is_same_call(old, new) and _is_news(old, new)):
         _answer_known(old, item, result)
         return False
-    _count(changes, old, -1)
+    count_call(changes, old, -1)
     old.status, old.ended_at = new.status, new.ended_at
     old.duration_seconds = new.duration_seconds
     old.agent_id = new.agent_id or old.agent_id
     old.updated_at = new.updated_at
-    _count(changes, old, 1)
+    count_call(changes, old, 1)
     result.accepted += 1
     result.calls[item.place] = old
     return True
@@ -341,77 +331,3 @@ def _reused(index: int) -> RecordError:
     return RecordError(
         index, "idempotency_key_reused", "id", "This id was used before, for another call."
     )
-
-
-def _count(changes: dict[_Kind, list[Decimal]], call: Call, sign: int) -> None:
-    kind = _Kind(
-        call.workspace_id,
-        call.local_date,
-        call.local_hour,
-        call.provider,
-        call.status,
-        call.direction,
-    )
-    change = changes[kind]
-    change[0] += sign
-    if call.status != Call.Status.IN_PROGRESS and call.duration_seconds is not None:
-        change[1] += sign
-        change[2] += sign * call.duration_seconds
-
-
-_KEYS = "workspace_id, local_date, local_hour, provider, status, direction"
-_GIVEN = f"""
-unnest(%s::uuid[], %s::date[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-       %s::bigint[], %s::numeric[]) AS given ({_KEYS}, calls, timed_calls, duration_seconds)
-"""
-# Rows are made empty first: what is taken away cannot be inserted, being negative.
-_MAKE = f"""
-INSERT INTO usage_callrollup ({_KEYS}, calls, timed_calls, duration_seconds)
-SELECT {_KEYS}, 0, 0, 0 FROM {_GIVEN} ON CONFLICT DO NOTHING
-"""  # noqa: S608 - constants are all that goes in
-# Locked in the order of keys, so that batches that touch the same rows cannot deadlock.
-_ADD = f"""
-WITH locked AS (
-    SELECT rollup.id, given.calls, given.timed_calls, given.duration_seconds
-      FROM {_GIVEN} JOIN usage_callrollup AS rollup USING ({_KEYS})
-     ORDER BY {_KEYS} FOR UPDATE OF rollup
-)
-UPDATE usage_callrollup AS rollup
-   SET calls = rollup.calls + locked.calls,
-       timed_calls = rollup.timed_calls + locked.timed_calls,
-       duration_seconds = rollup.duration_seconds + locked.duration_seconds
-  FROM locked WHERE rollup.id = locked.id
-"""  # noqa: S608 - constants are all that goes in
-
-
-def _add_to_rollups(changes: dict[_Kind, list[Decimal]]) -> None:
-    rows = sorted(
-        (*kind, int(calls), int(timed), seconds)
-        for kind, (calls, timed, seconds) in changes.items()
-        if calls or timed or seconds
-    )
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        with connection.cursor() as cursor:
-            cursor.execute(_MAKE, columns)
-            cursor.execute(_ADD, columns)
-
-
-_RECOUNT = """
-INSERT INTO usage_callrollup (
-    workspace_id, local_date, local_hour, provider, status, direction, calls, timed_calls,
-    duration_seconds)
-SELECT workspace_id, local_date, local_hour, provider, status, direction, count(*),
-       count(duration_seconds) FILTER (WHERE status <> 'in_progress'),
-       coalesce(sum(duration_seconds) FILTER (WHERE status <> 'in_progress'), 0)
-  FROM usage_call WHERE workspace_id = %s
- GROUP BY workspace_id, local_date, local_hour, provider, status, direction
-"""
-
-
-def rebuild_call_rollups(*, workspace_id: UUID) -> None:
-    """Count the workspace's calls anew; calls that come in meanwhile wait."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE usage_callrollup IN SHARE ROW EXCLUSIVE MODE")
-        cursor.execute("DELETE FROM usage_callrollup WHERE workspace_id = %s", [workspace_id])
-        cursor.execute(_RECOUNT, [workspace_id])

@@ -19,11 +19,11 @@ from billing.services.periods import mark_metered, open_period
 from usage.models import UsageRecord
 from usage.services.ingest.entries import PeriodDay
 from usage.services.ingest.pricing_terms import read_pricing_terms
+from usage.services.ingest.rows import RecordRow
 from usage.services.ingest.writing import (
     Correction,
     LimitsNear,
     PricingTermsChanged,
-    RecordRow,
     write_correction,
 )
 from usage.services.limits import check_limits, spread_slot_allowance

@@ -13,12 +13,12 @@ from billing.pricing import RateOfRecords, rates_of_records
 from billing.rating import depends_on_period
 from usage.models import UsageRollup
 from usage.queries.meters import meter_adjustment
+from usage.services.ingest.agents import agents_of_calls, strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import is_below
 from usage.services.ingest.known import answer_known, answer_repeat
-from usage.services.ingest.pricing import price_records, strangers_of, unknown_workspace
+from usage.services.ingest.pricing import price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import OpenPeriod, PricingTerms, read_pricing_terms
-from usage.services.ingest.writing import agents_of_calls
 
 # The period of a record that would open one.
 NOT_OPEN_YET = "0" * 32

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from usage.services.calls import rebuild_call_rollups
+from usage.services.call_rollups import rebuild_call_rollups
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.arrays import array
 from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, Workspace
 from billing.prepared import prepared_cursor
 from billing.services.emails import owner_addresses, queue_email
@@ -68,14 +69,14 @@ def spread_slot_allowance(period_ids: Collection[str]) -> frozenset[str]:
     """
     net = net_spends([UUID(period_id) for period_id in period_ids])
     with prepared_cursor() as cursor:
-        cursor.execute(_SPREAD, [*_arrays(net), "{" + ",".join(period_ids) + "}"], prepare=True)
+        cursor.execute(_SPREAD, [*_arrays(net), array(period_ids)], prepare=True)
         return frozenset(period_id for period_id, is_far in cursor if is_far)
 
 
 def _arrays(spends: Mapping[UUID, Decimal]) -> tuple[str, str]:
     """Periods, and what is spent in them, as array literals."""
-    periods = ",".join([each.hex for each in spends])
-    return f"{{{periods}}}", "{" + ",".join([f"{each:f}" for each in spends.values()]) + "}"
+    periods = array([each.hex for each in spends])
+    return periods, array([f"{each:f}" for each in spends.values()])
 
 
 class _Crossing(NamedTuple):
@@ -163,7 +164,7 @@ def _crossings(
         if workspace_ids is None:
             cursor.execute(_ALL_CROSSINGS, values)
         else:
-            values["workspaces"] = "{" + ",".join(map(str, workspace_ids)) + "}"
+            values["workspaces"] = array(map(str, workspace_ids))
             cursor.execute(_CROSSINGS, values, prepare=True)
         return [_Crossing(*row) for row in cursor]
 

@@ -10,7 +10,8 @@ from billing.errors import Conflict, NotFound
 from usage.models import UsageRecord
 from usage.services.corrections import append_correction, corrected_row, lock_corrections
 from usage.services.ingest.entries import PeriodDay
-from usage.services.ingest.writing import Correction, RecordRow
+from usage.services.ingest.rows import RecordRow
+from usage.services.ingest.writing import Correction
 
 
 class CannotVoid(Conflict):

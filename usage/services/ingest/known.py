@@ -9,8 +9,8 @@ from uuid import UUID
 
 from billing.models import Workspace
 from billing.prepared import prepared_cursor
+from usage.services.ingest.agents import agents_of_calls
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
-from usage.services.ingest.writing import agents_of_calls
 
 _STORED = """
 SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,

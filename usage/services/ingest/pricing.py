@@ -1,12 +1,11 @@
 """Pricing records: period and day, cost and price, or a refusal; and what finance should see."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from billing.rating import rate
-from usage.models import VoiceAgent
 from usage.services.ingest.costing import unit_cost_of
 from usage.services.ingest.entries import PricedRecord, RecordError
 from usage.services.ingest.findings import Drift, Findings, is_below
@@ -18,27 +17,6 @@ _COST_LIMIT = Decimal(10) ** 18
 
 def unknown_workspace(index: int) -> RecordError:
     return RecordError(index, "unknown_workspace", "workspace_id", "There is no such workspace.")
-
-
-# Which agents are whose: they stay for ever, and with their workspace.
-_agents: dict[str, str] = {}
-_MOST_AGENTS = 100_000
-
-
-def strangers_of(records: Iterable[PricedRecord]) -> list[PricedRecord]:
-    """Those that name an agent that their workspace does not have."""
-    unsure = [
-        each
-        for each in records
-        if each.agent_id is not None and _agents.get(each.agent_id) != each.workspace_id
-    ]
-    if unsure:
-        if len(_agents) > _MOST_AGENTS:
-            _agents.clear()
-        asked = {each.agent_id for each in unsure if each.agent_id is not None}
-        found = VoiceAgent.objects.filter(pk__in=asked).values_list("pk", "workspace_id")
-        _agents.update((agent.hex, workspace.hex) for agent, workspace in found)
-    return [each for each in unsure if _agents.get(each.agent_id or "") != each.workspace_id]
 
 
 class Priced(NamedTuple):

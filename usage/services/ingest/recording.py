@@ -11,10 +11,11 @@ from django.db import OperationalError, connection, transaction
 
 from billing.services.periods import mark_metered, open_period
 from usage.services.distribution import records_are_distributed
+from usage.services.ingest.agents import strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import count_findings
 from usage.services.ingest.known import answer_known, answer_repeat
-from usage.services.ingest.pricing import Priced, price_records, strangers_of, unknown_workspace
+from usage.services.ingest.pricing import Priced, price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import PricingTerms, PricingTermsCache
 from usage.services.ingest.writing import (
     LimitsNear,

@@ -1,50 +1,25 @@
-"""Running the statement: values as the texts it takes, and what became of it."""
+"""Running the write statement, and what became of it; in two where records are distributed."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
 import psycopg
 from django.db import connection
 
+from billing.arrays import EMPTY, array, sparse_array, sparse_text_array, text_array
 from billing.prepared import prepared_cursor
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
+from usage.services.ingest.agents import agents_of_calls
 from usage.services.ingest.entries import PricedRecord
 from usage.services.ingest.pricing_terms import PricingTerms
+from usage.services.ingest.rows import RecordRow, row_of
 
 # Of twenty-odd values each.
 _ROWS_A_STATEMENT = 500
-
-
-class RecordRow(NamedTuple):
-    """A finished record, every column as the text that PostgreSQL takes; None for no call."""
-
-    id: str
-    workspace_id: str
-    billing_period_id: str
-    call_id: str | None
-    occurred_at: str
-    usage_date: str
-    late: str
-    idempotency_key: str
-    resource_type: str
-    provider: str
-    quantity: str
-    unit_cost: str
-    total_cost: str
-    markup_percentage: str | None
-    final_cost: str
-    rate_id: str | None
-    billed_quantity: str | None
-    model: str | None
-    cost_currency: str | None
-    exchange_rate: str | None
-    cost_state: str | None
-    agent_id: str | None
 
 
 class Written(NamedTuple):
@@ -92,93 +67,43 @@ def write(
     """
     if records_are_distributed():
         agents = agents_of_calls(records)
-        rows = [_row(each, agents.get(each.id)) for each in records]
+        rows = [row_of(each, agents.get(each.id)) for each in records]
         insert = _copy if all_new and len(rows) > 1 else _insert
         return _write_apart(rows, insert(rows, created_at, {}), terms, _limits(terms, checked))
     has_agents = any(each.has_agents for each in terms.values())
     if len(records) == 1:
         record = records[0]
         has_dimensions = has_agents or record.agent_id is not None or record.model is not None
-        values = [created_at.isoformat(), has_agents, *_row(record), has_dimensions]
+        values = [created_at.isoformat(), has_agents, *row_of(record), has_dimensions]
         return _execute(statement.SINGLE, values, 1, terms, _limits(terms, checked), with_agents)
     columns = [
-        _array([each.id for each in records]),
-        _array([each.workspace_id for each in records]),
-        _array([each.period_day.period_id for each in records]),
-        _array([each.call_id or "NULL" for each in records]),
-        _quoted_array([each.occurred_at for each in records]),
-        _array([each.period_day.usage_date for each in records]),
-        _array(["t" if each.period_day.late else "f" for each in records]),
-        _quoted_array([each.idempotency_key for each in records]),
-        _quoted_array([each.resource_type for each in records]),
-        _quoted_array([each.provider for each in records]),
-        _array([each.quantity_text for each in records]),
-        _array([each.unit_cost_text for each in records]),
-        _array([each.total_cost for each in records]),
-        _array([each.markup or "NULL" for each in records]),
-        _array([each.final_cost for each in records]),
-        _rare([each.rate_id for each in records]),
-        _rare([each.billed_quantity for each in records]),
-        (models := _rare_text([each.model for each in records])),
-        _rare([each.cost_currency for each in records]),
-        _rare([each.exchange_rate for each in records]),
-        _rare([each.cost_state for each in records]),
-        (named := _rare([each.agent_id for each in records])),
+        array([each.id for each in records]),
+        array([each.workspace_id for each in records]),
+        array([each.period_day.period_id for each in records]),
+        array([each.call_id or "NULL" for each in records]),
+        text_array([each.occurred_at for each in records]),
+        array([each.period_day.usage_date for each in records]),
+        array(["t" if each.period_day.late else "f" for each in records]),
+        text_array([each.idempotency_key for each in records]),
+        text_array([each.resource_type for each in records]),
+        text_array([each.provider for each in records]),
+        array([each.quantity_text for each in records]),
+        array([each.unit_cost_text for each in records]),
+        array([each.total_cost for each in records]),
+        array([each.markup or "NULL" for each in records]),
+        array([each.final_cost for each in records]),
+        sparse_array([each.rate_id for each in records]),
+        sparse_array([each.billed_quantity for each in records]),
+        (models := sparse_text_array([each.model for each in records])),
+        sparse_array([each.cost_currency for each in records]),
+        sparse_array([each.exchange_rate for each in records]),
+        sparse_array([each.cost_state for each in records]),
+        (named := sparse_array([each.agent_id for each in records])),
     ]
     text = statement.NEW if all_new else statement.SKIP
-    has_dimensions = has_agents or named != _NONE or models != _NONE
+    has_dimensions = has_agents or named != EMPTY or models != EMPTY
     values = [created_at.isoformat(), has_agents, *columns, has_dimensions]
     return _execute(text, values, len(records), terms, _limits(terms, checked), with_agents)
-
-
-_AGENTS_OF_CALLS = """
-SELECT replace(asked.id::text, '-', ''), replace(call.agent_id::text, '-', '')
-  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (id, call_id, workspace_id)
-  JOIN usage_call AS call ON call.id = asked.call_id
- WHERE call.agent_id IS NOT NULL AND (call.workspace_id = asked.workspace_id) IS TRUE
-"""
-
-
-def agents_of_calls(records: Iterable[PricedRecord]) -> dict[str, str]:
-    """Who took the calls of the records, where that is known: by the record's id."""
-    asked = [each for each in records if each.call_id is not None]
-    if not asked:
-        return {}
-    columns = [
-        _array([each.id for each in asked]),
-        _array([each.call_id or "" for each in asked]),
-        _array([each.workspace_id for each in asked]),
-    ]
-    with prepared_cursor() as cursor:
-        cursor.execute(_AGENTS_OF_CALLS, columns, prepare=True)
-        return dict(cursor)
-
-
-def _row(record: PricedRecord, agent_of_call: str | None = None) -> RecordRow:
-    return RecordRow(
-        record.id,
-        record.workspace_id,
-        record.period_day.period_id,
-        record.call_id,
-        record.occurred_at.isoformat(),
-        record.period_day.usage_date,
-        "t" if record.period_day.late else "f",
-        record.idempotency_key,
-        record.resource_type,
-        record.provider,
-        record.quantity_text,
-        record.unit_cost_text,
-        record.total_cost,
-        record.markup,
-        record.final_cost,
-        record.rate_id,
-        record.billed_quantity,
-        record.model,
-        record.cost_currency,
-        record.exchange_rate,
-        record.cost_state,
-        agent_of_call or record.agent_id,
-    )
 
 
 class Correction(NamedTuple):
@@ -258,19 +183,19 @@ def _write_apart(
     new = rows if inserted is None else [row for row in rows if row.id in inserted]
     if new:
         columns: list[str | bool] = [
-            _array([row.id for row in new]),
-            _array([row.workspace_id for row in new]),
-            _array([row.billing_period_id for row in new]),
-            _array([row.usage_date for row in new]),
-            _quoted_array([row.resource_type for row in new]),
-            _quoted_array([row.provider for row in new]),
-            _rare([row.rate_id for row in new]),
-            _array([row.quantity for row in new]),
-            _rare([row.billed_quantity for row in new]),
-            _array([row.total_cost for row in new]),
-            _array([row.final_cost for row in new]),
-            _rare([row.agent_id for row in new]),
-            _rare_text([row.model for row in new]),
+            array([row.id for row in new]),
+            array([row.workspace_id for row in new]),
+            array([row.billing_period_id for row in new]),
+            array([row.usage_date for row in new]),
+            text_array([row.resource_type for row in new]),
+            text_array([row.provider for row in new]),
+            sparse_array([row.rate_id for row in new]),
+            array([row.quantity for row in new]),
+            sparse_array([row.billed_quantity for row in new]),
+            array([row.total_cost for row in new]),
+            array([row.final_cost for row in new]),
+            sparse_array([row.agent_id for row in new]),
+            sparse_text_array([row.model for row in new]),
             True,
         ]
         _execute(statement.COUNT, columns, 0, terms, limits)
@@ -346,15 +271,15 @@ def _execute(
         # Read at different times, with a change between them.
         raise PricingTermsChanged
     read = [
-        _array(limits.held),
-        _array(limits.checked),
+        array(limits.held),
+        array(limits.checked),
         *shared.pop(),
-        _array(terms),
-        _array([each.workspace for each in versions]),
-        _array([each.settings for each in versions]),
+        array(terms),
+        array([each.workspace for each in versions]),
+        array([each.settings for each in versions]),
         len(versions),
-        _array(limits.watched),
-        _array(limits.watched.values()),
+        array(limits.watched),
+        array(limits.watched.values()),
     ]
     asked = [] if with_agents is None else [with_agents]
     with prepared_cursor(is_numbered=True) as cursor, _refusals():
@@ -373,30 +298,3 @@ def _execute(
 def _ids(array: str) -> frozenset[str]:
     """The ids of an array of UUIDs as PostgreSQL writes it."""
     return frozenset(array.strip("{}").replace("-", "").split(","))
-
-
-def _array(values: Iterable[str]) -> str:
-    """An array literal of texts that need no quotes: digits, ids, days, NULL."""
-    return "{" + ",".join(values) + "}"
-
-
-_NONE = "{}"
-
-
-def _rare(values: Sequence[str | None]) -> str:
-    """The same of what few records have: nothing at all where none has one."""
-    return _array([each or "NULL" for each in values]) if any(values) else _NONE
-
-
-def _rare_text(values: Sequence[str | None]) -> str:
-    """An array literal of free texts that few records have. JSON's null is PostgreSQL's."""
-    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}" if any(values) else _NONE
-
-
-def _quoted_array(values: Sequence[str | dt.datetime]) -> str:
-    """An array literal of free texts or times.
-
-    Inside the brackets it looks like JSON, as long as no character needs an escape but quotes and
-    backslashes; keys and names are printable, so none does.
-    """
-    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}"
