@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.models import AppliesTo, Coupon
-from billing.money import CURRENCIES, charge_step
-from billing.services.terms import check_reduction
+from billing.money import CURRENCIES
+from billing.services.terms import check_amount, check_reduction
 
 # What a limit is left as.
 UNCHANGED: object = object()
@@ -46,12 +46,7 @@ def create_coupon(
                 field="currency",
                 code="unknown_currency",
             )
-        if amount <= 0 or amount % charge_step(currency):
-            raise Invalid(
-                f"More than zero, in steps of {charge_step(currency)} is expected.",
-                field="amount",
-                code="not_in_charge_steps",
-            )
+        check_amount(amount, currency)
     try:
         with transaction.atomic():
             return Coupon.objects.create(

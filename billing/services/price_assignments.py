@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from billing.errors import Conflict, Invalid, NotFound
@@ -19,6 +19,7 @@ from billing.models import (
     Workspace,
 )
 from billing.rating import Fault, depends_on_period, price_as_json
+from billing.services.overlaps import no_overlap
 from billing.services.rate_cards import (
     BadRateCard,
     NewRate,
@@ -29,10 +30,6 @@ from billing.services.rate_cards import (
     version_on,
     whole_month_faults,
 )
-
-
-class Overlaps(Conflict):
-    code = "overlaps"
 
 
 def assign_card(
@@ -69,22 +66,16 @@ def assign_card(
     _check_days(starts_on, ends_on, today=latest_today(users, now))
     _check_months(card, starts_on, "starts_on")
     _check_months(card, ends_on, "ends_on")
-    try:
-        with transaction.atomic():
-            return RateCardAssignment.objects.create(
-                card=card,
-                currency=card.currency,
-                workspace=workspace,
-                tier=plan,
-                starts_on=starts_on,
-                ends_on=ends_on,
-                created_at=now,
-            )
-    except IntegrityError as error:
-        raise Overlaps(
-            "Another rate card is assigned for some of these days: end that one first.",
-            field="starts_on",
-        ) from error
+    with no_overlap("Another rate card is assigned for some of these days: end that one first."):
+        return RateCardAssignment.objects.create(
+            card=card,
+            currency=card.currency,
+            workspace=workspace,
+            tier=plan,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            created_at=now,
+        )
 
 
 def add_override(
@@ -111,23 +102,17 @@ def add_override(
     what = rate.match.label if depends_on_period(rate.price) else ""
     _refuse(day_fault(starts_on, what, "starts_on"))
     _refuse(day_fault(ends_on, what, "ends_on"))
-    try:
-        with transaction.atomic():
-            return PriceOverride.objects.create(
-                workspace=workspace,
-                **rate.match._asdict(),
-                price_json=price_as_json(rate.price),
-                min_margin_percentage=rate.min_margin_percentage,
-                starts_on=starts_on,
-                ends_on=ends_on,
-                reason=reason.strip(),
-                created_at=now,
-            )
-    except IntegrityError as error:
-        raise Overlaps(
-            "Another override holds for some of these days: end that one first.",
-            field="starts_on",
-        ) from error
+    with no_overlap("Another override holds for some of these days: end that one first."):
+        return PriceOverride.objects.create(
+            workspace=workspace,
+            **rate.match._asdict(),
+            price_json=price_as_json(rate.price),
+            min_margin_percentage=rate.min_margin_percentage,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            reason=reason.strip(),
+            created_at=now,
+        )
 
 
 def end_assignment(
@@ -170,11 +155,8 @@ def _end(row: RateCardAssignment | PriceOverride, ends_on: dt.date, today: dt.da
             code="in_the_past",
         )
     row.ends_on = ends_on
-    try:
-        with transaction.atomic():
-            row.save(update_fields=["ends_on"])
-    except IntegrityError as error:
-        raise Overlaps("Another one begins before that day.", field="ends_on") from error
+    with no_overlap("Another one begins before that day.", field="ends_on"):
+        row.save(update_fields=["ends_on"])
 
 
 def _check_months(card: RateCard, day: dt.date | None, field: str) -> None:

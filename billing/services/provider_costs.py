@@ -5,7 +5,6 @@ that it was recorded with.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -20,6 +19,8 @@ from billing.models import ProviderCost, Workspace
 from billing.money import CURRENCIES, without_exponent
 from billing.rating import Fault
 from billing.services.faults import FaultyInput
+from billing.services.overlaps import no_overlap
+from billing.services.rate_cards import RESOURCE_TYPE
 from billing.services.sheets import BadRow, read_sheet, write_sheet
 from billing.text import UnfitText, provider_key
 
@@ -28,7 +29,6 @@ COLUMNS = (
     "provider", "resource_type", "model", "currency", "unit_cost", "starts_on", "ends_on",
     "workspace_id",
 )  # fmt: skip
-_RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class NewCost(NamedTuple):
@@ -82,7 +82,10 @@ def set_costs(*, costs: Sequence[NewCost], now: dt.datetime) -> CostsSet:
 
 
 def _one_at_a_time() -> None:
-    """Those who begin the same cost at once would wait for each other at its exclusion."""
+    """Those who begin the same cost at once would wait for each other at its exclusion.
+
+    Whoever writes costs calls it before any row is locked, else two could wait for each other.
+    """
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE billing_providercost IN SHARE ROW EXCLUSIVE MODE")
 
@@ -138,6 +141,7 @@ def _set_one(
 def end_cost(*, cost_id: UUID, ends_on: dt.date) -> ProviderCost:
     """From `ends_on` the card does not say it any more. On its own first day: never."""
     with transaction.atomic():
+        _one_at_a_time()
         row = ProviderCost.objects.select_for_update().filter(pk=cost_id).first()
         if row is None:
             raise NotFound("There is no such cost.")
@@ -148,13 +152,8 @@ def end_cost(*, cost_id: UUID, ends_on: dt.date) -> ProviderCost:
                 code="ends_before_its_start",
             )
         row.ends_on = ends_on
-        try:
-            with transaction.atomic():
-                row.save(update_fields=["ends_on"])
-        except IntegrityError as error:
-            raise Conflict(
-                "Another cost begins before that day.", field="ends_on", code="overlaps"
-            ) from error
+        with no_overlap("Another cost begins before that day.", field="ends_on"):
+            row.save(update_fields=["ends_on"])
     return row
 
 
@@ -199,7 +198,7 @@ def faults_of(cost: NewCost, known: set[UUID]) -> Iterable[tuple[str, str, str]]
         provider_key(cost.provider)
     except UnfitText as error:
         yield "provider", "invalid_provider", str(error)
-    if cost.resource_type and not _RESOURCE_TYPE.fullmatch(cost.resource_type):
+    if cost.resource_type and not RESOURCE_TYPE.fullmatch(cost.resource_type):
         detail = "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter."
         yield "resource_type", "invalid_resource_type", detail
     if cost.model and not cost.resource_type:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from billing import months
 from billing.errors import Conflict, Invalid, NotFound
@@ -26,7 +26,7 @@ from billing.models import (
     Workspace,
 )
 from billing.money import charge_step
-from billing.services.price_assignments import Overlaps
+from billing.services.overlaps import no_overlap
 
 _Row = TypeVar("_Row", AddOn, Commitment, Discount)
 
@@ -48,7 +48,9 @@ def add_add_on(
         starts_on, ends_on = _days(workspace, starts_on, ends_on, default=today, now=now)
         if quantity <= 0:
             raise Invalid("More than zero is expected.", field="quantity", code="too_small")
-        with _no_overlap("Another add-on of this name"):
+        with no_overlap(
+            "Another add-on of this name holds for some of these days: end that one first."
+        ):
             return AddOn.objects.create(
                 workspace=workspace,
                 name=name,
@@ -73,8 +75,8 @@ def add_commitment(
     """At least `amount` is charged for what it covers in each month, by default from this one."""
     with _locked(workspace_id) as workspace:
         starts_on, ends_on = _months(workspace, starts_on, ends_on, now=now)
-        _check_amount(amount, workspace.currency)
-        with _no_overlap("Another commitment"):
+        check_amount(amount, workspace.currency)
+        with no_overlap("Another commitment holds for some of these days: end that one first."):
             return Commitment.objects.create(
                 workspace=workspace,
                 amount=amount,
@@ -102,7 +104,7 @@ def add_discount(
     check_reduction(percentage, amount)
     with _locked(workspace_id) as workspace:
         if amount is not None:
-            _check_amount(amount, workspace.currency)
+            check_amount(amount, workspace.currency)
         if periods is not None and ends_on is not None:
             raise Invalid("Either periods or ends_on is expected, not both.", field="periods")
         starts_on, ends_on = _months(workspace, starts_on, ends_on, now=now)
@@ -195,6 +197,8 @@ def check_reduction(percentage: Decimal | None, amount: Decimal | None) -> None:
 def months_later(day: dt.date, count: int) -> dt.date:
     """The first day of the month `count` months after that of `day`."""
     years, month = divmod(day.month - 1 + count, 12)
+    if day.year + years > dt.MAXYEAR:
+        raise Invalid("There are no such days.", field="periods", code="out_of_range")
     return dt.date(day.year + years, month + 1, 1)
 
 
@@ -208,18 +212,8 @@ def _locked(workspace_id: UUID) -> Iterator[Workspace]:
         yield workspace
 
 
-@contextmanager
-def _no_overlap(what: str) -> Iterator[None]:
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        raise Overlaps(
-            f"{what} holds for some of these days: end that one first.", field="starts_on"
-        ) from error
-
-
-def _check_amount(amount: Decimal, currency: str) -> None:
+def check_amount(amount: Decimal, currency: str) -> None:
+    """More than zero, in steps of what can be charged. Raises `Invalid`."""
     if amount <= 0:
         raise Invalid("More than zero is expected.", field="amount", code="too_small")
     if amount % charge_step(currency):
@@ -289,11 +283,11 @@ def _end(
         earliest = max(open_from, row.starts_on)
         if ends_on < earliest:
             raise Invalid(
-                f"Months before it are closed: {earliest.isoformat()} or later is expected.",
+                f"The first day possible is {earliest.isoformat()}.",
                 field="ends_on",
                 code="in_the_past",
             )
         row.ends_on = ends_on
-        with _no_overlap("Another one"):
+        with no_overlap("Another one begins before that day.", field="ends_on"):
             row.save(update_fields=["ends_on"])
         return row

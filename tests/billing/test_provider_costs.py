@@ -1,6 +1,7 @@
 """The cost card and exchange rates: what holds on a day, and what is refused."""
 
 import datetime as dt
+import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -209,3 +210,38 @@ def test_eight_who_set_the_same_cost_at_once_leave_one():
     assert codes <= {None, "changed_meanwhile"}
     assert None in codes
     assert ProviderCost.objects.filter(ends_on__isnull=True).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_ends_a_cost_and_who_sets_it_at_once_wait_in_turn():
+    row = cost("0.010", "twilio", "call_minutes")
+
+    def end() -> None:
+        try:
+            end_cost(cost_id=row.pk, ends_on=D(2026, 12, 1))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            cost("0.020", "vonage")  # holds the card
+            ending = pool.submit(end)
+            wait_until_somebody_waits()
+            cost("0.011", "twilio", "call_minutes", day=D(2027, 1, 1))
+        ending.result(timeout=10)
+
+    row.refresh_from_db()
+    assert row.ends_on == D(2026, 12, 1)
+
+
+def wait_until_somebody_waits() -> None:
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND"
+                " relation = 'billing_providercost'::regclass"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    pytest.fail("nobody waits for a lock")

@@ -147,6 +147,11 @@ def test_a_discount_lasts_for_so_many_months(acme: Workspace):
             {"name": "D", "percentage": "5", "periods": 1, "ends_on": "2027-01-01"},
             (400, "invalid"),
         ),
+        (
+            "discounts",
+            {"name": "D", "percentage": "5", "periods": 1200, "starts_on": "9950-01-01"},
+            (400, "out_of_range"),
+        ),
         ("discounts", {"coupon": "NONE"}, (400, "unknown_coupon")),
         ("discounts", {"coupon": "NONE", "percentage": "5"}, (400, "given_by_the_coupon")),
         ("discounts", {"coupon": "NONE", "rebate": "5"}, (400, "unknown_field")),
