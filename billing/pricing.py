@@ -261,17 +261,21 @@ _MOST_PRICES = 20_000
 def prices_by_rate(rate_ids: Iterable[UUID]) -> dict[UUID, RatePrice]:
     """The prices that records name as theirs; two queries for those not asked for before."""
     wanted = set(rate_ids)
-    missing = [rate_id for rate_id in wanted if rate_id not in _prices]
-    if missing:
-        if len(_prices) + len(missing) > _MOST_PRICES:
+    # Another thread may clear what is remembered at any time.
+    found = {rate_id: price for rate_id in wanted if (price := _prices.get(rate_id))}
+    if missing := wanted - found.keys():
+        read = {
+            row.pk: RatePrice(Matched(*row.match), row.price)
+            for row in (
+                *Rate.objects.filter(pk__in=missing, version__status="published"),
+                *PriceOverride.objects.filter(pk__in=missing),
+            )
+        }
+        if len(_prices) + len(read) > _MOST_PRICES:
             _prices.clear()
-            missing = list(wanted)
-        for row in (
-            *Rate.objects.filter(pk__in=missing, version__status="published"),
-            *PriceOverride.objects.filter(pk__in=missing),
-        ):
-            _prices[row.pk] = RatePrice(Matched(*row.match), row.price)
-    return {rate_id: _prices[rate_id] for rate_id in wanted if rate_id in _prices}
+        _prices.update(read)
+        found |= read
+    return found
 
 
 class RateOfRecords(NamedTuple):

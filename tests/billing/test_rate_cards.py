@@ -3,11 +3,12 @@
 import datetime as dt
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
+from billing import pricing
 from billing.errors import BillingError
 from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVersion
-from billing.pricing import price_lists
+from billing.pricing import price_lists, prices_by_rate
 from billing.services import rate_cards
 from billing.services.price_assignments import assign_card, end_assignment
 from billing.services.rate_cards import BadRateCard
@@ -277,3 +278,16 @@ def test_who_pays_by_a_card_until_some_day_is_affected_until_then():
 
     assert list(rate_cards.affected_workspaces(voice, D(2026, 11, 30))) == [acme]
     assert list(rate_cards.affected_workspaces(voice, D(2026, 12, 1))) == []
+
+
+def test_prices_of_records_are_all_given_though_another_thread_forgets_them():
+    published(rate(per_unit("1"), "speech"))
+    first, second = Rate.objects.values_list("pk", flat=True)[:2]
+    prices_by_rate([first])
+
+    def forgetting(execute, *args):
+        pricing._prices.clear()
+        return execute(*args)
+
+    with connection.execute_wrapper(forgetting):
+        assert prices_by_rate([first, second]).keys() == {first, second}
