@@ -23,8 +23,9 @@ from billing.services import second_factor as factors
 
 
 def _user(request: HttpRequest) -> User:
-    # django_otp wraps it.
-    return User.objects.get(pk=request.user.pk or 0)
+    """Who `login_required` has let in."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _next(request: HttpRequest) -> str:
@@ -92,7 +93,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
             form.add_error("token", refusal.detail)
         else:
             _verified(request, device)
-            factors.other_sessions_end(user=user, kept=request.session.session_key)
+            factors.end_other_sessions(user=user, kept=request.session.session_key)
             return _shown_codes(request, codes)
     context = {
         "form": form,
@@ -138,7 +139,7 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
     """End one session of one's own, or all but this one."""
     user, this = _user(request), request.session.session_key
     if request.POST.get("session") == "others":
-        ended = factors.other_sessions_end(user=user, kept=this)
+        ended = factors.end_other_sessions(user=user, kept=this)
         messages.success(request, f"{ended} other session{'' if ended == 1 else 's'} ended.")
         return redirect("billing:account")
     for session in Session.objects.filter(user=user):

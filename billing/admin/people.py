@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, asking
 from billing.models import User, WorkspaceMember
-from billing.queue import enqueue
+from billing.queue import enqueue, enqueue_for_sure
 from billing.services import second_factor
 from billing.text import same_address
 
@@ -139,7 +139,7 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
         submit="Mail it",
     )
     def mail_link(self, request: HttpRequest, person: User, form: Any) -> str:
-        enqueue("billing.mail_password_link", person.email)
+        enqueue_for_sure("billing.mail_password_link", person.email)
         return f"A link is on its way to {person.email}."
 
     @asking(

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.safestring import SafeString, mark_safe
 from django_otp import verify_token
 from django_otp.models import Device
-from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing.errors import BillingError, Conflict
@@ -45,13 +45,16 @@ def is_enrolled(user: User) -> bool:
 
 def begin_enrolment(*, user: User) -> Enrolment:
     """The same secret until it is confirmed, so that a page opened twice shows one."""
-    device, _ = TOTPDevice.objects.get_or_create(
-        user=user, confirmed=False, defaults={"name": user.email[:64]}
-    )
-    code = segno.make(device.config_url, micro=False)
+    with transaction.atomic():
+        # No constraint keeps two pages that are opened at once from making a device each.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        device, _ = TOTPDevice.objects.get_or_create(
+            user=user, confirmed=False, defaults={"name": user.email[:64]}
+        )
+    address = device.config_url
+    code = segno.make(address, micro=False)
     # Attributes only: the pages' policy lets no style in.
     picture = code.svg_inline(scale=5, border=2, dark="#000", light="#fff", omitsize=True)
-    address = device.config_url
     secret = address.partition("secret=")[2].partition("&")[0]
     return Enrolment(device, secret, mark_safe(picture))  # noqa: S308 - made of our own secret
 
@@ -65,15 +68,13 @@ def confirm_enrolment(*, user: User, token: str) -> tuple[TOTPDevice, list[str]]
         device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).first()
         if device is None:
             raise Conflict("Begin again: there is nothing to confirm.")
-        if not device.verify_token(_digits(token)):
-            refused = True
-        else:
-            refused = False
+        is_right = device.verify_token(_digits(token))
+        if is_right:
             TOTPDevice.objects.filter(user=user, confirmed=True).delete()
             device.confirmed = True
             device.save()
             codes = _new_codes(user)
-    if refused:  # outside, so that the failed try is counted
+    if not is_right:  # outside, so that the failed try is counted
         raise WrongCode("That is not the code of this moment.", field="token")
     return device, codes
 
@@ -85,7 +86,7 @@ def new_recovery_codes(*, user: User) -> list[str]:
 
 
 def remaining_codes(user: User) -> int:
-    return sum(device.token_set.count() for device in StaticDevice.objects.filter(user=user))
+    return StaticToken.objects.filter(device__user=user).count()
 
 
 def verify(*, user: User, token: str) -> Device:
@@ -114,16 +115,19 @@ def remove(*, user: User) -> None:
         StaticDevice.objects.filter(user=user).delete()
 
 
-def reset(*, user: User, by: User) -> None:
-    """Staff lost phone and codes: another one lets them enrol again. They are signed out."""
-    if user.pk == by.pk:
+def reset(*, user: User, by: User | None) -> None:
+    """Somebody lost phone and codes: staff, or a command (`by` nobody), lets them enrol again.
+
+    They are signed out.
+    """
+    if by is not None and user.pk == by.pk:
         raise NotYours("Somebody else has to reset your second factor.")
     with transaction.atomic():
         remove(user=user)
         Session.objects.filter(user=user).delete()
 
 
-def other_sessions_end(*, user: User, kept: str | None) -> int:
+def end_other_sessions(*, user: User, kept: str | None) -> int:
     """End every session of a person but the one with the key `kept`; how many."""
     count, _ = Session.objects.filter(user=user).exclude(session_key=kept).delete()
     return count

@@ -4,21 +4,25 @@ import datetime as dt
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing.models import AuditEntry, Session, User
+from billing.queue import BrokerUnavailable
 from billing.services import second_factor, sign_in
 from billing.services.staff import ensure_staff_groups
 from tests.kit.personas import NOW, PASSWORD, make_member, make_workspace
-from tests.kit.staff import press
+from tests.kit.staff import page_after, press
 
 pytestmark = pytest.mark.django_db
 
@@ -249,6 +253,25 @@ def test_a_new_person_is_mailed_a_link_and_no_password_is_typed(
     assert admin.get(f"/admin/billing/user/{person.pk}/password/").status_code == 403
 
 
+def test_staff_are_told_when_a_link_cannot_be_mailed(monkeypatch: Any) -> None:
+    """Nothing sweeps up such a mail: it is queued now or not at all."""
+    person = make_staff("new@staff.test")
+    admin = signed_in(User.objects.create_superuser("root@staff.test", PASSWORD))
+    asked: list[Any] = []
+    monkeypatch.setattr("billing.admin.people.enqueue_for_sure", lambda *args: asked.append(args))
+    said = page_after(admin, press(admin, "billing_user", "mail_link", person.pk))
+    assert "A link is on its way to new@staff.test." in said
+    assert asked == [("billing.mail_password_link", "new@staff.test")]
+
+    def away(*args: Any) -> None:
+        raise BrokerUnavailable("Redis cannot be reached: nothing was started.")
+
+    monkeypatch.setattr("billing.admin.people.enqueue_for_sure", away)
+    said = page_after(admin, press(admin, "billing_user", "mail_link", person.pk))
+    assert "Redis cannot be reached" in said
+    assert "on its way" not in said
+
+
 def test_what_is_over_is_forgotten(time_machine: Any) -> None:
     owner = make_member(make_workspace("Acme"))
     signed_in(owner)
@@ -259,3 +282,21 @@ def test_what_is_over_is_forgotten(time_machine: Any) -> None:
     assert not Session.objects.exists()
     assert not sign_in.AccessAttempt.objects.exists()
     assert not sign_in.AccessLog.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_begin_to_enrol_at_once_are_given_one_secret() -> None:
+    fay = make_staff()
+    together = Barrier(4)
+
+    def begin() -> str:
+        together.wait()
+        try:
+            return second_factor.begin_enrolment(user=fay).secret
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        secrets = {future.result() for future in [pool.submit(begin) for _ in range(4)]}
+    assert len(secrets) == 1
+    assert TOTPDevice.objects.filter(user=fay).count() == 1

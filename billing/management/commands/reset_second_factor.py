@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.models import Session, User
+from billing.models import User
 from billing.services import second_factor
 from billing.text import same_address
 
@@ -19,6 +19,5 @@ class Command(BaseCommand):
         person = User.objects.filter(email__iexact=same_address(email)).first()
         if person is None:
             raise CommandError(f"There is nobody with the address {email}.")
-        second_factor.remove(user=person)
-        Session.objects.filter(user=person).delete()
+        second_factor.reset(user=person, by=None)
         self.stdout.write(f"The second factor of {person.email} is reset.")
