@@ -1,18 +1,18 @@
 """Admin pages of the cost card and of exchange rates."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone as clock
-from django_htmx.http import HttpResponseClientRedirect
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import action, display
 
-from billing.admin.base import BillingAdmin, ExactTextFilter, SheetForm
+from billing.admin.base import BillingAdmin, ExactTextFilter, SheetForm, go_to, take_over
 from billing.errors import BillingError
 from billing.formats import exact_money, quantity
 from billing.models import ExchangeRate, ProviderCost
@@ -38,10 +38,8 @@ class SheetAdmin(BillingAdmin):
             messages.success(request, service())
         except BillingError as error:
             messages.error(request, f"Nothing was imported. {error.detail}")
-        address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        if getattr(request, "htmx", False):
-            return HttpResponseClientRedirect(address)
-        return HttpResponseRedirect(address)
+        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return go_to(request, page)
 
 
 def _download(name: str, text: str) -> HttpResponse:
@@ -71,6 +69,16 @@ class CostForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         """Nothing of the model: a cost takes the place of another."""
+
+
+class CostEndForm(forms.ModelForm):
+    """The end of a cost that is there."""
+
+    def clean_ends_on(self) -> dt.date | None:
+        ends_on: dt.date | None = self.cleaned_data["ends_on"]
+        if ends_on is None and "ends_on" in self.changed_data:
+            raise forms.ValidationError("An end is not taken back: add another cost.")
+        return ends_on
 
 
 class HoldsFilter(admin.SimpleListFilter):
@@ -111,7 +119,8 @@ class ProviderCostAdmin(SheetAdmin):
             None,
             {
                 "fields": (("use_label", "cost"), ("starts_on", "ends_on"), "whose"),
-                "description": "On the first day of its own it never holds: so it is taken back.",
+                "description": "A cost that ends on its own first day holds never: so it is taken"
+                " back.",
             },
         ),
     )
@@ -137,18 +146,15 @@ class ProviderCostAdmin(SheetAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        kwargs["form"] = CostForm if not change else forms.ModelForm
+        kwargs["form"] = CostEndForm if change else CostForm
         return super().get_form(request, obj, change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ProviderCost, form: Any, change: bool) -> None:
-        said = form.cleaned_data
         if change:
-            if "ends_on" in form.changed_data and said["ends_on"] is not None:
-                provider_costs.end_cost(cost_id=obj.pk, ends_on=said["ends_on"])
+            if "ends_on" in form.changed_data:
+                provider_costs.end_cost(cost_id=obj.pk, ends_on=form.cleaned_data["ends_on"])
             return
-        made = provider_costs.set_costs(costs=[form.cost], now=clock.now()).costs[0]
-        for field in ProviderCost._meta.concrete_fields:
-            setattr(obj, field.attname, getattr(made, field.attname))
+        take_over(obj, provider_costs.set_costs(costs=[form.cost], now=clock.now()).costs[0])
 
     @display(description="For", ordering="provider")
     def use_label(self, cost: ProviderCost) -> str:
@@ -196,9 +202,7 @@ class ExchangeRateForm(forms.ModelForm):
         if self.errors:
             return said
         facts = {name: getattr(self.instance, name) for name in NewExchangeRate._fields} | said
-        for name in ("from_currency", "to_currency"):
-            facts[name] = str(facts[name]).upper()
-        self.exchange_rate = NewExchangeRate(**facts)
+        self.exchange_rate = exchange_rates.normalized(NewExchangeRate(**facts))
         for field, _, detail in exchange_rates.faults_of(self.exchange_rate):
             self.add_error(field, detail)
         return said
@@ -224,13 +228,8 @@ class ExchangeRateAdmin(SheetAdmin):
         return ("from_currency", "to_currency", "day") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: ExchangeRate, form: Any, change: bool) -> None:
-        rate = form.exchange_rate
-        exchange_rates.set_exchange_rates(rates=[rate], now=clock.now())
-        made = ExchangeRate.objects.get(
-            from_currency=rate.from_currency, to_currency=rate.to_currency, day=rate.day
-        )
-        for field in ExchangeRate._meta.concrete_fields:
-            setattr(obj, field.attname, getattr(made, field.attname))
+        rates = [form.exchange_rate]
+        take_over(obj, exchange_rates.set_exchange_rates(rates=rates, now=clock.now())[0])
 
     @display(description="One unit is worth", ordering="rate")
     def rate_shown(self, rate: ExchangeRate) -> str:

@@ -15,7 +15,7 @@ from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from billing.admin.base import BillingAdmin, FrozenInlineMixin, when
+from billing.admin.base import BillingAdmin, FrozenInlineMixin, take_over, when
 from billing.errors import BillingError
 from billing.formats import money, quantity
 from billing.models import AddOn, Commitment, Coupon, Discount
@@ -239,9 +239,7 @@ class CouponAdmin(BillingAdmin):
         return self.inlines if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Coupon, form: Any, change: bool) -> None:
-        coupon = form.carry_out()
-        for field in Coupon._meta.concrete_fields:
-            setattr(obj, field.attname, getattr(coupon, field.attname))
+        take_over(obj, form.carry_out())
 
     @display(description="Gives")
     def gives(self, coupon: Coupon) -> str:

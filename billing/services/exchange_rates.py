@@ -29,6 +29,7 @@ def set_exchange_rates(*, rates: Sequence[NewExchangeRate], now: dt.datetime) ->
     """Write each; one for the same day is replaced. What was recorded keeps the rate that it was
     recorded with. Raises `FaultyInput`.
     """
+    rates = [normalized(rate) for rate in rates]
     if faults := list(_faults(rates)):
         raise FaultyInput(faults)
     rows = [ExchangeRate(**rate._asdict(), created_at=now) for rate in rates]
@@ -40,6 +41,14 @@ def set_exchange_rates(*, rates: Sequence[NewExchangeRate], now: dt.datetime) ->
             update_fields=["rate"],
         )
     return rows
+
+
+def normalized(rate: NewExchangeRate) -> NewExchangeRate:
+    """Currencies as the platform writes them."""
+    return rate._replace(
+        from_currency=rate.from_currency.strip().upper(),
+        to_currency=rate.to_currency.strip().upper(),
+    )
 
 
 def _faults(rates: Sequence[NewExchangeRate]) -> Iterable[Fault]:
@@ -103,7 +112,9 @@ def _rate_of_row(row: Mapping[str, str]) -> NewExchangeRate:
         day = dt.date.fromisoformat(cells["day"])
     except ValueError:
         faults.append(("day", "A day is expected, as 2026-12-01."))
-    found = NewExchangeRate(cells["from_currency"].upper(), cells["to_currency"].upper(), day, rate)
+    found = normalized(
+        NewExchangeRate(cells["from_currency"], cells["to_currency"], day, rate),
+    )
     faults += [(field, detail) for field, _, detail in faults_of(found)]
     if faults:
         raise BadRow(faults)

@@ -32,7 +32,8 @@ def test_a_cost_is_added_and_the_next_one_ends_it():
     add = reverse("admin:billing_providercost_add")
 
     assert client.post(add, FORM).status_code == 302
-    assert client.post(add, {**FORM, "unit_cost": "0.0050", "starts_on": "2027-01-01"}).status_code
+    later = {**FORM, "unit_cost": "0.0050", "starts_on": "2027-01-01"}
+    assert client.post(add, later).status_code == 302
     first, second = ProviderCost.objects.order_by("starts_on")
     assert (first.use_label, str(first.ends_on)) == (
         "deepgram · transcription · nova-3",
@@ -46,6 +47,8 @@ def test_a_cost_is_added_and_the_next_one_ends_it():
     client.post(change, {"ends_on": "2027-01-01"})
     second.refresh_from_db()
     assert second.starts_on == second.ends_on
+    taken_back = client.post(change, {"ends_on": ""}).content.decode()
+    assert "An end is not taken back: add another cost." in taken_back
 
     for wrong, said in (
         ({"unit_cost": "-1"}, "A cost is not negative."),

@@ -71,7 +71,8 @@ def test_an_exchange_rate_is_set_and_replaced():
 
     assert caller.post("exchange-rates/", RATE).json()["results"] == [RATE]
     replaced = {**RATE, "rate": "0.93"}
-    assert caller.post("exchange-rates/", {"rates": [replaced]}).status_code == 200
+    written_small = {**replaced, "from_currency": "usd"}
+    assert caller.post("exchange-rates/", {"rates": [written_small]}).status_code == 200
     assert caller.get("exchange-rates/", day="2026-12-01").json()["results"] == [replaced]
 
     for change, pointer in (
