@@ -11,12 +11,10 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible_workspaces
 from billing.api.fields import AwareDateTimeField, PlainTextField, WholeNumberField
+from billing.api.platform_views import PlatformView
 from billing.api.serializers import StrictSerializer
 from billing.api.terms import ReductionSerializer, agreed_amount, percentage
-from billing.api.views import ApiView
-from billing.api.workspaces import KeyIsBound
 from billing.errors import NotFound
 from billing.models import AppliesTo, Coupon
 from billing.services import coupons
@@ -73,34 +71,16 @@ class CouponSerializer(serializers.Serializer):
     created_at = AwareDateTimeField()
 
 
-class CouponView(ApiView):
-    required_scopes = {
-        "GET": ("billing:read", "prices:write"),
-        "POST": "prices:write",
-        "PATCH": "prices:write",
-    }
-    serializer_class = CouponSerializer
-
-    def coupons(self) -> "QuerySet[Coupon]":
-        """Codes are the platform's: who is bound to a workspace redeems, and sees none."""
-        if visible_workspaces(self.request) is not None:
-            return Coupon.objects.none()
-        return Coupon.objects.all()
-
-    def refuse_bound_keys(self) -> None:
-        if visible_workspaces(self.request) is not None:
-            raise KeyIsBound("This key is bound to a workspace and makes no coupons.")
-
-
-class CouponList(CouponView, ListAPIView):
+class CouponList(PlatformView, ListAPIView):
     """Coupons by code."""
 
     lists = True
     queryset = Coupon.objects.all()
+    serializer_class = CouponSerializer
     ordering = ("code", "id")
 
     def get_queryset(self) -> "QuerySet[Coupon]":
-        return self.coupons()
+        return self.all_of(Coupon)
 
     @extend_schema(
         description="Makes a coupon. Its terms never change: let it expire and make another.",
@@ -129,11 +109,13 @@ class CouponList(CouponView, ListAPIView):
         return Response(CouponSerializer(coupon).data, status=201)
 
 
-class CouponDetail(CouponView):
+class CouponDetail(PlatformView):
     """One coupon."""
 
+    serializer_class = CouponSerializer
+
     def _require(self, coupon_id: UUID) -> Coupon:
-        coupon = self.coupons().filter(pk=coupon_id).first()
+        coupon: Coupon | None = self.all_of(Coupon).filter(pk=coupon_id).first()
         if coupon is None:
             raise NotFound("There is no such coupon.")
         return coupon

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import django_filters
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone as clock
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -12,24 +12,16 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible_workspaces
 from billing.api.fields import DayField, ExactDecimalField, IdField, PlainTextField
 from billing.api.filters import IdFilter, ProviderFilter
+from billing.api.platform_views import PlatformView
 from billing.api.serializers import StrictSerializer
-from billing.api.views import ApiView
-from billing.api.workspaces import KeyIsBound
 from billing.errors import NotFound
 from billing.models import ExchangeRate, ProviderCost
 from billing.money import ZERO
 from billing.services import exchange_rates, provider_costs
 from billing.services.exchange_rates import NewExchangeRate
 from billing.services.provider_costs import NewCost
-
-_SCOPES: dict[str, str | tuple[str, ...]] = {
-    "GET": ("billing:read", "prices:write"),
-    "POST": "prices:write",
-    "PATCH": "prices:write",
-}
 
 
 class NewCostSerializer(StrictSerializer):
@@ -134,20 +126,6 @@ _RATE = OpenApiExample(
     {"from_currency": "USD", "to_currency": "EUR", "day": "2026-12-01", "rate": "0.9212"},
     request_only=True,
 )
-
-
-class PlatformView(ApiView):
-    """What belongs to the platform: a key bound to a workspace and members see nothing of it."""
-
-    required_scopes = _SCOPES
-
-    def all_of(self, model: type[Model]) -> "QuerySet[Any]":
-        rows = model._default_manager.all()
-        return rows if visible_workspaces(self.request) is None else rows.none()
-
-    def refuse_bound_keys(self) -> None:
-        if visible_workspaces(self.request) is not None:
-            raise KeyIsBound("This key is bound to a workspace and changes no costs.")
 
 
 class CostFilter(django_filters.FilterSet):
