@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from billing.access import WorkspaceRequest, render_page, require_owner, workspace_page
 from billing.errors import BillingError
-from billing.forms import InviteForm, KeyForm
+from billing.forms import InviteForm, KeyForm, add_refusal
 from billing.models import Invitation, ServiceKey, User, WorkspaceMember
 from billing.services import invitations
 from billing.services.keys import create_owners_key, revoke_key
@@ -43,9 +43,7 @@ def people(request: WorkspaceRequest) -> HttpResponse:
                     **form.cleaned_data,
                 )
             except BillingError as refusal:
-                form.add_error(
-                    refusal.field if refusal.field in form.fields else None, str(refusal)
-                )
+                add_refusal(form, refusal)
             else:
                 messages.success(request, f"An invitation is on its way to {invited.email}.")
                 return redirect("billing:people", workspace.pk)
@@ -132,7 +130,7 @@ def keys(request: WorkspaceRequest) -> HttpResponse:
             )
             form = KeyForm()
         except BillingError as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+            add_refusal(form, refusal)
     context = {
         "form": form,
         "made": made,

@@ -7,10 +7,16 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils import timezone
 
+from billing.errors import BillingError
 from billing.models import OWNER_SCOPES, Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.taxnumbers import COUNTRIES
 from billing.text import validate_line
+
+
+def add_refusal(form: forms.BaseForm, refusal: BillingError) -> None:
+    """Show what a service refused at its field, or above all of them where it has none here."""
+    form.add_error(refusal.field if refusal.field in form.fields else None, refusal.detail)
 
 
 class SignInForm(AuthenticationForm):

@@ -23,7 +23,13 @@ from billing.access import (
 from billing.changes import entries_of, shown_entries
 from billing.errors import Invalid
 from billing.formats import money
-from billing.forms import BillingDetailsForm, ForgottenForm, LimitsForm, SignInForm
+from billing.forms import (
+    BillingDetailsForm,
+    ForgottenForm,
+    LimitsForm,
+    SignInForm,
+    add_refusal,
+)
 from billing.keyset import requested_page
 from billing.money import ZERO
 from billing.queries import active_period
@@ -148,7 +154,7 @@ def _saved(
         else:
             update_workspace(workspace_id=workspace_id, changes=changes, now=now)
     except Invalid as refusal:
-        form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+        add_refusal(form, refusal)
         return False
     return True
 

@@ -100,10 +100,7 @@ def cancel(*, workspace_id: UUID, invitation_id: UUID, now: dt.datetime) -> Invi
 
 def find_open(*, invitation_id: UUID, token: str, now: dt.datetime) -> Invitation:
     """The invitation behind a link; raises `LinkIsDead`."""
-    invitation = Invitation.objects.select_related("workspace").filter(pk=invitation_id).first()
-    if invitation is None or not _opens(invitation, token, now):
-        raise LinkIsDead("This invitation has been used, was taken back or is too old.")
-    return invitation
+    return _opened(Invitation.objects.select_related("workspace"), invitation_id, token, now)
 
 
 def accept(
@@ -115,9 +112,7 @@ def accept(
     with `password`; one that has a password already has to sign in.
     """
     with transaction.atomic():
-        invitation = Invitation.objects.select_for_update().filter(pk=invitation_id).first()
-        if invitation is None or not _opens(invitation, token, now):
-            raise LinkIsDead("This invitation has been used, was taken back or is too old.")
+        invitation = _opened(Invitation.objects.select_for_update(), invitation_id, token, now)
         if user is not None and same_address(user.email) != invitation.email:
             raise NotTheInvited(f"This invitation is for {invitation.email}.")
         known = User.objects.filter(email__iexact=invitation.email).first()
@@ -171,13 +166,15 @@ def _token(invitation: Invitation) -> str:
     return salted_hmac("billing.invitation", facts, algorithm="sha256").hexdigest()
 
 
-def _opens(invitation: Invitation, token: str, now: dt.datetime) -> bool:
-    return (
-        invitation.accepted_at is None
-        and invitation.cancelled_at is None
-        and invitation.expires_at > now
-        and hmac.compare_digest(_token(invitation).encode(), token.encode())
-    )
+def _opened(
+    rows: QuerySet[Invitation], invitation_id: UUID, token: str, now: dt.datetime
+) -> Invitation:
+    found = rows.filter(
+        pk=invitation_id, accepted_at=None, cancelled_at=None, expires_at__gt=now
+    ).first()
+    if found is None or not hmac.compare_digest(_token(found).encode(), token.encode()):
+        raise LinkIsDead("This invitation has been used, was taken back or is too old.")
+    return found
 
 
 def _is_member(invitation: Invitation, user: User) -> bool:
