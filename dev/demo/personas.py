@@ -218,3 +218,5 @@ PERSONAS = (
         synthesis="elevenlabs",
     ),
 )
+# Whose id the demo prints for the README's first request: it pays by the platform's markup alone.
+README_COMPANY = next(company for company in PERSONAS if company.slug == "foxglove")

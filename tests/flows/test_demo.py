@@ -1,16 +1,22 @@
 """The demo on the worst of days: a month has just begun, in some places, and none has closed."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, User, Workspace
+from billing.services.builtins import ensure_builtins
+from dev.demo import accounts, prices
 from dev.demo.doors import DirectDoor
 from dev.demo.load import Loader, Progress
-from dev.demo.personas import PERSONAS
+from dev.demo.personas import PERSONAS, README_COMPANY
+from dev.embedded.service import PROJECT_ROOT
 from invoices.models import Invoice
+from tests.kit.api import ApiClient
 from tests.kit.walk import Walk
 from usage.models import Call, UsageRecord, VoiceAgent
 
@@ -74,3 +80,19 @@ def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, 
         loader.make_accounts(password=PASSWORD)
         loader.load_usage(DirectDoor(), seed=7)
     assert before == (Call.objects.count(), UsageRecord.objects.count(), Invoice.objects.count())
+
+
+@pytest.mark.django_db
+def test_the_first_request_of_the_readme_is_answered_as_the_readme_says() -> None:
+    ensure_builtins()
+    accounts.make_workspace(README_COMPANY, now=clock.now())
+    prices.set_prices(README_COMPANY, now=clock.now())
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    body = readme.partition("<<END\n")[2].partition("\nEND\n")[0]
+
+    answer = ApiClient().post(
+        "usage/", json.loads(body.replace("$WORKSPACE", str(README_COMPANY.id)))
+    )
+
+    record = answer.json()
+    assert f"cost {record['total_cost']}, price {record['final_cost']} with" in readme

@@ -16,7 +16,7 @@ from dev.demo import accounts
 from dev.demo.doors import DemoError, DirectDoor, Door, HttpDoor
 from dev.demo.load import Loader, Progress
 from dev.demo.logins import Logins, kept_logins, new_logins
-from dev.demo.personas import FINANCE_EMAIL, PERSONAS, Story
+from dev.demo.personas import FINANCE_EMAIL, PERSONAS, README_COMPANY
 from invoices.models import Invoice
 
 
@@ -88,14 +88,13 @@ class Command(BaseCommand):
             f" {company.currency}  {company.story.value}"
             for company in PERSONAS
         ]
-        shown = next(company for company in PERSONAS if company.story is Story.PAID)
         lines += [
             f"  Password    {logins.password}   (for all of them)",
             "",
             "  For the API, as the README uses them:",
             f"    export BILLING_URL={url}",
             f"    export BILLING_KEY={logins.service_key}",
-            f"    export WORKSPACE={shown.id}",
+            f"    export WORKSPACE={README_COMPANY.id}",
         ]
         self.stdout.write("\n".join(lines))
 
