@@ -125,7 +125,8 @@ class _Response:
         if isinstance(file, _File):
             return bytes(file.read(_PIECE_BYTES))
         if isinstance(file, io.BytesIO):
-            piece = bytes(file.getbuffer()[self._read : self._read + _PIECE_BYTES])
+            # Not a view of its buffer: the thread cannot write while there is one.
+            piece = file.getvalue()[self._read : self._read + _PIECE_BYTES]
         else:
             piece = os.pread(file.fileno(), _PIECE_BYTES, self._read)
         self._read += len(piece)
