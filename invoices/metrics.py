@@ -37,7 +37,7 @@ class Backlog(Collector):
             "E-mails, syncs and other work that is not finished.",
             labels=["kind", "status"],
         )
-        for kind, name in ((kind, kind.model._meta.model_name) for kind in kinds().values()):
+        for kind in kinds().values():
             counted = dict(
                 kind.rows.filter(DurableWork.UNFINISHED)
                 .order_by()
@@ -45,7 +45,7 @@ class Backlog(Collector):
                 .annotate(Count("pk"))
             )
             for status in (DurableWork.Status.WAITING, DurableWork.Status.BLOCKED):
-                work.add_metric([name, status], counted.get(status, 0))
+                work.add_metric([kind.model._meta.model_name, status], counted.get(status, 0))
         yield work
         invoices = GaugeMetricFamily("billing_invoices", "Invoices by status.", labels=["status"])
         by_status = dict(Invoice.objects.order_by().values_list("status").annotate(Count("pk")))

@@ -101,8 +101,9 @@ class ClosablePeriodAdmin(BillingPeriodAdmin):
 
     def has_finalize_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         period = self._actionable(request, object_id)
-        begun = period is not None and period.period_start <= clock.now()
-        return period is not None and begun and period.close_failed_at is None
+        if period is None or period.period_start > clock.now():
+            return False
+        return period.close_failed_at is None
 
     def has_retry_close_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         period = self._actionable(request, object_id)

@@ -174,12 +174,7 @@ def _with_meters(usage: Sequence[UsageSum], meters: Sequence[Meter]) -> list[Usa
     places: dict[tuple[str, dt.date | None], list[Meter]] = defaultdict(list)
     for meter in meters:
         places[meter.resource_type, meter.late_month].append(meter)
-    return [
-        replace(each, meters=places[each.resource_type, each.late_month])
-        if (each.resource_type, each.late_month) in places
-        else each
-        for each in usage
-    ]
+    return [replace(each, meters=places[each.resource_type, each.late_month]) for each in usage]
 
 
 def _outstanding_credits(periods: Iterable[BillingPeriod]) -> dict[UUID, Decimal]:
