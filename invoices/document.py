@@ -97,7 +97,7 @@ def amount_due(invoice: Invoice) -> Decimal:
     """What is still to be paid; zero once it is paid or not asked for any more."""
     if invoice.status in (_Status.PAID, _Status.VOID):
         return ZERO
-    return invoice.amount + invoice.carried_in
+    return invoice.amount_charged
 
 
 def _address_lines(address: str) -> list[str]:
@@ -111,7 +111,7 @@ def _tax_id(tax_id: str) -> list[str]:
 
 
 def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
-    amount = money(invoice.amount + invoice.carried_in, invoice.currency)
+    amount = money(invoice.amount_charged, invoice.currency)
     due = f"Due {long_date(invoice.due_date)}"
     match invoice.status:
         case _Status.PAID:
@@ -137,7 +137,7 @@ def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
             stamp, tone = "Unpaid", "bad"
         case _:
             stamp, tone = "", "normal"
-    if invoice.amount == 0:
+    if invoice.amount_charged == 0:
         due = "Nothing to pay"
     if invoice.carried_over:
         due = "Charged with your next invoice"
@@ -168,7 +168,7 @@ def _totals(invoice: Invoice) -> list[dict[str, Any]]:
     due = amount_due(invoice)
     rows = [{"label": f"Total {currency}", "amount": money(invoice.amount, currency)}]
     if invoice.status == _Status.PAID:
-        total = invoice.amount + invoice.carried_in
+        total = invoice.amount_charged
         paid = f"{MINUS}{money(total, currency)}" if total else money(0, currency)
         rows.append({"label": "Paid", "amount": paid})
     if invoice.amount_refunded:

@@ -203,6 +203,11 @@ class Invoice(models.Model):
         return to_minor(self.amount, self.currency)
 
     @property
+    def amount_charged(self) -> Decimal:
+        """What is asked for with it: its own amount, and earlier ones' that were too small."""
+        return self.amount + self.carried_in
+
+    @property
     def residual(self) -> Decimal:
         """What rounding to minor units added to the exact sum."""
         return self.amount - self.exact_amount
@@ -278,4 +283,4 @@ class InvoiceItem(models.Model):
         """Whether quantity and unit price say more than the description and the amount do."""
         if self.kind == self.Kind.SUBSCRIPTION:
             return self.description == MONTHLY
-        return self.kind in (self.Kind.ADD_ON, self.Kind.USAGE, self.Kind.LATE_USAGE)
+        return self.kind in (self.Kind.ADD_ON, self.Kind.USAGE)

@@ -77,7 +77,7 @@ def _charge_now(request: WorkspaceRequest, charges: Sequence[InvoiceAction]) -> 
     for asked in charges[:_CHARGED_AT_ONCE]:
         done = carry_out(action_id=asked.pk, now=clock.now())
         invoice = Invoice.objects.get(pk=asked.invoice_id)
-        amount = money(invoice.amount, invoice.currency)
+        amount = money(invoice.amount_charged, invoice.currency)
         if invoice.status == Invoice.Status.PAID:
             messages.success(request, f"{invoice.number} over {amount} is paid.")
         elif done is not None and done.status == InvoiceAction.Status.FAILED:

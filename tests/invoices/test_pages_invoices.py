@@ -11,7 +11,10 @@ from django.urls import reverse
 from billing.models import Workspace
 from invoices.models import Invoice
 from invoices.payments.services import settle
+from invoices.payments.services.stripe_sync.plan import stripe_lines
+from invoices.pdf import render_invoice
 from tests.kit.invoices import issue_invoice, known_card
+from tests.kit.papers import words_of
 from tests.kit.personas import make_period, make_workspace, member_client
 from tests.kit.usage import make_usage
 
@@ -153,6 +156,11 @@ def test_a_late_line_leads_to_all_records_of_its_month() -> None:
     assert "50 min" not in page
     # 4 x 1.2 + 14 x 1.2
     assert '<dd class="value">$21.60</dd>' in page
+    # Minutes and gigabytes: neither the page, nor the paper, nor Stripe counts them together.
+    assert "Late usage, September 2026 $21.60" in words_of(render_invoice(invoice))
+    assert "Late usage, September 2026" in {
+        line.description for line in stripe_lines(invoice).values()
+    }
 
 
 def test_a_subscription_line_has_no_records_and_says_so() -> None:

@@ -273,7 +273,7 @@ def _pdf(invoice: Invoice) -> list[Attachment]:
 def _facts(invoice: Invoice) -> list[tuple[str, str]]:
     facts = [
         ("Invoice", invoice.number),
-        ("Amount", money(invoice.amount, invoice.currency)),
+        ("Amount", money(invoice.amount_charged, invoice.currency)),
         ("Due", f"{invoice.due_date:%d %B %Y}"),
     ]
     if invoice.paid_at is not None:

@@ -1,6 +1,7 @@
 """An invoice below Stripe's least charge is not paid: it is charged with the next one."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
@@ -8,7 +9,7 @@ from billing.models import Email, Workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import Difference
-from invoices.payments.services import collection
+from invoices.payments.services import collection, settle
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.stripe_sync import sync_invoice
@@ -73,6 +74,28 @@ def test_the_next_invoice_is_charged_with_it_and_pays_both(small: Invoice, acme:
     assert small.events.get(kind="paid").source == "paid with INV-2026-000002"
     paper = words_of(render_invoice(october))
     assert "Total USD $61.34 Earlier, too small to charge $0.30 Paid −$61.64" in paper
+    mail = Email.objects.get(subject="Invoice INV-2026-000002 is paid")
+    assert "$61.64" in mail.text
+    page = member_client(acme).get(f"/w/{acme.pk}/invoices/{october.pk}/").content.decode()
+    assert [amount in page for amount in ("$61.34", "$0.30", "$61.64")] == [True] * 3
+
+
+def test_what_was_charged_with_it_can_be_given_back_too(small: Invoice, acme: Workspace) -> None:
+    october = synced(make_invoice(acme, status="draft"))
+
+    settle.note_refund(
+        invoice_id=october.pk,
+        refund_id="re_1",
+        amount=Decimal("61.64"),
+        status="succeeded",
+        at=DECEMBER_30,
+        now=DECEMBER_30,
+        source="Stripe",
+    )
+
+    october.refresh_from_db()
+    assert str(october.amount_refunded) == "61.640"
+    assert october.events.get(kind="refund").detail == "$61.64 of $61.64 refunded in all."
 
 
 def test_two_small_ones_wait_until_they_are_enough(small: Invoice, acme: Workspace) -> None:

@@ -299,7 +299,7 @@ def _update_refunded(invoice: Invoice, *, at: dt.datetime, now: dt.datetime, sou
         .exclude(status__in=REFUNDS_THAT_CAME_TO_NOTHING)
         .aggregate(total=Coalesce(Sum("amount"), ZERO))["total"]
     )
-    refunded = min(max(by_charge, by_refund), invoice.amount)
+    refunded = min(max(by_charge, by_refund), invoice.amount_charged)
     if refunded == invoice.amount_refunded:
         return
     grew = refunded > invoice.amount_refunded
@@ -311,7 +311,7 @@ def _update_refunded(invoice: Invoice, *, at: dt.datetime, now: dt.datetime, sou
         at=at if grew else now,
         source=source,
         detail=f"{money(refunded, invoice.currency)} of "
-        f"{money(invoice.amount, invoice.currency)} refunded in all.",
+        f"{money(invoice.amount_charged, invoice.currency)} refunded in all.",
     )
 
 
