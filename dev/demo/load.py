@@ -24,7 +24,7 @@ from invoices.services.closing import finalize_due_periods, finalize_period
 
 _LATE_RECORDS = 6
 _POLL_SECONDS = 0.5
-_PATIENCE_SECONDS = 90
+_SETTLED_SECONDS = 90
 
 # Announces a step; calls with (done, total) in between move its progress bar.
 Progress = Callable[[int, int], None]
@@ -108,7 +108,7 @@ class Loader:
     def wait_until_settled(self) -> list[Invoice]:
         """Wait for the worker's syncs and Stripe's webhooks; what is still not settled then."""
         with self._step("Waiting until last month is paid, or declined") as progress:
-            deadline = time.monotonic() + _PATIENCE_SECONDS
+            deadline = time.monotonic() + _SETTLED_SECONDS
             total = self._invoices().count()
             while unsettled := self._unsettled():
                 progress(total - len(unsettled), total)

@@ -18,7 +18,7 @@ from dev.launcher.terminal import tail
 
 _LOG_BYTES_KEPT = 10 * 1024 * 1024
 _POLL_SECONDS = 0.05
-_LAST_PATIENCE_SECONDS = 1
+_QUIT_SECONDS = 1
 _PR_SET_PDEATHSIG = 1
 
 
@@ -78,23 +78,23 @@ def run(command: Sequence[str], *, environment: Mapping[str, str]) -> int:
     try:
         return process.wait()
     except BaseException:
-        stop([Child(command[0], process, Path(os.devnull))], patience_seconds=2)
+        stop([Child(command[0], process, Path(os.devnull))], within_seconds=2)
         raise
 
 
-def stop(children: Sequence[Child], *, patience_seconds: float) -> None:
+def stop(children: Sequence[Child], *, within_seconds: float) -> None:
     """Ask all of them to end, then end what has not, with everything they started."""
     for child in children:
         if child.is_running:
             child.process.terminate()
-    deadline = time.monotonic() + patience_seconds
+    deadline = time.monotonic() + within_seconds
     while any(child.is_running for child in children) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     late = [child for child in children if child.is_running]
     for child in late:
         # Celery's worker puts unfinished tasks back into their queue before it goes.
         child.process.send_signal(signal.SIGQUIT)
-    deadline = time.monotonic() + _LAST_PATIENCE_SECONDS
+    deadline = time.monotonic() + _QUIT_SECONDS
     while any(child.is_running for child in late) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     for child in children:

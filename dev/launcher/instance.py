@@ -13,7 +13,7 @@ from dev.embedded.files import make_local_dir, open_lock, try_lock, write_atomic
 from dev.launcher.children import Child
 from dev.launcher.errors import LauncherError
 
-_PATIENCE_SECONDS = 5
+_STOP_SECONDS = 5
 
 
 @contextlib.contextmanager
@@ -71,8 +71,8 @@ def _end_leftovers(local_dir: Path) -> None:
             if process.create_time() == created_at:
                 process.terminate()
                 leftovers.append(process)
-    psutil.wait_procs(leftovers, timeout=_PATIENCE_SECONDS)
+    psutil.wait_procs(leftovers, timeout=_STOP_SECONDS)
     for process in leftovers:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    psutil.wait_procs(leftovers, timeout=_PATIENCE_SECONDS)
+    psutil.wait_procs(leftovers, timeout=_STOP_SECONDS)

@@ -26,9 +26,9 @@ LOCAL_SETTINGS = "config.settings.local"
 _READY_SECONDS = 90
 _POLL_SECONDS = 0.1
 # Requests and tasks get this long to finish; a task that is cut short runs again.
-_PATIENCE_SECONDS = 4
-_SANDBOX_PATIENCE_SECONDS = 2
-_SERVERS_PATIENCE_SECONDS = 20
+_STOP_SECONDS = 4
+_SANDBOX_STOP_SECONDS = 2
+_SERVERS_STOP_SECONDS = 20
 
 
 class Stack:
@@ -87,12 +87,12 @@ class Stack:
         say("Stopping ...")
         sandbox = [child for child in self.children if child.name == "sandbox"]
         users = [child for child in self.children if child.name != "sandbox"]
-        children.stop(users, patience_seconds=_PATIENCE_SECONDS)
-        children.stop(sandbox, patience_seconds=_SANDBOX_PATIENCE_SECONDS)
+        children.stop(users, within_seconds=_STOP_SECONDS)
+        children.stop(sandbox, within_seconds=_SANDBOX_STOP_SECONDS)
         embedded.sandbox_file(self.options.local_dir).unlink(missing_ok=True)
         for server in self.servers:
             service.release(server)
-        deadline = time.monotonic() + _SERVERS_PATIENCE_SECONDS
+        deadline = time.monotonic() + _SERVERS_STOP_SECONDS
         for server in self.servers:
             if not service.release(server, timeout_seconds=deadline - time.monotonic()):
                 complain(
@@ -134,7 +134,7 @@ class Stack:
             f"--workers={self.options.web_workers}",
             "--preload",
         ]
-        command += [f"--graceful-timeout={_PATIENCE_SECONDS - 1}", "--no-control-socket"]
+        command += [f"--graceful-timeout={_STOP_SECONDS - 1}", "--no-control-socket"]
         if Path("/dev/shm").is_dir():  # noqa: S108 - for heartbeats, which must not wait for a disk
             command.append("--worker-tmp-dir=/dev/shm")
         self._start_child("web", command)
