@@ -64,17 +64,15 @@ def ensure_customer(*, workspace_id: UUID, now: dt.datetime) -> str:
     return account.stripe_id
 
 
-def note_details_changed(*, workspace_id: UUID, now: dt.datetime) -> bool:
+def note_details_changed(*, workspace_id: UUID, now: dt.datetime) -> None:
     """Remember, in the caller's transaction, that Stripe's copy is out of date.
 
-    False when there is no customer in Stripe; one that is made is up to date by itself.
+    Nothing to do without a customer in Stripe; one that is made is up to date by itself.
     """
     # Locked: one that is being made has its id only when that has committed.
     account = StripeCustomer.objects.select_for_update().filter(pk=workspace_id).first()
-    if account is None or account.stripe_id is None:
-        return False
-    DETAILS.reset(account, now, requested_at=now)
-    return True
+    if account is not None and account.stripe_id is not None:
+        DETAILS.reset(account, now, requested_at=now)
 
 
 def update_customer(*, workspace_id: UUID, now: dt.datetime) -> bool:

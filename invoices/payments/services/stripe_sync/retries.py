@@ -46,17 +46,17 @@ def retry_sync(*, invoice_id: UUID, now: dt.datetime) -> StripeSync:
         return sync
 
 
-def retry_refused_syncs(*, workspace_id: UUID, now: dt.datetime) -> int:
-    """Send again what Stripe refused for a workspace whose details have changed since; how many.
+def retry_refused_syncs(*, workspace_id: UUID, now: dt.datetime) -> None:
+    """Send again what Stripe refused for a workspace whose details have changed since.
 
     What was wrong with its address or tax number may be right now. One refused again is blocked
-    again.
+    again. Must be called inside a transaction.
     """
-    refused = StripeSync.objects.filter(
+    # Locked, or one that somebody else has retried meanwhile would refuse the change of details.
+    refused = StripeSync.objects.select_for_update(of=("self",)).filter(
         invoice__workspace_id=workspace_id,
         status=Status.BLOCKED,
         blocked_reason=Reason.REFUSED,
-    ).values_list("pk", flat=True)
-    for invoice_id in refused:
+    )
+    for invoice_id in refused.order_by("pk").values_list("pk", flat=True):
         retry_sync(invoice_id=invoice_id, now=now)
-    return len(refused)
