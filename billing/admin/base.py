@@ -134,6 +134,16 @@ class FrozenInlineMixin:
         return False
 
 
+class EndForm(forms.ModelForm):
+    """The end of a row that is there: all that changes of it, and not to be taken back."""
+
+    def clean_ends_on(self) -> dt.date | None:
+        ends_on: dt.date | None = self.cleaned_data["ends_on"]
+        if ends_on is None and "ends_on" in self.changed_data:
+            raise forms.ValidationError("An end is not taken back: add another one.")
+        return ends_on
+
+
 class SheetForm(BaseDialogForm):
     """A dialog that takes the lines of a CSV file."""
 

@@ -2,18 +2,15 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from billing.admin.base import BillingAdmin
+from billing.admin.base import BillingAdmin, EndForm, take_over
 from billing.admin.rate_forms import PRICE_ROWS, OverrideForm
-from billing.models import (
-    PriceOverride,
-)
+from billing.models import PriceOverride
 from billing.services import price_assignments
 from billing.services.price_rows import in_words
 
@@ -48,13 +45,13 @@ class PriceOverrideAdmin(BillingAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         if change:
-            kwargs["form"] = forms.ModelForm
+            kwargs["form"] = EndForm
         return super().get_form(request, obj, change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: PriceOverride, form: Any, change: bool) -> None:
         said = form.cleaned_data
         if change:
-            if "ends_on" in form.changed_data and said["ends_on"] is not None:
+            if "ends_on" in form.changed_data:
                 price_assignments.end_override(
                     override_id=obj.pk, ends_on=said["ends_on"], now=clock.now()
                 )
@@ -67,8 +64,7 @@ class PriceOverrideAdmin(BillingAdmin):
             reason=said["reason"],
             now=clock.now(),
         )
-        for field in PriceOverride._meta.concrete_fields:
-            setattr(obj, field.attname, getattr(override, field.attname))
+        take_over(obj, override)
 
     @display(description="For")
     def match_label(self, override: PriceOverride) -> str:

@@ -48,7 +48,7 @@ def test_a_cost_is_added_and_the_next_one_ends_it():
     second.refresh_from_db()
     assert second.starts_on == second.ends_on
     taken_back = client.post(change, {"ends_on": ""}).content.decode()
-    assert "An end is not taken back: add another cost." in taken_back
+    assert "An end is not taken back: add another one." in taken_back
 
     for wrong, said in (
         ({"unit_cost": "-1"}, "A cost is not negative."),

@@ -250,13 +250,13 @@ def test_an_override_is_added_and_ended():
         {**MINUTES, "workspace": str(acme.pk), "starts_on": "2026-11-26", "reason": "Another"},
     )
     assert "Another override holds" in page_after(client, again)
-    ended = client.post(
-        reverse("admin:billing_priceoverride_change", args=[override.pk]),
-        {"ends_on": "2026-12-01"},
-    )
+    change = reverse("admin:billing_priceoverride_change", args=[override.pk])
+    ended = client.post(change, {"ends_on": "2026-12-01"})
     assert ended.status_code == 302
     override.refresh_from_db()
     assert override.ends_on == dt.date(2026, 12, 1)
+    taken_back = client.post(change, {"ends_on": ""}).content.decode()
+    assert "An end is not taken back: add another one." in taken_back
 
 
 def test_who_only_looks_cannot_publish():
