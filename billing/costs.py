@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from billing.models import ExchangeRate, ProviderCost
 from billing.money import without_exponent
@@ -36,7 +36,7 @@ _Use = tuple[str, str, str, str]
 
 
 class CostBook:
-    """The cost card and the exchange rates, as they were read."""
+    """The cost card and the exchange rates, as they were read; `rates` by their days."""
 
     def __init__(self, costs: Iterable[ProviderCost], rates: Iterable[ExchangeRate]) -> None:
         self._costs: dict[_Use, list[tuple[dt.date, dt.date | None, CostInForce]]] = {}
@@ -52,7 +52,7 @@ class CostBook:
         self._rates: dict[tuple[str, str], tuple[list[dt.date], list[Decimal]]] = defaultdict(
             lambda: ([], [])
         )
-        for rate in sorted(rates, key=lambda each: each.day):
+        for rate in rates:
             days, values = self._rates[rate.from_currency, rate.to_currency]
             days.append(rate.day)
             values.append(rate.rate)
@@ -112,8 +112,10 @@ class CostBook:
 
 def read_cost_book() -> CostBook | None:
     """The cost card and all exchange rates in two queries; None where there is neither."""
-    costs = list(
-        ProviderCost.objects.filter(Q(ends_on__isnull=True) | Q(ends_on__gt=F("starts_on")))
-    )
-    rates = list(ExchangeRate.objects.order_by("day"))
+    costs, rates = list(costs_in_use()), list(ExchangeRate.objects.order_by("day"))
     return CostBook(costs, rates) if costs or rates else None
+
+
+def costs_in_use() -> "QuerySet[ProviderCost]":
+    """Those that hold on some day; a cost that was taken back holds on none."""
+    return ProviderCost.objects.filter(Q(ends_on__isnull=True) | Q(ends_on__gt=F("starts_on")))

@@ -1,6 +1,5 @@
 """Admin pages of the cost card and of exchange rates."""
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,15 @@ from django.utils import timezone as clock
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import action, display
 
-from billing.admin.base import BillingAdmin, ExactTextFilter, SheetForm, go_to, take_over
+from billing.admin.base import (
+    BillingAdmin,
+    EndForm,
+    ExactTextFilter,
+    SheetForm,
+    go_to,
+    take_over,
+)
+from billing.costs import costs_in_use
 from billing.errors import BillingError
 from billing.formats import exact_money, quantity
 from billing.models import ExchangeRate, ProviderCost
@@ -69,16 +76,6 @@ class CostForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         """Nothing of the model: a cost takes the place of another."""
-
-
-class CostEndForm(forms.ModelForm):
-    """The end of a cost that is there."""
-
-    def clean_ends_on(self) -> dt.date | None:
-        ends_on: dt.date | None = self.cleaned_data["ends_on"]
-        if ends_on is None and "ends_on" in self.changed_data:
-            raise forms.ValidationError("An end is not taken back: add another cost.")
-        return ends_on
 
 
 class HoldsFilter(admin.SimpleListFilter):
@@ -146,7 +143,7 @@ class ProviderCostAdmin(SheetAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        kwargs["form"] = CostEndForm if change else CostForm
+        kwargs["form"] = EndForm if change else CostForm
         return super().get_form(request, obj, change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ProviderCost, form: Any, change: bool) -> None:
@@ -170,7 +167,7 @@ class ProviderCostAdmin(SheetAdmin):
 
     @action(description=_EXPORT, icon="download", permissions=["view"])
     def export_csv(self, request: HttpRequest) -> HttpResponse:
-        return _download("provider-costs.csv", provider_costs.costs_csv(provider_costs.in_use()))
+        return _download("provider-costs.csv", provider_costs.costs_csv(costs_in_use()))
 
     @action(
         description=_IMPORT,

@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from billing.decimals import NotExact, exact_decimal
 from billing.models import ExchangeRate
 from billing.money import CURRENCIES, without_exponent
 from billing.rating import Fault
 from billing.services.faults import FaultyInput
-from billing.services.sheets import BadRow, read_sheet, write_sheet
+from billing.services.sheets import Cells, read_sheet, write_sheet
 
 MOST_RATES = 5000
 COLUMNS = ("from_currency", "to_currency", "day", "rate")
@@ -101,21 +100,11 @@ def exchange_rates_from_csv(content: bytes) -> list[NewExchangeRate]:
 
 
 def _rate_of_row(row: Mapping[str, str]) -> NewExchangeRate:
-    cells = {column: (row.get(column) or "").strip() for column in COLUMNS}
-    faults: list[tuple[str, str]] = []
-    day, rate = dt.date.min, Decimal(1)
-    try:
-        rate = exact_decimal(cells["rate"], integer_digits=8, decimals=12)
-    except NotExact as error:
-        faults.append(("rate", error.detail))
-    try:
-        day = dt.date.fromisoformat(cells["day"])
-    except ValueError:
-        faults.append(("day", "A day is expected, as 2026-12-01."))
+    cells = Cells(row, COLUMNS)
+    rate = cells.decimal("rate", integer_digits=8, decimals=12)
+    day = cells.day("day", otherwise=dt.date.min)
     found = normalized(
         NewExchangeRate(cells["from_currency"], cells["to_currency"], day, rate),
     )
-    faults += [(field, detail) for field, _, detail in faults_of(found)]
-    if faults:
-        raise BadRow(faults)
+    cells.refuse((field, detail) for field, _, detail in faults_of(found))
     return found

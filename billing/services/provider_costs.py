@@ -11,9 +11,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q, QuerySet
 
-from billing.decimals import NotExact, exact_decimal
+from billing.costs import costs_in_use
 from billing.errors import Conflict, Invalid, NotFound
 from billing.models import ProviderCost, Workspace
 from billing.money import CURRENCIES, without_exponent
@@ -21,7 +20,7 @@ from billing.rating import Fault
 from billing.services.faults import FaultyInput
 from billing.services.overlaps import no_overlap
 from billing.services.rate_cards import RESOURCE_TYPE
-from billing.services.sheets import BadRow, read_sheet, write_sheet
+from billing.services.sheets import Cells, read_sheet, write_sheet
 from billing.text import UnfitText, provider_key
 
 MOST_COSTS = 5000
@@ -93,7 +92,7 @@ def _one_at_a_time() -> None:
 def _locked_rows(
     costs: Sequence[NewCost],
 ) -> dict[tuple[UUID | None, str, str, str], list[ProviderCost]]:
-    rows = in_use().filter(provider__in={cost.provider for cost in costs}).select_for_update()
+    rows = costs_in_use().filter(provider__in={cost.provider for cost in costs}).select_for_update()
     found: dict[tuple[UUID | None, str, str, str], list[ProviderCost]] = {}
     for row in rows.order_by("id"):
         use = (row.workspace_id, row.provider, row.resource_type, row.model)
@@ -155,11 +154,6 @@ def end_cost(*, cost_id: UUID, ends_on: dt.date) -> ProviderCost:
         with no_overlap("Another cost begins before that day.", field="ends_on"):
             row.save(update_fields=["ends_on"])
     return row
-
-
-def in_use() -> "QuerySet[ProviderCost]":
-    """Those that hold on some day; a cost that was taken back holds on none."""
-    return ProviderCost.objects.filter(Q(ends_on__isnull=True) | Q(ends_on__gt=F("starts_on")))
 
 
 def normalized(cost: NewCost) -> NewCost:
@@ -244,38 +238,24 @@ def costs_from_csv(content: bytes) -> list[NewCost]:
 
 
 def _cost_of_row(row: Mapping[str, str]) -> NewCost:
-    cells = {column: (row.get(column) or "").strip() for column in COLUMNS}
-    faults: list[tuple[str, str]] = []
-    unit_cost, starts_on = Decimal(0), dt.date.min
-    ends_on: dt.date | None = None
+    cells = Cells(row, COLUMNS)
     workspace_id: UUID | None = None
-    try:
-        unit_cost = exact_decimal(cells["unit_cost"], integer_digits=8, decimals=10)
-    except NotExact as error:
-        faults.append(("unit_cost", error.detail))
-    try:
-        starts_on = dt.date.fromisoformat(cells["starts_on"])
-        ends_on = dt.date.fromisoformat(cells["ends_on"]) if cells["ends_on"] else None
-    except ValueError:
-        faults.append(("starts_on", "A day is expected, as 2026-12-01."))
     try:
         workspace_id = UUID(cells["workspace_id"]) if cells["workspace_id"] else None
     except ValueError:
-        faults.append(("workspace_id", "This is not a UUID."))
+        cells.faults.append(("workspace_id", "This is not a UUID."))
     cost = normalized(
         NewCost(
             cells["provider"],
-            unit_cost,
+            cells.decimal("unit_cost", integer_digits=8, decimals=10),
             cells["currency"],
-            starts_on,
+            cells.day("starts_on", otherwise=dt.date.min),
             cells["resource_type"],
             cells["model"],
-            ends_on,
+            cells.day("ends_on", otherwise=dt.date.max) if cells["ends_on"] else None,
             workspace_id,
         )
     )
     known = {workspace_id} if workspace_id else set[UUID]()
-    faults += [(field, detail) for field, _, detail in faults_of(cost, known)]
-    if faults:
-        raise BadRow(faults)
+    cells.refuse((field, detail) for field, _, detail in faults_of(cost, known))
     return cost

@@ -1,10 +1,13 @@
 """Sheets: CSV files, or cells copied from a spreadsheet, whose first line names the columns."""
 
 import csv
+import datetime as dt
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
+from billing.decimals import NotExact, exact_decimal
 from billing.errors import Invalid
 
 MOST_BYTES = 1_000_000
@@ -17,6 +20,37 @@ class BadRow(ValueError):
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{column}: {detail}" for column, detail in faults))
         self.faults = faults
+
+
+class Cells:
+    """The cells of a row, and what is wrong with them. A wrong one counts as something that is
+    fine, so that it is named once."""
+
+    def __init__(self, row: Mapping[str, str], columns: Sequence[str]) -> None:
+        self._texts = {column: (row.get(column) or "").strip() for column in columns}
+        self.faults: list[tuple[str, str]] = []
+
+    def __getitem__(self, column: str) -> str:
+        return self._texts[column]
+
+    def decimal(self, column: str, *, integer_digits: int, decimals: int) -> Decimal:
+        try:
+            return exact_decimal(self[column], integer_digits=integer_digits, decimals=decimals)
+        except NotExact as error:
+            self.faults.append((column, error.detail))
+            return Decimal(1)
+
+    def day(self, column: str, *, otherwise: dt.date) -> dt.date:
+        try:
+            return dt.date.fromisoformat(self[column])
+        except ValueError:
+            self.faults.append((column, "A day is expected, as 2026-12-01."))
+            return otherwise
+
+    def refuse(self, more: Iterable[tuple[str, str]]) -> None:
+        """Raise `BadRow` for what was found, and `more`, where there is anything."""
+        if faults := [*self.faults, *more]:
+            raise BadRow(faults)
 
 
 def read_sheet(

@@ -155,6 +155,8 @@ def test_csv_goes_out_and_comes_in_again_unchanged():
     assert set_costs(costs=costs_from_csv(semicolons.encode()), now=NOW).added == 1
     with pytest.raises(BillingError, match=r"line 2: unit_cost.*starts_on"):
         costs_from_csv(b"provider,unit_cost,currency,starts_on\nx,1e99,USD,01.12.2026\n")
+    with pytest.raises(BillingError, match=r"^line 2: ends_on: A day is expected[^;]*$"):
+        costs_from_csv(b"provider,unit_cost,currency,starts_on,ends_on\nx,1,USD,2026-12-01,1 May\n")
 
 
 def test_a_rate_holds_for_a_week_without_a_newer_one():
