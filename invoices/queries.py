@@ -104,5 +104,6 @@ def lacks_payment_method(invoice: Invoice) -> bool:
     return (
         invoice.is_charged_automatically
         and invoice.status in (Invoice.Status.DRAFT, Invoice.Status.OPEN, Invoice.Status.OVERDUE)
+        and not invoice.carried_over
         and not payment_method_of(invoice.workspace_id)
     )
