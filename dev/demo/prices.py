@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from billing import months
 from billing.models import AddOn, Commitment, Coupon, PriceOverride, RateCard
 from billing.pricing import Matched
@@ -31,7 +33,9 @@ def set_prices(company: Company, *, now: dt.datetime) -> None:
     agree = _CONTRACTS.get(company.slug)
     if agree is not None:
         last = demo_months(now, company.zone).last
-        agree(company, last.start, months.local_date(last.start, company.zone))
+        # Whole or not at all: a load that was interrupted goes on where it was.
+        with transaction.atomic():
+            agree(company, last.start, months.local_date(last.start, company.zone))
 
 
 def set_costs_in_dollars(personas: Sequence[Company], *, now: dt.datetime) -> None:
