@@ -112,6 +112,9 @@ def accept(
     with `password`; one that has a password already has to sign in.
     """
     with transaction.atomic():
+        # The workspace before its invitation, as `invite` does: else two could wait for each other.
+        workspaces = Workspace.objects.select_for_update(no_key=True, of=("self",))
+        workspaces.filter(invitations=invitation_id).first()
         invitation = _opened(Invitation.objects.select_for_update(), invitation_id, token, now)
         if user is not None and same_address(user.email) != invitation.email:
             raise NotTheInvited(f"This invitation is for {invitation.email}.")

@@ -3,15 +3,16 @@
 import datetime as dt
 import re
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.core.mail import EmailMessage
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from billing.errors import BillingError
-from billing.models import AuditEntry, Email, Invitation, User, WorkspaceMember
+from billing.models import AuditEntry, Email, Invitation, User, Workspace, WorkspaceMember
 from billing.services import invitations
 from tests.kit.personas import (
     NOW,
@@ -230,3 +231,43 @@ def test_two_who_follow_one_link_at_once_make_one_member() -> None:
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [302, 404]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_accepts_while_an_owner_invites_anew_waits_in_turn() -> None:
+    link = invited()
+    acme = Workspace.objects.get()
+    statuses: list[int] = []
+
+    def follow() -> None:
+        statuses.append(choose(Client(), link).status_code)
+        connection.close()
+
+    thread = threading.Thread(target=follow)
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get()
+        thread.start()
+        wait_until_somebody_waits()
+        invitations.invite(
+            workspace_id=acme.pk,
+            email=Invitation.objects.get().email,
+            role="admin",
+            invited_by=None,
+            now=NOW,
+        )
+    thread.join()
+    assert statuses == [404], "its link is worth nothing any more"
+    assert Invitation.objects.get().accepted_at is None
+
+
+def wait_until_somebody_waits() -> None:
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    pytest.fail("nobody waits for a lock")
