@@ -8,7 +8,6 @@ handlers that ask Stripe within the transaction; it is not mounted.
 import datetime as dt
 import logging
 import traceback
-from ipaddress import ip_address
 from uuid import UUID
 
 from django.conf import settings
@@ -21,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from djstripe.models import WebhookEndpoint, WebhookEventTrigger
 
+from billing.services.sign_in import client_address
 from invoices.payments.webhooks.bodies import MalformedPayload, parse_event
 from invoices.payments.webhooks.events import EventTooEarly
 from invoices.payments.webhooks.processing import process
@@ -131,15 +131,7 @@ def _note_failure(delivery: WebhookEventTrigger, error: Exception) -> None:
 
 
 def _address(request: HttpRequest) -> str:
-    """The sender's address; behind a proxy, the one that the proxy saw."""
-    candidate = request.META.get("REMOTE_ADDR", "")
-    if settings.BEHIND_PROXY:
-        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
-        candidate = forwarded.rsplit(",", 1)[-1].strip() or candidate
-    try:
-        return str(ip_address(candidate))
-    except ValueError:
-        return "0.0.0.0"  # noqa: S104 - unknown (a unix socket), not an address to listen on
+    return client_address(request) or "0.0.0.0"  # noqa: S104 - unknown: a unix socket has none
 
 
 def _answer(status: int, text: str, *, retry_after: int = 0) -> HttpResponse:

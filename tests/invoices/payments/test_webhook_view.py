@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import time
+from ipaddress import ip_network
 from uuid import uuid4
 
 import pytest
@@ -255,6 +256,15 @@ def test_behind_a_proxy_junk_is_counted_by_the_address_that_the_proxy_saw(
         for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")
     ]
     assert statuses == [400, 429, 400]
+
+
+def test_behind_two_proxies_the_sender_is_not_taken_for_the_inner_one(
+    here: WebhookEndpoint, settings: Settings
+) -> None:
+    settings.BEHIND_PROXY = True
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8")]
+    post(here.djstripe_uuid, about("invoice.paid"), HTTP_X_FORWARDED_FOR="192.0.2.1, 10.0.0.2")
+    assert WebhookEventTrigger.objects.get().remote_ip == "192.0.2.1"
 
 
 def test_nothing_is_handled_of_what_is_refused(here: WebhookEndpoint) -> None:
