@@ -1,7 +1,6 @@
 """The estimate: what records would cost, by which rate, at what margin. Nothing is written."""
 
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from django.http import HttpRequest
@@ -22,15 +21,13 @@ from usage.api.examples import RECORD_EXAMPLE
 from usage.api.hot import RecordRefused, shown_record
 from usage.api.serializers import (
     NewUsageRecordSerializer,
-    RecordErrorSerializer,
     StoredUsageSerializer,
 )
-from usage.services.estimates import NOT_OPEN_YET, Estimate, estimate_usage
+from usage.services.estimates import Estimate, estimate_usage
 from usage.services.ingest import Entry, RecordError, check_entries
 from usage.services.ingest.parsing import usage_parser
 
 MOST_RECORDS = 1_000
-_NOT_OPEN_YET = UUID(NOT_OPEN_YET)
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -72,11 +69,6 @@ class EstimateSerializer(StoredUsageSerializer):
         decimals=4, shown=0, allow_null=True, required=False, help_text="Of the rate."
     )
     is_below_least_margin = serializers.BooleanField(required=False)
-
-
-class EstimatesSerializer(serializers.Serializer):
-    results = EstimateSerializer(many=True, help_text="In order; null for a refused record.")
-    errors = RecordErrorSerializer(many=True)  # type: ignore[assignment]  # as for a batch
 
 
 class UsageEstimate(ApiView):
@@ -154,9 +146,7 @@ def _shown(estimate: Estimate) -> dict[str, Any]:
     share = estimate.margin_percentage
     least = rate and rate.min_margin_percentage
     return shown_record(stored) | {
-        "billing_period_id": None
-        if stored.billing_period_id == _NOT_OPEN_YET
-        else stored.billing_period_id,
+        "billing_period_id": None if estimate.opens_period else stored.billing_period_id,
         "recorded": estimate.is_known,
         "rate": None
         if rate is None

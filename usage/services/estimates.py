@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID, uuid4
 
 from django.db.models import Sum
 
@@ -20,8 +21,6 @@ from usage.services.ingest.known import answer_known, answer_repeat
 from usage.services.ingest.pricing import price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import OpenPeriod, PricingTerms, read_pricing_terms
 
-# The period of a record that would open one.
-NOT_OPEN_YET = "0" * 32
 _HUNDRED = Decimal(100)
 _PERCENT = Decimal("0.0001")
 
@@ -29,12 +28,13 @@ _PERCENT = Decimal("0.0001")
 class Estimate(NamedTuple):
     """A record as it would be stored, or, where its key is known, as it is.
 
-    `adjustment`: what the period's total would change by beyond its list price; None where the
+    `opens_period`: its period is not there yet, and the id of it made up. `adjustment`: what the period's total would change by beyond its list price; None where the
     price does not depend on the period, and for what is counted already.
     """
 
     record: Stored
     is_known: bool
+    opens_period: bool
     rate: RateOfRecords | None
     adjustment: Decimal | None = None
 
@@ -72,8 +72,7 @@ def estimate_usage(
     answer_known(visible)
     wanted = [each for each in visible if each.refusal is None and each.existing is None]
     firsts = {each.id: each for each in reversed(wanted)}
-    if firsts:
-        _price(list(firsts.values()))
+    supposed = _price(list(firsts.values())) if firsts else frozenset()
     for each in wanted:
         if (first := firsts[each.id]) is not each:
             answer_repeat(each, first, now)
@@ -81,7 +80,12 @@ def estimate_usage(
     ids = {each.rate_id for each in found if isinstance(each, Stored) and each.rate_id}
     rates = rates_of_records(ids)
     estimates = [
-        Estimate(each, record.existing is not None, rates[each.rate_id] if each.rate_id else None)
+        Estimate(
+            each,
+            record.existing is not None,
+            each.billing_period_id in supposed,
+            rates[each.rate_id] if each.rate_id else None,
+        )
         if isinstance(each, Stored)
         else each
         for record, each in zip(records, found, strict=True)
@@ -127,20 +131,24 @@ def _adjusted(estimates: list[Estimate | RecordError]) -> list[Estimate | Record
 _UNKNOWN = unknown_workspace(0).code
 
 
-def _price(records: list[PricedRecord]) -> None:
+def _price(records: list[PricedRecord]) -> frozenset[UUID]:
+    """Price the records, or refuse them; the periods that they would open, by ids made up."""
     strangers = frozenset(each.id for each in strangers_of(records))
     terms = read_pricing_terms(sorted({each.workspace_id for each in records}))
     priced = price_records(records, terms, strangers)
     # A month that is missing would be opened; one that is late may need the one after it.
+    supposed: set[UUID] = set()
     while priced.missing:
-        for (workspace_id, *_), at in priced.missing.items():
-            _suppose_period(terms[workspace_id], at)
+        for (workspace_id, *_), at in sorted(priced.missing.items()):
+            supposed.add(_suppose_period(terms[workspace_id], at))
         priced = price_records(records, terms, strangers)
     agents = agents_of_calls(priced.records)
     for each in priced.records:
         each.agent_of_call = agents.get(each.id)
+    return frozenset(supposed)
 
 
-def _suppose_period(terms: PricingTerms, at: dt.datetime) -> None:
-    month = months.month_of(at, terms.zone)
-    terms.periods.append(OpenPeriod(NOT_OPEN_YET, month.start, month.end))
+def _suppose_period(terms: PricingTerms, at: dt.datetime) -> UUID:
+    month, period_id = months.month_of(at, terms.zone), uuid4()
+    terms.periods.append(OpenPeriod(period_id.hex, month.start, month.end))
+    return period_id

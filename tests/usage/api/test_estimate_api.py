@@ -99,6 +99,32 @@ def test_a_price_of_the_whole_month_says_what_the_month_makes_of_it():
     assert (known["recorded"], known["adjustment"]) == (True, None)
 
 
+def test_months_and_workspaces_whose_period_is_not_open_yet_are_kept_apart():
+    acme, globex, caller = make_workspace("Acme"), make_workspace("Globex"), ApiClient()
+    day = dt.date(2026, 12, 1)
+    minutes = rate(per_unit("0.12", included="10"), "call_minutes")
+    ours = published(minutes, rate(per_unit("1")), day=day)
+    for workspace in (acme, globex):
+        use(ours, workspace.pk, day=day)
+    december, january = "2026-12-10T09:00:00Z", "2027-01-02T09:00:00Z"
+    eight_each = [
+        use_of(acme, "a", quantity="8", occurred_at=january),
+        use_of(acme, "b", quantity="8", occurred_at=december),
+        use_of(acme, "c", quantity="8", occurred_at=december),
+        use_of(globex, "d", quantity="8", occurred_at=january),
+    ]
+
+    with time_machine.travel("2027-01-03T09:00:00Z", tick=False):
+        answer = caller.post("usage/estimate/", {"records": eight_each})
+
+    results = answer.json()["results"]
+    assert {each["billing_period_id"] for each in results} == {None}
+    # Ten minutes are included in each month of each workspace: two are left for the third record.
+    assert [each["adjustment"] for each in results] == [
+        "-0.9600000000", "-0.9600000000", "-0.2400000000", "-0.9600000000",
+    ]  # fmt: skip
+
+
 def test_costs_come_from_the_card_and_in_any_currency():
     acme, caller = make_workspace(), ApiClient()
     cost("0.01", "twilio", currency="EUR")
