@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.services.provider_costs import end_cost
 from tests.kit.costs import cost, exchange_rate
@@ -91,6 +92,20 @@ def test_a_retry_is_answered_with_what_was_stored_whatever_the_card_says_now():
     assert record({**sent, "cost_state": "estimated"}) == ["idempotency_key_reused"]
     assert record({**sent, "idempotency_key": "new"}) == ["no_cost"]
     assert UsageRecord.objects.count() == 1
+
+
+def test_a_batch_sent_again_takes_as_many_queries_for_one_record_as_for_forty():
+    acme = make_workspace()
+    named = {"unit_cost": "0.01", "cost_currency": "USD"}
+    queries = []
+    for size in (2, 40):
+        sent = [entry(acme, **named) for _ in range(size)]
+        stored = record(*sent, *sent)
+        assert stored[:size] == stored[size:]
+        with CaptureQueriesContext(connection) as seen:
+            assert record(*sent) == stored[:size]
+        queries.append(len(seen))
+    assert queries[0] == queries[1]
 
 
 def test_a_cost_in_another_currency_is_rounded_once_and_keeps_all_three():

@@ -17,7 +17,7 @@ from usage.queries.meters import meter_adjustment
 from usage.services.ingest.agents import agents_of_calls, strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import is_below
-from usage.services.ingest.known import answer_known, answer_repeat
+from usage.services.ingest.known import answer_known, answer_repeats
 from usage.services.ingest.pricing import price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import OpenPeriod, PricingTerms, read_pricing_terms
 
@@ -28,8 +28,9 @@ _PERCENT = Decimal("0.0001")
 class Estimate(NamedTuple):
     """A record as it would be stored, or, where its key is known, as it is.
 
-    `opens_period`: its period is not there yet, and the id of it made up. `adjustment`: what the period's total would change by beyond its list price; None where the
-    price does not depend on the period, and for what is counted already.
+    `opens_period`: its period is not there yet, and the id of it made up. `adjustment`: what the
+    period's total would change by beyond its list price; None where the price does not depend on
+    the period, and for what is counted already.
     """
 
     record: Stored
@@ -73,9 +74,7 @@ def estimate_usage(
     wanted = [each for each in visible if each.refusal is None and each.existing is None]
     firsts = {each.id: each for each in reversed(wanted)}
     supposed = _price(list(firsts.values())) if firsts else frozenset()
-    for each in wanted:
-        if (first := firsts[each.id]) is not each:
-            answer_repeat(each, first, now)
+    answer_repeats(wanted, firsts, now)
     found = [each.refusal or each.as_stored(now) for each in records]
     ids = {each.rate_id for each in found if isinstance(each, Stored) and each.rate_id}
     rates = rates_of_records(ids)

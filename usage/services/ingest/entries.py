@@ -126,7 +126,7 @@ class PricedRecord(msgspec.Struct, gc=False):
     # Who took the call, as the database says.
     agent_of_call: str | None = None
 
-    def refuse(self, code: str, field: str, detail: str) -> None:
+    def refuse(self, code: str, field: str | None, detail: str) -> None:
         self.refusal = RecordError(self.index, code, field, detail)
 
     def same_payload(self, other: "PricedRecord") -> bool:

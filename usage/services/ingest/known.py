@@ -10,7 +10,7 @@ from uuid import UUID
 from billing.models import Workspace
 from billing.prepared import prepared_cursor
 from usage.services.ingest.agents import agents_of_calls
-from usage.services.ingest.entries import PricedRecord, RecordError, Stored
+from usage.services.ingest.entries import PricedRecord, Stored
 
 _STORED = """
 SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
@@ -45,11 +45,12 @@ def answer_known(records: list[PricedRecord]) -> None:
             cursor.execute(_EXISTING_OF_MANY, [workspaces, ids], prepare=True)
         stored = {row[0].hex: Stored(*row) for row in cursor}
     _ask_calls([each for each in records if each.call_id and each.id in stored], stored)
+    own = _own_currencies(each for each in records if each.id in stored)
     for each in records:
         found = stored.get(each.id)
         if found is None:
             continue
-        if each.agrees_with(found) and _same_currency(each, found):
+        if each.agrees_with(found) and _same_currency(each, found, own):
             each.existing, each.refusal = found, None
         else:
             _refuse_key(each)
@@ -67,27 +68,37 @@ def _ask_calls(records: Iterable[PricedRecord], stored: Mapping[str, Stored]) ->
         each.agent_of_call = agents.get(each.id)
 
 
-def answer_repeat(record: PricedRecord, first: PricedRecord, now: dt.datetime) -> None:
-    """A key's later use in the same batch is answered as if it had come later."""
-    if first.refusal is not None:
-        record.refusal = RecordError(
-            record.index, first.refusal.code, first.refusal.field, first.refusal.detail
-        )
-    elif record.same_payload(first) and _same_currency(record, first.as_stored(now)):
-        record.existing = first.as_stored(now)
-    else:
-        _refuse_key(record)
+def answer_repeats(
+    records: Iterable[PricedRecord], firsts: Mapping[str, PricedRecord], now: dt.datetime
+) -> None:
+    """A key's later uses in the same batch are answered as if they had come later than the first
+    one, which `firsts` has by its id."""
+    repeats = [each for each in records if firsts[each.id] is not each]
+    own = _own_currencies(repeats)
+    for each in repeats:
+        first = firsts[each.id]
+        if first.refusal is not None:
+            each.refuse(first.refusal.code, first.refusal.field, first.refusal.detail)
+        elif each.same_payload(first) and _same_currency(each, first.as_stored(now), own):
+            each.existing = first.as_stored(now)
+        else:
+            _refuse_key(each)
 
 
-def _same_currency(record: PricedRecord, stored: Stored) -> bool:
-    """Whether a unit cost that was sent is in the currency of the stored one."""
+def _own_currencies(records: Iterable[PricedRecord]) -> dict[UUID, str]:
+    """Of the workspaces of those records that name the currency of their cost."""
+    named = {each.workspace_id for each in records if each.sent_currency is not None}
+    if not named:
+        return {}
+    return dict(Workspace.objects.filter(pk__in=named).values_list("pk", "currency"))
+
+
+def _same_currency(record: PricedRecord, stored: Stored, own: Mapping[UUID, str]) -> bool:
+    """Whether a unit cost that was sent is in the currency of the stored one; the workspace's own
+    one may be named or not."""
     if not record.unit_cost_given or record.sent_currency == stored.cost_currency:
         return True
-    if stored.cost_currency is not None:
-        return False
-    # The workspace's own one, which may have been named.
-    own = Workspace.objects.values_list("currency", flat=True).get(pk=stored.workspace_id)
-    return record.sent_currency == own
+    return stored.cost_currency is None and record.sent_currency == own[stored.workspace_id]
 
 
 def _refuse_key(record: PricedRecord) -> None:

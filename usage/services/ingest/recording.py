@@ -14,7 +14,7 @@ from usage.services.distribution import records_are_distributed
 from usage.services.ingest.agents import strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import count_findings
-from usage.services.ingest.known import answer_known, answer_repeat
+from usage.services.ingest.known import answer_known, answer_repeats
 from usage.services.ingest.pricing import Priced, price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import PricingTerms, PricingTermsCache
 from usage.services.ingest.writing import (
@@ -92,9 +92,7 @@ def record_usage(
     if new:
         _record_new(new, now, with_agents=with_agents)
     if len(firsts) != len(wanted):
-        for each in wanted:
-            if (first := firsts[each.id]) is not each:
-                answer_repeat(each, first, now)
+        answer_repeats(wanted, firsts, now)
     return Recorded(records, now, list(refused))
 
 
