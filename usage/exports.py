@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _NEWEST_FIRST = Keyset(("-occurred_at", "-id"))
 _PAGE = 2_000
 _HEAD = ["occurred_at", "resource_type", "provider", "quantity"]
-_COSTS = ["unit_cost", "total_cost", "markup_percentage"]
+_COSTS = ["unit_cost", "cost_currency", "exchange_rate", "total_cost", "markup_percentage"]
 _TAIL = [
     "billed_quantity", "final_cost", "currency", "late", "call_id", "record_id",
     "idempotency_key", "rate_id", "agent_id", "model",
@@ -53,13 +54,19 @@ def csv_lines(
 
 
 def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo, with_cost: bool) -> list[Any]:
-    costs = (record.unit_cost, record.total_cost, record.markup_percentage) if with_cost else ()
+    costs = [
+        without_exponent(record.unit_cost),
+        record.cost_currency or currency,
+        _if_any(record.exchange_rate),
+        without_exponent(record.total_cost),
+        _if_any(record.markup_percentage),
+    ]
     return [
         record.occurred_at.astimezone(timezone).isoformat(),
         record.resource_type,
         _text(record.provider),
         without_exponent(record.quantity),
-        *("" if cost is None else without_exponent(cost) for cost in costs),
+        *(costs if with_cost else ()),
         without_exponent(record.billed),
         without_exponent(record.final_cost),
         currency,
@@ -71,6 +78,10 @@ def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo, with_cost: bo
         record.agent_id or "",
         _text(record.model or ""),
     ]
+
+
+def _if_any(value: Decimal | None) -> str:
+    return "" if value is None else without_exponent(value)
 
 
 def _text(value: str) -> str:

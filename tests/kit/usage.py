@@ -24,6 +24,7 @@ def make_usage(
     provider: str = "twilio",
     call_id: UUID | None = None,
     key: str = "",
+    cost_currency: str | None = None,
     now: dt.datetime | None = None,
 ) -> None:
     """One use at `at`, recorded then unless `now` says later, with the platform's 20 % markup."""
@@ -34,6 +35,7 @@ def make_usage(
         "provider": provider,
         "quantity": quantity,
         "unit_cost": unit_cost,
+        "cost_currency": cost_currency,
         "occurred_at": at.isoformat(),
         "call_id": str(call_id) if call_id else None,
     }

@@ -5,7 +5,7 @@ import datetime as dt
 import io
 import re
 import tracemalloc
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Workspace
+from tests.kit.costs import exchange_rate
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_period, make_workspace, member_client
 from tests.kit.usage import make_usage
@@ -24,6 +25,10 @@ pytestmark = pytest.mark.django_db
 
 def at(day: int, hour: int = 12, month: int = 11) -> dt.datetime:
     return dt.datetime(2026, month, day, hour, tzinfo=dt.UTC)
+
+
+def receipt_of(client: Client, where: Workspace, call: UUID) -> str:
+    return client.get(reverse("usage:receipt", args=[where.pk, call])).content.decode()
 
 
 def page_of(client: Client, where: Workspace, **chosen: str) -> str:
@@ -195,6 +200,26 @@ def test_the_export_has_every_chosen_record_exactly() -> None:
     # What a spreadsheet would run as a formula is kept as text.
     assert rows[0]["provider"] == "'=hyperlink(1)"
     assert rows[0]["idempotency_key"] == "'-1+1"
+
+
+def test_a_cost_in_another_currency_is_said_in_that_one_where_costs_are_shown() -> None:
+    acme = make_workspace("Acme")
+    acme.billing_settings.owners_see = "price_and_cost"
+    acme.billing_settings.save()
+    exchange_rate("1.10", day=at(1).date())
+    call, client = uuid4(), member_client(acme)
+    for currency in ("EUR", None):
+        facts = {"call_id": call, "key": str(currency), "cost_currency": currency}
+        make_usage(acme, at(2), "10", "0.01", **facts)
+
+    for page in (page_of(client, acme), receipt_of(client, acme, call)):
+        assert page.count("€0.01<") == page.count("$0.01<") == 1
+    answer = client.get(reverse("usage:export", args=[acme.pk]))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+    assert {
+        row["idempotency_key"]: (row["cost_currency"], row["exchange_rate"], row["total_cost"])
+        for row in rows
+    } == {"EUR": ("EUR", "1.100000000000", "0.1100000000"), "None": ("USD", "", "0.1000000000")}
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "＝", "＋", "－", "＠"])
