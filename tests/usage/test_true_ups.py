@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from billing.errors import BillingError
 from billing.models import BillingPeriod, LimitAlert
 from invoices.services.closing import finalize_period
-from tests.kit.api import ApiClient, refusal
+from tests.kit.api import ApiClient, problem_of, refusal
 from tests.kit.costs import cost, exchange_rate
 from tests.kit.personas import NOW, make_workspace
 from tests.kit.prices import cost_plus, override, per_unit, rate
@@ -24,10 +24,17 @@ from usage.services.voiding import CannotVoid, void_record
 pytestmark = pytest.mark.django_db
 
 
-def estimated(owner, *, unit_cost: str = '"0.0100"', at: str = "2026-11-20T10:00:00Z", more=""):
+def estimated(
+    owner,
+    *,
+    quantity: str = "10",
+    unit_cost: str = '"0.0100"',
+    at: str = "2026-11-20T10:00:00Z",
+    more="",
+):
     line = (
         f'{{"idempotency_key":"{at}","workspace_id":"{owner.pk}","resource_type":"call_minutes",'
-        f'"provider":"twilio","quantity":"10","unit_cost":{unit_cost},"occurred_at":"{at}",'
+        f'"provider":"twilio","quantity":"{quantity}","unit_cost":{unit_cost},"occurred_at":"{at}",'
         f'"cost_state":"estimated"{more}}}'
     )
     records, errors = check_entries([usage_parser.single(line.encode())], now=NOW)
@@ -183,6 +190,17 @@ def test_true_ups_and_voids_at_once_leave_one_or_none():
     costs = UsageRecord.objects.values_list("total_cost", "final_cost")
     assert [sum(column) for column in zip(*costs, strict=True)] == [0, 0]
     assert not usage_differences()
+
+
+def test_a_cost_that_no_column_holds_is_refused_by_name():
+    acme = make_workspace()
+    record = estimated(acme, quantity="9" * 12)
+
+    answer = ApiClient().post(f"usage/{record.pk}/true-up/", {"unit_cost": "99999999"})
+
+    assert refusal(answer) == (400, "too_large")
+    assert problem_of(answer)["errors"][0]["pointer"] == "/unit_cost"
+    assert UsageRecord.objects.count() == 1
 
 
 def test_over_http():

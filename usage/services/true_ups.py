@@ -6,13 +6,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict, Invalid, NotFound
 from billing.money import EXACT, ZERO
 from billing.pricing import prices_by_rate
 from billing.rating import RecordPrice, converted, markup_factor, rate
 from usage.models import UsageRecord
 from usage.services.corrections import append_correction, corrected_row, lock_corrections
 from usage.services.ingest.entries import ESTIMATED
+from usage.services.ingest.pricing import COST_LIMIT
 from usage.services.ingest.writing import Correction
 
 
@@ -33,8 +34,8 @@ def true_up_record(
     cost, by the markup or the rate that the record was priced by. Currency and exchange rate are
     those of the record. The same unit cost again answers the first.
 
-    Raises `NotFound`, `CannotTrueUp` for a cost that is final or was taken back, and
-    `AlreadyTruedUp`.
+    Raises `NotFound`, `CannotTrueUp` for a cost that is final or was taken back,
+    `AlreadyTruedUp`, and `Invalid` for a unit cost that makes it too large to be recorded.
     """
     records = UsageRecord.objects.filter(workspace_id=workspace_id)
     original = records.filter(pk=record_id).first()
@@ -43,6 +44,12 @@ def true_up_record(
     if original.cost_state != ESTIMATED or original.reverses_id is not None:
         raise CannotTrueUp(f"The cost of usage record {record_id} is final.")
     total_cost, final_cost = _amounts(original, unit_cost)
+    if max(total_cost, final_cost) >= COST_LIMIT:
+        raise Invalid(
+            "What the record costs then has more than 18 digits.",
+            field="unit_cost",
+            code="too_large",
+        )
     with transaction.atomic():
         lock_corrections(record_id)
         known = records.filter(trues_up=record_id, reverses__isnull=True).first()

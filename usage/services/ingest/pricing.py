@@ -12,7 +12,7 @@ from usage.services.ingest.findings import Drift, Findings, is_below
 from usage.services.ingest.pricing_terms import PricingTerms
 
 # What numeric(28, 10) holds.
-_COST_LIMIT = Decimal(10) ** 18
+COST_LIMIT = Decimal(10) ** 18
 
 
 def unknown_workspace(index: int) -> RecordError:
@@ -89,7 +89,7 @@ def price_records(
                     unmarked.add(period_day.period_id)
                 if terms.is_limited and not price.of_records.is_bounded:
                     unbounded.add(period_day.period_id)
-        if final_cost >= _COST_LIMIT or total_cost >= _COST_LIMIT:
+        if final_cost >= COST_LIMIT or total_cost >= COST_LIMIT:
             each.refuse("too_large", "quantity", "What it costs has more than 18 digits.")
             unusual += 1
             continue
