@@ -16,7 +16,6 @@ from usage.resources import provider_name, resource
 
 # A longer list hides what matters; the rest is on the usage page.
 MAX_ROWS = 8
-_NOT_NAMES = {ADJUSTMENTS: "Tiers and included units"}
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,6 @@ def by_resource_type(
     colours = colour_numbers([name for name, _ in largest_first(shown.by_type)])
 
     def row(name: str) -> BreakdownRow:
-        if name in _NOT_NAMES:
-            return BreakdownRow(_NOT_NAMES[name], ZERO, "bar-8", [])
         kind = resource(name)
         return BreakdownRow(
             label=kind.label,
@@ -95,8 +92,6 @@ def by_provider(
     link: str,
 ) -> Breakdown:
     def row(name: str) -> BreakdownRow:
-        if name in _NOT_NAMES:
-            return BreakdownRow(_NOT_NAMES[name], ZERO, "bar-8", [])
         return BreakdownRow(
             label=provider_name(name),
             detail=f"{calls.by_provider[name]:,} calls" if name in calls.by_provider else "",
@@ -120,10 +115,8 @@ def by_agent(
     exact = {str(each.agent_id or ""): each.cost for each in spent}
 
     def row(key: str) -> BreakdownRow:
-        if key in _NOT_NAMES:
-            return BreakdownRow(_NOT_NAMES[key], ZERO, "bar-8", [])
         if not key:
-            return BreakdownRow("No agent", ZERO, "bar-8", [])
+            return _unnamed("No agent")
         return BreakdownRow(names[key] or "", ZERO, "bar-1", [], link=f"{link}&agent={key}")
 
     rows = _cost_rows(shown.shared_out(exact), exact, None, row, currency)
@@ -136,10 +129,8 @@ def by_model(
     exact = {each.model or "": each.cost for each in spent}
 
     def row(key: str) -> BreakdownRow:
-        if key in _NOT_NAMES:
-            return BreakdownRow(_NOT_NAMES[key], ZERO, "bar-8", [])
         if not key:
-            return BreakdownRow("No model", ZERO, "bar-8", [])
+            return _unnamed("No model")
         return BreakdownRow(key, ZERO, "bar-1", [], link=f"{link}&model={quote(key)}")
 
     rows = _cost_rows(shown.shared_out(exact), exact, None, row, currency)
@@ -160,9 +151,12 @@ def _cost_rows(
     whole = sum(shown.values(), ZERO)
     largest = [name for name, _ in largest_first(shown)]
     named = largest if len(largest) <= MAX_ROWS else largest[: MAX_ROWS - 1]
-    groups = [([name], row(name)) for name in named]
+    groups = [
+        ([name], _unnamed("Tiers and included units") if name == ADJUSTMENTS else row(name))
+        for name in named
+    ]
     if rest := largest[len(named) :]:
-        groups.append((rest, BreakdownRow(f"{len(rest)} others", ZERO, "bar-8", [])))
+        groups.append((rest, _unnamed(f"{len(rest)} others")))
     rows = []
     for names, made in groups:
         amount = sum((shown[name] for name in names), ZERO)
@@ -174,6 +168,11 @@ def _cost_rows(
             cells.append(changed(now, then))
         rows.append(replace(made, share=_share(amount, whole), cells=cells))
     return rows
+
+
+def _unnamed(label: str) -> BreakdownRow:
+    """A row for what is no single type, provider, agent or model."""
+    return BreakdownRow(label, ZERO, "bar-8", [])
 
 
 def by_status(calls: Calls) -> Breakdown:

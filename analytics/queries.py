@@ -103,16 +103,11 @@ class Spend:
             found.append(MeterPace(rate.price, billed, listed, list(days.values())))
         return found
 
-    def by_type_and_day(self, since: dt.date) -> dict[str, dict[dt.date, Decimal]]:
+    def by_type_and_day(self) -> dict[str, dict[dt.date, Decimal]]:
         costs: dict[str, dict[dt.date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         for row in self.rows:
-            if row.day >= since:
-                costs[row.resource_type][row.day] += row.cost
+            costs[row.resource_type][row.day] += row.cost
         return costs
-
-    def before(self, day: dt.date) -> Decimal:
-        """Late usage: what days before the period's first cost."""
-        return sum((cost for spent, cost in self.by_day.items() if spent < day), ZERO)
 
 
 def rate_sums(

@@ -14,8 +14,9 @@ from billing.money import ZERO, allocate, apportion, from_minor
 from usage.resources import LABELS
 
 _K = TypeVar("_K")
-# A part of a breakdown that is not a name: what prices add to the sum of the records.
-ADJUSTMENTS = "adjustments"
+# A part of a breakdown that is no type, provider, agent or model, all of which are in small
+# letters: what prices add to the sum of the records.
+ADJUSTMENTS = "Adjustments"
 _ORDER = {name: place for place, name in enumerate(LABELS)}
 
 
@@ -102,12 +103,12 @@ class ShownAmounts:
         )
 
     def _days_of_types(self) -> dict[str, dict[dt.date, Decimal]]:
-        exact = self._spend.by_type_and_day(dt.date.min)
+        exact = self._spend.by_type_and_day()
         return {name: self._share(days, self.by_type[name]) for name, days in exact.items()}
 
     def _share(self, exact: Mapping[_K, Decimal], total: Decimal) -> dict[_K, Decimal]:
         shares = apportion(list(exact.values()), total, self.currency)
-        return self._amounts(dict(zip(exact, shares, strict=True)))
-
-    def _amounts(self, minor: Mapping[_K, int]) -> dict[_K, Decimal]:
-        return {name: from_minor(units, self.currency) for name, units in minor.items()}
+        return {
+            name: from_minor(minor, self.currency)
+            for name, minor in zip(exact, shares, strict=True)
+        }

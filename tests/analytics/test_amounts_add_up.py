@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from analytics.queries import PeriodTotals, Spend, SpendRow
-from analytics.shown import ShownAmounts
+from analytics.shown import ADJUSTMENTS, ShownAmounts
 from billing.money import apportion
 from tests.kit.personas import make_workspace, member_client
 from tests.kit.usage import make_usage
@@ -47,8 +47,17 @@ def test_what_prices_add_to_the_records_is_a_part_of_its_own():
     used = spend("10.004")
     shown = ShownAmounts(used, PeriodTotals(D("8.001")), "USD")
 
-    assert shown.by_type == {"kind_0": D("10.00"), "adjustments": D("-2.00")}
+    assert shown.by_type == {"kind_0": D("10.00"), ADJUSTMENTS: D("-2.00")}
     assert shown.usage == sum(shown.by_provider.values()) == D("8.00")
+
+
+def test_a_resource_type_and_a_provider_may_be_called_adjustments():
+    used = Spend([SpendRow(DAY, "adjustments", "adjustments", D(1), D("10.00"))])
+    shown = ShownAmounts(used, PeriodTotals(D("8.00")), "USD")
+
+    assert sorted(shown.by_type.values()) == sorted(shown.by_provider.values()) == [-2, 10]
+    assert shown.total == shown.usage == D("8.00")
+    assert shown.shared_out({"adjustments": D("10.00")}) == {"adjustments": 10, ADJUSTMENTS: -2}
 
 
 @pytest.mark.parametrize(
