@@ -2,13 +2,13 @@
 usage that was sold below the least margin of its rate."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import DecimalField, ExpressionWrapper, F, Max, Min, QuerySet, Sum
+from django.db.models import Aggregate, DecimalField, ExpressionWrapper, F, Max, Min, QuerySet, Sum
 
 from billing.models import BillingPeriod, ProviderCost
 from billing.money import EXACT
@@ -86,23 +86,22 @@ class LowSale:
         return None if least is None else least / _HUNDRED
 
 
+# What one line of either list is about.
+_OF_DRIFT = ("provider_cost_id", "resource_type", "model", "currency")
+_OF_LOW_SALE = ("billing_period_id", "rate_id", "resource_type", "provider", "model", "agent_id")
+
+
 def drifts(*, now: dt.datetime) -> list[Drift]:
     """The newest first."""
-    found = (
-        CostDrift.objects.filter(last_seen__gte=now - _SINCE)
-        .values("provider_cost_id", "resource_type", "model", "currency")
-        .annotate(
-            records=Sum("records"),
-            quantity=Sum("quantity"),
-            cost=Sum("cost"),
-            least=Min("least"),
-            most=Max("most"),
-            first_seen=Min("first_seen"),
-            last_seen=Max("last_seen"),
-        )
-        .order_by("-last_seen")[:SHOWN]
+    rows = _newest(
+        CostDrift.objects.all(),
+        _OF_DRIFT,
+        now,
+        quantity=Sum("quantity"),
+        cost=Sum("cost"),
+        least=Min("least"),
+        most=Max("most"),
     )
-    rows: list[dict[str, Any]] = [{**row} for row in found]
     cards = ProviderCost.objects.select_related("workspace").in_bulk(
         [row["provider_cost_id"] for row in rows]
     )
@@ -111,19 +110,13 @@ def drifts(*, now: dt.datetime) -> list[Drift]:
 
 def low_sales(*, now: dt.datetime) -> list[LowSale]:
     """The newest first."""
-    found = (
-        LowMargin.objects.filter(last_seen__gte=now - _SINCE)
-        .values("billing_period_id", "rate_id", "resource_type", "provider", "model", "agent_id")
-        .annotate(
-            records=Sum("records"),
-            total_cost=Sum("total_cost"),
-            final_cost=Sum("final_cost"),
-            first_seen=Min("first_seen"),
-            last_seen=Max("last_seen"),
-        )
-        .order_by("-last_seen")[:SHOWN]
+    rows = _newest(
+        LowMargin.objects.all(),
+        _OF_LOW_SALE,
+        now,
+        total_cost=Sum("total_cost"),
+        final_cost=Sum("final_cost"),
     )
-    rows: list[dict[str, Any]] = [{**row} for row in found]
     periods = BillingPeriod.objects.select_related("workspace").in_bulk(
         {row["billing_period_id"] for row in rows}
     )
@@ -140,15 +133,35 @@ def low_sales(*, now: dt.datetime) -> list[LowSale]:
     ]
 
 
+def _newest(
+    found: "QuerySet[Any]", line: Sequence[str], now: dt.datetime, **sums: Aggregate
+) -> list[dict[str, Any]]:
+    """Slots added up to one row for each line."""
+    rows = (
+        found.filter(last_seen__gte=now - _SINCE)
+        .values(*line)
+        .annotate(
+            records=Sum("records"),
+            first_seen=Min("first_seen"),
+            last_seen=Max("last_seen"),
+            **sums,
+        )
+        .order_by("-last_seen")[:SHOWN]
+    )
+    return [{**row} for row in rows]
+
+
 def records_sold_low(
     *,
     period: BillingPeriod,
     rate_id: UUID,
     least_margin: Decimal,
-    kind: Iterable[tuple[str, str]],
+    resource_type: str,
+    provider: str,
+    model: str,
     agent_id: UUID | None,
 ) -> "QuerySet[UsageRecord]":
-    """The newest of them, with their calls."""
+    """The newest of those that a line of `low_sales` counts; `model` is empty for none."""
     # Along the index of workspace and time; the period's late records lie before its start.
     margin = ExpressionWrapper(
         F("final_cost") * (_HUNDRED - least_margin) - F("total_cost") * _HUNDRED,
@@ -159,21 +172,25 @@ def records_sold_low(
             workspace=period.workspace_id,
             billing_period=period,
             rate_id=rate_id,
+            resource_type=resource_type,
+            provider=provider,
+            model=model or None,
             agent_id=agent_id,
-            **dict(kind),
+            reverses__isnull=True,
+            trues_up__isnull=True,
         )
         .alias(left=margin)
-        .filter(left__lt=0, reverses__isnull=True)
+        .filter(left__lt=0)
         .order_by("-occurred_at", "-id")[:SHOWN]
     )
 
 
 def attention_counts(*, now: dt.datetime) -> tuple[int, int]:
-    """How many kinds of usage drifted from the card, and were sold too low, in the last week."""
+    """How many lines of `drifts` and of `low_sales` are of the last week."""
     week = now - dt.timedelta(days=7)
     drifted = CostDrift.objects.filter(last_seen__gte=week)
     low = LowMargin.objects.filter(last_seen__gte=week)
     return (
-        drifted.values("provider_cost_id", "resource_type", "model", "currency").distinct().count(),
-        low.values("billing_period_id", "rate_id", "resource_type", "agent_id").distinct().count(),
+        drifted.values(*_OF_DRIFT).distinct().count(),
+        low.values(*_OF_LOW_SALE).distinct().count(),
     )

@@ -100,13 +100,13 @@ def low_records(request: HttpRequest, period_id: UUID, rate_id: UUID) -> HttpRes
         agent_id = UUID(asked["agent"]) if asked.get("agent") else None
     except ValueError:
         raise Http404 from None
-    names = ("resource_type", "provider", "model")
-    kind = [(name, asked[name]) for name in names if "\0" not in asked.get(name, "\0")]
     records = costs.records_sold_low(
         period=period,
         rate_id=rate_id,
         least_margin=rate.min_margin_percentage,
-        kind=[(name, value) for name, value in kind if value],
+        resource_type=asked.get("resource_type", ""),
+        provider=asked.get("provider", ""),
+        model=asked.get("model", ""),
         agent_id=agent_id,
     )
     return render(

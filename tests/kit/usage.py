@@ -24,10 +24,11 @@ def make_usage(
     provider: str = "twilio",
     call_id: UUID | None = None,
     key: str = "",
-    cost_currency: str | None = None,
     now: dt.datetime | None = None,
+    **facts: str | None,
 ) -> None:
-    """One use at `at`, recorded then unless `now` says later, with the platform's 20 % markup."""
+    """One use at `at`, recorded then unless `now` says later, with the platform's 20 % markup;
+    `facts` are what else is sent with it."""
     entry = {
         "idempotency_key": key or str(uuid4()),
         "workspace_id": str(workspace.pk),
@@ -35,9 +36,9 @@ def make_usage(
         "provider": provider,
         "quantity": quantity,
         "unit_cost": unit_cost,
-        "cost_currency": cost_currency,
         "occurred_at": at.isoformat(),
         "call_id": str(call_id) if call_id else None,
+        **facts,
     }
     parsed = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
     records, errors = check_entries([parsed], now=now or at)
