@@ -213,7 +213,9 @@ class PeriodView:
 
     def _included(self) -> list[IncludedMeter]:
         return [
-            IncludedMeter(each.description, resource(each.resource_type).unit, *each[2:])
+            IncludedMeter(
+                each.description, resource(each.resource_type).unit, each.included, each.used
+            )
             for each in included_units(self.spend.meters)
         ]
 

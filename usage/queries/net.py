@@ -32,6 +32,9 @@ from usage.queries.meters import (
     meters_from,
 )
 
+# A period, and what one rate priced in it: billed units and list prices.
+_PeriodSum = tuple[UUID, UUID, Decimal, Decimal]
+
 # Plan: for each period one range scan of the rollups' unique index, then one hash aggregate.
 _BY_RATE = """
 SELECT billing_period_id, rate_id, sum(billed_quantity), sum(final_cost)
@@ -50,13 +53,18 @@ def adjustments_of(period_ids: Collection[UUID]) -> dict[UUID, Decimal]:
         ids = array([each.hex for each in period_ids])
         cursor.execute(_BY_RATE, [ids], prepare=True)
         rows = cursor.fetchall()
-    found: dict[UUID, Decimal] = defaultdict(Decimal)
-    rates = metered_prices({row[1] for row in rows})
-    for period_id, rate_id, billed, listed in rows:
+    return _added_by_meters(rows)
+
+
+def _added_by_meters(sums: Collection[_PeriodSum]) -> dict[UUID, Decimal]:
+    """Of each period that has meters among the sums."""
+    rates = metered_prices({rate_id for _, rate_id, _, _ in sums})
+    found: dict[UUID, Decimal] = {}
+    for period_id, rate_id, billed, listed in sums:
         if rate_id in rates:
             added = meter_adjustment(rates[rate_id].price, billed=billed, listed=listed)
-            found[period_id] = EXACT.add(found[period_id], added)
-    return dict(found)
+            found[period_id] = EXACT.add(found.get(period_id, ZERO), added)
+    return found
 
 
 @receiver(adjustments_asked, dispatch_uid="usage.adjustments")
@@ -95,11 +103,9 @@ def net_spends(period_ids: Collection[UUID]) -> dict[UUID, Decimal]:
         cursor.execute(_NET, [ids], prepare=True)
         rows = cursor.fetchall()
     spends: dict[UUID, Decimal] = {row[0]: row[1] or ZERO for row in rows}
-    rates = metered_prices({row[2] for row in rows if row[2] is not None})
-    for period_id, _, rate_id, billed, listed in rows:
-        if rate_id in rates:
-            added = meter_adjustment(rates[rate_id].price, billed=billed, listed=listed)
-            spends[period_id] = EXACT.add(spends[period_id], added)
+    sums = [(row[0], *row[2:]) for row in rows if row[2] is not None]
+    for period_id, added in _added_by_meters(sums).items():
+        spends[period_id] = EXACT.add(spends[period_id], added)
     return spends
 
 
@@ -160,10 +166,3 @@ def frozen_meters(period_ids: Collection[UUID]) -> dict[UUID, list[Meter]]:
             )
         )
     return found
-
-
-def meters_of(periods: Iterable[BillingPeriod]) -> dict[UUID, list[Meter]]:
-    """The meters of periods with their workspaces: frozen ones where a period is closed."""
-    metered = [period for period in periods if period.has_meters]
-    closed = [period.pk for period in metered if not period.is_current]
-    return live_meters(each for each in metered if each.is_current) | frozen_meters(closed)

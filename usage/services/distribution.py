@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-TABLE = "usage_usagerecord"
+from usage.services.partitioning import TABLE, partitions
+
 _MIN_WORKER_PROCESSES = 32
 
 
@@ -24,11 +25,6 @@ def records_are_distributed() -> bool:
     return _is_distributed()
 
 
-def missing() -> list[str]:
-    """What keeps the records from being distributed here, in words; empty when nothing does."""
-    return list(_missing())
-
-
 def distribute_records(*, shards: int) -> bool:
     """Distribute the table by workspace; False when it is already.
 
@@ -37,7 +33,7 @@ def distribute_records(*, shards: int) -> bool:
     own writes are guarded by the counters, which stay. Those against UPDATE, DELETE and TRUNCATE
     are made again. Raises `CannotDistribute`.
     """
-    if faults := missing():
+    if faults := list(missing()):
         raise CannotDistribute("\n".join(faults))
     if _is_distributed():
         return False
@@ -66,7 +62,8 @@ def distribute_records(*, shards: int) -> bool:
 _SAFE_TRIGGERS = ("usage_records_are_append_only", "usage_records_are_not_truncated")
 
 
-def _missing() -> Iterator[str]:
+def missing() -> Iterator[str]:
+    """What keeps the records from being distributed here, in words; nothing when nothing does."""
     if not _value("SELECT count(*) FROM pg_extension WHERE extname = 'citus'"):
         if not _value("SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'"):
             yield "The extension citus is not installed on this server."
@@ -81,7 +78,7 @@ def _missing() -> Iterator[str]:
         _value("SHOW max_connections")
     ):
         yield f"max_prepared_transactions is {prepared}: at least max_connections."
-    if _value("SELECT count(*) FROM pg_inherits WHERE inhparent = %s::regclass", [TABLE]):
+    if partitions():
         yield f"{TABLE} is partitioned: distributing divides it by itself, start from one table."
 
 

@@ -42,8 +42,7 @@ class CannotPartition(Conflict):
 
 def partitions() -> int:
     """How many partitions usage records have; 0 for one table."""
-    rows = _rows("SELECT count(*) FROM pg_inherits WHERE inhparent = %s::regclass", [TABLE])
-    return rows[0][0]
+    return _parts_of(TABLE)
 
 
 def partition_records(

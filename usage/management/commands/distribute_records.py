@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check"]:
-            for fault in (faults := missing()):
+            for fault in (faults := list(missing())):
                 self.stderr.write(fault)
             if faults:
                 raise CommandError("records cannot be distributed here", returncode=1)
