@@ -17,7 +17,7 @@ from usage.resources import provider_name, resource
 
 _DATE = forms.DateInput(attrs={"type": "date"})
 # The first and last days of the calendar have no midnight in some timezones.
-_SENSIBLE_DAYS = [
+SENSIBLE_DAYS = [
     MinValueValidator(dt.date(2000, 1, 1), "Choose a day after 1999."),
     MaxValueValidator(dt.date(2999, 12, 31), "Choose a day before 3000."),
 ]
@@ -27,11 +27,9 @@ class WorkspaceFilter(filters.FilterSet):
     """Days are days of the workspace's clock, both ends included."""
 
     day_from = filters.DateFilter(
-        label="From", method="from_day", widget=_DATE, validators=_SENSIBLE_DAYS
+        label="From", method="from_day", widget=_DATE, validators=SENSIBLE_DAYS
     )
-    day_to = filters.DateFilter(
-        label="To", method="to_day", widget=_DATE, validators=_SENSIBLE_DAYS
-    )
+    day_to = filters.DateFilter(label="To", method="to_day", widget=_DATE, validators=SENSIBLE_DAYS)
     time_field = ""
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:

@@ -41,6 +41,7 @@ from billing.models import RateCardVersion, SubscriptionTier, Workspace
 from billing.money import CURRENCIES
 from billing.pricing import Matched
 from billing.services.rate_cards import MOST_RATES, affected_workspaces, match_faults
+from usage.filters import SENSIBLE_DAYS
 
 _MOST_WORKSPACES = 10_000
 
@@ -58,8 +59,11 @@ class CostChangeSerializer(StrictSerializer):
 
 
 class WhatIfSerializer(StrictSerializer):
-    first_month = DayField(help_text="The first day of the first month.")
-    last_month = DayField(help_text="The first day of the last month, which is counted too.")
+    first_month = DayField(validators=SENSIBLE_DAYS, help_text="The first day of the first month.")
+    last_month = DayField(
+        validators=SENSIBLE_DAYS,
+        help_text="The first day of the last month, which is counted too.",
+    )
     currency = PlainTextField(
         required=False, max_length=3, help_text="Of the workspaces; that of the card by default."
     )

@@ -17,10 +17,22 @@ from billing.errors import BillingError
 from billing.models import RateCardVersion
 from billing.money import CURRENCIES
 from billing.services.rate_cards import affected_workspaces
+from usage.filters import SENSIBLE_DAYS
 
 _SEES = ("billing.view_ratecard", "billing.view_billingperiod", "usage.view_usagerollup")
 # Rows of the page; the totals are of all.
 _SHOWN = 100
+
+
+class MonthField(forms.DateField):
+    """A month by its first day."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            input_formats=["%Y-%m"],
+            widget=forms.DateInput({"type": "month"}, format="%Y-%m"),
+            validators=SENSIBLE_DAYS,
+        )
 
 
 class WhatIfForm(forms.Form):
@@ -37,12 +49,8 @@ class WhatIfForm(forms.Form):
         choices=[("", "Of the card")] + [(each, each) for each in sorted(CURRENCIES)],
         required=False,
     )
-    first = forms.DateField(
-        input_formats=["%Y-%m"], widget=forms.DateInput({"type": "month"}, format="%Y-%m")
-    )
-    last = forms.DateField(
-        input_formats=["%Y-%m"], widget=forms.DateInput({"type": "month"}, format="%Y-%m")
-    )
+    first = MonthField()
+    last = MonthField()
     affected = forms.BooleanField(required=False, label="Only who uses the card")
 
     def clean(self) -> dict[str, Any]:

@@ -148,6 +148,8 @@ def test_over_http_with_a_draft(december):
     [
         ({"first_month": "2026-12-02"}, (400, "not_a_months_first")),
         ({"last_month": "2026-11-01"}, (400, "before_first")),
+        ({"first_month": "9999-12-01", "last_month": "9999-12-01"}, (400, "invalid")),
+        ({"first_month": "0001-01-01"}, (400, "invalid")),
         ({"first_month": "2020-01-01"}, (400, "too_many_months")),
         ({"currency": "XXX"}, (400, "unknown_currency")),
         ({"markup_percentage": None}, (400, "required")),
@@ -188,3 +190,12 @@ def test_the_page_says_who_would_pay_more(december):
     assert "2 pay more" in text
     assert "$39.50" in text
     assert f"Publish {version} from a day on" in text
+
+
+def test_the_page_refuses_months_outside_of_any_calendar_that_counts():
+    asked = {"markup": "10", "currency": "USD", "first": "9999-12", "last": "9999-12"}
+
+    page = finance_client().get("/admin/what-if/", asked)
+
+    assert page.status_code == 200
+    assert page.content.decode().count("Choose a day before 3000.") == 2
