@@ -187,6 +187,9 @@ class FairServer(Server):
                 await loop.connect_accepted_socket(self._protocol, client, ssl=self.config.ssl)
             except OSError as error:
                 log.info("a connection could not be begun: %s", error)
+            except Exception:
+                # One connection's fault must not end the accepting of all others.
+                log.exception("a connection could not be begun")
 
     def _note_connections(self) -> int:
         count = len(self.server_state.connections)
