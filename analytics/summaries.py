@@ -69,7 +69,10 @@ class UsageSummary:
 
 
 def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> UsageSummary:
-    """`period` comes with its totals (`billing.queries.with_totals`). One query."""
+    """`period` comes with its totals (`billing.queries.with_totals`).
+
+    One query, and two more at most where prices depend on the whole period.
+    """
     spend = Spend([])
     if period:
         period.workspace = workspace

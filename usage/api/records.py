@@ -18,9 +18,11 @@ from rest_framework.response import Response
 
 from billing import months
 from billing.api.access import visible, visible_workspaces
+from billing.api.fields import exact_uuid
 from billing.api.filters import AwareTimeFilter, FlagFilter, IdFilter, ProviderFilter
 from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView, ByWorkspace, HotView
+from billing.decimals import NotExact
 from billing.errors import NotFound
 from billing.models import BillingPeriod
 from billing.text import provider_key
@@ -78,8 +80,8 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
     def period(self) -> BillingPeriod | None:
         """The period asked for, if it exists for the caller."""
         try:
-            period_id = UUID(self.request.query_params.get("billing_period_id", ""))
-        except ValueError:
+            period_id = exact_uuid(self.request.query_params.get("billing_period_id", ""))
+        except NotExact:
             return None
         return visible(BillingPeriod.objects.all(), self.request).filter(pk=period_id).first()
 
@@ -164,9 +166,9 @@ def _visible_record(request: Request, record_id: UUID) -> UsageRecord:
     workspace_ids = visible_workspaces(request)
     if (text := request.query_params.get("workspace_id")) is not None:
         try:
-            named = UUID(text)
-        except ValueError:
-            raise InvalidParameters({"workspace_id": "A UUID is expected."}) from None
+            named = exact_uuid(text)
+        except NotExact as error:
+            raise InvalidParameters({"workspace_id": error.detail}) from None
         workspace_ids = [named] if workspace_ids is None or named in workspace_ids else []
     record = find_record(record_id, workspace_ids=workspace_ids)
     if record is None:
