@@ -7,22 +7,23 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from config import env
+
 LOCAL = "config.settings.local"
 
 
 def main() -> None:
-    is_local = os.environ.setdefault("DJANGO_SETTINGS_MODULE", LOCAL) == LOCAL
-    # Otherwise importing it would say that production's settings are meant.
-    from config.env import require_settings  # noqa: PLC0415 - see above
-
+    # `config` takes production's, as web server and workers do, where nothing is named.
+    if not env.SETTINGS_ARE_NAMED:
+        os.environ["DJANGO_SETTINGS_MODULE"] = LOCAL
     try:
-        if is_local:
+        if os.environ["DJANGO_SETTINGS_MODULE"] == LOCAL:
             # Not in production, which has its servers and need not have `dev`.
             from dev import embedded  # noqa: PLC0415 - customers have no dev
 
             embedded.provide()
         # Now, since Django's help hides what is wrong there.
-        require_settings()
+        env.require_settings()
     except (ImproperlyConfigured, RuntimeError) as error:
         sys.exit(f"error: {error}")
     execute_from_command_line(sys.argv)

@@ -48,8 +48,16 @@ class _Environment(FileAwareEnv):
 _environment = _Environment()
 _names: set[str] = set()
 _file = Path(os.environ.get("ENV_FILE", Path(__file__).resolve().parent.parent / ".env"))
-if _file.is_file():
-    load_dotenv(_file)
+try:
+    if _file.is_file():
+        load_dotenv(_file)
+    elif os.environ.get("ENV_FILE"):
+        raise FileNotFoundError
+except OSError:
+    # Whatever program this is: without the file it would take other settings, another database.
+    sys.exit(f"error: ENV_FILE names {_file}, which cannot be read.")
+# Whether environment or file say which settings are meant, before a default is taken.
+SETTINGS_ARE_NAMED = bool(os.environ.get("DJANGO_SETTINGS_MODULE"))
 
 
 def text(name: str, default: str = "", *, form: str = "", wanted: str = "text") -> str:

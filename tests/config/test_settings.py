@@ -166,6 +166,39 @@ def test_a_settings_file_counts_where_the_environment_says_nothing(tmp_path: Pat
     assert why(done) == f"COMPANY is no setting of this project (in {file})."
 
 
+PROGRAMS = [
+    ["manage.py", "migrate"],
+    ["-m", "celery", "--app=config", "worker"],
+    ["-m", "gunicorn", "config.asgi:application", "--config=python:config.serving.gunicorn"],
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_settings_file_says_which_settings_are_meant(
+    tmp_path: Path, program: list[str]
+) -> None:
+    """Else `manage.py migrate` would migrate a database of its own."""
+    file = tmp_path / "billing.env"
+    file.write_text("DJANGO_SETTINGS_MODULE=config.settings.production\nREDIS_URL=redis://r\n")
+
+    done = run(program, {"ENV_FILE": str(file), "LOCAL_DIR": str(tmp_path / "local")})
+
+    assert why(done).startswith("error: not set, but needed in production: DATABASE_URL, SECRET")
+    assert not (tmp_path / "local").exists()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_settings_file_that_is_not_there_stops_every_program(
+    tmp_path: Path, program: list[str]
+) -> None:
+    file = tmp_path / "billing.env"
+
+    done = run(program, {"ENV_FILE": str(file), "LOCAL_DIR": str(tmp_path / "local")})
+
+    assert why(done) == f"error: ENV_FILE names {file}, which cannot be read."
+    assert not (tmp_path / "local").exists()
+
+
 @pytest.mark.parametrize(
     ("part", "name", "value", "message"),
     [
