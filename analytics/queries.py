@@ -194,11 +194,12 @@ class PeriodTotals:
     add_ons: Decimal = ZERO
     discounts: Decimal = ZERO
     shortfall: Decimal = ZERO
+    manual: Decimal = ZERO
     credit: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
-        besides = self.fee + self.add_ons + self.discounts + self.shortfall
+        besides = self.fee + self.add_ons + self.discounts + self.shortfall + self.manual
         return self.usage + besides + self.credit
 
 
@@ -216,6 +217,7 @@ def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
         period.add_on_fees,
         period.discounts,
         period.commitment_shortfall,
+        period.manual_items,
         period.credit_brought_forward,
     )
 
@@ -230,6 +232,7 @@ def totals_at(period: BillingPeriod, usage: Decimal) -> PeriodTotals:
         sums[ChargeKind.ADD_ON],
         sums[ChargeKind.DISCOUNT],
         sums[ChargeKind.COMMITMENT],
+        sums[ChargeKind.MANUAL],
         period.credit_brought_forward,
     )
 

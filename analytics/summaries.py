@@ -60,6 +60,7 @@ class UsageSummary:
     add_on_fees: Decimal
     discounts: Decimal
     commitment_shortfall: Decimal
+    manual_items: Decimal
     credit_brought_forward: Decimal
     total_amount: Decimal
     by_resource_type: list[ResourceSpend]
@@ -86,6 +87,7 @@ def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> Usag
         add_on_fees=totals.add_ons,
         discounts=totals.discounts,
         commitment_shortfall=totals.shortfall,
+        manual_items=totals.manual,
         credit_brought_forward=totals.credit,
         total_amount=totals.total,
         by_resource_type=[

@@ -22,6 +22,7 @@ from billing.rating.charges import (
     ChargeKind,
     CommitmentTerms,
     DiscountTerms,
+    ManualTerms,
     PeriodTerms,
     Scope,
     TierSince,
@@ -36,24 +37,39 @@ SELECT 'tier' AS kind, NULL::uuid AS workspace_id, tier.id::text AS id, tier.nam
        NULL::numeric AS quantity, price.fee AS amount, NULL::numeric AS percentage,
        NULL::date AS starts_on, NULL::date AS ends_on,
        tier.proration = 'daily' AS daily, tier.interval = 'year' AS yearly,
-       NULL::timestamptz AS given_at
+       NULL::timestamptz AS given_at, NULL::uuid AS period_id
   FROM billing_subscriptiontier AS tier
   LEFT JOIN billing_tierprice AS price ON price.tier_id = tier.id
 UNION ALL
-SELECT 'change', workspace_id, tier_id::text, '', '', NULL, NULL, NULL, "on", NULL, NULL, NULL, NULL
+SELECT 'change', workspace_id, tier_id::text, '', '', NULL, NULL, NULL, "on", NULL, NULL, NULL,
+       NULL, NULL
   FROM billing_tierchange WHERE workspace_id = ANY(%(workspaces)s)
 UNION ALL
 SELECT 'add_on', workspace_id, id::text, name, '', quantity, unit_price, NULL, starts_on, ends_on,
-       proration = 'daily', NULL, created_at
+       proration = 'daily', NULL, created_at, NULL
   FROM billing_addon WHERE workspace_id = ANY(%(workspaces)s)
 UNION ALL
 SELECT 'commitment', workspace_id, id::text, '', covers, NULL, amount, NULL, starts_on, ends_on,
-       NULL, NULL, created_at
+       NULL, NULL, created_at, NULL
   FROM billing_commitment WHERE workspace_id = ANY(%(workspaces)s)
 UNION ALL
 SELECT 'discount', workspace_id, id::text, name, applies_to, NULL, amount, percentage, starts_on,
-       ends_on, NULL, NULL, created_at
+       ends_on, NULL, NULL, created_at, NULL
   FROM billing_discount WHERE workspace_id = ANY(%(workspaces)s)
+UNION ALL
+SELECT 'manual', item.workspace_id, item.id::text, item.description, item.tax_class, NULL,
+       CASE item.kind WHEN 'charge' THEN item.net ELSE -item.net END, NULL, NULL, NULL, NULL, NULL,
+       item.created_at, taker.id
+  FROM billing_manualitem AS item
+  JOIN billing_workspace AS workspace ON workspace.id = item.workspace_id
+ CROSS JOIN LATERAL (
+       SELECT id FROM billing_billingperiod AS period
+        WHERE period.workspace_id = item.workspace_id AND period.status = 'current'
+          AND (item.month IS NULL
+               OR period.period_end > item.month::timestamp AT TIME ZONE workspace.timezone)
+        ORDER BY period.period_start LIMIT 1) AS taker
+ WHERE item.workspace_id = ANY(%(workspaces)s) AND item.status = 'approved'
+   AND item.one_off_invoice_id IS NULL
  ORDER BY kind, starts_on, given_at, id
 """
 
@@ -68,6 +84,8 @@ class _Agreed:
     discounts: list[tuple[dt.datetime, DiscountTerms, dt.date, dt.date | None]] = field(
         default_factory=list
     )
+    # With the period that takes each: the first open one that is not before its month.
+    manual: list[tuple[UUID, ManualTerms]] = field(default_factory=list)
 
 
 _NOTHING = _Agreed()
@@ -103,6 +121,7 @@ class TermsReader:
         daily: bool,
         yearly: bool,
         given_at: dt.datetime,
+        period_id: UUID,
     ) -> None:
         if kind == "tier":
             tier = TierTerms(row_id, name, amount, yearly=yearly, daily=daily)
@@ -123,6 +142,8 @@ class TermsReader:
             case "discount":
                 discount = DiscountTerms(row_id, name, percentage, amount, Scope(of))
                 agreed.discounts.append((given_at, discount, starts_on, ends_on))
+            case "manual":
+                agreed.manual.append((period_id, ManualTerms(row_id, name, amount, of)))
 
     def of(self, period: BillingPeriod) -> PeriodTerms:
         """`period` comes with its workspace."""
@@ -160,6 +181,7 @@ class TermsReader:
                 ),
                 None,
             ),
+            tuple(item for taken_by, item in agreed.manual if taken_by == period.pk),
         )
 
     def _tier(self, tier_id: str, currency: str) -> TierTerms:

@@ -43,7 +43,7 @@ _ZERO = Value(Decimal(0), output_field=_AMOUNT)
 
 def with_totals(periods: "QuerySet[BillingPeriod]") -> "PeriodQuerySet":
     """`periods` with their workspaces, `live_subtotal`, `live_charges`, the sums of these by kind
-    (`live_fee`, `live_add_ons`, `live_discounts`, `live_shortfall`) and `live_total`.
+    (`live_fee`, `live_add_ons`, `live_discounts`, `live_shortfall`, `live_manual`), `live_total`.
 
     A closed period has its frozen figures. A current one has what its counters hold now, and what
     it would be charged besides if it closed this moment. Its counters are a few rows found by their
@@ -98,11 +98,13 @@ def _add_totals(periods: list[Any]) -> None:
             period.live_add_ons = sums[ChargeKind.ADD_ON]
             period.live_discounts = sums[ChargeKind.DISCOUNT]
             period.live_shortfall = sums[ChargeKind.COMMITMENT]
+            period.live_manual = sums[ChargeKind.MANUAL]
         else:
             period.live_fee = period.subscription_fee
             period.live_add_ons = period.add_on_fees
             period.live_discounts = period.discounts
             period.live_shortfall = period.commitment_shortfall
+            period.live_manual = period.manual_items
         with localcontext(EXACT):
             period.live_total = (
                 period.live_subtotal
@@ -110,6 +112,7 @@ def _add_totals(periods: list[Any]) -> None:
                 + period.live_add_ons
                 + period.live_discounts
                 + period.live_shortfall
+                + period.live_manual
                 + period.credit_brought_forward
             )
 

@@ -65,9 +65,10 @@ def invoice_document(
             ["Invoice number", invoice.number],
             ["Issue date", long_date(invoice.issued_on)],
             ["Due date", long_date(invoice.due_date)],
-            ["Billing period", period_range(invoice)],
+            *([["Billing period", period_range(invoice)]] if invoice.billing_period else []),
             ["Currency", currency],
             *([["Replaces", invoice.replaces.number]] if invoice.replaces else []),
+            *([["Corrects", invoice.corrects.number]] if invoice.corrects else []),
         ],
         "headline": _headline(invoice, zone),
         "items": [_item(item, currency, units) for item in items],
@@ -78,8 +79,13 @@ def invoice_document(
 
 
 def period_range(invoice: Invoice) -> str:
-    """The days it bills, first and last, on the workspace's calendar: "1 – 31 October 2026"."""
+    """The days it bills, first and last, on the workspace's calendar: "1 – 31 October 2026".
+
+    Empty where it bills no period.
+    """
     period, zone = invoice.billing_period, invoice.workspace.zone
+    if period is None:
+        return ""
     first = period.period_start.astimezone(zone).date()
     # The end is exclusive; a period that was closed early may end within a day.
     last = (period.period_end - dt.timedelta(microseconds=1)).astimezone(zone).date()

@@ -52,6 +52,8 @@ def records_behind(item: InvoiceItem) -> QuerySet[UsageRecord]:
 
 def _times_of(item: InvoiceItem) -> months.Interval | None:
     period = item.invoice.billing_period
+    if period is None:
+        return None
     if item.kind == InvoiceItem.Kind.USAGE:
         return months.Interval(period.period_start, period.period_end)
     if item.kind == InvoiceItem.Kind.LATE_USAGE and item.usage_month:

@@ -37,8 +37,8 @@ def timeline(
 ) -> list[Step]:
     """Oldest first; what has not happened yet comes last."""
     period = invoice.billing_period
-    steps = [
-        Step("done", "Period ended", period.label, period.period_end),
+    steps = [Step("done", "Period ended", period.label, period.period_end)] if period else []
+    steps += [
         Step("done", "Issued", f"To {invoice.bill_to_email}", invoice.issued_at),
     ]
     steps += [

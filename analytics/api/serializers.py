@@ -54,6 +54,7 @@ class UsageSummarySerializer(serializers.Serializer):
     add_on_fees = ExactDecimalField()
     discounts = ExactDecimalField(help_text="Zero or negative.")
     commitment_shortfall = ExactDecimalField()
+    manual_items = ExactDecimalField(help_text="Added by hand: charges less credits.")
     credit_brought_forward = ExactDecimalField()
     total_amount = ExactDecimalField()
     by_resource_type = ResourceSpendSerializer(many=True, help_text="Largest cost first.")

@@ -114,6 +114,7 @@ def _overview(now: dt.datetime) -> Overview:
         period_ids.append(period.pk)
         besides[currency] += period.live_fee + period.live_add_ons
         besides[currency] += period.live_discounts + period.live_shortfall
+        besides[currency] += period.live_manual
     by_provider: _Sums = defaultdict(lambda: [ZERO, ZERO])
     by_type: _Sums = defaultdict(lambda: [ZERO, ZERO])
     by_currency: _Sums = defaultdict(lambda: [ZERO, ZERO])

@@ -94,7 +94,7 @@ class BillingPeriodAdmin(FrozenAdmin):
                     ("workspace", "state", "tier"),
                     ("starts", "ends"),
                     ("usage", "fee", "add_ons", "discounted"),
-                    ("shortfall", "credit", "total"),
+                    ("shortfall", "by_hand", "credit", "total"),
                     "lines",
                     ("finalized_at", "paid_at"),
                     ("stripe_invoice_id", "id"),
@@ -134,6 +134,10 @@ class BillingPeriodAdmin(FrozenAdmin):
     @display(description="Minimum commitment, not used")
     def shortfall(self, period: Any) -> str:
         return amount(period.live_shortfall, period.workspace.currency)
+
+    @display(description="Added by hand")
+    def by_hand(self, period: Any) -> str:
+        return amount(period.live_manual, period.workspace.currency)
 
     @display(description="Fees and discounts, line by line")
     def lines(self, period: Any) -> str:

@@ -197,6 +197,9 @@ class PeriodSerializer(serializers.Serializer):
     commitment_shortfall = ExactDecimalField(
         source="live_shortfall", help_text="What is missing of the minimum commitment."
     )
+    manual_items = ExactDecimalField(
+        source="live_manual", help_text="Added by hand: charges less credits and discounts."
+    )
     credit_brought_forward = ExactDecimalField(
         help_text="Zero or negative: what the last period owed back."
     )

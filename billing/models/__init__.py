@@ -6,6 +6,7 @@ from billing.models.discounts import AppliesTo, Coupon, Discount
 from billing.models.emails import Email, EmailAttachment
 from billing.models.invitations import Invitation
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
+from billing.models.manual_items import ManualItem
 from billing.models.people import User
 from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
 from billing.models.rate_cards import (
@@ -39,6 +40,7 @@ __all__ = [
     "ExchangeRate",
     "Invitation",
     "LimitAlert",
+    "ManualItem",
     "PeriodCharge",
     "PeriodCounter",
     "PlatformSetting",

@@ -93,6 +93,12 @@ class BillingPeriod(models.Model):
         help_text="How much of the subtotal tiers, packages and included units added to the"
         " records' list prices; mostly negative.",
     )
+    manual_items = models.DecimalField(
+        **MONEY_SUM,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="Charges less credits and discounts that were added by hand.",
+    )
     credit_brought_forward = models.DecimalField(
         **MONEY_SUM,
         default=Decimal(0),
@@ -143,6 +149,7 @@ class BillingPeriod(models.Model):
                     + F("add_on_fees")
                     + F("discounts")
                     + F("commitment_shortfall")
+                    + F("manual_items")
                     + F("credit_brought_forward")
                 ),
                 name="period_total_is_its_parts",

@@ -151,6 +151,7 @@ class PeriodCharge(models.Model):
         ADD_ON = "add_on", "Add-on"
         DISCOUNT = "discount"
         COMMITMENT = "commitment", "Minimum commitment"
+        MANUAL = "manual", "By hand"
 
     period = models.ForeignKey(
         BillingPeriod, on_delete=models.CASCADE, related_name="frozen_charges", db_index=False
@@ -177,11 +178,17 @@ class PeriodCharge(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind="discount", amount__lt=0)
-                | Q(kind__in=["subscription", "add_on", "commitment"], amount__gt=0),
+                | Q(kind__in=["subscription", "add_on", "commitment"], amount__gt=0)
+                | (Q(kind="manual") & ~Q(amount=0)),
                 name="charge_has_its_sign",
             ),
             models.CheckConstraint(
                 condition=Q(days__lte=F("of_days"), of_days__gt=0), name="charge_is_of_its_days"
+            ),
+            models.UniqueConstraint(
+                fields=["source_id"],
+                condition=Q(kind="manual"),
+                name="manual_item_is_charged_once",
             ),
         ]
 

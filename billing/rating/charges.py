@@ -17,6 +17,7 @@ class ChargeKind(StrEnum):
     ADD_ON = "add_on"
     DISCOUNT = "discount"
     COMMITMENT = "commitment"
+    MANUAL = "manual"
 
 
 class Scope(StrEnum):
@@ -33,7 +34,8 @@ class Charge:
 
     - a fee: `quantity x unit_price x days / of_days`;
     - a discount: less `percentage` percent of `base`, or less `unit_price`, at most `base`;
-    - a commitment: what is missing of `unit_price` where `base` was spent.
+    - a commitment: what is missing of `unit_price` where `base` was spent;
+    - what was added by hand: `unit_price`, negative for a credit or a discount.
     """
 
     kind: ChargeKind
@@ -49,6 +51,8 @@ class Charge:
     percentage: Decimal | None = None
     # The row of terms it comes from.
     source_id: str = ""
+    # What it is to the tax office; empty: as everything else of the workspace.
+    tax_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,21 @@ class CommitmentTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ManualTerms:
+    """What somebody added by hand; `amount` is negative for a credit or a discount."""
+
+    id: str
+    description: str
+    amount: Decimal
+    tax_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeriodTerms:
     """What was agreed for a period: all that its charges depend on, but its usage.
 
     `tiers` in the order of their days, the first of which begins with the workspace. Nothing but
-    usage is charged where `has_fees` is false.
+    usage and what was added by hand is charged where `has_fees` is false.
     """
 
     days: Span
@@ -113,6 +127,7 @@ class PeriodTerms:
     add_ons: tuple[AddOnTerms, ...] = ()
     discounts: tuple[DiscountTerms, ...] = ()
     commitment: CommitmentTerms | None = None
+    manual: tuple[ManualTerms, ...] = ()
 
 
 def sum_of(charges: Iterable[Charge], kind: ChargeKind) -> Decimal:

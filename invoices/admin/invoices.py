@@ -126,7 +126,7 @@ class InvoiceAdmin(FrozenAdmin):
 
     @display(description="Month", ordering="billing_period__period_start")
     def month(self, invoice: Invoice) -> str:
-        return invoice.billing_period.label
+        return invoice.label
 
     @display(description="Amount", ordering="amount")
     def total(self, invoice: Invoice) -> str:

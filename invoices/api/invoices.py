@@ -27,7 +27,9 @@ _SCOPES = {"GET": "billing:read"}
 
 
 def shown_invoices() -> "QuerySet[Invoice]":
-    return Invoice.objects.select_related("replaced_by").prefetch_related("items")
+    return Invoice.objects.select_related("replaced_by", "tax_decision").prefetch_related(
+        "items", "taxes"
+    )
 
 
 class InvoiceFilter(django_filters.FilterSet):
@@ -64,11 +66,7 @@ class InvoiceDetail(ApiView):
     serializer_class = InvoiceSerializer
 
     def get(self, request: Request, invoice_id: UUID) -> Response:
-        invoice = visible_or_404(
-            Invoice.objects.select_related("replaced_by").prefetch_related("items"),
-            request,
-            pk=invoice_id,
-        )
+        invoice = visible_or_404(shown_invoices(), request, pk=invoice_id)
         return Response(InvoiceSerializer(invoice).data)
 
 

@@ -33,7 +33,12 @@ class Finalize(ApiView):
         period = visible_or_404(BillingPeriod.objects.all(), request, pk=period_id)
         force: bool = self.read(FinalizeSerializer)["force"]
         finalize_period(period_id=period.pk, now=clock.now(), force=force)
-        invoice = Invoice.objects.prefetch_related("items").filter(billing_period=period).first()
+        invoice = (
+            Invoice.objects.select_related("replaced_by", "tax_decision")
+            .prefetch_related("items", "taxes")
+            .filter(billing_period=period)
+            .first()
+        )
         return Response(
             {
                 **PeriodSerializer(shown_periods().get(pk=period_id)).data,

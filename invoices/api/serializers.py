@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField, FlagField
 from billing.api.serializers import PeriodSerializer, StrictSerializer
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice, InvoiceItem, TaxCategory, TaxDecision
 from usage.api.serializers import UsageRecordSerializer
 
 
@@ -61,21 +61,80 @@ class ItemSerializer(serializers.Serializer):
     meters = MeterSerializer(
         many=True, help_text="How such prices came to it; empty where there are none."
     )
-    amount = AmountField("amount", currency="invoice.currency")
+    amount = AmountField(
+        "amount",
+        currency="invoice.currency",
+        help_text="At the workspace's prices: before tax, unless `prices_include_tax`.",
+    )
+    net = AmountField("net", currency="invoice.currency", help_text="Before tax.")
+    tax_category = TextOrNullField(help_text="As EN 16931 has it: S, Z, E, AE or G.")
+    tax_rate = ExactDecimalField(decimals=4, shown=0, allow_null=True, help_text="Percent.")
+    manual_item_id = serializers.UUIDField(allow_null=True)
 
     def get_resource_type(self, item: InvoiceItem) -> str | None:
         return item.resource_type or None
 
 
+class InvoiceTaxSerializer(serializers.Serializer):
+    """The tax of one category and rate, rounded once."""
+
+    category = serializers.ChoiceField(
+        choices=TaxCategory.choices, help_text="By its code in EN 16931."
+    )
+    rate = ExactDecimalField(decimals=4, shown=0, help_text="Percent.")
+    name = serializers.CharField()
+    country = serializers.CharField()
+    region = serializers.CharField(allow_blank=True)
+    base = AmountField("base", help_text="Before tax.")
+    tax = AmountField("tax")
+    reason_code = TextOrNullField(help_text="Why there is none, as e-invoices say it (VATEX).")
+    text = TextOrNullField(help_text="What the law wants the invoice to say.")
+
+
+class TaxDecisionSerializer(serializers.Serializer):
+    """Why an invoice charges the tax it does, as it was known when it was issued."""
+
+    treatment = serializers.ChoiceField(choices=TaxDecision.Treatment.choices)
+    why = serializers.CharField()
+    supplier_country = serializers.CharField()
+    supplier_tax_number = serializers.CharField()
+    customer_country = serializers.CharField()
+    customer_region = TextOrNullField()
+    customer_status = serializers.CharField()
+    customer_tax_number = TextOrNullField()
+    evidence = serializers.JSONField()
+    decided_at = AwareDateTimeField()
+
+
 class InvoiceSerializer(serializers.Serializer):
-    """Amounts have the decimals of the currency; those of the items add up to the invoice's."""
+    """Amounts have the decimals of the currency.
+
+    Items' `net` adds up to the invoice's; `net` and `tax` are its `amount`. Items' `amount` adds up
+    to `net`, or to `amount` where `prices_include_tax`; without a tax these are the same.
+    """
 
     id = serializers.UUIDField()
     workspace_id = serializers.UUIDField()
-    billing_period_id = serializers.UUIDField()
+    kind = serializers.ChoiceField(
+        choices=Invoice.Kind.choices,
+        help_text="`one_off` was issued between two closes; `correction` asks for what was missing"
+        " on another.",
+    )
+    billing_period_id = serializers.UUIDField(
+        allow_null=True, help_text="null unless it is of kind `period`."
+    )
+    corrects_id = serializers.UUIDField(
+        allow_null=True, help_text="The invoice that a correction is about."
+    )
     invoice_number = serializers.CharField(source="number")
+    net = AmountField("net")
+    tax = AmountField("tax")
     amount = AmountField("amount")
-    exact_amount = ExactDecimalField(help_text="What `amount` was rounded from.")
+    exact_amount = ExactDecimalField(
+        help_text="The exact sum of the items: `net` was rounded from it, or `amount` where"
+        " `prices_include_tax`."
+    )
+    prices_include_tax = serializers.BooleanField()
     amount_refunded = AmountField("amount_refunded")
     currency = serializers.CharField()
     status = serializers.ChoiceField(
@@ -97,6 +156,10 @@ class InvoiceSerializer(serializers.Serializer):
     stripe_invoice_id = serializers.CharField(allow_null=True)
     hosted_invoice_url = TextOrNullField()
     items = ItemSerializer(many=True)
+    taxes = InvoiceTaxSerializer(many=True, help_text="Empty where the issuer charges no tax.")
+    tax_decision = TaxDecisionSerializer(
+        allow_null=True, default=None, help_text="null where the issuer charges no tax."
+    )
 
     def get_replaced_by_id(self, invoice: Invoice) -> UUID | None:
         return invoice.replacement.pk if invoice.replacement else None

@@ -1,5 +1,15 @@
 from invoices.models.events import InvoiceEvent
-from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence
+from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence, TaxCategory
 from invoices.models.payment_methods import PaymentMethod
+from invoices.models.taxes import InvoiceTax, TaxDecision
 
-__all__ = ["Invoice", "InvoiceEvent", "InvoiceItem", "InvoiceSequence", "PaymentMethod"]
+__all__ = [
+    "Invoice",
+    "InvoiceEvent",
+    "InvoiceItem",
+    "InvoiceSequence",
+    "InvoiceTax",
+    "PaymentMethod",
+    "TaxCategory",
+    "TaxDecision",
+]

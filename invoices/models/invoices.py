@@ -1,19 +1,32 @@
-"""What a workspace is asked to pay for a finalized period."""
+"""What a workspace is asked to pay: for a period, once between two, or as a correction."""
 
 import datetime as dt
 import uuid
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone as clock
 
-from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
+from billing.models import BillingPeriod, ManualItem, Workspace, WorkspaceBillingSettings
 from billing.models.tiers import MONEY_SUM
 from billing.money import NO_DECIMALS, to_minor
 from billing.rating.fees import MONTHLY
+
+# Whole charge steps of a currency.
+AMOUNT: dict[str, Any] = {"max_digits": 20, "decimal_places": 3}
+
+
+class TaxCategory(models.TextChoices):
+    """What a line is to the tax office, by its code in EN 16931 (UNTDID 5305)."""
+
+    STANDARD = "S", "Taxed"
+    ZERO = "Z", "Zero-rated"
+    EXEMPT = "E", "Exempt"
+    REVERSE_CHARGE = "AE", "Reverse charge"
+    EXPORT = "G", "Outside of the seller's tax"
 
 
 class InvoiceSequence(models.Model):
@@ -37,11 +50,17 @@ class InvoiceSequence(models.Model):
 
 
 class Invoice(models.Model):
-    """A bill for one period; all that was frozen when the period was finalized.
+    """A bill, frozen when it was issued.
 
-    `amount` is in whole charge steps of `currency` (`billing.money`); `exact_amount` is the sum it
-    was rounded from.
+    `amount` is what is to be paid: `net` and `tax`, all in whole charge steps of `currency`
+    (`billing.money`). `exact_amount` is the sum of its lines at the workspace's prices: `net` was
+    rounded from it, or `amount` where prices include tax. Without a tax, `amount` is `net`.
     """
+
+    class Kind(models.TextChoices):
+        PERIOD = "period"
+        ONE_OFF = "one_off", "One-off"
+        CORRECTION = "correction"
 
     class Status(models.TextChoices):
         # Issued, but not yet in Stripe, where it would be paid.
@@ -57,8 +76,22 @@ class Invoice(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoices")
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.PERIOD)
     billing_period = models.ForeignKey(
-        BillingPeriod, on_delete=models.PROTECT, related_name="invoices"
+        BillingPeriod,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoices",
+        help_text="What an invoice of a period bills; others have none.",
+    )
+    corrects = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="corrections",
+        help_text="The invoice of which a correction asks for what was missing.",
     )
     number = models.CharField(max_length=40, unique=True)
     replaces = models.OneToOneField(
@@ -70,8 +103,11 @@ class Invoice(models.Model):
         help_text="The void invoice of the same period that this one was issued in place of.",
     )
     currency = models.CharField(max_length=3)
-    amount = models.DecimalField(max_digits=20, decimal_places=3)
+    net = models.DecimalField(**AMOUNT, help_text="Before tax.")
+    tax = models.DecimalField(**AMOUNT, default=Decimal(0), db_default=Decimal(0))
+    amount = models.DecimalField(**AMOUNT, help_text="To be paid: net and tax.")
     exact_amount = models.DecimalField(**MONEY_SUM)
+    prices_include_tax = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=16, choices=Status, default=Status.DRAFT)
     collection_method = models.CharField(
         max_length=24, choices=WorkspaceBillingSettings.CollectionMethod
@@ -125,8 +161,21 @@ class Invoice(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["billing_period"],
-                condition=~Q(status="void"),
+                condition=Q(kind="period") & ~Q(status="void"),
                 name="one_live_invoice_per_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="period", billing_period__isnull=False)
+                | Q(kind__in=["one_off", "correction"], billing_period__isnull=True),
+                name="only_an_invoice_of_a_period_has_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="correction", corrects__isnull=False)
+                | ~Q(kind="correction") & Q(corrects__isnull=True),
+                name="only_a_correction_corrects_an_invoice",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount=F("net") + F("tax")), name="invoice_amount_is_net_and_tax"
             ),
             models.CheckConstraint(
                 condition=Q(status="void") | Q(void_reason="", unbilled_reason=""),
@@ -138,7 +187,11 @@ class Invoice(models.Model):
             models.CheckConstraint(condition=Q(amount__gte=0), name="invoice_not_negative"),
             models.CheckConstraint(
                 condition=Q(amount=Round("amount", 2))
-                & (~Q(currency__in=sorted(NO_DECIMALS)) | Q(amount=Round("amount", 0))),
+                & Q(net=Round("net", 2))
+                & (
+                    ~Q(currency__in=sorted(NO_DECIMALS))
+                    | Q(amount=Round("amount", 0), net=Round("net", 0))
+                ),
                 name="invoice_amount_can_be_charged",
             ),
             models.CheckConstraint(
@@ -190,6 +243,15 @@ class Invoice(models.Model):
         return self.issued_at.astimezone(self.workspace.zone).date()
 
     @property
+    def label(self) -> str:
+        """What it is about: the month it bills, or that it is no month's."""
+        if self.billing_period is not None:
+            return self.billing_period.label
+        if self.corrects is not None:
+            return f"Correction of {self.corrects.number}"
+        return "One-off"
+
+    @property
     def replacement(self) -> "Invoice | None":
         """The invoice that was issued in place of this void one."""
         return getattr(self, "replaced_by", None)
@@ -210,11 +272,14 @@ class Invoice(models.Model):
     @property
     def residual(self) -> Decimal:
         """What rounding to minor units added to the exact sum."""
-        return self.amount - self.exact_amount
+        return (self.amount if self.prices_include_tax else self.net) - self.exact_amount
 
 
 class InvoiceItem(models.Model):
-    """One line. Its `amount` is its share of the invoice's amount by largest remainder."""
+    """One line. Its `amount` is its share of the rounded sum of all lines by largest remainder.
+
+    `amount` is at the workspace's prices; `net` is before tax, and the same unless they include it.
+    """
 
     class Kind(models.TextChoices):
         SUBSCRIPTION = "subscription"
@@ -223,6 +288,7 @@ class InvoiceItem(models.Model):
         LATE_USAGE = "late_usage"
         DISCOUNT = "discount"
         COMMITMENT = "commitment", "Minimum commitment"
+        MANUAL = "manual", "By hand"
         CREDIT = "credit"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -247,7 +313,19 @@ class InvoiceItem(models.Model):
     )
     # What the meters in it came to: `usage.queries.meters`.
     meters = models.JSONField(default=list, blank=True)
-    amount = models.DecimalField(max_digits=20, decimal_places=3)
+    amount = models.DecimalField(**AMOUNT)
+    net = models.DecimalField(**AMOUNT)
+    # Empty where no tax was decided on: the issuer is registered nowhere.
+    tax_category = models.CharField(max_length=2, choices=TaxCategory, blank=True)
+    tax_rate = models.DecimalField(max_digits=7, decimal_places=4, null=True, blank=True)
+    manual_item = models.ForeignKey(
+        ManualItem,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_items",
+        db_index=False,
+    )
 
     class Meta:
         ordering = ["position"]
@@ -264,6 +342,7 @@ class InvoiceItem(models.Model):
                         "late_usage",
                         "discount",
                         "commitment",
+                        "manual",
                         "credit",
                     ]
                 ),
@@ -272,6 +351,24 @@ class InvoiceItem(models.Model):
             models.CheckConstraint(
                 condition=Q(adjustment=0) | Q(kind__in=["usage", "late_usage"]),
                 name="only_usage_is_adjusted",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_category="", tax_rate__isnull=True)
+                | Q(tax_category="S", tax_rate__gt=0)
+                | Q(tax_category__in=["Z", "E", "AE", "G"], tax_rate=0),
+                name="item_is_taxed_by_category_and_rate",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="manual", manual_item__isnull=False)
+                | ~Q(kind="manual") & Q(manual_item__isnull=True),
+                name="only_an_item_by_hand_has_one",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["manual_item"],
+                condition=Q(manual_item__isnull=False),
+                name="items_of_manual_items",
             ),
         ]
 

@@ -27,9 +27,11 @@ def locked_invoice(invoice_id: UUID) -> Iterator[Invoice]:
         if owners is None:
             raise NotFound(f"There is no invoice {invoice_id}.")
         workspace = Workspace.objects.select_for_update(no_key=True).get(pk=owners[0])
-        period = BillingPeriod.objects.select_for_update(no_key=True).get(pk=owners[1])
+        period = None
+        if owners[1] is not None:
+            period = BillingPeriod.objects.select_for_update(no_key=True).get(pk=owners[1])
+            period.workspace = workspace
         invoice = Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
-        period.workspace = workspace
         invoice.workspace = workspace
         invoice.billing_period = period
         yield invoice

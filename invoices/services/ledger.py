@@ -36,7 +36,7 @@ SELECT period.workspace_id, period.id, charge.description, charge.amount, worked
   FROM billing_periodcharge AS charge
   JOIN billing_billingperiod AS period ON period.id = charge.period_id
  CROSS JOIN LATERAL (SELECT CASE
-       WHEN charge.kind IN ('subscription', 'add_on')
+       WHEN charge.kind IN ('subscription', 'add_on', 'manual')
        THEN round(charge.quantity * charge.unit_price * charge.days / charge.of_days, 10)
        WHEN charge.kind = 'discount'
        THEN -least(charge.base, coalesce(round(charge.base * charge.percentage / 100, 10),
@@ -50,19 +50,22 @@ SELECT period.workspace_id, period.id, charge.description, charge.amount, worked
 _CHARGED = """
 SELECT period.workspace_id, period.id,
        period.subscription_fee + period.add_on_fees + period.discounts
-           + period.commitment_shortfall,
-       coalesce(sums.fees + sums.add_ons + sums.discounts + sums.shortfall, 0)
+           + period.commitment_shortfall + period.manual_items,
+       coalesce(sums.fees + sums.add_ons + sums.discounts + sums.shortfall + sums.manual, 0)
   FROM billing_billingperiod AS period
   LEFT JOIN (SELECT period_id,
                     coalesce(sum(amount) FILTER (WHERE kind = 'subscription'), 0) AS fees,
                     coalesce(sum(amount) FILTER (WHERE kind = 'add_on'), 0) AS add_ons,
                     coalesce(sum(amount) FILTER (WHERE kind = 'discount'), 0) AS discounts,
-                    coalesce(sum(amount) FILTER (WHERE kind = 'commitment'), 0) AS shortfall
+                    coalesce(sum(amount) FILTER (WHERE kind = 'commitment'), 0) AS shortfall,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'manual'), 0) AS manual
                FROM billing_periodcharge GROUP BY period_id) AS sums
     ON sums.period_id = period.id
- WHERE (period.subscription_fee, period.add_on_fees, period.discounts, period.commitment_shortfall)
+ WHERE (period.subscription_fee, period.add_on_fees, period.discounts, period.commitment_shortfall,
+        period.manual_items)
        IS DISTINCT FROM (coalesce(sums.fees, 0), coalesce(sums.add_ons, 0),
-                         coalesce(sums.discounts, 0), coalesce(sums.shortfall, 0))
+                         coalesce(sums.discounts, 0), coalesce(sums.shortfall, 0),
+                         coalesce(sums.manual, 0))
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
  ORDER BY 1, 2
 """
@@ -74,19 +77,50 @@ SELECT DISTINCT period.workspace_id, period.id
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
 """
 _INVOICES = """
-SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.amount,
-       invoice.exact_amount, period.total_amount, coalesce(sums.amount, 0),
-       coalesce(sums.exact_amount, 0)
+SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, priced.amount,
+       invoice.exact_amount, coalesce(period.total_amount, invoice.exact_amount),
+       coalesce(sums.amount, 0), coalesce(sums.exact_amount, 0)
   FROM invoices_invoice AS invoice
-  JOIN billing_billingperiod AS period ON period.id = invoice.billing_period_id
+ CROSS JOIN LATERAL (SELECT CASE WHEN invoice.prices_include_tax THEN invoice.amount
+                                 ELSE invoice.net END AS amount) AS priced
+  LEFT JOIN billing_billingperiod AS period ON period.id = invoice.billing_period_id
   LEFT JOIN (SELECT invoice_id, sum(amount) AS amount, sum(exact_amount) AS exact_amount
                FROM invoices_invoiceitem GROUP BY invoice_id) AS sums
     ON sums.invoice_id = invoice.id
- WHERE (invoice.amount <> coalesce(sums.amount, 0)
+ WHERE (priced.amount <> coalesce(sums.amount, 0)
         OR invoice.exact_amount <> coalesce(sums.exact_amount, 0)
         OR invoice.exact_amount <> period.total_amount
-        OR invoice.amount <> round(invoice.exact_amount, (%(decimals)s::jsonb
-                                                          ->> invoice.currency)::int))
+        OR priced.amount <> round(invoice.exact_amount, (%(decimals)s::jsonb
+                                                         ->> invoice.currency)::int))
+   AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
+ ORDER BY 1, 2
+"""
+# A line's net is the same as its amount, unless its price has the tax in it.
+_TAXES = """
+SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.net, invoice.tax,
+       coalesce(items.net, 0), coalesce(taxes.base, 0), coalesce(taxes.tax, 0)
+  FROM invoices_invoice AS invoice
+  LEFT JOIN (SELECT invoice_id, sum(net) AS net FROM invoices_invoiceitem GROUP BY invoice_id)
+    AS items ON items.invoice_id = invoice.id
+  LEFT JOIN (SELECT invoice_id, sum(base) AS base, sum(tax) AS tax
+               FROM invoices_invoicetax GROUP BY invoice_id) AS taxes
+    ON taxes.invoice_id = invoice.id
+ WHERE (invoice.net <> coalesce(items.net, 0) OR invoice.tax <> coalesce(taxes.tax, 0)
+        OR invoice.net <> taxes.base)
+   AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
+ ORDER BY 1, 2
+"""
+# Each rate's base is what its lines come to.
+_TAX_BASES = """
+SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, taxed.name, taxed.rate,
+       taxed.base, coalesce(items.net, 0)
+  FROM invoices_invoicetax AS taxed
+  JOIN invoices_invoice AS invoice ON invoice.id = taxed.invoice_id
+  LEFT JOIN (SELECT invoice_id, tax_category, tax_rate, sum(net) AS net
+               FROM invoices_invoiceitem GROUP BY 1, 2, 3) AS items
+    ON items.invoice_id = taxed.invoice_id AND items.tax_category = taxed.category
+   AND items.tax_rate = taxed.rate
+ WHERE taxed.base <> coalesce(items.net, 0)
    AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
  ORDER BY 1, 2
 """
@@ -144,6 +178,15 @@ def invoice_differences(*, workspace_id: UUID | None = None) -> list[Difference]
             f" (exactly {exact_items}), the period comes to {total}"
         )
         found.append(Difference("invoice and items", workspace, period, detail))
+    for workspace, period, number, net, tax, items, base, taxes in _rows(_TAXES, workspace_id):
+        detail = (
+            f"{number} asks for {net} and {tax} of tax, its items come to {items}, its taxes to"
+            f" {taxes} on {base}"
+        )
+        found.append(Difference("invoice and tax", workspace, period, detail))
+    for workspace, period, number, name, rate, base, items in _rows(_TAX_BASES, workspace_id):
+        detail = f"{number} takes {name} {rate} % on {base}, its items of that rate come to {items}"
+        found.append(Difference("invoice and tax", workspace, period, detail))
     found += meter_differences(workspace_id=workspace_id)
     if workspace_id is None:
         for issuer, year, last, count in _rows(_NUMBERS, None):

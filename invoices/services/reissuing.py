@@ -47,7 +47,7 @@ def reissue_invoice(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoi
             void.unbilled_reason = ""
             void.save(update_fields=["unbilled_reason", "updated_at"])
         period = void.billing_period
-        if period.stripe_invoice_id is not None:
+        if period is not None and period.stripe_invoice_id is not None:
             # Stripe's invoice of the period is the replacement's, once it is there.
             period.stripe_invoice_id = None
             period.save(update_fields=["stripe_invoice_id"])
@@ -82,9 +82,14 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
     terms = WorkspaceBillingSettings.objects.get(workspace=workspace)
     invoice = Invoice(
         workspace=workspace,
+        kind=void.kind,
         billing_period=void.billing_period,
+        corrects=void.corrects,
         replaces=void,
         currency=void.currency,
+        net=void.net,
+        tax=void.tax,
+        prices_include_tax=void.prices_include_tax,
         amount=void.amount,
         exact_amount=void.exact_amount,
         collection_method=terms.collection_method,

@@ -60,6 +60,7 @@ def test_the_summary_of_the_running_period(django_assert_num_queries):
         "add_on_fees": "0.0000000000",
         "discounts": "0.0000000000",
         "commitment_shortfall": "0.0000000000",
+        "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
         "total_amount": "61.3400000000",
         "by_resource_type": [
@@ -107,6 +108,7 @@ def test_without_a_period_all_is_zero_or_empty():
         "add_on_fees": "0.0000000000",
         "discounts": "0.0000000000",
         "commitment_shortfall": "0.0000000000",
+        "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
         "total_amount": "0.0000000000",
         "by_resource_type": [],

@@ -63,6 +63,7 @@ def make_invoice(
         billing_period=period,
         number=take_numbers(issuer="INV", years=[2026])[0],
         currency=workspace.currency,
+        net=total,
         amount=total,
         exact_amount=total,
         status=status,
@@ -90,6 +91,7 @@ def make_invoice(
             unit_price=exact / quantity,
             exact_amount=exact,
             amount=exact,
+            net=exact,
         )
     return invoice
 
@@ -129,6 +131,7 @@ def make_addressed_invoice(
         workspace=workspace,
         billing_period=period,
         currency=currency,
+        net=Decimal(amount),
         amount=Decimal(amount),
         exact_amount=Decimal(exact),
         **facts,
@@ -144,6 +147,7 @@ def make_addressed_invoice(
             unit_price=Decimal(unit_price),
             exact_amount=Decimal(amount),
             amount=Decimal(amount),
+            net=Decimal(amount),
         )
         for position, (kind, description, resource_type, quantity, unit_price, amount) in (
             enumerate(items)

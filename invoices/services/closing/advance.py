@@ -8,6 +8,7 @@ from django.db import connection
 from billing import months
 from billing.charges import freeze_charges
 from billing.models import BillingPeriod, Workspace
+from billing.rating.charges import ChargeKind
 from billing.services.periods import insert_periods
 from invoices.services.closing.sums import Closing
 from usage.models import PeriodMeter, VoiceAgent
@@ -19,12 +20,13 @@ UPDATE billing_billingperiod AS period
    SET subtotal = closing.subtotal, adjustment = closing.adjustment,
        subscription_fee = closing.fee,
        add_on_fees = closing.add_ons, discounts = closing.discounts,
-       commitment_shortfall = closing.shortfall,
+       commitment_shortfall = closing.shortfall, manual_items = closing.manual,
        credit_brought_forward = closing.credit, total_amount = closing.total,
        status = 'finalized', finalized_at = %s, close_error = '', close_failed_at = NULL
   FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
-              %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
-    AS closing (id, subtotal, adjustment, fee, add_ons, discounts, shortfall, credit, total)
+              %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
+              %s::numeric[])
+    AS closing (id, subtotal, adjustment, fee, add_ons, discounts, shortfall, manual, credit, total)
  WHERE period.id = closing.id
 """
 
@@ -39,6 +41,7 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
         period.add_on_fees = closing.add_ons
         period.discounts = closing.discounts
         period.commitment_shortfall = closing.shortfall
+        period.manual_items = closing.manual
         period.credit_brought_forward = closing.credit
         period.total_amount = closing.total
         period.status = BillingPeriod.Status.FINALIZED
@@ -57,11 +60,34 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
                 [closing.add_ons for closing in closings],
                 [closing.discounts for closing in closings],
                 [closing.shortfall for closing in closings],
+                [closing.manual for closing in closings],
                 [closing.credit for closing in closings],
                 [closing.total for closing in closings],
             ],
         )
     freeze_charges([(closing.period, closing.charges) for closing in closings])
+    note_billed(closings, now)
+
+
+# Each is charged once: `manual_item_is_charged_once`.
+_BILLED = """
+UPDATE billing_manualitem AS item SET status = 'billed', period_id = taken.period_id, billed_at = %s
+  FROM unnest(%s::uuid[], %s::uuid[]) AS taken (id, period_id)
+ WHERE item.id = taken.id
+"""
+
+
+def note_billed(closings: Sequence[Closing], now: dt.datetime) -> None:
+    """What was added by hand is billed with the period whose charges it is among."""
+    taken = [
+        (charge.source_id, closing.period.pk)
+        for closing in closings
+        for charge in closing.charges
+        if charge.kind == ChargeKind.MANUAL
+    ]
+    if taken:
+        with connection.cursor() as cursor:
+            cursor.execute(_BILLED, [now, [item for item, _ in taken], [pk for _, pk in taken]])
 
 
 def freeze_meters(closings: Sequence[Closing]) -> None:

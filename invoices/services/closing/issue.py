@@ -43,6 +43,7 @@ def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
         workspace=workspace,
         billing_period=closing.period,
         currency=workspace.currency,
+        net=from_minor(closing.amount_minor, workspace.currency),
         amount=from_minor(closing.amount_minor, workspace.currency),
         exact_amount=closing.total,
         collection_method=terms.collection_method,
@@ -84,6 +85,8 @@ def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:
             adjustment=line.adjustment,
             meters=[meter_as_json(meter) for meter in line.meters],
             amount=from_minor(minor, invoice.currency),
+            net=from_minor(minor, invoice.currency),
+            manual_item_id=line.manual_item_id,
         )
         for position, (line, minor) in enumerate(
             zip(closing.lines, amounts_minor(closing.lines, invoice.currency), strict=True),

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from uuid import UUID
 
 from billing.money import EXACT, ZERO, allocate
 from billing.rating.charges import Charge, ChargeKind
@@ -55,17 +56,20 @@ class Line:
     usage_month: dt.date | None = None
     adjustment: Decimal = ZERO
     meters: Sequence[Meter] = ()
+    tax_class: str = ""
+    manual_item_id: UUID | None = None
 
 
 # What is charged before the usage, and after it.
 _FEES = (ChargeKind.SUBSCRIPTION, ChargeKind.ADD_ON)
-_ON_TOP = (ChargeKind.DISCOUNT, ChargeKind.COMMITMENT)
+_ON_TOP = (ChargeKind.DISCOUNT, ChargeKind.COMMITMENT, ChargeKind.MANUAL)
 
 
 def build_lines(
     *, charges: Sequence[Charge], usage: Iterable[UsageSum], credit: Decimal
 ) -> list[Line]:
-    """Fees, usage by type, late usage by month, discounts, a commitment's shortfall, credit.
+    """Fees, usage by type, late usage by month, discounts, a commitment's shortfall, what was
+    added by hand, credit.
 
     Lines of nothing are left out. `credit` is zero or negative: what earlier periods owed back.
     """
@@ -116,6 +120,8 @@ def _charged(charges: Sequence[Charge], kinds: Sequence[ChargeKind]) -> list[Lin
             charge.quantity,
             average_price(charge.amount, charge.quantity),
             charge.amount,
+            tax_class=charge.tax_class,
+            manual_item_id=UUID(charge.source_id) if charge.kind == ChargeKind.MANUAL else None,
         )
         for charge in charges
         if charge.kind in kinds and charge.amount

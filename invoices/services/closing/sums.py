@@ -52,6 +52,7 @@ class Closing:
     add_ons: Decimal
     discounts: Decimal
     shortfall: Decimal
+    manual: Decimal
     credit: Decimal
     subtotal: Decimal
     adjustment: Decimal
@@ -159,6 +160,7 @@ def _closing(
         sums[ChargeKind.ADD_ON],
         sums[ChargeKind.DISCOUNT],
         sums[ChargeKind.COMMITMENT],
+        sums[ChargeKind.MANUAL],
         credit,
         subtotal,
         adjustment,

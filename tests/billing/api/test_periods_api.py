@@ -27,6 +27,7 @@ def test_a_current_period_shows_live_totals():
         "add_on_fees": "0.0000000000",
         "discounts": "0.0000000000",
         "commitment_shortfall": "0.0000000000",
+        "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
         "adjustment": "0.0000000000",
         "total_amount": "61.3400000000",

@@ -38,10 +38,15 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
     assert shown == {
         "id": str(invoice.pk),
         "workspace_id": str(acme.pk),
+        "kind": "period",
         "billing_period_id": str(invoice.billing_period_id),
+        "corrects_id": None,
         "invoice_number": "INV-2026-000001",
+        "net": "61.34",
+        "tax": "0.00",
         "amount": "61.34",
         "exact_amount": "61.3396000000",
+        "prices_include_tax": False,
         "amount_refunded": "0.00",
         "currency": "USD",
         "status": "open",
@@ -56,6 +61,8 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
         "unbilled_reason": None,
         "stripe_invoice_id": invoice.stripe_invoice_id,
         "hosted_invoice_url": None,
+        "taxes": [],
+        "tax_decision": None,
     }
     assert [item.pop("id") for item in items] == [str(i.pk) for i in invoice.items.all()]
     assert items == [
@@ -70,6 +77,10 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
             "adjustment": "0.0000000000",
             "meters": [],
             "amount": "49.00",
+            "net": "49.00",
+            "tax_category": None,
+            "tax_rate": None,
+            "manual_item_id": None,
         },
         {
             "kind": "usage",
@@ -82,6 +93,10 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
             "adjustment": "0.0000000000",
             "meters": [],
             "amount": "12.34",
+            "net": "12.34",
+            "tax_category": None,
+            "tax_rate": None,
+            "manual_item_id": None,
         },
         {
             "kind": "usage",
@@ -94,11 +109,15 @@ def test_an_invoice_is_shown_with_items_that_add_up(acme):
             "adjustment": "0.0000000000",
             "meters": [],
             "amount": "0.00",
+            "net": "0.00",
+            "tax_category": None,
+            "tax_rate": None,
+            "manual_item_id": None,
         },
     ]
 
 
-def test_invoices_are_listed_and_filtered_in_two_queries(acme, django_assert_num_queries):
+def test_invoices_are_listed_and_filtered_in_three_queries(acme, django_assert_num_queries):
     first = issue_invoice(make_period(acme, at(5, month=9)), status="paid")
     second = october(acme)
     third = issue_invoice(make_period(make_workspace("Globex"), at(5)))
@@ -113,7 +132,7 @@ def test_invoices_are_listed_and_filtered_in_two_queries(acme, django_assert_num
     assert found(billing_period_id=second.billing_period_id) == [str(second.pk)]
     assert found(issued_before="2026-10-15T00:00:00Z") == [str(first.pk)]
     assert refusal(caller.get("invoices/", status="late")) == (400, "invalid_parameter")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(found()) == 3
     assert [len(page) for page in pages_of(caller, "invoices/", limit=2)] == [2, 1]
 

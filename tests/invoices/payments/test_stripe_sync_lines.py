@@ -42,6 +42,7 @@ def item(position: int, amount: str, *, kind: str = "usage", **facts: str) -> In
         quantity=Decimal(values["quantity"]),
         unit_price=Decimal(values["unit_price"]),
         exact_amount=Decimal(amount),
+        net=Decimal(amount),
         amount=Decimal(amount),
     )
 
@@ -103,7 +104,7 @@ def test_an_invoice_with_too_many_lines_reaches_stripe_with_its_total(
         line = item(position, f"0.{position}0")
         line.invoice = invoice
         line.save(force_insert=True)
-    Invoice.objects.filter(pk=invoice.pk).update(amount="51.00", exact_amount="51.00")
+    Invoice.objects.filter(pk=invoice.pk).update(amount="51.00", net="51.00", exact_amount="51.00")
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
     (found,) = invoices()
     assert found["total"] == 5100

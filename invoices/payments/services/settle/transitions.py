@@ -72,10 +72,10 @@ def mark_paid(
         invoice.paid_at = paid_at
         invoice.suspends_since = None
         invoice.save(update_fields=["status", "paid_at", "suspends_since", "updated_at"])
-        period = invoice.billing_period
-        period.status = BillingPeriod.Status.PAID
-        period.paid_at = paid_at
-        period.save(update_fields=["status", "paid_at"])
+        if (period := invoice.billing_period) is not None:
+            period.status = BillingPeriod.Status.PAID
+            period.paid_at = paid_at
+            period.save(update_fields=["status", "paid_at"])
         record(invoice, Kind.PAID, at=paid_at, source=source)
         _unblock_workspace(invoice, now, source)
         notifications.tell_paid(invoice, now=now)
@@ -101,8 +101,7 @@ def mark_overdue(
         if became_overdue:
             invoice.status = Status.OVERDUE
             invoice.save(update_fields=["status", "updated_at"])
-            invoice.billing_period.status = BillingPeriod.Status.OVERDUE
-            invoice.billing_period.save(update_fields=["status"])
+            _mark_period_overdue(invoice)
             record(invoice, Kind.OVERDUE, at=now, source=source, detail=_OVERDUE_DETAIL[reason])
         blocks_at_once = (
             reason == "payment_failed"
@@ -214,7 +213,7 @@ def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> 
             update_fields=["status", "voided_at", "void_reason", "suspends_since", "updated_at"]
         )
         period = invoice.billing_period
-        if period.status == BillingPeriod.Status.OVERDUE:
+        if period is not None and period.status == BillingPeriod.Status.OVERDUE:
             # Overdue says that money is owed, which it no longer is.
             period.status = BillingPeriod.Status.FINALIZED
             period.save(update_fields=["status"])
@@ -246,9 +245,7 @@ def mark_uncollectible(*, invoice_id: UUID, now: dt.datetime, source: str = "sys
             return invoice
         invoice.status = Status.UNCOLLECTIBLE
         invoice.save(update_fields=["status", "updated_at"])
-        if invoice.billing_period.status != BillingPeriod.Status.OVERDUE:
-            invoice.billing_period.status = BillingPeriod.Status.OVERDUE
-            invoice.billing_period.save(update_fields=["status"])
+        _mark_period_overdue(invoice)
         record(invoice, Kind.UNCOLLECTIBLE, at=now, source=source)
         return invoice
 
@@ -259,9 +256,17 @@ def _tie(invoice: Invoice, stripe_invoice_id: str) -> None:
             f"{invoice.number} is {invoice.stripe_invoice_id} in Stripe, not {stripe_invoice_id}."
         )
     invoice.stripe_invoice_id = stripe_invoice_id
-    if invoice.billing_period.stripe_invoice_id != stripe_invoice_id:
-        invoice.billing_period.stripe_invoice_id = stripe_invoice_id
-        invoice.billing_period.save(update_fields=["stripe_invoice_id"])
+    period = invoice.billing_period
+    if period is not None and period.stripe_invoice_id != stripe_invoice_id:
+        period.stripe_invoice_id = stripe_invoice_id
+        period.save(update_fields=["stripe_invoice_id"])
+
+
+def _mark_period_overdue(invoice: Invoice) -> None:
+    period = invoice.billing_period
+    if period is not None and period.status != BillingPeriod.Status.OVERDUE:
+        period.status = BillingPeriod.Status.OVERDUE
+        period.save(update_fields=["status"])
 
 
 def _block(invoice: Invoice, now: dt.datetime, source: str) -> bool:

@@ -56,12 +56,16 @@ def draft_params(
         "collection_method": invoice.collection_method,
         "currency": invoice.currency.lower(),
         "number": number,
-        "description": f"{invoice.number} · {invoice.billing_period.label}",
+        "description": f"{invoice.number} · {invoice.label}",
         "metadata": {
             "invoice_id": str(invoice.pk),
             "invoice_number": invoice.number,
             "workspace_id": str(invoice.workspace_id),
-            "billing_period": str(invoice.billing_period_id),
+            **(
+                {"billing_period": str(invoice.billing_period_id)}
+                if invoice.billing_period_id
+                else {}
+            ),
             "build": str(build),
         },
     }
