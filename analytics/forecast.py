@@ -1,17 +1,18 @@
 """Forecast of a period's spend at the recent pace. Pure functions."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
-from billing.rating import Price
+from billing.rating import Graduated, Price, Volume
 from usage.queries.meters import meter_adjustment
 
 # The pace is that of the last week: long enough to hold a weekend, short enough to notice a change.
 PACE_DAYS = 7
 _DAY = Decimal(86_400)
+_INSTANT = Decimal("1E-12")
 
 
 # Halves of the time that is left: what remains of a month is less than a second.
@@ -66,7 +67,8 @@ def forecast(
 
     at_end = net(left)
     per_day = (at_end - spend) / left if meters else list_pace
-    return Forecast(per_day, at_end, _limit_reached_at(net, limit, now, left))
+    turns = sorted({days for meter in meters for days in _turns(meter, so_far) if 0 < days < left})
+    return Forecast(per_day, at_end, _limit_reached_at(net, limit, now, [*turns, left]))
 
 
 def _adjustment(meters: Sequence[MeterPace], days: Decimal, so_far: Decimal) -> Decimal:
@@ -74,23 +76,51 @@ def _adjustment(meters: Sequence[MeterPace], days: Decimal, so_far: Decimal) -> 
     total = Decimal(0)
     for meter in meters:
         billed, listed = meter.billed, meter.listed
-        recent = meter.full_days[-PACE_DAYS:]
-        if days and recent:
-            billed += sum((each[0] for each in recent), Decimal(0)) / len(recent) * days
-            listed += sum((each[1] for each in recent), Decimal(0)) / len(recent) * days
-        elif days:
-            billed += billed / so_far * days
-            listed += listed / so_far * days
+        if days:
+            units, amount = _pace(meter, so_far)
+            billed += units * days
+            listed += amount * days
         total += meter_adjustment(meter.price, billed=billed, listed=listed)
     return total
 
 
+def _pace(meter: MeterPace, so_far: Decimal) -> tuple[Decimal, Decimal]:
+    """Billed units and list price a day."""
+    recent = meter.full_days[-PACE_DAYS:]
+    if not recent:
+        return meter.billed / so_far, meter.listed / so_far
+    units, amounts = (sum(each, Decimal(0)) for each in zip(*recent, strict=True))
+    return units / len(recent), amounts / len(recent)
+
+
+def _turns(meter: MeterPace, so_far: Decimal) -> Iterator[Decimal]:
+    """In how many days the meter has come to the end of each tier: beyond it, all that a volume
+    price counts may cost less at once. Between two of them the net never falls."""
+    units, _ = _pace(meter, so_far)
+    for tier in meter.price.tiers if isinstance(meter.price, Graduated | Volume) else ():
+        if tier.up_to is not None and units > 0:
+            days = (meter.price.included + tier.up_to - meter.billed) / units
+            # Cut, not rounded: still in the tier.
+            yield days.quantize(_INSTANT, rounding=ROUND_FLOOR)
+
+
 def _limit_reached_at(
-    net: Callable[[Decimal], Decimal], limit: Decimal | None, now: dt.datetime, left: Decimal
+    net: Callable[[Decimal], Decimal],
+    limit: Decimal | None,
+    now: dt.datetime,
+    turns: Sequence[Decimal],
 ) -> dt.datetime | None:
-    if limit is None or net(Decimal(0)) >= limit or net(left) <= limit:
+    """The first moment at which the net is at the limit, be it that it falls below it again; the
+    last of `turns` is the period's end, at which it must be beyond."""
+    if limit is None or net(Decimal(0)) >= limit:
         return None
-    before, after = Decimal(0), left
+    before = Decimal(0)
+    for after in turns:
+        if net(after) > limit or (after != turns[-1] and net(after) == limit):
+            break
+        before = after
+    else:
+        return None
     for _ in range(_HALVES):
         middle = (before + after) / 2
         before, after = (before, middle) if net(middle) >= limit else (middle, after)

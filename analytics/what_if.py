@@ -11,20 +11,24 @@ have come.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
+from analytics.what_if_answer import Sold, WhatIf, compared
+from analytics.what_if_costs import Recosted, TriedCosts, costs_of, listed_by_markup
 from analytics.what_if_records import listed_from_records
+from billing.costs import CostInForce
 from billing.errors import BillingError
-from billing.models import PriceOverride, RateCardVersion, Workspace
+from billing.models import PriceOverride, RateCardVersion
 from billing.money import EXACT, ZERO
 from billing.pricing import Matched, RatePrice, most_specific, prices_by_rate
 from billing.rating import CostPlus, Price, depends_on_period, list_unit_price
+from billing.services.provider_costs import NewCost
 from billing.services.rate_cards import NewRate
 from usage.queries.meters import meter_adjustment, shared_out
 
@@ -54,11 +58,13 @@ class CostChange(NamedTuple):
 @dataclass(frozen=True)
 class Proposal:
     """Other prices (`rates`, for all that the workspaces used), another `markup` for what was
-    priced by one, other `costs`, or several of these."""
+    priced by one, other costs (`costs` in per cent of what they were, or a `cost_card`), or several
+    of these."""
 
     rates: Sequence[NewRate] = ()
     markup: Decimal | None = None
     costs: Sequence[CostChange] = ()
+    cost_card: Sequence[NewCost] = ()
 
 
 @dataclass(frozen=True)
@@ -72,58 +78,9 @@ class Scope:
     workspace_ids: Sequence[UUID] | None = None
 
 
-@dataclass
-class Side:
-    """What was sold and what it cost."""
-
-    revenue: Decimal = ZERO
-    cost: Decimal = ZERO
-
-    def add(self, revenue: Decimal, cost: Decimal) -> None:
-        self.revenue = EXACT.add(self.revenue, revenue)
-        self.cost = EXACT.add(self.cost, cost)
-
-    @property
-    def margin(self) -> Decimal:
-        return self.revenue - self.cost
-
-    @property
-    def share(self) -> Decimal | None:
-        return self.margin / self.revenue if self.revenue else None
-
-
-@dataclass
-class Compared:
-    """One workspace, type or provider as it was and as it would be."""
-
-    name: str
-    workspace_id: UUID | None = None
-    now: Side = field(default_factory=Side)
-    then: Side = field(default_factory=Side)
-
-    @property
-    def difference(self) -> Decimal:
-        """What is paid more (or, below zero, less)."""
-        return self.then.revenue - self.now.revenue
-
-
-@dataclass
-class WhatIf:
-    scope: Scope
-    total: Compared
-    by_workspace: list[Compared]
-    by_resource_type: list[Compared]
-    by_provider: list[Compared]
-    records: int
-    from_records: int
-
-    @property
-    def paying_more(self) -> int:
-        return sum(each.difference > 0 for each in self.by_workspace)
-
-    @property
-    def paying_less(self) -> int:
-        return sum(each.difference < 0 for each in self.by_workspace)
+def month_count(first: dt.date, last: dt.date) -> int:
+    """Of the months from that of `first` to that of `last`, both counted."""
+    return (last.year - first.year) * 12 + last.month - first.month + 1
 
 
 class UsageSum(NamedTuple):
@@ -141,6 +98,10 @@ class UsageSum(NamedTuple):
     listed: Decimal
     first_day: dt.date
     last_day: dt.date
+
+    @property
+    def key(self) -> tuple[UUID, str, str, UUID | None]:
+        return self.period_id, self.resource_type, self.provider, self.rate_id
 
 
 # A period is the month that holds its start on its workspace's clock: at most 14 hours ahead of UTC
@@ -166,13 +127,16 @@ def rates_of(version: RateCardVersion) -> list[NewRate]:
 
 
 def what_if(scope: Scope, proposal: Proposal) -> WhatIf:
-    """Raises `NeedsRecords`. Three queries, and one for each price of single records."""
+    """Raises `NeedsRecords` and `NoRateOfDay`. Three queries, and one for each price of single
+    records and each currency of costs."""
     rows = _sums(scope)
     present = prices_by_rate({row.rate_id for row in rows if row.rate_id is not None})
     overrides = set(PriceOverride.objects.filter(pk__in=list(present)).values_list("pk", flat=True))
     now = [_as_it_was(row, present) for row in rows]
-    proposed, record_local = _proposed(rows, now, proposal, overrides)
-    from_records = sum(rows[place].records for place in record_local)
+    costs = _Costs(proposal, scope.currency, rows)
+    proposed, record_local = _proposed(rows, now, proposal, overrides, costs)
+    by_markup = [place for place, item in enumerate(proposed) if item.follows_cost]
+    from_records = sum(rows[place].records for place in {*record_local, *by_markup})
     if from_records > MOST_RECORDS:
         raise NeedsRecords(
             f"{_why(record_local, proposed)} This is computed from the records themselves, which"
@@ -180,18 +144,82 @@ def what_if(scope: Scope, proposal: Proposal) -> WhatIf:
             " fewer months or workspaces.",
         )
     _compute_from_records(rows, proposed, record_local)
-    return _compared(scope, rows, _net(now), _net(proposed), proposed, from_records)
+    costs.follow(proposed, by_markup)
+    sold = [
+        Sold(
+            row.workspace_id,
+            row.resource_type,
+            row.provider,
+            row.records,
+            (was, row.cost),
+            (would, item.cost),
+        )
+        for row, was, would, item in zip(rows, _net(now), _net(proposed), proposed, strict=True)
+    ]
+    return compared(sold, currency=scope.currency, from_records=from_records)
 
 
 @dataclass
 class _Listed:
-    """One sum by one price; the meter it belongs to, if the price has one."""
+    """One sum by one price; the meter it belongs to, if the price has one. `follows_cost`: what is
+    listed is still to be told from the records, by each one's markup on another cost."""
 
     price: Price | None
     meter: tuple[UUID, object] | None
     billed: Decimal
     listed: Decimal
     cost: Decimal
+    follows_cost: bool = False
+
+
+class _Costs:
+    """What each sum would cost: a share of what it did, or by another cost card."""
+
+    def __init__(self, proposal: Proposal, currency: str, rows: Sequence[UsageSum]) -> None:
+        self._changes = {change.match: change.percentage for change in proposal.costs}
+        self._rows = rows
+        self._currency = currency
+        self._recosted = self._by_card(proposal.cost_card) if proposal.cost_card else {}
+        self._costs = costs_of(
+            self._recosted.values(), {row.key: row.quantity for row in rows}, currency
+        )
+
+    def _by_card(self, cost_card: Sequence[NewCost]) -> dict[tuple[object, ...], Recosted]:
+        tried = TriedCosts(cost_card)
+        found: dict[tuple[object, ...], Recosted] = {}
+        for row in self._rows:
+            if (row.provider, row.resource_type) in tried.by_model:
+                raise NeedsRecords(
+                    f"A proposed cost is for a model of {row.provider}'s {row.resource_type}. Sums"
+                    " of records do not say which part was whose: try it without."
+                )
+            cost: CostInForce | None = tried.of(row.workspace_id, row.resource_type, row.provider)
+            if cost is not None:
+                found[row.key] = Recosted(row.key, row.workspace_id, cost)
+        return found
+
+    def factor(self, row: UsageSum) -> Decimal:
+        """What the sum costs, by what it did."""
+        use = Matched(row.resource_type, row.provider, "")
+        if row.key in self._recosted or (change := most_specific(self._changes, use)) is None:
+            return _ONE
+        return EXACT.add(_ONE, EXACT.divide(change, _HUNDRED))
+
+    def card_cost(self, row: UsageSum) -> Decimal | None:
+        """What the sum costs by the card that is tried; None where it says nothing."""
+        return self._costs.get(row.key)
+
+    def follow(self, proposed: Sequence[_Listed], places: Sequence[int]) -> None:
+        """Work out what is listed where each record has its own markup."""
+        rows = [self._rows[place] for place in places]
+        listed = listed_by_markup(
+            [self._recosted[row.key] for row in rows],
+            self._currency,
+            first=min((row.first_day for row in rows), default=dt.date.max),
+            last=max((row.last_day for row in rows), default=dt.date.min),
+        )
+        for row, place in zip(rows, places, strict=True):
+            proposed[place].listed = listed[row.key]
 
 
 def _sums(scope: Scope) -> list[UsageSum]:
@@ -220,18 +248,17 @@ def _proposed(
     now: Sequence[_Listed],
     proposal: Proposal,
     overrides: set[UUID],
+    costs: _Costs,
 ) -> tuple[list[_Listed], list[int]]:
     """Each sum by what is proposed, and the places of those that only records can tell."""
     rates = {rate.match: rate.price for rate in proposal.rates}
     by_model = {rate.match.resource_type for rate in proposal.rates if rate.match.model}
-    costs = {change.match: change.percentage for change in proposal.costs}
     found, record_local = [], []
     for place, (row, was) in enumerate(zip(rows, now, strict=True)):
         use = Matched(row.resource_type, row.provider, "")
-        factor = _ONE
-        if costs and (percentage := most_specific(costs, use)) is not None:
-            factor = EXACT.add(_ONE, EXACT.divide(percentage, _HUNDRED))
-        cost = EXACT.multiply(row.cost, factor)
+        by_card = costs.card_cost(row)
+        factor = costs.factor(row)
+        cost = EXACT.multiply(row.cost, factor) if by_card is None else by_card
         price: Price | None = None
         if rates and row.rate_id not in overrides:
             if row.resource_type in by_model:
@@ -243,7 +270,7 @@ def _proposed(
         elif proposal.markup is not None and row.rate_id is None:
             price = CostPlus(markup_percentage=proposal.markup)
         if price is None:
-            found.append(_kept(was, factor, cost))
+            found.append(_kept(was, factor, cost, by_card=by_card is not None))
             continue
         meter = (row.period_id, id(price)) if depends_on_period(price) else None
         billed = _billed(price, row, was.price)
@@ -268,20 +295,24 @@ def _billed(price: Price, row: UsageSum, was: Price | None) -> Decimal | None:
     return row.billed if same and not isinstance(price, CostPlus) else None
 
 
-def _kept(was: _Listed, factor: Decimal, cost: Decimal) -> _Listed:
+def _kept(was: _Listed, factor: Decimal, cost: Decimal, *, by_card: bool) -> _Listed:
     """The same price, at another cost."""
     by_cost = was.price is None or isinstance(was.price, CostPlus)
-    if factor == _ONE or not by_cost:
+    if not by_cost or not (by_card or factor != _ONE):
         return replace(was, cost=cost)
     if was.price is not None and (was.price.fixed or was.price.is_clamped):
         raise NeedsRecords(
             "Prices from the cost with fixed amounts, minimums or maximums a record do not follow"
             " the cost by a share: another cost cannot be tried for months that have some."
         )
+    if by_card:
+        return replace(was, cost=cost, follows_cost=True)
     return replace(was, listed=EXACT.multiply(was.listed, factor), cost=cost)
 
 
 def _why(record_local: Sequence[int], proposed: Sequence[_Listed]) -> str:
+    if not record_local:
+        return "What is sold at a markup follows another cost card, each record by its own markup."
     price = proposed[record_local[0]].price
     assert price is not None
     said = [
@@ -340,47 +371,3 @@ def _net(items: Sequence[_Listed]) -> list[Decimal]:
         for place, share in shares.items():
             nets[place] = EXACT.add(nets[place], share)
     return nets
-
-
-def _compared(
-    scope: Scope,
-    rows: Sequence[UsageSum],
-    now: Sequence[Decimal],
-    then: Sequence[Decimal],
-    proposed: Sequence[_Listed],
-    from_records: int,
-) -> WhatIf:
-    names = dict(
-        Workspace.objects.filter(pk__in={row.workspace_id for row in rows}).values_list(
-            "pk", "name"
-        )
-    )
-    total = Compared("")
-    workspaces: dict[UUID, Compared] = {}
-    types: dict[str, Compared] = {}
-    providers: dict[str, Compared] = {}
-    for row, was, would, item in zip(rows, now, then, proposed, strict=True):
-        owner = row.workspace_id
-        for each in (
-            total,
-            workspaces.setdefault(owner, Compared(names[owner], owner)),
-            types.setdefault(row.resource_type, Compared(row.resource_type)),
-            providers.setdefault(row.provider, Compared(row.provider)),
-        ):
-            each.now.add(was, row.cost)
-            each.then.add(would, item.cost)
-    return WhatIf(
-        scope=scope,
-        total=total,
-        by_workspace=sorted(
-            workspaces.values(), key=lambda each: (-abs(each.difference), each.name)
-        ),
-        by_resource_type=_largest(types.values()),
-        by_provider=_largest(providers.values()),
-        records=sum(row.records for row in rows),
-        from_records=from_records,
-    )
-
-
-def _largest(compared: Iterable[Compared]) -> list[Compared]:
-    return sorted(compared, key=lambda each: (-each.now.revenue, each.name))

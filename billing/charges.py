@@ -171,13 +171,13 @@ class TermsReader:
                 for _, discount, starts_on, ends_on in sorted(
                     agreed.discounts, key=lambda each: (each[0], each[1].id)
                 )
-                if starts_on <= month and (ends_on is None or month < ends_on)
+                if months.holds_on(month, starts_on, ends_on)
             ),
             next(
                 (
                     terms
                     for terms, starts_on, ends_on in agreed.commitments
-                    if starts_on <= month and (ends_on is None or month < ends_on)
+                    if months.holds_on(month, starts_on, ends_on)
                 ),
                 None,
             ),

@@ -16,6 +16,7 @@ from django.db.models import F, Q, QuerySet
 
 from billing.models import ExchangeRate, ProviderCost
 from billing.money import without_exponent
+from billing.months import holds_on
 
 # A rate holds over a week without a newer one, as over holidays, and then no longer.
 MAX_RATE_AGE = dt.timedelta(days=7)
@@ -83,7 +84,7 @@ class CostBook:
                 for starts_on, ends_on, cost in self._costs.get(
                     (whose, provider, of_type, of_model), ()
                 ):
-                    if starts_on <= day and (ends_on is None or day < ends_on):
+                    if holds_on(day, starts_on, ends_on):
                         return cost
         return None
 

@@ -33,5 +33,10 @@ def first_of_next_month(day: dt.date) -> dt.date:
     return dt.date(day.year, day.month + 1, 1)
 
 
+def holds_on(day: dt.date, starts_on: dt.date, ends_on: dt.date | None) -> bool:
+    """Whether `day` is in `[starts_on, ends_on)`; None: without an end."""
+    return starts_on <= day and (ends_on is None or day < ends_on)
+
+
 def local_date(at: dt.datetime, timezone: ZoneInfo) -> dt.date:
     return at.astimezone(timezone).date()

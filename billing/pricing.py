@@ -6,7 +6,6 @@ is not kept here. Within a card the most specific rate wins.
 
 import bisect
 import datetime as dt
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -16,6 +15,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from billing import months
 from billing.models import (
     PriceOverride,
     Rate,
@@ -24,6 +24,7 @@ from billing.models import (
     Workspace,
 )
 from billing.rating import Price, RecordPrice
+from billing.text import recorded_name
 
 T = TypeVar("T")
 
@@ -42,11 +43,7 @@ class Matched(NamedTuple):
     @property
     def as_recorded(self) -> "Matched":
         """With provider and model as records name them: else it would never match one."""
-        names = (
-            unicodedata.normalize("NFC", name.strip().lower())
-            for name in (self.provider, self.model)
-        )
-        return Matched(self.resource_type, *names)
+        return Matched(self.resource_type, recorded_name(self.provider), recorded_name(self.model))
 
 
 class RatePrice(NamedTuple):
@@ -126,7 +123,7 @@ class _Span(NamedTuple):
     versions: list[UUID]
 
     def rates_on(self, day: dt.date, source: str) -> _Rates | None:
-        if day < self.starts_on or (self.ends_on is not None and day >= self.ends_on):
+        if not months.holds_on(day, self.starts_on, self.ends_on):
             return None
         place = bisect.bisect_right(self.days, day)
         return _rates_of(self.versions[place - 1], source) if place else None
@@ -182,7 +179,7 @@ class PriceList:
         overrides = {
             price.match: price
             for starts_on, ends_on, price in self._overrides
-            if starts_on <= day and (ends_on is None or day < ends_on)
+            if months.holds_on(day, starts_on, ends_on)
         }
         layers = [overrides]
         for source, spans in (("workspace_card", self._own), ("tier_card", self._tier)):

@@ -13,6 +13,8 @@ from django.core.validators import EmailValidator
 
 MAX_PROVIDER_LENGTH = 64
 MAX_EMAIL_LENGTH = 254
+# What a resource type is called, as in call_minutes.
+RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 # Letters by their category that show nothing: fillers of Hangul and Braille, the grapheme joiner.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -74,6 +76,15 @@ def provider_key(text: str) -> str:
     if not 1 <= len(name) <= MAX_PROVIDER_LENGTH:
         raise UnfitText(f"Must be 1 to {MAX_PROVIDER_LENGTH} printable characters.")
     return name
+
+
+def recorded_name(text: str) -> str:
+    """A provider or model as records name it; none stays none, and what is unfit stays as it is,
+    for whoever checks it to refuse."""
+    try:
+        return provider_key(text) if text.strip() else ""
+    except UnfitText:
+        return text
 
 
 _ascii_address = EmailValidator()

@@ -1,9 +1,10 @@
 """CSV export of usage records, streamed: memory stays flat however many there are."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -11,6 +12,7 @@ from django.db.models import QuerySet
 from billing.keyset import Keyset
 from billing.money import without_exponent
 from usage.models import UsageRecord
+from usage.queries.meters import metered_prices
 
 # Without it, spreadsheets take UTF-8 for the encoding of the machine they run on.
 _BYTE_ORDER_MARK = "\ufeff"
@@ -20,7 +22,7 @@ _HEAD = ["occurred_at", "resource_type", "provider", "quantity"]
 _COSTS = ["unit_cost", "cost_currency", "exchange_rate", "total_cost", "markup_percentage"]
 _TAIL = [
     "billed_quantity", "final_cost", "currency", "late", "call_id", "record_id",
-    "idempotency_key", "rate_id", "agent_id", "model",
+    "idempotency_key", "rate_id", "agent_id", "model", "whole_period_price",
 ]  # fmt: skip
 # What a spreadsheet may take for the beginning of a formula, full-width forms too.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -46,14 +48,21 @@ def csv_lines(
     cursor: str | None = None
     while True:
         page = _NEWEST_FIRST.page(records, cursor=cursor, limit=_PAGE)
+        metered = metered_prices({row.rate_id for row in page.rows if row.rate_id is not None})
         for record in page.rows:
-            yield writer.writerow(_cells(record, currency, timezone, with_cost))
+            yield writer.writerow(_cells(record, currency, timezone, with_cost, metered))
         cursor = page.next
         if cursor is None:
             return
 
 
-def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo, with_cost: bool) -> list[Any]:
+def _cells(
+    record: UsageRecord,
+    currency: str,
+    timezone: ZoneInfo,
+    with_cost: bool,
+    metered: Container[UUID | None],
+) -> list[Any]:
     costs = [
         without_exponent(record.unit_cost),
         record.cost_currency or currency,
@@ -77,6 +86,8 @@ def _cells(record: UsageRecord, currency: str, timezone: ZoneInfo, with_cost: bo
         record.rate_id or "",
         record.agent_id or "",
         _text(record.model or ""),
+        # What tiers and included units make of its list price is on the bill.
+        "yes" if record.rate_id in metered else "no",
     ]
 
 

@@ -1,5 +1,7 @@
 """Pages of usage records, calls with their receipts, and agents."""
 
+from collections import defaultdict
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +21,7 @@ from billing.queries import shows_cost
 from usage.exports import csv_lines
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
-from usage.queries.records import whole_period_prices
+from usage.queries.records import whole_period_prices, whole_period_prices_of
 
 PAGE_SIZE = 50
 # How htmx names the element that a filter form replaces.
@@ -56,7 +58,11 @@ def records(request: WorkspaceRequest) -> HttpResponse:
         totals = _totals(choice)
         chosen = choice.within(totals["first_day"], totals["last_day"])
         page = requested_page(request, chosen, by="occurred_at", limit=PAGE_SIZE)
-        context |= {"page": page, "totals": totals}
+        context |= {
+            "page": page,
+            "totals": totals,
+            "whole_period": whole_period_prices_of(row.rate_id for row in page.rows),
+        }
     template = "usage/records.html"
     if request.headers.get("HX-Target") == _RESULTS:
         template = "usage/records_results.html"
@@ -118,15 +124,17 @@ def calls(request: WorkspaceRequest) -> HttpResponse:
     context: dict[str, Any] = {"filter": choice, "valid": valid}
     if valid:
         page = requested_page(request, choice.qs, by="started_at", limit=PAGE_SIZE)
-        costs = dict(
-            UsageRecord.objects.filter(workspace=workspace, call__in=[c.pk for c in page.rows])
-            .order_by()
-            .values_list("call_id")
-            .annotate(Sum("final_cost"))
-        )
+        used = UsageRecord.objects.filter(workspace=workspace, call__in=[c.pk for c in page.rows])
+        costs: dict[UUID, Decimal] = defaultdict(Decimal)
+        rate_ids = set()
+        for call_id, rate_id, cost in (
+            used.order_by().values_list("call_id", "rate_id").annotate(Sum("final_cost"))
+        ):
+            costs[call_id] += cost
+            rate_ids.add(rate_id)
         for call in page.rows:
             call.cost = costs.get(call.pk)
-        context["page"] = page
+        context |= {"page": page, "whole_period": whole_period_prices_of(rate_ids)}
     template = "usage/calls.html"
     if request.headers.get("HX-Target") == _RESULTS:
         template = "usage/calls_results.html"

@@ -14,15 +14,14 @@ from rest_framework.response import Response
 from analytics.what_if import (
     MOST_MONTHS,
     MOST_ROWS,
-    Compared,
     CostChange,
     Proposal,
     Scope,
-    Side,
-    WhatIf,
+    month_count,
     rates_of,
     what_if,
 )
+from analytics.what_if_answer import Compared, Side, WhatIf
 from billing import months
 from billing.api.access import visible_workspaces
 from billing.api.fields import (
@@ -40,6 +39,8 @@ from billing.errors import Invalid, NotFound
 from billing.models import RateCardVersion, SubscriptionTier, Workspace
 from billing.money import CURRENCIES
 from billing.pricing import Matched
+from billing.services.faults import FaultyInput
+from billing.services.provider_costs import MOST_COSTS, NewCost, cost_faults, normalized
 from billing.services.rate_cards import MOST_RATES, affected_workspaces, match_faults
 from usage.filters import SENSIBLE_DAYS
 
@@ -56,6 +57,26 @@ class CostChangeSerializer(StrictSerializer):
 
     def to_internal_value(self, data: Any) -> CostChange:
         return CostChange(**super().to_internal_value(data))
+
+
+class TriedCostSerializer(StrictSerializer):
+    """What a unit would have cost in those months, in place of what it did."""
+
+    provider = PlainTextField(max_length=64)
+    resource_type = PlainTextField(
+        required=False, default="", allow_blank=True, max_length=64, help_text="Left out: any."
+    )
+    model = PlainTextField(
+        required=False, default="", allow_blank=True, max_length=64, help_text="Left out: any."
+    )
+    currency = PlainTextField(max_length=3, help_text="ISO 4217, as USD.")
+    unit_cost = ExactDecimalField(integer_digits=8, decimals=10, minimum=Decimal(0))
+    workspace_id = IdField(
+        required=False, allow_null=True, default=None, help_text="Left out: every workspace."
+    )
+
+    def to_internal_value(self, data: Any) -> NewCost:
+        return NewCost(**super().to_internal_value(data), starts_on=dt.date.min)
 
 
 class WhatIfSerializer(StrictSerializer):
@@ -78,6 +99,12 @@ class WhatIfSerializer(StrictSerializer):
         help_text="For what was priced by a markup.",
     )
     costs = CostChangeSerializer(many=True, required=False)
+    cost_card = serializers.ListField(
+        child=TriedCostSerializer(),
+        required=False,
+        max_length=MOST_COSTS,
+        help_text="Costs to try, as those of `provider-costs`. The most specific holds.",
+    )
     workspace_ids = serializers.ListField(
         child=IdField(), required=False, max_length=_MOST_WORKSPACES
     )
@@ -106,7 +133,7 @@ class ComparedSerializer(serializers.Serializer):
 
 
 class WhatIfAnswerSerializer(serializers.Serializer):
-    currency = serializers.CharField(source="scope.currency")
+    currency = serializers.CharField()
     records = serializers.IntegerField(help_text="How many the months have.")
     from_records = serializers.IntegerField(
         help_text="Of how many each was priced by itself, because no sum can tell."
@@ -191,12 +218,21 @@ def _proposal(facts: dict[str, Any], version: RateCardVersion | None) -> Proposa
         raise Invalid(fault.detail, field=fault.pointer.strip("/"), code=fault.code)
     if len(rates) > MOST_RATES:
         raise Invalid(f"At most {MOST_RATES} rates.", field="rates", code="too_many_rates")
-    proposal = Proposal(rates, facts.get("markup_percentage"), facts.get("costs", []))
-    if not (proposal.rates or proposal.costs or proposal.markup is not None):
+    proposal = Proposal(
+        rates, facts.get("markup_percentage"), facts.get("costs", []), _cost_card(facts)
+    )
+    if not (proposal.rates or proposal.costs or proposal.cost_card or proposal.markup is not None):
         raise Invalid(
             "A card's version, rates, a markup or costs are needed.", field="rates", code="required"
         )
     return proposal
+
+
+def _cost_card(facts: dict[str, Any]) -> list[NewCost]:
+    costs = [normalized(cost) for cost in facts.get("cost_card", [])]
+    if costs and (faults := list(cost_faults(costs, "/cost_card"))):
+        raise FaultyInput(faults)
+    return costs
 
 
 def _scope(facts: dict[str, Any], version: RateCardVersion | None) -> Scope:
@@ -222,12 +258,11 @@ def _until(first: dt.date, last: dt.date) -> dt.date:
             )
     if last < first:
         raise Invalid("Must not be before first_month.", field="last_month", code="before_first")
-    until = months.first_of_next_month(last)
-    if (until.year - first.year) * 12 + until.month - first.month > MOST_MONTHS:
+    if month_count(first, last) > MOST_MONTHS:
         raise Invalid(
             f"At most {MOST_MONTHS} months at once.", field="first_month", code="too_many_months"
         )
-    return until
+    return months.first_of_next_month(last)
 
 
 def _workspaces(facts: dict[str, Any], version: RateCardVersion | None) -> list[UUID] | None:

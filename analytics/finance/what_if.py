@@ -11,11 +11,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone as clock
 
-from analytics.what_if import MOST_MONTHS, Proposal, Scope, WhatIf, rates_of, what_if
+from analytics.what_if import MOST_MONTHS, Proposal, Scope, month_count, rates_of, what_if
+from analytics.what_if_answer import WhatIf
 from billing import months
 from billing.errors import BillingError
 from billing.models import RateCardVersion
 from billing.money import CURRENCIES
+from billing.services.provider_costs import NewCost, cost_faults, costs_from_csv
 from billing.services.rate_cards import affected_workspaces
 from usage.filters import SENSIBLE_DAYS
 
@@ -39,7 +41,7 @@ class WhatIfForm(forms.Form):
     version = forms.ModelChoiceField(
         RateCardVersion.objects.select_related("card").order_by("card__name", "-number"),
         required=False,
-        empty_label="No card: another markup",
+        empty_label="As they were",
         label="Prices",
     )
     markup = forms.DecimalField(
@@ -52,23 +54,40 @@ class WhatIfForm(forms.Form):
     first = MonthField()
     last = MonthField()
     affected = forms.BooleanField(required=False, label="Only who uses the card")
+    costs = forms.CharField(
+        required=False,
+        label="Costs to try",
+        widget=forms.Textarea({"rows": 3}),
+        help_text="Lines as the cost card exports them, with a first line that names the columns:"
+        " provider, resource_type, currency, unit_cost. Their days do not matter.",
+    )
+
+    def clean_costs(self) -> list[NewCost]:
+        text = self.cleaned_data["costs"]
+        if not text.strip():
+            return []
+        try:
+            costs = costs_from_csv(text.encode(), needs_days=False)
+        except BillingError as error:
+            raise forms.ValidationError(error.detail) from None
+        if faults := list(cost_faults(costs)):
+            raise forms.ValidationError([fault.detail for fault in faults[:5]])
+        return costs
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
         version, markup = said.get("version"), said.get("markup")
-        if version is None and markup is None:
-            self.add_error("version", "Choose prices, or say a markup.")
+        if version is None and markup is None and not said.get("costs") and not self.errors:
+            self.add_error("version", "Choose prices, say a markup or try costs.")
         if version is not None and markup is not None:
             self.add_error("markup", "Either a card's prices or a markup.")
         if version is None and not said.get("currency"):
-            self.add_error("currency", "A markup is tried for one currency.")
+            self.add_error("currency", "Without a card, choose a currency.")
         if version and said.get("currency") not in ("", version.card.currency):
             self.add_error("currency", f"The card is in {version.card.currency}.")
         first, last = said.get("first"), said.get("last")
-        if first and last:
-            count = (last.year - first.year) * 12 + last.month - first.month + 1
-            if not 1 <= count <= MOST_MONTHS:
-                self.add_error("last", f"One to {MOST_MONTHS} months are compared.")
+        if first and last and not 1 <= month_count(first, last) <= MOST_MONTHS:
+            self.add_error("last", f"One to {MOST_MONTHS} months are compared.")
         return said
 
 
@@ -77,7 +96,9 @@ def page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     last = (clock.now().date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
     asked = {"first": f"{last:%Y-%m}", "last": f"{last:%Y-%m}", **request.GET.dict()}
-    form = WhatIfForm(asked if len(request.GET) else None, initial=asked)
+    is_sent = request.method == "POST"
+    data = request.POST if is_sent else asked if len(request.GET) else None
+    form = WhatIfForm(data, initial=asked)
     context: dict[str, Any] = {"title": "Who would pay more or less", "form": form}
     if form.is_bound and form.is_valid():
         said = form.cleaned_data
@@ -104,13 +125,14 @@ def _asked(said: dict[str, Any]) -> WhatIf:
         months.first_of_next_month(said["last"]),
         workspaces,
     )
-    return what_if(scope, Proposal(rates_of(version) if version else (), said["markup"]))
+    rates = rates_of(version) if version else ()
+    return what_if(scope, Proposal(rates, said["markup"], cost_card=said["costs"]))
 
 
 def _shown(found: WhatIf, version: RateCardVersion | None) -> dict[str, Any]:
     return {
         "found": found,
-        "currency": found.scope.currency,
+        "currency": found.currency,
         "workspaces": found.by_workspace[:_SHOWN],
         "more": max(0, len(found.by_workspace) - _SHOWN),
         "version": version,

@@ -14,6 +14,7 @@ from billing.api.serializers import StrictSerializer
 from billing.pricing import Matched
 from billing.services import rate_cards
 from billing.services.rate_cards import NewRate
+from billing.text import RESOURCE_TYPE
 
 READ_PRICES = ("billing:read", "prices:write")
 PRICE_SCOPES: dict[str, str | tuple[str, ...]] = {
@@ -32,7 +33,7 @@ class MatchSerializer(StrictSerializer):
     model = PlainTextField(required=False, allow_null=True, allow_blank=True, max_length=64)
 
     def validate_resource_type(self, value: str | None) -> str | None:
-        if value and not rate_cards.RESOURCE_TYPE.fullmatch(value):
+        if value and not RESOURCE_TYPE.fullmatch(value):
             raise serializers.ValidationError(
                 "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
                 code="invalid_resource_type",

@@ -8,6 +8,7 @@ from billing.api import (
     prices,
     provider_costs,
     rate_cards,
+    sheets,
     terms,
     workspace_prices,
     workspaces,
@@ -87,6 +88,11 @@ urlpatterns = [
         name="rate-card-version",
     ),
     path(
+        "rate-cards/<uuid:card_id>/versions/<int:number>/csv/",
+        sheets.VersionSheet.as_view(),
+        name="rate-card-version-csv",
+    ),
+    path(
         "rate-cards/<uuid:card_id>/versions/<int:number>/publish/",
         rate_cards.VersionPublish.as_view(),
         name="rate-card-publish",
@@ -101,6 +107,8 @@ urlpatterns = [
         rate_cards.AssignmentDetail.as_view(),
         name="rate-card-assignment",
     ),
+    path("provider-costs/csv/", sheets.CostSheet.as_view(), name="provider-costs-csv"),
+    path("exchange-rates/csv/", sheets.ExchangeRateSheet.as_view(), name="exchange-rates-csv"),
     path("provider-costs/", provider_costs.CostList.as_view(), name="provider-costs"),
     path(
         "provider-costs/<uuid:cost_id>/", provider_costs.CostDetail.as_view(), name="provider-cost"

@@ -14,12 +14,15 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone as clock
 
+from billing import text as names
 from billing.models.periods import UuidRange
 from billing.models.tiers import SubscriptionTier
 from billing.models.workspaces import Workspace
 from billing.rating import Price, read_price
 
-RESOURCE_TYPE = RegexValidator(r"\A[a-z][a-z0-9_]{0,63}\Z", "a-z, 0-9 and _, a letter first.")
+RESOURCE_TYPE = RegexValidator(
+    rf"\A{names.RESOURCE_TYPE.pattern}\Z", "a-z, 0-9 and _, a letter first."
+)
 
 
 class TextRange(Func):

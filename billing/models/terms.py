@@ -21,7 +21,8 @@ from billing.models.rate_cards import DateRange, TextRange
 from billing.models.tiers import MONEY_SUM, Proration, SubscriptionTier
 from billing.models.workspaces import Workspace
 
-# Amounts that are agreed upon: in steps of what can be charged, which services check.
+# Amounts that are agreed upon. Services hold commitments and amounts off to steps of what can be
+# charged; a price of one may be finer, since it is times its quantity that it is charged.
 AGREED: dict[str, Any] = {"max_digits": 14, "decimal_places": 3}
 POSITIVE = [MinValueValidator(Decimal("0.001"))]
 

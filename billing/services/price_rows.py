@@ -26,6 +26,7 @@ from billing.rating import (
 )
 from billing.services.rate_cards import NewRate
 from billing.services.sheets import BadRow
+from billing.text import RESOURCE_TYPE
 
 COLUMNS = (
     "resource_type", "provider", "model", "price_model", "amount", "size", "tiers", "included",
@@ -66,7 +67,7 @@ def rate_of(row: Mapping[str, str]) -> NewRate:
         except NotExact as error:
             faults.append(("min_margin_percentage", error.detail))
     match = Matched(cells["resource_type"], cells["provider"], cells["model"])
-    if match.resource_type and not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", match.resource_type):
+    if match.resource_type and not RESOURCE_TYPE.fullmatch(match.resource_type):
         faults.append(("resource_type", "Must be of a-z, 0-9 and _, beginning with a letter."))
     for column in ("provider", "model"):
         if len(cells[column]) > 64:

@@ -19,9 +19,8 @@ from billing.money import CURRENCIES, without_exponent
 from billing.rating import Fault
 from billing.services.faults import FaultyInput
 from billing.services.overlaps import no_overlap
-from billing.services.rate_cards import RESOURCE_TYPE
 from billing.services.sheets import Cells, read_sheet, write_sheet
-from billing.text import UnfitText, provider_key
+from billing.text import RESOURCE_TYPE, UnfitText, provider_key, recorded_name
 
 MOST_COSTS = 5000
 COLUMNS = (
@@ -65,7 +64,7 @@ def set_costs(*, costs: Sequence[NewCost], now: dt.datetime) -> CostsSet:
     `FaultyInput`.
     """
     costs = [normalized(cost) for cost in costs]
-    if faults := list(_faults(costs)):
+    if faults := list(cost_faults(costs)):
         raise FaultyInput(faults)
     try:
         with transaction.atomic():
@@ -158,32 +157,30 @@ def end_cost(*, cost_id: UUID, ends_on: dt.date) -> ProviderCost:
 
 def normalized(cost: NewCost) -> NewCost:
     """Provider and model as records have them; what is unfit stays, for `faults_of` to name."""
-    try:
-        return cost._replace(
-            provider=provider_key(cost.provider),
-            model=provider_key(cost.model) if cost.model.strip() else "",
-            currency=cost.currency.strip().upper(),
-        )
-    except UnfitText:
-        return cost
+    return cost._replace(
+        provider=recorded_name(cost.provider),
+        model=recorded_name(cost.model),
+        currency=cost.currency.strip().upper(),
+    )
 
 
-def _faults(costs: Sequence[NewCost]) -> Iterable[Fault]:
+def cost_faults(costs: Sequence[NewCost], where: str = "/costs") -> Iterable[Fault]:
+    """What is wrong with a list of them; `where` points to it."""
     if not costs:
-        yield Fault("/costs", "required", "There are no costs.")
+        yield Fault(where, "required", "There are no costs.")
     if len(costs) > MOST_COSTS:
-        yield Fault("/costs", "too_many_costs", f"At most {MOST_COSTS} at once.")
+        yield Fault(where, "too_many_costs", f"At most {MOST_COSTS} at once.")
         return
     seen: dict[tuple[object, ...], int] = {}
     named = {cost.workspace_id for cost in costs if cost.workspace_id}
     known = set(Workspace.objects.filter(pk__in=named).values_list("pk", flat=True))
     for index, cost in enumerate(costs):
         for field, code, detail in faults_of(cost, known):
-            yield Fault(f"/costs/{index}/{field}", code, detail)
+            yield Fault(f"{where}/{index}/{field}", code, detail)
         other = seen.setdefault((*cost.use, cost.starts_on), index)
         if other != index:
             detail = f"The cost at {other} is for the same use from the same day."
-            yield Fault(f"/costs/{index}", "duplicate_match", detail)
+            yield Fault(f"{where}/{index}", "duplicate_match", detail)
 
 
 def faults_of(cost: NewCost, known: set[UUID]) -> Iterable[tuple[str, str, str]]:
@@ -232,9 +229,16 @@ def costs_csv(rows: Iterable[ProviderCost]) -> str:
     )
 
 
-def costs_from_csv(content: bytes) -> list[NewCost]:
-    """Raises `Invalid`, which names the first lines that are wrong."""
-    return read_sheet(content, COLUMNS, _cost_of_row, most=MOST_COSTS, noun="costs")
+def costs_from_csv(content: bytes, *, needs_days: bool = True) -> list[NewCost]:
+    """Raises `Invalid`, which names the first lines that are wrong. Where days do not matter, none
+    are needed, and those that are there count for nothing."""
+
+    def read(row: Mapping[str, str]) -> NewCost:
+        if needs_days:
+            return _cost_of_row(row)
+        return _cost_of_row({**row, "starts_on": dt.date.min.isoformat(), "ends_on": ""})
+
+    return read_sheet(content, COLUMNS, read, most=MOST_COSTS, noun="costs")
 
 
 def _cost_of_row(row: Mapping[str, str]) -> NewCost:

@@ -5,7 +5,6 @@ and record them again.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -39,7 +38,6 @@ from billing.rating.prices import Graduated, Volume
 from billing.services.faults import FaultyInput
 
 MOST_RATES = 1000
-RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # What an example is worked for, where no tier says more.
 _EXAMPLE_QUANTITIES = (Decimal(1), Decimal(100), Decimal(1000))
 

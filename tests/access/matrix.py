@@ -75,6 +75,8 @@ POST   rate-cards/<card_id>/versions/                                platform  p
 GET    rate-cards/<card_id>/versions/<number>/                       platform  billing:read prices:write
 PUT    rate-cards/<card_id>/versions/<number>/                       platform  prices:write
 POST   rate-cards/<card_id>/versions/<number>/publish/               platform  prices:write
+GET    rate-cards/<card_id>/versions/<number>/csv/                   platform  billing:read prices:write
+PUT    rate-cards/<card_id>/versions/<number>/csv/                   platform  prices:write
 GET    rate-cards/<card_id>/assignments/                             platform  billing:read prices:write
 POST   rate-cards/<card_id>/assignments/                             platform  prices:write
 PATCH  rate-cards/<card_id>/assignments/<assignment_id>/             platform  prices:write
@@ -85,8 +87,12 @@ PATCH  coupons/<coupon_id>/                                          platform  p
 GET    provider-costs/                                               platform  billing:read prices:write
 POST   provider-costs/                                               platform  prices:write
 PATCH  provider-costs/<cost_id>/                                     platform  prices:write
+GET    provider-costs/csv/                                           platform  billing:read prices:write
+POST   provider-costs/csv/                                           platform  prices:write
 GET    exchange-rates/                                               platform  billing:read prices:write
 POST   exchange-rates/                                               platform  prices:write
+GET    exchange-rates/csv/                                           platform  billing:read prices:write
+POST   exchange-rates/csv/                                           platform  prices:write
 """
 
 # Roles of members of the workspace, or:

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from analytics.finance import attention, figures, progress
+from analytics.finance.margins import Margin
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.periods import open_period
 from invoices.payments.models import ReconciliationRun, StripeSync
@@ -97,7 +98,7 @@ def test_margins_by_provider_and_type_are_price_less_cost():
 
     found = figures.overview(now=NOW).margins
 
-    assert found.by_provider == [figures.Margin("twilio", "USD", Decimal(12), Decimal(10))]
+    assert found.by_provider == [Margin("twilio", "USD", Decimal(12), Decimal(10))]
     assert found.by_provider[0].margin == Decimal(2)
     assert found.by_resource_type[0].name == "call_minutes"
 

@@ -3,7 +3,8 @@
 import datetime as dt
 from decimal import Decimal
 
-from analytics.forecast import Forecast, change, forecast
+from analytics.forecast import Forecast, MeterPace, change, forecast
+from billing.rating import read_price
 
 NOVEMBER = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 DECEMBER = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
@@ -47,6 +48,38 @@ def test_a_limit_beyond_the_end_of_the_period_is_not_reached_in_it() -> None:
     seen = at(NOON_OF_THE_11TH, "100", ["10"] * 10, limit="295")
     assert seen is not None
     assert seen.limit_reached_at is None
+
+
+def test_a_limit_that_a_cheaper_volume_tier_leads_back_from_is_reached_on_the_way() -> None:
+    """100 minutes a day at 1.00 up to 1,500, then all at 0.50: 1,500 on the day they are used up,
+    less a moment later, and 1,475 at the end."""
+    price = read_price(
+        {
+            "model": "volume",
+            "tiers": [{"up_to": "1500", "unit_price": "1"}, {"up_to": None, "unit_price": "0.5"}],
+        }
+    )
+    days = [Decimal(100)] * 10
+    meter = MeterPace(price, Decimal(1000), Decimal(1000), [(day, day) for day in days])
+
+    def reached(limit: str) -> dt.datetime | None:
+        seen = forecast(
+            spend=Decimal(1000),
+            full_days=days,
+            limit=Decimal(limit),
+            period_start=NOVEMBER,
+            period_end=DECEMBER,
+            now=NOON_OF_THE_11TH,
+            meters=[meter],
+        )
+        assert seen is not None
+        assert seen.at_end == Decimal(1475)
+        return seen.limit_reached_at
+
+    assert reached("1400") == dt.datetime(2026, 11, 15, 12, tzinfo=dt.UTC)
+    assert reached("1480") == dt.datetime(2026, 11, 16, 7, 12, tzinfo=dt.UTC)
+    assert reached("1500") == dt.datetime(2026, 11, 16, 12, tzinfo=dt.UTC)
+    assert reached("1501") is None
 
 
 def test_a_limit_that_is_behind_is_not_forecast() -> None:

@@ -8,9 +8,11 @@ import time_machine
 from django.core.cache import cache
 
 from analytics.finance import figures
-from billing.models import WorkspaceBillingSettings
+from billing.models import Workspace, WorkspaceBillingSettings
 from tests.kit.api import ApiClient, refusal
 from tests.kit.personas import NOW, make_agent, make_workspace, member_client
+from tests.kit.prices import per_unit, published, rate, use
+from tests.kit.usage import make_usage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 D = Decimal
@@ -132,13 +134,40 @@ def test_records_and_their_csv_are_chosen_by_agent_and_model(acme):
     assert page.context["totals"]["records"] == 1
     assert page.context["totals"]["cost"] == D(24)
     head, *lines = b"".join(csv.streaming_content).decode("utf-8-sig").splitlines()
-    assert head.endswith("rate_id,agent_id,model")
+    assert head.endswith("rate_id,agent_id,model,whole_period_price")
     assert "total_cost" not in head
     (line,) = lines
-    assert line.endswith(f",{sales.pk},gpt-4o")
+    assert line.endswith(f",{sales.pk},gpt-4o,no")
     assert client.get(f"/w/{acme.pk}/usage/", {"agent": "nobody"}).status_code == 422
     other = make_agent(make_workspace("Initech"), "Theirs")
     assert client.get(f"/w/{acme.pk}/usage/", {"agent": other.pk}).status_code == 422
+
+
+def test_what_included_units_take_off_is_in_every_margin(api, acme):
+    """60 minutes at list, 6.00 of two agents and 1.20 of none, and 30 of them included: 3.60."""
+    cache.delete("finance:overview")
+    price = per_unit("0.12", included="30")
+    month = NOW.date().replace(day=1)
+    before = dt.datetime.combine(month, dt.time(), dt.UTC) - dt.timedelta(days=5)
+    globex = Workspace.objects.get(name="Globex")
+    use(
+        published(rate(price, "call_minutes"), now=before, day=month),
+        globex.pk,
+        day=month,
+        now=before,
+    )
+    make_usage(globex, NOW, "20", "0.05", agent_id=str(make_agent(globex, "Night").pk))
+    make_usage(globex, NOW, "30", "0.05", agent_id=str(make_agent(globex, "Day").pk))
+    make_usage(globex, NOW, "10", "0.05", provider="telnyx")
+
+    margins = figures.overview(now=NOW + dt.timedelta(minutes=1)).margins
+
+    rest = D(120)  # what Globex used before it had the card
+    assert {row.name: row.price for row in margins.by_workspace}["Globex"] == rest + D("3.6")
+    by_agent = {row.name: row.price for row in margins.by_agent}
+    assert (by_agent["Night · Globex"], by_agent["Day · Globex"]) == (D("1.2"), D("1.8"))
+    for rows in (margins.by_provider, margins.by_resource_type):
+        assert sum(row.price for row in rows) == sum(row.price for row in margins.by_workspace)
 
 
 def test_finance_sees_who_earns_least(api, acme):

@@ -1,19 +1,24 @@
 """What past months would have come to by other prices and costs, worked by hand."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from analytics import what_if as module
 from analytics.what_if import CostChange, NeedsRecords, Proposal, Scope, what_if
+from analytics.what_if_costs import NoRateOfDay
 from billing.pricing import Matched
+from billing.services.exchange_rates import NewExchangeRate, set_exchange_rates
+from billing.services.provider_costs import NewCost
 from tests.kit.api import ApiClient, refusal
 from tests.kit.personas import make_workspace
 from tests.kit.prices import ANY, card, cost_plus, override, per_unit, published, rate, use
 from tests.kit.staff import finance_client
 from tests.kit.usage import make_usage
 from usage.models import UsageRecord
+from usage.services.true_ups import true_up_record
 from usage.services.voiding import void_record
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +111,90 @@ def test_increments_and_minimums_are_computed_from_the_records(december):
     # 50 (of 90.01), 50 (of 60.01) and 0.34; the short one is taken back.
     assert paid(found, "by_resource_type")["call_minutes"][1] == D("110.35")
     assert found.from_records == 6
+
+
+def trued_up(workspace, quantity: str, estimated: str, final: str) -> None:
+    make_usage(
+        workspace, DECEMBER_5, quantity, estimated, key=f"e{quantity}", cost_state="estimated"
+    )
+    record = UsageRecord.objects.get(idempotency_key=f"e{quantity}")
+    true_up_record(
+        workspace_id=workspace.pk, record_id=record.pk, unit_cost=D(final), now=DECEMBER_5
+    )
+
+
+def test_true_ups_count_at_the_cost_that_they_make_final(december):
+    acme, _ = december
+    trued_up(acme, "10", "0.01", "0.03")
+    trued_up(acme, "20", "0.01", "0.02")
+    taken_back = UsageRecord.objects.get(idempotency_key="e20")
+    void_record(workspace_id=acme.pk, record_id=taken_back.pk, reason="wrong", now=DECEMBER_5)
+    only = replace(DECEMBER, workspace_ids=[acme.pk])
+
+    by_records = what_if(only, Proposal(rates=[rate(cost_plus("20", fixed="1"), "call_minutes")]))
+    by_units = what_if(only, Proposal(rates=[rate(per_unit("1", fixed="1"), "call_minutes")]))
+
+    # 1,500 minutes were sold for 22.5 and ten for 0.36, in three records.
+    assert by_records.total.now.revenue == D("22.5") + D(12) + D("0.36")
+    assert by_records.total.difference == D(3)
+    assert by_units.total.then.revenue == D(1510) + D(3) + D(12)
+
+
+def tried(unit_cost: str, resource_type: str = "", **more) -> NewCost:
+    return NewCost("twilio", D(unit_cost), "USD", DECEMBER_1, resource_type)._replace(**more)
+
+
+def test_another_cost_card_moves_prices_from_the_cost_with_it(december):
+    _, globex = december
+    mine = tried("0.04", "call_minutes", workspace_id=globex.pk)
+
+    found = what_if(DECEMBER, Proposal(cost_card=[tried("0.02"), mine]))
+
+    # 900 at 0.02 instead of 0.0125, and Globex' 100 at 0.04; a fifth on top.
+    assert found.total.then.cost - found.total.now.cost == D("6.75") + D("2.75")
+    assert paid(found) == {"Acme": (D("34.5"), D("42.6")), "Globex": (D("1.5"), D("4.8"))}
+    assert found.from_records == 2
+
+
+def test_a_cost_in_another_currency_is_worth_what_it_was_on_each_day():
+    for day, worth in ((1, "1.1"), (5, "1.2")):
+        set_exchange_rates(
+            rates=[NewExchangeRate("EUR", "USD", dt.date(2026, 12, day), D(worth))], now=DECEMBER_5
+        )
+    rates = [rate(per_unit("0.05"), "call_minutes")]
+
+    found = what_if(DECEMBER, Proposal(rates, cost_card=[tried("0.01", currency="EUR")]))
+
+    twilio = next(each for each in found.by_provider if each.name == "twilio")
+    assert twilio.then.cost == D("12")
+    assert twilio.then.revenue == D(50)
+    assert found.from_records == 0
+    with pytest.raises(NoRateOfDay, match="from GBP into USD for 2026-12-05"):
+        what_if(DECEMBER, Proposal(rates, cost_card=[tried("0.01", currency="GBP")]))
+
+
+def test_a_cost_of_a_model_is_refused_with_the_reason():
+    with pytest.raises(NeedsRecords, match="a model of twilio's call_minutes"):
+        what_if(DECEMBER, Proposal(cost_card=[tried("1", "call_minutes", model="a")]))
+
+
+def test_a_cost_card_over_http_and_on_the_page():
+    row = {"provider": "Twilio", "currency": "USD", "unit_cost": "0.02"}
+    body = {"first_month": "2026-12-01", "last_month": "2026-12-01", "currency": "USD"}
+    api = ApiClient("prices:write")
+
+    found = api.post("prices/what-if/", {**body, "cost_card": [row]}).json()
+
+    assert found["total"]["then"]["cost"] == "37.5000000000"
+    bad = api.post("prices/what-if/", {**body, "cost_card": [{**row, "currency": "usd?"}]})
+    assert bad.json()["errors"][0]["pointer"] == "/cost_card/0/currency"
+    asked = {"currency": "USD", "first": "2026-12", "last": "2026-12"}
+    sheet = "provider,currency,unit_cost\ntwilio,USD,0.02\n"
+    finance = finance_client()
+    page = finance.post("/admin/what-if/", {**asked, "costs": sheet}).content.decode()
+    assert "2 pay more" in page
+    page = finance.post("/admin/what-if/", {**asked, "costs": "provider,currency\ntwilio,EU\n"})
+    assert "line 2" in page.content.decode()
 
 
 def test_too_many_records_are_refused_with_the_reason(monkeypatch):

@@ -16,7 +16,8 @@ from billing.models import Workspace
 from tests.kit.costs import exchange_rate
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_period, make_workspace, member_client
-from tests.kit.usage import make_usage
+from tests.kit.prices import per_unit, published, rate, use
+from tests.kit.usage import make_call, make_usage
 from usage import exports, pages
 from usage.models import UsageRecord
 
@@ -220,6 +221,28 @@ def test_a_cost_in_another_currency_is_said_in_that_one_where_costs_are_shown() 
         row["idempotency_key"]: (row["cost_currency"], row["exchange_rate"], row["total_cost"])
         for row in rows
     } == {"EUR": ("EUR", "1.100000000000", "0.1100000000"), "None": ("USD", "", "0.1000000000")}
+
+
+def test_records_whose_whole_month_counts_say_so_on_pages_and_in_csv() -> None:
+    acme = make_workspace("Acme")
+    november = dt.date(2026, 11, 1)
+    before = dt.datetime(2026, 10, 20, tzinfo=dt.UTC)
+    included = rate(per_unit("0.12", included="100"), "call_minutes")
+    use(published(included, now=before, day=november), acme.pk, day=november, now=before)
+    make_usage(acme, at(3), "1", "0.01", resource_type="storage", provider="aws")
+    client = member_client(acme)
+    said = "These are list prices. What the whole period makes of them"
+    assert said not in page_of(client, acme)
+
+    call = make_call(acme, at(2))
+    make_usage(acme, at(2), "3.25", "0.0125", call_id=call)
+
+    assert said in page_of(client, acme)
+    assert "Call Minutes: 100 included." in page_of(client, acme)
+    assert said in client.get(reverse("usage:calls", args=[acme.pk])).content.decode()
+    answer = client.get(reverse("usage:export", args=[acme.pk]))
+    lines = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
+    assert [line["whole_period_price"] for line in lines] == ["no", "yes"]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "＝", "＋", "－", "＠"])

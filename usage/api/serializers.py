@@ -5,6 +5,7 @@ from rest_framework import serializers
 from billing.api.fields import AwareDateTimeField, ExactDecimalField, IdField, PlainTextField
 from billing.api.serializers import StrictSerializer
 from billing.money import ZERO
+from billing.text import RESOURCE_TYPE
 from usage.models import Call, VoiceAgent
 from usage.services.ingest.entries import ESTIMATED, FINAL
 
@@ -77,7 +78,7 @@ class NewUsageRecordSerializer(serializers.Serializer):
     )
     workspace_id = serializers.UUIDField()
     resource_type = serializers.RegexField(
-        r"^[a-z][a-z0-9_]{0,63}$",
+        rf"^{RESOURCE_TYPE.pattern}$",
         help_text="`call_minutes`, `transcription`, `synthesis`, `storage`, or another.",
     )
     provider = serializers.CharField(max_length=64)

@@ -6,7 +6,7 @@ descent of one index. Here every workspace that the caller may see is tried, an 
 (some 2 µs, times the partitions): for a person's click or a correction, never for each use.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -41,7 +41,12 @@ def whole_period_prices(records: "QuerySet[UsageRecord]") -> list[str]:
     of a period, and shared out to no single record.
     """
     rate_ids = records.order_by().exclude(rate_id=None).values_list("rate_id", flat=True)
-    prices = metered_prices(each for each in rate_ids.distinct() if each is not None)
+    return whole_period_prices_of(rate_ids.distinct())
+
+
+def whole_period_prices_of(rate_ids: Iterable[UUID | None]) -> list[str]:
+    """The same, by the rates of the records."""
+    prices = metered_prices({each for each in rate_ids if each is not None})
     return sorted(f"{subject_of(rate)}: {price_kind(rate.price)}" for rate in prices.values())
 
 

@@ -66,6 +66,42 @@ def test_many_are_set_at_once_or_none_with_the_places_that_are_wrong():
     assert caller.post("provider-costs/", many).json()["added"] == 2
 
 
+def sent(caller: ApiClient, method: str, path: str, text: str):
+    return caller.client.generic(method, f"/api/v1/{path}", text.encode(), "text/csv")
+
+
+def test_costs_and_exchange_rates_go_out_and_come_in_as_csv():
+    caller = ApiClient()
+    sheet = "provider,currency,unit_cost,starts_on\nTwilio,USD,0.0125,2026-12-01\n"
+
+    assert sent(caller, "POST", "provider-costs/csv/", sheet).json() == {"added": 1, "known": 0}
+    out = caller.get("provider-costs/csv/")
+    assert out["Content-Type"] == "text/csv; charset=utf-8"
+    lines = out.content.decode().splitlines()
+    assert lines[1] == "twilio,,,USD,0.0125,2026-12-01,,"
+    again = sent(caller, "POST", "provider-costs/csv/", out.content.decode())
+    assert again.json() == {"added": 0, "known": 1}
+
+    wrong = sheet + "twilio,USD,-1,soon\n"
+    answer = sent(caller, "POST", "provider-costs/csv/", wrong)
+    assert answer.status_code == 400
+    assert "line 3: " in problem_of(answer)["detail"]
+    assert sent(caller, "POST", "provider-costs/csv/", "").status_code == 400
+    assert refusal(caller.post("provider-costs/csv/", COST))[0] == 415
+
+    rates = "from_currency,to_currency,day,rate\nUSD,EUR,2026-12-01,0.9212\n"
+    assert sent(caller, "POST", "exchange-rates/csv/", rates).json() == {"written": 1}
+    assert caller.get("exchange-rates/csv/").content.decode() == rates
+
+
+def test_the_platforms_sheets_are_not_for_keys_of_a_workspace():
+    caller = ApiClient(workspace_id=make_workspace().pk)
+
+    for path in ("provider-costs/csv/", "exchange-rates/csv/"):
+        assert refusal(caller.get(path)) == (403, "key_is_bound")
+        assert refusal(sent(caller, "POST", path, "a")) == (403, "key_is_bound")
+
+
 def test_an_exchange_rate_is_set_and_replaced():
     caller = ApiClient()
 

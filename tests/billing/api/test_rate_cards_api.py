@@ -184,3 +184,32 @@ def test_cards_are_the_platforms(finance):
         404,
         "not_found",
     )
+
+
+def test_a_drafts_rates_go_out_and_come_in_as_csv(finance):
+    any_use = {"match": {}, "price": {"model": "cost_plus", "markup_percentage": "20"}}
+    card = finance.post(
+        "rate-cards/", {"name": "Sheet", "currency": "USD", "rates": [any_use]}
+    ).json()
+    path = f"rate-cards/{card['id']}/versions/1/csv/"
+    head, line = finance.get(path).content.decode().splitlines()
+    minutes = dict.fromkeys(head.split(","), "") | {
+        "resource_type": "call_minutes",
+        "price_model": "graduated",
+        "included": "100",
+        "tiers": "up to 1000: 0.02; above: 0.015",
+    }
+    sheet = "\n".join([head, line, ",".join(minutes.values())])
+
+    def put(text: str):
+        return finance.client.generic("PUT", f"/api/v1/{path}", text.encode(), "text/csv")
+
+    answer = put(sheet)
+    assert answer.status_code == 200, answer.content
+    assert sorted(each["price"]["model"] for each in answer.json()["rates"]) == [
+        "cost_plus",
+        "graduated",
+    ]
+    refused = put(sheet.replace("0.015", "0.015x"))
+    assert refused.status_code == 400
+    assert "line 3" in problem_of(refused)["detail"]

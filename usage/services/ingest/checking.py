@@ -12,13 +12,12 @@ import msgspec
 from django.conf import settings
 
 from billing.money import CURRENCIES
-from billing.text import UnfitText, provider_key
+from billing.text import RESOURCE_TYPE, UnfitText, provider_key
 from billing.times import NotATime, parse_time
 from usage.services.ingest.entries import ESTIMATED, FINAL, Entry, PricedRecord, RecordError
 
 MAX_KEY_LENGTH = 128
 
-_RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _UUID = re.compile(
     r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 )
@@ -194,7 +193,7 @@ def _state(text: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _is_resource_type(text: str) -> bool:
-    return _RESOURCE_TYPE.fullmatch(text) is not None
+    return RESOURCE_TYPE.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,165 @@
+"""Margins of the active periods by provider, resource type, workspace and agent, for finance."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Sum
+
+from billing.money import ZERO
+from billing.queries import active_periods
+from usage.models import UsageRollup
+from usage.queries.meters import meter_adjustment, metered_prices, shared_out
+
+# Price and cost by currency and name.
+Sums = dict[tuple[str, str], list[Decimal]]
+
+
+class Margin(NamedTuple):
+    """Sold and bought amounts of one provider or resource type, workspace or agent, in one
+    currency. Sold is net: what tiers and included units take off is shared out by list price."""
+
+    name: str
+    currency: str
+    price: Decimal
+    cost: Decimal
+
+    @property
+    def margin(self) -> Decimal:
+        return self.price - self.cost
+
+    @property
+    def share(self) -> Decimal | None:
+        return self.margin / self.price if self.price else None
+
+
+class Margins(NamedTuple):
+    """Of workspaces and agents those that earn least, in each currency."""
+
+    by_provider: list[Margin]
+    by_resource_type: list[Margin]
+    by_workspace: list[Margin]
+    by_agent: list[Margin]
+
+
+# Of each currency the names with the smallest margin, losses first. `adjusted` says what is added
+# to the list prices of each period's providers and types.
+_LEAST = """
+  WITH adjusted AS (
+       SELECT * FROM unnest(%(periods)s::uuid[], %(types)s::text[], %(providers)s::text[],
+                            %(amounts)s::numeric[], %(listed)s::numeric[])
+              AS each (billing_period_id, resource_type, provider, amount, listed))
+SELECT name, currency, price, cost
+  FROM (SELECT summed.*, row_number() OVER (
+               PARTITION BY currency ORDER BY price - cost, name) AS place
+          FROM ({summed}) AS summed) AS ranked
+ WHERE place <= %(shown)s
+ ORDER BY currency, place
+"""
+LEAST_BY_WORKSPACE = _LEAST.format(
+    summed="""
+        SELECT owner.name, owner.currency,
+               sum(used.price) + coalesce(sum(added.amount), 0) AS price, sum(used.cost) AS cost
+          FROM (SELECT billing_period_id, workspace_id, sum(final_cost) AS price,
+                       sum(total_cost) AS cost
+                  FROM usage_usagerollup
+                 WHERE billing_period_id = ANY(%(active)s)
+                 GROUP BY 1, 2) AS used
+          JOIN billing_workspace AS owner ON owner.id = used.workspace_id
+          LEFT JOIN (SELECT billing_period_id, sum(amount) AS amount FROM adjusted GROUP BY 1)
+               AS added USING (billing_period_id)
+         GROUP BY owner.id"""
+)
+LEAST_BY_AGENT = _LEAST.format(
+    summed="""
+        SELECT agent.name || ' · ' || owner.name AS name, owner.currency,
+               sum(used.final_cost * (1 + coalesce(added.amount / nullif(added.listed, 0), 0)))
+               AS price, sum(used.total_cost) AS cost
+          FROM usage_dimensionrollup AS used
+          JOIN usage_voiceagent AS agent ON agent.id = used.agent_id
+          JOIN billing_workspace AS owner ON owner.id = agent.workspace_id
+          LEFT JOIN adjusted AS added USING (billing_period_id, resource_type, provider)
+         WHERE used.billing_period_id = ANY(%(active)s)
+         GROUP BY agent.id, owner.id"""
+)
+_LEAST_SHOWN = 10
+
+
+class Adjusted(NamedTuple):
+    """What a period's meters add to the list prices of one provider and resource type."""
+
+    currency: str
+    period_id: UUID
+    provider: str
+    resource_type: str
+    amount: Decimal
+    listed: Decimal
+
+
+def least_earning(
+    query: str, period_ids: list[UUID], adjusted: list[Adjusted], places: dict[str, int]
+) -> list[Margin]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query,
+            {
+                "active": period_ids,
+                "shown": _LEAST_SHOWN,
+                "periods": [each.period_id for each in adjusted],
+                "types": [each.resource_type for each in adjusted],
+                "providers": [each.provider for each in adjusted],
+                "amounts": [each.amount for each in adjusted],
+                "listed": [each.listed for each in adjusted],
+            },
+        )
+        rows = [Margin(*row) for row in cursor]
+    return sorted(rows, key=lambda row: places.get(row.currency, len(places)))
+
+
+def adjustments(now: dt.datetime) -> Iterator[Adjusted]:
+    """What tiers and included units add to list prices, once for each period, provider and type.
+
+    A meter may hold several providers: each has the share of its list prices.
+    """
+    rows = (
+        UsageRollup.objects.filter(billing_period__in=active_periods(now).filter(has_meters=True))
+        .order_by()
+        .values_list(
+            "billing_period_id", "rate_id", "workspace__currency", "provider", "resource_type"
+        )
+        .annotate(Sum("billed_quantity"), Sum("final_cost"))
+    )
+    meters: dict[tuple[UUID, UUID], list[tuple[str, Decimal, Decimal]]] = defaultdict(list)
+    currencies: dict[UUID, str] = {}
+    # Of all that a provider and type have, whichever rate priced it.
+    listed_in: dict[tuple[UUID, str, str], Decimal] = defaultdict(Decimal)
+    for period_id, rate_id, currency, provider, resource_type, billed, listed in rows:
+        currencies[period_id] = currency
+        listed_in[period_id, provider, resource_type] += listed
+        if rate_id is not None:
+            meters[period_id, rate_id].append((provider, billed, listed))
+    prices = metered_prices(rate_id for _, rate_id in meters)
+    added: dict[tuple[UUID, str, str], Decimal] = defaultdict(Decimal)
+    for (period_id, rate_id), parts in meters.items():
+        if rate_id not in prices:
+            continue
+        rate = prices[rate_id]
+        billed = sum((part[1] for part in parts), ZERO)
+        listed = sum((part[2] for part in parts), ZERO)
+        amount = meter_adjustment(rate.price, billed=billed, listed=listed)
+        for provider, share in shared_out(amount, {part[0]: part[2] for part in parts}).items():
+            added[period_id, provider, rate.match.resource_type] += share
+    for (period_id, provider, resource_type), amount in added.items():
+        listed = listed_in[period_id, provider, resource_type]
+        yield Adjusted(currencies[period_id], period_id, provider, resource_type, amount, listed)
+
+
+def by_price(sums: Sums, places: dict[str, int]) -> list[Margin]:
+    rows = [Margin(name, currency, price, cost) for (currency, name), (price, cost) in sums.items()]
+    return sorted(
+        rows, key=lambda row: (places.get(row.currency, len(places)), -row.price, row.name)
+    )
