@@ -17,7 +17,7 @@ from billing.api.bodies import read_body
 from billing.api.platform_views import PlatformView
 from billing.api.rate_cards import CardView, VersionSerializer
 from billing.costs import costs_in_use
-from billing.models import ExchangeRate
+from billing.models import ExchangeRate, ProviderCost
 from billing.services import exchange_rates, price_rows, provider_costs, rate_sheets
 
 
@@ -75,8 +75,8 @@ class CostSheet(PlatformView):
 
     @extend_schema(responses=_CSV, operation_id="provider_costs_csv")
     def get(self, request: Request) -> HttpResponse:
-        self.refuse_bound_keys()
-        return _sheet(provider_costs.costs_csv(costs_in_use()), "provider-costs.csv")
+        rows = costs_in_use() & self.all_of(ProviderCost)
+        return _sheet(provider_costs.costs_csv(rows), "provider-costs.csv")
 
     @extend_schema(
         **_reads(provider_costs.COLUMNS),
@@ -98,8 +98,7 @@ class ExchangeRateSheet(PlatformView):
 
     @extend_schema(responses=_CSV, operation_id="exchange_rates_csv")
     def get(self, request: Request) -> HttpResponse:
-        self.refuse_bound_keys()
-        rows = ExchangeRate.objects.order_by("from_currency", "to_currency", "day")
+        rows = self.all_of(ExchangeRate).order_by("from_currency", "to_currency", "day")
         return _sheet(exchange_rates.exchange_rates_csv(rows), "exchange-rates.csv")
 
     @extend_schema(
