@@ -23,17 +23,26 @@ _TIERS = {
 def ensure_builtins() -> None:
     """Create what is missing; what finance has changed since stays as it is."""
     with transaction.atomic():
-        for name, (description, fees) in _TIERS.items():
-            tier, _ = SubscriptionTier.objects.get_or_create(
-                name=name, defaults={"description": description}
-            )
-            for currency, fee in fees.items():
-                TierPrice.objects.get_or_create(
-                    tier=tier, currency=currency, defaults={"fee": Decimal(fee)}
-                )
-        PlatformSetting.objects.get_or_create(
-            name=PlatformSetting.MARKUP, defaults={"value": DEFAULT_MARKUP}
+        SubscriptionTier.objects.bulk_create(
+            [
+                SubscriptionTier(name=name, description=description)
+                for name, (description, _) in _TIERS.items()
+            ],
+            ignore_conflicts=True,
         )
-        PlatformSetting.objects.get_or_create(
-            name=PlatformSetting.OWNERS_SEE_COST, defaults={"value": 0}
+        tiers = SubscriptionTier.objects.in_bulk(list(_TIERS), field_name="name")
+        TierPrice.objects.bulk_create(
+            [
+                TierPrice(tier=tiers[name], currency=currency, fee=Decimal(fee))
+                for name, (_, fees) in _TIERS.items()
+                for currency, fee in fees.items()
+            ],
+            ignore_conflicts=True,
+        )
+        PlatformSetting.objects.bulk_create(
+            [
+                PlatformSetting(name=PlatformSetting.MARKUP, value=DEFAULT_MARKUP),
+                PlatformSetting(name=PlatformSetting.OWNERS_SEE_COST, value=Decimal(0)),
+            ],
+            ignore_conflicts=True,
         )

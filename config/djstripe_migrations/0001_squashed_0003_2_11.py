@@ -2,7 +2,7 @@ from importlib import import_module
 
 from django.db import migrations
 
-from config.djstripe_migrations._folding import fold
+from config.djstripe_migrations._at_once import TablesAtOnce
 
 _NAMES = ["0001_initial", "0002_2_10", "0003_2_11"]
 _THEIRS = [import_module(f"djstripe.migrations.{name}").Migration for name in _NAMES]
@@ -14,4 +14,4 @@ class Migration(migrations.Migration):
     initial = True
     replaces = [("djstripe", name) for name in _NAMES]
     dependencies = _THEIRS[0].dependencies
-    operations = fold(operation for one in _THEIRS for operation in one.operations)
+    operations = [TablesAtOnce([operation for one in _THEIRS for operation in one.operations])]

@@ -71,10 +71,10 @@ def _make(server: psycopg.Connection, name: str) -> None:
 
 
 def _fingerprint() -> str:
-    """Of all migrations' files, and of the folding of dj-stripe's."""
+    """Of all migrations' files, and of what makes dj-stripe's one."""
     modules = {type(one).__module__ for one in MigrationLoader(None).disk_migrations.values()}
     digest = hashlib.sha256()
-    for module in sorted({*modules, "config.djstripe_migrations._folding"}):
+    for module in sorted({*modules, "config.djstripe_migrations._at_once"}):
         digest.update(Path(str(import_module(module).__file__)).read_bytes())
     return digest.hexdigest()[:16]
 
