@@ -44,6 +44,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "permission": _may("billing.view_email"),
                 },
                 {
+                    "title": "Proof",
+                    "icon": "verified",
+                    "link": reverse_lazy("finance:proof"),
+                    "permission": _may("usage.view_usagerollup"),
+                },
+                {
                     "title": "Costs and margins",
                     "icon": "trending_down",
                     "link": reverse_lazy("finance:costs"),

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import typst
@@ -21,7 +22,7 @@ from invoices.queries import lacks_payment_method
 log = logging.getLogger(__name__)
 _TEMPLATE = settings.BASE_DIR / "templates" / "invoices" / "invoice.typ"
 _Standard = Literal["a-3b", "ua-1"]
-_STANDARDS: Sequence[_Standard] = ("a-3b", "ua-1")
+STANDARDS: Sequence[_Standard] = ("a-3b", "ua-1")
 
 
 def render_invoice(invoice: Invoice) -> bytes:
@@ -45,24 +46,27 @@ def render_invoice(invoice: Invoice) -> bytes:
     )
     timestamp = int(invoice.issued_at.timestamp())
     try:
-        return _compile(document, timestamp, standards=_STANDARDS)
+        return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=STANDARDS)
     except typst.TypstError as error:
         # An invoice must never fail for a name, and never look archivable when it is not.
         log.error("invoice %s is not PDF/A: %s", invoice.number, error.message)  # noqa: TRY400
         document["notes"].append("This copy is not archivable (PDF/A): a character cannot be set.")
-        return _compile(document, timestamp, standards=())
+        return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=())
 
 
 def invoice_filename(invoice: Invoice) -> str:
     return f"{invoice.number}.pdf"
 
 
-def _compile(document: dict[str, Any], timestamp: int, *, standards: Sequence[_Standard]) -> bytes:
+def compile_pdf(
+    template: Path, inputs: dict[str, Any], timestamp: int, *, standards: Sequence[_Standard]
+) -> bytes:
+    """A template set with its `inputs`, each as JSON; the same ones give the same bytes."""
     # A compiler is not thread-safe, so each call has its own; the fonts, the costly part, are.
-    compiler = typst.Compiler(input=_TEMPLATE, root=_TEMPLATE.parent, font_paths=_fonts())
+    compiler = typst.Compiler(input=template, root=template.parent, font_paths=_fonts())
     pdf = compiler.compile(
         format="pdf",
-        sys_inputs={"invoice": json.dumps(document)},
+        sys_inputs={name: json.dumps(value) for name, value in inputs.items()},
         pdf_standards=list(standards),
         timestamp=timestamp,
     )

@@ -21,13 +21,13 @@ from billing.pricing import rates_of_records
 from billing.queue import BrokerUnavailable, enqueue_for_sure
 from billing.services.price_rows import in_words
 
-_SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
+SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 _MAY_CLOSE = "billing.change_billingperiod"
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the admin's first page shows besides its frame; nothing to those without the rights."""
-    if not request.user.has_perms(_SEES_FIGURES):
+    if not request.user.has_perms(SEES_FIGURES):
         return context
     now = clock.now()
     return {
@@ -50,7 +50,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def month_end(request: HttpRequest) -> HttpResponse:
     """The progress of the month end; with `?part` only what changes, for the page to renew."""
-    if not request.user.has_perms(_SEES_FIGURES):
+    if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
     now = clock.now()
     context = {
@@ -72,7 +72,7 @@ def month_end(request: HttpRequest) -> HttpResponse:
 
 def costs_and_margins(request: HttpRequest) -> HttpResponse:
     """Costs that differ from the cost card, and what was sold below its rate's least margin."""
-    if not request.user.has_perms(_SEES_FIGURES):
+    if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
     now = clock.now()
     return render(
@@ -89,7 +89,7 @@ def costs_and_margins(request: HttpRequest) -> HttpResponse:
 
 def low_records(request: HttpRequest, period_id: UUID, rate_id: UUID) -> HttpResponse:
     """The newest records of a period that were sold below the least margin of a rate."""
-    if not request.user.has_perms(_SEES_FIGURES):
+    if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
     period = BillingPeriod.objects.select_related("workspace").filter(pk=period_id).first()
     rate = rates_of_records([rate_id]).get(rate_id)
@@ -129,7 +129,7 @@ def start_month_end(request: HttpRequest) -> HttpResponse:
     """Close what is due now instead of at the next full hour; with `retry`, failed ones too."""
     if not request.user.has_perm(_MAY_CLOSE):
         raise PermissionDenied
-    _start(request, "The month end", "invoices.finalize_due_periods", "retry" in request.POST)
+    start(request, "The month end", "invoices.finalize_due_periods", "retry" in request.POST)
     return HttpResponseRedirect(reverse("finance:month_end"))
 
 
@@ -137,11 +137,11 @@ def start_month_end(request: HttpRequest) -> HttpResponse:
 def start_reconciliation(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("payments.change_reconciliationrun"):
         raise PermissionDenied
-    _start(request, "The comparison with Stripe", "payments.reconcile")
+    start(request, "The comparison with Stripe", "payments.reconcile")
     return HttpResponseRedirect(reverse("admin:payments_reconciliationrun_changelist"))
 
 
-def _start(request: HttpRequest, what: str, task: str, *args: object) -> None:
+def start(request: HttpRequest, what: str, task: str, *args: object) -> None:
     try:
         enqueue_for_sure(task, *args)
     except BrokerUnavailable as error:

@@ -27,6 +27,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.reconcile",
         "schedule": crontab(hour="2", minute="30"),
     },
+    "prove the ledger": {
+        "task": "payments.prove_ledger",
+        "schedule": crontab(hour="3", minute="10"),
+    },
     "prune old webhooks": {
         "task": "payments.prune_webhooks",
         "schedule": crontab(hour="3", minute="40"),

@@ -41,10 +41,10 @@ from dev.benchmarks.months import make_month  # noqa: E402
 from dev.benchmarks.sealing import Sealing, measure_sealing  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
 from dev.benchmarks.syncing import Syncing, measure_sync  # noqa: E402
+from invoices.payments.services.proof import Proof, prove  # noqa: E402
 from invoices.services.closing import finalize_due_periods  # noqa: E402
 from invoices.services.closing.chunk import close_chunk  # noqa: E402
-from invoices.services.ledger import invoice_differences  # noqa: E402
-from usage.services.ledger import usage_differences  # noqa: E402
+from usage.services.ledger import Scope  # noqa: E402
 
 
 @dataclass
@@ -114,12 +114,20 @@ class Bench:
         held, period_ids = self._held([int(word) for word in options.held.split(",")])
         seals = self._seals(period_ids)
         syncs = self._syncs(options.sync) if options.sync else []
-        differences: list[object] = []
-        if not options.skip_check:
-            differences = [*usage_differences(), *invoice_differences()]
-            print(f"check_ledger: {len(differences)} differences")
+        proof = None if options.skip_check else self._proof()
         self._write(closings, held, seals, syncs)
-        return 1 if differences or any(closing.failed for closing in closings) else 0
+        return (
+            1 if (proof and not proof.passed) or any(closing.failed for closing in closings) else 0
+        )
+
+    def _proof(self) -> Proof:
+        cpu = postgres_cpu_seconds(self.postmaster)
+        proof = prove(Scope(), now=self.now)
+        cpu = postgres_cpu_seconds(self.postmaster) - cpu
+        for result in proof.results:
+            print(f"proof, {result.step.name}: {result.seconds:.2f} s, {result.count} differences")
+        print(f"proof: {proof.seconds:.2f} s, of them {cpu:.2f} s of PostgreSQL's processor time")
+        return proof
 
     def _closing(self, *, workspaces: int, processes: int) -> Closing:
         records = self.options.records

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_GET, require_POST
@@ -16,6 +17,7 @@ from billing.formats import money
 from billing.services.work import Busy
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
+from invoices.payments.services import proof
 from invoices.payments.services.checkout import (
     SESSION_ID,
     payment_method_page,
@@ -87,3 +89,38 @@ def _charge_now(request: WorkspaceRequest, charges: Sequence[InvoiceAction]) -> 
     left = len(charges) - _CHARGED_AT_ONCE
     if left > 0:
         messages.info(request, f"{left} more invoices are being charged now.")
+
+
+def _certificate(request: WorkspaceRequest, invoice_id: UUID) -> proof.Certificate:
+    invoice = get_object_or_404(
+        Invoice.objects.select_related("workspace", "billing_period__workspace"),
+        workspace=request.membership.workspace,
+        pk=invoice_id,
+    )
+    try:
+        return proof.certify(invoice, now=clock.now())
+    except NotFound as error:
+        raise Http404(error.detail) from None
+
+
+@require_GET
+@workspace_page
+def certificate(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
+    """The exactness certificate of an invoice, proved as it is asked for."""
+    made = _certificate(request, invoice_id)
+    name = proof.certificate_filename(made)
+    return HttpResponse(
+        proof.render_certificate(made),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@require_GET
+@workspace_page
+def certificate_json(request: WorkspaceRequest, invoice_id: UUID) -> JsonResponse:
+    made = _certificate(request, invoice_id)
+    name = f"{made.invoice.number}-certificate.json"
+    return JsonResponse(
+        made.as_json(), headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )

@@ -14,6 +14,7 @@ from invoices.payments.services import (
     collection,
     customers,
     payment_methods,
+    proof,
     reconciliation,
     refresh,
     stripe_sync,
@@ -77,6 +78,11 @@ def carry_out_action(action_id: str) -> None:
 @shared_task(name="payments.reconcile")
 def reconcile() -> None:
     reconciliation.reconcile(now=clock.now())
+
+
+@shared_task(name="payments.prove_ledger")
+def prove_ledger() -> None:
+    proof.prove_and_keep(now=clock.now())
 
 
 @shared_task(name="payments.sync_invoice")

@@ -7,8 +7,11 @@ from invoices.payments.webhooks.view import webhook
 
 app_name = "payments"
 _METHOD = "w/<uuid:workspace_id>/payment-method/"
+_INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
 urlpatterns = [
     path("stripe/webhook/<uuid:endpoint_uuid>/", webhook, name="webhook"),
+    path(f"{_INVOICE}certificate/", pages.certificate, name="certificate"),
+    path(f"{_INVOICE}certificate.json", pages.certificate_json, name="certificate-json"),
     path(_METHOD, pages.payment_method, name="payment-method"),
     path(f"{_METHOD}saved/", pages.payment_method_saved, name="payment-method-saved"),
 ]

@@ -64,6 +64,8 @@ POST   billing-periods/<period_id>/finalize/                         own       b
 GET    invoices/                                                     own       billing:read
 GET    invoices/<invoice_id>/                                        own       billing:read
 GET    invoices/<invoice_id>/pdf/                                    own       billing:read
+GET    invoices/<invoice_id>/certificate/                            own       billing:read
+GET    invoices/<invoice_id>/certificate/pdf/                        own       billing:read
 GET    invoices/<invoice_id>/items/<item_id>/records/                own       billing:read
 POST   invoices/<invoice_id>/void/                                   own       billing:write
 POST   prices/preview/                                               nobody    billing:read prices:write
@@ -131,6 +133,8 @@ GET    w/<workspace_id>/invoices/                                    owner admin
 GET    w/<workspace_id>/invoices/<invoice_id>/                       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/pdf/                   owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin viewer
+GET    w/<workspace_id>/invoices/<invoice_id>/certificate/           owner admin viewer
+GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin viewer
 GET    w/<workspace_id>/changes/                                     owner admin viewer
 GET    w/<workspace_id>/settings/                                    owner admin viewer
 POST   w/<workspace_id>/settings/                                    owner admin
@@ -160,6 +164,8 @@ GET    admin/month-end/                                              read-only f
 GET    admin/costs/                                                  read-only finance people
 GET    admin/costs/<period_id>/<rate_id>/                            read-only finance people
 POST   admin/month-end/start/                                        finance people
+GET    admin/proof/                                                  read-only finance people
+POST   admin/proof/start/                                            finance people
 GET    admin/what-if/                                                read-only finance people
 POST   admin/reconcile/                                              finance people
 GET    admin/work/                                                   read-only support finance people
@@ -182,6 +188,7 @@ POST   admin/billing/exchangerate/import_csv/                        finance peo
 POST   admin/billing/billingperiod/<object_id>/finalize/             finance people
 POST   admin/billing/billingperiod/<object_id>/retry_close/          finance people
 GET    admin/invoices/invoice/<invoice_id>/pdf/                      read-only support finance people
+GET    admin/invoices/invoice/<invoice_id>/certificate/              read-only support finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_sync/            finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_payment/         finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people

@@ -8,7 +8,7 @@ import time_machine
 
 from billing.models import BillingPeriod
 from invoices.services.closing import finalize_due_periods
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.api import ApiClient
 from tests.kit.personas import make_workspace
 from tests.kit.prices import override, per_unit, published, rate, use
@@ -57,7 +57,7 @@ def close(api, owner, now: dt.datetime = JANUARY_3) -> dict:
     """The invoice of the month that has ended; everything agrees with everything."""
     finalize_due_periods(now=now)
     assert usage_differences() == []
-    assert invoice_differences() == []
+    assert close_differences() == []
     with time_machine.travel(now, tick=False):
         found = api.get("invoices/", workspace_id=owner.pk).json()["results"]
     return found[0]
@@ -270,7 +270,7 @@ def test_what_was_frozen_is_proved_from_the_rollups(api):
     period.total_amount -= 1
     period.save()
 
-    found = [f"{each.what}: {each.detail}" for each in invoice_differences()]
+    found = [f"{each.what}: {each.detail}" for each in close_differences()]
 
     assert (
         "period and meters: closed with -3.5000000000 for its meters, which add up to"

@@ -18,7 +18,7 @@ from billing.services.periods import open_missing_periods, open_period
 from billing.services.workspaces import change_tier_from_next_period, update_workspace
 from invoices.models import Invoice
 from invoices.services.closing import finalize_due_periods, finalize_period
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.usage import make_usage
 
@@ -57,7 +57,7 @@ def close(period: BillingPeriod) -> Invoice:
     assert live_total(period) == shown
     period.refresh_from_db()
     assert period.total_amount == shown
-    assert invoice_differences() == []
+    assert close_differences() == []
     return Invoice.objects.get(billing_period=period)
 
 
@@ -142,7 +142,7 @@ def test_a_year_is_billed_when_it_begins_and_again_a_year_later():
             [("Yearly Subscription, 3 November 2027 - 2 November 2028", "1990.00")],
         ),
     ]
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_a_year_that_began_in_a_month_without_a_period_begins_with_the_first():
@@ -238,7 +238,7 @@ def test_a_month_that_is_free_of_charge_has_no_invoice_and_is_proved():
     finalize_period(period_id=november.pk, now=november.period_end)
     assert not Invoice.objects.exists()
     assert PeriodCharge.objects.count() == 2
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_what_was_frozen_cannot_be_changed_and_a_false_line_is_found():
@@ -253,7 +253,7 @@ def test_what_was_frozen_cannot_be_changed_and_a_false_line_is_found():
         cursor.execute("ALTER TABLE billing_periodcharge DISABLE TRIGGER USER")
         cursor.execute("UPDATE billing_periodcharge SET amount = 48")
         cursor.execute("ALTER TABLE billing_periodcharge ENABLE TRIGGER USER")
-    assert [(found.what, found.detail) for found in invoice_differences()] == [
+    assert [(found.what, found.detail) for found in close_differences()] == [
         (
             "charge and its terms",
             "Monthly Subscription: charged 48.0000000000, its own terms make it 49.0000000000",
@@ -271,7 +271,7 @@ def test_a_price_that_changes_later_leaves_what_was_closed():
     close(november)
     TierPrice.objects.update(fee=99)
     assert live_total(november) == 49
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_the_database_refuses_what_the_services_do():

@@ -21,7 +21,7 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.closing.chunk import close_chunk
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
 from usage.models import UsageRollup
@@ -113,7 +113,7 @@ def test_the_year_in_a_number_is_that_of_the_issue_date_as_printed():
         ("Acme", "INV-2027-000002"),
     ]
     assert {invoice.issued_on.year for invoice in invoices} == {2026, 2027}
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_a_poisoned_period_is_blocked_and_the_others_go_on(cast_in_october, settings):

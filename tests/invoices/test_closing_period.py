@@ -17,7 +17,7 @@ from invoices.services.closing import (
     finalize_due_periods,
     finalize_period,
 )
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.personas import make_agent, make_period, make_workspace
 from tests.kit.usage import make_usage
 from usage.models import UsageRecord
@@ -162,7 +162,7 @@ def test_a_total_is_rounded_once_to_what_cards_take(currency, fee, cost, exact, 
     invoice = Invoice.objects.get()
     assert (str(invoice.exact_amount), str(invoice.amount)) == (exact, amount)
     assert [share for _, share in items(invoice)] == shares
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_late_usage_has_its_own_line_on_the_next_invoice():

@@ -24,7 +24,7 @@ from invoices.services.closing import (
     finalize_due_periods,
     finalize_period,
 )
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
 from usage.models import UsageRecord
@@ -127,7 +127,7 @@ def test_no_record_enters_a_closed_period_and_none_is_missing_from_its_total():
     assert BillingPeriod.objects.filter(status="finalized", subtotal__gt=12).count() == 6
     assert UsageRecord.objects.filter(late=True).values("workspace").distinct().count() == 6
     assert usage_differences() == []
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_of_many_who_close_a_period_at_once_one_does():
@@ -163,7 +163,7 @@ def test_runs_at_once_share_the_work_and_number_invoices_without_gaps(monkeypatc
     assert sum(finalized) == 12
     assert numbers() == [f"INV-2026-{number:06d}" for number in range(1, 13)]
     assert BillingPeriod.objects.filter(status="current").count() == 12
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_a_workspace_that_someone_works_on_holds_nobody_else_up():
@@ -206,7 +206,7 @@ def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
     assert numbers() == [f"INV-2026-00000{number}" for number in range(1, 6)]
     amounts = Invoice.objects.order_by("amount").values_list("amount", flat=True)
     assert [f"{amount:.2f}" for amount in amounts] == ["61.00"] * 4 + ["62.20"]
-    assert invoice_differences() == []
+    assert close_differences() == []
     assert usage_differences() == []
 
 

@@ -1,17 +1,15 @@
 """Proving closed periods, invoices, items and numbers against each other."""
 
 import datetime as dt
-import io
 from decimal import Decimal
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db.models import F
 
-from billing.models import BillingPeriod, PeriodCounter
+from billing.models import PeriodCounter
 from invoices.models import Invoice, InvoiceItem, InvoiceSequence
 from invoices.services.closing import finalize_due_periods
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
 from usage.models import UsageRollup
@@ -33,11 +31,16 @@ def acme():
 
 
 def described() -> list[str]:
-    return [f"{each.what}: {each.detail}" for each in invoice_differences()]
+    """All but what it makes of the invoice's lines."""
+    return [
+        f"{each.what}: {each.detail}"
+        for each in close_differences()
+        if each.what != "period and items"
+    ]
 
 
 def test_what_a_close_writes_agrees():
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_a_total_that_its_rollups_do_not_add_up_to_is_found(acme):
@@ -61,9 +64,9 @@ def test_items_that_do_not_add_up_are_found(acme):
     )
 
     line, tax = described()
-    assert tax == (
-        "invoice and tax: INV-2026-000001 asks for 61.340 and 0.000 of tax, its items come to"
-        " 61.330, its taxes to 0 on 0"
+    assert tax.startswith("invoice and tax: INV-2026-00000")
+    assert tax.endswith(
+        "asks for 61.340 and 0.000 of tax, its items come to 61.330, its taxes to 0 on 0"
     )
     assert line.startswith("invoice and items: INV-2026-00000")
     assert line.endswith(
@@ -102,25 +105,5 @@ def test_a_gap_in_the_numbers_is_found():
 def test_one_workspace_can_be_looked_at_alone(acme):
     PeriodCounter.objects.exclude(period__workspace=acme).update(is_open=True)
 
-    assert invoice_differences(workspace_id=acme.pk) == []
-    assert len(invoice_differences()) == 1
-
-
-def test_the_command_says_that_everything_agrees():
-    out = io.StringIO()
-
-    call_command("check_ledger", stdout=out)
-
-    assert out.getvalue() == "everything agrees\n"
-
-
-def test_the_command_fails_on_a_difference(acme):
-    period = BillingPeriod.objects.get(workspace=acme, status="finalized")
-    UsageRollup.objects.filter(workspace=acme).update(final_cost=13)
-    out = io.StringIO()
-
-    with pytest.raises(CommandError) as failed:
-        call_command("check_ledger", stdout=out)
-
-    assert failed.value.returncode == 1
-    assert f"period and rollups: workspace {acme.pk} period {period.pk}: closed" in out.getvalue()
+    assert close_differences(workspace_id=acme.pk) == []
+    assert len(close_differences()) == 1

@@ -15,7 +15,7 @@ from invoices.payments.services import settle
 from invoices.pdf import render_invoice
 from invoices.queries import invoice_of, records_behind
 from invoices.services.closing import finalize_due_periods
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from invoices.services.mailing import mail_issued_invoice
 from invoices.services.reissuing import AlreadyReissued, NotVoid, leave_unbilled, reissue_invoice
 from tests.kit.papers import words_of
@@ -51,7 +51,7 @@ def reissued(void: Invoice) -> Invoice:
 def test_a_void_without_a_decision_is_found_by_the_ledger_check(acme):
     voided(acme)
 
-    (difference,) = invoice_differences()
+    (difference,) = close_differences()
     assert difference.detail == (
         "closed with 61.3360000000 USD to pay, and INV-2026-000001 is void:"
         " issue it anew or say why not"
@@ -70,7 +70,7 @@ def test_the_same_usage_is_billed_under_a_new_number(acme):
     assert lines == [("Monthly Subscription", "49.000"), ("Call Minutes", "12.340")]
     assert [records_behind(item).count() for item in invoice.items.all()] == [0, 1]
     assert invoice_of(void.billing_period) == invoice
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_it_is_addressed_as_the_workspace_is_billed_today(acme):
@@ -114,7 +114,7 @@ def test_the_replacement_can_be_voided_and_replaced_too(acme):
     third = reissued(second)
 
     assert third.number == "INV-2026-000003"
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_usage_stays_unbilled_for_a_reason(acme):
@@ -124,7 +124,7 @@ def test_usage_stays_unbilled_for_a_reason(acme):
         invoice_id=void.pk, reason="Test calls of ours", now=NOVEMBER_9, source="fay@finance.test"
     )
 
-    assert invoice_differences() == []
+    assert close_differences() == []
     event = void.events.get(kind="left_unbilled")
     assert (event.detail, event.source) == ("Test calls of ours", "fay@finance.test")
 

@@ -16,7 +16,7 @@ from billing.money import ZERO
 from billing.pricing import prices_by_rate
 from billing.services import rate_cards
 from billing.services.workspaces import update_billing_settings
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from tests.kit.personas import make_workspace
 from tests.kit.prices import per_unit, publish, published, rate, use
 from usage.models import UsageRecord, VoiceAgent
@@ -388,4 +388,4 @@ def test_a_card_published_during_load_from_eight_writers():
     period = BillingPeriod.objects.get()
     assert listed + adjustments_of([period.pk]).get(period.pk, ZERO) == net
     assert usage_differences() == []
-    assert invoice_differences() == []
+    assert close_differences() == []

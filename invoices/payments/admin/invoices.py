@@ -1,20 +1,27 @@
 """Invoices with their way into Stripe, what was paid, and what may be done about them."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone as clock
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from billing.admin.base import FrozenInlineMixin, amount
+from billing.errors import NotFound
 from invoices.admin.invoices import InvoiceAdmin
+from invoices.admin.links import link
 from invoices.admin.timeline import Moment, newest_first
 from invoices.models import Invoice
 from invoices.payments.admin.actions import InvoiceActionsMixin, sync_of
 from invoices.payments.models import InvoiceAction, PaymentEntry, StripeSync
+from invoices.payments.services import proof
 
 
 class SyncFilter(admin.SimpleListFilter):
@@ -56,10 +63,45 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, InvoiceAdmin):
     fieldsets = (
         *InvoiceAdmin.fieldsets,
         ("Way into Stripe", {"classes": ("tab",), "fields": ("sync_steps",)}),
+        ("Proof", {"classes": ("tab",), "fields": ("certificates",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         return super().get_queryset(request).select_related("stripe_sync")
+
+    def get_urls(self) -> list[URLPattern]:
+        certificate = path(
+            "<uuid:invoice_id>/certificate/",
+            self.admin_site.admin_view(self.certificate),
+            name="invoices_invoice_certificate",
+        )
+        return [certificate, *super().get_urls()]
+
+    def certificate(self, request: HttpRequest, invoice_id: UUID) -> HttpResponseBase:
+        """Proved as it is asked for: a PDF, or JSON with `?json`."""
+        invoice = self.get_queryset(request).filter(pk=invoice_id).first()
+        if invoice is None or not self.has_view_permission(request, invoice):
+            raise Http404
+        try:
+            made = proof.certify(invoice, now=clock.now())
+        except NotFound as error:
+            raise Http404(error.detail) from None
+        if "json" in request.GET:
+            return JsonResponse(made.as_json(), json_dumps_params={"indent": 2})
+        name = proof.certificate_filename(made)
+        return HttpResponse(
+            proof.render_certificate(made),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{name}"'},
+        )
+
+    @display(description="Exactness certificate")
+    def certificates(self, invoice: Invoice) -> str:
+        if invoice.billing_period_id is None:
+            return "–"
+        url = reverse("admin:invoices_invoice_certificate", args=[invoice.pk])
+        pdf, as_json = link(url, "PDF", new_tab=True), link(f"{url}?json", "JSON", new_tab=True)
+        return format_html("{} · {}", pdf, as_json)
 
     @display(
         description="Stripe sync",

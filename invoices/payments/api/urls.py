@@ -2,9 +2,19 @@
 
 from django.urls import path
 
-from invoices.payments.api import voiding
+from invoices.payments.api import certificates, voiding
 
 app_name = "payments-api"
 urlpatterns = [
+    path(
+        "invoices/<uuid:invoice_id>/certificate/",
+        certificates.CertificateView.as_view(),
+        name="certificate",
+    ),
+    path(
+        "invoices/<uuid:invoice_id>/certificate/pdf/",
+        certificates.CertificatePdf.as_view(),
+        name="certificate-pdf",
+    ),
     path("invoices/<uuid:invoice_id>/void/", voiding.Void.as_view(), name="void"),
 ]

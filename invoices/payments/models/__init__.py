@@ -1,5 +1,6 @@
 from invoices.payments.models.actions import InvoiceAction
 from invoices.payments.models.payment_entries import PaymentEntry
+from invoices.payments.models.proof_runs import ProofRun
 from invoices.payments.models.reconciliation import Difference, ReconciliationRun
 from invoices.payments.models.stripe_customers import SavedCard, StripeCustomer
 from invoices.payments.models.stripe_sync import StripeSync, StripeSyncStep
@@ -10,6 +11,7 @@ __all__ = [
     "HandledEvent",
     "InvoiceAction",
     "PaymentEntry",
+    "ProofRun",
     "ReconciliationRun",
     "RetiringWebhookSecret",
     "SavedCard",

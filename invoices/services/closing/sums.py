@@ -166,12 +166,12 @@ def _closing(
         adjustment,
         total,
         to_charge_minor(total, currency),
-        build_lines(charges=charges, usage=_with_meters(usage, meters), credit=credit),
+        build_lines(charges=charges, usage=with_meters(usage, meters), credit=credit),
         meters,
     )
 
 
-def _with_meters(usage: Sequence[UsageSum], meters: Sequence[Meter]) -> list[UsageSum]:
+def with_meters(usage: Sequence[UsageSum], meters: Sequence[Meter]) -> list[UsageSum]:
     """Each meter with the sum of its type and month."""
     places: dict[tuple[str, dt.date | None], list[Meter]] = defaultdict(list)
     for meter in meters:

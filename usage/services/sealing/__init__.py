@@ -8,7 +8,7 @@ from usage.services.sealing.seals import (
     seal_period,
     unsealed_periods,
 )
-from usage.services.sealing.verify import Finding, Head, heads, verify_chain
+from usage.services.sealing.verify import Finding, Head, heads, verify_chain, verify_period
 
 __all__ = [
     "CannotSeal",
@@ -22,4 +22,5 @@ __all__ = [
     "seal_period",
     "unsealed_periods",
     "verify_chain",
+    "verify_period",
 ]

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from billing.models import BillingPeriod
 from billing.money import EXACT
 from usage.models import PeriodSeal
 
@@ -113,7 +114,10 @@ def reading() -> Iterator[CursorWrapper]:
 
 def values_of(seal: PeriodSeal) -> dict[str, Any]:
     """The parameters of `RECORDS` for a seal's period."""
-    period = seal.billing_period
+    return values_of_period(seal.billing_period)
+
+
+def values_of_period(period: BillingPeriod) -> dict[str, Any]:
     return {
         "workspace": period.workspace_id,
         "period": period.pk,

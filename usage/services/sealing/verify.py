@@ -30,6 +30,7 @@ class Finding:
     workspace_id: UUID
     period: str
     detail: str
+    period_id: UUID | None = None
 
     def __str__(self) -> str:
         return f"workspace {self.workspace_id}, {self.period}: {self.detail}"
@@ -71,8 +72,21 @@ def verify_chain(
     return found
 
 
+def verify_period(*, period: BillingPeriod, now: dt.datetime) -> list[Finding]:
+    """What is wrong with one period's seal, its sealed records, or its place in the chain."""
+    seal = PeriodSeal.objects.filter(billing_period=period).first()
+    if seal is None:
+        return [each for each in _unsealed(period.workspace_id, now) if each.period_id == period.pk]
+    seal.billing_period = period
+    earlier = PeriodSeal.objects.filter(workspace=period.workspace_id, sequence__lt=seal.sequence)
+    before = earlier.order_by("-sequence").first()
+    expected, digest = (before.sequence + 1, before.digest) if before else (1, "")
+    flaws = [*_flaws(seal, expected, digest), *_changed_records(seal)]
+    return [_finding(seal, detail) for detail in flaws]
+
+
 def _finding(seal: PeriodSeal, detail: str) -> Finding:
-    return Finding(seal.workspace_id, seal.billing_period.label, detail)
+    return Finding(seal.workspace_id, seal.billing_period.label, detail, seal.billing_period_id)
 
 
 def _flaws(seal: PeriodSeal, expected: int, before: str) -> Iterator[str]:
@@ -104,12 +118,12 @@ def _changed_records(seal: PeriodSeal) -> Iterator[str]:
         count += records
     if digest.hexdigest() == seal.records_digest:
         return
-    yield f"{count} records where {seal.records} were sealed, or other ones; see below"
     sealed = _sealed_fingerprints(seal)
     if hashlib.sha256(b"".join(sealed)).hexdigest() != seal.records_digest:
         yield "the fingerprints kept with the seal have been changed too; no record can be named"
-        return
-    yield from _name_differences(sealed, _present(seal))
+    else:
+        yield from _name_differences(sealed, _present(seal))
+    yield f"{count} records where {seal.records} were sealed, or other ones"
 
 
 def _sealed_fingerprints(seal: PeriodSeal) -> list[bytes]:
@@ -194,4 +208,4 @@ def _unsealed(workspace_id: UUID, now: dt.datetime) -> Iterator[Finding]:
     )
     for period in periods:
         detail = f"closed {period.finalized_at:%Y-%m-%d %H:%M} UTC and has no seal"
-        yield Finding(workspace_id, period.label, detail)
+        yield Finding(workspace_id, period.label, detail, period.pk)

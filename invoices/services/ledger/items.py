@@ -1,0 +1,109 @@
+"""Lines of invoices against the totals of their periods: made anew, and compared one by one."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, localcontext
+from typing import NamedTuple
+from uuid import UUID
+
+from billing.charges import frozen_charges
+from billing.models import BillingPeriod
+from billing.money import EXACT, from_minor
+from invoices.models import Invoice
+from invoices.services.closing.lines import Line, amounts_minor, build_lines
+from invoices.services.closing.sums import usage_sums, with_meters
+from invoices.services.ledger.periods import closed_periods
+from usage.queries.net import frozen_meters
+from usage.services.ledger import Difference, Scope
+
+
+class _Column(NamedTuple):
+    """What one line comes to; `amount` is its share of what is charged."""
+
+    kind: str
+    resource_type: str
+    usage_month: str
+    quantity: Decimal
+    unit_price: Decimal
+    exact_amount: Decimal
+    adjustment: Decimal
+    amount: Decimal
+
+
+def item_differences(scope: Scope) -> Iterator[Difference]:
+    """Where an invoice's lines are not those that its period's rollups and charges make."""
+    for periods in closed_periods(scope):
+        invoices: dict[UUID, list[Invoice]] = defaultdict(list)
+        billed = Invoice.objects.filter(billing_period__in=[period.pk for period in periods])
+        for invoice in billed.prefetch_related("items").order_by("number"):
+            if invoice.billing_period_id is not None:
+                invoices[invoice.billing_period_id].append(invoice)
+        some = [period for period in periods if period.pk in invoices]
+        for period, lines in expected_lines(some):
+            for invoice in invoices[period.pk]:
+                detail = first_difference(lines, invoice)
+                if detail:
+                    yield Difference("period and items", period.workspace_id, period.pk, detail)
+
+
+def expected_lines(
+    periods: Sequence[BillingPeriod],
+) -> Iterator[tuple[BillingPeriod, list[Line]]]:
+    """The lines that each closed period's rollups, meters, charges and credit make."""
+    ids = [period.pk for period in periods]
+    charges, meters = frozen_charges(ids), frozen_meters(ids)
+    usage = usage_sums(periods) if periods else {}
+    for period in periods:
+        # Sums may be longer than the 28 digits that arithmetic keeps by default.
+        with localcontext(EXACT):
+            lines = build_lines(
+                charges=charges.get(period.pk, []),
+                usage=with_meters(usage.get(period.pk, []), meters.get(period.pk, [])),
+                credit=period.credit_brought_forward,
+            )
+        yield period, lines
+
+
+def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
+    """In what an invoice's lines differ first from `lines`; empty where they do not."""
+    amounts = amounts_minor(lines, invoice.currency)
+    items = list(invoice.items.all())
+    expected = [
+        _Column(
+            line.kind,
+            line.resource_type,
+            str(line.usage_month or ""),
+            line.quantity,
+            line.unit_price,
+            line.exact_amount,
+            line.adjustment,
+            from_minor(amount, invoice.currency),
+        )
+        for line, amount in zip(lines, amounts, strict=True)
+    ]
+    billed = [
+        _Column(
+            item.kind,
+            item.resource_type,
+            str(item.usage_month or ""),
+            item.quantity,
+            item.unit_price,
+            item.exact_amount,
+            item.adjustment,
+            item.amount,
+        )
+        for item in items
+    ]
+    for number, (made, there) in enumerate(zip(expected, billed, strict=False), start=1):
+        for name, is_made, is_there in zip(_Column._fields, made, there, strict=True):
+            if is_made != is_there:
+                return (
+                    f"{invoice.number}, line {number} ({there.resource_type or there.kind}):"
+                    f" {name} is {is_there}, the period's sums make it {is_made}"
+                )
+    for number, item in enumerate(items, start=1):
+        if not invoice.prices_include_tax and item.net != item.amount:
+            return f"{invoice.number}, line {number}: net is {item.net}, its amount {item.amount}"
+    if len(items) != len(expected):
+        return f"{invoice.number} has {len(items)} lines, the period's sums make {len(expected)}"
+    return ""
