@@ -34,7 +34,7 @@ serve: bootstrap
 	@exec $(VENV)/python -m dev.launcher serve
 
 test: bootstrap
-	@exec $(VENV)/python -m pytest -n 2 $(ARGS)
+	@exec $(VENV)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: bootstrap
 	$(VENV)/ruff check .

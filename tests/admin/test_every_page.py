@@ -1,6 +1,10 @@
 """Every list and every detail page opens, for those who may, at a fixed number of queries."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import pytest
+import time_machine
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db import connection
@@ -8,6 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.models import Workspace
+from tests.kit.kept import kept_for_module
+from tests.kit.personas import NOW, signed_in_client
 from tests.kit.staff import finance_client, make_row_of_each_model, superuser_client, viewer_client
 
 pytestmark = pytest.mark.django_db
@@ -57,42 +64,63 @@ def queries_of(client: Client, address: str) -> list[str]:
     return [query["sql"] for query in captured]
 
 
-@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
-def test_a_list_costs_the_same_queries_however_long_it_is(model):
-    client = finance_client()
-    make_row_of_each_model("Acme")
-    address = url(model, "changelist")
-    client.get(address)
-    short = queries_of(client, address)
-    for name in ("Globex", "Initech", "Umbrella"):
-        make_row_of_each_model(name)
+class Seen(NamedTuple):
+    """What the tests of each model look at: made once, since it takes longer than looking."""
 
-    long = queries_of(client, address)
+    clients: dict[str, Client]
+    short: dict[str, list[str]]
+    long: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def seen(django_db_setup, django_db_blocker) -> Iterator[Seen]:
+    """Lists of one workspace's rows, then of four's, and the queries that each took."""
+    with kept_for_module(django_db_blocker), time_machine.travel(NOW, tick=False):
+        clients = {
+            "finance": finance_client(),
+            "viewer": viewer_client(),
+            "root": superuser_client(),
+        }
+        make_row_of_each_model("Acme")
+        clients["finance"].get(reverse("admin:index"))
+        short = _queries_of_lists(clients["finance"])
+        for name in ("Globex", "Initech", "Umbrella"):
+            make_row_of_each_model(name)
+        yield Seen(clients, short, _queries_of_lists(clients["finance"]))
+
+
+def _queries_of_lists(client: Client) -> dict[str, list[str]]:
+    found = {}
+    for model in OURS:
+        client.get(url(model, "changelist"))
+        found[model._meta.label_lower] = queries_of(client, url(model, "changelist"))
+    return found
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
+def test_a_list_costs_the_same_queries_however_long_it_is(model, seen):
+    short, long = seen.short[model._meta.label_lower], seen.long[model._meta.label_lower]
 
     assert len(long) == len(short), "\n".join(long)
     assert len(long) == LIST_QUERIES[model._meta.label_lower], "\n".join(long)
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
-def test_a_detail_page_opens_for_finance_and_for_those_who_only_look(model):
-    make_row_of_each_model()
-
-    for client in (finance_client(), viewer_client(), superuser_client()):
+def test_a_detail_page_opens_for_finance_and_for_those_who_only_look(model, seen):
+    for client in seen.clients.values():
         response = client.get(url(model, "change", model._default_manager.first().pk))
         assert response.status_code == 200
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label_lower)
-def test_a_search_finds_something_or_nothing_but_never_breaks(model):
-    make_row_of_each_model()
-    client = superuser_client()
-
+def test_a_search_finds_something_or_nothing_but_never_breaks(model, seen):
     for term in ("Acme", "%_\\'", "0" * 40, "12345678-1234-1234-1234-123456789012"):
-        assert client.get(url(model, "changelist"), {"q": term}).status_code == 200
+        found = seen.clients["root"].get(url(model, "changelist"), {"q": term})
+        assert found.status_code == 200
 
 
-def test_the_pages_of_django_itself_open():
-    client = superuser_client()
+def test_the_pages_of_django_itself_open(seen):
+    client = seen.clients["root"]
     LogEntry.objects.create(user_id=client.session["_auth_user_id"], action_flag=1, object_repr="x")
 
     for name in ("auth_group_changelist", "auth_group_add", "admin_logentry_changelist"):
@@ -104,24 +132,21 @@ def test_the_pages_of_django_itself_open():
     ["workspace", "servicekey", "subscriptiontier", "user", "ratecard", "priceoverride"],
     ids=str,
 )
-def test_what_can_be_added_has_a_form(name):
-    assert superuser_client().get(reverse(f"admin:billing_{name}_add")).status_code == 200
+def test_what_can_be_added_has_a_form(name, seen):
+    assert seen.clients["root"].get(reverse(f"admin:billing_{name}_add")).status_code == 200
 
 
-def test_customers_owners_do_not_get_in():
-    workspace = make_row_of_each_model()
-    client = Client()
-    client.force_login(workspace.members.get(), backend="django.contrib.auth.backends.ModelBackend")
+def test_customers_owners_do_not_get_in(seen):
+    owner = Workspace.objects.get(name="Acme").members.get()
 
-    response = client.get(url(OURS[0], "changelist"))
+    response = signed_in_client(owner).get(url(OURS[0], "changelist"))
 
     assert response.status_code == 302
     assert "/admin/login/" in response["Location"]
 
 
-def test_a_list_of_records_is_read_along_the_index_and_never_counted():
-    acme = make_row_of_each_model()
-    client = superuser_client()
+def test_a_list_of_records_is_read_along_the_index_and_never_counted(seen):
+    client = seen.clients["root"]
 
     [rows] = [
         sql
@@ -133,14 +158,12 @@ def test_a_list_of_records_is_read_along_the_index_and_never_counted():
         'ORDER BY "usage_usagerecord"."workspace_id" ASC, "usage_usagerecord"."occurred_at" DESC, '
         '"usage_usagerecord"."id" DESC LIMIT' in rows
     )
-    assert acme.name in client.get(reverse("admin:usage_usagerecord_changelist")).content.decode()
+    assert "Acme" in client.get(reverse("admin:usage_usagerecord_changelist")).content.decode()
 
 
-@pytest.mark.parametrize(
-    "who", [finance_client, viewer_client, superuser_client], ids=["finance", "viewer", "root"]
-)
-def test_every_link_of_the_navigation_that_a_person_sees_opens(who):
-    client = who()
+@pytest.mark.parametrize("who", ["finance", "viewer", "root"])
+def test_every_link_of_the_navigation_that_a_person_sees_opens(who, seen):
+    client = seen.clients[who]
     groups = admin.site.get_sidebar_list(client.get(reverse("admin:index")).wsgi_request)
     links = [
         str(item["link"]) for group in groups for item in group["items"] if item["has_permission"]

@@ -1,4 +1,4 @@
-"""Four customers from the last day of 2027 to April 2028, day by day.
+"""Four customers from the last day of 2027 to April 2028, on each day that matters.
 
 Each uses the same by its own clock, priced with the markup of 20 %, so that every month can be
 worked out by hand:
@@ -103,6 +103,8 @@ ACME_PAUSED = (
     | dates("2028-02-28", "2028-03-01")
     | dates("2028-03-26", "2028-04-01")
 )
+# Days of each month on which nothing is due: what is used then arrives with the next day's.
+QUIET = {*range(7, 12), 13, 14, *range(16, 20)}
 # Each invoice is issued, and declined, on the second, and paid three days later.
 INITECH_SUSPENDED = (
     dates("2028-01-02", "2028-01-05")
@@ -135,7 +137,10 @@ def test_a_quarter_over_a_year_a_leap_day_and_a_change_of_clocks(walk: Walk) -> 
 
     acme_paused, initech_suspended = set(), set()
     for day in range(1, 95):
-        walk.go_to(START + dt.timedelta(days=day, minutes=30))
+        at = START + dt.timedelta(days=day, minutes=30)
+        if at.day in QUIET:
+            continue
+        walk.go_to(at)
         now, today = walk.now.isoformat(), walk.now.date()
         happened = [record for record in waiting if record["occurred_at"] <= now]
         waiting = [record for record in waiting if record["occurred_at"] > now]
