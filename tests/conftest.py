@@ -7,8 +7,6 @@ from pathlib import Path
 import django
 import pytest
 
-# Until all is imported and collected; see `pytest_collection_finish`.
-gc.disable()
 # Before anything reads the settings: they name no server by themselves.
 os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.test", "ENV_FILE": ""}
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -20,6 +18,8 @@ from django.conf import settings
 from dev import embedded
 from tests.kit.forgetful_database import forget_on_crash
 
+# Until all is imported and collected; see `pytest_collection_finish`.
+gc.disable()
 _is_own = not os.environ.get("DATABASE_URL")
 embedded.provide()
 if _is_own:
