@@ -33,6 +33,8 @@ _SHOWN = {
         "address_state": "State or region",
         "address_country": "Country",
         "tax_id": "Tax number",
+        "tax_status": "Taxed as",
+        "tax_exemption": "Exempt from tax by",
     },
     "billing_workspacebillingsettings": {
         "usage_limit_monthly": "Monthly usage limit",
@@ -40,6 +42,7 @@ _SHOWN = {
         "auto_pause_on_limit": "Pause agents at the limit",
         "collection_method": "Payment",
         "payment_terms_days": "Payment term (days)",
+        "prices_include_tax": "Prices include tax",
     },
     "billing_workspacemember": {"role": "Role"},
     "billing_invitation": {

@@ -5,7 +5,15 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone as clock
 
-from billing.services import emails, invitations, passwords, periods, sign_in, work
+from billing.services import (
+    emails,
+    invitations,
+    passwords,
+    periods,
+    sign_in,
+    tax_numbers,
+    work,
+)
 
 
 @shared_task(name="billing.deliver_email")
@@ -31,6 +39,16 @@ def mail_password_link(email: str) -> None:
 @shared_task(name="billing.mail_invitations")
 def mail_invitations() -> None:
     invitations.mail_due(now=clock.now())
+
+
+@shared_task(name="billing.check_tax_number")
+def check_tax_number(workspace_id: str) -> None:
+    tax_numbers.check_tax_number(workspace_id=UUID(workspace_id), now=clock.now())
+
+
+@shared_task(name="billing.check_old_tax_numbers")
+def check_old_tax_numbers() -> None:
+    tax_numbers.check_old_answers_again(now=clock.now())
 
 
 @shared_task(name="billing.prune_sign_ins")

@@ -28,6 +28,8 @@ COUNTRIES = frozenset(
 _KINDS = "vat tin ein stnr siren siret codicefiscale orgnr pan cpf cnpj cn bn utr nif abn".split()
 # VAT numbers that say their country themselves; Greece writes EL, Northern Ireland XI.
 _PREFIXES = frozenset(state.upper() for state in MEMBER_STATES) - {"GR"} | {"EL", "GB", "XI"}
+# Numbers that the EU's register knows: Greece is EL there.
+_IN_VIES = frozenset(state.upper() for state in MEMBER_STATES) - {"GR"} | {"EL"}
 _FORM = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z ./*&+-]{0,38}[0-9A-Za-z+])?", re.ASCII)
 _VAT = re.compile(r"[A-Z]{2}[0-9A-Z+*]{2,13}", re.ASCII)
 
@@ -58,3 +60,16 @@ def _kinds(country: str, names: Any) -> Iterator[Any]:
         module = get_cc_module(country.lower(), name) if country else None
         if module is not None:
             yield module
+
+
+def vat_number(text: str, *, country: str) -> str:
+    """A VAT number of the EU as its register has it, prefix and all; empty where it is none.
+
+    It must be one of `country`: a company is taxed where it is established.
+    """
+    compact = re.sub(r"[ ./-]", "", text).upper()
+    prefix = "EL" if country == "GR" else country
+    if prefix not in _IN_VIES or not compact.startswith(prefix) or not _VAT.fullmatch(compact):
+        return ""
+    named = "GR" if prefix == "EL" else prefix
+    return compact if any(kind.is_valid(compact) for kind in _kinds(named, ("vat",))) else ""

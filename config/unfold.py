@@ -95,6 +95,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Tax",
+            "separator": True,
+            "items": [
+                _item("Registrations", "account_balance", "billing_taxregistration"),
+                _item("Rates", "percent", "billing_taxrate"),
+                _item("Customers' numbers", "verified", "billing_taxnumbercheck"),
+            ],
+        },
+        {
             "title": "Stripe's copies",
             "separator": True,
             "collapsible": True,

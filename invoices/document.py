@@ -10,7 +10,7 @@ from billing.formats import MINUS, exact_money, money, quantity
 from billing.money import ZERO
 from invoices.explained import explained
 from invoices.glyphs import lacks_glyphs, printable
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice, InvoiceItem, InvoiceTax, TaxDecision
 
 _EN_DASH = "\N{EN DASH}"
 _Status = Invoice.Status
@@ -43,13 +43,14 @@ def invoice_document(
     """
     currency = invoice.currency
     zone = invoice.workspace.zone
+    taxes = list(invoice.taxes.all())
     return {
         "number": invoice.number,
         "issuer": {
             "name": printable(issuer.name),
             "lines": [
                 *_address_lines(issuer.address),
-                *_tax_id(issuer.tax_id),
+                *_tax_id(supplier_tax_number(invoice) or issuer.tax_id),
                 printable(issuer.email),
             ],
         },
@@ -72,7 +73,8 @@ def invoice_document(
         ],
         "headline": _headline(invoice, zone),
         "items": [_item(item, currency, units) for item in items],
-        "totals": _totals(invoice),
+        "totals": _totals(invoice, taxes),
+        "legal": [printable(text) for text in legal_texts(taxes)],
         "notes": [note for note in (_rounding(invoice), _glyphs(invoice, items, issuer)) if note],
         "payment": _payment(invoice, issuer, add_method_at),
     }
@@ -169,13 +171,42 @@ def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, 
     }
 
 
-def _totals(invoice: Invoice) -> list[dict[str, Any]]:
+def supplier_tax_number(invoice: Invoice) -> str:
+    """The registration it is taxed by; empty where the issuer charges no tax."""
+    decision: TaxDecision | None = getattr(invoice, "tax_decision", None)
+    return decision.supplier_tax_number if decision else ""
+
+
+def legal_texts(taxes: Sequence[InvoiceTax]) -> list[str]:
+    """What the law wants an invoice with these taxes to say."""
+    return list(dict.fromkeys(tax.text for tax in taxes if tax.text))
+
+
+def tax_rows(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[tuple[str, str]]:
+    """Each tax in words with its amount: what is added to the net, or is in the total."""
+    currency = invoice.currency
+    prefix = "Includes " if invoice.prices_include_tax else ""
+    return [
+        (f"{prefix}{tax.label} on {money(tax.base, currency)}", money(tax.tax, currency))
+        for tax in taxes
+    ]
+
+
+def _totals(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[dict[str, Any]]:
     currency = invoice.currency
     due = amount_due(invoice)
-    rows = [{"label": f"Total {currency}", "amount": money(invoice.amount, currency)}]
+    total = (f"Total {currency}", money(invoice.amount, currency))
+    if not taxes:
+        texts = [total]
+    elif invoice.prices_include_tax:
+        texts = [total, *tax_rows(invoice, taxes)]
+    else:
+        net = ("Net, before tax", money(invoice.net, currency))
+        texts = [net, *tax_rows(invoice, taxes), total]
+    rows = [{"label": printable(label), "amount": text} for label, text in texts]
     if invoice.status == _Status.PAID:
-        total = invoice.amount_charged
-        paid = f"{MINUS}{money(total, currency)}" if total else money(0, currency)
+        charged = invoice.amount_charged
+        paid = f"{MINUS}{money(charged, currency)}" if charged else money(0, currency)
         rows.append({"label": "Paid", "amount": paid})
     if invoice.amount_refunded:
         rows.append(
@@ -183,7 +214,7 @@ def _totals(invoice: Invoice) -> list[dict[str, Any]]:
         )
     if invoice.carried_in:
         carried = money(invoice.carried_in, currency)
-        rows.insert(1, {"label": "Earlier, too small to charge", "amount": carried})
+        rows.insert(len(texts), {"label": "Earlier, too small to charge", "amount": carried})
     rows.append({"label": "Amount due", "amount": money(due, currency)})
     return [{**row, "strong": index == len(rows) - 1} for index, row in enumerate(rows)]
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from billing.access import WorkspaceRequest, render_page, workspace_page
 from billing.keyset import requested_page
 from billing.queries import shows_cost
+from invoices.document import legal_texts, tax_rows
 from invoices.explained import explained
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.pdf import invoice_filename, render_invoice
@@ -79,8 +80,11 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     lacks = lacks_payment_method(invoice)
     events = list(invoice.events.all())
     declined = any(event.kind == InvoiceEvent.Kind.PAYMENT_FAILED for event in events)
+    taxes = list(invoice.taxes.all())
     context = {
         "invoice": invoice,
+        "taxes": tax_rows(invoice, taxes),
+        "legal_texts": legal_texts(taxes),
         "items": [_shown(item, invoice) for item in invoice.items.all()],
         "steps": timeline(invoice, events, lacks_payment_method=lacks),
         "lacks_payment_method": lacks,

@@ -12,6 +12,7 @@ from billing.admin import (
     prices,
     rate_card_versions,
     rate_cards,
+    taxes,
     terms,
     workspaces,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "prices",
     "rate_card_versions",
     "rate_cards",
+    "taxes",
     "terms",
     "workspaces",
 ]

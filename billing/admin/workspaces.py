@@ -47,6 +47,7 @@ class BillingSettingsInline(StackedInline):
     fields = (
         ("usage_limit_monthly", "alert_threshold_percentage", "auto_pause_on_limit"),
         ("markup_percentage", "collection_method", "payment_terms_days"),
+        "prices_include_tax",
         "owners_see",
     )
 
@@ -101,6 +102,7 @@ class WorkspaceAdmin(BillingAdmin):
                     ("address_line1", "address_line2"),
                     ("address_postal_code", "address_city"),
                     ("address_state", "address_country"),
+                    ("tax_status", "tax_exemption"),
                 ),
             },
         ),

@@ -94,6 +94,10 @@ class WorkspaceSerializer(StrictSerializer):
     address_postal_code = PlainTextField(max_length=20, allow_blank=True)
     address_country = CountryField(allow_blank=True, help_text="ISO 3166, as DE.")
     tax_id = PlainTextField(max_length=40, allow_blank=True)
+    tax_status = serializers.ChoiceField(choices=Workspace.TaxStatus.choices)
+    tax_exemption = PlainTextField(
+        max_length=200, allow_blank=True, help_text="Why it is exempt from tax."
+    )
     created_at = AwareDateTimeField(read_only=True)
 
     def get_suspension_reason(self, workspace: Workspace) -> str | None:
@@ -136,6 +140,9 @@ class BillingSettingsSerializer(StrictSerializer):
         choices=WorkspaceBillingSettings.CollectionMethod.choices
     )
     payment_terms_days = WholeNumberField(min_value=0, max_value=365)
+    prices_include_tax = FlagField(
+        help_text="Whether its prices have the tax in them, where one is charged."
+    )
     owners_see = OwnersSeeField(
         choices=WorkspaceBillingSettings.OwnersSee.choices,
         allow_null=True,

@@ -9,6 +9,7 @@ from billing.api import (
     provider_costs,
     rate_cards,
     sheets,
+    taxes,
     terms,
     workspace_prices,
     workspaces,
@@ -109,6 +110,8 @@ urlpatterns = [
     ),
     path("provider-costs/csv/", sheets.CostSheet.as_view(), name="provider-costs-csv"),
     path("exchange-rates/csv/", sheets.ExchangeRateSheet.as_view(), name="exchange-rates-csv"),
+    path("tax-registrations/", taxes.RegistrationList.as_view(), name="tax-registrations"),
+    path("tax-rates/", taxes.RateList.as_view(), name="tax-rates"),
     path("provider-costs/", provider_costs.CostList.as_view(), name="provider-costs"),
     path(
         "provider-costs/<uuid:cost_id>/", provider_costs.CostDetail.as_view(), name="provider-cost"

@@ -29,7 +29,7 @@ from billing.services import workspaces
 # Whoever works with a workspace may look at it.
 _READ = ("workspaces:write", "terms:write", "usage:read", "billing:read")
 # What a workspace is sold on, beside its billing settings.
-_TERMS = frozenset({"tier", "status"})
+_TERMS = frozenset({"tier", "status", "tax_status", "tax_exemption"})
 
 
 _NEW_ACME = OpenApiExample(
@@ -112,8 +112,8 @@ class WorkspaceDetail(ApiView):
         return Response(_shown(request, workspace_id))
 
     @extend_schema(
-        description="Changes what is named. `tier` and `status` are commercial terms and need the"
-        " scope `terms:write`, everything else `workspaces:write`."
+        description="Changes what is named. `tier`, `status`, `tax_status` and `tax_exemption` are"
+        " commercial terms and need the scope `terms:write`, everything else `workspaces:write`."
     )
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = visible_or_404(

@@ -18,6 +18,7 @@ from billing.models.rate_cards import (
     RateCardVersion,
 )
 from billing.models.sessions import Session
+from billing.models.taxes import TaxNumberCheck, TaxRate, TaxRegistration
 from billing.models.terms import AddOn, Commitment, PeriodCharge, TierChange
 from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
 from billing.models.work import DurableWork
@@ -55,6 +56,9 @@ __all__ = [
     "ServiceKey",
     "Session",
     "SubscriptionTier",
+    "TaxNumberCheck",
+    "TaxRate",
+    "TaxRegistration",
     "TierChange",
     "TierPrice",
     "User",

@@ -26,6 +26,11 @@ class Workspace(models.Model):
         PAYMENT = "payment"
         MANUAL = "manual"
 
+    class TaxStatus(models.TextChoices):
+        BUSINESS = "business"
+        CONSUMER = "consumer"
+        EXEMPT = "exempt", "Exempt from tax"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = LineField(max_length=200)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
@@ -49,6 +54,20 @@ class Workspace(models.Model):
     address_postal_code = LineField(max_length=20, blank=True)
     address_country = models.CharField(max_length=2, blank=True, help_text="ISO 3166, as DE.")
     tax_id = LineField(max_length=40, blank=True)
+    tax_status = models.CharField(
+        max_length=12,
+        choices=TaxStatus,
+        default=TaxStatus.BUSINESS,
+        db_default=TaxStatus.BUSINESS,
+        help_text="What it is to the tax office. A business abroad needs a valid VAT number to be"
+        " billed without tax.",
+    )
+    tax_exemption = LineField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Why it is exempt from tax, as invoices say it: the certificate, the article.",
+    )
     members = models.ManyToManyField(User, through="WorkspaceMember", related_name="workspaces")
     # A digest of the facts it was asked for with, by which the same request again is known.
     created_from = models.CharField(max_length=64, blank=True, editable=False)
@@ -73,6 +92,11 @@ class Workspace(models.Model):
             models.CheckConstraint(
                 condition=Q(address_country="") | Q(address_country__regex=r"^[A-Z]{2}$"),
                 name="workspace_country_is_iso",
+            ),
+            models.CheckConstraint(
+                condition=(Q(tax_status="exempt") & ~Q(tax_exemption=""))
+                | Q(tax_status__in=["business", "consumer"], tax_exemption=""),
+                name="only_an_exempt_workspace_says_why",
             ),
         ]
 
@@ -161,6 +185,12 @@ class WorkspaceBillingSettings(models.Model):
     )
     payment_terms_days = models.PositiveSmallIntegerField(
         default=14, validators=[MaxValueValidator(365)]
+    )
+    prices_include_tax = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether its prices have the tax in them, where one is charged; otherwise it is"
+        " added to them. Limits and all amounts of usage are at its prices.",
     )
     owners_see = models.CharField(
         max_length=16,

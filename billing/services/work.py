@@ -301,7 +301,9 @@ def start_due_work(*, now: dt.datetime) -> int:
 
 def lease_duration() -> dt.timedelta:
     """Longer than any one request over the network takes, with its turn in line."""
-    longest = max(settings.STRIPE_TIMEOUT_SECONDS, settings.EMAIL_TIMEOUT)
+    longest = max(
+        settings.STRIPE_TIMEOUT_SECONDS, settings.EMAIL_TIMEOUT, settings.VIES_TIMEOUT_SECONDS
+    )
     return dt.timedelta(seconds=3 * longest + 30)
 
 

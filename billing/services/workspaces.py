@@ -21,6 +21,7 @@ from billing.models import (
     WorkspaceMember,
 )
 from billing.money import CURRENCIES
+from billing.services.tax_numbers import note_tax_number
 from billing.services.tier_changes import (
     begin_tier,
     first_day_not_opened,
@@ -41,6 +42,8 @@ BILLING_DETAILS = (
     "address_postal_code",
     "address_country",
     "tax_id",
+    "tax_status",
+    "tax_exemption",
 )
 
 
@@ -258,8 +261,12 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
                 setattr(workspace, name, changed[name])
         if {"tax_id", "address_country"} & changed.keys():
             _check_tax_number(workspace)
+        if {"tax_status", "tax_exemption"} & changed.keys():
+            _check_exemption(workspace)
         if changed:
             workspace.save()
+        if {"tax_id", "address_country"} & changed.keys():
+            note_tax_number(workspace, now)
         if "status" in changed:
             _set_status(workspace, changed["status"], now)
         if any(name in changed for name in BILLING_DETAILS):
@@ -309,6 +316,22 @@ def _check_tax_number(workspace: Workspace) -> None:
             + (f" of a company in {country}." if country else "."),
             field="tax_id",
             code="invalid_tax_id",
+        )
+
+
+def _check_exemption(workspace: Workspace) -> None:
+    is_exempt = workspace.tax_status == Workspace.TaxStatus.EXEMPT
+    if is_exempt and not workspace.tax_exemption:
+        raise Invalid(
+            "An exempt customer's invoices say why: a certificate or an article is expected.",
+            field="tax_exemption",
+            code="blank",
+        )
+    if not is_exempt and workspace.tax_exemption:
+        raise Invalid(
+            "Only an exempt customer has a reason for it.",
+            field="tax_exemption",
+            code="not_exempt",
         )
 
 

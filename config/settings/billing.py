@@ -36,6 +36,16 @@ RESOURCE_UNITS = env.pairs(
 ISSUER_NAME = env.text("ISSUER_NAME", "Voice Platform Inc.")
 ISSUER_ADDRESS = env.text("ISSUER_ADDRESS", "100 Market Street, San Francisco, CA 94105, US")
 ISSUER_TAX_ID = env.text("ISSUER_TAX_ID")
+# The register of the EU's VAT numbers; "off" where numbers are checked by their form only.
+_vies = env.text(
+    "VIES_URL",
+    "https://ec.europa.eu/taxation_customs/vies/rest-api",
+    form=r"off$|https?://[^\s?#]+$",
+    wanted="an address that begins with http:// or https://, or off",
+)
+VIES_URL = "" if _vies == "off" else _vies.rstrip("/")
+VIES_TIMEOUT_SECONDS = env.integer("VIES_TIMEOUT_SECONDS", 10, min=1, max=120)
+TAX_NUMBER_CHECK_DAYS = env.integer("TAX_NUMBER_CHECK_DAYS", 30, min=1, max=3650)
 ISSUER_EMAIL = env.text("ISSUER_EMAIL", DEFAULT_FROM_EMAIL)
 _PORT = env.integer("PORT", 8000, min=1, max=65535)
 SITE_URL = env.address("SITE_URL", f"http://127.0.0.1:{_PORT}")

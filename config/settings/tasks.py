@@ -39,6 +39,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.prune_sign_ins",
         "schedule": crontab(hour="3", minute="50"),
     },
+    "check tax numbers again": {
+        "task": "billing.check_old_tax_numbers",
+        "schedule": crontab(hour="4", minute="5"),
+    },
     "open missing billing periods": {
         "task": "billing.open_missing_periods",
         "schedule": crontab(minute="2"),

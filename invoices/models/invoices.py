@@ -315,6 +315,12 @@ class InvoiceItem(models.Model):
     meters = models.JSONField(default=list, blank=True)
     amount = models.DecimalField(**AMOUNT)
     net = models.DecimalField(**AMOUNT)
+    tax_class = models.CharField(
+        max_length=32,
+        blank=True,
+        db_default="",
+        help_text="What it is to the tax office; empty: as everything else of the workspace.",
+    )
     # Empty where no tax was decided on: the issuer is registered nowhere.
     tax_category = models.CharField(max_length=2, choices=TaxCategory, blank=True)
     tax_rate = models.DecimalField(max_digits=7, decimal_places=4, null=True, blank=True)

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone as clock
 
+from billing.formats import quantity
 from billing.money import NO_DECIMALS
 from invoices.models.invoices import AMOUNT, Invoice, TaxCategory
 
@@ -38,6 +39,14 @@ class TaxLine(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def label(self) -> str:
+        """As "VAT 19%", "VAT 0%, reverse charge"."""
+        label = f"{self.name} {quantity(self.rate)}%"
+        if self.category in ("S", "Z"):
+            return label
+        return f"{label}, {TaxCategory(self.category).label.lower()}"
 
     # Their inheritors' constraints.
     FOLLOWS: ClassVar = (
@@ -83,7 +92,7 @@ class InvoiceTax(TaxLine):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.rate.normalize():f} %"
+        return self.label
 
 
 class TaxDecision(models.Model):

@@ -9,12 +9,22 @@ from uuid import UUID
 
 from django.conf import settings
 
+from billing import months
 from billing.errors import Conflict
 from billing.models import WorkspaceBillingSettings
-from invoices.models import Invoice, InvoiceEvent, InvoiceItem
+from billing.money import ZERO
+from billing.taxes import TaxReader
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem, TaxDecision
 from invoices.services.closing.issue import bill_to, due_on
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.history import locked_invoice, record
+from invoices.services.taxing import (
+    amounts_of,
+    cannot_be_taxed,
+    document_tax,
+    freeze_taxes,
+    items_taxed,
+)
 from invoices.signals import invoices_issued
 
 Kind = InvoiceEvent.Kind
@@ -42,7 +52,6 @@ def reissue_invoice(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoi
         if void.replacement is not None:
             return void.replacement
         invoice = _copy(void, now)
-        _copy_items(void, invoice)
         if void.unbilled_reason:
             void.unbilled_reason = ""
             void.save(update_fields=["unbilled_reason", "updated_at"])
@@ -78,8 +87,19 @@ def _require_void(invoice: Invoice) -> None:
 
 
 def _copy(void: Invoice, now: dt.datetime) -> Invoice:
+    """The same lines at the same prices; taxed by what is known of the customer now."""
     workspace = void.workspace
     terms = WorkspaceBillingSettings.objects.get(workspace=workspace)
+    items = list(void.items.all())
+    amounts = [item.amount for item in items]
+    with cannot_be_taxed():
+        tax = document_tax(
+            TaxReader([workspace]),
+            workspace,
+            [(item.amount, item.tax_class) for item in items],
+            prices_include_tax=void.prices_include_tax,
+            day=_tax_day(void),
+        )
     invoice = Invoice(
         workspace=workspace,
         kind=void.kind,
@@ -87,10 +107,7 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
         corrects=void.corrects,
         replaces=void,
         currency=void.currency,
-        net=void.net,
-        tax=void.tax,
-        prices_include_tax=void.prices_include_tax,
-        amount=void.amount,
+        **amounts_of(sum(amounts, ZERO), tax),
         exact_amount=void.exact_amount,
         collection_method=terms.collection_method,
         payment_terms_days=terms.payment_terms_days,
@@ -101,13 +118,24 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
     )
     (invoice.number,) = take_numbers(issuer=settings.INVOICE_ISSUER, years=[invoice.issued_on.year])
     invoice.save(force_insert=True)
-    return invoice
-
-
-def _copy_items(void: Invoice, invoice: Invoice) -> None:
-    items = list(void.items.all())
-    for item in items:
+    for item, taxed in zip(items, items_taxed(amounts, tax), strict=True):
         item.pk = InvoiceItem._meta.pk.get_default()
         item._state.adding = True
         item.invoice = invoice
+        for name, value in taxed.items():
+            setattr(item, name, value)
     InvoiceItem.objects.bulk_create(items)
+    if tax is not None:
+        freeze_taxes([(invoice, tax)])
+    return invoice
+
+
+def _tax_day(void: Invoice) -> dt.date:
+    """The day by whose rates the void one was taxed: what it bills was supplied by then."""
+    decision = TaxDecision.objects.filter(invoice=void).first()
+    if decision is not None:
+        return dt.date.fromisoformat(decision.evidence["day"])
+    if void.billing_period is None:
+        return void.issued_on
+    last = void.billing_period.period_end - dt.timedelta(microseconds=1)
+    return months.local_date(min(last, void.issued_at), void.workspace.zone)

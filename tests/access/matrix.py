@@ -91,6 +91,10 @@ POST   provider-costs/                                               platform  p
 PATCH  provider-costs/<cost_id>/                                     platform  prices:write
 GET    provider-costs/csv/                                           platform  billing:read prices:write
 POST   provider-costs/csv/                                           platform  prices:write
+GET    tax-registrations/                                           platform  billing:read
+POST   tax-registrations/                                           platform  billing:write
+GET    tax-rates/                                                   platform  billing:read
+POST   tax-rates/                                                   platform  billing:write
 GET    exchange-rates/                                               platform  billing:read prices:write
 POST   exchange-rates/                                               platform  prices:write
 GET    exchange-rates/csv/                                           platform  billing:read prices:write
@@ -175,6 +179,8 @@ GET    admin/billing/email/attachments/<attachment_id>/              read-only s
 POST   admin/billing/email/<object_id>/send_again/                   support finance people
 POST   admin/billing/user/<object_id>/mail_link/                     people
 POST   admin/billing/user/<object_id>/reset_second_factor/           people
+POST   admin/billing/taxnumbercheck/<object_id>/check_again/         finance people
+POST   admin/billing/taxnumbercheck/<object_id>/by_hand/             finance people
 POST   admin/billing/servicekey/<object_id>/revoke/                  finance people
 POST   admin/billing/ratecard/<object_id>/new_draft/                 finance people
 POST   admin/billing/ratecardversion/<object_id>/publish/            finance people
@@ -217,6 +223,9 @@ billing.ratecard              read-only finance people         finance people   
 billing.ratecardversion       read-only finance people         frozen           finance people   frozen
 billing.servicekey            read-only finance people         finance people   frozen           frozen
 billing.subscriptiontier      read-only finance people         finance people   finance people   people
+billing.taxnumbercheck        read-only finance people         frozen           frozen           frozen
+billing.taxrate               read-only finance people         finance people   finance people   frozen
+billing.taxregistration       read-only finance people         finance people   finance people   frozen
 billing.user                  read-only finance people         people           people           people
 billing.workspace             read-only support finance people finance people   finance people   frozen
 invoices.invoice              read-only support finance people frozen           frozen           frozen

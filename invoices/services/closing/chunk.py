@@ -41,7 +41,7 @@ def close_chunk(
         periods = _lock(period_ids, skip_locked=skip_locked)
         if not periods:
             return Closed([], [])
-        closings = sum_up(periods, _shut_counters(periods))
+        closings = sum_up(periods, _shut_counters(periods), now)
         freeze(closings, now)
         freeze_meters(closings)
         open_next(periods, now)

@@ -7,17 +7,17 @@ from django.conf import settings
 
 from billing import months
 from billing.models import Workspace
-from billing.money import from_minor
+from billing.money import ZERO
 from invoices.models import Invoice, InvoiceItem
-from invoices.services.closing.lines import amounts_minor
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.closing.sums import Closing
+from invoices.services.taxing import amounts_of, freeze_taxes, items_taxed
 from usage.queries.meters import meter_as_json
 
 
 def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoice]:
     """An invoice for every period with something to pay; a period without gets none."""
-    billed = [closing for closing in closings if closing.amount_minor > 0]
+    billed = [closing for closing in closings if closing.is_billed]
     invoices = [_invoice(closing, now) for closing in billed]
     # Foreign keys are checked at the commit: the items, most of the work, come before the numbers,
     # which other closes wait for.
@@ -33,18 +33,25 @@ def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoic
     for invoice, number in zip(invoices, numbers, strict=True):
         invoice.number = number
     Invoice.objects.bulk_create(invoices)
+    freeze_taxes(
+        [
+            (invoice, closing.tax)
+            for closing, invoice in zip(billed, invoices, strict=True)
+            if closing.tax is not None
+        ]
+    )
     return invoices
 
 
 def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
     workspace = closing.period.workspace
     terms = workspace.billing_settings
+    rounded = sum(closing.amounts, ZERO)
     return Invoice(
         workspace=workspace,
         billing_period=closing.period,
         currency=workspace.currency,
-        net=from_minor(closing.amount_minor, workspace.currency),
-        amount=from_minor(closing.amount_minor, workspace.currency),
+        **amounts_of(rounded, closing.tax),
         exact_amount=closing.total,
         collection_method=terms.collection_method,
         payment_terms_days=terms.payment_terms_days,
@@ -84,12 +91,18 @@ def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:
             exact_amount=line.exact_amount,
             adjustment=line.adjustment,
             meters=[meter_as_json(meter) for meter in line.meters],
-            amount=from_minor(minor, invoice.currency),
-            net=from_minor(minor, invoice.currency),
+            amount=amount,
+            tax_class=line.tax_class,
             manual_item_id=line.manual_item_id,
+            **taxed,
         )
-        for position, (line, minor) in enumerate(
-            zip(closing.lines, amounts_minor(closing.lines, invoice.currency), strict=True),
+        for position, (line, amount, taxed) in enumerate(
+            zip(
+                closing.lines,
+                closing.amounts,
+                items_taxed(closing.amounts, closing.tax),
+                strict=True,
+            ),
             start=1,
         )
     ]

@@ -19,11 +19,14 @@ from billing import months
 from billing.charges import TermsReader
 from billing.errors import BillingError
 from billing.models import BillingPeriod
-from billing.money import EXACT, ZERO, to_charge_minor
+from billing.money import EXACT, ZERO, from_minor, to_charge_minor
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import Charge, ChargeKind, PeriodTerms
 from billing.rating.fees import NoPrice
-from invoices.services.closing.lines import Line, UsageSum, build_lines
+from billing.rating.taxes import Undecided
+from billing.taxes import TaxReader
+from invoices.services.closing.lines import Line, UsageSum, amounts_minor, build_lines
+from invoices.services.taxing import DocumentTax, document_tax
 from usage.queries.meters import Meter
 from usage.queries.net import live_meters
 
@@ -44,7 +47,7 @@ class Counted(NamedTuple):
 
 @dataclass(slots=True)
 class Closing:
-    """A period on its way: what it is billed. Amounts are exact; `amount_minor` is rounded."""
+    """A period on its way: what it is billed. All is exact but `amounts` and `tax`."""
 
     period: BillingPeriod
     charges: list[Charge]
@@ -57,9 +60,16 @@ class Closing:
     subtotal: Decimal
     adjustment: Decimal
     total: Decimal
-    amount_minor: int
+    # Each line's share of the rounded total.
+    amounts: list[Decimal]
     lines: list[Line]
     meters: Sequence[Meter]
+    # None where nothing is billed, or the issuer is registered for tax nowhere.
+    tax: DocumentTax | None = None
+
+    @property
+    def is_billed(self) -> bool:
+        return to_charge_minor(self.total, self.period.workspace.currency) > 0
 
 
 # Usage of another month than the period's own is late. `first` and `until` are local dates.
@@ -93,16 +103,19 @@ def usage_sums(periods: Sequence[BillingPeriod]) -> dict[UUID, list[UsageSum]]:
     return sums
 
 
-def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) -> list[Closing]:
+def sum_up(
+    periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted], now: dt.datetime
+) -> list[Closing]:
     """What each period is billed; `periods` in the order in which a workspace's months follow.
 
-    Raises `CannotClose` for a period whose rollups and counters disagree, or one of whose tiers has
-    no price in the workspace's currency.
+    Raises `CannotClose` for a period whose rollups and counters disagree, one of whose tiers has
+    no price in the workspace's currency, or whose tax cannot be decided on.
     """
     usage = usage_sums(periods)
     # No record can enter any more: rollups say the same now as a moment ago.
     meters = live_meters(periods)
     terms = TermsReader((period.workspace_id for period in periods), strict=True)
+    taxes = TaxReader([period.workspace for period in periods])
     credits = _outstanding_credits(periods)
     closings = []
     # Sums may be longer than the 28 digits that arithmetic keeps by default.
@@ -120,6 +133,8 @@ def sum_up(periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted]) ->
             )
             if closing.total < 0:
                 credits[workspace_id] = closing.total
+            if closing.is_billed:
+                closing.tax = _tax(closing, taxes, now)
             closings.append(closing)
     return closings
 
@@ -153,6 +168,7 @@ def _closing(
         ) from None
     sums = charged(charges)
     total = sum(sums.values(), subtotal + credit)
+    lines = build_lines(charges=charges, usage=with_meters(usage, meters), credit=credit)
     return Closing(
         period,
         charges,
@@ -165,10 +181,32 @@ def _closing(
         subtotal,
         adjustment,
         total,
-        to_charge_minor(total, currency),
-        build_lines(charges=charges, usage=with_meters(usage, meters), credit=credit),
+        [from_minor(minor, currency) for minor in amounts_minor(lines, currency)],
+        lines,
         meters,
     )
+
+
+def _tax(closing: Closing, taxes: TaxReader, now: dt.datetime) -> DocumentTax | None:
+    """By the rates of the period's last day; one that is closed early ends with its close."""
+    period = closing.period
+    last = min(period.period_end - dt.timedelta(microseconds=1), now)
+    try:
+        return document_tax(
+            taxes,
+            period.workspace,
+            [
+                (amount, line.tax_class)
+                for line, amount in zip(closing.lines, closing.amounts, strict=True)
+            ],
+            prices_include_tax=period.workspace.billing_settings.prices_include_tax,
+            day=_local_date(period, last),
+        )
+    except Undecided as error:
+        raise CannotClose(
+            f"The tax of {period.workspace.name} cannot be decided on. {error.detail}",
+            code=error.code,
+        ) from None
 
 
 def with_meters(usage: Sequence[UsageSum], meters: Sequence[Meter]) -> list[UsageSum]:

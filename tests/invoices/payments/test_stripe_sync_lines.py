@@ -1,5 +1,6 @@
 """What Stripe is sent for an invoice's lines, to the unit."""
 
+import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,9 +11,14 @@ from invoices.models import Invoice, InvoiceItem
 from invoices.payments.services.stripe_sync import params, sync_invoice
 from invoices.payments.services.stripe_sync.params import lines_of
 from invoices.payments.services.stripe_units import from_stripe_minor, stripe_minor
+from invoices.services.closing import finalize_due_periods
 from tests.kit.invoices import NOVEMBER_2, make_invoice
-from tests.kit.personas import make_workspace
+from tests.kit.personas import make_period, make_workspace
 from tests.kit.stripe_side import invoices, lines
+from tests.kit.taxes import FRENCH, checked, make_customer, register
+
+OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
+NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +145,37 @@ def test_currencies_without_cents_arrive_whole(
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
     (found,) = invoices()
     assert (found["total"], found["currency"]) == (units, currency.lower())
+
+
+@pytest.mark.django_db
+def test_tax_goes_to_stripe_as_a_line_of_our_own(stripe_sandbox: SandboxProcess) -> None:
+    register()
+    acme = make_customer()
+    make_period(acme, OCTOBER_5)
+    finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk)
+    invoice = Invoice.objects.get(workspace=acme)
+
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_3).done
+
+    (found,) = invoices()
+    assert (found["total"], found["currency"]) == (5831, "eur")
+    assert lines(found["id"]) == [("Monthly Subscription", 4900), ("VAT 19% on €49.00", 931)]
+
+
+@pytest.mark.django_db
+def test_what_the_law_wants_to_be_said_stands_on_stripes_page_too(
+    stripe_sandbox: SandboxProcess,
+) -> None:
+    register()
+    globex = make_customer("Globex", country="FR", tax_id=FRENCH)
+    checked(globex)
+    make_period(globex, OCTOBER_5)
+    finalize_due_periods(now=NOVEMBER_3, workspace_id=globex.pk)
+    invoice = Invoice.objects.get(workspace=globex)
+
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_3).done
+
+    (found,) = invoices()
+    assert found["total"] == 4900
+    assert found["footer"].startswith("Reverse charge")
+    assert lines(found["id"]) == [("Monthly Subscription", 4900)]

@@ -98,7 +98,9 @@ def _compare_all(run: ReconciliationRun, now: dt.datetime) -> None:
 
 
 def _invoices() -> QuerySet[Invoice]:
-    return Invoice.objects.select_related("workspace", "billing_period").prefetch_related("items")
+    return Invoice.objects.select_related("workspace", "billing_period").prefetch_related(
+        "items", "taxes"
+    )
 
 
 def _batches(found: Iterable[StripeObject]) -> Iterator[list[StripeObject]]:

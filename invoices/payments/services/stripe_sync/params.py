@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from billing.formats import money
 from billing.money import exponent, without_exponent
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice, InvoiceItem, InvoiceTax
 from invoices.payments.services.stripe_units import stripe_minor
 
 # https://docs.stripe.com/api/invoiceitems/create: "up to 250 items per invoice".
@@ -22,7 +23,10 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Line:
-    """One line in Stripe. `subject` is our item's id, or `OTHER` for what was combined."""
+    """One line in Stripe.
+
+    `subject` is our item's id, `tax:` and the position of a tax, or `OTHER` for what was combined.
+    """
 
     subject: str
     description: str
@@ -30,16 +34,20 @@ class Line:
     metadata: dict[str, str]
 
 
-def lines_of(invoice: Invoice, items: Sequence[InvoiceItem]) -> list[Line]:
+def lines_of(
+    invoice: Invoice, items: Sequence[InvoiceItem], taxes: Sequence[InvoiceTax] = ()
+) -> list[Line]:
     """Every item as a line; of more than Stripe takes, the smallest usage ones as a single line.
 
     Only what Stripe shows is shortened: our own invoice keeps them all, and the totals are equal.
+    Tax that is added to the prices follows as lines of its own, so that Stripe works out none.
     """
-    folded = _to_fold(items)
+    added = [] if invoice.prices_include_tax else [tax for tax in taxes if tax.tax]
+    folded = _to_fold(items, MAX_LINES - len(added))
     lines = [_line(invoice, item) for item in items if item.pk not in folded]
     if folded:
         lines.append(_combined(invoice, [item for item in items if item.pk in folded]))
-    return lines
+    return lines + [_tax_line(invoice, tax) for tax in added]
 
 
 def draft_params(
@@ -69,6 +77,11 @@ def draft_params(
             "build": str(build),
         },
     }
+    texts = dict.fromkeys(tax.text for tax in invoice.taxes.all() if tax.text)
+    if invoice.prices_include_tax and invoice.tax:
+        texts[f"The total includes {money(invoice.tax, invoice.currency)} of tax."] = None
+    if texts:
+        params["footer"] = "\n".join(texts)
     if invoice.collection_method == "send_invoice":
         # Days rather than a date: one that has passed by the time of the sync is refused.
         today = now.astimezone(invoice.workspace.zone).date()
@@ -89,8 +102,8 @@ def item_params(
     }
 
 
-def _to_fold(items: Sequence[InvoiceItem]) -> set[UUID]:
-    excess = len(items) - MAX_LINES
+def _to_fold(items: Sequence[InvoiceItem], most: int) -> set[UUID]:
+    excess = len(items) - most
     if excess <= 0:
         return set()
     usage = [item for item in items if item.kind in (item.Kind.USAGE, item.Kind.LATE_USAGE)]
@@ -112,6 +125,22 @@ def _line(invoice: Invoice, item: InvoiceItem) -> Line:
             "quantity": _short(item.quantity),
             "unit_price": _short(item.unit_price),
             "exact_amount": _short(item.exact_amount),
+        },
+    )
+
+
+def _tax_line(invoice: Invoice, tax: InvoiceTax) -> Line:
+    return Line(
+        subject=f"tax:{tax.position}",
+        description=f"{tax.label} on {money(tax.base, invoice.currency)}",
+        amount_minor=stripe_minor(tax.tax, invoice.currency),
+        metadata={
+            "invoice_id": str(invoice.pk),
+            "invoice_item_id": f"tax:{tax.position}",
+            "kind": "tax",
+            "category": tax.category,
+            "rate": _short(tax.rate),
+            "base": _short(tax.base),
         },
     )
 

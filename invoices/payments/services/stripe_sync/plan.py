@@ -32,7 +32,10 @@ def begin_syncs(*, invoice_ids: Sequence[UUID], now: dt.datetime) -> None:
 
 def stripe_lines(invoice: Invoice) -> dict[str, Line]:
     """The lines of an invoice by subject, in their order; frozen with the invoice."""
-    return {line.subject: line for line in lines_of(invoice, list(invoice.items.all()))}
+    return {
+        line.subject: line
+        for line in lines_of(invoice, list(invoice.items.all()), list(invoice.taxes.all()))
+    }
 
 
 def write_steps(sync: StripeSync, invoice: Invoice, *, now: dt.datetime) -> None:
