@@ -91,10 +91,10 @@ POST   provider-costs/                                               platform  p
 PATCH  provider-costs/<cost_id>/                                     platform  prices:write
 GET    provider-costs/csv/                                           platform  billing:read prices:write
 POST   provider-costs/csv/                                           platform  prices:write
-GET    tax-registrations/                                           platform  billing:read
-POST   tax-registrations/                                           platform  billing:write
-GET    tax-rates/                                                   platform  billing:read
-POST   tax-rates/                                                   platform  billing:write
+GET    tax-registrations/                                            platform  billing:read
+POST   tax-registrations/                                            platform  billing:write
+GET    tax-rates/                                                    platform  billing:read
+POST   tax-rates/                                                    platform  billing:write
 GET    exchange-rates/                                               platform  billing:read prices:write
 POST   exchange-rates/                                               platform  prices:write
 GET    exchange-rates/csv/                                           platform  billing:read prices:write
