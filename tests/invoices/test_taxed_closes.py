@@ -10,7 +10,7 @@ from billing.models import BillingPeriod
 from billing.services.workspaces import update_billing_settings, update_workspace
 from invoices.models import Invoice, InvoiceTax, TaxDecision
 from invoices.services.closing import finalize_due_periods
-from invoices.services.ledger import invoice_differences
+from invoices.services.ledger import close_differences
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.personas import MADE_AT, make_period
 from tests.kit.taxes import AUSTRIAN, FRENCH, checked, make_customer, register
@@ -62,7 +62,7 @@ def test_a_customer_at_home_is_charged_the_tax_of_its_country():
         ("49.00", "S"),
         ("12.34", "S"),
     ]
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_a_business_abroad_with_a_valid_number_accounts_for_it_itself():
@@ -77,7 +77,7 @@ def test_a_business_abroad_with_a_valid_number_accounts_for_it_itself():
     assert (tax.reason_code, tax.text[:14]) == ("VATEX-EU-AE", "Reverse charge")
     check = invoice.tax_decision.evidence["number_check"]
     assert (check["valid"], check["reference"]) == (True, "WAPIAAAAYmFzZQ")
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_a_number_that_is_not_valid_is_charged_as_none():
@@ -134,7 +134,7 @@ def test_prices_that_include_the_tax_are_what_is_paid():
     assert invoice.residual == Decimal("61.34") - Decimal("61.336")
     assert sum(item.amount for item in invoice.items.all()) == invoice.amount
     assert sum(item.net for item in invoice.items.all()) == invoice.net
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_yen_have_no_parts():
@@ -166,7 +166,7 @@ def test_a_replacement_is_taxed_by_what_is_known_of_the_customer_now():
 
     assert amounts(anew) == ("61.34", "0.00", "61.34")
     assert anew.tax_decision.treatment == "reverse_charge"
-    assert invoice_differences() == []
+    assert close_differences() == []
 
 
 def test_what_was_taxed_is_frozen_and_follows_from_its_base():
@@ -206,7 +206,7 @@ def test_a_tax_that_does_not_fit_its_lines_is_found():
         cursor.execute("ALTER TABLE invoices_invoicetax DISABLE TRIGGER USER")
         cursor.execute("UPDATE invoices_invoicetax SET base = 61.30, tax = 11.65")
 
-    found = [str(each.detail) for each in invoice_differences()]
+    found = [str(each.detail) for each in close_differences()]
 
     assert len(found) == 2
     assert invoice.number in found[0]
