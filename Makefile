@@ -58,7 +58,9 @@ bootstrap:
 	@sh dev/bootstrap.sh
 
 # After a change of pyproject.toml. Versions already locked stay: add ARGS=--upgrade.
+# The second file is the part of the first one that production installs.
+COMPILE := $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 lock: bootstrap
-	$(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
-		--extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-		$(ARGS) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev $(ARGS) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml

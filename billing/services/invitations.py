@@ -161,12 +161,20 @@ def mail_due(*, now: dt.datetime) -> int:
 
 
 def link_of(invitation: Invitation) -> str:
-    return page_url("billing:invitation", invitation.pk, _token(invitation))
+    return page_url("billing:invitation", invitation.pk, _token(invitation, settings.SECRET_KEY))
 
 
-def _token(invitation: Invitation) -> str:
+def _token(invitation: Invitation, key: str) -> str:
     facts = f"{invitation.pk}:{invitation.email}:{invitation.generation}"
-    return salted_hmac("billing.invitation", facts, algorithm="sha256").hexdigest()
+    return salted_hmac("billing.invitation", facts, secret=key, algorithm="sha256").hexdigest()
+
+
+def _is_token_of(invitation: Invitation, token: str) -> bool:
+    """Also one that was made with a key that has been replaced since."""
+    return any(
+        hmac.compare_digest(_token(invitation, key).encode(), token.encode())
+        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    )
 
 
 def _opened(
@@ -175,7 +183,7 @@ def _opened(
     found = rows.filter(
         pk=invitation_id, accepted_at=None, cancelled_at=None, expires_at__gt=now
     ).first()
-    if found is None or not hmac.compare_digest(_token(found).encode(), token.encode()):
+    if found is None or not _is_token_of(found, token):
         raise LinkIsDead("This invitation has been used, was taken back or is too old.")
     return found
 

@@ -21,6 +21,8 @@ DEBUG = env.flag("DEBUG", False)
 # Settings of production may have Stripe's test mode or a sandbox, and plain HTTP.
 STAGING = env.flag("STAGING", False)
 SECRET_KEY = env.text("SECRET_KEY")
+# Those it was before: what they signed stays good.
+SECRET_KEY_FALLBACKS = env.csv("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.csv("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.csv("CSRF_TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", False)
