@@ -1,10 +1,12 @@
 """The Celery application; tasks are found in each app's `tasks.py`."""
 
+import logging.config
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun
+from celery.signals import setup_logging, task_postrun, task_prerun
+from django.conf import settings
 
 from billing import audit
 from config.env import require_settings
@@ -19,6 +21,12 @@ app.autodiscover_tasks()
 @app.on_configure.connect(weak=False)
 def _read_settings(**kwargs: Any) -> None:
     require_settings()
+
+
+@setup_logging.connect(weak=False)
+def _log_as_everywhere(**kwargs: Any) -> None:
+    """In place of Celery's own logging, which is no JSON and hides no secret."""
+    logging.config.dictConfig(settings.LOGGING)
 
 
 @task_prerun.connect(weak=False)

@@ -217,7 +217,11 @@ STORAGES = {
 
 # Metrics: open to the machine itself; from elsewhere with this bearer token.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
-METRICS_COLLECTORS = ["invoices.metrics.Backlog"]
+METRICS_COLLECTORS = [
+    "usage.metrics.Heartbeats",
+    "invoices.metrics.Backlog",
+    "invoices.payments.metrics.Webhooks",
+]
 
 # Logs and errors
 LOG_LEVEL = env.text(

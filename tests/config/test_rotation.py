@@ -1,4 +1,4 @@
-"""Secrets are changed in the order of docs/deployment.md, and what they were used for stays good."""
+"""Secrets are changed as docs/deployment.md says, and what they were used for stays good."""
 
 import re
 from typing import Any

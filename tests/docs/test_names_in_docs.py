@@ -23,6 +23,7 @@ COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: +(?!#)[^\s`|;)]+)*)")
 CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+FILES = (".py", ".md", ".env", ".crt", ".key")
 WRITTEN_LATER = {"dev/benchmarks/results"}
 # Files of ours in a system that runs, or examples of names somebody else chooses.
 NOT_IN_THE_PROJECT = re.compile(r"^(/|~|https?:|\.local|\.venv|\.env$|<)|\*|…|\.\.\.")
@@ -85,7 +86,11 @@ def test_modules_functions_and_tasks_exist() -> None:
     for page, found in each(CODE):
         name = found[1].split("(")[0]
         dotted = re.fullmatch(r"(\w+)(\.\w+)+", name)
-        if not dotted or dotted[1] not in ROOMS or name.endswith((".py", ".md", ".env", ".crt", ".key")):
+        if (
+            not dotted
+            or dotted[1] not in ROOMS
+            or name.endswith((".py", ".md", ".env", ".crt", ".key"))
+        ):
             continue
         if name not in current_app.tasks and not _is_there(name):
             wrong.append((page, name))

@@ -4,6 +4,7 @@ Functions return a `Reply` or raise a `BillingError`; those that take many reque
 other for each.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -15,8 +16,10 @@ from billing.api.hot import JSON, NDJSON, HotEndpoint, HotRequest, Lane, Reply
 from billing.api.problems import ProblemError
 from billing.errors import BillingError
 from billing.money import without_exponent
-from usage.models import Call
+from usage import metrics
+from usage.models import Call, ProviderHeartbeat
 from usage.queries.admission import admissions_of
+from usage.services import heartbeats
 from usage.services.calls import CallsRecorded, calls_parser, record_calls
 from usage.services.ingest import (
     Entry,
@@ -30,6 +33,7 @@ from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ingest.pricing import unknown_workspace
 
+_USAGE, _CALLS = ProviderHeartbeat.Source.USAGE, ProviderHeartbeat.Source.CALLS
 # A record that cannot be recorded says so with the status of what is wrong with it.
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409, "not_found": 404}
 
@@ -73,6 +77,13 @@ def record_singles(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
             errors.append(result)
         else:
             replies[positions[record.index]] = _recorded(*result)
+    unread = [error.code for error in replies.values() if isinstance(error, BillingError)]
+    metrics.count_records(
+        accepted=recorded.accepted,
+        duplicates=recorded.duplicates,
+        refused=[*unread, *(error.code for error in errors)],
+    )
+    heartbeats.note(_USAGE, (record.provider for record in visible), now=now)
     for refusal in errors:
         replies[positions[refusal.index]] = RecordRefused(refusal)
     return [replies[position] for position in range(len(requests))]
@@ -82,25 +93,37 @@ def record_batch(request: HotRequest) -> Reply:
     read = usage_parser.ndjson if request.media_type == NDJSON else usage_parser.json
     records, errors = check_entries(read(request.body), now=(now := clock.now()))
     only = None if request.only_workspace is None else request.only_workspace.hex
-    return _account(
-        record_usage(records, now=now, only_workspace=only, refused=errors, with_agents=False)
+    recorded = record_usage(
+        records, now=now, only_workspace=only, refused=errors, with_agents=False
     )
+    metrics.count_records(
+        accepted=recorded.accepted,
+        duplicates=recorded.duplicates,
+        refused=[error.code for error in recorded.errors],
+    )
+    if recorded.accepted:
+        heartbeats.note(_USAGE, (record.provider for record in records), now=now)
+    return _account(recorded)
 
 
 def record_call(request: HotRequest) -> Reply:
     """Record one call, or bring it up to date."""
     entry = calls_parser.single(request.body)
-    result = record_calls([entry], now=clock.now(), only_workspace=request.only_workspace)
+    now = clock.now()
+    result = record_calls([entry], now=now, only_workspace=request.only_workspace)
     if result.errors:
         raise RecordRefused(result.errors[0])
+    _note_calls(result, now)
     return Reply(201 if 0 in result.created else 200, exactjson.dumps(_call(result.calls[0])))
 
 
 def record_call_batch(request: HotRequest) -> Reply:
     read = calls_parser.ndjson if request.media_type == NDJSON else calls_parser.json
     entries = read(request.body)
-    only = request.only_workspace
-    return _account(record_calls(entries, now=clock.now(), only_workspace=only))
+    now = clock.now()
+    result = record_calls(entries, now=now, only_workspace=request.only_workspace)
+    _note_calls(result, now)
+    return _account(result)
 
 
 def admissions(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
@@ -145,6 +168,11 @@ def _account(result: Recorded | CallsRecorded) -> Reply:
     """Every record of a batch accounted for."""
     account = _Account(result.accepted, result.duplicates, len(result.errors), result.errors)
     return Reply(200, msgspec.json.encode(account))
+
+
+def _note_calls(result: CallsRecorded, now: dt.datetime) -> None:
+    metrics.count_calls(result.accepted)
+    heartbeats.note(_CALLS, (call.provider for call in result.calls.values()), now=now)
 
 
 def _trimmed(value: Decimal) -> Decimal:

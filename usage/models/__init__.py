@@ -3,6 +3,7 @@
 from usage.models.agents import VoiceAgent
 from usage.models.calls import Call, CallRollup
 from usage.models.findings import CostDrift, LowMargin
+from usage.models.heartbeats import ProviderHeartbeat
 from usage.models.meters import PeriodMeter
 from usage.models.records import DimensionRollup, UsageRecord, UsageRollup
 from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
@@ -15,6 +16,7 @@ __all__ = [
     "LowMargin",
     "PeriodMeter",
     "PeriodSeal",
+    "ProviderHeartbeat",
     "SealChain",
     "SealFingerprints",
     "UsageRecord",

@@ -1,0 +1,56 @@
+"""What `/metrics` says of usage: what became of records, and who was last heard of."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import Max
+from django.utils import timezone as clock
+from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from usage.models import ProviderHeartbeat
+
+_RECORDS = Counter("usage_records", "Usage records sent, by what became of them.", ["outcome"])
+_ACCEPTED, _DUPLICATE, _REFUSED = map(_RECORDS.labels, ("accepted", "duplicate", "refused"))
+_REFUSALS = Counter("usage_refusals", "Usage records refused, by the reason's code.", ["code"])
+_CALLS = Counter("usage_calls", "Calls reported, news of known ones too.")
+# Labels stay few, whatever is sent as a provider.
+_PROVIDERS = 100
+_REMEMBERED = dt.timedelta(days=30)
+
+
+def count_records(*, accepted: int, duplicates: int, refused: list[str]) -> None:
+    """`refused` has the code of each."""
+    _ACCEPTED.inc(accepted)
+    _DUPLICATE.inc(duplicates)
+    _REFUSED.inc(len(refused))
+    for code in refused:
+        _REFUSALS.labels(code).inc()
+
+
+def count_calls(number: int) -> None:
+    _CALLS.inc(number)
+
+
+class Heartbeats(Collector):
+    """Read when asked for: a few rows."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        recent = ProviderHeartbeat.objects.filter(at__gte=clock.now() - _REMEMBERED)
+        usage = GaugeMetricFamily(
+            "usage_provider_last_record_timestamp_seconds",
+            "When a provider's usage last arrived, to the minute.",
+            labels=["provider"],
+        )
+        for each in recent.filter(source=ProviderHeartbeat.Source.USAGE).order_by("-at")[
+            :_PROVIDERS
+        ]:
+            usage.add_metric([each.provider], each.at.timestamp())
+        yield usage
+        last = recent.filter(source=ProviderHeartbeat.Source.CALLS).aggregate(at=Max("at"))["at"]
+        yield GaugeMetricFamily(
+            "usage_last_call_timestamp_seconds",
+            "When a call was last reported, to the minute; 0 for not within a month.",
+            value=last.timestamp() if last else 0,
+        )
