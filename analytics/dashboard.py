@@ -76,9 +76,7 @@ def overview(
         membership=membership,
         unpaid=list(
             with_standing(
-                Invoice.objects.filter(
-                    workspace=workspace, status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE]
-                )
+                Invoice.objects.filter(workspace=workspace, status__in=Invoice.UNPAID)
             ).order_by("issued_at", "id")[:100]
         ),
         spend=spend,

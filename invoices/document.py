@@ -101,13 +101,6 @@ def long_date(day: dt.date) -> str:
     return f"{day.day} {day:%B} {day.year}"
 
 
-def amount_due(invoice: Invoice) -> Decimal:
-    """What is still to be paid; zero once it is paid or not asked for any more."""
-    if invoice.status in (_Status.PAID, _Status.VOID):
-        return ZERO
-    return invoice.amount_charged
-
-
 def _address_lines(address: str) -> list[str]:
     """Its own lines; a single one is broken after the street."""
     lines = address.splitlines() if "\n" in address else address.split(",", 1)
@@ -121,6 +114,7 @@ def _tax_id(tax_id: str) -> list[str]:
 def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
     amount = money(invoice.amount_charged, invoice.currency)
     due = f"Due {long_date(invoice.due_date)}"
+    amount_now = money(invoice.amount_due, invoice.currency)
     match invoice.status:
         case _Status.PAID:
             assert invoice.paid_at is not None
@@ -145,11 +139,11 @@ def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
             stamp, tone = "Unpaid", "bad"
         case _:
             stamp, tone = "", "normal"
-    if invoice.amount_charged == 0:
+    if invoice.amount_due == 0:
         due = "Nothing to pay"
     if invoice.carried_over:
         due = "Charged with your next invoice"
-    return {"label": "Amount due", "amount": amount, "note": due, "stamp": stamp, "tone": tone}
+    return {"label": "Amount due", "amount": amount_now, "note": due, "stamp": stamp, "tone": tone}
 
 
 def _why_nothing_is_due(invoice: Invoice) -> str:
@@ -194,7 +188,6 @@ def tax_rows(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[tuple[str, s
 
 def _totals(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[dict[str, Any]]:
     currency = invoice.currency
-    due = amount_due(invoice)
     total = (f"Total {currency}", money(invoice.amount, currency))
     if not taxes:
         texts = [total]
@@ -203,20 +196,29 @@ def _totals(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[dict[str, Any
     else:
         net = ("Net, before tax", money(invoice.net, currency))
         texts = [net, *tax_rows(invoice, taxes), total]
+    if invoice.carried_in:
+        texts.append(("Earlier, too small to charge", money(invoice.carried_in, currency)))
+    settled = [
+        ("From your credit", invoice.credit_used),
+        ("Credited", invoice.amount_credited),
+        ("Paid", _paid(invoice)),
+    ]
+    texts += [(label, f"{MINUS}{money(amount, currency)}") for label, amount in settled if amount]
+    if invoice.status == _Status.PAID and not invoice.amount_charged:
+        texts.append(("Paid", money(0, currency)))
     rows = [{"label": printable(label), "amount": text} for label, text in texts]
-    if invoice.status == _Status.PAID:
-        charged = invoice.amount_charged
-        paid = f"{MINUS}{money(charged, currency)}" if charged else money(0, currency)
-        rows.append({"label": "Paid", "amount": paid})
     if invoice.amount_refunded:
         rows.append(
             {"label": "Refunded to you", "amount": money(invoice.amount_refunded, currency)}
         )
-    if invoice.carried_in:
-        carried = money(invoice.carried_in, currency)
-        rows.insert(len(texts), {"label": "Earlier, too small to charge", "amount": carried})
-    rows.append({"label": "Amount due", "amount": money(due, currency)})
+    rows.append({"label": "Amount due", "amount": money(invoice.amount_due, currency)})
     return [{**row, "strong": index == len(rows) - 1} for index, row in enumerate(rows)]
+
+
+def _paid(invoice: Invoice) -> Decimal:
+    """With what was paid along with it for earlier ones."""
+    paid_along = invoice.carried_in if invoice.status == _Status.PAID else ZERO
+    return invoice.amount_paid + paid_along
 
 
 def _rounding(invoice: Invoice) -> str:
@@ -253,7 +255,7 @@ def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> s
 def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, str]:
     url = invoice.hosted_invoice_url
     questions = f"Questions? Write to {printable(issuer.email)} and name invoice {invoice.number}."
-    if not amount_due(invoice):
+    if not invoice.amount_due:
         title = "Thank you" if invoice.status == _Status.PAID else "Nothing to pay"
         return {"title": title, "text": questions, "url": "", "link": ""}
     if invoice.carried_over:

@@ -25,9 +25,9 @@ from invoices.queries import (
 from invoices.timeline import notice_of, timeline
 
 PAGE_SIZE = 24
-_FILTERS = ("open", "overdue", "paid", "uncollectible", "void")
+_FILTERS = ("open", "partly_paid", "overdue", "paid", "uncollectible", "void")
 RECORDS_PAGE_SIZE = 50
-_UNPAID = [Invoice.Status.OPEN, Invoice.Status.OVERDUE]
+_UNPAID = Invoice.UNPAID
 # What was written off is no longer asked for, and may still be paid.
 _PAYABLE = [*_UNPAID, Invoice.Status.UNCOLLECTIBLE]
 

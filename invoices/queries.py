@@ -105,7 +105,7 @@ def lacks_payment_method(invoice: Invoice) -> bool:
     """Whether it is to be charged automatically and there is nothing to charge."""
     return (
         invoice.is_charged_automatically
-        and invoice.status in (Invoice.Status.DRAFT, Invoice.Status.OPEN, Invoice.Status.OVERDUE)
+        and invoice.status in (Invoice.Status.DRAFT, *Invoice.UNPAID)
         and not invoice.carried_over
         and not payment_method_of(invoice.workspace_id)
     )

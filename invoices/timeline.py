@@ -53,7 +53,7 @@ def timeline(
     ]
     if invoice.carried_over and invoice.status == _Status.OPEN:
         steps.append(Step("next", "Charged with your next invoice", "Too small by itself"))
-    elif invoice.status in (_Status.DRAFT, _Status.OPEN):
+    elif invoice.status in (_Status.DRAFT, *Invoice.AWAITED):
         automatic = invoice.collection_method == "charge_automatically"
         title = "Charged by itself" if automatic else "To be paid"
         if lacks_payment_method:
@@ -83,7 +83,7 @@ def notice_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Notice | N
             text = "We no longer ask for it. It is still owed"
             text += ", and can be paid here." if can_pay else "; write to us to pay it."
             return Notice("warn", "This invoice was written off.", text)
-        case _Status.OPEN | _Status.OVERDUE if declined:
+        case _Status.OPEN | _Status.PARTLY_PAID | _Status.OVERDUE if declined:
             text = "Pay it here with another card" if can_pay else "Write to us to pay it"
             return Notice("bad", "A payment for it was declined.", f"{text}.")
         case _Status.OVERDUE:

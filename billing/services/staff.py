@@ -43,6 +43,9 @@ _MAY = {
     "usage": {"voiceagent": "change"},
     "invoices": {"invoice": "change"},
     "payments": {
+        "creditentry": "add",
+        "payment": "add",
+        "reportedpayment": "change",
         "difference": "change",
         "invoiceaction": "change",
         "reconciliationrun": "change",

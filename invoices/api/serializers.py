@@ -135,6 +135,10 @@ class InvoiceSerializer(serializers.Serializer):
         " `prices_include_tax`."
     )
     prices_include_tax = serializers.BooleanField()
+    amount_paid = AmountField("amount_paid")
+    credit_used = AmountField("credit_used")
+    amount_credited = AmountField("amount_credited")
+    amount_due = AmountField("amount_due")
     amount_refunded = AmountField("amount_refunded")
     currency = serializers.CharField()
     status = serializers.ChoiceField(

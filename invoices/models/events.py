@@ -24,6 +24,8 @@ class InvoiceEvent(models.Model):
         OVERDUE = "overdue", "Overdue"
         SUSPENDED = "suspended", "Workspace suspended"
         REACTIVATED = "reactivated", "Workspace active again"
+        PAYMENT = "payment", "Payment received"
+        CREDIT_USED = "credit_used", "Credit used"
         PAID = "paid", "Paid"
         VOIDED = "voided", "Voided"
         CARRIED_OVER = "carried_over", "Carried over"

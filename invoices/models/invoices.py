@@ -66,11 +66,16 @@ class Invoice(models.Model):
         # Issued, but not yet in Stripe, where it would be paid.
         DRAFT = "draft", "Being sent"
         OPEN = "open"
+        # Some of it has been paid, and it is not overdue.
+        PARTLY_PAID = "partly_paid", "Partly paid"
         PAID = "paid"
         OVERDUE = "overdue"
         VOID = "void"
         UNCOLLECTIBLE = "uncollectible", "Written off"
 
+    # Asked for, and not overdue; and all that is asked for.
+    AWAITED: ClassVar = ("open", "partly_paid")
+    UNPAID: ClassVar = (*AWAITED, "overdue")
     # Void, and it is still open whether what it billed is billed anew.
     UNDECIDED: ClassVar = Q(status="void", unbilled_reason="", replaced_by__isnull=True)
 
@@ -128,6 +133,25 @@ class Invoice(models.Model):
         help_text="Since when the workspace is suspended for want of its payment.",
     )
     amount_refunded = models.DecimalField(max_digits=20, decimal_places=3, default=Decimal(0))
+    # What has settled it so far, each the sum of rows of its own.
+    amount_paid = models.DecimalField(
+        max_digits=20,
+        decimal_places=3,
+        default=Decimal(0),
+        help_text="What payments have paid of it.",
+    )
+    credit_used = models.DecimalField(
+        max_digits=20,
+        decimal_places=3,
+        default=Decimal(0),
+        help_text="What the customer's credit has paid of it.",
+    )
+    amount_credited = models.DecimalField(
+        max_digits=20,
+        decimal_places=3,
+        default=Decimal(0),
+        help_text="By how much credit notes have lowered what was open of it.",
+    )
     carried_over = models.DecimalField(
         max_digits=20,
         decimal_places=3,
@@ -155,7 +179,15 @@ class Invoice(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(
-                    status__in=["draft", "open", "paid", "overdue", "void", "uncollectible"]
+                    status__in=[
+                        "draft",
+                        "open",
+                        "partly_paid",
+                        "paid",
+                        "overdue",
+                        "void",
+                        "uncollectible",
+                    ]
                 ),
                 name="invoice_status_is_known",
             ),
@@ -214,12 +246,30 @@ class Invoice(models.Model):
                 ),
                 name="refunds_within_the_amount",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    amount_paid__gte=0,
+                    credit_used__gte=0,
+                    amount_credited__gte=0,
+                    amount__gte=F("amount_paid") + F("credit_used") + F("amount_credited"),
+                ),
+                name="invoice_settled_within_its_amount",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="paid")
+                | Q(amount=F("amount_paid") + F("credit_used") + F("amount_credited")),
+                name="a_paid_invoice_is_settled_in_full",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="void") | Q(amount_paid=0, credit_used=0, amount_credited=0),
+                name="nothing_is_paid_of_a_void_invoice",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["workspace", "-issued_at", "-id"], name="invoices_of_workspace"),
             models.Index(
                 fields=["due_date"],
-                condition=Q(status__in=["draft", "open", "overdue"]),
+                condition=Q(status__in=["draft", "open", "partly_paid", "overdue"]),
                 name="invoices_to_collect",
             ),
             models.Index(
@@ -263,6 +313,23 @@ class Invoice(models.Model):
     @property
     def amount_minor(self) -> int:
         return to_minor(self.amount, self.currency)
+
+    @property
+    def amount_settled(self) -> Decimal:
+        """What payments, credit and credit notes have made of it so far."""
+        return self.amount_paid + self.credit_used + self.amount_credited
+
+    @property
+    def amount_open(self) -> Decimal:
+        """What is left of its own amount, asked for or not."""
+        return self.amount - self.amount_settled
+
+    @property
+    def amount_due(self) -> Decimal:
+        """What is still to be paid, earlier ones too small with it; zero once it ended."""
+        if self.status in (self.Status.PAID, self.Status.VOID):
+            return Decimal(0)
+        return self.amount_open + self.carried_in
 
     @property
     def amount_charged(self) -> Decimal:

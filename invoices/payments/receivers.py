@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from billing.queue import enqueue
 from billing.signals import billing_details_changed
 from invoices.payments.services import customers, stripe_sync
+from invoices.payments.services.settle.credit import spend_credit
 from invoices.signals import invoices_issued
 
 
@@ -18,6 +19,7 @@ from invoices.signals import invoices_issued
 def sync_when_issued(
     sender: Any, *, invoice_ids: Sequence[UUID], now: dt.datetime, **kwargs: Any
 ) -> None:
+    spend_credit(invoice_ids, now=now)
     stripe_sync.begin_syncs(invoice_ids=invoice_ids, now=now)
     ids = [str(pk) for pk in invoice_ids]
     transaction.on_commit(lambda: enqueue("payments.sync_invoices", ids))

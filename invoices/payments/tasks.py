@@ -17,6 +17,7 @@ from invoices.payments.services import (
     proof,
     reconciliation,
     refresh,
+    reporting,
     stripe_sync,
 )
 from invoices.payments.services.payloads import text
@@ -73,6 +74,11 @@ def collect() -> None:
 @shared_task(name="payments.carry_out_action")
 def carry_out_action(action_id: str) -> None:
     collection.carry_out(action_id=UUID(action_id), now=clock.now())
+
+
+@shared_task(name="payments.report_payment")
+def report_payment(report_id: str) -> None:
+    reporting.report_payment(report_id=UUID(report_id), now=clock.now())
 
 
 @shared_task(name="payments.reconcile")

@@ -12,7 +12,7 @@ from billing.formats import money
 from billing.links import page_url
 from billing.models import Email
 from billing.services.emails import Attachment, queue_email
-from invoices.document import ADD_METHOD, amount_due, long_date, period_range
+from invoices.document import ADD_METHOD, long_date, period_range
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method
@@ -45,7 +45,7 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
             "period": period_range(invoice),
             "facts": [
                 ("Invoice", invoice.number),
-                ("Amount due", money(amount_due(invoice), invoice.currency)),
+                ("Amount due", money(invoice.amount_due, invoice.currency)),
                 ("Due", long_date(invoice.due_date)),
             ],
             "payment": _payment(invoice),
@@ -82,7 +82,7 @@ def unmailed_invoices(*, now: dt.datetime, limit: int = 500) -> Sequence[UUID]:
 
 
 def _payment(invoice: Invoice) -> str:
-    if not amount_due(invoice):
+    if not invoice.amount_due:
         return "There is nothing to pay."
     if lacks_payment_method(invoice):
         where = page_url("invoices:list", invoice.workspace_id)

@@ -68,6 +68,9 @@ GET    invoices/<invoice_id>/certificate/                            own       b
 GET    invoices/<invoice_id>/certificate/pdf/                        own       billing:read
 GET    invoices/<invoice_id>/items/<item_id>/records/                own       billing:read
 POST   invoices/<invoice_id>/void/                                   own       billing:write
+GET    workspaces/<workspace_id>/payments/                           own       billing:read
+POST   workspaces/<workspace_id>/payments/                           own       billing:write
+GET    workspaces/<workspace_id>/credit/                             own       billing:read
 POST   prices/preview/                                               nobody    billing:read prices:write
 POST   prices/what-if/                                               platform  prices:write
 GET    rate-cards/                                                   platform  billing:read prices:write
@@ -197,6 +200,9 @@ GET    admin/invoices/invoice/<invoice_id>/pdf/                      read-only s
 GET    admin/invoices/invoice/<invoice_id>/certificate/              read-only support finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_sync/            finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_payment/         finance people
+POST   admin/billing/workspace/<object_id>/record_a_payment/         finance people
+POST   admin/billing/workspace/<object_id>/pay_out_credit/           finance people
+POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
 POST   admin/invoices/invoice/<object_id>/write_off/                 finance people
 POST   admin/invoices/invoice/<object_id>/void/                      finance people

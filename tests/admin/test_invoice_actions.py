@@ -14,13 +14,10 @@ from tests.kit.staff import change_page, finance_client, page_after, press
 pytestmark = pytest.mark.django_db
 
 
-VOID = {"reason": "Billed to the wrong company", "then": "unbilled"}
+VOID = {"reason": "Billed to the wrong company", "then": "unbilled", "on": "2026-11-05"}
 
 
-@pytest.mark.parametrize(
-    ("action", "status"),
-    [("mark_as_paid", "paid"), ("void", "void"), ("write_off", "uncollectible")],
-)
+@pytest.mark.parametrize(("action", "status"), [("void", "void"), ("write_off", "uncollectible")])
 def test_an_invoice_that_stripe_does_not_have_is_settled_here(action, status):
     client, invoice = finance_client(), make_invoice(make_workspace())
 
@@ -71,7 +68,7 @@ def test_a_void_asks_for_a_reason_and_what_becomes_of_the_usage():
 
     answer = press(client, "invoices_invoice", "void", invoice.pk, reason=" ", then="")
 
-    assert answer.content.decode().count("This field is required.") == 2
+    assert answer.content.decode().count("This field is required.") == 3
     invoice.refresh_from_db()
     assert invoice.status == "open"
 
@@ -79,10 +76,10 @@ def test_a_void_asks_for_a_reason_and_what_becomes_of_the_usage():
 def test_a_void_invoice_is_issued_anew_from_its_dialog():
     client, invoice = finance_client(), make_invoice(make_workspace())
 
-    press(client, "invoices_invoice", "void", invoice.pk, reason="Wrong address", then="reissue")
+    press(client, "invoices_invoice", "void", invoice.pk, **{**VOID, "then": "reissue"})
 
     invoice.refresh_from_db()
-    assert (invoice.status, invoice.void_reason) == ("void", "Wrong address")
+    assert (invoice.status, invoice.void_reason) == ("void", VOID["reason"])
     assert invoice.replacement.billing_period == invoice.billing_period
     shown = change_page(client, "invoices_invoice", invoice.pk)
     assert f"As {invoice.replacement.number}." in shown
@@ -100,3 +97,46 @@ def test_one_voided_in_stripe_waits_for_a_decision():
     invoice.refresh_from_db()
     assert invoice.unbilled_reason == "Our own test calls"
     assert "to decide on" not in client.get(reverse("admin:index")).content.decode()
+
+
+PAYMENT = {"way": "bank_transfer", "on": "2026-11-05", "reference": "SEPA 4711", "key": "once"}
+
+
+def test_a_part_payment_is_recorded_from_the_invoices_page_once():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+
+    for _ in range(2):
+        response = press(
+            client, "invoices_invoice", "record_a_payment", invoice.pk, amount="20.00", **PAYMENT
+        )
+
+    invoice.refresh_from_db()
+    assert (invoice.status, str(invoice.amount_paid)) == ("partly_paid", "20.000")
+    assert "$20.00 for INV-2026-000001" in page_after(client, response)
+
+
+def test_it_is_marked_as_paid_with_its_way_reference_and_reason():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+
+    answer = press(client, "invoices_invoice", "mark_as_paid", invoice.pk, **PAYMENT)
+    assert "This field is required." in answer.content.decode()
+    press(client, "invoices_invoice", "mark_as_paid", invoice.pk, reason="Statement", **PAYMENT)
+
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    payment = invoice.workspace.payments.get()
+    assert (payment.reference, payment.recorded_by) == ("SEPA 4711", "fay@finance.test")
+
+
+def test_a_payment_is_recorded_from_the_workspaces_page_and_credit_is_paid_out():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+    workspace = invoice.workspace
+
+    fields = {**PAYMENT, "amount": "70.00", "invoice": ""}
+    press(client, "billing_workspace", "record_a_payment", workspace.pk, **fields)
+    fields = {"amount": "5.00", "on": "2026-11-06", "reference": "SEPA back", "reason": "Asked"}
+    response = press(client, "billing_workspace", "pay_out_credit", workspace.pk, **fields)
+
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    assert "$3.66 is left" in page_after(client, response)

@@ -41,7 +41,7 @@ def stuck(db: None) -> dict[str, object]:
         ),
         "action": InvoiceAction.objects.create(
             invoice=invoice,
-            kind="pay_out_of_band",
+            kind="retry_payment",
             requested_by="fiona@platform.test",
             last_error="Stripe cannot be reached",
             **{**blocked, "blocked_reason": "exhausted"},

@@ -72,7 +72,9 @@ def test_the_same_invoice_gives_the_same_bytes():
 
 def test_a_paid_invoice_says_so_and_asks_for_nothing():
     invoice = make_addressed_invoice(
-        status="paid", paid_at=dt.datetime(2026, 11, 3, 23, 30, tzinfo=dt.UTC)
+        status="paid",
+        amount_paid=Decimal("58.10"),
+        paid_at=dt.datetime(2026, 11, 3, 23, 30, tzinfo=dt.UTC),
     )
 
     text = words(invoice)
@@ -86,7 +88,10 @@ def test_a_paid_invoice_says_so_and_asks_for_nothing():
 
 def test_a_refund_is_shown():
     invoice = make_addressed_invoice(
-        status="paid", paid_at=NOVEMBER_2, amount_refunded=Decimal("20.00")
+        status="paid",
+        amount_paid=Decimal("58.10"),
+        paid_at=NOVEMBER_2,
+        amount_refunded=Decimal("20.00"),
     )
 
     assert "Refunded to you $20.00" in words(invoice)

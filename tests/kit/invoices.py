@@ -68,6 +68,7 @@ def make_invoice(
         exact_amount=total,
         status=status,
         paid_at=issued_at if status == "paid" else None,
+        amount_paid=total if status == "paid" else 0,
         collection_method=collection_method,
         payment_terms_days=14,
         issued_at=issued_at,

@@ -16,6 +16,7 @@ _MODULES = (
     "invoice_payments",
     "invoices",
     "payment_methods",
+    "payment_records",
     "payments",
     "prices",
     "refunds",

@@ -49,7 +49,7 @@ def charge_invoice(ctx: Context, invoice: Object, method: Object) -> Object:
     before = deepcopy(invoice)
     payment = default_payment(ctx, invoice)
     intent = ctx.get("payment_intent", payment["payment"]["payment_intent"])
-    # A credit note may have lowered it since the invoice was finalized.
+    # A credit note, or money from elsewhere, may have lowered it since it was finalized.
     intent["amount"] = payment["amount_requested"] = invoice["amount_remaining"]
     ctx.store.save(payment)
     invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
@@ -72,9 +72,10 @@ def record_paid(
 ) -> Object:
     """Nothing remains: by a charge, outside of Stripe, or because nothing was due."""
     before = before or deepcopy(invoice)
+    rest = invoice["amount_remaining"]
     invoice |= {
-        "amount_paid": invoice["amount_due"],
-        "amount_paid_off_stripe": invoice["amount_due"] if out_of_band else 0,
+        "amount_paid": invoice["amount_paid"] + rest,
+        "amount_paid_off_stripe": invoice["amount_paid_off_stripe"] + (rest if out_of_band else 0),
         "amount_remaining": 0,
         "attempted": True,
         "auto_advance": False,
@@ -83,7 +84,7 @@ def record_paid(
     invoice["status_transitions"]["paid_at"] = ctx.now
     ctx.store.save(invoice)
     if invoice["amount_due"]:
-        _settle_payment(ctx, invoice, out_of_band=out_of_band)
+        _settle_payment(ctx, invoice, rest, out_of_band=out_of_band or not rest)
     emit(ctx, "invoice.updated", invoice, previous=before)
     emit(ctx, "invoice.paid", invoice)
     if not out_of_band:
@@ -99,13 +100,14 @@ def default_payment(ctx: Context, invoice: Object) -> Object:
 def charge_of(ctx: Context, invoice: Object) -> Object | None:
     """The charge that paid the invoice; None if none did."""
     for payment in ctx.store.newest_first("invoice_payment", lookup=invoice["id"]):
-        intent = ctx.store.find(payment["payment"]["payment_intent"], "payment_intent")
+        wanted = payment["payment"].get("payment_intent")
+        intent = ctx.store.find(wanted, "payment_intent") if wanted else None
         if intent is not None and intent["status"] == "succeeded":
             return ctx.store.find(intent["latest_charge"], "charge")
     return None
 
 
-def _settle_payment(ctx: Context, invoice: Object, *, out_of_band: bool) -> None:
+def _settle_payment(ctx: Context, invoice: Object, amount: int, *, out_of_band: bool) -> None:
     payment = default_payment(ctx, invoice)
     if out_of_band:
         cancel_intent(ctx, payment["payment"]["payment_intent"], None)
@@ -113,7 +115,7 @@ def _settle_payment(ctx: Context, invoice: Object, *, out_of_band: bool) -> None
         payment["status_transitions"]["canceled_at"] = ctx.now
         ctx.store.save(payment)
         return
-    payment |= {"amount_paid": invoice["amount_due"], "status": "paid"}
+    payment |= {"amount_paid": amount, "status": "paid"}
     payment["status_transitions"]["paid_at"] = ctx.now
     ctx.store.save(payment)
     emit(ctx, "invoice_payment.paid", payment)

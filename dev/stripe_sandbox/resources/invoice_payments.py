@@ -20,8 +20,10 @@ def listed(ctx: Context, params: dict[str, Any]) -> Object:
     status = equals(params, "status")
 
     def keep(payment: Object) -> bool:
-        intent = wanted.get("payment_intent")
-        return status(payment) and intent in (None, payment["payment"]["payment_intent"])
+        return status(payment) and all(
+            wanted.get(name) in (None, payment["payment"].get(name))
+            for name in ("payment_intent", "payment_record")
+        )
 
     return page(
         ctx,

@@ -1,5 +1,5 @@
 """The pages of payments for staff."""
 
-from invoices.payments.admin import invoices, reconciliation
+from invoices.payments.admin import invoices, reconciliation, workspaces
 
-__all__ = ["invoices", "reconciliation"]
+__all__ = ["invoices", "reconciliation", "workspaces"]

@@ -8,14 +8,16 @@ from django import forms
 from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from billing.admin.base import BillingAdmin, asking
+from billing.formats import money
 from billing.models import User
 from invoices.models import Invoice
-from invoices.payments.models import InvoiceAction, StripeSync
+from invoices.payments.admin.forms import DecisionForm, InvoicePaymentForm, PaidForm, ReasonForm
+from invoices.payments.models import InvoiceAction, Payment, StripeSync
 from invoices.payments.services import collection
+from invoices.payments.services.receiving import PAYABLE, Share, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
@@ -32,15 +34,7 @@ def sync_of(invoice: Invoice) -> StripeSync | None:
     return getattr(invoice, "stripe_sync", None)
 
 
-class ReasonForm(BaseDialogForm):
-    reason = forms.CharField(
-        label="Reason, as the customer may read it",
-        max_length=500,
-        widget=UnfoldAdminTextInputWidget,
-    )
-
-
-class VoidForm(ReasonForm):
+class VoidForm(DecisionForm):
     REISSUE, UNBILLED = "reissue", "unbilled"
 
     then = forms.ChoiceField(
@@ -58,6 +52,7 @@ class InvoiceActionsMixin(BillingAdmin):
     actions_detail = (
         "retry_the_sync",
         "retry_the_payment",
+        "record_a_payment",
         {
             "title": "More",
             "icon": "more_vert",
@@ -92,16 +87,45 @@ class InvoiceActionsMixin(BillingAdmin):
         return _ask(request, invoice, collection.retry_payment, "Payment")
 
     @asking(
+        "Record payment",
+        icon="account_balance",
+        variant=ActionVariant.PRIMARY,
+        permission="record_payment",
+        title="Which payment has come?",
+        text="It pays what is open of this invoice, in whole or in part; what is over becomes the"
+        " customer's credit. Stripe charges only the rest. The customer sees it on the invoice.",
+        submit="Record it",
+        form_class=InvoicePaymentForm,
+    )
+    def record_a_payment(
+        self, request: HttpRequest, invoice: Invoice, form: InvoicePaymentForm
+    ) -> str:
+        asked = form.cleaned_data
+        payment = record_payment(
+            workspace_id=invoice.workspace_id,
+            amount=asked["amount"],
+            currency=invoice.currency,
+            shares=[Share(invoice.pk)],
+            **received(request, asked),
+        )
+        return what_it_paid(payment)
+
+    @asking(
         "Mark as paid",
         icon="payments",
-        permission="pay_out_of_band",
-        title="Has it been paid outside of Stripe?",
-        text="For money that came another way, such as a bank transfer. Nothing is charged; a"
-        " workspace suspended for this invoice comes back.",
+        permission="record_payment",
+        title="Has all that is open come outside of Stripe?",
+        text="The open amount is recorded as one payment. Nothing is charged any more; a workspace"
+        " suspended for this invoice comes back.",
         submit="Mark as paid",
+        form_class=PaidForm,
     )
-    def mark_as_paid(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
-        return _ask(request, invoice, collection.mark_paid_out_of_band, "Mark as paid")
+    def mark_as_paid(self, request: HttpRequest, invoice: Invoice, form: PaidForm) -> str:
+        asked = form.cleaned_data
+        payment = pay_in_full(
+            invoice_id=invoice.pk, reason=asked["reason"], **received(request, asked)
+        )
+        return what_it_paid(payment)
 
     @asking(
         "Write off",
@@ -109,11 +133,13 @@ class InvoiceActionsMixin(BillingAdmin):
         variant=ActionVariant.WARNING,
         permission="mark_uncollectible",
         title="Write this invoice off?",
-        text="It is no longer asked for, though it may still be paid one day.",
+        text="What is open of it is no longer asked for, though it may still be paid one day.",
         submit="Write off",
+        form_class=DecisionForm,
     )
-    def write_off(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
-        return _ask(request, invoice, collection.mark_invoice_uncollectible, "Write-off")
+    def write_off(self, request: HttpRequest, invoice: Invoice, form: DecisionForm) -> str:
+        ask = partial(collection.mark_invoice_uncollectible, **_decision(form))
+        return _ask(request, invoice, ask, "Write-off")
 
     @asking(
         "Void",
@@ -129,7 +155,7 @@ class InvoiceActionsMixin(BillingAdmin):
     def void(self, request: HttpRequest, invoice: Invoice, form: VoidForm) -> str:
         ask = partial(
             collection.void_invoice,
-            reason=form.cleaned_data["reason"],
+            **_decision(form),
             reissue=form.cleaned_data["then"] == VoidForm.REISSUE,
         )
         return _ask(request, invoice, ask, "Void")
@@ -177,8 +203,14 @@ class InvoiceActionsMixin(BillingAdmin):
     def has_retry_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._may(request, object_id, _Kind.RETRY_PAYMENT)
 
-    def has_pay_out_of_band_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self._may(request, object_id, _Kind.PAY_OUT_OF_BAND)
+    def has_record_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return (
+            invoice is not None
+            and invoice.status in PAYABLE
+            and not invoice.carried_over
+            and invoice.amount_open > 0
+        )
 
     def has_mark_uncollectible_permission(
         self, request: HttpRequest, object_id: Any = None
@@ -227,3 +259,36 @@ def _ask(request: HttpRequest, invoice: Invoice, ask: _Ask, title: str) -> str:
     assert isinstance(request.user, User)
     asked = ask(invoice_id=invoice.pk, actor=request.user, now=clock.now())
     return f"{title}: {_OUTCOME[InvoiceAction.Status(asked.status)]}"
+
+
+def _decision(form: DecisionForm) -> dict[str, Any]:
+    given = form.cleaned_data
+    return {
+        "reason": given["reason"],
+        "decided_on": given["on"],
+        "reference": given["reference"],
+    }
+
+
+def received(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
+    """What every dialog about a payment asks alike, as its service takes it."""
+    return {
+        "way": given["way"],
+        "received_on": given["on"],
+        "reference": given["reference"],
+        "key": given["key"],
+        "recorded_by": str(request.user),
+        "now": clock.now(),
+    }
+
+
+def what_it_paid(payment: Payment) -> str:
+    """What became of a payment, for whoever has recorded it."""
+    said = [
+        f"{money(each.amount, payment.currency)} for {each.invoice.number}"
+        + ("" if each.invoice.amount_open else ", which is paid")
+        for each in payment.allocations.select_related("invoice")
+    ]
+    if payment.amount_to_credit:
+        said.append(f"{money(payment.amount_to_credit, payment.currency)} to the customer's credit")
+    return f"{money(payment.amount, payment.currency)} recorded: {'; '.join(said)}."

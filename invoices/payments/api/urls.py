@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from invoices.payments.api import certificates, voiding
+from invoices.payments.api import certificates, payments, voiding
 
 app_name = "payments-api"
+_WORKSPACE = "workspaces/<uuid:workspace_id>"
 urlpatterns = [
     path(
         "invoices/<uuid:invoice_id>/certificate/",
@@ -17,4 +18,6 @@ urlpatterns = [
         name="certificate-pdf",
     ),
     path("invoices/<uuid:invoice_id>/void/", voiding.Void.as_view(), name="void"),
+    path(f"{_WORKSPACE}/payments/", payments.Payments.as_view(), name="payments"),
+    path(f"{_WORKSPACE}/credit/", payments.Credit.as_view(), name="credit"),
 ]

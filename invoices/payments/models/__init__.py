@@ -1,18 +1,24 @@
 from invoices.payments.models.actions import InvoiceAction
 from invoices.payments.models.payment_entries import PaymentEntry
+from invoices.payments.models.payments import CreditEntry, Payment, PaymentAllocation
 from invoices.payments.models.proof_runs import ProofRun
 from invoices.payments.models.reconciliation import Difference, ReconciliationRun
+from invoices.payments.models.reported_payments import ReportedPayment
 from invoices.payments.models.stripe_customers import SavedCard, StripeCustomer
 from invoices.payments.models.stripe_sync import StripeSync, StripeSyncStep
 from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecret
 
 __all__ = [
+    "CreditEntry",
     "Difference",
     "HandledEvent",
     "InvoiceAction",
+    "Payment",
+    "PaymentAllocation",
     "PaymentEntry",
     "ProofRun",
     "ReconciliationRun",
+    "ReportedPayment",
     "RetiringWebhookSecret",
     "SavedCard",
     "StripeCustomer",

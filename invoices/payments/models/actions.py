@@ -19,7 +19,6 @@ class InvoiceAction(DurableWork):
 
     class Kind(models.TextChoices):
         RETRY_PAYMENT = "retry_payment", "Retry the payment"
-        PAY_OUT_OF_BAND = "pay_out_of_band", "Mark as paid outside of Stripe"
         VOID = "void", "Void"
         MARK_UNCOLLECTIBLE = "mark_uncollectible", "Write off"
 
@@ -29,6 +28,10 @@ class InvoiceAction(DurableWork):
     reason = models.TextField(blank=True, help_text="Why, as the customer may read it.")
     reissue = models.BooleanField(
         default=False, help_text="Of a void: bill the same usage on a new invoice."
+    )
+    decided_on = models.DateField(null=True, blank=True)
+    reference = models.CharField(
+        max_length=140, blank=True, help_text="Of the decision: a ticket, a letter."
     )
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
     requested_by = models.CharField(
@@ -52,13 +55,12 @@ class InvoiceAction(DurableWork):
                 fields=["invoice", "key"], condition=~Q(key=""), name="one_action_per_invoice_key"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    kind__in=["retry_payment", "pay_out_of_band", "void", "mark_uncollectible"]
-                ),
+                condition=Q(kind__in=["retry_payment", "void", "mark_uncollectible"]),
                 name="action_kind_is_known",
             ),
             models.CheckConstraint(
-                condition=~Q(kind="void") | ~Q(reason=""), name="a_void_is_asked_for_with_a_reason"
+                condition=Q(kind="retry_payment") | ~Q(reason=""),
+                name="giving_up_money_is_asked_for_with_a_reason",
             ),
             models.CheckConstraint(
                 condition=Q(kind="void") | Q(reissue=False), name="only_what_is_void_is_reissued"
@@ -67,6 +69,12 @@ class InvoiceAction(DurableWork):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+    @property
+    def explanation(self) -> str:
+        """Why, since when and by what it was asked for, as the history tells it."""
+        when = f"{self.decided_on:%d %B %Y}" if self.decided_on else ""
+        return ", ".join(filter(None, [self.reason, when, self.reference]))
 
     def about(self) -> tuple[str, models.Model | None, Workspace | None]:
         asked = f"{self.get_kind_display()}: {self.invoice.number}"

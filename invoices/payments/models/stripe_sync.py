@@ -47,6 +47,7 @@ class StripeSyncStep(StripeRequest):
         ITEM = "item", "Line"
         COMPARE = "compare", "Compare the total"
         FINALIZE = "finalize", "Finalize"
+        REPORT = "report", "Tell what was paid already"
         SEND = "send", "Send"
         PAY = "pay", "Charge"
 
@@ -88,6 +89,7 @@ class StripeSyncStep(StripeRequest):
                         "item",
                         "compare",
                         "finalize",
+                        "report",
                         "send",
                         "pay",
                     ]

@@ -3,6 +3,7 @@
 Lists are consistent; Stripe's search lags behind by up to a minute, so it is not used.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -44,6 +45,16 @@ def items_of(stripe_invoice_id: str) -> dict[str, StripeObject]:
         for item in stripe_client.every("/v1/invoiceitems", {"invoice": stripe_invoice_id})
         if "invoice_item_id" in _metadata(item)
     }
+
+
+def payment_record_of(*, report_id: UUID, since: dt.datetime) -> StripeObject | None:
+    """The payment record that was made for one of our reports, at `since` or later."""
+    margin = dt.timedelta(hours=1)
+    records = stripe_client.every(
+        "/v1/payment_records", {"created_after": int((since - margin).timestamp())}
+    )
+    found = (each for each in records if _metadata(each).get("report_id") == str(report_id))
+    return next(found, None)
 
 
 def _metadata(thing: StripeObject) -> dict[str, str]:

@@ -274,11 +274,18 @@ def _facts(invoice: Invoice) -> list[tuple[str, str]]:
     facts = [
         ("Invoice", invoice.number),
         ("Amount", money(invoice.amount_charged, invoice.currency)),
+        *_still_open(invoice),
         ("Due", f"{invoice.due_date:%d %B %Y}"),
     ]
     if invoice.paid_at is not None:
         facts[-1] = ("Paid", f"{invoice.paid_at.astimezone(invoice.workspace.zone):%d %B %Y}")
     return facts
+
+
+def _still_open(invoice: Invoice) -> list[tuple[str, str]]:
+    if not invoice.amount_settled or not invoice.amount_due:
+        return []
+    return [("Still open", money(invoice.amount_due, invoice.currency))]
 
 
 def _payment_link(invoice: Invoice) -> dict[str, str]:

@@ -44,7 +44,7 @@ def charge_what_is_owed(*, workspace_id: UUID, now: dt.datetime) -> list[Invoice
     """Charge every automatic invoice that is open or overdue, oldest first; those begun now."""
     owed = Invoice.objects.filter(
         workspace_id=workspace_id,
-        status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        status__in=Invoice.UNPAID,
         collection_method="charge_automatically",
         stripe_invoice_id__isnull=False,
     ).order_by("issued_at", "number")

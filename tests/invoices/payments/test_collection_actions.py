@@ -97,13 +97,6 @@ def test_retrying_with_the_same_card_is_refused_with_stripes_reason(
     assert unpaid.events.filter(kind="payment_failed").count() == 2
 
 
-def test_money_that_came_another_way_pays_it_in_stripe_too(unpaid: Invoice, fiona: User) -> None:
-    action = collection.mark_paid_out_of_band(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
-    assert done(action).status == "done"
-    assert in_stripe(unpaid) == "paid"
-    assert state(unpaid) == ("paid", "active")
-
-
 def test_voiding_cancels_it_in_both_places(unpaid: Invoice, fiona: User) -> None:
     action = void(unpaid, fiona)
     assert state(unpaid) == ("overdue", "suspended")
@@ -145,11 +138,18 @@ def test_a_void_says_why(unpaid: Invoice, fiona: User, reason: str) -> None:
 
 def test_writing_off_leaves_the_workspace_suspended(unpaid: Invoice, fiona: User) -> None:
     action = collection.mark_invoice_uncollectible(
-        invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5
+        invoice_id=unpaid.pk,
+        actor=fiona,
+        reason="Insolvent",
+        decided_on=NOVEMBER_5.date(),
+        reference="Case 12",
+        now=NOVEMBER_5,
     )
     assert done(action).status == "done"
     assert in_stripe(unpaid) == "uncollectible"
     assert state(unpaid) == ("uncollectible", "suspended")
+    told = unpaid.events.get(kind="uncollectible")
+    assert told.detail == "Insolvent, 05 November 2026, Case 12"
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after", "500_before", "500_after", "429"])
@@ -202,11 +202,13 @@ def test_what_was_paid_meanwhile_is_not_tried_again(unpaid: Invoice, fiona: User
 def test_another_action_takes_the_place_of_one_that_is_blocked(
     unpaid: Invoice, fiona: User
 ) -> None:
-    first = collection.mark_invoice_uncollectible(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    first = collection.mark_invoice_uncollectible(
+        invoice_id=unpaid.pk, actor=fiona, reason="Insolvent", now=NOVEMBER_5
+    )
     InvoiceAction.objects.filter(pk=first.pk).update(
         status="blocked", blocked_reason="exhausted", last_error="Stripe cannot be reached"
     )
-    second = collection.mark_paid_out_of_band(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
+    second = collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
     first.refresh_from_db()
     assert (first.status, second.status) == ("failed", "waiting")
 
@@ -221,9 +223,8 @@ def test_a_paid_invoice_takes_no_action(unpaid: Invoice, fiona: User) -> None:
     settle.mark_paid(invoice_id=unpaid.pk, paid_at=NOVEMBER_5, now=NOVEMBER_5)
     for ask in (
         collection.retry_payment,
-        collection.mark_paid_out_of_band,
         partial(collection.void_invoice, reason="Wrong", reissue=True),
-        collection.mark_invoice_uncollectible,
+        partial(collection.mark_invoice_uncollectible, reason="Insolvent"),
     ):
         with pytest.raises(collection.NotAllowedNow):
             ask(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)

@@ -226,7 +226,10 @@ TAMPERED = {
     "an invoice's amount": (
         "invoices",
         "asks for 73.160 (exactly 73.1500000000)",
-        ["UPDATE invoices_invoice SET amount = 73.16, net = 73.16 WHERE amount = 73.15"],
+        [
+            "UPDATE invoices_invoice SET amount = 73.16, net = 73.16, amount_paid = 73.16"
+            " WHERE amount = 73.15"
+        ],
     ),
     "a number given out": (
         "invoices",
@@ -256,7 +259,10 @@ TAMPERED = {
     "a payment dropped": (
         "payments",
         "is paid with 73.15 in Stripe, and no payment is known",
-        ["DELETE FROM payments_paymententry"],
+        [
+            "UPDATE payments_payment SET entry_id = NULL",
+            "DELETE FROM payments_paymententry",
+        ],
     ),
     "a refund": (
         "payments",
@@ -366,6 +372,8 @@ def test_money_of_one_invoice(facts, says):
         refunded=Decimal(0),
         failed_refunds=0,
         credited=Decimal(0),
+        paid_elsewhere=Decimal(0),
+        overpaid=Decimal(0),
         amount_paid=Decimal("73.15"),
         is_settled=True,
         same_paid_at=True,

@@ -7,6 +7,7 @@ between, the sweep carries on; it looks at Stripe's state first and does nothing
 
 import datetime as dt
 import logging
+from typing import Any
 from uuid import UUID
 
 from billing.errors import Conflict, Invalid, NotFound
@@ -15,6 +16,7 @@ from billing.services.work import Busy, Claim, Lease, LeaseLost, WorkKind
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import refresh, settle, stripe_client
+from invoices.payments.services.reporting import has_unreported
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
 from invoices.services.history import locked_invoice
@@ -23,18 +25,16 @@ log = logging.getLogger(__name__)
 
 Kind = InvoiceAction.Kind
 Status = Invoice.Status
-_UNPAID = (Status.OPEN, Status.OVERDUE, Status.UNCOLLECTIBLE)
+_UNPAID = (*Invoice.UNPAID, Status.UNCOLLECTIBLE)
 _ALLOWED: dict[str, tuple[str, ...]] = {
     Kind.RETRY_PAYMENT: _UNPAID,
-    Kind.PAY_OUT_OF_BAND: (Status.DRAFT, *_UNPAID),
     Kind.VOID: (Status.DRAFT, *_UNPAID),
-    Kind.MARK_UNCOLLECTIBLE: (Status.DRAFT, Status.OPEN, Status.OVERDUE),
+    Kind.MARK_UNCOLLECTIBLE: (Status.DRAFT, *Invoice.UNPAID),
 }
 # Stripe's state from which an action is to be tried; in any other it is done or past.
 _STRIPE_UNPAID = ("open", "uncollectible")
 _GOAL: dict[str, str] = {
     Kind.RETRY_PAYMENT: "paid",
-    Kind.PAY_OUT_OF_BAND: "paid",
     Kind.VOID: "void",
     Kind.MARK_UNCOLLECTIBLE: "uncollectible",
 }
@@ -72,31 +72,47 @@ def charge(*, invoice_id: UUID, now: dt.datetime, why: str, key: str = "") -> In
     return _request(Kind.RETRY_PAYMENT, invoice_id, None, now, why=why, key=key)
 
 
-def mark_paid_out_of_band(
-    *, invoice_id: UUID, actor: User | None, now: dt.datetime
-) -> InvoiceAction:
-    """The money came another way, by bank transfer for instance."""
-    return _request(Kind.PAY_OUT_OF_BAND, invoice_id, actor, now)
-
-
 def void_invoice(
-    *, invoice_id: UUID, actor: User | None, reason: str, reissue: bool, now: dt.datetime
+    *,
+    invoice_id: UUID,
+    actor: User | None,
+    reason: str,
+    reissue: bool,
+    now: dt.datetime,
+    decided_on: dt.date | None = None,
+    reference: str = "",
 ) -> InvoiceAction:
     """Cancel it for good: nothing is owed for it any more.
 
     With `reissue` its usage is billed on a new invoice; without, it stays unbilled. Raises
     `Invalid` without a reason.
     """
-    if not reason.strip():
-        raise Invalid("Say why the invoice is void.", field="reason", code="required")
-    return _request(Kind.VOID, invoice_id, actor, now, reason=reason.strip()[:500], reissue=reissue)
+    decision = _decision(reason, decided_on, reference)
+    return _request(Kind.VOID, invoice_id, actor, now, reissue=reissue, **decision)
 
 
 def mark_invoice_uncollectible(
-    *, invoice_id: UUID, actor: User | None, now: dt.datetime
+    *,
+    invoice_id: UUID,
+    actor: User | None,
+    reason: str,
+    now: dt.datetime,
+    decided_on: dt.date | None = None,
+    reference: str = "",
 ) -> InvoiceAction:
-    """Write it off; it may still be paid one day."""
-    return _request(Kind.MARK_UNCOLLECTIBLE, invoice_id, actor, now)
+    """Write it off; it may still be paid one day. Raises `Invalid` without a reason."""
+    decision = _decision(reason, decided_on, reference)
+    return _request(Kind.MARK_UNCOLLECTIBLE, invoice_id, actor, now, **decision)
+
+
+def _decision(reason: str, decided_on: dt.date | None, reference: str) -> dict[str, Any]:
+    if not reason.strip():
+        raise Invalid("Say why.", field="reason", code="required")
+    return {
+        "reason": reason.strip()[:500],
+        "decided_on": decided_on,
+        "reference": reference.strip()[:140],
+    }
 
 
 def try_action_again(*, action_id: UUID, now: dt.datetime) -> InvoiceAction:
@@ -116,7 +132,11 @@ def allowed_actions(invoice: Invoice) -> frozenset[str]:
     """The kinds of action that the invoice's status allows; none where Stripe calls it paid."""
     if invoice.carried_over:
         return frozenset()
-    return frozenset(kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses)
+    allowed = {kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses}
+    if invoice.amount_paid or invoice.amount_credited:
+        # What was paid of it, or is on a credit note, would be for nothing.
+        allowed.discard(Kind.VOID)
+    return frozenset(allowed)
 
 
 def carry_out(*, action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
@@ -157,13 +177,15 @@ def _request(
     actor: User | None,
     now: dt.datetime,
     *,
-    reason: str = "",
     reissue: bool = False,
     why: str = "staff",
     key: str = "",
+    **decision: Any,
 ) -> InvoiceAction:
     with locked_invoice(invoice_id) as invoice:
         _require_allowed(kind, invoice)
+        if kind == Kind.RETRY_PAYMENT and has_unreported(invoice.pk):
+            raise ActionPending(f"Stripe has not heard yet of what was paid of {invoice.number}.")
         for earlier in invoice.actions.filter(InvoiceAction.UNFINISHED):
             if earlier.status == InvoiceAction.Status.WAITING:
                 raise ActionPending(
@@ -173,13 +195,13 @@ def _request(
         action = InvoiceAction.objects.create(
             invoice=invoice,
             kind=kind,
-            reason=reason,
             reissue=reissue,
             actor=actor,
             requested_by=actor.email if actor else why,
             key=key,
             requested_at=now,
             next_attempt_at=now,
+            **decision,
         )
         if invoice.stripe_invoice_id is None:
             # Stripe does not have it, and the sync leaves alone what has ended here.
@@ -199,9 +221,7 @@ def _require_allowed(kind: str, invoice: Invoice) -> None:
 
 def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
     source = _source(action)
-    if action.kind == Kind.PAY_OUT_OF_BAND:
-        settle.mark_paid(invoice_id=action.invoice_id, paid_at=now, now=now, source=source)
-    elif action.kind == Kind.VOID:
+    if action.kind == Kind.VOID:
         settle.mark_void(invoice_id=action.invoice_id, now=now, source=source)
     elif action.kind == Kind.MARK_UNCOLLECTIBLE:
         settle.mark_uncollectible(invoice_id=action.invoice_id, now=now, source=source)
@@ -219,8 +239,6 @@ def _in_stripe(action: InvoiceAction, lease: Lease) -> StripeObject:
     key = f"action/{action.pk}/{lease.token}"
     if action.kind == Kind.RETRY_PAYMENT:
         return stripe_client.post(f"{path}/pay", key=key)
-    if action.kind == Kind.PAY_OUT_OF_BAND:
-        return stripe_client.post(f"{path}/pay", {"paid_out_of_band": True}, key=key)
     if action.kind == Kind.VOID:
         return stripe_client.post(f"{path}/void", key=key)
     return stripe_client.post(f"{path}/mark_uncollectible", key=key)

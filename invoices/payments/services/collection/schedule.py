@@ -104,7 +104,7 @@ def suspension_date(invoice: Invoice, *, first_failure: dt.datetime | None) -> d
 def _past_due(now: dt.datetime) -> list[UUID]:
     return list(
         Invoice.objects.filter(
-            status=Invoice.Status.OPEN, carried_over=0, due_date__lt=(now + _ZONES).date()
+            status__in=Invoice.AWAITED, carried_over=0, due_date__lt=(now + _ZONES).date()
         ).values_list("pk", flat=True)
     )
 
@@ -132,7 +132,7 @@ def _to_remind(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID,
     if not days:
         return []
     unpaid = Invoice.objects.filter(
-        status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        status__in=Invoice.UNPAID,
         carried_over=0,
         due_date__lte=(now + _ZONES).date() - dt.timedelta(days=min(days)),
         due_date__gte=now.date() - dt.timedelta(days=max(days)) - _MAKE_UP_FOR,
@@ -164,7 +164,7 @@ def _to_charge(summary: CollectionSummary, now: dt.datetime) -> list[tuple[UUID,
     if not days:
         return []
     unpaid = Invoice.objects.filter(
-        status__in=[Invoice.Status.OPEN, Invoice.Status.OVERDUE],
+        status__in=Invoice.UNPAID,
         carried_over=0,
         collection_method="charge_automatically",
         stripe_invoice_id__isnull=False,
@@ -205,7 +205,7 @@ def _reported(summary: CollectionSummary, invoice_id: UUID) -> Iterator[None]:
 
 def _mark_overdue(invoice_id: UUID, now: dt.datetime) -> bool:
     with locked_invoice(invoice_id) as invoice:
-        if invoice.status != Invoice.Status.OPEN or not invoice.is_past_due(now):
+        if invoice.status not in Invoice.AWAITED or not invoice.is_past_due(now):
             return False
         settle.mark_overdue(invoice_id=invoice_id, now=now, reason="past_due", source=SOURCE)
         return True
@@ -213,7 +213,7 @@ def _mark_overdue(invoice_id: UUID, now: dt.datetime) -> bool:
 
 def _remind(invoice_id: UUID, day: int, now: dt.datetime) -> bool:
     with locked_invoice(invoice_id) as invoice:
-        if invoice.status not in (Invoice.Status.OPEN, Invoice.Status.OVERDUE):
+        if invoice.status not in Invoice.UNPAID:
             return False
         key = _key(day)
         if not record(invoice, Kind.REMINDED, at=now, source=SOURCE, detail=_when(day), key=key):

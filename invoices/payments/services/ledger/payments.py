@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from billing.money import CURRENCIES
+from invoices.payments.services.ledger.settlements import settlement_differences
 from invoices.payments.services.stripe_units import stripe_minor
 from usage.services.ledger import Difference, Scope, rows
 
@@ -17,10 +18,13 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
        period.status, invoice.amount + invoice.carried_in, invoice.amount_refunded,
        coalesce(entry.payments, 0), coalesce(entry.paid, 0), coalesce(entry.charges_refunded, 0),
        coalesce(entry.refunded, 0), coalesce(entry.failed_refunds, 0),
-       coalesce(entry.credited, 0),
+       coalesce(entry.credited, 0), invoice.credit_used + coalesce(outside.amount, 0),
+       coalesce(over.amount, 0),
        CASE WHEN copy.id IS NULL OR EXISTS (
-                 SELECT FROM payments_invoiceaction AS action
-                  WHERE action.invoice_id = invoice.id AND action.kind = 'pay_out_of_band')
+                 SELECT FROM payments_paymentallocation AS share
+                   JOIN payments_payment AS payment ON payment.id = share.payment_id
+                  WHERE share.invoice_id = invoice.id AND payment.way <> 'stripe')
+                 OR invoice.credit_used > 0
             THEN NULL
             ELSE (copy.stripe_data ->> 'amount_paid')::numeric
                  / (%(units)s::jsonb ->> invoice.currency)::numeric END,
@@ -44,6 +48,15 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
                         AS credited
                FROM payments_paymententry GROUP BY invoice_id) AS entry
     ON entry.invoice_id = invoice.id
+  LEFT JOIN (SELECT share.invoice_id, sum(share.amount) AS amount
+               FROM payments_paymentallocation AS share
+               JOIN payments_payment AS payment ON payment.id = share.payment_id
+              WHERE payment.way <> 'stripe' GROUP BY share.invoice_id) AS outside
+    ON outside.invoice_id = invoice.id
+  LEFT JOIN (SELECT entry.invoice_id, sum(payment.amount_to_credit) AS amount
+               FROM payments_payment AS payment
+               JOIN payments_paymententry AS entry ON entry.id = payment.entry_id
+              GROUP BY entry.invoice_id) AS over ON over.invoice_id = invoice.id
  WHERE invoice.status <> 'void'
    AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
    AND (%(period)s::uuid IS NULL OR invoice.billing_period_id = %(period)s)
@@ -53,6 +66,7 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
 _PERIODS = {
     "draft": "finalized",
     "open": "finalized",
+    "partly_paid": "finalized",
     "overdue": "overdue",
     "uncollectible": "overdue",
     "paid": "paid",
@@ -61,7 +75,8 @@ _PERIODS = {
 
 class PaidInvoice(NamedTuple):
     """An invoice with what is known of its money. `amount_paid` is by Stripe's copy, None where
-    there is none or the money came another way; `is_settled` where nothing is on its way."""
+    there is none or money came another way, `paid_elsewhere`, with the customer's credit;
+    `overpaid` is what became credit of charges for it; `is_settled` where nothing is on its way."""
 
     workspace_id: UUID
     period_id: UUID | None
@@ -76,6 +91,8 @@ class PaidInvoice(NamedTuple):
     refunded: Decimal
     failed_refunds: int
     credited: Decimal
+    paid_elsewhere: Decimal
+    overpaid: Decimal
     amount_paid: Decimal | None
     is_settled: bool
     same_paid_at: bool
@@ -83,6 +100,7 @@ class PaidInvoice(NamedTuple):
 
 def payment_differences(scope: Scope) -> Iterator[Difference]:
     """Where an invoice's payments and refunds do not make up what it says, or its period."""
+    yield from settlement_differences(scope)
     units = Jsonb({currency: stripe_minor(Decimal(1), currency) for currency in CURRENCIES})
     for row in rows(_PAID, scope, units=units):
         invoice = PaidInvoice(*row)
@@ -106,8 +124,8 @@ def payment_flaws(invoice: PaidInvoice) -> Iterator[str]:
         yield "was paid at another time than its period"
     # What was paid another way than through Stripe, or with a later invoice, has no payment.
     if is_paid and invoice.payments:
-        least = invoice.charged - invoice.credited
-        if not least <= invoice.paid <= invoice.charged:
+        least = invoice.charged - invoice.credited - invoice.paid_elsewhere
+        if not least <= invoice.paid <= invoice.charged + invoice.overpaid:
             yield f"is paid with {invoice.charged}, its payments add up to {invoice.paid}"
     if not is_paid and invoice.is_settled and 0 < invoice.charged <= invoice.paid:
         yield f"is {invoice.status}, its payments add up to {invoice.paid} of {invoice.charged}"

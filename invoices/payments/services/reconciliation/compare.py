@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from billing.formats import money
 from billing.money import ZERO
 from invoices.models import Invoice
-from invoices.payments.models import Difference, PaymentEntry
+from invoices.payments.models import Difference, PaymentEntry, ReportedPayment
 from invoices.payments.services import settle, stripe_client
 from invoices.payments.services.refresh import InvoiceState
 from invoices.payments.services.stripe_client import StripeObject
@@ -23,6 +23,7 @@ Remedy = Difference.Remedy
 _IN_STRIPE = {
     Invoice.Status.DRAFT: "draft",
     Invoice.Status.OPEN: "open",
+    Invoice.Status.PARTLY_PAID: "open",
     Invoice.Status.OVERDUE: "open",
     Invoice.Status.PAID: "paid",
     Invoice.Status.VOID: "void",
@@ -105,6 +106,12 @@ def payment_differences(invoice: Invoice, state: InvoiceState) -> list[Found]:
 
 
 def payments_known(invoice: Invoice) -> Decimal:
+    """What was paid in Stripe, and what Stripe was told of that was paid elsewhere."""
+    told = ReportedPayment.objects.filter(invoice=invoice, attached_at__isnull=False)
+    return _charged(invoice) + told.aggregate(total=Coalesce(Sum("amount"), ZERO))["total"]
+
+
+def _charged(invoice: Invoice) -> Decimal:
     return PaymentEntry.objects.filter(invoice=invoice, kind=PaymentEntry.Kind.PAYMENT).aggregate(
         total=Coalesce(Sum("amount"), ZERO)
     )["total"]

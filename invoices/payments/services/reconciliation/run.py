@@ -32,7 +32,7 @@ from invoices.payments.services.stripe_units import from_stripe_minor
 log = logging.getLogger(__name__)
 
 SOURCE = "reconciliation"
-_STILL_OWED = (Invoice.Status.OPEN, Invoice.Status.OVERDUE, Invoice.Status.UNCOLLECTIBLE)
+_STILL_OWED = (*Invoice.UNPAID, Invoice.Status.UNCOLLECTIBLE)
 # A sync is normally done within seconds of the close; one that is younger is under way.
 _SYNC_TAKES = dt.timedelta(hours=1)
 _BATCH = 100

@@ -17,10 +17,13 @@ from billing.money import ZERO
 from billing.services.notifications import notify_finance
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import PaymentEntry
+from invoices.payments.services.settle.received import book_stripe_payment
+from invoices.payments.services.settle.transitions import mark_paid
 from invoices.services.history import locked_invoice, record
 
 EventKind = InvoiceEvent.Kind
 Kind = PaymentEntry.Kind
+_ENDED = (Invoice.Status.PAID, Invoice.Status.VOID)
 # A refund in one of these states has given nothing back.
 REFUNDS_THAT_CAME_TO_NOTHING = ("failed", "canceled")
 _DISPUTE_IS_OVER = ("won", "lost", "warning_closed")
@@ -34,10 +37,12 @@ def note_payment(
     at: dt.datetime,
     charge_id: str = "",
     payment_intent_id: str = "",
+    source: str = "Stripe",
 ) -> PaymentEntry:
     """A payment towards the invoice, so that its refunds and disputes can be told to be its own.
 
-    It has a payment intent, a charge, or both; the one may be learnt before the other.
+    It has a payment intent, a charge, or both; the one may be learnt before the other. What it
+    pays of the invoice is booked with it.
     """
     with locked_invoice(invoice_id) as invoice:
         known = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
@@ -51,6 +56,9 @@ def note_payment(
             charge_id=charge_id,
             payment_intent_id=payment_intent_id,
         )
+        book_stripe_payment(invoice, entry, now=at, source=source)
+        if invoice.status not in _ENDED and not invoice.amount_open:
+            mark_paid(invoice_id=invoice.pk, paid_at=at, now=at, source=source)
         return entry
 
 

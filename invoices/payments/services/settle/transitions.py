@@ -8,12 +8,15 @@ from uuid import UUID
 from django.conf import settings
 
 from billing.errors import Conflict
+from billing.formats import money
 from billing.models import BillingPeriod
 from billing.services.notifications import notify_finance
 from billing.services.workspaces import reactivate_after_payment, suspend_for_payment
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import notifications
+from invoices.payments.services.settle.credit import return_credit
+from invoices.payments.services.settle.received import settle_rest
 from invoices.services.history import locked_invoice, record
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
@@ -47,7 +50,7 @@ def mark_open(
         _tie(invoice, stripe_invoice_id)
         invoice.hosted_invoice_url = hosted_invoice_url or invoice.hosted_invoice_url
         if invoice.status == Status.DRAFT:
-            invoice.status = Status.OPEN
+            invoice.status = Status.PARTLY_PAID if invoice.amount_paid else Status.OPEN
             record(invoice, Kind.OPENED, at=now, source=source)
         invoice.save(
             update_fields=["status", "stripe_invoice_id", "hosted_invoice_url", "updated_at"]
@@ -68,6 +71,7 @@ def mark_paid(
         if invoice.status == Status.VOID:
             _record_conflict(invoice, "It was paid although it is void.", now, source)
             return invoice
+        settle_rest(invoice, at=paid_at, now=now, source=source)
         invoice.status = Status.PAID
         invoice.paid_at = paid_at
         invoice.suspends_since = None
@@ -95,7 +99,7 @@ def mark_overdue(
     `SUSPEND_AFTER_FAILED_CHARGE_DAYS` is 0; otherwise the collection sweep does it after the grace.
     """
     with locked_invoice(invoice_id) as invoice:
-        if invoice.status not in (Status.DRAFT, Status.OPEN, Status.OVERDUE):
+        if invoice.status not in (Status.DRAFT, *Invoice.UNPAID):
             return invoice
         became_overdue = invoice.status != Status.OVERDUE
         if became_overdue:
@@ -151,7 +155,7 @@ def note_payment_failure(
 def note_no_payment_method(*, invoice_id: UUID, now: dt.datetime, source: str) -> None:
     """It could not be charged for want of a payment method; told once, unless it is settled."""
     with locked_invoice(invoice_id) as invoice:
-        if invoice.status in (Status.OPEN, Status.OVERDUE):
+        if invoice.status in Invoice.UNPAID:
             record(invoice, Kind.NO_PAYMENT_METHOD, at=now, source=source, key="no-payment-method")
 
 
@@ -204,10 +208,16 @@ def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> 
         if invoice.status == Status.PAID:
             _record_conflict(invoice, "It was voided although it is paid.", now, source)
             return invoice
+        if invoice.amount_paid or invoice.amount_credited:
+            settled = money(invoice.amount_paid + invoice.amount_credited, invoice.currency)
+            detail = f"It was voided in Stripe although {settled} of it is paid or credited."
+            _record_conflict(invoice, detail, now, source)
+            return invoice
+        return_credit(invoice, now=now, source=source)
         invoice.status = Status.VOID
         invoice.voided_at = now
         invoice.suspends_since = None
-        asked = _asked_to_void(invoice)
+        asked = _asked_for(invoice, InvoiceAction.Kind.VOID)
         invoice.void_reason = asked.reason if asked else ""
         invoice.save(
             update_fields=["status", "voided_at", "void_reason", "suspends_since", "updated_at"]
@@ -228,10 +238,10 @@ def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> 
         return invoice
 
 
-def _asked_to_void(invoice: Invoice) -> InvoiceAction | None:
+def _asked_for(invoice: Invoice, kind: InvoiceAction.Kind) -> InvoiceAction | None:
     """What finance asked for, whoever brings the news of it first: our own request or an event."""
     return (
-        invoice.actions.filter(kind=InvoiceAction.Kind.VOID)
+        invoice.actions.filter(kind=kind)
         .exclude(status=InvoiceAction.Status.FAILED)
         .order_by("-requested_at")
         .first()
@@ -241,12 +251,14 @@ def _asked_to_void(invoice: Invoice) -> InvoiceAction | None:
 def mark_uncollectible(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> Invoice:
     """Written off, though it may still be paid one day; it blocks the workspace if it did."""
     with locked_invoice(invoice_id) as invoice:
-        if invoice.status not in (Status.DRAFT, Status.OPEN, Status.OVERDUE):
+        if invoice.status not in (Status.DRAFT, *Invoice.UNPAID):
             return invoice
+        asked = _asked_for(invoice, InvoiceAction.Kind.MARK_UNCOLLECTIBLE)
         invoice.status = Status.UNCOLLECTIBLE
         invoice.save(update_fields=["status", "updated_at"])
         _mark_period_overdue(invoice)
-        record(invoice, Kind.UNCOLLECTIBLE, at=now, source=source)
+        detail = asked.explanation if asked else ""
+        record(invoice, Kind.UNCOLLECTIBLE, at=now, source=source, detail=detail)
         return invoice
 
 

@@ -45,7 +45,7 @@ def write_steps(sync: StripeSync, invoice: Invoice, *, now: dt.datetime) -> None
         turns.append((Kind.DISCARD, ""))
     turns.append((Kind.DRAFT, ""))
     turns += [(Kind.ITEM, subject) for subject in stripe_lines(invoice)]
-    turns += [(Kind.COMPARE, ""), (Kind.FINALIZE, "")]
+    turns += [(Kind.COMPARE, ""), (Kind.FINALIZE, ""), (Kind.REPORT, "")]
     turns.append((Kind.SEND if invoice.collection_method == "send_invoice" else Kind.PAY, ""))
     StripeSyncStep.objects.bulk_create(
         [

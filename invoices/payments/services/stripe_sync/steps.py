@@ -7,9 +7,11 @@ from typing import Any
 from django.db import transaction
 
 from billing.queue import enqueue
+from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services import lookups, mirror, settle, stripe_client
 from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.reporting import has_unreported, report_payments
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import CardDeclined, StripeMissing, StripeRefused
 from invoices.payments.services.stripe_requests import perform
@@ -127,6 +129,17 @@ def finalize(run: Run, step: StripeSyncStep) -> None:
     _settle_if_paid(run, found)
 
 
+def report(run: Run, step: StripeSyncStep) -> None:
+    """Credit that was used for it, and what was paid of it already: Stripe charges the rest."""
+    run.begin(step)
+    if has_unreported(run.invoice.pk):
+        problem = report_payments(invoice_id=run.invoice.pk, now=run.clock())
+        if problem is not None:
+            raise problem
+        _settle_if_paid(run, run.fetch())
+    run.done(step)
+
+
 def send(run: Run, step: StripeSyncStep) -> None:
     """Have Stripe mail it, which it cannot always do: the customer has it from us as well."""
     if run.known()["status"] == "open":
@@ -175,6 +188,7 @@ HANDLERS: dict[str, Callable[[Run, StripeSyncStep], None]] = {
     StripeSyncStep.Kind.ITEM: add_item,
     StripeSyncStep.Kind.COMPARE: compare_total,
     StripeSyncStep.Kind.FINALIZE: finalize,
+    StripeSyncStep.Kind.REPORT: report,
     StripeSyncStep.Kind.SEND: send,
     StripeSyncStep.Kind.PAY: pay,
 }
@@ -248,7 +262,7 @@ def _no_longer(run: Run, status: str) -> StripeObject | None:
 def _is_owed(run: Run) -> bool:
     """Whether it still is: it may have been paid or written off between two tries."""
     run.invoice.refresh_from_db(fields=["status"])
-    return run.invoice.status in (run.invoice.Status.OPEN, run.invoice.Status.OVERDUE)
+    return run.invoice.status in Invoice.UNPAID
 
 
 def _note_no_payment_method(run: Run) -> None:

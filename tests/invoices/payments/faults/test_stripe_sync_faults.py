@@ -86,7 +86,7 @@ def test_a_process_killed_around_a_request_is_followed_by_another(
 
 
 # A sync to a new customer commits this often; one test below holds the number to the truth.
-COMMITS = 25
+COMMITS = 27
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

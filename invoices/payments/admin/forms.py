@@ -1,0 +1,153 @@
+"""Dialogs that ask for money: how much, when, which way, and why."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.utils import timezone as clock
+from unfold.forms import BaseDialogForm
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from billing.money import exponent
+from invoices.models import Invoice
+from invoices.payments.models import Payment
+from invoices.payments.services.receiving import WAYS
+
+
+class DateInput(UnfoldAdminTextInputWidget):
+    input_type = "date"
+
+    def format_value(self, value: Any) -> str:
+        return value.isoformat() if isinstance(value, dt.date) else str(value or "")
+
+
+class OnceForm(BaseDialogForm):
+    """A dialog whose submission, however often it is clicked, counts once: by its `key`."""
+
+    key = forms.CharField(
+        widget=forms.HiddenInput, max_length=64, initial=lambda: uuid4().hex, required=False
+    )
+
+
+class DatedForm(OnceForm):
+    """`on` and `reference`: when it was, and by what it is found again."""
+
+    on = forms.DateField(label="Date", initial=clock.localdate, widget=DateInput)
+    reference = forms.CharField(
+        label="Reference, as on the bank statement",
+        max_length=140,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class WayForm(DatedForm):
+    way = forms.ChoiceField(
+        label="How it came",
+        choices=[(way.value, way.label) for way in WAYS],
+        initial=Payment.Way.BANK_TRANSFER.value,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+
+class PaidForm(WayForm):
+    """All that is open of an invoice has come."""
+
+    reason = forms.CharField(
+        label="How it is known", max_length=500, widget=UnfoldAdminTextInputWidget
+    )
+    field_order = ("way", "on", "reference", "reason", "key")
+
+
+class ReasonForm(BaseDialogForm):
+    reason = forms.CharField(
+        label="Reason, as the customer may read it",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class DecisionForm(OnceForm):
+    """Money that is given up: why, since when, by whose word."""
+
+    reason = forms.CharField(
+        label="Reason, as the customer may read it",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+    on = forms.DateField(label="Date", initial=clock.localdate, widget=DateInput)
+    reference = forms.CharField(
+        label="Reference, such as a ticket or a letter",
+        max_length=140,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+def amount_field(label: str) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        max_digits=20,
+        decimal_places=3,
+        min_value=Decimal("0.001"),
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autofocus": True}),
+    )
+
+
+def plain(amount: Decimal, currency: str) -> str:
+    """As it is typed: "41.34"."""
+    return f"{amount:.{exponent(currency)}f}"
+
+
+class InvoicePaymentForm(WayForm):
+    """Some of an invoice, or all of it, has come; what is open is filled in."""
+
+    amount = amount_field("Amount")
+    field_order = ("amount", "way", "on", "reference", "key")
+
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        invoice = Invoice.objects.filter(pk=object_id).first()
+        if invoice is not None:
+            self.fields["amount"].label = f"Amount in {invoice.currency}"
+            self.fields["amount"].initial = plain(invoice.amount_open, invoice.currency)
+
+
+class WorkspacePaymentForm(WayForm):
+    """Money of a workspace, for one invoice or for what is due first."""
+
+    amount = amount_field("Amount")
+    invoice = forms.ChoiceField(label="It pays", required=False, widget=UnfoldAdminSelectWidget)
+    field_order = ("amount", "invoice", "way", "on", "reference", "key")
+
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        unpaid = Invoice.objects.filter(
+            workspace=object_id,
+            status__in=("draft", *Invoice.UNPAID, "uncollectible"),
+            carried_over=0,
+        )
+        choices = [
+            (
+                str(invoice.pk),
+                f"{invoice.number}: {plain(invoice.amount_open, invoice.currency)}"
+                f" {invoice.currency} open, due {invoice.due_date:%d %B %Y}",
+            )
+            for invoice in unpaid.order_by("due_date", "number")[:200]
+        ]
+        field = self.fields["invoice"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "what is due first; the rest becomes credit"), *choices]
+
+
+class PayOutForm(DatedForm):
+    """Credit that goes back to the customer."""
+
+    amount = amount_field("Amount")
+    reason = forms.CharField(label="Reason", max_length=500, widget=UnfoldAdminTextInputWidget)
+    field_order = ("amount", "on", "reference", "reason", "key")

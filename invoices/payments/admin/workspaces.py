@@ -1,0 +1,133 @@
+"""A workspace's page with what it has paid, its credit, and the buttons for both."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone as clock
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from billing.admin.base import FrozenInlineMixin, amount, asking
+from billing.formats import money
+from billing.models import Workspace
+from invoices.admin.workspaces import BilledWorkspaceAdmin
+from invoices.payments.admin.actions import received, what_it_paid
+from invoices.payments.admin.forms import PayOutForm, WorkspacePaymentForm
+from invoices.payments.models import CreditEntry, Payment
+from invoices.payments.services.credit import pay_out_credit
+from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.settle.credit import credit_balance
+
+
+class PaymentInline(FrozenInlineMixin, TabularInline):
+    model = Payment
+    tab = True
+    per_page = 24
+    fields = ("received_on", "paid", "way", "reference", "pays", "to_credit", "recorded_by")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
+        return super().get_queryset(request).prefetch_related("allocations__invoice")
+
+    @display(description="Amount")
+    def paid(self, payment: Payment) -> str:
+        return amount(payment.amount, payment.currency)
+
+    @display(description="Pays")
+    def pays(self, payment: Payment) -> str:
+        return ", ".join(each.invoice.number for each in payment.allocations.all()) or "–"
+
+    @display(description="To credit")
+    def to_credit(self, payment: Payment) -> str:
+        return amount(payment.amount_to_credit or None, payment.currency)
+
+
+class CreditInline(FrozenInlineMixin, TabularInline):
+    model = CreditEntry
+    tab = True
+    per_page = 24
+    verbose_name_plural = "credit"
+    fields = ("on", "kind", "moved", "left", "invoice", "reference", "reason", "source")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditEntry]:
+        return super().get_queryset(request).select_related("invoice").order_by("-position")
+
+    @display(description="Amount")
+    def moved(self, entry: CreditEntry) -> str:
+        return amount(entry.amount, entry.currency)
+
+    @display(description="Balance")
+    def left(self, entry: CreditEntry) -> str:
+        return amount(entry.balance, entry.currency)
+
+
+admin.site.unregister(Workspace)
+
+
+@admin.register(Workspace)
+class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
+    inlines: tuple[Any, ...] = (*BilledWorkspaceAdmin.inlines, PaymentInline, CreditInline)
+    actions_detail: tuple[Any, ...] = (
+        *(BilledWorkspaceAdmin.actions_detail or ()),
+        "record_a_payment",
+        "pay_out_credit",
+    )
+
+    @asking(
+        "Record payment",
+        icon="account_balance",
+        permission="record_payment",
+        title="Which payment has come?",
+        text="It pays the invoice you choose, or what is due first. What is over becomes the"
+        " customer's credit, which pays the next invoice. Stripe charges only the rest.",
+        submit="Record it",
+        form_class=WorkspacePaymentForm,
+    )
+    def record_a_payment(
+        self, request: HttpRequest, workspace: Workspace, form: WorkspacePaymentForm
+    ) -> str:
+        asked = form.cleaned_data
+        payment = record_payment(
+            workspace_id=workspace.pk,
+            amount=asked["amount"],
+            shares=[Share(UUID(asked["invoice"]))] if asked["invoice"] else None,
+            **received(request, asked),
+        )
+        return what_it_paid(payment)
+
+    @asking(
+        "Pay out credit",
+        icon="undo",
+        permission="pay_out_credit",
+        title="Pay out the customer's credit?",
+        text="For money that you have sent back by bank transfer or another way: nothing is sent by"
+        " this. It is taken off the credit.",
+        submit="Take it off the credit",
+        form_class=PayOutForm,
+    )
+    def pay_out_credit(self, request: HttpRequest, workspace: Workspace, form: PayOutForm) -> str:
+        asked = form.cleaned_data
+        entry = pay_out_credit(
+            workspace_id=workspace.pk,
+            amount=asked["amount"],
+            on=asked["on"],
+            reference=asked["reference"],
+            reason=asked["reason"],
+            key=asked["key"],
+            source=str(request.user),
+            now=clock.now(),
+        )
+        return f"Taken off the credit; {money(entry.balance, entry.currency)} is left."
+
+    def has_record_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("payments.add_payment")
+
+    def has_pay_out_credit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if not request.user.has_perm("payments.add_creditentry"):
+            return False
+        workspace = Workspace.objects.filter(pk=object_id).first()
+        return workspace is not None and credit_balance(workspace.pk, workspace.currency) > 0
