@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from smtplib import SMTPException, SMTPRecipientsRefused
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 
 from billing.models import Email, EmailAttachment, WorkspaceMember
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
-from billing.smtp import AddressNotSupported
+from billing.smtp import AddressNotSupported, PartlyRefused, RefusedFor
 
 log = logging.getLogger(__name__)
 # The mail server may be down for a long weekend: three to six days of tries.
@@ -102,12 +102,16 @@ def _send(claim: Claim[Email]) -> bool:
     except AddressNotSupported as error:
         claim.block(Email.Reason.REFUSED, str(error))
         return False
+    except PartlyRefused as error:
+        _keep_for(claim, error.refused)
+        return True
     except SMTPRecipientsRefused as error:
-        said = "; ".join(
-            f"{address}: {code} {text.decode(errors='replace')}"
-            for address, (code, text) in error.recipients.items()
-        )
-        if all(code >= 500 for code, _ in error.recipients.values()):
+        refused = [
+            RefusedFor(address, code, said.decode(errors="replace"))
+            for address, (code, said) in error.recipients.items()
+        ]
+        said = "; ".join(map(str, refused))
+        if all(each.code >= 500 for each in refused):
             # There is no such mailbox, and there will be none in an hour.
             claim.block(Email.Reason.REFUSED, said)
         else:
@@ -119,6 +123,37 @@ def _send(claim: Claim[Email]) -> bool:
         return False
     claim.done()
     return True
+
+
+def _keep_for(claim: Claim[Email], refused: Sequence[RefusedFor]) -> None:
+    """Those it was sent to have it; for each other recipient it goes on as a message of its own."""
+    email, now = claim.row, claim.clock()
+    missing = {each.address for each in refused}
+    with transaction.atomic():
+        for each in refused:
+            is_final = each.code >= 500
+            own = Email.objects.create(
+                # As often as it is sent to all: `resend`.
+                key=f"{email.key[:160]}:{uuid4().hex}",
+                kind=email.kind,
+                workspace_id=email.workspace_id,
+                recipients=[each.address],
+                subject=email.subject,
+                text=email.text,
+                html=email.html,
+                requested_at=now,
+                next_attempt_at=now + EMAILS.wait(1),
+                attempts=1,
+                status=Email.Status.BLOCKED if is_final else Email.Status.WAITING,
+                blocked_reason=Email.Reason.REFUSED if is_final else "",
+                last_error=str(each),
+            )
+            for attachment in email.attachments.all():
+                attachment.pk, attachment.email = None, own
+                attachment.save(force_insert=True)
+        email.recipients = [each for each in email.recipients if each not in missing]
+        email.save(update_fields=["recipients"])
+        claim.done()
 
 
 def resend(*, email_id: UUID, now: dt.datetime) -> None:

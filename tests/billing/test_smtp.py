@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from pytest_django import Settings
 
 from billing.models import Email
-from billing.services.emails import deliver
+from billing.services.emails import EMAILS, deliver
 from tests.kit.personas import NOW
 
 pytestmark = pytest.mark.django_db
@@ -23,10 +23,12 @@ class Server(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
 
-    def __init__(self, *, offers: list[str], refuses: str = "") -> None:
+    def __init__(self, *, offers: list[str], refuses: str = "", whom: str = "@") -> None:
         super().__init__(("127.0.0.1", 0), Session)
         self.offers = offers
+        # What is said to recipients whose address has `whom` in it.
         self.refuses = refuses
+        self.whom = whom
         self.commands: list[str] = []
         self.mails: list[bytes] = []
 
@@ -45,7 +47,7 @@ class Session(socketserver.StreamRequestHandler):
                     for each in lines[:-1]:
                         self.say(f"250-{each}")
                     self.say(f"250 {lines[-1]}")
-                case "RCPT" if self.server.refuses:
+                case "RCPT" if self.server.refuses and self.server.whom in command:
                     self.say(self.server.refuses)
                 case "DATA":
                     self.say("354 go on")
@@ -133,6 +135,35 @@ def test_a_mailbox_that_does_not_exist_is_not_tried_for_days(
         assert not deliver(email_id=email.pk, now=NOW)
     email.refresh_from_db()
     assert (email.status, email.last_error) == (status, f"nobody@acme.test: {answer}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason"),
+    [("550 no such mailbox", "blocked", "refused"), ("450 try later", "waiting", "")],
+)
+def test_who_was_refused_while_others_got_it_is_not_forgotten(
+    settings: Settings, answer: str, status: str, reason: str
+) -> None:
+    email = email_to("zoe@acme.test", "gone@acme.test")
+    email.attachments.create(filename="x.pdf", media_type="application/pdf", content=b"%PDF-")
+    with serving(settings, offers=["8BITMIME"], refuses=answer, whom="gone") as server:
+        assert deliver(email_id=email.pk, now=NOW)
+    assert len(server.mails) == 1
+    email.refresh_from_db()
+    assert (email.status, email.recipients) == ("done", ["zoe@acme.test"])
+    left = Email.objects.exclude(pk=email.pk).get()
+    assert (left.status, left.blocked_reason) == (status, reason)
+    assert (left.recipients, left.last_error) == (["gone@acme.test"], f"gone@acme.test: {answer}")
+    assert (left.subject, left.text, left.html) == (email.subject, email.text, email.html)
+
+    # Once the server takes it, or a person asks for it again, it goes to that one alone.
+    EMAILS.retry_now(left.pk, NOW)
+    with serving(settings, offers=["8BITMIME"]) as server:
+        assert deliver(email_id=left.pk, now=NOW)
+    assert [each for each in server.commands if each.startswith("rcpt")] == [
+        "rcpt TO:<gone@acme.test>"
+    ]
+    assert b"x.pdf" in server.mails[0]
 
 
 def test_the_backend_still_sends_what_has_no_recipient_to_nobody(settings: Settings) -> None:
