@@ -6,6 +6,7 @@ word, which is another, invalid mailbox. Here the mail is sent as UTF-8 where th
 that, and is not sent where it does not.
 """
 
+from collections.abc import Sequence
 from email.generator import BytesGenerator
 from email.headerregistry import Address
 from email.policy import SMTPUTF8
@@ -17,6 +18,8 @@ from typing import NamedTuple
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as DjangoBackend
 from django.core.mail.message import sanitize_address
+
+from billing.outage import Outage
 
 
 class AddressNotSupported(SMTPException):
@@ -42,7 +45,15 @@ class PartlyRefused(SMTPException):
         self.refused = refused
 
 
+MAIL_SERVER = Outage("The mail server")
+
+
 class EmailBackend(DjangoBackend):
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Raises `Silent` while a server that does not answer is left alone."""
+        with MAIL_SERVER.asking():
+            return super().send_messages(email_messages)
+
     def _send(self, email_message: EmailMessage) -> bool:
         """Raises `PartlyRefused` when it was sent, but not to all."""
         addresses = email_message.recipients()

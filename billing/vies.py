@@ -12,6 +12,9 @@ from urllib.request import Request, urlopen
 
 from django.conf import settings
 
+from billing.outage import Outage
+
+VIES = Outage("VIES")
 _LONGEST_ANSWER = 64 * 1024
 # What it says where a number cannot be valid, in place of an answer.
 _NO_NUMBER = frozenset(["INVALID_INPUT"])
@@ -71,7 +74,10 @@ def _post(path: str, body: dict[str, str]) -> dict[str, Any]:
         method="POST",
     )
     try:
-        with urlopen(request, timeout=settings.VIES_TIMEOUT_SECONDS) as response:  # noqa: S310
+        with (
+            VIES.asking(),
+            urlopen(request, timeout=settings.VIES_TIMEOUT_SECONDS) as response,  # noqa: S310
+        ):
             answer = json.loads(response.read(_LONGEST_ANSWER))
     except HTTPError as error:
         raise ViesUnavailable(f"VIES answers {error.code}.") from None

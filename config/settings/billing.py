@@ -13,7 +13,7 @@ EMAIL_PORT = env.integer("EMAIL_PORT", 587, min=1, max=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
-EMAIL_TIMEOUT = 20
+EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = LOCAL_DIR / "mail"
 EMAIL_BACKEND = (
     "billing.smtp.EmailBackend"

@@ -11,6 +11,7 @@ from typing import Any
 import stripe
 from django.conf import settings
 
+from billing.outage import Outage, Silent
 from invoices.payments.services.rate_limit import wait_for_turn
 from invoices.payments.services.stripe_errors import (
     StripeNotConfigured,
@@ -22,12 +23,19 @@ from invoices.payments.services.stripe_errors import (
 StripeObject = dict[str, Any]
 
 
+STRIPE = Outage("Stripe")
+
+
 class PacedClient(stripe.RequestsClient):
-    """Waits for its turn before each request."""
+    """Waits for its turn before each request; makes none while Stripe is left alone."""
 
     def request(self, *args: Any, **options: Any) -> tuple[bytes, int, Mapping[str, str]]:  # type: ignore[override]  # the SDK's base class promises text, its subclasses bytes
-        wait_for_turn()
-        return super().request(*args, **options)
+        try:
+            with STRIPE.asking():
+                wait_for_turn()
+                return super().request(*args, **options)
+        except Silent as error:
+            raise stripe.APIConnectionError(str(error)) from error  # type: ignore[no-untyped-call]  # the SDK's
 
 
 def configure_sdk() -> None:
