@@ -13,7 +13,9 @@ _TIME = re.compile(
     re.ASCII,
 )
 _LONGEST = 80
-_USUAL_LENGTHS = (20, 24, 27)  # to the second, with three or with six decimals
+# To the second, with three or with six decimals; in UTC.
+_USUAL_LENGTHS = (19, 23, 26)
+_UTC = "+00:00"
 
 
 class NotATime(ValueError):
@@ -29,14 +31,15 @@ def parse_time(text: str) -> dt.datetime:
     """The time in UTC. Raises `NotATime`, with `naive_time` for one that lacks only its offset."""
     # The way almost every client writes one: Python's reader takes it, and of a text that looks
     # like this it takes nothing that the pattern would not.
+    length = len(text) - (6 if text[-6:] == _UTC else text[-1:] == "Z")
     if (
-        len(text) in _USUAL_LENGTHS
-        and text[-1] == "Z"
+        length in _USUAL_LENGTHS
+        and length < len(text)
         and text[10] == "T"
         and text[13] == ":"
         and text[16] == ":"
         and text[5] != "W"
-        and (len(text) == 20 or text[19] == ".")
+        and (length == 19 or text[19] == ".")
     ):
         try:
             return dt.datetime.fromisoformat(text)

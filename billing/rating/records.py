@@ -8,7 +8,6 @@ from the rounded total_cost); sums of records are exact after that.
 """
 
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
-from typing import NamedTuple
 
 from billing.rating.listing import unit_price_of
 from billing.rating.periods import depends_on_period, net_grows_within_list
@@ -54,14 +53,6 @@ def _is_rounding_up(increment: Increment) -> bool:
     )
 
 
-class Amounts(NamedTuple):
-    """What is written of a record; `billed` is None where it is its quantity."""
-
-    billed: Decimal | None
-    total_cost: Decimal
-    final_cost: Decimal
-
-
 class RecordPrice:
     """A price made ready for many records. `markup` is the text of its percentage, None for
     other models. `has_meter`: what the records cost in the end depends on their whole period;
@@ -73,7 +64,7 @@ class RecordPrice:
         self._fixed = price.fixed
         self._least = price.min_amount
         self._most = price.max_amount
-        self._is_plain = not (price.increment or price.fixed or price.is_clamped)
+        self._is_plain = not (price.fixed or price.is_clamped)
         self._factor: Decimal | None = None
         self._unit_price = _ZERO
         self.has_meter = depends_on_period(price)
@@ -85,10 +76,18 @@ class RecordPrice:
         else:
             self._unit_price = unit_price_of(price)
 
-    def amounts(self, quantity: Decimal, unit_cost: Decimal) -> Amounts:
-        """Each amount rounded once, half-even, to ten decimals from the exact product."""
-        billed = quantity if self._increment is None else self._billed(quantity, self._increment)
+    def amounts(
+        self, quantity: Decimal, unit_cost: Decimal
+    ) -> tuple[Decimal | None, Decimal, Decimal]:
+        """What is written of a record: its billed quantity (None: that is its quantity), its total
+        and its final cost, each rounded once, half-even, to ten decimals from the exact product."""
         cost = _EXACT.multiply(quantity, unit_cost)
+        billed = quantity
+        if (
+            self._increment is not None
+            and (more := self._billed(quantity, self._increment)) != quantity
+        ):
+            billed = more
         if self._factor is None:
             exact = _EXACT.multiply(billed, self._unit_price)
         else:
@@ -100,8 +99,8 @@ class RecordPrice:
                 exact = self._least
             elif self._most is not None and exact > self._most:
                 exact = self._most
-        return Amounts(
-            None if billed is quantity or billed == quantity else billed,
+        return (
+            None if billed is quantity else billed,
             _EXACT.quantize(cost, _COST_STEP),
             _EXACT.quantize(exact, _COST_STEP),
         )

@@ -89,5 +89,5 @@ def _amounts(record: UsageRecord, unit_cost: Decimal) -> tuple[Decimal, Decimal]
         assert record.markup_percentage is not None
         return rate(record.quantity, unit_cost, markup_factor(record.markup_percentage))
     price = prices_by_rate([record.rate_id])[record.rate_id].price
-    amounts = RecordPrice(price).amounts(record.quantity, unit_cost)
-    return amounts.total_cost, amounts.final_cost
+    _, total_cost, final_cost = RecordPrice(price).amounts(record.quantity, unit_cost)
+    return total_cost, final_cost

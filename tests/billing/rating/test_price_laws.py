@@ -204,11 +204,11 @@ def test_every_price_is_read_back_as_it_was_written(price):
     prices,
 )
 def test_a_record_is_written_with_its_list_price(price, quantity, unit_cost):
-    written = RecordPrice(price).amounts(quantity, unit_cost)
+    charged, total_cost, final_cost = RecordPrice(price).amounts(quantity, unit_cost)
 
     billed = billed_quantity(price.increment, quantity)
     with localcontext(EXACT):
         listed = list_amount(price, billed=billed, cost=billed * unit_cost)
-        assert written.final_cost == listed.quantize(Decimal("1E-10"))
-        assert written.total_cost == (quantity * unit_cost).quantize(Decimal("1E-10"))
-    assert (quantity if written.billed is None else written.billed) == billed
+        assert final_cost == listed.quantize(Decimal("1E-10"))
+        assert total_cost == (quantity * unit_cost).quantize(Decimal("1E-10"))
+    assert (quantity if charged is None else charged) == billed

@@ -81,13 +81,14 @@ def price_records(
             total_cost, final_cost = rate(each.quantity, unit_cost, terms.factor)
             each.markup, each.rate_id, each.billed_quantity = terms.markup, None, None
         else:
-            billed, total_cost, final_cost = price.of_records.amounts(each.quantity, unit_cost)
-            each.markup, each.rate_id = price.of_records.markup, price.rate_hex
+            of_records = price.of_records
+            billed, total_cost, final_cost = of_records.amounts(each.quantity, unit_cost)
+            each.markup, each.rate_id = of_records.markup, price.rate_hex
             each.billed_quantity = None if billed is None else str(billed)
-            if price.of_records.has_meter:
+            if of_records.has_meter:
                 if period_day.period_id not in terms.metered:
                     unmarked.add(period_day.period_id)
-                if terms.is_limited and not price.of_records.is_bounded:
+                if terms.is_limited and not of_records.is_bounded:
                     unbounded.add(period_day.period_id)
         if final_cost >= COST_LIMIT or total_cost >= COST_LIMIT:
             each.refuse("too_large", "quantity", "What it costs has more than 18 digits.")

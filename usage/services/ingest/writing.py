@@ -9,7 +9,18 @@ from typing import NamedTuple
 import psycopg
 from django.db import connection
 
-from billing.arrays import EMPTY, array, sparse_array, sparse_text_array, text_array
+from billing.arrays import (
+    EMPTY,
+    BinaryArray,
+    array,
+    date_array,
+    sparse_array,
+    sparse_text_array,
+    sparse_uuid_array,
+    text_array,
+    time_array,
+    uuid_array,
+)
 from billing.prepared import prepared_cursor
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
@@ -74,15 +85,15 @@ def write(
     if len(records) == 1:
         record = records[0]
         has_dimensions = has_agents or record.agent_id is not None or record.model is not None
-        values = [created_at.isoformat(), has_agents, *row_of(record), has_dimensions]
-        return _execute(statement.SINGLE, values, 1, terms, _limits(terms, checked), with_agents)
-    columns = [
-        array([each.id for each in records]),
-        array([each.workspace_id for each in records]),
-        array([each.period_day.period_id for each in records]),
-        array([each.call_id or "NULL" for each in records]),
-        text_array([each.occurred_at for each in records]),
-        array([each.period_day.usage_date for each in records]),
+        single = [created_at.isoformat(), has_agents, *row_of(record), has_dimensions]
+        return _execute(statement.SINGLE, single, 1, terms, _limits(terms, checked), with_agents)
+    columns: list[str | BinaryArray] = [
+        uuid_array([each.id for each in records]),
+        uuid_array([each.workspace_id for each in records]),
+        uuid_array([each.period_day.period_id for each in records]),
+        uuid_array([each.call_id for each in records]),
+        time_array([each.occurred_at for each in records]),
+        date_array([each.period_day.usage_date for each in records]),
         array(["t" if each.period_day.late else "f" for each in records]),
         text_array([each.idempotency_key for each in records]),
         text_array([each.resource_type for each in records]),
@@ -92,16 +103,16 @@ def write(
         array([each.total_cost for each in records]),
         array([each.markup or "NULL" for each in records]),
         array([each.final_cost for each in records]),
-        sparse_array([each.rate_id for each in records]),
+        sparse_uuid_array([each.rate_id for each in records]),
         sparse_array([each.billed_quantity for each in records]),
         (models := sparse_text_array([each.model for each in records])),
         sparse_array([each.cost_currency for each in records]),
         sparse_array([each.exchange_rate for each in records]),
         sparse_array([each.cost_state for each in records]),
-        (named := sparse_array([each.agent_id for each in records])),
+        sparse_uuid_array(named := [each.agent_id for each in records]),
     ]
     text = statement.NEW if all_new else statement.SKIP
-    has_dimensions = has_agents or named != EMPTY or models != EMPTY
+    has_dimensions = has_agents or any(named) or models != EMPTY
     values = [created_at.isoformat(), has_agents, *columns, has_dimensions]
     return _execute(text, values, len(records), terms, _limits(terms, checked), with_agents)
 
@@ -258,7 +269,7 @@ def _limits(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> _Lim
 
 def _execute(
     text: bytes,
-    values: Sequence[str | bool | None],
+    values: Sequence[str | bool | BinaryArray | None],
     count: int,
     terms: Mapping[str, PricingTerms],
     limits: _Limits,
