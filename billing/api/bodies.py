@@ -144,19 +144,25 @@ def unpack(packed: bytes) -> bytes:
     return b"".join(parts)
 
 
+def body_file() -> SpooledTemporaryFile[bytes]:
+    """Where a body is collected: in memory while it is small, then on disk."""
+    return SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES)
+
+
 class CollectedBody:
-    """A request's body, collected on an event loop before any thread is taken for it."""
+    """A request's body, collected in `file` on an event loop before any thread is taken for it."""
 
     def __init__(
         self,
         meta: Mapping[str, Any],
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        file: SpooledTemporaryFile[bytes],
     ) -> None:
         self._length = announced_length(meta)
         self._receive = receive
         self._owner = ""
         self._held = 0
-        self.file = SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES)  # noqa: SIM115 - see `close`
+        self.file = file
         self.size = 0
         self.ended = self._length == 0
 

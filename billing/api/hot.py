@@ -5,6 +5,7 @@ answers them on its event loop; `respond` answers them as a Django view, by the 
 signed-in members, other WSGI servers and whatever is out of the ordinary.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -21,12 +22,13 @@ from billing.api.access import may_see
 from billing.api.authentication import NotAuthenticated, key_of
 from billing.api.bodies import is_packed, read_body, unpack
 from billing.api.permissions import MembersOnlyRead, require_scope
-from billing.api.problems import error_response
+from billing.api.problems import error_response, problem_response
 from billing.api.throttles import check_rate
 from billing.errors import BillingError, NotFound
 from billing.models import ServiceKey, User
 from billing.services.sign_in import client_address
 
+log = logging.getLogger(__name__)
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 _THROTTLE = "API_USAGE_THROTTLE_PER_MINUTE"
@@ -117,23 +119,26 @@ def admit(
 
 
 def answer(endpoint: HotEndpoint, request: HotRequest) -> Reply:
-    """Have one request answered; an error of its own, or a database that is away, as a problem."""
+    """Have one request answered; an error as a problem."""
     try:
         if request.packed:
             request = request._replace(body=unpack(request.body), packed=False)
         if endpoint.lane is not Lane.TOGETHER:
             return cast(Function, endpoint.function)(request)
         reply = cast(ManyFunction, endpoint.function)([request])[0]
-    except Exception as error:  # noqa: BLE001 - raised again unless it is the client's
+    except Exception as error:  # noqa: BLE001 - answered, and logged unless it is the client's
         return problem_reply(error)
     return problem_reply(reply) if isinstance(reply, Exception) else reply
 
 
 def problem_reply(error: Exception) -> Reply:
-    """The problem that an error is; raises what no request should be able to cause."""
+    """The problem that an error is; what no request should be able to cause is logged."""
     response = error_response(error)
     if response is None:
-        raise error
+        log.error("a request could not be answered", exc_info=error)
+        response = problem_response(
+            status=500, code="internal_error", detail="Something went wrong here; it is logged."
+        )
     headers = dict(response.headers)
     content_type = headers.pop("Content-Type", "")
     return Reply(response.status_code, response.content, content_type, list(headers.items()))
@@ -148,7 +153,7 @@ def respond(
         if endpoint.media_types:
             admitted = admitted._replace(body=read_body(request), packed=False)
         reply = answer(endpoint, admitted)
-    except Exception as error:  # noqa: BLE001 - raised again unless it is the client's
+    except Exception as error:  # noqa: BLE001 - as in `answer`
         reply = problem_reply(error)
     headers = dict(reply.headers)
     return HttpResponse(reply.body, reply.content_type, reply.status, headers=headers)

@@ -11,7 +11,7 @@ import tempfile
 from typing import Any
 
 from config.env import require_settings_apart
-from config.serving.worker import connections
+from config.serving.worker import note_worker
 
 worker_class = "config.serving.worker.Worker"
 keepalive = 75
@@ -21,11 +21,9 @@ timeout = 60
 # by themselves, anew after SIGHUP.
 require_settings_apart()
 
-_OWN_DIRECTORY = ""
 # Where the workers count requests together (`config.metrics`), set before they import anything.
-if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    _OWN_DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _OWN_DIRECTORY
+_DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or _DIRECTORY
 
 
 def _freeze() -> None:
@@ -43,12 +41,11 @@ def when_ready(server: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    connections.forget(worker.age)
+    note_worker(worker.age)
 
 
 def on_exit(server: Any) -> None:
-    if _OWN_DIRECTORY:
-        shutil.rmtree(_OWN_DIRECTORY, ignore_errors=True)
+    shutil.rmtree(_DIRECTORY, ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:

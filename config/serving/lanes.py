@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from functools import partial
 from multiprocessing import active_children, get_context, parent_process
 from typing import Generic, TypeVar, cast
@@ -36,8 +37,6 @@ _MAX_MICRO_BATCH = 256
 # A micro-batch that takes longer (it waits for a lock) does not hold up everyone else: the next
 # begins beside it. Sooner would only make for more and smaller ones.
 _MAX_WAIT_SECONDS = 0.02
-# A thread that has had no work for so long gives its connection back.
-_IDLE_SECONDS = 1.0
 # What is larger, or packed, is not read among others.
 _SMALL_BYTES = 16_384
 _THREADS = 8
@@ -58,13 +57,6 @@ class CutShort(BillingError):
     status = 503
     code = "unavailable"
     headers = {"Retry-After": "2"}
-
-    def __init__(self) -> None:
-        super().__init__("The work was cut short. Send it again: nothing is counted twice.")
-
-
-class WorkFailed(RuntimeError):
-    """A process met an error of ours; its log has the details."""
 
 
 class Lanes:
@@ -93,16 +85,12 @@ class Lanes:
         if endpoint in self._micro_batchers and not request.packed and body.size <= _SMALL_BYTES:
             request = request._replace(body=body.read())
             return await self._micro_batchers[endpoint].submit(request)
-        # A body stays where it is, which may be the disk, until it is its turn.
-        async with self._rooms.setdefault(
-            (key_id, endpoint.lane), asyncio.Semaphore(_AT_ONCE_PER_KEY)
-        ):
-            if endpoint.lane is Lane.PROCESS and self._processes is not None:
-                async with self._slots:
-                    request = request._replace(body=body.read())
-                    return await self._processes.run(endpoint, request)
-            request = request._replace(body=body.read())
-            return await self.in_thread(partial(answer, endpoint, request))
+        processes = self._processes if endpoint.lane is Lane.PROCESS else None
+        room = self._rooms.setdefault((key_id, endpoint.lane), asyncio.Semaphore(_AT_ONCE_PER_KEY))
+        async with room, self._slots if processes else nullcontext():
+            # Until it was its turn the body stayed where it is, which may be the disk.
+            work = partial(answer, endpoint, request._replace(body=body.read()))
+            return await (processes.run(work) if processes else self.in_thread(work))
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -134,57 +122,52 @@ class MicroBatcher(Generic[Q, A]):
     ) -> None:
         self._work = work
         self._pending: list[tuple[Q, asyncio.Future[A]]] = []
-        # Each keeps its connection while there is work.
-        self._threads = [ThreadPoolExecutor(1, "micro-batch") for _ in range(at_once)]
-        self._free = list(self._threads)
-        self._rest: asyncio.TimerHandle | None = None
+        # Its own: others may wait for locks in theirs.
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="micro-batch")
+        self._at_once = at_once
+        self._under_way = 0
 
     async def submit(self, request: Q) -> A:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[A] = loop.create_future()
         self._pending.append((request, future))
-        if len(self._free) == len(self._threads):
+        if not self._under_way:
             self._begin()
         elif len(self._pending) == 1:
             loop.call_later(_MAX_WAIT_SECONDS, self._begin_beside, future)
         return await future
 
     def stop(self) -> None:
-        for thread in self._threads:
-            thread.submit(connection.close)
-            thread.shutdown()
+        self._threads.shutdown()
 
     def _begin_beside(self, first: "asyncio.Future[A]") -> None:
         """Unless the one that waits since then has gone, with those behind it."""
-        if self._free and self._pending and self._pending[0][1] is first:
+        waits = self._pending and self._pending[0][1] is first
+        if waits and self._under_way < self._at_once:
             self._begin()
 
     def _begin(self) -> None:
         batch, self._pending = self._pending[:_MAX_MICRO_BATCH], self._pending[_MAX_MICRO_BATCH:]
-        thread = self._free.pop()
-        loop = asyncio.get_running_loop()
+        self._under_way += 1
         requests = [request for request, _ in batch]
-        working = loop.run_in_executor(thread, self._answer, requests)
-        working.add_done_callback(partial(self._deliver, batch, thread))
+        loop = asyncio.get_running_loop()
+        working = loop.run_in_executor(self._threads, self._answer, requests)
+        working.add_done_callback(partial(self._deliver, batch))
 
     def _answer(self, requests: Sequence[Q]) -> Sequence[A | Exception]:
         try:
-            return self._work(requests)
+            return _with_connection(partial(self._work, requests))
         except Exception as error:  # noqa: BLE001 - raised to everyone who waits for it
-            connection.close()  # it may be broken
             return [error] * len(requests)
 
     def _deliver(
         self,
         batch: Sequence[tuple[Q, "asyncio.Future[A]"]],
-        thread: ThreadPoolExecutor,
         working: "asyncio.Future[Sequence[A | Exception]]",
     ) -> None:
-        self._free.append(thread)
+        self._under_way -= 1
         if self._pending:
             self._begin()
-        else:
-            self._rest_later()
         for (_, future), reply in zip(batch, working.result(), strict=True):
             if future.done():
                 continue  # its client is gone
@@ -192,15 +175,6 @@ class MicroBatcher(Generic[Q, A]):
                 future.set_exception(reply)
             else:
                 future.set_result(reply)
-
-    def _rest_later(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-        self._rest = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._give_back)
-
-    def _give_back(self) -> None:
-        for thread in self._free:
-            thread.submit(connection.close)
 
 
 class Processes:
@@ -216,25 +190,21 @@ class Processes:
             _PROCESSES, mp_context=get_context("fork"), initializer=_live
         )
         self._pool.submit(os.getpid).result()  # the first to ask forks them all
-        self._is_retiring = False
 
-    async def run(self, endpoint: HotEndpoint, request: HotRequest) -> Reply:
-        """Raises `CutShort` when a process died, `WorkFailed` for our faults."""
+    async def run(self, work: Callable[[], T]) -> T:
+        """Raises `CutShort` when a process died."""
         loop = asyncio.get_running_loop()
         try:
-            reply = await loop.run_in_executor(self._pool, _work, endpoint, request)
+            return await loop.run_in_executor(self._pool, _with_connection, work)
         except BrokenProcessPool as error:
-            if not self._is_retiring:
-                log.exception("a process of this worker died; the worker retires")
-                self._is_retiring = True
-                # Otherwise one may wait for ever for what the dead one held.
-                for each in active_children():
-                    each.kill()
-                os.kill(os.getpid(), signal.SIGTERM)
-            raise CutShort from error
-        if reply.status == 500:
-            raise WorkFailed(f"this could not be done: {endpoint.route}")
-        return reply
+            log.exception("a process of this worker died; the worker retires")
+            # Otherwise one may wait for ever for what the dead one held.
+            for each in active_children():
+                each.kill()
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise CutShort(
+                "The work was cut short. Send it again: nothing is counted twice."
+            ) from error
 
     def stop(self) -> None:
         self._pool.shutdown()
@@ -251,11 +221,3 @@ def _live() -> None:
         os._exit(0)
 
     threading.Thread(target=end_with_the_worker, daemon=True).start()
-
-
-def _work(endpoint: HotEndpoint, request: HotRequest) -> Reply:
-    try:
-        return _with_connection(partial(answer, endpoint, request))
-    except Exception:
-        log.exception("a batch could not be recorded")
-        return Reply(500, b"")

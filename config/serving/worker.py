@@ -3,10 +3,8 @@
 No client may keep a connection for nothing: heads, trailers and what is left unread are bounded in
 size, heads, idleness and writing in time (bodies are in `billing.api.bodies`).
 
-All workers wait at one listening socket. Left to themselves, whichever wakes first takes what is
-there, and keeps it for as long as the client stays: of ten clients one worker of two may get nine,
-which then wait for each other while half of the machine has little to do. So a worker that has more
-connections than another leaves a new one to that one for a moment.
+All workers wait at one listening socket, and whoever wakes first would take all that is there. So
+one that has more connections than another leaves a new one to that one for a moment.
 """
 
 import asyncio
@@ -17,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
+from functools import partial
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -38,38 +36,18 @@ _LEAVE_SECONDS = 0.005
 _EXHAUSTED_SECONDS = 1.0
 
 
-class Connections:
-    """How many each worker has open, in memory that all share from the fork on.
-
-    gunicorn numbers its workers; a number that comes round again does no harm.
-    """
-
-    _WORKERS = 128
-    _NOBODY = 2**31 - 1
-
-    def __init__(self) -> None:
-        self._counts = memoryview(mmap.mmap(-1, 4 * self._WORKERS)).cast("i")
-        for worker in range(self._WORKERS):
-            self.forget(worker)
-
-    def forget(self, worker: int) -> None:
-        """This one takes no more."""
-        self.note(worker, self._NOBODY)
-
-    def note(self, worker: int, count: int) -> None:
-        self._counts[worker % self._WORKERS] = count
-
-    def fewest(self) -> int:
-        return min(self._counts)
+# How many connections each worker has open, and one more; 0: it takes none. In memory that all
+# share from the fork on. gunicorn numbers its workers; one that comes round again does no harm.
+_taking = memoryview(mmap.mmap(-1, 4 * 128)).cast("i")
 
 
-connections = Connections()
+def note_worker(number: int, *, taking: int = 0) -> None:
+    _taking[number % len(_taking)] = taking
 
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's, within bounds of size and time."""
 
-    _in_head = True
     _unread_bytes = 0
     _progressed = False
     # By the event loop's clock.
@@ -91,19 +69,11 @@ class Protocol(HttpToolsProtocol):
         if self._unread_bytes > _MAX_UNREAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The request's headers are too large.")
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after a chunked body says nothing about the request.
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        self._in_head = False
         self._head_until = math.inf
         super().on_headers_complete()
+        # What comes after a chunked body says nothing about the request.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         self._progressed = True
@@ -153,7 +123,7 @@ class FairServer(Server):
         self._accepting = [asyncio.create_task(self._accept(each)) for each in sockets or []]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        connections.forget(self.worker)
+        note_worker(self.worker)
         for task in self._accepting:
             task.cancel()
         await super().shutdown(sockets)
@@ -169,10 +139,11 @@ class FairServer(Server):
     async def _accept(self, listener: socket.socket) -> None:
         """One at a time: the next may be another worker's."""
         loop = asyncio.get_running_loop()
+        protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state)
         while True:
             self._note_connections()
             await _readable(listener)
-            if self._note_connections() > connections.fewest():
+            if self._note_connections() > min(filter(None, _taking)):
                 await asyncio.sleep(_LEAVE_SECONDS)
             try:
                 client, _ = listener.accept()
@@ -184,7 +155,7 @@ class FairServer(Server):
                 continue
             client.setblocking(False)
             try:
-                await loop.connect_accepted_socket(self._protocol, client, ssl=self.config.ssl)
+                await loop.connect_accepted_socket(protocol, client, ssl=self.config.ssl)
             except OSError as error:
                 log.info("a connection could not be begun: %s", error)
             except Exception:
@@ -192,12 +163,9 @@ class FairServer(Server):
                 log.exception("a connection could not be begun")
 
     def _note_connections(self) -> int:
-        count = len(self.server_state.connections)
-        connections.note(self.worker, count)
-        return count
-
-    def _protocol(self) -> Protocol:
-        return Protocol(self.config, self.server_state, self.lifespan.state)
+        taking = len(self.server_state.connections) + 1
+        note_worker(self.worker, taking=taking)
+        return taking
 
 
 async def _readable(listener: socket.socket) -> None:
@@ -224,13 +192,10 @@ class Worker(UvicornWorker):
         "timeout_notify": 1,
     }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
-
     async def _serve(self) -> None:
         """As the base class has it, but for the server's class."""
         self.config.app = self.wsgi
+        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
         server = FairServer(self.config)
         server.worker = self.age
         self._install_sigquit_handler()

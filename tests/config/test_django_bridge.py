@@ -1,17 +1,19 @@
-"""A WSGI application behind an event loop: what it is told, and what becomes of its answer."""
+"""Django's handler behind an event loop: what it is asked, and what becomes of its answer."""
 
 import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
-from billing.api.bodies import ClientLeft, CollectedBody
-from config.serving.django_bridge import DjangoBridge, _Response
+from billing.api.bodies import ClientLeft, CollectedBody, body_file
+from config.serving.django_bridge import DjangoBridge, _Answer
 
 SCOPE = {
     "type": "http",
@@ -33,13 +35,13 @@ HEADERS = [
 
 
 def ask(
-    application: Callable[..., Iterable[bytes]],
+    respond: Callable[[HttpRequest], HttpResponseBase],
     *received: dict[str, Any],
     headers: list[tuple[bytes, bytes]] = HEADERS,
     leaves_after: int | None = None,
     sent: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """What the application sends to a client that sends a body, and may leave."""
+    """What is sent to a client that sends a body, and may leave."""
 
     sent = [] if sent is None else sent
 
@@ -59,11 +61,12 @@ def ask(
                 left.set()
             await asyncio.sleep(0)
 
-        bridge = DjangoBridge(application, threads=1)
-        request = ASGIRequest({**SCOPE, "headers": headers}, None)
-        body = CollectedBody(request.META, receive)
+        bridge = DjangoBridge(respond, threads=1)
+        file = body_file()
+        request = ASGIRequest({**SCOPE, "headers": headers}, file)
+        body = CollectedBody(request.META, receive, file)
         await body.collect()
-        await bridge.respond(request, body, receive, send)
+        await bridge.answer(request, body, receive, send)
         body.close()
         bridge.stop()
         return sent
@@ -80,53 +83,68 @@ def body_of(sent: list[dict[str, Any]]) -> bytes:
     return b"".join(message["body"] for message in sent[1:])
 
 
-def test_the_application_is_told_what_a_wsgi_server_tells():
-    seen: dict[str, Any] = {}
+def test_the_request_says_what_came():
+    seen: list[HttpRequest] = []
 
-    def application(environ, start_response):
-        seen.update(environ)
-        start_response("204 No Content", [("X-Answer", "yes")])
-        return []
+    def respond(request):
+        seen.append(request)
+        response = HttpResponse(status=204, headers={"X-Answer": "yes"})
+        response.set_cookie("a", "1")
+        response.set_cookie("b", "2")
+        return response
 
-    head, last = ask(application)
+    head, last = ask(respond)
 
     assert head["status"] == 204
-    assert head["headers"] == [(b"x-answer", b"yes")]
+    assert (b"x-answer", b"yes") in head["headers"]
+    assert [value[:4] for name, value in head["headers"] if name == b"set-cookie"] == [
+        b"a=1;",
+        b"b=2;",
+    ]
     assert last["body"] == b""
-    assert seen["PATH_INFO"].encode("latin-1").decode() == "/café//x"
-    assert seen["QUERY_STRING"] == "q=%20a"
-    assert (seen["REMOTE_ADDR"], seen["SERVER_PORT"]) == ("127.0.0.9", "8000")
+    request = seen[0]
+    assert request.path == "/café//x"
+    meta = request.META
+    assert meta["QUERY_STRING"] == "q=%20a"
+    assert (meta["REMOTE_ADDR"], meta["SERVER_PORT"]) == ("127.0.0.9", "8000")
     # All of the body is here, however it came.
-    assert (seen["CONTENT_LENGTH"], "HTTP_TRANSFER_ENCODING" in seen) == ("0", False)
-    assert (seen["HTTP_HOST"], seen["HTTP_X_FORWARDED_FOR"]) == ("localhost", "10.0.0.1")
-    assert "HTTP_X_FORWARDED_PROTO" not in seen
+    assert (meta["CONTENT_LENGTH"], "HTTP_TRANSFER_ENCODING" in meta) == ("0", False)
+    assert (meta["HTTP_HOST"], meta["HTTP_X_FORWARDED_FOR"]) == ("localhost", "10.0.0.1")
+    assert "HTTP_X_FORWARDED_PROTO" not in meta
 
 
 def test_a_body_is_read_once_it_has_come():
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return [environ["wsgi.input"].readline(), b"|", environ["wsgi.input"].read()]
+    def respond(request):
+        return HttpResponse([request.readline(), b"|", request.read()])
 
-    sent = ask(application, part(b"on"), part(b""), part(b"e\ntw"), part(b"o", more=False))
+    sent = ask(respond, part(b"on"), part(b""), part(b"e\ntw"), part(b"o", more=False))
 
     assert body_of(sent) == b"one\n|two"
 
 
+def test_a_form_that_comes_in_chunks_is_read():
+    def respond(request):
+        return HttpResponse(request.POST["name"])
+
+    form = (b"content-type", b"application/x-www-form-urlencoded")
+    sent = ask(respond, part(b"name=Ac"), part(b"me", more=False), headers=[*HEADERS, form])
+
+    assert body_of(sent) == b"Acme"
+
+
 def test_nothing_is_run_for_a_body_that_breaks_off():
-    def application(environ, start_response):
+    def respond(request):
         raise AssertionError("it was run")
 
     with pytest.raises(ClientLeft):
-        ask(application, part(b"half"), {"type": "http.disconnect"})
+        ask(respond, part(b"half"), {"type": "http.disconnect"})
 
 
 def test_many_small_pieces_are_sent_as_a_few():
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        environ["wsgi.input"].read()
-        return (b"%06d\n" % number for number in range(50_000))
+    def respond(request):
+        return StreamingHttpResponse(b"%06d\n" % number for number in range(50_000))
 
-    sent = ask(application)
+    sent = ask(respond)
 
     assert body_of(sent) == b"".join(b"%06d\n" % number for number in range(50_000))
     assert 5 < len(sent) < 50
@@ -145,12 +163,10 @@ def test_nothing_more_is_made_for_a_client_that_has_left():
         finally:
             closed.append(True)
 
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        environ["wsgi.input"].read()
-        return lines()
+    def respond(request):
+        return StreamingHttpResponse(lines())
 
-    ask(application, leaves_after=3)
+    ask(respond, leaves_after=3)
 
     assert len(made) < 500
     assert closed == [True]
@@ -159,11 +175,13 @@ def test_nothing_more_is_made_for_a_client_that_has_left():
 def test_an_answer_that_takes_long_is_passed_on_while_it_is_made():
     first_has_come = threading.Event()
 
-    def application(environ, start_response):
-        start_response("200 OK", [])
+    def pieces() -> Iterator[bytes]:
         yield b"first"
         assert first_has_come.wait(30)
         yield b"second"
+
+    def respond(request):
+        return StreamingHttpResponse(pieces())
 
     class Sent(list):
         def append(self, message):
@@ -171,16 +189,15 @@ def test_an_answer_that_takes_long_is_passed_on_while_it_is_made():
                 first_has_come.set()
             super().append(message)
 
-    assert body_of(ask(application, sent=Sent())) == b"firstsecond"
+    assert body_of(ask(respond, sent=Sent())) == b"firstsecond"
 
 
 def test_who_asks_without_a_body_is_sent_all_of_an_answer_of_many_pieces():
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return [b"x" * 1_000_000]
+    def respond(request):
+        return HttpResponse(b"x" * 1_000_000)
 
     # Nobody reads the empty body before; the server still tells it before that a client has left.
-    sent = ask(application, headers=HEADERS[:1])
+    sent = ask(respond, headers=HEADERS[:1])
 
     assert len(sent) > 10
     assert len(body_of(sent)) == 1_000_000
@@ -189,27 +206,28 @@ def test_who_asks_without_a_body_is_sent_all_of_an_answer_of_many_pieces():
 def test_a_thread_does_not_wait_for_a_client_that_reads_slowly():
     made = threading.Event()
 
-    def application(environ, start_response):
-        start_response("200 OK", [])
+    def pieces() -> Iterator[bytes]:
         yield from [b"x" * 1_000_000] * 3
         made.set()
+
+    def respond(request):
+        return StreamingHttpResponse(pieces())
 
     class Slow(list):
         def append(self, message):
             assert made.wait(30)
             super().append(message)
 
-    assert len(body_of(ask(application, sent=Slow()))) == 3_000_000
+    assert len(body_of(ask(respond, sent=Slow()))) == 3_000_000
 
 
 def test_an_answer_goes_out_as_soon_as_it_is_made():
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return [b"done"]
+    def respond(request):
+        return HttpResponse(b"done")
 
     begin = time.monotonic()
     for _ in range(10):
-        assert body_of(ask(application)) == b"done"
+        assert body_of(ask(respond)) == b"done"
     # Each would take half a second if it were looked for now and then.
     assert time.monotonic() - begin < 3
 
@@ -220,21 +238,22 @@ def test_a_thread_can_write_at_any_moment_while_the_loop_reads():
     try:
         # One in five of them broke off while reading took a view of what is written.
         for _ in range(50):
-            response = _Response()
+            answer = _Answer()
             made = threading.Event()
 
-            def write(response: _Response = response, made: threading.Event = made) -> None:
-                response.make(lambda environ, start: [b"x" * 20] * 3000, {})
+            def write(answer: _Answer = answer, made: threading.Event = made) -> None:
+                pieces = StreamingHttpResponse([b"x" * 20] * 3000)
+                answer.make(lambda _: pieces, ASGIRequest({**SCOPE, "headers": HEADERS}, None))
                 made.set()
 
             thread = threading.Thread(target=write)
             thread.start()
             read = 0
             while thread.is_alive():
-                read += len(response.next_piece())
-            while piece := response.next_piece():
+                read += len(answer.next_piece())
+            while piece := answer.next_piece():
                 read += len(piece)
-            response.close()
+            answer.close()
             assert (made.is_set(), read) == (True, 60_000)
     finally:
         sys.setswitchinterval(interval)

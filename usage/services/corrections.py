@@ -17,9 +17,8 @@ from billing.pricing import prices_by_rate
 from billing.rating import depends_on_period
 from billing.services.periods import mark_metered, open_period
 from usage.models import UsageRecord
-from usage.services.ingest.entries import PeriodDay
+from usage.services.ingest.entries import PeriodDay, RecordRow
 from usage.services.ingest.pricing_terms import read_pricing_terms
-from usage.services.ingest.rows import RecordRow
 from usage.services.ingest.writing import (
     Correction,
     LimitsNear,

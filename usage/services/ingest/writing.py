@@ -25,9 +25,8 @@ from billing.prepared import prepared_cursor
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
 from usage.services.ingest.agents import agents_of_calls
-from usage.services.ingest.entries import PricedRecord
+from usage.services.ingest.entries import PricedRecord, RecordRow, row_of
 from usage.services.ingest.pricing_terms import PricingTerms
-from usage.services.ingest.rows import RecordRow, row_of
 
 # Of twenty-odd values each.
 _ROWS_A_STATEMENT = 500

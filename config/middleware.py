@@ -1,15 +1,19 @@
-"""Middleware for requests that Django would answer otherwise than their senders expect."""
+"""Middleware: answers that Django would make otherwise than their senders expect."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, ValidationError
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.common import CommonMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.urls import resolve
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
+# What a workspace spends is nobody's to find in a cache.
+_PRIVATE = ("/api/v1/", "/admin/", "/w/")
 
 
 class ProbesMiddleware:
@@ -65,3 +69,29 @@ class SlashForReadersMiddleware(CommonMiddleware):
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)
+
+
+class ResponseHeadersMiddleware:
+    """What may be kept by whom, and the content policy of the admin."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        if request.path.startswith(_PRIVATE) and "Cache-Control" not in response:
+            response["Cache-Control"] = "no-store"
+        if request.path.startswith("/admin/"):
+            response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
+        return response
+
+
+def common_headers() -> dict[str, str]:
+    """What middleware adds to every answer of the API; where it depends on HTTPS, ours is HTTPS."""
+    request = HttpRequest()
+    scheme = "https" if settings.SECURE_SSL_REDIRECT else "http"
+    request._get_scheme = lambda: scheme  # type: ignore[attr-defined]
+    response = HttpResponse(headers={"Cache-Control": "no-store"})
+    del response.headers["Content-Type"]
+    SecurityMiddleware(lambda _: response).process_response(request, response)
+    return dict(response.items())
