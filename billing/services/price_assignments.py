@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.models import (
@@ -64,7 +64,7 @@ def assign_card(
             raise Invalid(f"There is no tier {tier!r}.", field="tier", code="unknown_tier")
         users = users.filter(tier=plan, currency=card.currency)
     _check_days(starts_on, ends_on, today=latest_today(users, now))
-    _check_months(card, starts_on, "starts_on")
+    _check_start(card, starts_on, ends_on, users)
     _check_months(card, ends_on, "ends_on")
     with no_overlap("Another rate card is assigned for some of these days: end that one first."):
         return RateCardAssignment.objects.create(
@@ -97,10 +97,10 @@ def add_override(
         )
     if not reason.strip():
         raise Invalid("A reason is needed.", field="reason", code="blank")
-    today = latest_today(Workspace.objects.filter(pk=workspace.pk), now)
-    _check_days(starts_on, ends_on, today=today)
+    user = Workspace.objects.filter(pk=workspace.pk)
+    _check_days(starts_on, ends_on, today=latest_today(user, now))
     what = rate.match.label if depends_on_period(rate.price) else ""
-    _refuse(day_fault(starts_on, what, "starts_on"))
+    _refuse(day_fault(starts_on, what, "starts_on", user))
     _refuse(day_fault(ends_on, what, "ends_on"))
     with no_overlap("Another override holds for some of these days: end that one first."):
         return PriceOverride.objects.create(
@@ -157,6 +157,27 @@ def _end(row: RateCardAssignment | PriceOverride, ends_on: dt.date, today: dt.da
     row.ends_on = ends_on
     with no_overlap("Another one begins before that day.", field="ends_on"):
         row.save(update_fields=["ends_on"])
+
+
+def _check_start(
+    card: RateCard,
+    starts_on: dt.date,
+    ends_on: dt.date | None,
+    users: "QuerySet[Workspace]",
+) -> None:
+    """Refuse to begin within a month with prices that depend on all of it, be it by a version that
+    holds later."""
+    versions = list(card.versions.prefetch_related("rates"))
+    _refuse(
+        day_fault(starts_on, of_whole_month(version_on(versions, starts_on)), "starts_on", users)
+    )
+    for version in versions:
+        day = version.effective_from
+        if day is None or day <= starts_on or (ends_on is not None and day >= ends_on):
+            continue
+        replaced = version_on(versions, day - dt.timedelta(days=1))
+        what = of_whole_month(version) or of_whole_month(replaced)
+        _refuse(day_fault(day, what, "starts_on", users))
 
 
 def _check_months(card: RateCard, day: dt.date | None, field: str) -> None:

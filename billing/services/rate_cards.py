@@ -214,19 +214,40 @@ def of_whole_month(version: RateCardVersion | None) -> str:
     return next((rate.match_label for rate in rates if depends_on_period(rate.price)), "")
 
 
-def day_fault(day: dt.date | None, what: str, pointer: str) -> Iterable[Fault]:
-    """Prices of a whole month begin and end with one."""
+def day_fault(
+    day: dt.date | None,
+    what: str,
+    pointer: str,
+    beginners: "QuerySet[Workspace] | None" = None,
+) -> Iterable[Fault]:
+    """Prices of a whole month begin and end with one; those of `beginners` begin on any day of the
+    month in which they were made, which is their first."""
     if what and day is not None and day.day != 1:
+        if beginners is not None and _are_new_in(day, beginners):
+            return
         detail = (
             f"The price for {what} depends on its whole month: the first of a month is expected."
         )
         yield Fault(pointer, "not_a_months_first", detail)
 
 
+def _are_new_in(day: dt.date, workspaces: "QuerySet[Workspace]") -> bool:
+    """Whether each was made in the month of `day`, or will be."""
+    first = day.replace(day=1)
+    zones = workspaces.order_by("timezone").values_list("timezone", flat=True).distinct()
+    return not any(
+        workspaces.filter(
+            timezone=zone, created_at__lt=months.midnight(first, Workspace(timezone=zone).zone)
+        ).exists()
+        for zone in zones
+    )
+
+
 def _faults_of_start(
     version: RateCardVersion, effective_from: dt.date, now: dt.datetime
 ) -> Iterable[Fault]:
-    today = latest_today(affected_workspaces(version.card, now.date()), now)
+    affected = affected_workspaces(version.card, now.date())
+    today = latest_today(affected, now)
     if effective_from < today:
         detail = f"Prices do not reach back: {today.isoformat()} or later is expected."
         yield Fault("/effective_from", "in_the_past", detail)
@@ -236,7 +257,7 @@ def _faults_of_start(
         yield Fault("/effective_from", "day_taken", detail)
     replaced = version_on(version.card.versions.all(), effective_from)
     what = of_whole_month(version) or of_whole_month(replaced)
-    yield from day_fault(effective_from, what, "/effective_from")
+    yield from day_fault(effective_from, what, "/effective_from", affected)
 
 
 def latest_today(workspaces: "QuerySet[Workspace]", now: dt.datetime) -> dt.date:

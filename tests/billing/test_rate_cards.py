@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from billing import pricing
-from billing.errors import BillingError
+from billing.errors import BillingError, Invalid
 from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVersion
 from billing.pricing import price_lists, prices_by_rate
 from billing.services import rate_cards
@@ -114,9 +114,44 @@ def test_a_card_that_cannot_hold_is_not_published():
     assert faults_of(refusal) == [
         ("/rates", "no_rate_for_any"),
         ("/effective_from", "in_the_past"),
-        ("/effective_from", "not_a_months_first"),
     ]
     assert voice.versions.get().is_draft
+
+
+def test_prices_of_a_whole_month_begin_with_one_or_in_a_workspaces_first():
+    acme = make_workspace("Acme", now=NOW - dt.timedelta(days=40))
+    globex = make_workspace("Globex", now=NOW - dt.timedelta(days=1))
+    included = rate(per_unit("1", included="1000"), "call_minutes")
+    today, december = NOW.date(), D(2026, 12, 1)
+    voice = published(included, day=today)
+
+    use(voice, globex.pk, day=today)
+    for day in (today, D(2026, 12, 2)):
+        with pytest.raises(Invalid) as refusal:
+            use(voice, acme.pk, day=day)
+        assert (refusal.value.field, refusal.value.code) == ("starts_on", "not_a_months_first")
+    with pytest.raises(Invalid):
+        override(acme.pk, rate(per_unit("1", included="5"), "speech"), starts_on=today)
+    override(globex.pk, rate(per_unit("1", included="5"), "speech"), starts_on=today)
+    use(voice, acme.pk, day=december)
+    rate_cards.copy_version(version_id=voice.versions.get().pk, now=NOW)
+    with pytest.raises(BadRateCard) as refused:
+        publish(voice, day=D(2026, 12, 20))
+    assert faults_of(refused) == [("/effective_from", "not_a_months_first")]
+
+
+def test_a_later_version_is_looked_at_too_when_a_card_is_assigned():
+    acme = make_workspace("Acme", now=NOW - dt.timedelta(days=40))
+    voice = published(rate(per_unit("1"), "call_minutes"))
+    rate_cards.create_version(
+        card_id=voice.pk,
+        rates=[rate(per_unit("1", included="9"), "call_minutes"), rate(per_unit("1"))],
+        now=NOW,
+    )
+    publish(voice, day=D(2026, 12, 20))
+
+    with pytest.raises(Invalid, match="the first of a month is expected"):
+        use(voice, acme.pk, day=D(2026, 12, 1))
 
 
 def test_today_is_that_of_the_workspaces_that_use_the_card():
