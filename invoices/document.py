@@ -80,6 +80,37 @@ def invoice_document(
     }
 
 
+def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
+    """The same, of an invoice that is not issued: it has no number, and asks for nothing."""
+    zone = invoice.workspace.zone
+    at = invoice.issued_at.astimezone(zone)
+    named = ("Billing period", "Currency")
+    return {
+        **document,
+        "number": "Preview",
+        "preview": True,
+        "facts": [
+            ["As of", f"{long_date(at.date())}, {at:%H:%M}"],
+            *(fact for fact in document["facts"] if fact[0] in named),
+        ],
+        "headline": {
+            "label": "So far",
+            "amount": money(invoice.amount, invoice.currency),
+            "note": "If the period closed now",
+            "stamp": "Preview",
+            "tone": "quiet",
+        },
+        "totals": [{**document["totals"][0], "strong": True}],
+        "payment": {
+            "title": "This is not an invoice",
+            "text": "It shows what the next invoice would say if the period closed now. What is"
+            " used until then, and what is agreed, can change it. There is nothing to pay.",
+            "url": "",
+            "link": "",
+        },
+    }
+
+
 def period_range(invoice: Invoice) -> str:
     """The days it bills, first and last, on the workspace's calendar: "1 – 31 October 2026".
 

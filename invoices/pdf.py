@@ -14,9 +14,9 @@ import typst
 from django.conf import settings
 
 from billing.links import page_url
-from invoices.document import Issuer, invoice_document
+from invoices.document import Issuer, as_preview, invoice_document
 from invoices.glyphs import FONTS
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoiceItem
 from invoices.queries import lacks_payment_method
 
 log = logging.getLogger(__name__)
@@ -33,17 +33,31 @@ def render_invoice(invoice: Invoice) -> bytes:
     document = invoice_document(
         invoice,
         list(invoice.items.all()),
-        issuer=Issuer(
-            name=settings.ISSUER_NAME,
-            address=settings.ISSUER_ADDRESS,
-            tax_id=settings.ISSUER_TAX_ID,
-            email=settings.ISSUER_EMAIL,
-        ),
+        issuer=_issuer(),
         units=settings.RESOURCE_UNITS,
         add_method_at=page_url("invoices:list", invoice.workspace_id)
         if lacks_payment_method(invoice)
         else "",
     )
+    return _printed(document, invoice)
+
+
+def render_preview(invoice: Invoice, items: Sequence[InvoiceItem]) -> bytes:
+    """The paper of an invoice that is not issued, with "Preview" across it."""
+    document = invoice_document(invoice, items, issuer=_issuer(), units=settings.RESOURCE_UNITS)
+    return _printed(as_preview(document, invoice), invoice)
+
+
+def _issuer() -> Issuer:
+    return Issuer(
+        name=settings.ISSUER_NAME,
+        address=settings.ISSUER_ADDRESS,
+        tax_id=settings.ISSUER_TAX_ID,
+        email=settings.ISSUER_EMAIL,
+    )
+
+
+def _printed(document: dict[str, Any], invoice: Invoice) -> bytes:
     timestamp = int(invoice.issued_at.timestamp())
     try:
         return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=STANDARDS)

@@ -28,6 +28,8 @@ PATCH  workspaces/<workspace_id>/members/<member_id>/                own       w
 DELETE workspaces/<workspace_id>/members/<member_id>/                own       workspaces:write
 GET    workspaces/<workspace_id>/admission/                          own       usage:read usage:write
 GET    workspaces/<workspace_id>/usage-summary/                      own       usage:read
+GET    workspaces/<workspace_id>/upcoming-invoice/                   own       billing:read
+GET    workspaces/<workspace_id>/upcoming-invoice/pdf/               own       billing:read
 GET    workspaces/<workspace_id>/analytics/                          own       usage:read
 GET    workspaces/<workspace_id>/pricing/                            own       billing:read prices:write usage:read
 GET    workspaces/<workspace_id>/price-overrides/                    own       billing:read prices:write
@@ -137,6 +139,8 @@ GET    w/<workspace_id>/calls/                                       owner admin
 GET    w/<workspace_id>/calls/<call_id>/                             owner admin viewer
 GET    w/<workspace_id>/agents/                                      owner admin viewer
 GET    w/<workspace_id>/invoices/                                    owner admin viewer
+GET    w/<workspace_id>/invoices/upcoming/                           owner admin viewer
+GET    w/<workspace_id>/invoices/upcoming/pdf/                       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/                       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/pdf/                   owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin viewer

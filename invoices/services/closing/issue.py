@@ -43,6 +43,12 @@ def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoic
     return invoices
 
 
+def drafted(closing: Closing, now: dt.datetime) -> tuple[Invoice, list[InvoiceItem]]:
+    """The invoice of a closing and its items, neither saved nor numbered."""
+    invoice = _invoice(closing, now)
+    return invoice, _items(closing, invoice)
+
+
 def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
     workspace = closing.period.workspace
     terms = workspace.billing_settings
