@@ -157,6 +157,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "analytics.finance.views.dashboard",
     "STYLES": [lambda request: static("css/admin.css")],
+    "SCRIPTS": [lambda request: static("js/admin.js")],
     "ENVIRONMENT": "config.unfold.environment",
     "ACCOUNT": {
         "navigation": [{"title": "Your account", "link": reverse_lazy("billing:account")}],

@@ -45,7 +45,7 @@ class WhatIfForm(forms.Form):
         label="Prices",
     )
     markup = forms.DecimalField(
-        required=False, min_value=0, max_digits=7, decimal_places=4, label="Markup in %"
+        required=False, min_value=0, max_digits=7, decimal_places=4, label="Or another markup, in %"
     )
     currency = forms.ChoiceField(
         choices=[("", "Of the card")] + [(each, each) for each in sorted(CURRENCIES)],
@@ -56,8 +56,8 @@ class WhatIfForm(forms.Form):
     affected = forms.BooleanField(required=False, label="Only who uses the card")
     costs = forms.CharField(
         required=False,
-        label="Costs to try",
-        widget=forms.Textarea({"rows": 3}),
+        label="Other costs",
+        widget=forms.Textarea({"rows": 3, "cols": 80}),
         help_text="Lines as the cost card exports them, with a first line that names the columns:"
         " provider, resource_type, currency, unit_cost. Their days do not matter.",
     )

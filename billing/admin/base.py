@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing.errors import BillingError
 from billing.formats import exact_money, money
@@ -144,13 +144,37 @@ class EndForm(forms.ModelForm):
         return ends_on
 
 
+class DayWidget(UnfoldAdminTextInputWidget):
+    """The browser's own choice of a day, which needs no script in a dialog."""
+
+    input_type = "date"
+
+
+class SheetWidget(UnfoldAdminTextareaWidget):
+    """A field for lines, and a file that they can be read from (static/js/admin.js)."""
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: Any = None,
+    ) -> SafeString:
+        return format_html(
+            '<input type="file" accept=".csv,.tsv,.txt,text/csv" class="mb-2 block w-full text-sm"'
+            ' data-fills="{}" aria-label="Choose a CSV file">{}',
+            name,
+            super().render(name, value, attrs, renderer),
+        )
+
+
 class SheetForm(BaseDialogForm):
     """A dialog that takes the lines of a CSV file."""
 
     lines = forms.CharField(
-        label="Lines of a CSV file, or cells copied from a spreadsheet, with the header",
+        label="A CSV file, or cells copied from a spreadsheet, with the header",
         max_length=MOST_BYTES,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
+        widget=SheetWidget(attrs={"rows": 10}),
     )
 
 

@@ -18,11 +18,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
-    UnfoldAdminSingleDateWidget,
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.base import BillingAdmin, SheetForm, asking, confirm, go_to
+from billing.admin.base import BillingAdmin, DayWidget, SheetForm, asking, confirm, go_to
 from billing.admin.rate_forms import PRICE_ROWS, PriceForm
 from billing.admin.rate_tables import affected_text, price_table, table, version_page
 from billing.errors import Invalid
@@ -72,7 +71,9 @@ class PublishForm(BaseDialogForm):
     """From when, and that the examples were looked at."""
 
     effective_from = forms.DateField(
-        label="From (each workspace's own midnight)", widget=UnfoldAdminSingleDateWidget
+        label="From (each workspace's own midnight)",
+        widget=DayWidget,
+        help_text="Tiers, packages and included units begin on the first of a month.",
     )
     confirmed = forms.BooleanField(
         label="I have checked the worked examples and who is affected",

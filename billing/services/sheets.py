@@ -18,7 +18,7 @@ class BadRow(ValueError):
     """What is wrong with a row, by column."""
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{column}: {detail}" for column, detail in faults))
+        super().__init__("; ".join(f"{column}: {detail.rstrip('.')}" for column, detail in faults))
         self.faults = faults
 
 

@@ -1,0 +1,8 @@
+// A chosen file fills the field that its lines would be pasted into. Dialogs come later than this.
+document.addEventListener("change", async (event) => {
+  const input = event.target;
+  if (!(input instanceof HTMLInputElement) || !input.dataset.fills || !input.files.length) return;
+  const field = input.form.elements.namedItem(input.dataset.fills);
+  field.value = await input.files[0].text();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+});
