@@ -36,14 +36,16 @@ def invoice_document(
     issuer: Issuer,
     units: dict[str, str],
     add_method_at: str = "",
+    taxes: Sequence[InvoiceTax] | None = None,
 ) -> dict[str, Any]:
     """What the template sets: `units` names the unit of each resource type's quantity.
 
-    `add_method_at` is where a payment method is added, given where one is lacking.
+    `add_method_at` is where a payment method is added, given where one is lacking; `taxes` are
+    those of an invoice that is not saved.
     """
     currency = invoice.currency
     zone = invoice.workspace.zone
-    taxes = list(invoice.taxes.all())
+    taxes = list(invoice.taxes.all()) if taxes is None else taxes
     return {
         "number": invoice.number,
         "issuer": {
@@ -100,7 +102,11 @@ def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
             "stamp": "Preview",
             "tone": "quiet",
         },
-        "totals": [{**document["totals"][0], "strong": True}],
+        # Without what is due, which is the last.
+        "totals": [
+            {**row, "strong": place == len(document["totals"]) - 2}
+            for place, row in enumerate(document["totals"][:-1])
+        ],
         "payment": {
             "title": "This is not an invoice",
             "text": "It shows what the next invoice would say if the period closed now. What is"

@@ -9,12 +9,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.errors import BillingError
 from billing.keyset import requested_page
 from billing.queries import shows_cost
 from invoices.document import legal_texts, tax_rows
 from invoices.explained import explained
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem
-from invoices.pdf import invoice_filename, render_invoice
+from invoices.pdf import invoice_filename, render_invoice, render_preview
 from invoices.queries import (
     lacks_payment_method,
     payment_method_of,
@@ -22,6 +23,7 @@ from invoices.queries import (
     records_behind,
     with_standing,
 )
+from invoices.services.preview import upcoming_invoice
 from invoices.timeline import notice_of, timeline
 
 PAGE_SIZE = 24
@@ -124,4 +126,32 @@ def pdf(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
         render_invoice(invoice),
         content_type="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="{invoice_filename(invoice)}"'},
+    )
+
+
+@require_GET
+@workspace_page
+def upcoming(request: WorkspaceRequest) -> HttpResponse:
+    try:
+        preview = upcoming_invoice(workspace_id=request.membership.workspace.pk, now=timezone.now())
+    except BillingError:
+        # Without an open month, or one that cannot be closed as things are: finance is told why.
+        return render_page(request, "invoices/upcoming.html", {}, section="invoices")
+    currency = preview.invoice.currency
+    context = {
+        "preview": preview,
+        "invoice": preview.invoice,
+        "items": [(item, explained(item, currency)) for item in preview.items],
+    }
+    return render_page(request, "invoices/upcoming.html", context, section="invoices")
+
+
+@require_GET
+@workspace_page
+def upcoming_pdf(request: WorkspaceRequest) -> HttpResponse:
+    preview = upcoming_invoice(workspace_id=request.membership.workspace.pk, now=timezone.now())
+    return HttpResponse(
+        render_preview(preview.invoice, preview.items, preview.taxes),
+        content_type="application/pdf",
+        headers={"Content-Disposition": 'attachment; filename="preview.pdf"'},
     )

@@ -16,7 +16,7 @@ from django.conf import settings
 from billing.links import page_url
 from invoices.document import Issuer, as_preview, invoice_document
 from invoices.glyphs import FONTS
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice, InvoiceItem, InvoiceTax
 from invoices.queries import lacks_payment_method
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,13 @@ def render_invoice(invoice: Invoice) -> bytes:
     return _printed(document, invoice)
 
 
-def render_preview(invoice: Invoice, items: Sequence[InvoiceItem]) -> bytes:
+def render_preview(
+    invoice: Invoice, items: Sequence[InvoiceItem], taxes: Sequence[InvoiceTax]
+) -> bytes:
     """The paper of an invoice that is not issued, with "Preview" across it."""
-    document = invoice_document(invoice, items, issuer=_issuer(), units=settings.RESOURCE_UNITS)
+    document = invoice_document(
+        invoice, items, issuer=_issuer(), units=settings.RESOURCE_UNITS, taxes=taxes
+    )
     return _printed(as_preview(document, invoice), invoice)
 
 

@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from invoices import pages, upcoming
+from invoices import pages
 
 app_name = "invoices"
 _INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
 urlpatterns = [
     path("w/<uuid:workspace_id>/invoices/", pages.invoice_list, name="list"),
-    path("w/<uuid:workspace_id>/invoices/upcoming/", upcoming.page, name="upcoming"),
-    path("w/<uuid:workspace_id>/invoices/upcoming/pdf/", upcoming.pdf, name="upcoming-pdf"),
+    path("w/<uuid:workspace_id>/invoices/upcoming/", pages.upcoming, name="upcoming"),
+    path("w/<uuid:workspace_id>/invoices/upcoming/pdf/", pages.upcoming_pdf, name="upcoming-pdf"),
     path(_INVOICE, pages.detail, name="detail"),
     path(f"{_INVOICE}pdf/", pages.pdf, name="pdf"),
     path(f"{_INVOICE}items/<uuid:item_id>/", pages.item_records, name="item"),

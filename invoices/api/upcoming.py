@@ -16,7 +16,7 @@ from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView
 from billing.decimals import NotExact
 from billing.models import Workspace
-from invoices.api.serializers import ItemSerializer
+from invoices.api.serializers import InvoiceTaxSerializer, ItemSerializer
 from invoices.pdf import render_preview
 from invoices.services.preview import Preview, upcoming_invoice
 
@@ -56,6 +56,7 @@ class UpcomingInvoiceSerializer(serializers.Serializer):
     collection_method = serializers.CharField(source="invoice.collection_method")
     due_date = serializers.DateField(source="invoice.due_date", help_text="If it closed now.")
     items = UpcomingItemSerializer(many=True)
+    taxes = InvoiceTaxSerializer(many=True, help_text="Empty where the issuer charges no tax.")
 
     def get_billing_period_id(self, preview: Preview) -> UUID | None:
         return None if preview.period._state.adding else preview.period.pk
@@ -117,7 +118,7 @@ class UpcomingPdf(UpcomingView):
     def get(self, request: Request, workspace_id: UUID) -> HttpResponse:
         preview = self.preview(request, workspace_id)
         return HttpResponse(
-            render_preview(preview.invoice, preview.items),
+            render_preview(preview.invoice, preview.items, preview.taxes),
             content_type="application/pdf",
             headers={"Content-Disposition": 'inline; filename="preview.pdf"'},
         )

@@ -16,9 +16,10 @@ from billing import months
 from billing.errors import NotFound
 from billing.models import BillingPeriod, PeriodCounter, Workspace
 from billing.money import ZERO
-from invoices.models import Invoice, InvoiceItem
+from invoices.models import Invoice, InvoiceItem, InvoiceTax
 from invoices.services.closing.issue import drafted
 from invoices.services.closing.sums import Closing, Counted, sum_up
+from invoices.services.taxing import tax_rows
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Preview:
     closing: Closing
     invoice: Invoice
     items: list[InvoiceItem]
+    taxes: list[InvoiceTax]
 
     @property
     def period(self) -> BillingPeriod:
@@ -37,7 +39,7 @@ class Preview:
 
     @property
     def is_billed(self) -> bool:
-        return self.closing.amount_minor > 0
+        return self.closing.is_billed
 
 
 def upcoming_invoice(
@@ -49,15 +51,16 @@ def upcoming_invoice(
     """
     with one_moment():
         periods = _open_periods(workspace_id, now)
-        closings = live_closings(periods)
+        closings = live_closings(periods, now)
     for closing in closings:
         if period_id in (None, closing.period.pk):
             invoice, items = drafted(closing, now)
-            return Preview(now, closing, invoice, items)
+            taxes = tax_rows(invoice, closing.tax) if closing.tax else []
+            return Preview(now, closing, invoice, items, taxes)
     raise NotFound("There is no such open billing period.", field="billing_period_id")
 
 
-def live_closings(periods: Sequence[BillingPeriod]) -> list[Closing]:
+def live_closings(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[Closing]:
     """What periods would close with now; of a workspace all that are open up to them, in order,
     with their workspaces and billing settings."""
     rows = (
@@ -66,9 +69,8 @@ def live_closings(periods: Sequence[BillingPeriod]) -> list[Closing]:
         .values_list("period_id")
         .annotate(Sum("records"), Sum("final_cost"))
     )
-    return sum_up(
-        periods, {period_id: Counted(records, cost or ZERO) for period_id, records, cost in rows}
-    )
+    counted = {period_id: Counted(records, cost or ZERO) for period_id, records, cost in rows}
+    return sum_up(periods, counted, now)
 
 
 @contextmanager

@@ -141,6 +141,7 @@ def test_a_price_of_a_whole_month_is_published_from_the_first_of_one():
     client.post(reverse("admin:billing_ratecard_add"), {"name": "Voice", "currency": "USD"})
     draft = RateCardVersion.objects.get()
     save_rates(client, draft, {**MINUTES, "included": "1000"})
+    use(draft.card, make_workspace().pk)
 
     def publish_from(day: str) -> str:
         answer = press(
@@ -230,7 +231,7 @@ def test_a_card_goes_out_as_csv_and_comes_back():
         lines="resource_type\tamount\nspeech\t-1\n\tcheap\n",
     )
     text = page_after(client, bad)
-    assert "line 2: amount: Must not be negative." in text
+    assert "line 2: amount: Must not be negative; line 3" in text
     assert "line 3: amount: A decimal number is expected" in text
     assert draft.rates.count() == 3
 

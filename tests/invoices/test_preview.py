@@ -9,13 +9,14 @@ from django.urls import reverse
 
 from billing.models import BillingPeriod
 from billing.services.terms import add_discount
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoiceTax
 from invoices.services.closing import finalize_period
 from invoices.services.preview import upcoming_invoice
 from tests.kit.api import ApiClient, refusal
 from tests.kit.papers import words_of
 from tests.kit.personas import make_workspace, member_client
 from tests.kit.prices import per_unit, published, rate, use
+from tests.kit.taxes import make_customer, register
 from tests.kit.usage import make_usage
 from usage.models import UsageRecord
 from usage.services.voiding import void_record
@@ -130,3 +131,21 @@ def test_its_owner_reads_it_and_takes_the_paper(acme):
     assert "Preview" in words_of(paper.content)
     other = make_workspace("Globex")
     assert client.get(reverse("invoices:upcoming", args=[other.pk])).status_code == 404
+
+
+@time_machine.travel(NOVEMBER_25, tick=False)
+def test_tax_is_shown_as_it_would_be_charged():
+    register()
+    globex = make_customer("Globex")
+    make_usage(globex, NOVEMBER_25, "1", "10.28")
+    api = ApiClient("billing:read")
+
+    body = api.get(f"workspaces/{globex.pk}/upcoming-invoice/").json()
+
+    assert (body["net"], body["tax"], body["amount"]) == ("61.34", "11.65", "72.99")
+    assert [(tax["rate"], tax["tax"]) for tax in body["taxes"]] == [("19", "11.65")]
+    paper = words_of(api.get(f"workspaces/{globex.pk}/upcoming-invoice/pdf/").content)
+    assert "€11.65" in paper
+    page = member_client(globex).get(reverse("invoices:upcoming", args=[globex.pk]))
+    assert "€11.65" in page.content.decode()
+    assert not InvoiceTax.objects.exists()
