@@ -11,7 +11,7 @@ from django.urls import reverse
 from billing.models import PriceOverride, Rate, RateCard, RateCardAssignment, RateCardVersion
 from billing.services.price_rows import COLUMNS
 from tests.kit.personas import make_workspace
-from tests.kit.prices import per_unit, published, rate
+from tests.kit.prices import per_unit, published, rate, use
 from tests.kit.staff import change_page, finance_client, page_after, press, viewer_client
 
 pytestmark = pytest.mark.django_db
