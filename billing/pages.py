@@ -33,7 +33,7 @@ from billing.forms import (
 from billing.keyset import requested_page
 from billing.money import ZERO
 from billing.queries import active_period
-from billing.queue import enqueue
+from billing.queue import BrokerUnavailable, enqueue_for_sure
 from billing.services.workspaces import update_billing_settings, update_workspace
 
 _forms = require_http_methods(["GET", "POST"])
@@ -57,9 +57,14 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     """Says the same whether there is such an account or not, and takes as long."""
     form = ForgottenForm(request.POST or None)
     sent = request.method == "POST" and form.is_valid()
+    status = 200
     if sent:
-        enqueue("billing.mail_password_link", form.cleaned_data["email"])
-    return render(request, "billing/forgotten.html", {"form": form, "sent": sent})
+        try:
+            enqueue_for_sure("billing.mail_password_link", form.cleaned_data["email"])
+        except BrokerUnavailable:
+            form.add_error("email", "We cannot take it just now. Try again in a minute.")
+            sent, status = False, 503
+    return render(request, "billing/forgotten.html", {"form": form, "sent": sent}, status=status)
 
 
 @require_GET

@@ -33,7 +33,12 @@ def open_missing_periods() -> None:
 
 @shared_task(name="billing.mail_password_link")
 def mail_password_link(email: str) -> None:
-    passwords.mail_password_link(email=email)
+    passwords.mail_password_link(email=email, now=clock.now())
+
+
+@shared_task(name="billing.mail_password_links")
+def mail_password_links() -> None:
+    passwords.mail_due(now=clock.now())
 
 
 @shared_task(name="billing.mail_invitations")

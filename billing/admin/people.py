@@ -9,8 +9,8 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone as clock
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
@@ -21,8 +21,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, asking
 from billing.models import User, WorkspaceMember
-from billing.queue import enqueue, enqueue_for_sure
 from billing.services import second_factor
+from billing.services.passwords import owe_password_link
 from billing.text import same_address
 
 admin.site.unregister(Group)
@@ -107,7 +107,7 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:
-            transaction.on_commit(lambda: enqueue("billing.mail_password_link", obj.email))
+            owe_password_link(user=obj, now=clock.now())
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
@@ -139,7 +139,7 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
         submit="Mail it",
     )
     def mail_link(self, request: HttpRequest, person: User, form: Any) -> str:
-        enqueue_for_sure("billing.mail_password_link", person.email)
+        owe_password_link(user=person, now=clock.now())
         return f"A link is on its way to {person.email}."
 
     @asking(

@@ -7,7 +7,7 @@ from billing.models.emails import Email, EmailAttachment
 from billing.models.invitations import Invitation
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
 from billing.models.manual_items import ManualItem
-from billing.models.people import User
+from billing.models.people import OwedPasswordLink, User
 from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
 from billing.models.rate_cards import (
     PriceOverride,
@@ -42,6 +42,7 @@ __all__ = [
     "Invitation",
     "LimitAlert",
     "ManualItem",
+    "OwedPasswordLink",
     "PeriodCharge",
     "PeriodCounter",
     "PlatformSetting",

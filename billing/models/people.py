@@ -57,3 +57,15 @@ class User(AbstractUser):
 
     def get_short_name(self) -> str:
         return self.name or self.email
+
+
+class OwedPasswordLink(models.Model):
+    """Somebody is to be mailed a link to set a password; gone once that was sent."""
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="owed_link"
+    )
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"a link for {self.user_id}"

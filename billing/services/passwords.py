@@ -1,35 +1,74 @@
 """Links by which people set a new password, or their first one."""
 
 import datetime as dt
+import logging
 
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from billing.models import User
+from billing.models import OwedPasswordLink, User
+from billing.queue import enqueue
 
+log = logging.getLogger(__name__)
 # One message a person in this time, however often the form is sent.
 PAUSE = dt.timedelta(minutes=5)
+TRY_AGAIN_AFTER = dt.timedelta(minutes=10)
 
 
-def mail_password_link(*, email: str) -> bool:
-    """Mail the link to who has this address and may sign in; whether there was anyone.
+def owe_password_link(*, user: User, now: dt.datetime) -> None:
+    """Have a link mailed after the surrounding transaction, now or once it can be."""
+    OwedPasswordLink.objects.update_or_create(user=user, defaults={"due_at": now})
+    transaction.on_commit(lambda: enqueue("billing.mail_password_links"))
 
-    Sent at once and kept nowhere: queued e-mails can be read by staff, and this one opens an
-    account. It is good once, and for `PASSWORD_RESET_TIMEOUT` seconds.
-    """
+
+def mail_password_link(*, email: str, now: dt.datetime) -> bool:
+    """Mail the link to who has this address and may sign in; whether there was anyone."""
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None:
         return False
     # The time of joining keeps apart the people of databases that share a cache.
     sent = f"password-link:{user.pk}:{user.date_joined.timestamp()}"
-    if not cache.add(sent, "sent", PAUSE.total_seconds()):
-        return True
+    if cache.add(sent, "sent", PAUSE.total_seconds()):
+        owe_password_link(user=user, now=now)
+        mail_due(now=now)
+    return True
+
+
+def mail_due(*, now: dt.datetime) -> int:
+    """Mail the links that are owed; how many.
+
+    Each is claimed first, so that two workers do not send it at once; one that a worker was killed
+    over, or the mail server did not take, is sent again: at least once.
+    """
+    due = OwedPasswordLink.objects.filter(due_at__lte=now, user__is_active=True)
+    sent = 0
+    for owed in due.select_related("user").order_by("due_at")[:100]:
+        mine = OwedPasswordLink.objects.filter(pk=owed.pk)
+        again_at = now + TRY_AGAIN_AFTER
+        if not mine.filter(due_at=owed.due_at).update(due_at=again_at):
+            continue
+        try:
+            _mail(owed.user)
+        except OSError as error:
+            log.warning("a password link was not mailed, it will be tried again: %s", error)
+            continue
+        mine.filter(due_at=again_at).delete()
+        sent += 1
+    return sent
+
+
+def _mail(user: User) -> None:
+    """Kept nowhere: queued e-mails can be read by staff, and this one opens an account.
+
+    The link is good once, and for `PASSWORD_RESET_TIMEOUT` seconds from now.
+    """
     path = reverse(
         "billing:set-password",
         args=[
@@ -50,4 +89,3 @@ def mail_password_link(*, email: str) -> bool:
     )
     message.attach_alternative(render_to_string("emails/set_password.html", context), "text/html")
     message.send()
-    return True

@@ -57,6 +57,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "go on with waiting work": {"task": "billing.start_due_work", "schedule": 60.0},
     "mail invitations": {"task": "billing.mail_invitations", "schedule": 60.0},
+    "mail password links": {"task": "billing.mail_password_links", "schedule": 60.0},
     "seal closed periods": {
         "task": "usage.seal_closed_periods",
         "schedule": crontab(minute="*/10"),

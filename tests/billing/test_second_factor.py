@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from smtplib import SMTPServerDisconnected
 from threading import Barrier
 from typing import Any
 
@@ -13,13 +14,15 @@ from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone as clock
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from billing.models import AuditEntry, Session, User
+from billing.models import AuditEntry, OwedPasswordLink, Session, User
 from billing.queue import BrokerUnavailable
 from billing.services import second_factor, sign_in
+from billing.services.passwords import mail_due
 from billing.services.staff import ensure_staff_groups
 from tests.kit.personas import NOW, PASSWORD, make_member, make_workspace
 from tests.kit.staff import page_after, press
@@ -238,7 +241,7 @@ def test_a_new_person_is_mailed_a_link_and_no_password_is_typed(
     mailoutbox: list[EmailMessage], django_capture_on_commit_callbacks: Any, monkeypatch: Any
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("billing.admin.people.enqueue", lambda *args: asked.append(args))
+    monkeypatch.setattr("billing.services.passwords.enqueue", lambda *args: asked.append(args))
     ensure_staff_groups()
     admin = signed_in(User.objects.create_superuser("root@staff.test", PASSWORD))
     assert 'type="password"' not in admin.get("/admin/billing/user/add/").content.decode()
@@ -249,27 +252,48 @@ def test_a_new_person_is_mailed_a_link_and_no_password_is_typed(
     assert answer.status_code == 302, answer.content.decode()
     person = User.objects.get(email="new@staff.test")
     assert (person.is_staff, person.has_usable_password()) == (True, False)
-    assert asked == [("billing.mail_password_link", "new@staff.test")]
+    assert asked == [("billing.mail_password_links",)]
+    assert OwedPasswordLink.objects.get().user == person
     assert admin.get(f"/admin/billing/user/{person.pk}/password/").status_code == 403
 
 
-def test_staff_are_told_when_a_link_cannot_be_mailed(monkeypatch: Any) -> None:
-    """Nothing sweeps up such a mail: it is queued now or not at all."""
+def test_staff_mail_a_link_that_a_mail_server_or_a_broker_cannot_lose(
+    monkeypatch: Any, mailoutbox: list[EmailMessage]
+) -> None:
     person = make_staff("new@staff.test")
     admin = signed_in(User.objects.create_superuser("root@staff.test", PASSWORD))
-    asked: list[Any] = []
-    monkeypatch.setattr("billing.admin.people.enqueue_for_sure", lambda *args: asked.append(args))
+    # A broker that is down: nothing is started.
+    monkeypatch.setattr("billing.services.passwords.enqueue", lambda *args: None)
     said = page_after(admin, press(admin, "billing_user", "mail_link", person.pk))
     assert "A link is on its way to new@staff.test." in said
-    assert asked == [("billing.mail_password_link", "new@staff.test")]
+    assert OwedPasswordLink.objects.get().user == person
 
+    now, send = clock.now(), EmailMessage.send
+    monkeypatch.setattr(EmailMessage, "send", _away)
+    assert mail_due(now=now) == 0
+    monkeypatch.setattr(EmailMessage, "send", send)
+    assert mail_due(now=now) == 0
+    # However long the mail server was away.
+    month_later = now + dt.timedelta(days=30)
+    assert mail_due(now=month_later) == 1
+    assert mail_due(now=month_later + dt.timedelta(days=1)) == 0
+    assert [message.to for message in mailoutbox] == [["new@staff.test"]]
+    assert not OwedPasswordLink.objects.exists()
+
+
+def _away(*args: Any) -> int:
+    raise SMTPServerDisconnected("Connection unexpectedly closed")
+
+
+def test_who_asks_for_a_link_while_the_broker_is_down_is_told(monkeypatch: Any) -> None:
     def away(*args: Any) -> None:
         raise BrokerUnavailable("Redis cannot be reached: nothing was started.")
 
-    monkeypatch.setattr("billing.admin.people.enqueue_for_sure", away)
-    said = page_after(admin, press(admin, "billing_user", "mail_link", person.pk))
-    assert "Redis cannot be reached" in said
-    assert "on its way" not in said
+    monkeypatch.setattr("billing.pages.enqueue_for_sure", away)
+    for email in ("owner@acme.test", "nobody@acme.test"):
+        answer = Client().post("/password/", {"email": email})
+        assert answer.status_code == 503
+        assert "Try again in a minute" in answer.content.decode()
 
 
 def test_what_is_over_is_forgotten(time_machine: Any) -> None:

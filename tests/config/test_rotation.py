@@ -13,7 +13,7 @@ from billing.models import Invitation
 from billing.services import invitations, second_factor
 from billing.services.passwords import mail_password_link
 from tests.kit.api import ApiClient
-from tests.kit.personas import PASSWORD, make_member, make_workspace
+from tests.kit.personas import NOW, PASSWORD, make_member, make_workspace
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "the old one, of forty and more characters", "the new one, of forty and more characters"
@@ -60,7 +60,7 @@ def test_links_to_set_a_password_are_good_while_the_old_key_is_kept(
     settings: Any, mailoutbox: list[EmailMessage], kept: bool
 ) -> None:
     make_workspace()
-    mail_password_link(email="owner@acme.test")
+    mail_password_link(email="owner@acme.test", now=NOW)
     link = re.findall(r"/password/\S+/\S+/", str(mailoutbox[0].body))[0]
 
     change_key(settings, *[OLD] * kept)

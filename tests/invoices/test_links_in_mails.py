@@ -25,7 +25,7 @@ from invoices.payments.services import notifications
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
 from tests.kit.invoices import NOVEMBER_2, make_invoice
-from tests.kit.personas import make_workspace, member_client
+from tests.kit.personas import NOW, make_workspace, member_client
 from tests.kit.staff import finance_client
 from tests.kit.usage import make_usage
 
@@ -180,7 +180,7 @@ def test_an_owner_opens_every_link_about_a_limit():
 
 
 def test_a_new_owner_opens_the_link_to_a_password(acme, mailoutbox: list[EmailMessage]):
-    mail_password_link(email="owner@acme.test")
+    mail_password_link(email="owner@acme.test", now=NOW)
 
     (message,) = mailoutbox
     mail = Email(text=message.body, html=message.alternatives[0][0])
