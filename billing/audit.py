@@ -7,11 +7,13 @@ no transaction; a text that a client sent cannot be taken for it, for that is in
 """
 
 import base64
+import getpass
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +22,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
-_TABLES = re.compile(r"\b(?:billing_|invoices_|otp_)")
+_TABLES = re.compile(r"\b(?:billing_|invoices_|payments_|otp_|auth_)")
 _LONGEST = 254
+# Where a change may come from; `sql` is a statement that nobody has signed.
+DOORS = ("admin", "api", "page", "stripe", "task", "command", "sql")
+# Why a service, or whoever types a command, changes something.
+REASON_HEADER = "X-Change-Reason"
+REASON_VARIABLE = "CHANGE_REASON"
 _DOORS = {"/admin/": "admin", "/api/": "api", "/stripe/": "stripe"}
 
 
@@ -86,7 +93,17 @@ def _comment(act: Act) -> str:
 def _command() -> Act:
     program = Path(sys.argv[0]).name
     name = " ".join([program, *sys.argv[1:2]]) if program == "manage.py" else program
-    return Act("command", lambda: name)
+    return Act(
+        "command", lambda: f"{name} ({_login()})", lambda: os.environ.get(REASON_VARIABLE, "")
+    )
+
+
+def _login() -> str:
+    """Who is logged in on the machine; a container may have no name for its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 class AuditMiddleware:
@@ -99,11 +116,20 @@ class AuditMiddleware:
         door = next((d for start, d in _DOORS.items() if request.path.startswith(start)), "page")
         reason: Callable[[], str] = lambda: ""  # noqa: E731
         if door == "admin":
-            # The dialogs of finance ask why in a field of this name.
-            reason = lambda: str(request.POST.get("reason", ""))  # noqa: E731
+            # Forms and dialogs of finance ask why in a field of this name.
+            reason = lambda: str(request.POST.get("reason", "")).strip()  # noqa: E731
+        elif door == "api":
+            reason = lambda: _header_text(request.headers.get(REASON_HEADER, ""))  # noqa: E731
         request_id = request.headers.get("X-Request-Id", "")
         with acting(Act(door, lambda: _who(request), reason, request_id)):
             return self._get_response(request)
+
+
+def _header_text(value: str) -> str:
+    """Headers are bytes, which Django reads as Latin-1; most senders mean UTF-8."""
+    with suppress(UnicodeError):
+        value = value.encode("latin-1").decode()
+    return "".join(each for each in value if each.isprintable()).strip()
 
 
 def _who(request: HttpRequest) -> str:

@@ -5,7 +5,7 @@ but finance's.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 from operator import or_
@@ -107,24 +107,24 @@ class ShownEntry(NamedTuple):
     changes: list[ShownChange]
 
 
-def entries_of(workspace_id: UUID) -> QuerySet[AuditEntry]:
-    """What its owners may see of a workspace's changes."""
+def entries_of(workspace_ids: Sequence[UUID]) -> QuerySet[AuditEntry]:
+    """What their owners may see of workspaces' changes."""
     shown = [
         Q(table=table, changes__has_any_keys=list(columns))
         & (Q(door="page") if table in _ONLY_BY_PAGE else Q())
         for table, columns in _SHOWN.items()
     ]
-    return AuditEntry.objects.filter(reduce(or_, shown), workspace_id=workspace_id)
+    return AuditEntry.objects.filter(reduce(or_, shown), workspace_id__in=workspace_ids)
 
 
-def shown_entries(entries: list[AuditEntry]) -> Iterator[ShownEntry]:
+def shown_entries(entries: Iterable[AuditEntry]) -> Iterator[ShownEntry]:
     plans = dict(SubscriptionTier.objects.values_list("pk", "name"))
     for entry in entries:
         named = entry.subject if entry.table in _NAMED else ""
         yield ShownEntry(
             entry=entry,
             subject=f"{_SUBJECTS[entry.table]} {named}".strip(),
-            who=_who(entry),
+            who=shown_actor(entry),
             changes=[
                 ShownChange(
                     label, *(_value(column, value, plans) for value in entry.changes[column])
@@ -135,7 +135,13 @@ def shown_entries(entries: list[AuditEntry]) -> Iterator[ShownEntry]:
         )
 
 
-def _who(entry: AuditEntry) -> str:
+def shown_columns(entry: AuditEntry) -> dict[str, list[str | None]]:
+    """What an owner may see of an entry: column -> [before, after]."""
+    return {name: entry.changes[name] for name in _SHOWN[entry.table] if name in entry.changes}
+
+
+def shown_actor(entry: AuditEntry) -> str:
+    """Members by their address; who it was of the platform is not an owner's matter."""
     if entry.door == "page":
         return entry.actor
     return "A service of the platform" if entry.door == "api" else "The platform"

@@ -1,12 +1,13 @@
 """Pages of signing in, of finding one's workspace, and of its settings."""
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView, PasswordResetConfirmView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
@@ -22,6 +23,7 @@ from billing.access import (
 )
 from billing.changes import entries_of, shown_entries
 from billing.errors import Invalid
+from billing.exports import csv_response, csv_text
 from billing.formats import money
 from billing.forms import (
     BillingDetailsForm,
@@ -168,7 +170,29 @@ def _saved(
 @workspace_page
 def changes(request: WorkspaceRequest) -> HttpResponse:
     """Who changed what in this workspace, newest first."""
-    entries = entries_of(request.membership.workspace_id)
+    entries = entries_of([request.membership.workspace_id])
     page = requested_page(request, entries, by="at", limit=50)
     context = {"page": page, "entries": list(shown_entries(list(page.rows)))}
     return render_page(request, "billing/changes.html", context, section="settings")
+
+
+@require_GET
+@workspace_page
+def changes_csv(request: WorkspaceRequest) -> StreamingHttpResponse:
+    """All of them, a line for each value that changed."""
+    workspace = request.membership.workspace
+    entries = entries_of([workspace.pk]).order_by("-at", "-id").iterator(chunk_size=1000)
+    return csv_response(
+        f"changes-{workspace.pk}.csv",
+        ["When (UTC)", "Who", "What", "Changed", "From", "To"],
+        (
+            [
+                f"{row.entry.at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}",
+                *(csv_text(text) for text in (row.who, row.subject, change.name)),
+                "" if row.entry.operation == "insert" else csv_text(change.before),
+                "removed" if row.entry.operation == "delete" else csv_text(change.after),
+            ]
+            for row in shown_entries(entries)
+            for change in row.changes
+        ),
+    )

@@ -37,4 +37,5 @@ urlpatterns = [
     ),
     path("w/<uuid:workspace_id>/settings/", pages.settings, name="settings"),
     path("w/<uuid:workspace_id>/changes/", pages.changes, name="changes"),
+    path("w/<uuid:workspace_id>/changes.csv", pages.changes_csv, name="changes-csv"),
 ]

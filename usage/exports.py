@@ -1,6 +1,5 @@
 """CSV export of usage records, streamed: memory stays flat however many there are."""
 
-import csv
 from collections.abc import Container, Iterator
 from decimal import Decimal
 from typing import Any
@@ -9,13 +8,12 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from billing.exports import csv_lines, csv_text
 from billing.keyset import Keyset
 from billing.money import without_exponent
 from usage.models import UsageRecord
 from usage.queries.meters import metered_prices
 
-# Without it, spreadsheets take UTF-8 for the encoding of the machine they run on.
-_BYTE_ORDER_MARK = "\ufeff"
 _NEWEST_FIRST = Keyset(("-occurred_at", "-id"))
 _PAGE = 2_000
 _HEAD = ["occurred_at", "resource_type", "provider", "quantity"]
@@ -24,18 +22,9 @@ _TAIL = [
     "billed_quantity", "final_cost", "currency", "late", "call_id", "record_id",
     "idempotency_key", "rate_id", "agent_id", "model", "whole_period_price",
 ]  # fmt: skip
-# What a spreadsheet may take for the beginning of a formula, full-width forms too.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
-class _Echo:
-    """A file that hands each line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def csv_lines(
+def record_lines(
     records: QuerySet[UsageRecord], *, currency: str, timezone: ZoneInfo, with_cost: bool
 ) -> Iterator[str]:
     """One line a record, newest first; times on the workspace's clock with offset.
@@ -43,14 +32,19 @@ def csv_lines(
     Read page by page from a position on: neither side holds more than one page, and no
     transaction stays open while somebody downloads.
     """
-    writer = csv.writer(_Echo())
-    yield _BYTE_ORDER_MARK + writer.writerow([*_HEAD, *(_COSTS if with_cost else []), *_TAIL])
+    head = [*_HEAD, *(_COSTS if with_cost else []), *_TAIL]
+    return csv_lines(head, _rows(records, currency, timezone, with_cost))
+
+
+def _rows(
+    records: QuerySet[UsageRecord], currency: str, timezone: ZoneInfo, with_cost: bool
+) -> Iterator[list[Any]]:
     cursor: str | None = None
     while True:
         page = _NEWEST_FIRST.page(records, cursor=cursor, limit=_PAGE)
         metered = metered_prices({row.rate_id for row in page.rows if row.rate_id is not None})
         for record in page.rows:
-            yield writer.writerow(_cells(record, currency, timezone, with_cost, metered))
+            yield _cells(record, currency, timezone, with_cost, metered)
         cursor = page.next
         if cursor is None:
             return
@@ -73,7 +67,7 @@ def _cells(
     return [
         record.occurred_at.astimezone(timezone).isoformat(),
         record.resource_type,
-        _text(record.provider),
+        csv_text(record.provider),
         without_exponent(record.quantity),
         *(costs if with_cost else ()),
         without_exponent(record.billed),
@@ -82,10 +76,10 @@ def _cells(
         "yes" if record.late else "no",
         record.call_id or "",
         record.pk,
-        _text(record.idempotency_key),
+        csv_text(record.idempotency_key),
         record.rate_id or "",
         record.agent_id or "",
-        _text(record.model or ""),
+        csv_text(record.model or ""),
         # What tiers and included units make of its list price is on the bill.
         "yes" if record.rate_id in metered else "no",
     ]
@@ -93,9 +87,3 @@ def _cells(
 
 def _if_any(value: Decimal | None) -> str:
     return "" if value is None else without_exponent(value)
-
-
-def _text(value: str) -> str:
-    """Free text that a spreadsheet will not run as a formula."""
-    runs = value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)
-    return f"'{value}" if runs else value

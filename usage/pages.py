@@ -18,7 +18,7 @@ from billing.keyset import requested_page
 from billing.models import BillingPeriod
 from billing.money import ZERO
 from billing.queries import shows_cost
-from usage.exports import csv_lines
+from usage.exports import record_lines
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
 from usage.queries.records import whole_period_prices, whole_period_prices_of
@@ -97,7 +97,7 @@ def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
     if not choice.form.is_valid():
         return redirect(back)
     totals = _totals(choice)
-    lines = csv_lines(
+    lines = record_lines(
         choice.within(totals["first_day"], totals["last_day"]),
         currency=workspace.currency,
         timezone=workspace.zone,

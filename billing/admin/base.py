@@ -46,6 +46,8 @@ class BillingAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
+    # Asks why, for the log of changes.
+    change_form_after_template = "admin/reason.html"
 
     def changeform_view(
         self,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing.api import (
+    audit,
     coupons,
     periods,
     prices,
@@ -17,6 +18,7 @@ from billing.api import (
 
 app_name = "billing-api"
 urlpatterns = [
+    path("audit-log/", audit.AuditLog.as_view(), name="audit-log"),
     path("workspaces/", workspaces.WorkspaceList.as_view(), name="workspaces"),
     path("workspaces/<uuid:workspace_id>/", workspaces.WorkspaceDetail.as_view(), name="workspace"),
     path(

@@ -52,7 +52,8 @@ BEGIN
                     (SELECT name FROM billing_workspace
                       WHERE id = (known ->> 'workspace_id')::uuid)
             END,
-            nullif(known ->> 'name', ''), known ->> 'number', known ->> 'email', ''), 254),
+            nullif(known ->> 'name', ''), known ->> 'number', known ->> 'email',
+            known ->> 'description', known ->> 'stripe_id', ''), 254),
         lower(TG_OP),
         difference,
         coalesce(act ->> 'door', 'sql'),

@@ -39,6 +39,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["-at", "-id"], name="audit_by_time"),
             models.Index(fields=["workspace_id", "-at", "-id"], name="audit_of_workspace"),
             models.Index(fields=["table", "object_id"], name="audit_of_object"),
+            models.Index(fields=["actor", "-at", "-id"], name="audit_by_actor"),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ SCOPES = (
     "workspaces:write",
     "terms:write",
     "prices:write",
+    "audit:read",
 )
 # What owners may give keys of their own. Not `usage:write`: who records usage can void it, or take
 # the idempotency key of a use before it is recorded, and so pay less.

@@ -44,6 +44,7 @@ PATCH  workspaces/<workspace_id>/commitments/<commitment_id>/        own       t
 GET    workspaces/<workspace_id>/discounts/                          own       billing:read terms:write
 POST   workspaces/<workspace_id>/discounts/                          own       terms:write
 PATCH  workspaces/<workspace_id>/discounts/<discount_id>/            own       terms:write
+GET    audit-log/                                                    own       audit:read
 GET    agents/                                                       own       workspaces:write usage:read
 POST   agents/                                                       own       workspaces:write
 GET    agents/<agent_id>/                                            own       workspaces:write usage:read
@@ -147,6 +148,7 @@ GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate/           owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin viewer
 GET    w/<workspace_id>/changes/                                     owner admin viewer
+GET    w/<workspace_id>/changes.csv                                  owner admin viewer
 GET    w/<workspace_id>/settings/                                    owner admin viewer
 POST   w/<workspace_id>/settings/                                    owner admin
 GET    w/<workspace_id>/people/                                      owner admin viewer

@@ -1,8 +1,14 @@
-"""The audit log: every change, by whichever door, with who, from what and to what."""
+"""The audit log: every change, by whichever door, with who, from what, to what and why."""
 
+import csv
+import datetime as dt
+import io
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.apps import apps
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
@@ -16,8 +22,10 @@ from billing.models import (
     Workspace,
     WorkspaceBillingSettings,
 )
+from billing.services import terms
 from tests.kit.api import ApiClient
-from tests.kit.personas import make_workspace, member_client
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import NOW, make_workspace, member_client
 from tests.kit.staff import superuser_client
 
 pytestmark = pytest.mark.django_db
@@ -142,3 +150,203 @@ def test_what_is_rolled_back_leaves_nothing():
         Workspace.objects.filter(pk=acme.pk).update(name="Other")
         transaction.set_rollback(True)
     assert AuditEntry.objects.count() == before
+
+
+# Not in the log, and why it need not be.
+NOT_AUDITED = {
+    "auth_permission": "made by migrations",
+    "billing_auditentry": "the log itself",
+    "billing_email": "what was sent, kept as it was",
+    "billing_emailattachment": "what was sent, kept as it was",
+    "billing_limitalert": "written once, by usage",
+    "billing_periodcharge": "written once, by the close; a trigger refuses changes",
+    "billing_periodcounter": "sums of what is appended only",
+    "billing_pricerevision": "counts changes of prices, which are in the log",
+    "billing_session": "who is signed in",
+    "billing_tierchange": "follows the tier of a workspace, which is in the log",
+    "invoices_invoiceevent": "a history of its own, appended only",
+    "invoices_invoicesequence": "numbers given out, with each invoice",
+    "invoices_paymentmethod": "a copy of what Stripe has",
+    "invoices_taxdecision": "written once, with its invoice",
+    "otp_static_statictoken": "used up one by one; that there are new ones is in the log",
+    "payments_difference": "what a comparison found",
+    "payments_handledevent": "bookkeeping of webhooks",
+    "payments_invoiceaction": "what finance asked for, with who and why, appended only",
+    "payments_proofrun": "what a proof found",
+    "payments_reconciliationrun": "what a comparison found",
+    "payments_reportedpayment": "durable work",
+    "payments_retiringwebhooksecret": "bookkeeping of webhooks",
+    "payments_savedcard": "a copy of what Stripe has",
+    "payments_stripecustomer": "a copy of what Stripe has",
+    "payments_stripesync": "durable work",
+    "payments_stripesyncstep": "durable work",
+    "usage_call": "what happened",
+    "usage_callrollup": "sums of what happened",
+    "usage_costdrift": "sums of what happened",
+    "usage_dimensionrollup": "sums of what happened",
+    "usage_lowmargin": "sums of what happened",
+    "usage_providerheartbeat": "when usage last came",
+    "usage_periodmeter": "written once, by the close; a trigger refuses changes",
+    "usage_periodseal": "appended only",
+    "usage_sealchain": "keyed: it shows changes itself",
+    "usage_sealfingerprints": "appended only",
+    "usage_usagerecord": "appended only",
+    "usage_usagerollup": "sums of what happened",
+    "usage_voiceagent": "no term of a bill",
+}
+_APPS = ("auth", "billing", "usage", "invoices", "payments", "otp_totp", "otp_static")
+
+
+def test_every_table_is_in_the_log_or_says_why_not():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger"
+            " WHERE tgfoid = 'billing_audit'::regproc AND tgenabled IN ('O', 'A')"
+        )
+        audited = {table for (table,) in cursor}
+    tables = {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in _APPS
+    }
+
+    assert tables - audited == set(NOT_AUDITED) & tables
+    assert audited <= tables
+
+
+# Table -> a column, what it becomes, and what is in the log then.
+KINDS = {
+    "billing_tierprice": ("fee", "7", ["49.000", "7.000"]),
+    "billing_workspacebillingsettings": ("usage_limit_monthly", "5", [None, "5.0000"]),
+    "billing_addon": ("ends_on", "2027-05-01", [None, "2027-05-01"]),
+    "billing_subscriptiontier": ("proration", "daily", ["none", "daily"]),
+    "billing_workspacemember": ("role", "viewer", ["owner", "viewer"]),
+    "billing_servicekey": ("name", "Other", ["Test", "Other"]),
+    "billing_billingperiod": ("status", "overdue", ["finalized", "overdue"]),
+    "invoices_invoice": ("bill_to_name", "Else", ["Acme", "Else"]),
+    "invoices_invoiceitem": ("description", "Else", ["Monthly Subscription", "Else"]),
+    "billing_platformsetting": ("value", "30", ["20.0000", "30.0000"]),
+    "billing_user": ("is_staff", "True", ["false", "true"]),
+    "billing_workspace": ("billing_name", "Else", ["", "Else"]),
+}
+
+
+# Of which row, where any would not do.
+WHICH: dict[str, dict[str, Any]] = {
+    "billing_tierprice": {"fee": 49, "currency": "USD"},
+    "billing_platformsetting": {"name": PlatformSetting.MARKUP},
+    "invoices_invoiceitem": {"kind": "subscription"},
+}
+
+
+@pytest.mark.parametrize("door", ["sql", "command"])
+def test_each_kind_leaves_what_it_was_and_becomes(door: str):
+    acme = make_workspace("Acme")
+    ApiClient()
+    invoice = make_invoice(acme)
+    terms.add_add_on(
+        workspace_id=acme.pk,
+        name="Numbers",
+        quantity=Decimal(1),
+        unit_price=Decimal(1),
+        now=NOW,
+    )
+    assert invoice.items.count() == 2
+    by_table = {model._meta.db_table: model for model in apps.get_models()}
+    for table, (column, value, change) in KINDS.items():
+        rows = by_table[table]._default_manager.filter(**WHICH.get(table, {}))
+        row = rows.order_by("pk").first()
+        if door == "sql":
+            key = by_table[table]._meta.pk.column
+            connection.connection.execute(
+                f"UPDATE {table} SET {column} = '{value}' WHERE {key} = '{row.pk}'"
+            )
+        else:
+            rows.filter(pk=row.pk).update(**{column: value})
+        entry = last(table, operation="update")
+        assert entry.changes[column] == change, table
+        assert entry.door == door, table
+        assert entry.actor, table
+
+
+def test_a_service_and_a_command_say_why(monkeypatch: pytest.MonkeyPatch):
+    acme = make_workspace()
+    caller = ApiClient("terms:write")
+    caller.client.defaults["HTTP_X_CHANGE_REASON"] = "Vertrag für 2027".encode().decode("latin-1")
+    caller.put(f"workspaces/{acme.pk}/billing-settings/", {"usage_limit_monthly": "500.00"})
+    assert last("billing_workspacebillingsettings").reason == "Vertrag für 2027"
+
+    monkeypatch.setenv("CHANGE_REASON", "asked by phone")
+    call_command("create_service_key", "Ingest", "--scope", "usage:write", stdout=io.StringIO())
+    entry = last("billing_servicekey", operation="insert")
+    assert (entry.door, entry.reason) == ("command", "asked by phone")
+
+
+def test_forms_of_the_admin_ask_why():
+    make_workspace()
+    client = superuser_client()
+    page = reverse("admin:billing_platformsetting_change", args=[PlatformSetting.MARKUP])
+    assert 'name="reason"' in client.get(page).content.decode()
+    facts = {"name": PlatformSetting.MARKUP, "value": "25", "reason": "Board of 3 May"}
+
+    assert client.post(page, facts).status_code == 302
+
+    assert last("billing_platformsetting", operation="update").reason == "Board of 3 May"
+
+
+def test_the_log_over_the_api():
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    caller = ApiClient("terms:write", "audit:read")
+    began = last("billing_workspace").at
+    for owner, limit in ((acme, "500"), (globex, "600")):
+        settings = {"usage_limit_monthly": limit, "markup_percentage": "33"}
+        caller.put(f"workspaces/{owner.pk}/billing-settings/", settings)
+
+    def found(client: ApiClient = caller, **query: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = client.get("audit-log/", **query).json()["results"]
+        return rows
+
+    table = "billing_workspacebillingsettings"
+    (entry,) = found(workspace_id=str(acme.pk), table=table, operation="update")
+    assert entry["changes"] == {
+        "usage_limit_monthly": [None, "500.0000"],
+        "markup_percentage": [None, "33.0000"],
+    }
+    assert (entry["door"], entry["subject"]) == ("api", "Acme")
+    assert found(actor=entry["actor"], object_id=str(acme.pk)) == [entry]
+    assert len(found(door="api")) == 2
+    assert entry not in found(before=began.isoformat())
+    assert entry in found(after=began.isoformat())
+    assert caller.get("audit-log/", door="window").status_code == 400
+
+    bound = ApiClient("audit:read", workspace_id=acme.pk)
+    (shown,) = found(bound, table=table, operation="update")
+    assert shown["changes"] == {"usage_limit_monthly": [None, "500.0000"]}
+    assert shown["actor"] == "A service of the platform"
+    assert {row["workspace_id"] for row in found(bound)} == {str(acme.pk)}
+    assert ApiClient("billing:read").get("audit-log/").status_code == 403
+
+
+def test_an_owner_exports_the_changes_of_the_workspace():
+    acme = make_workspace("Acme")
+    client = member_client(acme)
+    client.post(
+        reverse("billing:settings", args=[acme.pk]),
+        {"form": "limits", "usage_limit_monthly": "750", "alert_threshold_percentage": "80"},
+    )
+
+    answer = client.get(reverse("billing:changes-csv", args=[acme.pk]))
+
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["When (UTC)", "Who", "What", "Changed", "From", "To"]
+    assert rows[1][1:] == [
+        "owner@acme.test",
+        "Limits and terms",
+        "Monthly usage limit",
+        "none",
+        "750",
+    ]
+    assert dt.datetime.fromisoformat(rows[1][0])
+    globex = make_workspace("Globex")
+    assert client.get(reverse("billing:changes-csv", args=[globex.pk])).status_code == 404

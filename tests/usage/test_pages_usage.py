@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from billing.exports import csv_text
 from billing.models import Workspace
 from tests.kit.costs import exchange_rate
 from tests.kit.invoices import issue_invoice
@@ -247,8 +248,8 @@ def test_records_whose_whole_month_counts_say_so_on_pages_and_in_csv() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "＝", "＋", "－", "＠"])
 def test_what_a_spreadsheet_would_run_is_kept_as_text(start: str) -> None:
-    assert exports._text(f"{start}1+1") == f"'{start}1+1"
-    assert exports._text(f"a{start}") == f"a{start}"
+    assert csv_text(f"{start}1+1") == f"'{start}1+1"
+    assert csv_text(f"a{start}") == f"a{start}"
 
 
 def test_an_export_has_any_number_of_records_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +281,7 @@ def test_an_export_of_many_records_takes_the_memory_of_a_page(db: None) -> None:
         )
         cursor.execute("UPDATE usage_usagerollup SET records = 7001")
         cursor.execute("ALTER TABLE usage_usagerecord ENABLE TRIGGER USER")
-    lines = exports.csv_lines(
+    lines = exports.record_lines(
         UsageRecord.objects.filter(workspace=acme),
         currency="USD",
         timezone=acme.zone,

@@ -1,0 +1,96 @@
+"""The audit log over HTTP: who changed what, from what to what, when, where and why."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView
+
+from billing.api.access import visible_workspaces
+from billing.api.fields import AwareDateTimeField
+from billing.api.filters import AwareTimeFilter, IdFilter
+from billing.api.views import ApiView
+from billing.audit import DOORS
+from billing.changes import entries_of, shown_actor, shown_columns
+from billing.models import AuditEntry
+
+
+class AuditFilter(django_filters.FilterSet):
+    workspace_id = IdFilter()
+    table = django_filters.CharFilter(max_length=63)
+    object_id = django_filters.CharFilter(max_length=64)
+    operation = django_filters.ChoiceFilter(choices=AuditEntry.Operation.choices)
+    door = django_filters.ChoiceFilter(choices=[(door, door) for door in DOORS])
+    actor = django_filters.CharFilter(max_length=254)
+    after = AwareTimeFilter(field_name="at", lookup_expr="gte", help_text="Inclusive.")
+    before = AwareTimeFilter(field_name="at", lookup_expr="lt", help_text="Exclusive.")
+
+
+class AuditEntrySerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    at = AwareDateTimeField()
+    workspace_id = serializers.UUIDField(allow_null=True)
+    table = serializers.CharField(help_text="What it is a row of.")
+    object_id = serializers.CharField()
+    subject = serializers.CharField(help_text="What it is called; empty where it has no name.")
+    operation = serializers.ChoiceField(choices=AuditEntry.Operation.choices)
+    changes = serializers.SerializerMethodField(
+        help_text="Column -> [before, after], as texts; null for what was not there. Secrets are"
+        " `(hidden)`."
+    )
+    door = serializers.CharField(help_text=f"{', '.join(DOORS)}.")
+    actor = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField()
+    request_id = serializers.SerializerMethodField()
+
+    @extend_schema_field(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "array",
+                "items": {"type": "string", "nullable": True},
+                "minItems": 2,
+                "maxItems": 2,
+            },
+        }
+    )
+    def get_changes(self, entry: AuditEntry) -> dict[str, Any]:
+        return entry.changes if self._sees_all else shown_columns(entry)
+
+    def get_actor(self, entry: AuditEntry) -> str:
+        return entry.actor if self._sees_all else shown_actor(entry)
+
+    def get_reason(self, entry: AuditEntry) -> str:
+        return entry.reason if self._sees_all else ""
+
+    def get_request_id(self, entry: AuditEntry) -> str:
+        return entry.request_id if self._sees_all else ""
+
+    @property
+    def _sees_all(self) -> bool:
+        return bool(self.context["sees_all"])
+
+
+class AuditLog(ApiView, ListAPIView):
+    """Every change of what bills depend on, latest first.
+
+    A key for every workspace sees all of it. A bound key and a member see what owners see of their
+    workspace: no markups, and the platform's people only as the platform.
+    """
+
+    required_scopes = {"GET": "audit:read"}
+    lists = True
+    queryset = AuditEntry.objects.all()
+    serializer_class = AuditEntrySerializer
+    filterset_class = AuditFilter
+    ordering = ("-at", "-id")
+
+    def get_queryset(self) -> "QuerySet[AuditEntry]":
+        workspaces = visible_workspaces(self.request)
+        return super().get_queryset() if workspaces is None else entries_of(workspaces)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        sees_all = visible_workspaces(self.request) is None
+        return {**super().get_serializer_context(), "sees_all": sees_all}
