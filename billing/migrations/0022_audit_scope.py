@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ('billing', '0020_taxes'),
+        ('billing', '0021_owed_password_links'),
     ]
 
     operations = [
