@@ -62,6 +62,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _item("Invoices", "receipt_long", "invoices_invoice"),
+                _item("Lines by hand", "edit_note", "billing_manualitem"),
                 _item("Billing periods", "calendar_month", "billing_billingperiod"),
                 _item("Reconciliation", "compare_arrows", "payments_reconciliationrun"),
                 _item("Differences", "rule", "payments_difference"),

@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from billing.api.schema import schema as schema_view
 from billing.services import coupons, terms
 from config.wsgi import application
+from invoices.services import manual_items
 from tests.kit import costs, prices
 from tests.kit.api import ApiClient
 from tests.kit.invoices import issue_invoice
@@ -137,7 +138,15 @@ def ids() -> dict[str, str | int]:
     numbers = terms.add_add_on(
         workspace_id=acme.pk, name="Numbers", quantity=Decimal(2), unit_price=Decimal(3), now=today
     )
+    training, _ = manual_items.add_manual_item(
+        workspace_id=acme.pk,
+        line=manual_items.Line("charge", "Training", Decimal(900)),
+        reason="Asked for",
+        asked_by="ann@finance.test",
+        now=today,
+    )
     return {
+        "line_id": str(training.pk),
         "coupon_id": str(coupon.pk),
         "discount_id": str(discount.pk),
         "commitment_id": str(commitment.pk),

@@ -92,7 +92,10 @@ class Undecided(Exception):
 
 
 def decide(registrations: Sequence[Registration], customer: Customer) -> Decision | None:
-    """How the customer's document is taxed; None without a registration. Raises `Undecided`."""
+    """How the customer's document is taxed. Raises `Undecided`.
+
+    None without a registration, and where none of them has to do with the customer.
+    """
     if not registrations:
         return None
     if not customer.country:
@@ -108,7 +111,9 @@ def decide(registrations: Sequence[Registration], customer: Customer) -> Decisio
         return _taxed_at(
             domestic, customer, f"{domestic.country} is where the customer is, who is no business"
         )
-    return _outside(registrations, customer)
+    home = next((each for each in registrations if each.is_home), None)
+    # Elsewhere the tax of a country in which the seller is no more than registered is none of it.
+    return _outside(home, customer) if home is not None else None
 
 
 def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Decision:
@@ -144,9 +149,8 @@ def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Dec
     )
 
 
-def _outside(registrations: Sequence[Registration], customer: Customer) -> Decision:
-    home = next((each for each in registrations if each.is_home), registrations[0])
-    within = home.country in EU or home.country == ONE_STOP_SHOP
+def _outside(home: Registration, customer: Customer) -> Decision:
+    within = home.country in EU
     text = (
         "Not subject to VAT: supplied outside of the European Union"
         " (Articles 44, 58 and 59 of Directive 2006/112/EC)."

@@ -26,6 +26,7 @@ _MAY = {
         "commitment": "add change",
         "discount": "add change",
         "coupon": "add change",
+        "manualitem": "change",
         "ratecard": "add change",
         "ratecardversion": "change",
         "ratecardassignment": "add change",

@@ -40,7 +40,11 @@ SPECTACULAR_SETTINGS = {
         "CallStatus": "usage.models.Call.Status",
         "CallDirection": "usage.models.Call.Direction",
         "InvoiceStatus": "invoices.models.Invoice.Status",
+        "InvoiceKind": "invoices.models.Invoice.Kind",
         "ItemKind": "invoices.models.InvoiceItem.Kind",
+        "ChargeKind": "billing.models.PeriodCharge.Kind",
+        "ManualItemKind": "billing.models.ManualItem.Kind",
+        "ManualItemStatus": "billing.models.ManualItem.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

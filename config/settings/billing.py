@@ -26,6 +26,8 @@ BILLING_GRACE_HOURS = env.integer("BILLING_GRACE_HOURS", 24, max=24 * 28)
 USAGE_MAX_AGE_DAYS = env.integer("USAGE_MAX_AGE_DAYS", 90, min=1, max=36_500)
 USAGE_MAX_AHEAD_SECONDS = 300
 # A unit cost further from the cost card than this is counted as drift.
+# Lines by hand above this, in whatever currency, wait for a second person.
+MANUAL_ITEM_APPROVAL_ABOVE = env.integer("MANUAL_ITEM_APPROVAL_ABOVE", 500, min=0)
 COST_TOLERANCE_PERCENTAGE = env.percentage("COST_TOLERANCE_PERCENTAGE", "1")
 INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)
 # The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".

@@ -12,7 +12,7 @@ from django.utils import timezone as clock
 
 from billing.models import BillingPeriod
 from billing.months import Interval
-from dev.demo import accounts, prices
+from dev.demo import accounts, documents, prices
 from dev.demo.calls import DemoCall, calls_of
 from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
@@ -71,6 +71,8 @@ class Loader:
             for company in self._personas:
                 accounts.make_workspace(company, now=now)
                 prices.set_prices(company, now=now)
+                documents.add_fee(company, now=now)
+            documents.register_for_tax(now=now)
             prices.set_costs_in_dollars(self._personas, now=now)
             accounts.make_finance()
             accounts.let_in(self._personas, password=password)

@@ -59,6 +59,8 @@ class Company:
     foreign_costs: str = ""
     # The agent, by its place, that speaks with a dearer voice than the contract was made for.
     dear_agent: int | None = None
+    # Charged once, with its first month.
+    set_up_fee: Decimal | None = None
 
     @property
     def id(self) -> UUID:
@@ -94,6 +96,7 @@ PERSONAS = (
         telephony="twilio",
         transcription="deepgram",
         synthesis="elevenlabs",
+        set_up_fee=Decimal("120.00"),
     ),
     Company(
         slug="kranich",

@@ -12,6 +12,7 @@ from billing.admin.base import FrozenInlineMixin, amount
 from billing.admin.workspaces import WorkspaceAdmin
 from billing.models import Workspace
 from invoices.admin.links import pdf_link
+from invoices.admin.manual_items import LinesByHandMixin, ManualItemInline
 from invoices.models import Invoice
 
 
@@ -39,5 +40,5 @@ admin.site.unregister(Workspace)
 
 
 @admin.register(Workspace)
-class BilledWorkspaceAdmin(WorkspaceAdmin):
-    inlines: tuple[Any, ...] = (*WorkspaceAdmin.inlines, InvoiceInline)
+class BilledWorkspaceAdmin(LinesByHandMixin, WorkspaceAdmin):
+    inlines: tuple[Any, ...] = (*WorkspaceAdmin.inlines, ManualItemInline, InvoiceInline)

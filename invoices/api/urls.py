@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoices.api import invoices, periods, upcoming
+from invoices.api import invoices, manual_items, periods, upcoming
 
 app_name = "invoices-api"
 urlpatterns = [
@@ -16,6 +16,31 @@ urlpatterns = [
         "workspaces/<uuid:workspace_id>/upcoming-invoice/pdf/",
         upcoming.UpcomingPdf.as_view(),
         name="upcoming-invoice-pdf",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/manual-items/",
+        manual_items.ManualItemList.as_view(),
+        name="manual-items",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/manual-items/<uuid:line_id>/",
+        manual_items.ManualItemDetail.as_view(),
+        name="manual-item",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/manual-items/<uuid:line_id>/approve/",
+        manual_items.ManualItemApprove.as_view(),
+        name="manual-item-approve",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/manual-items/<uuid:line_id>/cancel/",
+        manual_items.ManualItemCancel.as_view(),
+        name="manual-item-cancel",
+    ),
+    path(
+        "workspaces/<uuid:workspace_id>/one-off-invoices/",
+        manual_items.OneOffList.as_view(),
+        name="one-off-invoices",
     ),
     path("invoices/", invoices.InvoiceList.as_view(), name="invoices"),
     path("invoices/<uuid:invoice_id>/", invoices.InvoiceDetail.as_view(), name="invoice"),

@@ -81,6 +81,7 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "key_id": ServiceKey.objects.get(workspace=acme, by_owner=True).pk,
         "invitation_id": acme.invitations.get().pk,
         "cost_id": ProviderCost.objects.get(workspace=acme).pk,
+        "line_id": acme.manual_items.get().pk,
         "add_on_id": acme.add_ons.get().pk,
         "commitment_id": acme.commitments.get().pk,
         "discount_id": acme.discounts.get().pk,

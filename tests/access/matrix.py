@@ -45,6 +45,12 @@ GET    workspaces/<workspace_id>/discounts/                          own       b
 POST   workspaces/<workspace_id>/discounts/                          own       terms:write
 PATCH  workspaces/<workspace_id>/discounts/<discount_id>/            own       terms:write
 GET    audit-log/                                                    own       audit:read
+GET    workspaces/<workspace_id>/manual-items/                       own       billing:read
+POST   workspaces/<workspace_id>/manual-items/                       own       billing:write
+GET    workspaces/<workspace_id>/manual-items/<line_id>/             own       billing:read
+POST   workspaces/<workspace_id>/manual-items/<line_id>/approve/     own       billing:write
+POST   workspaces/<workspace_id>/manual-items/<line_id>/cancel/      own       billing:write
+POST   workspaces/<workspace_id>/one-off-invoices/                   own       billing:write
 GET    agents/                                                       own       workspaces:write usage:read
 POST   agents/                                                       own       workspaces:write
 GET    agents/<agent_id>/                                            own       workspaces:write usage:read
@@ -190,6 +196,10 @@ POST   admin/billing/user/<object_id>/mail_link/                     people
 POST   admin/billing/user/<object_id>/reset_second_factor/           people
 POST   admin/billing/taxnumbercheck/<object_id>/check_again/         finance people
 POST   admin/billing/taxnumbercheck/<object_id>/by_hand/             finance people
+POST   admin/billing/manualitem/<object_id>/approve/                 finance people
+POST   admin/billing/manualitem/<object_id>/cancel/                  finance people
+POST   admin/billing/workspace/<object_id>/add_by_hand/              finance people
+POST   admin/billing/workspace/<object_id>/bill_at_once/             finance people
 POST   admin/billing/servicekey/<object_id>/revoke/                  finance people
 POST   admin/billing/ratecard/<object_id>/new_draft/                 finance people
 POST   admin/billing/ratecardversion/<object_id>/publish/            finance people
@@ -226,6 +236,7 @@ billing.auditentry            read-only finance people         frozen           
 billing.billingperiod         read-only support finance people frozen           frozen           frozen
 billing.email                 read-only support finance people frozen           frozen           frozen
 billing.limitalert            read-only support finance people frozen           frozen           frozen
+billing.manualitem            read-only finance people         frozen           frozen           frozen
 billing.platformsetting       read-only finance people         frozen           finance people   frozen
 billing.priceoverride         read-only finance people         finance people   finance people   frozen
 billing.providercost          read-only finance people         finance people   finance people   frozen

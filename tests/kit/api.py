@@ -33,13 +33,15 @@ class ApiClient:
     def get(self, path: str, **query: Any) -> Any:
         return self.client.get(f"/api/v1/{path}", query)
 
-    def send(self, method: str, path: str, body: Any) -> Any:
+    def send(self, method: str, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
         """`body` as JSON text, or as it is when it is bytes."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.generic(method, f"/api/v1/{path}", data, "application/json")
+        return self.client.generic(
+            method, f"/api/v1/{path}", data, "application/json", headers=headers
+        )
 
-    def post(self, path: str, body: Any) -> Any:
-        return self.send("POST", path, body)
+    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+        return self.send("POST", path, body, headers)
 
     def put(self, path: str, body: Any) -> Any:
         return self.send("PUT", path, body)

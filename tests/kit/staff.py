@@ -8,7 +8,16 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import Email, LimitAlert, User, Workspace
+from billing.models import (
+    Email,
+    LimitAlert,
+    ManualItem,
+    TaxNumberCheck,
+    TaxRate,
+    TaxRegistration,
+    User,
+    Workspace,
+)
 from billing.services import terms
 from billing.services.coupons import create_coupon
 from billing.services.invitations import invite
@@ -65,6 +74,24 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         quantity=Decimal(3),
         unit_price=Decimal("1.50"),
         now=NOW,
+    )
+    ManualItem.objects.create(
+        workspace=workspace,
+        kind="charge",
+        description="Training",
+        net=600,
+        reason="Asked for",
+        asked_by="ann@finance.test",
+    )
+    TaxRegistration.objects.get_or_create(
+        country="DE",
+        number="DE136695976",
+        starts_on=dt.date(2020, 1, 1),
+        ends_on=dt.date(2020, 2, 1),
+    )
+    TaxRate.objects.get_or_create(country="JP", percent=10, starts_on=dt.date(2020, 1, 1))
+    TaxNumberCheck.objects.create(
+        workspace=workspace, number="DE136695976", status="done", finished_at=NOW
     )
     terms.add_commitment(workspace_id=workspace.pk, amount=Decimal(20), now=NOW)
     code = f"ONLY-{name.upper()}"

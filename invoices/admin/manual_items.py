@@ -1,0 +1,254 @@
+"""Charges, credits and discounts by hand: added on a customer's page, approved on their own."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone as clock
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import (
+    UnfoldAdminDateWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, amount, asking, when
+from billing.formats import money
+from billing.models import ManualItem, Workspace
+from billing.text import UnfitText, printable_line
+from invoices.services import manual_items
+from invoices.services.manual_items import Line
+
+_STATES = {
+    "Waits for approval": "warning",
+    "Approved": "info",
+    "Billed": "success",
+}
+
+
+class LineForm(BaseDialogForm):
+    kind = forms.ChoiceField(
+        label="What", choices=ManualItem.Kind.choices, widget=UnfoldAdminSelectWidget
+    )
+    description = forms.CharField(
+        label="As the invoice says it", max_length=200, widget=UnfoldAdminTextInputWidget
+    )
+    net = forms.DecimalField(
+        label="Amount, before tax",
+        max_digits=14,
+        decimal_places=3,
+        min_value=0,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="More than zero; credits and discounts are taken off.",
+    )
+    tax_class = forms.ChoiceField(label="Taxed as", widget=UnfoldAdminSelectWidget)
+    month = forms.DateField(
+        label="First day of the month it is billed with",
+        required=False,
+        widget=UnfoldAdminDateWidget,
+        help_text="Empty: the next month that closes.",
+    )
+    reason = forms.CharField(
+        label="Why, for colleagues and auditors",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known: Any = self.fields["tax_class"]
+        known.choices = [(name, name) for name in manual_items.known_tax_classes()]
+
+    def clean_description(self) -> str:
+        try:
+            return printable_line(self.cleaned_data["description"])
+        except UnfitText as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def line(self) -> Line:
+        said = self.cleaned_data
+        kind = said.get("kind", ManualItem.Kind.CHARGE)
+        return Line(kind, said["description"], said["net"], said["tax_class"])
+
+
+class OneOffForm(LineForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["kind"], self.fields["month"]
+
+
+class CancelForm(BaseDialogForm):
+    reason = forms.CharField(
+        label="Why it is taken back", max_length=500, widget=UnfoldAdminTextInputWidget
+    )
+
+
+class LinesByHandMixin(BillingAdmin):
+    """Buttons of a customer's page."""
+
+    actions_detail = ("add_by_hand", "bill_at_once")
+
+    @asking(
+        "Add charge or credit",
+        icon="edit_note",
+        permission="act",
+        title="Add a line to the next invoice",
+        text="It is billed, or taken off, with the month it names. A large amount waits until a"
+        " second person approves it. What credits leave of an invoice is carried to the next one.",
+        submit="Add",
+        form_class=LineForm,
+    )
+    def add_by_hand(self, request: HttpRequest, workspace: Workspace, form: LineForm) -> str:
+        item, _ = manual_items.add_manual_item(
+            workspace_id=workspace.pk,
+            line=form.line(),
+            month=form.cleaned_data["month"],
+            reason=form.cleaned_data["reason"],
+            asked_by=str(request.user),
+            now=clock.now(),
+        )
+        said = f"{item.get_kind_display()} of {money(item.net, workspace.currency)}"
+        if item.status == ManualItem.Status.WAITING:
+            return f"{said} waits for a second person, under Lines by hand."
+        return f"{said} is added to the next invoice."
+
+    @asking(
+        "Invoice now",
+        icon="receipt_long",
+        permission="act",
+        title="Issue an invoice of its own",
+        text="It is issued, mailed and charged at once: a set-up fee, a top-up. With a large amount"
+        " it waits until a second person approves it.",
+        submit="Issue",
+        form_class=OneOffForm,
+        variant=ActionVariant.PRIMARY,
+    )
+    def bill_at_once(self, request: HttpRequest, workspace: Workspace, form: OneOffForm) -> str:
+        made = manual_items.request_one_off(
+            workspace_id=workspace.pk,
+            lines=[form.line()],
+            reason=form.cleaned_data["reason"],
+            asked_by=str(request.user),
+            now=clock.now(),
+        )
+        if made.invoice is None:
+            return "It waits for a second person, under Lines by hand."
+        total = money(made.invoice.amount, made.invoice.currency)
+        return f"{made.invoice.number} over {total} is issued."
+
+
+class ManualItemInline(FrozenInlineMixin, TabularInline):
+    model = ManualItem
+    tab = True
+    per_page = 24
+    show_change_link = True
+    verbose_name_plural = "lines by hand"
+    fields = ("description", "kind", "amount", "status", "month", "asked_by", "created_at")
+    readonly_fields = fields
+    ordering_field = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ManualItem]:
+        return super().get_queryset(request).select_related("workspace")
+
+    @display(description="Amount")
+    def amount(self, item: ManualItem) -> str:
+        return amount(item.signed, item.workspace.currency)
+
+
+@admin.register(ManualItem)
+class ManualItemAdmin(FrozenAdmin):
+    """What was added to bills by hand: who asked for it, who approved it, where it was billed."""
+
+    list_display = ("description", "workspace", "amount", "state", "month", "asked_by", "asked")
+    list_filter = ("status", "kind", ("workspace", AutocompleteSelectFilter))
+    search_fields = ("description", "reason", "workspace__name", "=id")
+    list_select_related = ("workspace",)
+    actions_detail = ("approve", "cancel")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("workspace", "state", "kind"),
+                    ("description", "amount", "tax_class"),
+                    ("month", "period", "billed_on"),
+                    "reason",
+                    ("asked_by", "asked"),
+                    ("approved_by", "approved"),
+                    ("cancelled_by", "cancel_reason"),
+                    "id",
+                )
+            },
+        ),
+    )
+
+    @display(description="Amount", ordering="net")
+    def amount(self, item: ManualItem) -> str:
+        return amount(item.signed, item.workspace.currency)
+
+    @display(description="Status", ordering="status", label=_STATES)
+    def state(self, item: ManualItem) -> str:
+        return item.get_status_display()
+
+    @display(description="Asked for", ordering="created_at")
+    def asked(self, item: ManualItem) -> str:
+        return when(item.created_at)
+
+    @display(description="Approved")
+    def approved(self, item: ManualItem) -> str:
+        return when(item.approved_at)
+
+    @display(description="Invoice")
+    def billed_on(self, item: ManualItem) -> str:
+        line = item.invoice_items.select_related("invoice").order_by("-invoice__issued_at").first()
+        return str(line.invoice) if line else "–"
+
+    @asking(
+        "Approve",
+        icon="check_circle",
+        variant=ActionVariant.PRIMARY,
+        permission="decide",
+        title="Approve it?",
+        text="The next close bills it, or takes it off. An invoice of its own is issued at once.",
+        submit="Approve",
+    )
+    def approve(self, request: HttpRequest, item: ManualItem, form: Any) -> str:
+        item = manual_items.approve(item_id=item.pk, by=str(request.user), now=clock.now())
+        return f"{item.description}: {item.get_status_display().lower()}."
+
+    @asking(
+        "Cancel",
+        icon="block",
+        variant=ActionVariant.DANGER,
+        permission="take_back",
+        title="Take it back?",
+        text="It is not billed. All lines of an invoice of its own go together.",
+        submit="Take it back",
+        form_class=CancelForm,
+    )
+    def cancel(self, request: HttpRequest, item: ManualItem, form: CancelForm) -> str:
+        manual_items.cancel(
+            item_id=item.pk,
+            reason=form.cleaned_data["reason"],
+            by=str(request.user),
+            now=clock.now(),
+        )
+        return f"{item.description} is taken back."
+
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is(request, object_id, ManualItem.Status.WAITING)
+
+    def has_take_back_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is(request, object_id, ManualItem.Status.WAITING, ManualItem.Status.APPROVED)
+
+    def _is(self, request: HttpRequest, object_id: Any, *statuses: str) -> bool:
+        if not self.has_act_permission(request):
+            return False
+        return ManualItem.objects.filter(pk=object_id, status__in=statuses).exists()
