@@ -25,6 +25,8 @@ DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
 
 
 def add(workspace, kind="charge", net="20.00", *, now=OCTOBER_5, by="ann@finance.test", **facts):
+    # Lines come in the order in which they were added.
+    now += dt.timedelta(microseconds=ManualItem.objects.count())
     line = Line(kind, facts.pop("description", "By hand"), Decimal(net))
     item, _ = manual_items.add_manual_item(
         workspace_id=workspace.pk, line=line, reason="Ticket 4711", asked_by=by, now=now, **facts
