@@ -98,6 +98,7 @@ class Payments(ApiView):
     """What a workspace has paid, latest first; posting records a payment outside of Stripe."""
 
     required_scopes = _SCOPES
+    queryset = Payment.objects.none()  # for the schema
     serializer_class = PaymentSerializer
 
     @extend_schema(operation_id="payments_list", responses=PaymentSerializer(many=True))
