@@ -41,6 +41,7 @@ lint: bootstrap
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 	$(VENV)/python manage.py makemigrations --check --dry-run
+	DJANGO_SETTINGS_MODULE=config.settings.local $(VENV)/python -m dev.migration_safety
 	$(VENV)/lint-imports
 
 bench: bootstrap

@@ -7,6 +7,7 @@ from django.utils import timezone as clock
 
 from billing.services import (
     emails,
+    erasure,
     invitations,
     passwords,
     periods,
@@ -59,3 +60,8 @@ def check_old_tax_numbers() -> None:
 @shared_task(name="billing.prune_sign_ins")
 def prune_sign_ins() -> None:
     sign_in.prune(now=clock.now())
+
+
+@shared_task(name="billing.empty_old_emails")
+def empty_old_emails() -> None:
+    erasure.empty_old_emails(now=clock.now())

