@@ -87,6 +87,9 @@ def settings(
         "log_lock_waits": "on",
         "log_min_duration_statement": "5s",
         "log_temp_files": "100MB",
+        # What is refused as expected (a key that is there, a limit that is near) says so in one
+        # line, without the whole batch and what it holds. Slow statements are written out above.
+        "log_min_error_statement": "panic",
     }
     if shared_memory is not None and shared_memory < 256 * _MIB:
         # Containers get 64 MiB of /dev/shm, too little for parallel queries.

@@ -66,6 +66,26 @@ def test_postgres_lives_as_long_as_its_last_user_and_survives_what_kills_it(
         assert connection.execute("SELECT number FROM paid").fetchall() == [("INV-2026-000042",)]
 
 
+def test_the_log_tells_what_was_refused_and_not_what_was_sent(
+    local_dir: Path, hold: Callable[[str], Holder]
+) -> None:
+    acme = hold("postgres")
+    with psycopg.connect(acme.address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE caller (number text PRIMARY KEY)")
+        connection.execute("INSERT INTO caller VALUES ('+49 30 901820')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO caller SELECT '+49 30 901820' /* a whole batch */")
+
+    def log() -> str:
+        return "".join(path.read_text() for path in (local_dir / "pg" / "log").glob("*.log"))
+
+    # The line about it comes before what it was sent in, which has no line of its own.
+    wait_until(lambda: 'violates unique constraint "caller_pkey"' in log())
+    acme.leave()
+    wait_until(lambda: keeper_has_gone(local_dir, "postgres"))
+    assert "a whole batch" not in log()
+
+
 def test_a_queued_task_survives_a_restart_of_valkey(
     local_dir: Path, hold: Callable[[str], Holder]
 ) -> None:
