@@ -103,20 +103,24 @@ def decide(registrations: Sequence[Registration], customer: Customer) -> Decisio
     domestic = _of_country(registrations, customer)
     if domestic is not None and not domestic.consumers_only:
         return _taxed_at(
-            domestic, customer, f"{domestic.country} is where the customer is, and the seller taxed"
+            domestic,
+            customer,
+            f"the customer is in {domestic.country}, where the seller is registered",
         )
     if customer.country in EU and any(_is_of_eu(each) for each in registrations):
         return _within_eu(registrations, customer)
     if domestic is not None and not (customer.status == Status.BUSINESS and customer.number):
         return _taxed_at(
-            domestic, customer, f"{domestic.country} is where the customer is, who is no business"
+            domestic,
+            customer,
+            f"a customer in {domestic.country} who is no business; the seller is registered there",
         )
     home = next((each for each in registrations if each.is_home), None)
     # Elsewhere the tax of a country in which the seller is no more than registered is none of it.
     return _outside(home, customer) if home is not None else None
 
 
-def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Decision:
+def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Decision | None:
     home = _home_in_eu(registrations)
     if customer.status == Status.BUSINESS and customer.number:
         if customer.number_is_valid is None:
@@ -131,19 +135,21 @@ def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Dec
                 home,
                 customer.country,
                 customer.region,
-                f"a business in {customer.country} with a valid VAT number accounts for the tax",
+                f"a business in {customer.country} with a valid number accounts for the tax",
                 "Reverse charge: the customer accounts for VAT"
                 " (Articles 44 and 196 of Directive 2006/112/EC).",
                 "VATEX-EU-AE",
             )
     for each in registrations:
         if each.country == ONE_STOP_SHOP:
-            return _taxed_at(each, customer, "a customer without a valid VAT number, one-stop shop")
+            return _taxed_at(each, customer, "the customer has no valid VAT number: one-stop shop")
+    if not home.is_home:
+        return None
     # Below the threshold of Article 59c it is taxed where the seller is.
     return _taxed_at(
         home,
         customer,
-        "a customer without a valid VAT number, and no registration where the customer is",
+        "the customer has no valid VAT number, and the seller no registration there",
         country=home.country,
         region=home.region,
     )
@@ -163,7 +169,7 @@ def _outside(home: Registration, customer: Customer) -> Decision:
         home,
         customer.country,
         customer.region,
-        f"supplied in {customer.country}, where the seller is not registered",
+        f"the customer is in {customer.country}, where the seller is not registered",
         text,
         "VATEX-EU-G" if within else "",
     )

@@ -279,8 +279,8 @@ def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, A
         return
     if "currency" in changed and _has_amounts(workspace):
         raise CurrencyInUse(
-            "The currency cannot change any more: its add-ons, commitments and discounts are in"
-            " it.",
+            "The currency cannot change any more: its add-ons, commitments, discounts and lines by"
+            " hand are in it.",
             field="currency",
         )
     if not workspace.periods.exists():
@@ -299,6 +299,7 @@ def _has_amounts(workspace: Workspace) -> bool:
         workspace.add_ons.exists()
         or workspace.commitments.exists()
         or workspace.discounts.filter(amount__isnull=False).exists()
+        or workspace.manual_items.exclude(status="cancelled").exists()
     )
 
 

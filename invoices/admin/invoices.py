@@ -8,15 +8,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
-from billing.formats import exact_money
+from billing.formats import exact_money, money
 from invoices.admin.inlines import ItemInline
 from invoices.admin.links import pdf_link, stripe_link
 from invoices.admin.timeline import Moment, history
-from invoices.models import Invoice
+from invoices.models import Invoice, TaxDecision
 from invoices.pdf import invoice_filename, render_invoice
 
 INVOICE_LABELS = {
@@ -88,6 +90,17 @@ class InvoiceAdmin(FrozenAdmin):
                 )
             },
         ),
+        (
+            "Tax",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    ("before_tax", "taxed", "taxed_why"),
+                    "tax_lines",
+                    ("tax_numbers", "number_checked"),
+                ),
+            },
+        ),
         ("History", {"classes": ("tab",), "fields": ("history",)}),
         (
             "Billed to",
@@ -103,7 +116,7 @@ class InvoiceAdmin(FrozenAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         invoices: QuerySet[Invoice] = super().get_queryset(request)
-        return invoices.select_related("workspace", "billing_period__workspace")
+        return invoices.select_related("workspace", "billing_period__workspace", "tax_decision")
 
     def get_urls(self) -> list[URLPattern]:
         pdf = self.admin_site.admin_view(self.pdf)
@@ -139,6 +152,46 @@ class InvoiceAdmin(FrozenAdmin):
     @display(description="Rounding")
     def rounding(self, invoice: Invoice) -> str:
         return exact_money(invoice.residual, invoice.currency)
+
+    @display(description="Net")
+    def before_tax(self, invoice: Invoice) -> str:
+        return amount(invoice.net, invoice.currency)
+
+    @display(description="Tax")
+    def taxed(self, invoice: Invoice) -> str:
+        return amount(invoice.tax, invoice.currency)
+
+    @display(description="Taxed as")
+    def taxed_why(self, invoice: Invoice) -> str:
+        decision = _decision(invoice)
+        return str(decision) if decision else "No tax: the issuer is not registered for any here."
+
+    @display(description="By rate")
+    def tax_lines(self, invoice: Invoice) -> str:
+        lines = [
+            (tax.label, money(tax.base, tax.currency), money(tax.tax, tax.currency), tax.text)
+            for tax in invoice.taxes.all()
+        ]
+        return format_html_join(mark_safe("<br>"), "{} on {}: {} {}", lines) or "–"
+
+    @display(description="Countries and numbers")
+    def tax_numbers(self, invoice: Invoice) -> str:
+        decision = _decision(invoice)
+        if decision is None:
+            return "–"
+        ours = f"{decision.supplier_country} {decision.supplier_tax_number}"
+        theirs = f"{decision.customer_country} {decision.customer_region}".strip()
+        number = decision.customer_tax_number or "no number"
+        return f"From {ours} to {theirs}, {decision.customer_status}, {number}"
+
+    @display(description="What was known of the number")
+    def number_checked(self, invoice: Invoice) -> str:
+        decision = _decision(invoice)
+        check = decision.evidence.get("number_check") if decision else None
+        if not check:
+            return "–"
+        answer = "valid" if check["valid"] else "not valid"
+        return f"{answer}, {check['source']}, {check['checked_at'][:16]}, {check['reference']}"
 
     @display(description="Refunded")
     def refunded(self, invoice: Invoice) -> str:
@@ -183,3 +236,8 @@ class InvoiceAdmin(FrozenAdmin):
     def moments(self, invoice: Invoice) -> list[Moment]:
         """What the history shows, newest first."""
         return history(invoice)
+
+
+def _decision(invoice: Invoice) -> TaxDecision | None:
+    decision: TaxDecision | None = getattr(invoice, "tax_decision", None)
+    return decision

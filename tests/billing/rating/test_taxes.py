@@ -76,6 +76,7 @@ def test_without_a_registration_nobody_is_taxed() -> None:
 def test_who_is_registered_abroad_alone_taxes_nobody_elsewhere() -> None:
     assert decide([FRANCE], customer("US")) is None
     assert decide([OSS], customer("US")) is None
+    assert decide([FRANCE], customer("PT")) is None
 
 
 def test_an_exempt_customer_is_exempt_where_it_would_be_taxed() -> None:
