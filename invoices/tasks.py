@@ -3,21 +3,29 @@
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone as clock
 
 from billing.queue import enqueue
-from invoices.services import closing, mailing
+from invoices.services import closing, mailing, trial_close
 
 
 @shared_task(name="invoices.finalize_due_periods")
 def finalize_due_periods(retry_blocked: bool = False) -> None:
     """Share what is due out among the workers; a chunk that is lost is due in the next hour too."""
+    if settings.CLOSE_NEEDS_APPROVAL:
+        trial_close.trial_close(now=clock.now())
     for chunk in closing.due_workspaces(now=clock.now(), retry_blocked=retry_blocked):
         enqueue(
             "invoices.close_workspaces",
             [str(workspace_id) for workspace_id in chunk],
             retry_blocked,
         )
+
+
+@shared_task(name="invoices.trial_close")
+def try_close() -> None:
+    trial_close.trial_close(now=clock.now())
 
 
 @shared_task(name="invoices.close_workspaces")

@@ -3,12 +3,15 @@
 from django.contrib import admin
 from django.urls import path
 
-from analytics.finance import proof, views, what_if
+from analytics.finance import proof, trial, views, what_if
 
 app_name = "finance"
 urlpatterns = [
     path("month-end/", admin.site.admin_view(views.month_end), name="month_end"),
     path("month-end/start/", admin.site.admin_view(views.start_month_end), name="start_month_end"),
+    path("trial-close/", admin.site.admin_view(trial.page), name="trial"),
+    path("trial-close/start/", admin.site.admin_view(trial.start), name="start_trial"),
+    path("trial-close/approve/", admin.site.admin_view(trial.approve), name="approve_trial"),
     path("what-if/", admin.site.admin_view(what_if.page), name="what_if"),
     path("proof/", admin.site.admin_view(proof.page), name="proof"),
     path("proof/start/", admin.site.admin_view(proof.start_proof), name="start_proof"),

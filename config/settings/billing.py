@@ -23,6 +23,8 @@ EMAIL_BACKEND = (
 
 # Rules
 BILLING_GRACE_HOURS = env.integer("BILLING_GRACE_HOURS", 24, max=24 * 28)
+CLOSE_NEEDS_APPROVAL = env.flag("CLOSE_NEEDS_APPROVAL", False)
+TRIAL_CHANGE_PERCENTAGE = env.integer("TRIAL_CHANGE_PERCENTAGE", 30, max=1000)
 USAGE_MAX_AGE_DAYS = env.integer("USAGE_MAX_AGE_DAYS", 90, min=1, max=36_500)
 USAGE_MAX_AHEAD_SECONDS = 300
 # A unit cost further from the cost card than this is counted as drift.

@@ -2,6 +2,7 @@ from invoices.models.events import InvoiceEvent
 from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence, TaxCategory
 from invoices.models.payment_methods import PaymentMethod
 from invoices.models.taxes import InvoiceTax, TaxDecision
+from invoices.models.trials import TrialInvoice
 
 __all__ = [
     "Invoice",
@@ -12,4 +13,5 @@ __all__ = [
     "PaymentMethod",
     "TaxCategory",
     "TaxDecision",
+    "TrialInvoice",
 ]

@@ -183,6 +183,9 @@ GET    admin/month-end/                                              read-only f
 GET    admin/costs/                                                  read-only finance people
 GET    admin/costs/<period_id>/<rate_id>/                            read-only finance people
 POST   admin/month-end/start/                                        finance people
+GET    admin/trial-close/                                            read-only finance people
+POST   admin/trial-close/start/                                      finance people
+POST   admin/trial-close/approve/                                    finance people
 GET    admin/proof/                                                  read-only finance people
 POST   admin/proof/start/                                            finance people
 GET    admin/what-if/                                                read-only finance people

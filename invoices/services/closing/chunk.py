@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from billing.models import BillingPeriod, Workspace
@@ -19,6 +20,7 @@ from invoices.services.closing.advance import (
     freeze_meters,
     open_next,
 )
+from invoices.services.closing.approval import refuse_unapproved
 from invoices.services.closing.issue import write_invoices
 from invoices.services.closing.sums import Counted, sum_up
 from invoices.signals import invoices_issued
@@ -42,6 +44,8 @@ def close_chunk(
         if not periods:
             return Closed([], [])
         closings = sum_up(periods, _shut_counters(periods), now)
+        if settings.CLOSE_NEEDS_APPROVAL:
+            refuse_unapproved(closings)
         freeze(closings, now)
         freeze_meters(closings)
         open_next(periods, now)

@@ -52,7 +52,8 @@ def finalize_period(*, period_id: UUID, now: dt.datetime, force: bool = False) -
 def due_periods(*, now: dt.datetime) -> Q:
     """Which periods have ended, and their grace has passed, as of `now`."""
     grace = dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
-    return Q(status=BillingPeriod.Status.CURRENT, period_end__lte=now - grace)
+    approved = Q(trial__approved_at__isnull=False) if settings.CLOSE_NEEDS_APPROVAL else Q()
+    return approved & Q(status=BillingPeriod.Status.CURRENT, period_end__lte=now - grace)
 
 
 def due_workspaces(*, now: dt.datetime, retry_blocked: bool = False) -> Iterator[list[UUID]]:

@@ -1,0 +1,57 @@
+"""Trial closes: what months would be billed, kept to be approved before they close."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models import BillingPeriod
+from invoices.models.invoices import AMOUNT
+
+
+class TrialInvoice(models.Model):
+    """What one period would be billed, as the last trial of its close made it.
+
+    Approved by a person or a rule: `approved_by` names who or which. Another `digest` needs to be
+    approved anew; `changes` says what is different from what was approved before.
+    """
+
+    class Kind(models.TextChoices):
+        NEW = "new", "New"
+        GONE = "gone", "Gone"
+        UP = "up", "Much more"
+        DOWN = "down", "Much less"
+        USUAL = "usual", "As usual"
+        NOTHING = "nothing", "Nothing"
+
+    period = models.OneToOneField(BillingPeriod, on_delete=models.CASCADE, related_name="trial")
+    made_at = models.DateTimeField()
+    kind = models.CharField(max_length=8, choices=Kind)
+    currency = models.CharField(max_length=3)
+    amount = models.DecimalField(**AMOUNT, help_text="Zero where nothing would be billed.")
+    previous_amount = models.DecimalField(
+        **AMOUNT, null=True, help_text="Of the invoice of the month before."
+    )
+    digest = models.CharField(max_length=64)
+    # The lines that were hashed: `invoices.services.closing.approval`.
+    snapshot = models.JSONField()
+    changes = models.JSONField(default=list)
+    approved_by = models.CharField(max_length=150, blank=True)
+    approved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["period"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(approved_at__isnull=True, approved_by="")
+                | Q(approved_at__isnull=False) & ~Q(approved_by=""),
+                name="trial_invoice_is_approved_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["new", "gone", "up", "down", "usual", "nothing"]),
+                name="trial_invoice_kind_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Trial of {self.period}"

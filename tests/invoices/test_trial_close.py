@@ -1,0 +1,147 @@
+"""Trial closes: compared with the month before, approved by the rule or a person, held to that."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from billing.models import BillingPeriod
+from invoices.models import Invoice, TrialInvoice
+from invoices.services.closing import finalize_due_periods, finalize_period
+from invoices.services.closing.sums import CannotClose
+from invoices.services.trial_close import approve, kind_of, trial_close
+from tests.kit.personas import make_period, make_workspace
+from tests.kit.staff import finance_client, viewer_client
+from tests.kit.usage import make_usage
+
+pytestmark = pytest.mark.django_db
+D = Decimal
+OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
+NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
+NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
+DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def acme():
+    """Its October was billed 49.00 and 12.00; its November is 61.00 too."""
+    acme = make_workspace("Acme", timezone="UTC")
+    make_period(acme, OCTOBER_5)
+    make_usage(acme, OCTOBER_5, "1", "10")
+    finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk)
+    make_usage(acme, NOVEMBER_5, "1", "10")
+    return acme
+
+
+@pytest.fixture
+def approval(acme, settings):
+    """From November on: its October is closed by then."""
+    settings.CLOSE_NEEDS_APPROVAL = True
+
+
+def trial_of(workspace) -> TrialInvoice:
+    return TrialInvoice.objects.get(period__workspace=workspace)
+
+
+def billed(workspace) -> list[str]:
+    november = Invoice.objects.filter(workspace=workspace, billing_period__period_start__month=11)
+    return [f"{invoice.amount:.2f}" for invoice in november]
+
+
+@pytest.mark.parametrize(
+    ("amount", "previous", "kind"),
+    [
+        ("61", None, "new"),
+        ("61", "0", "new"),
+        ("0", "61", "gone"),
+        ("0", None, "nothing"),
+        ("130", "100", "usual"),
+        ("130.01", "100", "up"),
+        ("70", "100", "usual"),
+        ("69.99", "100", "down"),
+    ],
+)
+def test_what_an_amount_is_beside_the_month_before(amount, previous, kind):
+    assert kind_of(D(amount), None if previous is None else D(previous)) == kind
+
+
+def test_without_the_setting_a_month_closes_by_itself(acme):
+    finalize_due_periods(now=DECEMBER_3)
+
+    assert billed(acme) == ["61.00"]
+    assert not TrialInvoice.objects.exists()
+
+
+@pytest.mark.usefixtures("approval")
+def test_a_usual_month_is_approved_by_the_rule_and_closes_as_it_was_tried(acme):
+    assert finalize_due_periods(now=DECEMBER_3).done == 0
+    with pytest.raises(CannotClose) as refused:
+        finalize_period(period_id=acme.periods.get(status="current").pk, now=DECEMBER_3)
+    assert refused.value.code == "not_approved"
+
+    summary = trial_close(now=DECEMBER_3)
+
+    trial = trial_of(acme)
+    assert (summary.tried, summary.waiting) == (1, 0)
+    assert (trial.kind, trial.amount, trial.previous_amount) == ("usual", D(61), D(61))
+    assert trial.approved_by == "the rule for changes of at most 30 %"
+    assert finalize_due_periods(now=DECEMBER_3).invoiced == 1
+    assert billed(acme) == ["61.00"]
+
+
+@pytest.mark.usefixtures("approval")
+def test_a_month_that_is_much_more_waits_for_a_person_with_a_name_and_a_time(acme):
+    make_usage(acme, NOVEMBER_5, "1", "20")
+    trial_close(now=DECEMBER_3)
+    trial = trial_of(acme)
+    assert (trial.kind, trial.amount, trial.approved_at) == ("up", D(85), None)
+    assert finalize_due_periods(now=DECEMBER_3).done == 0
+
+    client = finance_client()
+    page = client.get(reverse("finance:trial")).content.decode()
+    assert "1 waits to be approved" in page
+    assert "$85.00" in page
+    client.post(reverse("finance:approve_trial"), {"period": [str(trial.period_id), "x"]})
+
+    trial.refresh_from_db()
+    assert trial.approved_by.endswith("@finance.test")
+    assert trial.approved_at is not None
+    finalize_due_periods(now=DECEMBER_3)
+    assert billed(acme) == ["85.00"]
+
+
+@pytest.mark.usefixtures("approval")
+def test_what_comes_after_the_approval_is_listed_and_approved_anew(acme):
+    trial_close(now=DECEMBER_3)
+    make_usage(acme, NOVEMBER_5, "2", "30", now=DECEMBER_3)
+
+    summary = finalize_due_periods(now=DECEMBER_3)
+
+    period = BillingPeriod.objects.get(pk=trial_of(acme).period_id)
+    assert len(summary.failed) == 1
+    assert period.is_current
+    assert "Call Minutes: 2 units more, 12 became 84." in period.close_error
+    trial_close(now=DECEMBER_3)
+    trial = trial_of(acme)
+    assert (trial.kind, trial.approved_at) == ("up", None)
+    assert trial.changes == ["Call Minutes: 2 units more, 12 became 84."]
+    approve(period_ids=[period.pk], by="fay", now=DECEMBER_3)
+    finalize_due_periods(now=DECEMBER_3)
+    assert billed(acme) == ["133.00"]
+
+
+@pytest.mark.usefixtures("approval")
+def test_a_trial_again_of_the_same_keeps_who_approved_it(acme):
+    make_usage(acme, NOVEMBER_5, "1", "20")
+    trial_close(now=DECEMBER_3)
+    approve(period_ids=[trial_of(acme).period_id], by="fay", now=DECEMBER_3)
+    assert approve(period_ids=[trial_of(acme).period_id], by="bob", now=DECEMBER_3) == []
+
+    trial_close(now=DECEMBER_3 + dt.timedelta(hours=1))
+
+    assert trial_of(acme).approved_by == "fay"
+
+
+def test_who_only_reads_approves_nothing(acme):
+    assert viewer_client().post(reverse("finance:approve_trial")).status_code == 403
