@@ -1,12 +1,14 @@
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone as clock
 from tqdm import tqdm
 
 from billing.services.arguments import as_of, confirm_future, uuid
 from invoices.services.closing import finalize_due_periods
+from invoices.services.trial_close import trial_close
 
 
 class Command(BaseCommand):
@@ -24,6 +26,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = options["now"] or clock.now()
         confirm_future(now, "Close the months that will have ended")
+        if settings.CLOSE_NEEDS_APPROVAL:
+            tried = trial_close(now=now, workspace_id=options["workspace"])
+            self.stdout.write(f"{tried.tried} periods tried, {tried.waiting} wait for approval")
         with tqdm(unit=" periods", file=sys.stderr, disable=None, leave=False) as bar:
 
             def show(done: int, known: int) -> None:
