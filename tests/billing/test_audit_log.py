@@ -159,6 +159,7 @@ NOT_AUDITED = {
     "billing_email": "what was sent, kept as it was",
     "billing_emailattachment": "what was sent, kept as it was",
     "billing_limitalert": "written once, by usage",
+    "billing_owedpasswordlink": "a mail that is owed, gone once it is sent",
     "billing_periodcharge": "written once, by the close; a trigger refuses changes",
     "billing_periodcounter": "sums of what is appended only",
     "billing_pricerevision": "counts changes of prices, which are in the log",
