@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from django.utils import timezone as clock
 
 from analytics.what_if_answer import Sold, WhatIf, compared
 from analytics.what_if_costs import Recosted, TriedCosts, costs_of, listed_by_markup
@@ -28,6 +28,7 @@ from billing.models import PriceOverride, RateCardVersion
 from billing.money import EXACT, ZERO
 from billing.pricing import Matched, RatePrice, most_specific, prices_by_rate
 from billing.rating import CostPlus, Price, depends_on_period, list_unit_price
+from billing.replica import lagging_reads, reading_connection
 from billing.services.provider_costs import NewCost
 from billing.services.rate_cards import NewRate
 from usage.queries.meters import meter_adjustment, shared_out
@@ -128,7 +129,12 @@ def rates_of(version: RateCardVersion) -> list[NewRate]:
 
 def what_if(scope: Scope, proposal: Proposal) -> WhatIf:
     """Raises `NeedsRecords` and `NoRateOfDay`. Three queries, and one for each price of single
-    records and each currency of costs."""
+    records and each currency of costs; from a replica, where there is one."""
+    with lagging_reads(now=clock.now()) as as_of:
+        return _what_if(scope, proposal, as_of)
+
+
+def _what_if(scope: Scope, proposal: Proposal, as_of: dt.datetime) -> WhatIf:
     rows = _sums(scope)
     present = prices_by_rate({row.rate_id for row in rows if row.rate_id is not None})
     overrides = set(PriceOverride.objects.filter(pk__in=list(present)).values_list("pk", flat=True))
@@ -156,7 +162,7 @@ def what_if(scope: Scope, proposal: Proposal) -> WhatIf:
         )
         for row, was, would, item in zip(rows, _net(now), _net(proposed), proposed, strict=True)
     ]
-    return compared(sold, currency=scope.currency, from_records=from_records)
+    return compared(sold, currency=scope.currency, from_records=from_records, as_of=as_of)
 
 
 @dataclass
@@ -223,7 +229,7 @@ class _Costs:
 
 
 def _sums(scope: Scope) -> list[UsageSum]:
-    with connection.cursor() as cursor:
+    with reading_connection().cursor() as cursor:
         cursor.execute(
             _SUMS,
             {

@@ -1,5 +1,6 @@
 """The answer of what-if: past months as they were and as they would be, by whom and what."""
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -58,6 +59,7 @@ class Compared:
 
 @dataclass
 class WhatIf:
+    as_of: dt.datetime
     currency: str
     total: Compared
     by_workspace: list[Compared]
@@ -75,7 +77,9 @@ class WhatIf:
         return sum(each.difference < 0 for each in self.by_workspace)
 
 
-def compared(sold: Sequence[Sold], *, currency: str, from_records: int) -> WhatIf:
+def compared(
+    sold: Sequence[Sold], *, currency: str, from_records: int, as_of: dt.datetime
+) -> WhatIf:
     names = dict(
         Workspace.objects.filter(pk__in={each.workspace_id for each in sold}).values_list(
             "pk", "name"
@@ -96,6 +100,7 @@ def compared(sold: Sequence[Sold], *, currency: str, from_records: int) -> WhatI
             each.now.add(*part.now)
             each.then.add(*part.then)
     return WhatIf(
+        as_of=as_of,
         currency=currency,
         total=total,
         by_workspace=sorted(

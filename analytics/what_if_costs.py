@@ -11,12 +11,11 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
 from billing.costs import MAX_RATE_AGE, CostBook, CostInForce
 from billing.errors import BillingError
 from billing.models import ProviderCost
 from billing.money import EXACT
+from billing.replica import reading_connection
 from billing.services.provider_costs import NewCost
 
 Key = tuple[UUID, str, str, UUID | None]
@@ -103,7 +102,7 @@ def _worth(recosted: Sequence[Recosted], into: str) -> dict[Key, Decimal]:
     currency = recosted[0].cost.currency
     wanted = {each.key for each in recosted}
     found = {}
-    with connection.cursor() as cursor:
+    with reading_connection().cursor() as cursor:
         cursor.execute(
             _WORTH,
             {
@@ -150,7 +149,7 @@ def listed_by_markup(
     """List prices of what is sold at its cost and a markup, each record by its own."""
     if not recosted:
         return {}
-    with connection.cursor() as cursor:
+    with reading_connection().cursor() as cursor:
         cursor.execute(
             _FOLLOWING,
             {

@@ -9,10 +9,9 @@ from collections.abc import Collection
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
-
 from billing.money import EXACT, ZERO
 from billing.rating import CostPlus, Price, list_unit_price
+from billing.replica import reading_connection
 
 Key = tuple[UUID, str, str, UUID | None]
 
@@ -79,7 +78,7 @@ def listed_from_records(
     else:
         factor = list_unit_price(price) or ZERO
     increment = price.increment
-    with connection.cursor() as cursor:
+    with reading_connection().cursor() as cursor:
         cursor.execute(
             _LISTED,
             {

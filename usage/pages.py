@@ -18,6 +18,7 @@ from billing.keyset import requested_page
 from billing.models import BillingPeriod
 from billing.money import ZERO
 from billing.queries import shows_cost
+from billing.replica import PRIMARY, lagging_source
 from usage.exports import record_lines
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
@@ -32,7 +33,7 @@ MAX_PERIODS = 24
 MAX_RECEIPT_LINES = 1_000
 
 
-def _record_filter(request: WorkspaceRequest) -> RecordFilter:
+def _record_filter(request: WorkspaceRequest, using: str = PRIMARY) -> RecordFilter:
     workspace = request.membership.workspace
     periods = (
         BillingPeriod.objects.filter(workspace=workspace)
@@ -41,7 +42,7 @@ def _record_filter(request: WorkspaceRequest) -> RecordFilter:
     )
     return RecordFilter(
         request.GET,
-        queryset=UsageRecord.objects.filter(workspace=workspace),
+        queryset=UsageRecord.objects.using(using).filter(workspace=workspace),
         workspace=workspace,
         periods=list(periods),
     )
@@ -90,9 +91,10 @@ def _totals(choice: RecordFilter) -> dict[str, Any]:
 @require_GET
 @workspace_page
 def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
-    """The chosen records as CSV, however many they are."""
+    """The chosen records as CSV, however many they are; as of when, its name says."""
     workspace = request.membership.workspace
-    choice = _record_filter(request)
+    source = lagging_source(now=timezone.now())
+    choice = _record_filter(request, source.alias)
     back = f"{reverse('usage:records', args=[workspace.pk])}?{request.GET.urlencode()}"
     if not choice.form.is_valid():
         return redirect(back)
@@ -103,7 +105,7 @@ def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
         timezone=workspace.zone,
         with_cost=shows_cost(workspace.billing_settings),
     )
-    name = f"usage-{timezone.localdate().isoformat()}.csv"
+    name = f"usage-{source.as_of:%Y-%m-%dT%H%MZ}.csv"
     return StreamingHttpResponse(
         lines,
         content_type="text/csv; charset=utf-8",

@@ -133,6 +133,7 @@ class ComparedSerializer(serializers.Serializer):
 
 
 class WhatIfAnswerSerializer(serializers.Serializer):
+    as_of = serializers.DateTimeField(help_text="Later usage of the months is not in it.")
     currency = serializers.CharField()
     records = serializers.IntegerField(help_text="How many the months have.")
     from_records = serializers.IntegerField(

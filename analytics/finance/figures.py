@@ -21,6 +21,7 @@ from analytics.finance.margins import (
 )
 from billing.money import ZERO
 from billing.queries import active_periods, with_totals
+from billing.replica import lagging_reads
 from invoices.models import Invoice
 from usage.models import UsageRollup
 
@@ -70,18 +71,20 @@ class Owed(NamedTuple):
 
 
 def overview(*, now: dt.datetime) -> Overview:
-    """The running month by currency, and its margins: of one moment, at most a minute ago.
+    """The running month by currency, and its margins: of one moment, at most a minute ago, or
+    a replica's lag more.
 
     Currencies come in one order everywhere: that of most workspaces first.
     """
     found: Overview | None = cache.get("finance:overview")
     if found is None:
-        found = _overview(now)
+        with lagging_reads(now=now) as as_of:
+            found = _overview(now, as_of)
         cache.set("finance:overview", found, _CACHE_SECONDS)
     return found
 
 
-def _overview(now: dt.datetime) -> Overview:
+def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
     workspaces: Counter[str] = Counter()
     period_ids: list[UUID] = []
     besides: dict[str, Decimal] = defaultdict(Decimal)
@@ -127,7 +130,7 @@ def _overview(now: dt.datetime) -> Overview:
         least_earning(LEAST_BY_WORKSPACE, period_ids, adjusted, places),
         least_earning(LEAST_BY_AGENT, period_ids, adjusted, places),
     )
-    return Overview(now, months, margins)
+    return Overview(as_of, months, margins)
 
 
 def overdue() -> list[Owed]:

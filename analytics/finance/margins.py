@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Sum
 
 from billing.money import ZERO
 from billing.queries import active_periods
+from billing.replica import reading_connection
 from usage.models import UsageRollup
 from usage.queries.meters import meter_adjustment, metered_prices, shared_out
 
@@ -103,7 +103,7 @@ class Adjusted(NamedTuple):
 def least_earning(
     query: str, period_ids: list[UUID], adjusted: list[Adjusted], places: dict[str, int]
 ) -> list[Margin]:
-    with connection.cursor() as cursor:
+    with reading_connection().cursor() as cursor:
         cursor.execute(
             query,
             {

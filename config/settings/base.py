@@ -153,6 +153,17 @@ DATABASES["default"]["OPTIONS"] |= {
     },
     "prepare_threshold": 5,
 }
+# A streaming replica for reads that may lag (`billing.replica`).
+if env.is_set("DATABASE_REPLICA_URL"):
+    DATABASES["replica"] = addresses.postgres("DATABASE_REPLICA_URL", default="") | {
+        "CONN_MAX_AGE": 0,
+        "TEST": {"MIRROR": "default"},
+    }
+    DATABASES["replica"]["OPTIONS"] |= {
+        "pool": {**DATABASES["default"]["OPTIONS"]["pool"], "min_size": 0, "timeout": 3}
+    }
+    DATABASE_ROUTERS = ["billing.replica.ReplicaRouter"]
+DATABASE_REPLICA_MAX_LAG_SECONDS = env.integer("DATABASE_REPLICA_MAX_LAG_SECONDS", 60)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIGRATION_MODULES = {"djstripe": "config.djstripe_migrations"}
 
