@@ -14,7 +14,7 @@ from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.views import ApiView
 from billing.audit import DOORS
 from billing.changes import entries_of, shown_actor, shown_columns
-from billing.models import AuditEntry
+from billing.models import AuditEntry, ServiceKey
 
 
 class AuditFilter(django_filters.FilterSet):
@@ -70,7 +70,8 @@ class AuditEntrySerializer(serializers.Serializer):
 
     @property
     def _sees_all(self) -> bool:
-        return bool(self.context["sees_all"])
+        key = self.context["request"].auth
+        return isinstance(key, ServiceKey) and key.workspace_id is None
 
 
 class AuditLog(ApiView, ListAPIView):
@@ -90,7 +91,3 @@ class AuditLog(ApiView, ListAPIView):
     def get_queryset(self) -> "QuerySet[AuditEntry]":
         workspaces = visible_workspaces(self.request)
         return super().get_queryset() if workspaces is None else entries_of(workspaces)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        sees_all = visible_workspaces(self.request) is None
-        return {**super().get_serializer_context(), "sees_all": sees_all}
