@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -149,7 +149,11 @@ def upcoming(request: WorkspaceRequest) -> HttpResponse:
 @require_GET
 @workspace_page
 def upcoming_pdf(request: WorkspaceRequest) -> HttpResponse:
-    preview = upcoming_invoice(workspace_id=request.membership.workspace.pk, now=timezone.now())
+    workspace = request.membership.workspace
+    try:
+        preview = upcoming_invoice(workspace_id=workspace.pk, now=timezone.now())
+    except BillingError:
+        return redirect("invoices:upcoming", workspace.pk)  # it says that there is none
     return HttpResponse(
         render_preview(preview.invoice, preview.items, preview.taxes),
         content_type="application/pdf",

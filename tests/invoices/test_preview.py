@@ -149,3 +149,16 @@ def test_tax_is_shown_as_it_would_be_charged():
     page = member_client(globex).get(reverse("invoices:upcoming", args=[globex.pk]))
     assert "€11.65" in page.content.decode()
     assert not InvoiceTax.objects.exists()
+
+
+def test_a_month_that_could_not_be_closed_has_no_preview_and_says_so(acme):
+    acme.periods.get().counters.update(records=7)
+    client = member_client(acme)
+
+    page = client.get(reverse("invoices:upcoming", args=[acme.pk]))
+
+    assert "There is no preview now" in page.content.decode()
+    paper = client.get(reverse("invoices:upcoming-pdf", args=[acme.pk]))
+    assert (paper.status_code, paper["Location"]) == (302, page.request["PATH_INFO"])
+    answer = ApiClient("billing:read").get(f"workspaces/{acme.pk}/upcoming-invoice/")
+    assert refusal(answer) == (409, "ledger_differs")
