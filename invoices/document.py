@@ -47,12 +47,13 @@ def invoice_document(
     zone = invoice.workspace.zone
     taxes = list(invoice.taxes.all()) if taxes is None else taxes
     return {
+        "title": "Invoice",
         "number": invoice.number,
         "issuer": {
             "name": printable(issuer.name),
             "lines": [
-                *_address_lines(issuer.address),
-                *_tax_id(supplier_tax_number(invoice) or issuer.tax_id),
+                *address_lines(issuer.address),
+                *tax_id_line(supplier_tax_number(invoice) or issuer.tax_id),
                 printable(issuer.email),
             ],
         },
@@ -60,7 +61,7 @@ def invoice_document(
             "name": printable(invoice.bill_to_name),
             "lines": [
                 *(printable(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
-                *_tax_id(invoice.bill_to_tax_id),
+                *tax_id_line(invoice.bill_to_tax_id),
                 printable(invoice.bill_to_email),
             ],
         },
@@ -138,13 +139,13 @@ def long_date(day: dt.date) -> str:
     return f"{day.day} {day:%B} {day.year}"
 
 
-def _address_lines(address: str) -> list[str]:
+def address_lines(address: str) -> list[str]:
     """Its own lines; a single one is broken after the street."""
     lines = address.splitlines() if "\n" in address else address.split(",", 1)
     return [printable(line) for line in lines if line.strip()]
 
 
-def _tax_id(tax_id: str) -> list[str]:
+def tax_id_line(tax_id: str) -> list[str]:
     return [f"Tax ID {printable(tax_id)}"] if tax_id else []
 
 

@@ -14,8 +14,8 @@ from billing.keyset import requested_page
 from billing.queries import shows_cost
 from invoices.document import legal_texts, tax_rows
 from invoices.explained import explained
-from invoices.models import Invoice, InvoiceEvent, InvoiceItem
-from invoices.pdf import invoice_filename, render_invoice, render_preview
+from invoices.models import CreditNote, Invoice, InvoiceEvent, InvoiceItem
+from invoices.pdf import invoice_filename, render_credit_note, render_invoice, render_preview
 from invoices.queries import (
     lacks_payment_method,
     payment_method_of,
@@ -88,6 +88,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
         "taxes": tax_rows(invoice, taxes),
         "legal_texts": legal_texts(taxes),
         "items": [_shown(item, invoice) for item in invoice.items.all()],
+        "credit_notes": invoice.credit_notes.filter(status=CreditNote.Status.ISSUED),
         "steps": timeline(invoice, events, lacks_payment_method=lacks),
         "lacks_payment_method": lacks,
         "notice": notice_of(invoice, declined=declined, today=timezone.localdate()),
@@ -158,4 +159,20 @@ def upcoming_pdf(request: WorkspaceRequest) -> HttpResponse:
         render_preview(preview.invoice, preview.items, preview.taxes),
         content_type="application/pdf",
         headers={"Content-Disposition": 'attachment; filename="preview.pdf"'},
+    )
+
+
+@require_GET
+@workspace_page
+def credit_note_pdf(request: WorkspaceRequest, credit_note_id: UUID) -> HttpResponse:
+    note = get_object_or_404(
+        CreditNote.objects.select_related("invoice", "workspace"),
+        workspace=request.membership.workspace,
+        status=CreditNote.Status.ISSUED,
+        pk=credit_note_id,
+    )
+    return HttpResponse(
+        render_credit_note(note),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{note.number}.pdf"'},
     )

@@ -14,9 +14,10 @@ import typst
 from django.conf import settings
 
 from billing.links import page_url
+from invoices.credit_note_document import credit_note_document
 from invoices.document import Issuer, as_preview, invoice_document
 from invoices.glyphs import FONTS
-from invoices.models import Invoice, InvoiceItem, InvoiceTax
+from invoices.models import CreditNote, Invoice, InvoiceItem, InvoiceTax
 from invoices.queries import lacks_payment_method
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def render_invoice(invoice: Invoice) -> bytes:
         if lacks_payment_method(invoice)
         else "",
     )
-    return _printed(document, invoice)
+    return render_document(document, timestamp=int(invoice.issued_at.timestamp()))
 
 
 def render_preview(
@@ -49,7 +50,22 @@ def render_preview(
     document = invoice_document(
         invoice, items, issuer=_issuer(), units=settings.RESOURCE_UNITS, taxes=taxes
     )
-    return _printed(as_preview(document, invoice), invoice)
+    return render_document(
+        as_preview(document, invoice), timestamp=int(invoice.issued_at.timestamp())
+    )
+
+
+def render_credit_note(note: CreditNote) -> bytes:
+    """The PDF of an issued credit note; the same rows give the same bytes."""
+    assert note.issued_at is not None
+    document = credit_note_document(
+        note,
+        list(note.items.select_related("item")),
+        list(note.taxes.all()),
+        invoice_taxes=list(note.invoice.taxes.all()),
+        issuer=_issuer(),
+    )
+    return render_document(document, timestamp=int(note.issued_at.timestamp()))
 
 
 def _issuer() -> Issuer:
@@ -61,13 +77,13 @@ def _issuer() -> Issuer:
     )
 
 
-def _printed(document: dict[str, Any], invoice: Invoice) -> bytes:
-    timestamp = int(invoice.issued_at.timestamp())
+def render_document(document: dict[str, Any], *, timestamp: int) -> bytes:
+    """What `document` says, set by the invoice's template."""
     try:
         return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=STANDARDS)
     except typst.TypstError as error:
-        # An invoice must never fail for a name, and never look archivable when it is not.
-        log.error("invoice %s is not PDF/A: %s", invoice.number, error.message)  # noqa: TRY400
+        # A document must never fail for a name, and never look archivable when it is not.
+        log.error("%s is not PDF/A: %s", document["number"], error.message)  # noqa: TRY400
         document["notes"].append("This copy is not archivable (PDF/A): a character cannot be set.")
         return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=())
 

@@ -12,5 +12,10 @@ urlpatterns = [
     path("w/<uuid:workspace_id>/invoices/upcoming/pdf/", pages.upcoming_pdf, name="upcoming-pdf"),
     path(_INVOICE, pages.detail, name="detail"),
     path(f"{_INVOICE}pdf/", pages.pdf, name="pdf"),
+    path(
+        "w/<uuid:workspace_id>/credit-notes/<uuid:credit_note_id>/pdf/",
+        pages.credit_note_pdf,
+        name="credit-note-pdf",
+    ),
     path(f"{_INVOICE}items/<uuid:item_id>/", pages.item_records, name="item"),
 ]

@@ -42,9 +42,10 @@ _MAY = {
         "email": "change",
     },
     "usage": {"voiceagent": "change"},
-    "invoices": {"invoice": "change"},
+    "invoices": {"invoice": "change", "creditnote": "change"},
     "payments": {
         "creditentry": "add",
+        "creditnotesync": "change",
         "payment": "add",
         "reportedpayment": "change",
         "difference": "change",

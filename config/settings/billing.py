@@ -31,6 +31,8 @@ USAGE_MAX_AHEAD_SECONDS = 300
 # Lines by hand above this, in whatever currency, wait for a second person.
 MANUAL_ITEM_APPROVAL_ABOVE = env.integer("MANUAL_ITEM_APPROVAL_ABOVE", 500, min=0)
 COST_TOLERANCE_PERCENTAGE = env.percentage("COST_TOLERANCE_PERCENTAGE", "1")
+# Whoever drafted a credit note over more than this, in its own currency, does not approve it.
+SECOND_PERSON_ABOVE = env.integer("SECOND_PERSON_ABOVE", 1000, max=10**9)
 INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)
 # The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".
 RESOURCE_UNITS = env.pairs(

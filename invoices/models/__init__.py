@@ -1,3 +1,4 @@
+from invoices.models.credit_notes import CreditNote, CreditNoteItem, CreditNoteTax
 from invoices.models.events import InvoiceEvent
 from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence, TaxCategory
 from invoices.models.payment_methods import PaymentMethod
@@ -5,6 +6,9 @@ from invoices.models.taxes import InvoiceTax, TaxDecision
 from invoices.models.trials import TrialInvoice
 
 __all__ = [
+    "CreditNote",
+    "CreditNoteItem",
+    "CreditNoteTax",
     "Invoice",
     "InvoiceEvent",
     "InvoiceItem",

@@ -152,6 +152,18 @@ class Invoice(models.Model):
         default=Decimal(0),
         help_text="By how much credit notes have lowered what was open of it.",
     )
+    net_credited = models.DecimalField(
+        **AMOUNT,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="Of its net, what credit notes have taken back.",
+    )
+    tax_credited = models.DecimalField(
+        **AMOUNT,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="Of its tax, what credit notes have given back.",
+    )
     carried_over = models.DecimalField(
         max_digits=20,
         decimal_places=3,
@@ -263,6 +275,15 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=~Q(status="void") | Q(amount_paid=0, credit_used=0, amount_credited=0),
                 name="nothing_is_paid_of_a_void_invoice",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    net_credited__gte=0,
+                    net_credited__lte=F("net"),
+                    tax_credited__gte=0,
+                    tax_credited__lte=F("tax"),
+                ),
+                name="no_more_is_credited_than_billed",
             ),
         ]
         indexes: ClassVar = [
@@ -388,6 +409,12 @@ class InvoiceItem(models.Model):
         db_default="",
         help_text="What it is to the tax office; empty: as everything else of the workspace.",
     )
+    net_credited = models.DecimalField(
+        **AMOUNT,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="Of its net, what credit notes have taken back.",
+    )
     # Empty where no tax was decided on: the issuer is registered nowhere.
     tax_category = models.CharField(max_length=2, choices=TaxCategory, blank=True)
     tax_rate = models.DecimalField(max_digits=7, decimal_places=4, null=True, blank=True)
@@ -424,6 +451,10 @@ class InvoiceItem(models.Model):
             models.CheckConstraint(
                 condition=Q(adjustment=0) | Q(kind__in=["usage", "late_usage"]),
                 name="only_usage_is_adjusted",
+            ),
+            models.CheckConstraint(
+                condition=Q(net_credited=0) | Q(net_credited__gt=0, net_credited__lte=F("net")),
+                name="no_more_of_a_line_is_credited_than_it_holds",
             ),
             models.CheckConstraint(
                 condition=Q(tax_category="", tax_rate__isnull=True)

@@ -20,6 +20,7 @@ from invoices.payments.services import (
     reporting,
     stripe_sync,
 )
+from invoices.payments.services.credit_notes import sync as credit_note_sync
 from invoices.payments.services.payloads import text
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from invoices.payments.webhooks import mirroring, processing, pruning
@@ -79,6 +80,11 @@ def carry_out_action(action_id: str) -> None:
 @shared_task(name="payments.report_payment")
 def report_payment(report_id: str) -> None:
     reporting.report_payment(report_id=UUID(report_id), now=clock.now())
+
+
+@shared_task(name="payments.sync_credit_note")
+def sync_credit_note(credit_note_id: str) -> None:
+    credit_note_sync.sync_credit_note(credit_note_id=UUID(credit_note_id), now=clock.now())
 
 
 @shared_task(name="payments.reconcile")

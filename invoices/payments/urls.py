@@ -2,16 +2,20 @@
 
 from django.urls import path
 
-from invoices.payments import pages
+from invoices.payments import pages, statement_pages
 from invoices.payments.webhooks.view import webhook
 
 app_name = "payments"
 _METHOD = "w/<uuid:workspace_id>/payment-method/"
+_STATEMENT = "w/<uuid:workspace_id>/statement/"
 _INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
 urlpatterns = [
     path("stripe/webhook/<uuid:endpoint_uuid>/", webhook, name="webhook"),
     path(f"{_INVOICE}certificate/", pages.certificate, name="certificate"),
     path(f"{_INVOICE}certificate.json", pages.certificate_json, name="certificate-json"),
+    path(_STATEMENT, statement_pages.page, name="statement"),
+    path(f"{_STATEMENT}csv/", statement_pages.as_csv, name="statement-csv"),
+    path(f"{_STATEMENT}pdf/", statement_pages.as_pdf, name="statement-pdf"),
     path(_METHOD, pages.payment_method, name="payment-method"),
     path(f"{_METHOD}saved/", pages.payment_method_saved, name="payment-method-saved"),
 ]

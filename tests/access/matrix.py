@@ -77,6 +77,9 @@ GET    invoices/<invoice_id>/certificate/                            own       b
 GET    invoices/<invoice_id>/certificate/pdf/                        own       billing:read
 GET    invoices/<invoice_id>/items/<item_id>/records/                own       billing:read
 POST   invoices/<invoice_id>/void/                                   own       billing:write
+GET    invoices/<invoice_id>/credit-notes/                           own       billing:read
+POST   invoices/<invoice_id>/credit-notes/                           own       billing:write
+GET    credit-notes/<credit_note_id>/pdf/                            own       billing:read
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
 GET    workspaces/<workspace_id>/credit/                             own       billing:read
@@ -153,6 +156,10 @@ GET    w/<workspace_id>/invoices/<invoice_id>/pdf/                   owner admin
 GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate/           owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin viewer
+GET    w/<workspace_id>/credit-notes/<credit_note_id>/pdf/           owner admin viewer
+GET    w/<workspace_id>/statement/                                   owner admin viewer
+GET    w/<workspace_id>/statement/csv/                               owner admin viewer
+GET    w/<workspace_id>/statement/pdf/                               owner admin viewer
 GET    w/<workspace_id>/changes/                                     owner admin viewer
 GET    w/<workspace_id>/changes.csv                                  owner admin viewer
 GET    w/<workspace_id>/settings/                                    owner admin viewer
@@ -220,7 +227,12 @@ GET    admin/invoices/invoice/<invoice_id>/certificate/              read-only s
 POST   admin/invoices/invoice/<object_id>/retry_the_sync/            finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_payment/         finance people
 POST   admin/billing/workspace/<object_id>/record_a_payment/         finance people
+GET    admin/billing/workspace/<object_id>/statement/                read-only finance people
 POST   admin/billing/workspace/<object_id>/pay_out_credit/           finance people
+POST   admin/invoices/invoice/<object_id>/give_back/                 finance people
+GET    admin/invoices/creditnote/<credit_note_id>/pdf/               read-only finance people
+POST   admin/invoices/creditnote/<object_id>/approve_and_issue/      finance people
+POST   admin/invoices/creditnote/<object_id>/discard/                finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
 POST   admin/invoices/invoice/<object_id>/write_off/                 finance people
@@ -254,6 +266,7 @@ billing.taxrate               read-only finance people         finance people   
 billing.taxregistration       read-only finance people         finance people   finance people   frozen
 billing.user                  read-only finance people         people           people           people
 billing.workspace             read-only support finance people finance people   finance people   frozen
+invoices.creditnote           read-only finance people         frozen           frozen           frozen
 invoices.invoice              read-only support finance people frozen           frozen           frozen
 payments.difference           read-only finance people         frozen           frozen           frozen
 payments.reconciliationrun    read-only finance people         frozen           frozen           frozen

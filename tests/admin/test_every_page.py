@@ -38,6 +38,7 @@ LIST_QUERIES = {
     "billing.user": 7,
     "billing.workspace": 8,
     "payments.difference": 6,
+    "invoices.creditnote": 6,
     "invoices.invoice": 6,
     "payments.reconciliationrun": 6,
     "usage.call": 5,

@@ -23,7 +23,7 @@ from billing.services.coupons import create_coupon
 from billing.services.invitations import invite
 from billing.services.keys import create_key, create_owners_key
 from billing.services.staff import ensure_finance_group
-from invoices.models import InvoiceEvent
+from invoices.models import CreditNote, InvoiceEvent
 from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
 from tests.kit import costs, prices
 from tests.kit.invoices import make_invoice
@@ -168,6 +168,23 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         amount=Decimal("58.10"),
         status="succeeded",
         occurred_at=NOW,
+    )
+    CreditNote.objects.create(
+        workspace=workspace,
+        invoice=invoice,
+        number=f"INV-CN-{name}",
+        status="issued",
+        reason="goodwill",
+        explanation=f"Sorry, {name}",
+        currency=invoice.currency,
+        net=Decimal("5.00"),
+        tax=Decimal(0),
+        total=Decimal("5.00"),
+        rest_to="credit",
+        to_open=Decimal("5.00"),
+        drafted_by="fiona",
+        approved_by="fiona",
+        issued_at=NOW,
     )
     run = ReconciliationRun.objects.create(days=35, checked=1)
     Difference.objects.create(

@@ -1,5 +1,5 @@
 """The pages of payments for staff."""
 
-from invoices.payments.admin import invoices, reconciliation, workspaces
+from invoices.payments.admin import credit_notes, invoices, reconciliation, workspaces
 
-__all__ = ["invoices", "reconciliation", "workspaces"]
+__all__ = ["credit_notes", "invoices", "reconciliation", "workspaces"]

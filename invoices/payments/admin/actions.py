@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django import forms
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.enums import ActionVariant
@@ -13,10 +15,24 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 from billing.admin.base import BillingAdmin, asking
 from billing.formats import money
 from billing.models import User
-from invoices.models import Invoice
-from invoices.payments.admin.forms import DecisionForm, InvoicePaymentForm, PaidForm, ReasonForm
+from invoices.models import CreditNote, Invoice
+from invoices.payments.admin.forms import (
+    CreditNoteForm,
+    DecisionForm,
+    InvoicePaymentForm,
+    PaidForm,
+    ReasonForm,
+)
 from invoices.payments.models import InvoiceAction, Payment, StripeSync
 from invoices.payments.services import collection
+from invoices.payments.services.credit_notes import (
+    CREDITABLE,
+    approve_credit_note,
+    creditable,
+    draft_credit_note,
+    issue_credit_note,
+    needs_second_person,
+)
 from invoices.payments.services.receiving import PAYABLE, Share, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
@@ -53,6 +69,7 @@ class InvoiceActionsMixin(BillingAdmin):
         "retry_the_sync",
         "retry_the_payment",
         "record_a_payment",
+        "give_back",
         {
             "title": "More",
             "icon": "more_vert",
@@ -109,6 +126,39 @@ class InvoiceActionsMixin(BillingAdmin):
             **received(request, asked),
         )
         return what_it_paid(payment)
+
+    @asking(
+        "Credit or refund",
+        icon="undo",
+        permission="credit",
+        title="Take some of this invoice back?",
+        text="A credit note with a number of its own goes to the customer at once. What is still"
+        " open of the invoice is lowered first; the rest goes where you choose. Over the limit for"
+        " one person it waits for somebody else's approval.",
+        submit="Issue the credit note",
+        form_class=CreditNoteForm,
+    )
+    def give_back(self, request: HttpRequest, invoice: Invoice, form: CreditNoteForm) -> str:
+        asked = form.cleaned_data
+        amount, by, now = asked["amount"], str(request.user), clock.now()
+        line = {UUID(asked["line"]): amount} if asked["line"] else None
+        note = draft_credit_note(
+            invoice_id=invoice.pk,
+            total=None if line else amount,
+            items=line,
+            reason=asked["reason"],
+            explanation=asked["explanation"],
+            rest_to=asked["rest_to"],
+            key=asked["key"],
+            drafted_by=by,
+            now=now,
+        )
+        if needs_second_person(note):
+            return f"A draft over {money(note.total, note.currency)} waits for another's approval."
+        with transaction.atomic():
+            approve_credit_note(credit_note_id=note.pk, by=by, now=now)
+            note = issue_credit_note(credit_note_id=note.pk, by=by, now=now)
+        return what_it_gave(note)
 
     @asking(
         "Mark as paid",
@@ -212,6 +262,15 @@ class InvoiceActionsMixin(BillingAdmin):
             and invoice.amount_open > 0
         )
 
+    def has_credit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return (
+            invoice is not None
+            and invoice.status in CREDITABLE
+            and not invoice.carried_over
+            and creditable(invoice) > 0
+        )
+
     def has_mark_uncollectible_permission(
         self, request: HttpRequest, object_id: Any = None
     ) -> bool:
@@ -292,3 +351,15 @@ def what_it_paid(payment: Payment) -> str:
     if payment.amount_to_credit:
         said.append(f"{money(payment.amount_to_credit, payment.currency)} to the customer's credit")
     return f"{money(payment.amount, payment.currency)} recorded: {'; '.join(said)}."
+
+
+def what_it_gave(note: CreditNote) -> str:
+    """Where the money of an issued credit note goes, for whoever has issued it."""
+    places = [
+        (note.to_open, f"taken off {note.invoice.number}"),
+        (note.to_refund, "refunded through Stripe"),
+        (note.to_credit, "to the customer's credit"),
+        (note.to_out_of_band, "for you to send back"),
+    ]
+    said = [f"{money(amount, note.currency)} {where}" for amount, where in places if amount]
+    return f"{note.number} is issued: {', '.join(said)}."

@@ -15,8 +15,9 @@ from unfold.widgets import (
 )
 
 from billing.money import exponent
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Payment
+from invoices.payments.services.credit_notes import creditable, refundable
 from invoices.payments.services.receiving import WAYS
 
 
@@ -151,3 +152,43 @@ class PayOutForm(DatedForm):
     amount = amount_field("Amount")
     reason = forms.CharField(label="Reason", max_length=500, widget=UnfoldAdminTextInputWidget)
     field_order = ("amount", "on", "reference", "reason", "key")
+
+
+class CreditNoteForm(OnceForm):
+    """Some of an invoice, or all of it, is taken back."""
+
+    amount = amount_field("Amount, tax included")
+    line = forms.ChoiceField(label="Of", required=False, widget=UnfoldAdminSelectWidget)
+    reason = forms.ChoiceField(
+        label="Reason", choices=CreditNote.Reason.choices, widget=UnfoldAdminSelectWidget
+    )
+    explanation = forms.CharField(
+        label="Why, as the customer reads it", max_length=500, widget=UnfoldAdminTextInputWidget
+    )
+    rest_to = forms.ChoiceField(
+        label="What is paid already goes",
+        choices=CreditNote.RestTo.choices,
+        initial=CreditNote.RestTo.REFUND.value,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    field_order = ("amount", "line", "reason", "explanation", "rest_to", "key")
+
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        invoice = Invoice.objects.filter(pk=object_id).first()
+        if invoice is None:
+            return
+        left = plain(creditable(invoice), invoice.currency)
+        amount = self.fields["amount"]
+        amount.label = f"Amount in {invoice.currency}, tax included (at most {left})"
+        line = self.fields["line"]
+        assert isinstance(line, forms.ChoiceField)
+        line.choices = [
+            ("", "all lines, in proportion"),
+            *(
+                (str(item.pk), f"{item.description}, before tax")
+                for item in invoice.items.filter(net__gt=0)
+            ),
+        ]
+        if not any(pk for pk, _ in refundable(invoice)):
+            self.fields["rest_to"].initial = CreditNote.RestTo.CREDIT.value

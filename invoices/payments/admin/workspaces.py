@@ -5,10 +5,10 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from billing.admin.base import FrozenInlineMixin, amount, asking
 from billing.formats import money
@@ -20,6 +20,7 @@ from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.payments.services.settle.credit import credit_balance
+from invoices.payments.statement_pages import asked_statement, pdf_of
 
 
 class PaymentInline(FrozenInlineMixin, TabularInline):
@@ -75,7 +76,19 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         *(BilledWorkspaceAdmin.actions_detail or ()),
         "record_a_payment",
         "pay_out_credit",
+        "statement",
     )
+
+    @action(description="Statement", icon="description", permissions=["see_statement"])
+    def statement(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The last twelve months as PDF."""
+        workspace = self.get_object(request, object_id)
+        if workspace is None:
+            raise Http404
+        return pdf_of(asked_statement(request, workspace))
+
+    def has_see_statement_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("payments.view_payment")
 
     @asking(
         "Record payment",

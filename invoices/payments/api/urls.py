@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoices.payments.api import certificates, payments, voiding
+from invoices.payments.api import certificates, credit_notes, payments, voiding
 
 app_name = "payments-api"
 _WORKSPACE = "workspaces/<uuid:workspace_id>"
@@ -18,6 +18,16 @@ urlpatterns = [
         name="certificate-pdf",
     ),
     path("invoices/<uuid:invoice_id>/void/", voiding.Void.as_view(), name="void"),
+    path(
+        "invoices/<uuid:invoice_id>/credit-notes/",
+        credit_notes.CreditNotes.as_view(),
+        name="credit-notes",
+    ),
+    path(
+        "credit-notes/<uuid:credit_note_id>/pdf/",
+        credit_notes.CreditNotePdf.as_view(),
+        name="credit-note-pdf",
+    ),
     path(f"{_WORKSPACE}/payments/", payments.Payments.as_view(), name="payments"),
     path(f"{_WORKSPACE}/credit/", payments.Credit.as_view(), name="credit"),
 ]

@@ -1,4 +1,5 @@
 from invoices.payments.models.actions import InvoiceAction
+from invoices.payments.models.credit_note_syncs import CreditNoteStep, CreditNoteSync
 from invoices.payments.models.payment_entries import PaymentEntry
 from invoices.payments.models.payments import CreditEntry, Payment, PaymentAllocation
 from invoices.payments.models.proof_runs import ProofRun
@@ -10,6 +11,8 @@ from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecre
 
 __all__ = [
     "CreditEntry",
+    "CreditNoteStep",
+    "CreditNoteSync",
     "Difference",
     "HandledEvent",
     "InvoiceAction",

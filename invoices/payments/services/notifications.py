@@ -12,8 +12,9 @@ from billing.models import Workspace
 from billing.services.emails import Attachment, owner_addresses, queue_email
 from billing.services.notifications import TEMPLATE, Notification, notify_finance
 from invoices.document import ADD_METHOD
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
 from invoices.payments.models import StripeCustomer
+from invoices.pdf import render_credit_note
 from invoices.queries import lacks_payment_method
 from invoices.services.mailing import pdf_attachment
 
@@ -68,6 +69,10 @@ def _refusal(account: StripeCustomer) -> str:
 
 def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
     paragraphs = ["Thank you: we have received your payment."]
+    if not invoice.amount_paid:
+        paragraphs = [
+            "There is nothing left to pay: it is settled by your credit or a credit note."
+        ]
     _to_payer(
         invoice,
         "paid",
@@ -78,6 +83,44 @@ def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
             link_label="See the invoice",
             link_url=_invoice_url(invoice),
         ),
+        now=now,
+    )
+
+
+def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
+    """The document itself, and where its money goes."""
+    invoice = note.invoice
+    places = [
+        (note.to_open, "You have that much less to pay."),
+        (note.to_refund, "goes back to what you have paid with; banks take a few days."),
+        (note.to_credit, "is your credit: your next invoice uses it."),
+        (note.to_out_of_band, "is sent back to you."),
+    ]
+    texts = [
+        text if text.startswith("You") else f"{money(amount, note.currency)} {text}"
+        for amount, text in places
+        if amount
+    ]
+    try:
+        papers = [Attachment(f"{note.number}.pdf", "application/pdf", render_credit_note(note))]
+    except typst.TypstError:
+        log.exception("the PDF of credit note %s cannot be set", note.number)
+        papers = []
+    _to_payer(
+        invoice,
+        f"credit_note:{note.pk}",
+        Notification(
+            subject=f"Credit note {note.number} for invoice {invoice.number}",
+            paragraphs=[note.explanation, *texts],
+            facts=[
+                ("Credit note", str(note.number)),
+                ("For invoice", invoice.number),
+                ("Amount", money(note.total, note.currency)),
+            ],
+            link_label="See the invoice",
+            link_url=_invoice_url(invoice),
+        ),
+        attachments=papers,
         now=now,
     )
 

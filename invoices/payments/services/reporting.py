@@ -11,7 +11,7 @@ from uuid import UUID
 from billing.models import DurableWork
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from invoices.models import Invoice
-from invoices.payments.models import PaymentAllocation, ReportedPayment
+from invoices.payments.models import CreditNoteSync, PaymentAllocation, ReportedPayment
 from invoices.payments.services import lookups, stripe_client
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeRefused, StripeUnavailable
@@ -44,7 +44,12 @@ def report_allocation(allocation: PaymentAllocation, *, now: dt.datetime) -> Non
 
 def has_unreported(invoice_id: UUID) -> bool:
     """Whether Stripe would charge more than is open."""
-    return ReportedPayment.objects.filter(DurableWork.UNFINISHED, invoice=invoice_id).exists()
+    return (
+        ReportedPayment.objects.filter(DurableWork.UNFINISHED, invoice=invoice_id).exists()
+        or CreditNoteSync.objects.filter(
+            DurableWork.UNFINISHED, credit_note__invoice=invoice_id
+        ).exists()
+    )
 
 
 def report_payments(*, invoice_id: UUID, now: dt.datetime) -> StripeFailure | None:

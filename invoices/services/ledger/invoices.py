@@ -44,7 +44,9 @@ SELECT period.workspace_id, period.id, period.total_amount, workspace.currency,
 _NUMBERS = """
 SELECT sequence.issuer, sequence.year, sequence.last_number, count(invoice.id)
   FROM invoices_invoicesequence AS sequence
-  LEFT JOIN invoices_invoice AS invoice
+  LEFT JOIN (SELECT id, number FROM invoices_invoice
+             UNION ALL
+             SELECT id, number FROM invoices_creditnote WHERE status = 'issued') AS invoice
     ON invoice.number LIKE sequence.issuer || '-' || sequence.year || '-%%'
  GROUP BY sequence.id
 HAVING count(invoice.id) <> sequence.last_number

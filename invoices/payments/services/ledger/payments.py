@@ -18,7 +18,8 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
        period.status, invoice.amount + invoice.carried_in, invoice.amount_refunded,
        coalesce(entry.payments, 0), coalesce(entry.paid, 0), coalesce(entry.charges_refunded, 0),
        coalesce(entry.refunded, 0), coalesce(entry.failed_refunds, 0),
-       coalesce(entry.credited, 0), invoice.credit_used + coalesce(outside.amount, 0),
+       greatest(coalesce(entry.credited, 0), invoice.amount_credited),
+       invoice.credit_used + coalesce(outside.amount, 0),
        coalesce(over.amount, 0),
        CASE WHEN copy.id IS NULL OR EXISTS (
                  SELECT FROM payments_paymentallocation AS share

@@ -46,10 +46,40 @@ SELECT workspace_id, currency, position, balance, due
  WHERE balance <> due
  ORDER BY 1, 2, 3
 """
+_NOTES = """
+SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
+       invoice.net_credited, invoice.tax_credited, invoice.amount_credited,
+       coalesce(note.net, 0), coalesce(note.tax, 0), coalesce(note.to_open, 0),
+       coalesce(items.held, 0), coalesce(lines.net, 0), coalesce(taxes.tax, 0)
+  FROM invoices_invoice AS invoice
+  LEFT JOIN (SELECT invoice_id, sum(net) AS net, sum(tax) AS tax, sum(to_open) AS to_open
+               FROM invoices_creditnote WHERE status = 'issued' GROUP BY invoice_id) AS note
+    ON note.invoice_id = invoice.id
+  LEFT JOIN (SELECT invoice_id, sum(net_credited) AS held FROM invoices_invoiceitem
+              WHERE net_credited <> 0 GROUP BY invoice_id) AS items ON items.invoice_id = invoice.id
+  LEFT JOIN (SELECT note.invoice_id, sum(line.net) AS net
+               FROM invoices_creditnoteitem AS line
+               JOIN invoices_creditnote AS note ON note.id = line.credit_note_id
+              WHERE note.status = 'issued' GROUP BY note.invoice_id) AS lines
+    ON lines.invoice_id = invoice.id
+  LEFT JOIN (SELECT note.invoice_id, sum(given.tax) AS tax
+               FROM invoices_creditnotetax AS given
+               JOIN invoices_creditnote AS note ON note.id = given.credit_note_id
+              WHERE note.status = 'issued' GROUP BY note.invoice_id) AS taxes
+    ON taxes.invoice_id = invoice.id
+ WHERE ((invoice.net_credited, invoice.tax_credited, invoice.amount_credited)
+        <> (coalesce(note.net, 0), coalesce(note.tax, 0), coalesce(note.to_open, 0))
+        OR invoice.net_credited <> coalesce(items.held, 0)
+        OR invoice.net_credited <> coalesce(lines.net, 0)
+        OR invoice.tax_credited <> coalesce(taxes.tax, 0))
+   AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
+   AND (%(period)s::uuid IS NULL OR invoice.billing_period_id = %(period)s)
+ ORDER BY 1, 2, 3
+"""
 
 
 def settlement_differences(scope: Scope) -> Iterator[Difference]:
-    """Where sums of payments and credit are not those of the rows behind them."""
+    """Where sums of payments, credit and credit notes are not those of the rows behind them."""
     for workspace, period, number, paid, shares, used, credit in rows(_INVOICES, scope):
         detail = (
             f"{number} is paid with {paid} and {used} of credit, its rows add up to {shares}"
@@ -65,3 +95,9 @@ def settlement_differences(scope: Scope) -> Iterator[Difference]:
     for workspace, currency, position, balance, due in rows(_CREDIT, scope):
         detail = f"entry {position} in {currency} leaves {balance}, its entries add up to {due}"
         yield Difference("credit", workspace, None, detail)
+    for workspace, period, number, net, tax, opened, *sums in rows(_NOTES, scope):
+        detail = (
+            f"{number} says that {net} net, {tax} tax and {opened} of what was open are credited,"
+            f" its credit notes, lines and taxes add up to {', '.join(map(str, sums))}"
+        )
+        yield Difference("invoice and credit notes", workspace, period, detail)

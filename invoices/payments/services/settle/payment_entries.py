@@ -129,14 +129,17 @@ def note_refund(
             final=REFUNDS_THAT_CAME_TO_NOTHING,
         )
         if entry.status in REFUNDS_THAT_CAME_TO_NOTHING:
-            record(
-                invoice,
-                EventKind.REFUND,
-                at=now,
-                source=source,
-                detail=f"A refund of {money(amount, invoice.currency)} {entry.status}.",
-                key=f"refund:{refund_id}:{entry.status}",
-            )
+            text = f"A refund of {money(amount, invoice.currency)} {entry.status}."
+            key = f"refund:{refund_id}:{entry.status}"
+            if record(invoice, EventKind.REFUND, at=now, source=source, detail=text, key=key):
+                notify_finance(
+                    key=key,
+                    subject=f"A refund of invoice {invoice.number} {entry.status}",
+                    paragraphs=[text, "The customer does not have it: send it another way."],
+                    facts=[("Invoice", invoice.number), ("Refund", refund_id)],
+                    about=invoice,
+                    now=now,
+                )
         _update_refunded(invoice, at=at, now=now, source=source)
         return invoice
 

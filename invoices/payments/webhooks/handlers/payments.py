@@ -14,6 +14,7 @@ from invoices.payments.services import settle
 from invoices.payments.services.payloads import (
     find_invoice,
     find_paid_invoice,
+    id_in_metadata,
     minor,
     text,
     time_of,
@@ -94,6 +95,8 @@ def credit_note(event: StripeEvent) -> Outcome:
     invoice = find_invoice({"id": stripe_invoice_id})
     if invoice is None:
         return Outcome(f"invoice {stripe_invoice_id} is not ours")
+    if id_in_metadata(thing, "credit_note_id") is not None:
+        return Outcome(f"{invoice.number}: our own credit note")
     settle.note_credit_note(
         invoice_id=invoice.pk,
         credit_note_id=text(thing.get("id")) or event.id,

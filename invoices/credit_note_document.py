@@ -1,0 +1,104 @@
+"""A credit note as the words and numbers on its paper, in the invoice's own form. No database."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billing.formats import money
+from invoices.document import (
+    Issuer,
+    address_lines,
+    legal_texts,
+    long_date,
+    supplier_tax_number,
+    tax_id_line,
+)
+from invoices.glyphs import printable
+from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, InvoiceTax
+
+
+def credit_note_document(
+    note: CreditNote,
+    items: Sequence[CreditNoteItem],
+    taxes: Sequence[CreditNoteTax],
+    *,
+    invoice_taxes: Sequence[InvoiceTax],
+    issuer: Issuer,
+) -> dict[str, Any]:
+    """What the invoice's template sets. The invoice says to whom it is, and what the law wants."""
+    invoice, currency = note.invoice, note.currency
+    zone = note.workspace.zone
+    assert note.issued_at is not None
+    issued_on = long_date(note.issued_at.astimezone(zone).date())
+    rows = [(f"Total {currency}", money(note.total, currency))]
+    if note.tax or any(tax.category for tax in taxes):
+        rows.insert(0, ("Net, before tax", money(note.net, currency)))
+        rows[1:1] = [
+            (f"{tax} on {money(tax.base, currency)}", money(tax.tax, currency)) for tax in taxes
+        ]
+    rows += [(label, money(amount, currency)) for label, amount in _places(note) if amount]
+    return {
+        "title": "Credit note",
+        "number": note.number,
+        "issuer": {
+            "name": printable(issuer.name),
+            "lines": [
+                *address_lines(issuer.address),
+                *tax_id_line(supplier_tax_number(invoice) or issuer.tax_id),
+                printable(issuer.email),
+            ],
+        },
+        "bill_to": {
+            "name": printable(invoice.bill_to_name),
+            "lines": [
+                *(printable(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
+                *tax_id_line(invoice.bill_to_tax_id),
+                printable(invoice.bill_to_email),
+            ],
+        },
+        "facts": [
+            ["Credit note number", note.number],
+            ["Issue date", issued_on],
+            ["For invoice", invoice.number],
+            ["Invoice date", long_date(invoice.issued_on)],
+            ["Currency", currency],
+        ],
+        "headline": {
+            "label": "Credited to you",
+            "amount": money(note.total, currency),
+            "note": f"{note.get_reason_display()}",
+            "stamp": "",
+            "tone": "good",
+        },
+        "items": [
+            {
+                "description": printable(line.item.description),
+                "quantity": "",
+                "unit": "",
+                "unit_price": "",
+                "amount": money(line.net, currency),
+                "details": [],
+            }
+            for line in items
+        ],
+        "totals": [
+            {"label": printable(label), "amount": text, "strong": label.startswith("Total")}
+            for label, text in rows
+        ],
+        "legal": [printable(text) for text in legal_texts(invoice_taxes)],
+        "notes": [printable(note.explanation)],
+        "payment": {
+            "title": "There is nothing to do",
+            "text": f"Questions? Write to {printable(issuer.email)} and name {note.number}.",
+            "url": "",
+            "link": "",
+        },
+    }
+
+
+def _places(note: CreditNote) -> list[tuple[str, Any]]:
+    return [
+        (f"Taken off {note.invoice.number}", note.to_open),
+        ("Refunded to your card or account", note.to_refund),
+        ("To your credit, for the next invoice", note.to_credit),
+        ("Sent back to you", note.to_out_of_band),
+    ]

@@ -1,0 +1,158 @@
+"""Documents that take back some of an invoice: what of which lines, why, where the money goes."""
+
+import uuid
+from decimal import Decimal
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone as clock
+
+from billing.models import Workspace
+from invoices.models.invoices import AMOUNT, Invoice, InvoiceItem, TaxCategory
+
+
+class CreditNote(models.Model):
+    """Less to pay for an invoice, by `total`: `net` of its lines and `tax` at its own rates.
+
+    It lowers what is open first (`to_open`); the rest goes where `rest_to` says. Frozen once it is
+    issued, under a number of its own series.
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Waits for approval"
+        APPROVED = "approved"
+        ISSUED = "issued"
+        VOID = "void", "Discarded"
+
+    class Reason(models.TextChoices):
+        QUALITY = "quality", "Poor quality"
+        DROPPED = "dropped", "Dropped calls"
+        DUPLICATE = "duplicate", "Billed twice"
+        PRICE = "price", "Wrong price"
+        LATE_REVERSAL = "late_reversal", "Usage taken back"
+        CANCELLED = "cancelled", "Order cancelled"
+        GOODWILL = "goodwill", "Goodwill"
+        OTHER = "other", "Another reason"
+
+    class RestTo(models.TextChoices):
+        REFUND = "refund", "back to the card or account it was paid with, through Stripe"
+        CREDIT = "credit", "to the customer's credit, for the next invoice"
+        OUT_OF_BAND = "out_of_band", "back to the customer another way, by ourselves"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit_notes")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
+    number = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT)
+    reason = models.CharField(max_length=16, choices=Reason)
+    explanation = models.CharField(max_length=500, help_text="As the customer reads it.")
+    currency = models.CharField(max_length=3)
+    net = models.DecimalField(**AMOUNT)
+    tax = models.DecimalField(**AMOUNT)
+    total = models.DecimalField(**AMOUNT)
+    rest_to = models.CharField(max_length=12, choices=RestTo)
+    to_open = models.DecimalField(**AMOUNT, default=Decimal(0))
+    to_refund = models.DecimalField(**AMOUNT, default=Decimal(0))
+    to_credit = models.DecimalField(**AMOUNT, default=Decimal(0))
+    to_out_of_band = models.DecimalField(**AMOUNT, default=Decimal(0))
+    # Names what whoever drafted it must not draft twice.
+    key = models.CharField(max_length=200, blank=True)
+    drafted_by = models.CharField(max_length=254)
+    approved_by = models.CharField(max_length=254, blank=True)
+    issued_by = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    issued_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "approved", "issued", "void"]),
+                name="credit_note_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(net__gte=0, tax__gte=0, total__gt=0, total=F("net") + F("tax")),
+                name="credit_note_total_is_net_and_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="issued", number__isnull=False, issued_at__isnull=False)
+                | ~Q(status="issued") & Q(number__isnull=True, issued_at__isnull=True),
+                name="only_an_issued_credit_note_has_a_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    to_open__gte=0, to_refund__gte=0, to_credit__gte=0, to_out_of_band__gte=0
+                )
+                & (
+                    Q(
+                        status="issued",
+                        total=F("to_open") + F("to_refund") + F("to_credit") + F("to_out_of_band"),
+                    )
+                    | ~Q(status="issued") & Q(to_open=0, to_refund=0, to_credit=0, to_out_of_band=0)
+                ),
+                name="an_issued_credit_note_says_where_all_of_it_goes",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["approved", "issued"]) | ~Q(approved_by=""),
+                name="somebody_has_approved_a_credit_note",
+            ),
+            models.UniqueConstraint(
+                fields=["workspace", "key"], condition=~Q(key=""), name="one_credit_note_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"Credit note for {self.invoice_id}"
+
+
+class CreditNoteItem(models.Model):
+    """What of one line of the invoice is taken back, before tax."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveSmallIntegerField()
+    item = models.ForeignKey(InvoiceItem, on_delete=models.PROTECT, related_name="credited_by")
+    net = models.DecimalField(**AMOUNT)
+
+    class Meta:
+        ordering = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["credit_note", "item"], name="one_line_per_credit_note_and_item"
+            ),
+            models.CheckConstraint(condition=Q(net__gt=0), name="credit_note_item_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.net} of {self.item_id}"
+
+
+class CreditNoteTax(models.Model):
+    """The tax of one category and rate that a credit note gives back, at the invoice's own rate."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.CASCADE, related_name="taxes")
+    category = models.CharField(max_length=2, choices=TaxCategory)
+    rate = models.DecimalField(max_digits=7, decimal_places=4)
+    name = models.CharField(max_length=32, blank=True)
+    base = models.DecimalField(**AMOUNT)
+    tax = models.DecimalField(**AMOUNT)
+
+    class Meta:
+        ordering = ["category", "rate"]
+        verbose_name_plural = "credit note taxes"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["credit_note", "category", "rate"],
+                name="one_tax_per_credit_note_category_and_rate",
+            ),
+            models.CheckConstraint(
+                condition=Q(base__gte=0, tax__gte=0), name="credit_note_tax_is_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.rate.normalize():f} %"

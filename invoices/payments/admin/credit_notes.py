@@ -1,0 +1,140 @@
+"""Credit notes: what waits for approval, what is issued, and each one's way into Stripe."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone as clock
+from django.utils.html import format_html
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, when
+from invoices.models import CreditNote, CreditNoteItem
+from invoices.payments.admin.actions import what_it_gave
+from invoices.payments.services.credit_notes import (
+    approve_credit_note,
+    discard_credit_note,
+    issue_credit_note,
+)
+from invoices.pdf import render_credit_note
+
+
+class CreditNoteItemInline(FrozenInlineMixin, TabularInline):
+    model = CreditNoteItem
+    verbose_name_plural = "lines"
+    fields = ("item", "taken")
+    readonly_fields = fields
+
+    @display(description="Before tax")
+    def taken(self, line: CreditNoteItem) -> str:
+        return amount(line.net, line.credit_note.currency)
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(FrozenAdmin):
+    list_display = ("name", "invoice", "workspace", "over", "state", "reason", "issued", "file")
+    list_filter = ("status", "reason", "rest_to")
+    search_fields = ("number", "invoice__number", "workspace__name", "=id")
+    list_select_related = ("invoice", "workspace")
+    inlines = (CreditNoteItemInline,)
+    fields = (
+        ("name", "state", "workspace", "invoice"),
+        ("over", "net", "tax"),
+        ("reason", "explanation"),
+        ("rest_to", "to_open", "to_refund", "to_credit", "to_out_of_band"),
+        ("drafted_by", "approved_by", "issued_by", "issued"),
+        ("file", "in_stripe"),
+    )
+    readonly_fields = ("name", "state", "over", "issued", "file", "in_stripe")
+    actions_detail = ("approve_and_issue", "discard")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.pdf)
+        return [
+            path("<uuid:credit_note_id>/pdf/", view, name="invoices_creditnote_pdf"),
+            *super().get_urls(),
+        ]
+
+    def pdf(self, request: HttpRequest, credit_note_id: UUID) -> HttpResponse:
+        note = self.get_queryset(request).filter(pk=credit_note_id, status="issued").first()
+        if note is None or not self.has_view_permission(request):
+            raise Http404
+        return HttpResponse(
+            render_credit_note(note),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{note.number}.pdf"'},
+        )
+
+    @asking(
+        "Approve and issue",
+        icon="task_alt",
+        variant=ActionVariant.PRIMARY,
+        permission="decide",
+        title="Approve this credit note and issue it?",
+        text="It gets its number and goes to the customer; its money goes where it says.",
+        submit="Approve and issue",
+    )
+    def approve_and_issue(self, request: HttpRequest, note: CreditNote, form: Any) -> str:
+        by, now = str(request.user), clock.now()
+        with transaction.atomic():
+            approve_credit_note(credit_note_id=note.pk, by=by, now=now)
+            issued = issue_credit_note(credit_note_id=note.pk, by=by, now=now)
+        return what_it_gave(issued)
+
+    @asking(
+        "Discard",
+        icon="delete",
+        permission="decide",
+        title="Discard this credit note?",
+        text="It was not issued: nothing changes for the customer.",
+        submit="Discard",
+    )
+    def discard(self, request: HttpRequest, note: CreditNote, form: Any) -> str:
+        discard_credit_note(credit_note_id=note.pk, now=clock.now())
+        return "It is discarded."
+
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        waiting = CreditNote.objects.filter(pk=object_id, status__in=["draft", "approved"])
+        return self.has_act_permission(request) and waiting.exists()
+
+    @display(description="Number", ordering="number")
+    def name(self, note: CreditNote) -> str:
+        return note.number or "not issued"
+
+    @display(description="Amount", ordering="total")
+    def over(self, note: CreditNote) -> str:
+        return amount(note.total, note.currency)
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"Waits for approval": "warning", "Issued": "success", "Approved": "info"},
+    )
+    def state(self, note: CreditNote) -> str:
+        return note.get_status_display()
+
+    @display(description="Issued", ordering="issued_at")
+    def issued(self, note: CreditNote) -> str:
+        return when(note.issued_at)
+
+    @display(description="File")
+    def file(self, note: CreditNote) -> str:
+        if note.status != CreditNote.Status.ISSUED:
+            return "–"
+        address = reverse("admin:invoices_creditnote_pdf", args=[note.pk])
+        return format_html('<a href="{}" target="_blank">PDF</a>', address)
+
+    @display(description="Into Stripe")
+    def in_stripe(self, note: CreditNote) -> str:
+        sync = getattr(note, "sync", None)
+        if sync is None:
+            return "–"
+        steps = ", ".join(
+            f"{step}: {'done' if step.done_at else 'to do'}" for step in sync.steps.all()
+        )
+        return f"{sync.status}; {steps}" + (f" ({sync.last_error})" if sync.last_error else "")

@@ -1,0 +1,160 @@
+"""Credit notes: drafted and issued in one request, or waiting for a second person."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils import timezone as clock
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import visible_or_404
+from billing.api.fields import (
+    AmountField,
+    AwareDateTimeField,
+    ExactDecimalField,
+    IdField,
+    PlainTextField,
+)
+from billing.api.serializers import StrictSerializer
+from billing.api.views import ApiView
+from invoices.models import CreditNote, Invoice
+from invoices.payments.api.payments import source_of
+from invoices.payments.services.credit_notes import (
+    approve_credit_note,
+    draft_credit_note,
+    issue_credit_note,
+    needs_second_person,
+)
+from invoices.pdf import render_credit_note
+
+
+class CreditedItemSerializer(StrictSerializer):
+    item_id = IdField()
+    net = ExactDecimalField(integer_digits=17, decimals=3, help_text="Before tax.")
+
+
+class NewCreditNoteSerializer(StrictSerializer):
+    idempotency_key = PlainTextField(
+        max_length=128, help_text="Names the note: the same one again is issued once."
+    )
+    amount = ExactDecimalField(
+        integer_digits=17,
+        decimals=3,
+        required=False,
+        help_text="Tax included, of all lines in proportion. Or name `items`.",
+    )
+    items = CreditedItemSerializer(many=True, required=False)
+    reason = serializers.ChoiceField(choices=CreditNote.Reason.choices)
+    explanation = PlainTextField(max_length=500, help_text="As the customer reads it.")
+    rest_to = serializers.ChoiceField(
+        choices=CreditNote.RestTo.choices, help_text="Where what is paid already goes."
+    )
+
+
+class CreditNoteItemSerializer(serializers.Serializer):
+    item_id = serializers.UUIDField()
+    description = serializers.CharField(source="item.description")
+    net = AmountField("net", currency="credit_note.currency")
+
+
+class CreditNoteTaxSerializer(serializers.Serializer):
+    category = serializers.CharField()
+    rate = ExactDecimalField(decimals=4, shown=0)
+    base = AmountField("base", currency="credit_note.currency")
+    tax = AmountField("tax", currency="credit_note.currency")
+
+
+class CreditNoteSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    workspace_id = serializers.UUIDField()
+    invoice_id = serializers.UUIDField()
+    credit_note_number = serializers.CharField(source="number", allow_null=True)
+    status = serializers.ChoiceField(
+        choices=CreditNote.Status.choices,
+        help_text="`draft` waits for a second person, in the admin.",
+    )
+    reason = serializers.ChoiceField(choices=CreditNote.Reason.choices)
+    explanation = serializers.CharField()
+    currency = serializers.CharField()
+    net = AmountField("net")
+    tax = AmountField("tax")
+    total = AmountField("total")
+    to_open = AmountField("to_open")
+    to_refund = AmountField("to_refund")
+    to_credit = AmountField("to_credit")
+    to_out_of_band = AmountField("to_out_of_band")
+    items = CreditNoteItemSerializer(many=True)
+    taxes = CreditNoteTaxSerializer(many=True)
+    issued_at = AwareDateTimeField(allow_null=True)
+
+
+def _shown() -> "QuerySet[CreditNote]":
+    return CreditNote.objects.prefetch_related("items__item", "taxes")
+
+
+class CreditNotes(ApiView):
+    """The credit notes of an invoice, latest first; posting issues one, if one person may."""
+
+    required_scopes = {"GET": "billing:read", "POST": "billing:write"}
+    serializer_class = CreditNoteSerializer
+
+    @extend_schema(operation_id="credit_notes_list", responses=CreditNoteSerializer(many=True))
+    def get(self, request: Request, invoice_id: UUID) -> Response:
+        invoice = visible_or_404(Invoice.objects.all(), request, pk=invoice_id)
+        notes = _shown().filter(invoice=invoice)
+        return Response(CreditNoteSerializer(notes, many=True).data)
+
+    @extend_schema(
+        operation_id="credit_notes_issue",
+        request=NewCreditNoteSerializer,
+        responses={200: CreditNoteSerializer, 201: CreditNoteSerializer},
+    )
+    def post(self, request: Request, invoice_id: UUID) -> Response:
+        invoice = visible_or_404(Invoice.objects.all(), request, pk=invoice_id)
+        asked = self.read(NewCreditNoteSerializer)
+        key, by, now = f"api:{asked['idempotency_key']}", source_of(request), clock.now()
+        known = CreditNote.objects.filter(workspace=invoice.workspace_id, key=key).exists()
+        items = {each["item_id"]: each["net"] for each in asked.get("items", [])}
+        with transaction.atomic():
+            note = draft_credit_note(
+                invoice_id=invoice.pk,
+                total=asked.get("amount"),
+                items=items or None,
+                reason=asked["reason"],
+                explanation=asked["explanation"],
+                rest_to=asked["rest_to"],
+                key=key,
+                drafted_by=by,
+                now=now,
+            )
+            if note.status == CreditNote.Status.DRAFT and not needs_second_person(note):
+                approve_credit_note(credit_note_id=note.pk, by=by, now=now)
+                issue_credit_note(credit_note_id=note.pk, by=by, now=now)
+        shown = _shown().get(pk=note.pk)
+        return Response(CreditNoteSerializer(shown).data, status=200 if known else 201)
+
+
+class CreditNotePdf(ApiView):
+    """An issued credit note as PDF."""
+
+    required_scopes = {"GET": "billing:read"}
+
+    @extend_schema(
+        operation_id="credit_notes_pdf", responses={(200, "application/pdf"): OpenApiTypes.BINARY}
+    )
+    def get(self, request: Request, credit_note_id: UUID) -> HttpResponse:
+        note = visible_or_404(
+            CreditNote.objects.filter(status="issued").select_related("invoice", "workspace"),
+            request,
+            pk=credit_note_id,
+        )
+        return HttpResponse(
+            render_credit_note(note),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{note.number}.pdf"'},
+        )

@@ -1,0 +1,253 @@
+"""Drafting a credit note, and what comes before it is issued.
+
+A draft holds nothing back: whether the invoice still has what it takes is looked at again, under
+the invoice's lock and by constraints, when it is issued.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from billing.errors import Conflict, Invalid, NotFound
+from billing.formats import money
+from billing.money import charge_step, from_minor, to_minor
+from invoices.credited import Credited, Group, Line, Rate, TooMuch, credit_lines, credit_total
+from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, Invoice
+from invoices.services.history import locked_invoice
+
+Status = CreditNote.Status
+CREDITABLE = (*Invoice.UNPAID, Invoice.Status.PAID, Invoice.Status.UNCOLLECTIBLE)
+
+
+class NotCreditable(Conflict):
+    """The invoice, or the note, is not in a state in which this can be done."""
+
+    code = "not_creditable"
+
+
+class CreditTooLarge(Conflict):
+    """More than is left of the line, or of the invoice."""
+
+    code = "credit_too_large"
+
+
+class CreditNoteKeyReused(Conflict):
+    """The key names another credit note."""
+
+    code = "idempotency_key_reused"
+
+
+class SecondPersonNeeded(Conflict):
+    """Who drafted it does not approve so much."""
+
+    code = "second_person_needed"
+
+
+class Holdings(NamedTuple):
+    """What is left of an invoice to be credited, in minor units."""
+
+    lines: list[Line]
+    groups: dict[Rate, Group]
+    names: dict[Rate, str]
+
+
+def creditable(invoice: Invoice) -> Decimal:
+    """How much of the invoice may still be credited, tax included."""
+    return invoice.amount - invoice.net_credited - invoice.tax_credited
+
+
+def draft_credit_note(
+    *,
+    invoice_id: UUID,
+    reason: str,
+    explanation: str,
+    rest_to: str,
+    drafted_by: str,
+    now: dt.datetime,
+    total: Decimal | None = None,
+    items: Mapping[UUID, Decimal] | None = None,
+    key: str = "",
+) -> CreditNote:
+    """Draft a note over `total`, tax included and shared among all lines, or over some `items`'
+    net; under a `key` that was used before, it is the same note.
+
+    Raises `Invalid`, `NotFound`, `NotCreditable`, `CreditTooLarge` and `CreditNoteKeyReused`.
+    """
+    with locked_invoice(invoice_id) as invoice:
+        if known := _known(invoice, key, total):
+            return known
+        _require_creditable(invoice)
+        if not explanation.strip():
+            raise Invalid("Say why; the customer reads it.", field="explanation", code="required")
+        if reason not in CreditNote.Reason.values:
+            raise Invalid("There is no such reason.", field="reason")
+        if rest_to not in CreditNote.RestTo.values:
+            raise Invalid("There is no such way.", field="rest_to")
+        credited = _credited(invoice, holdings(invoice), total, items)
+        note = CreditNote.objects.create(
+            workspace=invoice.workspace,
+            invoice=invoice,
+            reason=reason,
+            explanation=explanation.strip()[:500],
+            currency=invoice.currency,
+            rest_to=rest_to,
+            key=key,
+            drafted_by=drafted_by[:254],
+            created_at=now,
+            **_amounts(credited, invoice.currency),
+        )
+        write_lines(note, credited, holdings(invoice).names)
+        return note
+
+
+def approve_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> CreditNote:
+    """Approve a draft; above `SECOND_PERSON_ABOVE` by somebody else than who drafted it.
+
+    Raises `NotFound`, `NotCreditable` and `SecondPersonNeeded`.
+    """
+    with locked_note(credit_note_id) as (note, _):
+        if note.status in (Status.APPROVED, Status.ISSUED):
+            return note
+        if note.status != Status.DRAFT:
+            raise NotCreditable("It was discarded.")
+        if needs_second_person(note) and by == note.drafted_by:
+            limit = money(Decimal(settings.SECOND_PERSON_ABOVE), note.currency)
+            raise SecondPersonNeeded(f"Above {limit} somebody else than you has to approve it.")
+        note.status, note.approved_by, note.approved_at = Status.APPROVED, by[:254], now
+        note.save(update_fields=["status", "approved_by", "approved_at"])
+        return note
+
+
+def discard_credit_note(*, credit_note_id: UUID, now: dt.datetime) -> CreditNote:
+    """Have a note that is not issued come to nothing. Raises `NotCreditable` for one that is."""
+    with locked_note(credit_note_id) as (note, _):
+        if note.status == Status.ISSUED:
+            raise NotCreditable(f"{note.number} is issued.")
+        if note.status != Status.VOID:
+            note.status, note.voided_at = Status.VOID, now
+            note.save(update_fields=["status", "voided_at"])
+        return note
+
+
+def needs_second_person(note: CreditNote) -> bool:
+    return note.total > Decimal(settings.SECOND_PERSON_ABOVE)
+
+
+@contextmanager
+def locked_note(credit_note_id: UUID) -> Iterator[tuple[CreditNote, Invoice]]:
+    """A note and its invoice, the invoice locked as everything locks it."""
+    invoice_id = (
+        CreditNote.objects.filter(pk=credit_note_id).values_list("invoice", flat=True).first()
+    )
+    if invoice_id is None:
+        raise NotFound(f"There is no credit note {credit_note_id}.")
+    with locked_invoice(invoice_id) as invoice:
+        note = CreditNote.objects.select_for_update().get(pk=credit_note_id)
+        note.invoice, note.workspace = invoice, invoice.workspace
+        yield note, invoice
+
+
+def holdings(invoice: Invoice) -> Holdings:
+    """What earlier notes have left of each line and rate."""
+    currency = invoice.currency
+    lines = [
+        Line(
+            item.pk,
+            to_minor(item.net, currency),
+            to_minor(item.net_credited, currency),
+            (item.tax_category, item.tax_rate or Decimal(0)),
+        )
+        for item in invoice.items.all()
+    ]
+    taxes = {(each.category, each.rate): each for each in invoice.taxes.all()}
+    issued = CreditNoteTax.objects.filter(
+        credit_note__invoice=invoice, credit_note__status=Status.ISSUED
+    )
+    groups: dict[Rate, Group] = {}
+    for rate in dict.fromkeys(line.rate for line in lines):
+        net = sum(line.net for line in lines if line.rate == rate)
+        tax = to_minor(taxes[rate].tax, currency) if rate in taxes else 0
+        for given in issued:
+            if (given.category, given.rate) == rate:
+                net -= to_minor(given.base, currency)
+                tax -= to_minor(given.tax, currency)
+        groups[rate] = Group(max(net, 0), tax)
+    return Holdings(lines, groups, {rate: each.name for rate, each in taxes.items()})
+
+
+def write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str]) -> None:
+    CreditNoteItem.objects.bulk_create(
+        CreditNoteItem(
+            credit_note=note, position=position, item_id=item, net=from_minor(net, note.currency)
+        )
+        for position, (item, net) in enumerate(credited.items.items(), start=1)
+    )
+    CreditNoteTax.objects.bulk_create(
+        CreditNoteTax(
+            credit_note=note,
+            category=category,
+            rate=rate,
+            name=names.get((category, rate), ""),
+            base=from_minor(group.net, note.currency),
+            tax=from_minor(group.tax, note.currency),
+        )
+        for (category, rate), group in credited.taxes.items()
+    )
+
+
+def _known(invoice: Invoice, key: str, total: Decimal | None) -> CreditNote | None:
+    known = CreditNote.objects.filter(workspace=invoice.workspace, key=key).first() if key else None
+    if known is not None and (known.invoice_id != invoice.pk or total not in (None, known.total)):
+        raise CreditNoteKeyReused(f"{key} names another credit note, over {known.total:f}.")
+    return known
+
+
+def _require_creditable(invoice: Invoice) -> None:
+    if invoice.status not in CREDITABLE or invoice.carried_over:
+        raise NotCreditable(
+            f"{invoice.number} is {invoice.get_status_display().lower()}: nothing can be credited."
+        )
+
+
+def _credited(
+    invoice: Invoice,
+    held: Holdings,
+    total: Decimal | None,
+    items: Mapping[UUID, Decimal] | None,
+) -> Credited:
+    if (total is None) == (not items):
+        raise Invalid("Name either an amount or lines.", field="amount", code="required")
+    try:
+        if items:
+            wanted = {pk: _minor(net, invoice, f"items.{pk}") for pk, net in items.items()}
+            known = {line.id for line in held.lines}
+            if unknown := [pk for pk in wanted if pk not in known]:
+                raise NotFound(f"{invoice.number} has no line {unknown[0]}.")
+            return credit_lines(wanted, held.lines, held.groups)
+        assert total is not None
+        return credit_total(_minor(total, invoice, "amount"), held.lines, held.groups)
+    except TooMuch as error:
+        left = money(from_minor(error.left, invoice.currency), invoice.currency)
+        raise CreditTooLarge(f"Only {left} of {invoice.number} is left to be credited.") from None
+
+
+def _minor(amount: Decimal, invoice: Invoice, field: str) -> int:
+    if not amount.is_finite() or amount <= 0:
+        raise Invalid("A credit is more than zero.", field=field)
+    if amount % charge_step(invoice.currency):
+        step = charge_step(invoice.currency)
+        raise Invalid(f"{invoice.currency} goes in steps of {step:f}.", field=field)
+    return to_minor(amount, invoice.currency)
+
+
+def _amounts(credited: Credited, currency: str) -> dict[str, Decimal]:
+    return {
+        "net": from_minor(credited.net, currency),
+        "tax": from_minor(credited.tax, currency),
+        "total": from_minor(credited.total, currency),
+    }

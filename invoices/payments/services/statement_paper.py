@@ -1,0 +1,100 @@
+"""A customer's statement as PDF, in the invoice's own form."""
+
+from typing import Any
+
+from django.conf import settings
+
+from billing.formats import money
+from invoices.document import Issuer, address_lines, long_date, tax_id_line
+from invoices.glyphs import printable
+from invoices.payments.services.statements import Statement
+from invoices.pdf import render_document
+from invoices.services.closing.issue import bill_to
+
+
+def render_statement(made: Statement) -> bytes:
+    issuer = Issuer(
+        name=settings.ISSUER_NAME,
+        address=settings.ISSUER_ADDRESS,
+        tax_id=settings.ISSUER_TAX_ID,
+        email=settings.ISSUER_EMAIL,
+    )
+    midnight = made.last.toordinal() * 86_400  # the same days give the same bytes
+    return render_document(_document(made, issuer), timestamp=max(midnight, 0) % 2**31)
+
+
+def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
+    currency, to = made.currency, bill_to(made.workspace)
+    owed = made.closing >= 0
+    return {
+        "title": "Statement",
+        "number": f"{long_date(made.first)} \N{EN DASH} {long_date(made.last)}",
+        "issuer": {
+            "name": printable(issuer.name),
+            "lines": [
+                *address_lines(issuer.address),
+                *tax_id_line(issuer.tax_id),
+                printable(issuer.email),
+            ],
+        },
+        "bill_to": {
+            "name": printable(to["bill_to_name"]),
+            "lines": [
+                *(printable(line) for line in to["bill_to_address"].splitlines() if line.strip()),
+                *tax_id_line(to["bill_to_tax_id"]),
+                printable(to["bill_to_email"]),
+            ],
+        },
+        "facts": [
+            ["From", long_date(made.first)],
+            ["To", long_date(made.last)],
+            ["Opening balance", money(made.opening, currency)],
+            ["Closing balance", money(made.closing, currency)],
+            ["Currency", currency],
+        ],
+        "headline": {
+            "label": "Closing balance",
+            "amount": money(made.closing, currency),
+            "note": "You owe this" if made.closing > 0 else "This is to your credit",
+            "stamp": "",
+            "tone": "normal" if owed else "good",
+        }
+        if made.closing
+        else {
+            "label": "Closing balance",
+            "amount": money(made.closing, currency),
+            "note": "Nothing is owed",
+            "stamp": "",
+            "tone": "good",
+        },
+        "items": [
+            {
+                "description": printable(f"{long_date(line.day)}: {line.text} {line.reference}"),
+                "quantity": "",
+                "unit": "",
+                "unit_price": "",
+                "amount": money(line.amount, currency),
+                "details": [],
+            }
+            for line in made.lines
+        ],
+        "totals": [
+            {
+                "label": "Opening balance",
+                "amount": money(made.opening, currency),
+                "strong": False,
+            },
+            {"label": "Closing balance", "amount": money(made.closing, currency), "strong": True},
+        ],
+        "legal": [],
+        "notes": [
+            "Invoices and money sent back to you raise the balance; payments and credit notes"
+            " lower it. A balance below zero is to your credit."
+        ],
+        "payment": {
+            "title": "Questions?",
+            "text": f"Write to {printable(issuer.email)}.",
+            "url": "",
+            "link": "",
+        },
+    }

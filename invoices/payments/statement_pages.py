@@ -1,0 +1,71 @@
+"""The owner's statement: a page, CSV and PDF, for days of their choice."""
+
+import datetime as dt
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone as clock
+from django.views.decorators.http import require_GET
+
+from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.models import Workspace
+from invoices.payments.services.statement_paper import render_statement
+from invoices.payments.services.statements import Statement, statement, statement_csv
+
+_MOST = dt.timedelta(days=3700)
+
+
+@require_GET
+@workspace_page
+def page(request: WorkspaceRequest) -> HttpResponse:
+    made = asked_statement(request, request.membership.workspace)
+    query = f"first={made.first}&last={made.last}"
+    context = {"statement": made, "query": query}
+    return render_page(request, "payments/statement.html", context, section="invoices")
+
+
+@require_GET
+@workspace_page
+def as_csv(request: WorkspaceRequest) -> HttpResponse:
+    return csv_of(asked_statement(request, request.membership.workspace))
+
+
+@require_GET
+@workspace_page
+def as_pdf(request: WorkspaceRequest) -> HttpResponse:
+    return pdf_of(asked_statement(request, request.membership.workspace))
+
+
+def asked_statement(request: HttpRequest, workspace: Workspace) -> Statement:
+    """For `first` to `last`; without, the last twelve months. Days that are none are not found."""
+    today = clock.now().astimezone(workspace.zone).date()
+    last = _day(request, "last", today)
+    first = _day(request, "first", last - dt.timedelta(days=365))
+    if not dt.timedelta(0) <= last - first <= _MOST:
+        raise Http404("Choose a first day before the last one.")
+    return statement(workspace, first=first, last=last)
+
+
+def csv_of(made: Statement) -> HttpResponse:
+    name = f"statement-{made.first}-{made.last}.csv"
+    return HttpResponse(
+        statement_csv(made),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def pdf_of(made: Statement) -> HttpResponse:
+    name = f"statement-{made.first}-{made.last}.pdf"
+    return HttpResponse(
+        render_statement(made),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _day(request: HttpRequest, name: str, default: dt.date) -> dt.date:
+    given = request.GET.get(name, "")
+    try:
+        return dt.date.fromisoformat(given) if given else default
+    except ValueError:
+        raise Http404("There is no such day.") from None

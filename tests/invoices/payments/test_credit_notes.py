@@ -1,0 +1,337 @@
+"""Credit notes: what they take, where the money goes, once in Stripe whatever fails."""
+
+import datetime as dt
+from decimal import Decimal
+from threading import Barrier, Thread
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from billing.errors import BillingError, Invalid
+from billing.models import Email, Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import CreditNote, Invoice, InvoiceItem
+from invoices.payments.models import CreditNoteSync
+from invoices.payments.services import stripe_client
+from invoices.payments.services.credit_notes import (
+    CreditTooLarge,
+    NotCreditable,
+    NotRefundable,
+    approve_credit_note,
+    creditable,
+    discard_credit_note,
+    draft_credit_note,
+    issue_credit_note,
+)
+from invoices.payments.services.credit_notes.drafting import SecondPersonNeeded
+from invoices.payments.services.credit_notes.sync import sync_credit_note
+from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.ledger.settlements import settlement_differences
+from invoices.payments.services.reconciliation import reconcile
+from invoices.payments.services.settle.credit import credit_balance
+from invoices.payments.services.stripe_sync import sync_invoice
+from invoices.pdf import render_credit_note
+from tests.kit.api import ApiClient
+from tests.kit.crashes import Call, killed_at_request
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_workspace
+from tests.kit.staff import finance_client, page_after, press
+from tests.kit.stripe_side import give_card
+from usage.services.ledger import Scope
+
+pytestmark = pytest.mark.django_db
+NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def acme() -> Workspace:
+    return make_workspace("Acme")
+
+
+def draft(invoice: Invoice, total: str = "20.00", *, rest_to: str = "credit", **facts: object):
+    return draft_credit_note(
+        invoice_id=invoice.pk,
+        total=None if "items" in facts else Decimal(total),
+        reason="quality",
+        explanation="Two calls were not understandable",
+        rest_to=rest_to,
+        drafted_by="fiona@platform.test",
+        now=NOVEMBER_5,
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def issue(invoice: Invoice, total: str = "20.00", **facts: object) -> CreditNote:
+    note = draft(invoice, total, **facts)  # type: ignore[arg-type]
+    approve_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
+    return issue_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
+
+
+def state(invoice: Invoice) -> tuple[str, Decimal]:
+    stored = Invoice.objects.get(pk=invoice.pk)
+    return stored.status, stored.amount_open
+
+
+def test_what_is_open_is_lowered_first_under_a_number_of_its_own(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    note = issue(invoice)
+    assert (note.number, note.status, note.to_open) == ("INV-CN-2026-000001", "issued", 20)
+    assert state(invoice) == ("open", Decimal("41.34"))
+    assert [line.net for line in note.items.all()] == [Decimal("15.98"), Decimal("4.02")]
+    told = Email.objects.get(kind="invoice_credit_note")
+    assert "You have that much less to pay." in told.text
+    assert told.attachments.get().filename == "INV-CN-2026-000001.pdf"
+    assert issue(invoice, "41.34").number == "INV-CN-2026-000002"
+    assert state(invoice) == ("paid", Decimal(0))
+    assert list(settlement_differences(Scope())) == []
+
+
+def test_what_was_paid_becomes_credit_when_so_chosen(acme: Workspace) -> None:
+    invoice = make_invoice(acme, status="paid")
+    assert issue(invoice).to_credit == Decimal("20.00")
+    assert credit_balance(acme.pk, "USD") == Decimal("20.00")
+    assert state(invoice) == ("paid", Decimal(0))
+
+
+def test_no_more_than_a_line_or_the_invoice_holds(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    fee = invoice.items.get(kind="subscription")
+    issue(invoice, items={fee.pk: Decimal("49.00")})
+    for facts in ({"items": {fee.pk: Decimal("0.01")}}, {"total": "12.35"}):
+        with pytest.raises(CreditTooLarge):
+            draft(invoice, **facts)  # type: ignore[arg-type]
+    with pytest.raises(IntegrityError, match="no_more_of_a_line"), transaction.atomic():
+        InvoiceItem.objects.filter(pk=fee.pk).update(net_credited=Decimal("49.01"))
+    invoice.refresh_from_db()
+    assert creditable(invoice) == Decimal("12.34")
+
+
+def test_two_drafts_over_the_same_money_issue_once(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    first, second = draft(invoice, "40.00"), draft(invoice, "40.00")
+    for note in (first, second):
+        approve_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
+    issue_credit_note(credit_note_id=first.pk, by="fiona", now=NOVEMBER_5)
+    with pytest.raises(CreditTooLarge):
+        issue_credit_note(credit_note_id=second.pk, by="fiona", now=NOVEMBER_5)
+    second.refresh_from_db()
+    assert (second.status, second.number) == ("approved", None)
+
+
+def test_transitions_repeat_as_nothing_and_go_one_way(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    note = draft(invoice)
+    with pytest.raises(NotCreditable, match="approved before"):
+        issue_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
+    discard_credit_note(credit_note_id=note.pk, now=NOVEMBER_5)
+    with pytest.raises(NotCreditable):
+        approve_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
+    issued = issue(invoice)
+    again = issue_credit_note(credit_note_id=issued.pk, by="fiona", now=NOVEMBER_5)
+    assert again.number == issued.number
+    with pytest.raises(NotCreditable):
+        discard_credit_note(credit_note_id=issued.pk, now=NOVEMBER_5)
+
+
+def test_so_much_needs_a_second_person(acme: Workspace, settings) -> None:
+    settings.SECOND_PERSON_ABOVE = 10
+    note = draft(make_invoice(acme))
+    with pytest.raises(SecondPersonNeeded):
+        approve_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
+    approve_credit_note(credit_note_id=note.pk, by="frank@platform.test", now=NOVEMBER_5)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"total": "0"},
+        {"total": "-1"},
+        {"total": "NaN"},
+        {"total": "1.005"},
+        {"rest_to": "elsewhere"},
+    ],
+)
+def test_what_is_no_credit_is_refused(acme: Workspace, facts: dict) -> None:
+    with pytest.raises(Invalid):
+        draft(make_invoice(acme), **facts)
+    assert not CreditNote.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_are_one_note() -> None:
+    invoice = make_invoice(make_workspace("Acme"))
+    gate = Barrier(4)
+
+    def click() -> None:
+        try:
+            gate.wait()
+            issue(invoice, key="one dialog")
+        finally:
+            connection.close()
+
+    threads = [Thread(target=click) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert CreditNote.objects.count() == 1
+    assert state(invoice) == ("open", Decimal("41.34"))
+
+
+def test_finance_gives_twenty_back_from_the_invoices_page() -> None:
+    client, invoice = finance_client(), make_invoice(make_workspace(), status="paid")
+    fields = {
+        "amount": "20.00",
+        "line": "",
+        "reason": "goodwill",
+        "explanation": "Sorry",
+        "rest_to": "credit",
+        "key": "once",
+    }
+    for _ in range(2):
+        response = press(client, "invoices_invoice", "give_back", invoice.pk, **fields)
+    note = CreditNote.objects.get()
+    shown = page_after(client, response)
+    assert f"{note.number} is issued: $20.00 to the customer&#x27;s credit." in shown
+    pdf = client.get(f"/admin/invoices/creditnote/{note.pk}/pdf/")
+    assert pdf.content.startswith(b"%PDF-")
+
+
+def test_services_issue_it_over_the_api_once(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    finance = ApiClient("billing:write", "billing:read")
+    body = {
+        "idempotency_key": "ticket 12",
+        "amount": "20.00",
+        "reason": "quality",
+        "explanation": "Noise",
+        "rest_to": "credit",
+    }
+    path = f"invoices/{invoice.pk}/credit-notes/"
+    first, again = finance.post(path, body), finance.post(path, body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert first.json()["to_open"] == "20.00"
+    other = finance.post(path, {**body, "amount": "21"})
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert len(finance.get(path).json()) == 1
+    others = ApiClient("billing:write", workspace_id=make_workspace("Globex").pk)
+    assert others.post(path, body).status_code == 404
+
+
+def test_the_paper_is_the_same_each_time(acme: Workspace) -> None:
+    note = issue(make_invoice(acme))
+    stored = CreditNote.objects.get(pk=note.pk)
+    assert render_credit_note(stored) == render_credit_note(stored)
+
+
+# In Stripe
+
+
+def paid(workspace: Workspace) -> Invoice:
+    give_card(ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2))
+    invoice = make_invoice(workspace, status="draft")
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
+    assert reconcile(now=NOVEMBER_2) == []
+    invoice.refresh_from_db()
+    return invoice
+
+
+def in_stripe(invoice: Invoice) -> tuple[str, int, int, int]:
+    """Status, what remains, and the sums of its credit notes and refunds."""
+    invoice.refresh_from_db()
+    found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    notes = stripe_client.every("/v1/credit_notes", {"invoice": found["id"]})
+    refunds = stripe_client.every("/v1/refunds")
+    return (
+        found["status"],
+        found["amount_remaining"],
+        sum(note["total"] for note in notes),
+        sum(refund["amount"] for refund in refunds),
+    )
+
+
+def sync(note: CreditNote, now: dt.datetime = NOVEMBER_5) -> str:
+    sync_credit_note(credit_note_id=note.pk, now=now)
+    return CreditNoteSync.objects.get(pk=note.pk).status
+
+
+def test_twenty_goes_back_to_the_card(acme: Workspace, stripe_sandbox: SandboxProcess) -> None:
+    invoice = paid(acme)
+    note = issue(invoice, rest_to="refund")
+    assert sync(note) == "done"
+    assert in_stripe(invoice) == ("paid", 0, 2000, 2000)
+    invoice.refresh_from_db()
+    assert invoice.amount_refunded == Decimal("20.00")
+    assert reconcile(now=NOVEMBER_5) == []
+    assert list(settlement_differences(Scope())) == []
+    with pytest.raises(NotRefundable):
+        issue(make_invoice(acme, month=9, status="paid"), rest_to="refund")
+
+
+def test_more_than_is_open_lowers_it_and_gives_the_rest_as_credit(
+    acme: Workspace, stripe_sandbox: SandboxProcess
+) -> None:
+    invoice = make_invoice(acme, status="draft", collection_method="send_invoice")
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
+    note = issue(invoice)
+    assert sync(note) == "done"
+    assert in_stripe(invoice) == ("open", 4134, 2000, 0)
+    assert reconcile(now=NOVEMBER_5) == []
+
+
+REQUESTS = {
+    "refund": Call("POST", r"/v1/refunds$"),
+    "note": Call("POST", r"/v1/credit_notes$"),
+}
+
+
+@pytest.mark.parametrize("pause", [dt.timedelta(hours=2), dt.timedelta(hours=26)])
+@pytest.mark.parametrize(
+    "fault", ["drop_before", "drop_after", "500_before", "500_after", "saved_500", "429"]
+)
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_that_fails_is_made_good_and_nothing_is_given_twice(
+    acme: Workspace, stripe_sandbox: SandboxProcess, name: str, fault: str, pause: dt.timedelta
+) -> None:
+    invoice = paid(acme)
+    note = issue(invoice, rest_to="refund")
+    call = REQUESTS[name]
+    stripe_sandbox.inject(fault, method=call.method, path=call.path)
+    assert sync(note) == "waiting"
+    stripe_sandbox.advance(int(pause.total_seconds()))
+    for round_ in range(3):
+        sync(note, NOVEMBER_5 + pause + round_ * dt.timedelta(hours=2))
+    assert sync(note) == "done"
+    assert in_stripe(invoice) == ("paid", 0, 2000, 2000)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_killed_process_is_followed_by_another(
+    acme: Workspace,
+    stripe_sandbox: SandboxProcess,
+    name: str,
+    when: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invoice = paid(acme)
+    note = issue(invoice, rest_to="refund")
+    with killed_at_request(REQUESTS[name], when=when, monkeypatch=monkeypatch):
+        sync(note)
+    assert sync(note, NOVEMBER_5 + dt.timedelta(hours=1)) == "done"
+    assert in_stripe(invoice) == ("paid", 0, 2000, 2000)
+
+
+def test_another_workspaces_invoice_has_its_own_notes(acme: Workspace) -> None:
+    note = issue(make_invoice(acme))
+    with pytest.raises(BillingError):
+        draft_credit_note(
+            invoice_id=note.pk,
+            total=Decimal(1),
+            reason="quality",
+            explanation="x",
+            rest_to="credit",
+            drafted_by="f",
+            now=NOVEMBER_5,
+        )

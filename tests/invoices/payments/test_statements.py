@@ -1,0 +1,63 @@
+"""The customer's statement: worked balances, files, and days that are none."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from billing.models import User
+from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.settle.credit import credit_balance
+from invoices.payments.services.statements import statement
+from tests.invoices.payments.test_credit_notes import issue
+from tests.kit.invoices import make_invoice
+from tests.kit.personas import make_workspace, signed_in_client
+
+pytestmark = pytest.mark.django_db
+NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
+
+
+def acme():
+    """61.34 billed on the 2nd, 70.00 paid on the 4th, 20.00 credited on the 5th."""
+    workspace = make_workspace("Acme")
+    invoice = make_invoice(workspace)
+    record_payment(
+        workspace_id=workspace.pk,
+        amount=Decimal("70.00"),
+        way="bank_transfer",
+        received_on=dt.date(2026, 11, 4),
+        reference="=SEPA",
+        shares=[Share(invoice.pk)],
+        recorded_by="fiona",
+        now=NOVEMBER_5,
+    )
+    issue(invoice)
+    return workspace
+
+
+def test_balances_follow_each_other_and_end_with_the_credit():
+    workspace = acme()
+    made = statement(workspace, first=dt.date(2026, 11, 3), last=dt.date(2026, 11, 30))
+    assert made.opening == Decimal("61.34")
+    moved = [(line.text, line.amount, line.balance) for line in made.lines]
+    assert moved == [
+        ("Payment, bank transfer", Decimal("-70.00"), Decimal("-8.66")),
+        ("Credit note", Decimal("-20.00"), Decimal("-28.66")),
+    ]
+    assert made.closing == -credit_balance(workspace.pk, "USD") == Decimal("-28.66")
+
+
+def test_owners_read_it_as_page_csv_and_pdf():
+    workspace = acme()
+    client = signed_in_client(User.objects.get(memberships__workspace=workspace))
+    days = "?first=2026-11-01&last=2026-11-30"
+    page = client.get(f"/w/{workspace.pk}/statement/{days}").content.decode()
+    assert "−$28.66" in page
+    rows = client.get(f"/w/{workspace.pk}/statement/csv/{days}").content.decode().splitlines()
+    assert rows[2] == "2026-11-02,Invoice,INV-2026-000001,61.340,61.340,USD"
+    assert "'=SEPA" in rows[3]
+    assert rows[-1] == "2026-11-30,Closing balance,,,-28.660,USD"
+    pdf = client.get(f"/w/{workspace.pk}/statement/pdf/{days}").content
+    assert pdf.startswith(b"%PDF-")
+    for wrong in ("?first=x", "?first=2026-12-01&last=2026-11-01", "?first=0001-01-01"):
+        assert client.get(f"/w/{workspace.pk}/statement/{wrong}").status_code == 404
