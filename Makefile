@@ -10,13 +10,14 @@ VENV := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset serve test lint bench bench-close clean bootstrap lock
+.PHONY: help demo demo-reset serve test fuzz lint bench bench-close clean bootstrap lock
 
 help:  ## Show this list
 	@echo 'make demo         a running system with two months of usage in it'
 	@echo 'make demo-reset   forget the data of demo and serve'
 	@echo 'make serve        web, worker and beat without demo data'
 	@echo 'make test         run the tests (ARGS="-k period -x" is passed on)'
+	@echo 'make fuzz         send the API thousands of requests made from its own document'
 	@echo 'make lint         ruff, mypy, migrations, import layers'
 	@echo 'make bench        measure ingest'
 	@echo 'make bench-close  measure the month end'
@@ -35,6 +36,11 @@ serve: bootstrap
 
 test: bootstrap
 	@exec $(VENV)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+# Another seed each time; a failure names it: FUZZ_SEED=... repeats it.
+fuzz: bootstrap
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
+		$(VENV)/python -m pytest tests/test_fuzzing.py $(ARGS)
 
 lint: bootstrap
 	$(VENV)/ruff check .

@@ -1,0 +1,182 @@
+"""Whatever is sent to the API, and with whichever key, it answers as its OpenAPI document says.
+
+A few examples an operation here; `make fuzz` sends many, with another seed each time.
+"""
+
+import datetime as dt
+import os
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
+from django.utils import timezone as clock
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from billing.api.refusals import forget_refusals
+from billing.models import SCOPES, ServiceKey
+from billing.services import coupons, terms
+from config.wsgi import application
+from invoices.services import manual_items
+from tests.kit import costs, prices
+from tests.kit.api import bearer, make_key
+from tests.kit.contract import DOCUMENT, OPERATIONS
+from tests.kit.invoices import issue_invoice
+from tests.kit.personas import make_agent, make_period, make_workspace
+from tests.kit.usage import make_call, make_usage
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
+SEED = int(os.environ.get("FUZZ_SEED", "20261122"))
+
+
+@pytest.fixture
+def _one_connection():
+    """Requests end without closing the connection that the test's transaction is open on."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def ids() -> dict[str, str | int]:
+    """What exists: Acme with usage, a call, an agent, a closed and a running month, a rate
+    card and a price of its own."""
+    # Its days are those of the clock below, at whatever hour this runs.
+    acme = make_workspace("Acme", timezone="UTC")
+    make_usage(acme, OCTOBER_5, "1028", "0.01")
+    call = make_call(acme, OCTOBER_5)
+    invoice = issue_invoice(make_period(acme, OCTOBER_5))
+    today = clock.now()
+    voice = prices.published(now=today)
+    prices.use(voice, acme.pk, now=today + dt.timedelta(days=1))
+    override = prices.override(
+        acme.pk, prices.rate(prices.per_unit("1")), now=today + dt.timedelta(days=1)
+    )
+    coupon = coupons.create_coupon(code="AUTUMN", name="Autumn", percentage=Decimal(10), now=today)
+    discount = terms.redeem_coupon(workspace_id=acme.pk, code="AUTUMN", now=today)
+    commitment = terms.add_commitment(workspace_id=acme.pk, amount=Decimal(100), now=today)
+    numbers = terms.add_add_on(
+        workspace_id=acme.pk, name="Numbers", quantity=Decimal(2), unit_price=Decimal(3), now=today
+    )
+    training, _ = manual_items.add_manual_item(
+        workspace_id=acme.pk,
+        line=manual_items.Line("charge", "Training", Decimal(900)),
+        reason="Asked for",
+        asked_by="ann@finance.test",
+        now=today,
+    )
+    return {
+        "line_id": str(training.pk),
+        "coupon_id": str(coupon.pk),
+        "discount_id": str(discount.pk),
+        "commitment_id": str(commitment.pk),
+        "add_on_id": str(numbers.pk),
+        "card_id": str(voice.pk),
+        "number": 1,
+        "assignment_id": str(voice.assignments.get().pk),
+        "override_id": str(override.pk),
+        "cost_id": str(costs.cost("0.01", "twilio").pk),
+        "workspace_id": str(acme.pk),
+        "period_id": str(invoice.billing_period_id),
+        "invoice_id": str(invoice.pk),
+        "item_id": str(invoice.items.get(kind="usage").pk),
+        "record_id": str(acme.usagerecord_set.get().pk),
+        "call_id": str(call),
+        "agent_id": str(make_agent(acme, "Front desk").pk),
+        "member_id": str(acme.memberships.get().pk),
+    }
+
+
+@pytest.fixture
+def keys(ids: dict[str, str | int]) -> dict[str, dict[str, str]]:
+    """The headers of each kind of caller, by what it may."""
+    acme, globex = ids["workspace_id"], make_workspace("Globex").pk
+    now = clock.now()
+    secrets = {
+        "everything": make_key(*SCOPES),
+        "its workspace": make_key(*SCOPES, workspace_id=acme),
+        "another workspace": make_key(*SCOPES, workspace_id=globex),
+        "expired": make_key(*SCOPES, expires_at=now - dt.timedelta(days=1)),
+        "revoked": make_key(*SCOPES),
+        **{scope: make_key(scope) for scope in SCOPES},
+    }
+    revoked = secrets["revoked"].split("_")[1]
+    assert ServiceKey.objects.filter(prefix=revoked).update(revoked_at=now) == 1
+    return {"nobody": {}, **{name: bearer(secret) for name, secret in secrets.items()}}
+
+
+# Those who get nothing, whatever they ask for.
+REFUSED = ("nobody", "expired", "revoked")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_one_connection")
+def test_whatever_is_sent_the_answer_is_as_documented(ids, keys):
+    contract = schemathesis.openapi.from_dict(DOCUMENT)
+    contract.app = application
+    # Most examples come past the door.
+    callers = st.sampled_from(["everything"] * 4 + ["its workspace"] * 2 + sorted(keys))
+
+    wrong: list[str] = []
+    for path, method in OPERATIONS:
+        operation = contract[path][method.upper()]
+
+        @seed(SEED)
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(
+            case=st.one_of(
+                operation.as_strategy(generation_mode=GenerationMode.POSITIVE),
+                operation.as_strategy(generation_mode=GenerationMode.NEGATIVE),
+            ),
+            exists=st.booleans(),
+            caller=callers,
+        )
+        def check(case: Any, exists: bool, caller: str) -> None:
+            if exists:
+                case.path_parameters = {name: ids[name] for name in case.path_parameters or {}}
+            forget_refusals()  # or they would be too many
+            response = case.call(base_url="http://localhost", headers=keys[caller])
+            case.validate_response(response, checks=CHECKS)
+            if caller in REFUSED and exists:
+                assert response.status_code in (400, 401), (caller, response.content)
+
+        # What one operation changes, the others do not see.
+        with transaction.atomic():
+            try:
+                check()
+            except (AssertionError, FailureGroup) as error:
+                wrong.append(f"{method.upper()} {path}: {_said(error)}")
+            transaction.set_rollback(True)
+    assert not wrong, f"FUZZ_SEED={SEED} repeats it:\n" + "\n\n".join(wrong)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "\n".join(_said(each) for each in error.exceptions)
+    return str(error)
