@@ -25,6 +25,7 @@ def test_billing_settings_are_read_and_put(platform):
         "markup_percentage": None,
         "collection_method": "charge_automatically",
         "payment_terms_days": 14,
+        "prices_include_tax": False,
         "owners_see": None,
     }
     put = platform.put(
@@ -43,6 +44,7 @@ def test_billing_settings_are_read_and_put(platform):
         "markup_percentage": "12.5",
         "collection_method": "send_invoice",
         "payment_terms_days": 30,
+        "prices_include_tax": False,
         "owners_see": None,
     }
 
