@@ -28,6 +28,7 @@ from billing.api.refusals import forget_refusals
 from billing.models import SCOPES, ServiceKey
 from billing.services import coupons, terms
 from config.wsgi import application
+from invoices.payments.services.credit_notes import draft_credit_note
 from invoices.services import manual_items
 from tests.kit import costs, prices
 from tests.kit.api import bearer, make_key
@@ -85,6 +86,15 @@ def ids() -> dict[str, str | int]:
         asked_by="ann@finance.test",
         now=today,
     )
+    note = draft_credit_note(
+        invoice_id=invoice.pk,
+        total=Decimal(1),
+        reason="goodwill",
+        explanation="Sorry",
+        rest_to="credit",
+        drafted_by="ann@finance.test",
+        now=today,
+    )
     return {
         "line_id": str(training.pk),
         "coupon_id": str(coupon.pk),
@@ -99,6 +109,7 @@ def ids() -> dict[str, str | int]:
         "workspace_id": str(acme.pk),
         "period_id": str(invoice.billing_period_id),
         "invoice_id": str(invoice.pk),
+        "credit_note_id": str(note.pk),
         "item_id": str(invoice.items.get(kind="usage").pk),
         "record_id": str(acme.usagerecord_set.get().pk),
         "call_id": str(call),

@@ -43,6 +43,7 @@ SPECTACULAR_SETTINGS = {
         "InvoiceKind": "invoices.models.Invoice.Kind",
         "ItemKind": "invoices.models.InvoiceItem.Kind",
         "ChargeKind": "billing.models.PeriodCharge.Kind",
+        "CreditNoteReason": "invoices.models.CreditNote.Reason",
         "ManualItemKind": "billing.models.ManualItem.Kind",
         "ManualItemStatus": "billing.models.ManualItem.Status",
     },

@@ -101,6 +101,7 @@ class CreditNotes(ApiView):
     """The credit notes of an invoice, latest first; posting issues one, if one person may."""
 
     required_scopes = {"GET": "billing:read", "POST": "billing:write"}
+    queryset = CreditNote.objects.none()  # for the schema
     serializer_class = CreditNoteSerializer
 
     @extend_schema(operation_id="credit_notes_list", responses=CreditNoteSerializer(many=True))
