@@ -41,7 +41,7 @@ def stuck(db: None) -> dict[str, object]:
         ),
         "action": InvoiceAction.objects.create(
             invoice=invoice,
-            kind="retry_payment",
+            kind="mark_uncollectible", decided_on=NOW.date(), reason="Never paid.",
             requested_by="fiona@platform.test",
             last_error="Stripe cannot be reached",
             **{**blocked, "blocked_reason": "exhausted"},
@@ -72,7 +72,7 @@ def test_it_says_of_every_kind_what_is_stuck_and_why(stuck: dict[str, object]) -
     for said in (
         "“About the limit” to owner@acme.test",
         "421 try again later",
-        "Mark as paid outside of Stripe: INV-2026-000001, asked for by fiona@platform.test",
+        "Write off: INV-2026-000001, asked for by fiona@platform.test",
         "Tried in vain for too long",
         "Billing details of Acme",
         "Invalid value for eu_vat.",
@@ -135,7 +135,7 @@ def test_the_list_takes_the_same_queries_however_long_it_is(
         Email.objects.create(
             key=str(number), kind="limit", recipients=["a@b.test"], subject="x", text="", attempts=2
         )
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         page = shown(client)
     assert "1–50 of 124" in page
     assert "101–124 of 124" in shown(client, page="3")

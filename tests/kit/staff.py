@@ -208,6 +208,8 @@ def page_after(client: Client, response) -> str:
 
 
 _TERMS = ("add_ons", "commitments", "discounts")
+# What the page lists and nobody changes there.
+_LISTED = ("invoices", "manual_items", "payments", "credit")
 
 
 def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]:
@@ -235,10 +237,11 @@ def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]
         "memberships-0-workspace": workspace.pk,
         "memberships-0-user": member.user_id,
         "memberships-0-role": member.role,
-        "invoices-TOTAL_FORMS": workspace.invoices.count(),
-        "invoices-INITIAL_FORMS": workspace.invoices.count(),
     }
-    for number, invoice in enumerate(workspace.invoices.all()):
-        form[f"invoices-{number}-id"] = invoice.pk
-        form[f"invoices-{number}-workspace"] = workspace.pk
+    for name in _LISTED:
+        rows = getattr(workspace, name).all()
+        form[f"{name}-TOTAL_FORMS"] = form[f"{name}-INITIAL_FORMS"] = len(rows)
+        for number, row in enumerate(rows):
+            form[f"{name}-{number}-id"] = row.pk
+            form[f"{name}-{number}-workspace"] = workspace.pk
     return {**form, **changes}
