@@ -223,6 +223,7 @@ def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]
         "currency": workspace.currency,
         "timezone": workspace.timezone,
         "billing_email": workspace.billing_email,
+        "tax_status": workspace.tax_status,
         "billing_settings-TOTAL_FORMS": 1,
         "billing_settings-INITIAL_FORMS": 1,
         "billing_settings-0-workspace": workspace.pk,
