@@ -65,6 +65,16 @@ def to_charge_minor(amount: Decimal, currency: str) -> int:
     return int(steps) * _step_minor(currency)
 
 
+def to_charge_steps(amount: Decimal, currency: str) -> int:
+    """`amount` rounded half-up once to whole charge steps: 20.987 KWD is 2099."""
+    return to_charge_minor(amount, currency) // _step_minor(currency)
+
+
+def from_charge_steps(steps: int, currency: str) -> Decimal:
+    """Whole charge steps as an amount with the currency's decimals: 2099 KWD is 20.990."""
+    return from_minor(steps * _step_minor(currency), currency)
+
+
 def from_minor(minor: int, currency: str) -> Decimal:
     """Whole minor units as an amount with the currency's decimals: 6134 USD is 61.34."""
     with localcontext(EXACT):

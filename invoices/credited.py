@@ -1,9 +1,9 @@
 """How much of an invoice a credit note takes back, line by line and rate by rate. Pure functions.
 
-All amounts are whole minor units. A line holds its net less its share of the negative lines
-(discounts, credits) of its rate. Tax is the note's own net times the rate, rounded once; the note
-that takes the last of a rate takes exactly what is left of its tax, so that all notes together
-never come to more than the invoice, and can come to all of it.
+All amounts are whole charge steps: cents, or tens of fils. A line holds its net less its share of
+the negative lines (discounts, credits) of its rate. Tax is the note's own net times the rate,
+rounded once; the note that takes the last of a rate takes exactly what is left of its tax, so that
+all notes together never come to more than the invoice, and can come to all of it.
 """
 
 from collections import defaultdict

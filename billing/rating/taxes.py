@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
-from billing.money import EXACT, ZERO, apportion, from_minor, to_charge_minor
+from billing.money import EXACT, ZERO, allocate, from_minor, to_charge_minor
 
 EU = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
@@ -320,7 +320,7 @@ def apply(
                 tax = tax_within(total, category.rate, currency)
                 if tax:
                     share = [nets[place] - nets[place] * tax / total for place in members]
-                    minors = apportion(share, total - tax, currency)
+                    minors = allocate(share, currency)
                     for place, minor in zip(members, minors, strict=True):
                         nets[place] = from_minor(minor, currency)
                 base = total - tax

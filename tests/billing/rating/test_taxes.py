@@ -206,6 +206,15 @@ def test_prices_with_tax_share_what_is_left_of_it() -> None:
     assert str(result.gross) == "100.00"
 
 
+def test_prices_with_tax_are_shared_in_the_steps_that_a_card_takes() -> None:
+    result = taxed([("10.010", ""), ("10.010", "")], inclusive=True, currency="KWD")
+
+    assert shown(result) == [("S", "19", "16.820", "3.200")]
+    assert [str(net) for net in result.nets] == ["8.410", "8.410"]
+    result = taxed([("10.010", ""), ("0.020", "")], inclusive=True, currency="KWD")
+    assert [str(net) for net in result.nets] == ["8.410", "0.020"]
+
+
 def test_reverse_charge_charges_nothing_and_says_why() -> None:
     decision = decide([HOME], customer("FR", "business", "FR1", True))
     assert decision is not None

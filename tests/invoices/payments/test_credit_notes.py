@@ -8,7 +8,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from billing.errors import BillingError, Invalid
-from billing.models import Email, Workspace
+from billing.models import Email, SubscriptionTier, TierPrice, Workspace
+from billing.services.builtins import ensure_builtins
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import CreditNote, Invoice, InvoiceItem
 from invoices.payments.models import CreditNoteSync
@@ -31,12 +32,14 @@ from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.pdf import render_credit_note
+from invoices.services.manual_items import Line, request_one_off
 from tests.kit.api import ApiClient
 from tests.kit.crashes import Call, killed_at_request
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace
 from tests.kit.staff import finance_client, page_after, press
 from tests.kit.stripe_side import give_card
+from tests.kit.taxes import make_customer, register
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
@@ -104,6 +107,58 @@ def test_no_more_than_a_line_or_the_invoice_holds(acme: Workspace) -> None:
         InvoiceItem.objects.filter(pk=fee.pk).update(net_credited=Decimal("49.01"))
     invoice.refresh_from_db()
     assert creditable(invoice) == Decimal("12.34")
+
+
+def one_off(*lines: tuple[str, str, str], currency: str = "EUR") -> Invoice:
+    """What a customer at home, who pays 19 % tax, is billed by hand: (kind, net, tax class)."""
+    register()
+    ensure_builtins()
+    starter = SubscriptionTier.objects.get(name="starter")
+    TierPrice.objects.get_or_create(tier=starter, currency=currency, defaults={"fee": "15"})
+    customer = make_customer(currency=currency)
+    invoice = request_one_off(
+        workspace_id=customer.pk,
+        lines=[Line(kind, "By hand", Decimal(net), tax_class) for kind, net, tax_class in lines],
+        reason="Ticket 4711",
+        asked_by="ann@finance.test",
+        now=NOVEMBER_2,
+    ).invoice
+    assert invoice is not None
+    Invoice.objects.update(status="open")
+    invoice.refresh_from_db()
+    return invoice
+
+
+def test_a_credit_at_another_rate_lowers_what_may_be_given_back() -> None:
+    """100.00 and its tax of 19.00, less 50.00 that are exempt, are 69.00."""
+    invoice = one_off(("charge", "100.00", "standard"), ("credit", "50.00", "exempt"))
+    assert invoice.amount == Decimal("69.00")
+    charge = invoice.items.get(amount=100)
+    for facts in ({"total": "69.01"}, {"items": {charge.pk: Decimal("50.01")}}):
+        with pytest.raises(CreditTooLarge):
+            draft(invoice, **facts)  # type: ignore[arg-type]
+    first, second = (draft(invoice, items={charge.pk: Decimal("30.00")}) for _ in range(2))
+    for note in (first, second):
+        approve_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
+    issue_credit_note(credit_note_id=first.pk, by="fiona", now=NOVEMBER_5)
+    with pytest.raises(CreditTooLarge):
+        issue_credit_note(credit_note_id=second.pk, by="fiona", now=NOVEMBER_5)
+    note = issue(invoice, items={charge.pk: Decimal("20.00")})
+    assert (note.net, note.tax) == (Decimal("20.00"), Decimal("3.80"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "tax"), [({"items": "1.010"}, "0.190"), ({"total": "1.010"}, "0.160")]
+)
+def test_a_note_goes_in_the_steps_that_a_card_takes(asked: dict[str, str], tax: str) -> None:
+    """19 % of 1.010 dinars are 0.1919, and 1.010 of 11.900 have 0.1613 of tax in them."""
+    invoice = one_off(("charge", "10.000", "standard"), currency="KWD")
+    if "items" in asked:
+        note = draft(invoice, items={invoice.items.get().pk: Decimal(asked["items"])})
+    else:
+        note = draft(invoice, asked["total"])
+    assert note.tax == Decimal(tax)
+    assert note.total % Decimal("0.010") == 0
 
 
 def test_two_drafts_over_the_same_money_issue_once(acme: Workspace) -> None:

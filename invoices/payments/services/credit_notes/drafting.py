@@ -15,7 +15,7 @@ from django.conf import settings
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.formats import money
-from billing.money import charge_step, from_minor, to_minor
+from billing.money import charge_step, from_charge_steps, to_charge_steps
 from invoices.credited import Credited, Group, Line, Rate, TooMuch, credit_lines, credit_total
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, Invoice
 from invoices.services.history import locked_invoice
@@ -158,8 +158,8 @@ def holdings(invoice: Invoice) -> Holdings:
     lines = [
         Line(
             item.pk,
-            to_minor(item.net, currency),
-            to_minor(item.net_credited, currency),
+            to_charge_steps(item.net, currency),
+            to_charge_steps(item.net_credited, currency),
             (item.tax_category, item.tax_rate or Decimal(0)),
         )
         for item in invoice.items.all()
@@ -171,19 +171,23 @@ def holdings(invoice: Invoice) -> Holdings:
     groups: dict[Rate, Group] = {}
     for rate in dict.fromkeys(line.rate for line in lines):
         net = sum(line.net for line in lines if line.rate == rate)
-        tax = to_minor(taxes[rate].tax, currency) if rate in taxes else 0
+        tax = to_charge_steps(taxes[rate].tax, currency) if rate in taxes else 0
         for given in issued:
             if (given.category, given.rate) == rate:
-                net -= to_minor(given.base, currency)
-                tax -= to_minor(given.tax, currency)
-        groups[rate] = Group(max(net, 0), tax)
+                net -= to_charge_steps(given.base, currency)
+                tax -= to_charge_steps(given.tax, currency)
+        # A credit at a rate of its own leaves less than nothing of it: nothing is taken back there.
+        groups[rate] = Group(max(net, 0), max(tax, 0))
     return Holdings(lines, groups, {rate: each.name for rate, each in taxes.items()})
 
 
 def write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str]) -> None:
     CreditNoteItem.objects.bulk_create(
         CreditNoteItem(
-            credit_note=note, position=position, item_id=item, net=from_minor(net, note.currency)
+            credit_note=note,
+            position=position,
+            item_id=item,
+            net=from_charge_steps(net, note.currency),
         )
         for position, (item, net) in enumerate(credited.items.items(), start=1)
     )
@@ -193,8 +197,8 @@ def write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str])
             category=category,
             rate=rate,
             name=names.get((category, rate), ""),
-            base=from_minor(group.net, note.currency),
-            tax=from_minor(group.tax, note.currency),
+            base=from_charge_steps(group.net, note.currency),
+            tax=from_charge_steps(group.tax, note.currency),
         )
         for (category, rate), group in credited.taxes.items()
     )
@@ -224,30 +228,47 @@ def _credited(
         raise Invalid("Name either an amount or lines.", field="amount", code="required")
     try:
         if items:
-            wanted = {pk: _minor(net, invoice, f"items.{pk}") for pk, net in items.items()}
+            wanted = {pk: _steps(net, invoice, f"items.{pk}") for pk, net in items.items()}
             known = {line.id for line in held.lines}
             if unknown := [pk for pk in wanted if pk not in known]:
                 raise NotFound(f"{invoice.number} has no line {unknown[0]}.")
-            return credit_lines(wanted, held.lines, held.groups)
-        assert total is not None
-        return credit_total(_minor(total, invoice, "amount"), held.lines, held.groups)
+            credited = credit_lines(wanted, held.lines, held.groups)
+        else:
+            assert total is not None
+            wanted_total = _steps(total, invoice, "amount")
+            credited = credit_total(wanted_total, held.lines, held.groups)
     except TooMuch as error:
-        left = money(from_minor(error.left, invoice.currency), invoice.currency)
+        left = money(from_charge_steps(error.left, invoice.currency), invoice.currency)
         raise CreditTooLarge(f"Only {left} of {invoice.number} is left to be credited.") from None
+    amounts = _amounts(credited, invoice.currency)
+    require_left(invoice, net=amounts["net"], tax=amounts["tax"])
+    return credited
 
 
-def _minor(amount: Decimal, invoice: Invoice, field: str) -> int:
+def require_left(invoice: Invoice, *, net: Decimal, tax: Decimal) -> None:
+    """Refuse more than the whole invoice holds, whose lines may hold more where another rate has a
+    credit."""
+    left_net = invoice.net - invoice.net_credited
+    left_tax = invoice.tax - invoice.tax_credited
+    if net > left_net or tax > left_tax:
+        raise CreditTooLarge(
+            f"Only {money(left_net, invoice.currency)} before tax and"
+            f" {money(left_tax, invoice.currency)} of tax are left of {invoice.number}."
+        )
+
+
+def _steps(amount: Decimal, invoice: Invoice, field: str) -> int:
     if not amount.is_finite() or amount <= 0:
         raise Invalid("A credit is more than zero.", field=field)
     if amount % charge_step(invoice.currency):
         step = charge_step(invoice.currency)
         raise Invalid(f"{invoice.currency} goes in steps of {step:f}.", field=field)
-    return to_minor(amount, invoice.currency)
+    return to_charge_steps(amount, invoice.currency)
 
 
 def _amounts(credited: Credited, currency: str) -> dict[str, Decimal]:
     return {
-        "net": from_minor(credited.net, currency),
-        "tax": from_minor(credited.tax, currency),
-        "total": from_minor(credited.total, currency),
+        "net": from_charge_steps(credited.net, currency),
+        "tax": from_charge_steps(credited.tax, currency),
+        "total": from_charge_steps(credited.total, currency),
     }

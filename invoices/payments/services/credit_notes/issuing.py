@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from billing.errors import Conflict
 from billing.formats import money
-from billing.money import ZERO, to_minor
+from billing.money import ZERO, to_charge_steps
 from invoices.models import CreditNote, Invoice, InvoiceEvent, InvoiceItem
 from invoices.payments.models import CreditNoteStep, CreditNoteSync, PaymentEntry
 from invoices.payments.services import notifications, settle
@@ -19,6 +19,7 @@ from invoices.payments.services.credit_notes.drafting import (
     NotCreditable,
     holdings,
     locked_note,
+    require_left,
 )
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
 from invoices.payments.services.settle.credit import add_credit
@@ -88,13 +89,14 @@ def issue_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> Cre
 
 def _take(note: CreditNote, invoice: Invoice) -> None:
     """Take what the note is about off what lines and rates hold. Raises `CreditTooLarge`."""
+    require_left(invoice, net=note.net, tax=note.tax)
     held = holdings(invoice)
     for tax in note.taxes.all():
         group = held.groups.get((tax.category, tax.rate))
         if (
             group is None
-            or to_minor(tax.base, note.currency) > group.net
-            or to_minor(tax.tax, note.currency) > group.tax
+            or to_charge_steps(tax.base, note.currency) > group.net
+            or to_charge_steps(tax.tax, note.currency) > group.tax
         ):
             raise CreditTooLarge(
                 f"Another credit note has taken of {invoice.number} meanwhile: draft it anew."
