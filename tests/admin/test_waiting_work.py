@@ -41,7 +41,9 @@ def stuck(db: None) -> dict[str, object]:
         ),
         "action": InvoiceAction.objects.create(
             invoice=invoice,
-            kind="mark_uncollectible", decided_on=NOW.date(), reason="Never paid.",
+            kind="mark_uncollectible",
+            decided_on=NOW.date(),
+            reason="Never paid.",
             requested_by="fiona@platform.test",
             last_error="Stripe cannot be reached",
             **{**blocked, "blocked_reason": "exhausted"},
