@@ -107,7 +107,10 @@ def test_one_sweep_starts_what_is_due_of_every_kind(
     assert started == [("billing.deliver_email", str(email.pk))]
     assert sorted(work.kinds()) == [
         "billing.email",
+        "billing.taxnumbercheck",
+        "payments.creditnotesync",
         "payments.invoiceaction",
+        "payments.reportedpayment",
         "payments.stripecustomer",
         "payments.stripesync",
     ]
