@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('net_credited__gte', 0), ('net_credited__lte', models.F('net')), ('tax_credited__gte', 0), ('tax_credited__lte', models.F('tax'))), name='no_more_is_credited_than_billed'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('net_credited', 0), models.Q(('net_credited__gt', 0), ('net_credited__lte', models.F('net'))), _connector='OR'), models.Q(('tax_credited', 0), models.Q(('tax_credited__gt', 0), ('tax_credited__lte', models.F('tax'))), _connector='OR'), ('amount__gte', models.F('net_credited') + models.F('tax_credited'))), name='no_more_is_credited_than_billed'),
         ),
         migrations.AddConstraint(
             model_name='invoiceitem',

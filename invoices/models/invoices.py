@@ -277,12 +277,10 @@ class Invoice(models.Model):
                 name="nothing_is_paid_of_a_void_invoice",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    net_credited__gte=0,
-                    net_credited__lte=F("net"),
-                    tax_credited__gte=0,
-                    tax_credited__lte=F("tax"),
-                ),
+                # Either may be below zero where a credit at another rate is on the invoice.
+                condition=(Q(net_credited=0) | Q(net_credited__gt=0, net_credited__lte=F("net")))
+                & (Q(tax_credited=0) | Q(tax_credited__gt=0, tax_credited__lte=F("tax")))
+                & Q(amount__gte=F("net_credited") + F("tax_credited")),
                 name="no_more_is_credited_than_billed",
             ),
         ]

@@ -9,8 +9,10 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from billing.models import BillingPeriod
 from billing.services.workspaces import update_billing_settings, update_workspace
 from invoices.models import Invoice, InvoiceTax, TaxDecision
+from invoices.pdf import render_invoice
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
+from invoices.services.manual_items import Line, add_manual_item
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.personas import MADE_AT, make_period
 from tests.kit.taxes import AUSTRIAN, FRENCH, checked, make_customer, register
@@ -63,6 +65,25 @@ def test_a_customer_at_home_is_charged_the_tax_of_its_country():
         ("12.34", "S"),
     ]
     assert close_differences() == []
+
+
+def test_a_month_may_give_tax_back():
+    """A fee of 49.00 less 60.00 are -11.00 and tax of -2.09; with 20.00 that are exempt, 6.91."""
+    register()
+    acme = make_customer()
+    make_period(acme, OCTOBER_5)
+    lines = [Line("charge", "Stamp", Decimal(20), "exempt"), Line("credit", "Sorry", Decimal(60))]
+    for line in lines:
+        add_manual_item(
+            workspace_id=acme.pk, line=line, reason="Ticket 4711", asked_by="ann", now=OCTOBER_5
+        )
+    assert finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk).failed == []
+
+    invoice = Invoice.objects.get(workspace=acme)
+    assert amounts(invoice) == ("9.00", "-2.09", "6.91")
+    assert taxes(invoice) == [("S", "19", "-11.00", "-2.09"), ("E", "0", "20.00", "0.00")]
+    assert close_differences() == []
+    assert render_invoice(invoice).startswith(b"%PDF")
 
 
 def test_a_business_abroad_with_a_valid_number_accounts_for_it_itself():

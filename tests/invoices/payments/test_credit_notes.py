@@ -147,6 +147,17 @@ def test_a_credit_at_another_rate_lowers_what_may_be_given_back() -> None:
     assert (note.net, note.tax) == (Decimal("20.00"), Decimal("3.80"))
 
 
+def test_of_an_invoice_that_gives_tax_back_no_more_is_credited_than_was_billed() -> None:
+    """200.00 that are exempt, less 100.00 and their tax of 19.00, are 81.00."""
+    invoice = one_off(("charge", "200.00", "exempt"), ("credit", "100.00", "standard"))
+    assert (invoice.net, invoice.tax, invoice.amount) == (100, -19, 81)
+    with pytest.raises(CreditTooLarge):
+        draft(invoice, "81.01")
+    note = issue(invoice, "81.00")
+    assert (note.net, note.tax) == (81, 0)
+    assert state(invoice) == ("paid", Decimal(0))
+
+
 @pytest.mark.parametrize(
     ("asked", "tax"), [({"items": "1.010"}, "0.190"), ({"total": "1.010"}, "0.160")]
 )

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.formats import money
-from billing.money import charge_step, from_charge_steps, to_charge_steps
+from billing.money import ZERO, charge_step, from_charge_steps, to_charge_steps
 from invoices.credited import Credited, Group, Line, Rate, TooMuch, credit_lines, credit_total
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, Invoice
 from invoices.services.history import locked_invoice
@@ -248,12 +248,14 @@ def _credited(
 def require_left(invoice: Invoice, *, net: Decimal, tax: Decimal) -> None:
     """Refuse more than the whole invoice holds, whose lines may hold more where another rate has a
     credit."""
-    left_net = invoice.net - invoice.net_credited
-    left_tax = invoice.tax - invoice.tax_credited
-    if net > left_net or tax > left_tax:
+    left_net = max(invoice.net - invoice.net_credited, ZERO)
+    left_tax = max(invoice.tax - invoice.tax_credited, ZERO)
+    left = creditable(invoice)
+    if net > left_net or tax > left_tax or net + tax > left:
         raise CreditTooLarge(
-            f"Only {money(left_net, invoice.currency)} before tax and"
-            f" {money(left_tax, invoice.currency)} of tax are left of {invoice.number}."
+            f"Only {money(left, invoice.currency)} of {invoice.number} is left to be credited:"
+            f" {money(left_net, invoice.currency)} before tax at most,"
+            f" {money(left_tax, invoice.currency)} of tax."
         )
 
 
