@@ -11,7 +11,7 @@ from config import env
 
 # A server that is gone, or does not answer, is noticed: seconds to connect, and for a connection on
 # which nothing comes back (milliseconds, for what was sent and never received). The address may
-# say otherwise.
+# say otherwise. What is received and not answered, `config.database.hanging` notices.
 _NOTICED = {
     "connect_timeout": "5",
     "keepalives_idle": "15",
@@ -41,7 +41,7 @@ def postgres(name: str, *, default: str) -> dict[str, Any]:
         "port": "PORT",
     }
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.database",
         **{theirs: parts.pop(ours, "") or "" for ours, theirs in known.items()},
         "OPTIONS": _NOTICED | parts,
     }

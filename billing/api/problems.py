@@ -88,8 +88,8 @@ def error_response(error: Exception) -> HttpResponse | None:
     if isinstance(error, PermissionDenied):
         return problem_response(status=403, code="forbidden", detail="This is not allowed.")
     if isinstance(error, OperationalError):
-        # The database is away, or out of time or locks: nothing was changed, so trying again
-        # is safe and worth it.
+        # The database is away, hangs, or is out of time or locks: nothing was changed, or all of
+        # it, and trying again is worth it.
         log.exception("the database could not answer")
         return _unavailable()
     return None
@@ -99,7 +99,7 @@ def _unavailable() -> HttpResponse:
     return problem_response(
         status=503,
         code="unavailable",
-        detail="The database cannot answer right now; nothing was changed. Try again.",
+        detail="The database cannot answer right now. Send it again: nothing is counted twice.",
         headers=_SOON,
     )
 

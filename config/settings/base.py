@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from config import addresses, env, logs, safety  # noqa: F401 - safety registers its checks
+from config.database.hanging import WatchedConnection
 from config.settings.api import *
 from config.settings.billing import *
 from config.settings.paths import *
@@ -150,6 +151,9 @@ DATABASES["default"]["OPTIONS"] |= {
         "min_size": env.integer("DATABASE_POOL_MIN", 1, max=100),
         "max_size": env.integer("DATABASE_POOL_MAX", 20, min=1, max=200),
         "timeout": 15,
+        # Until then a lost connection is tried again less and less often, for whoever waits.
+        "reconnect_timeout": 20,
+        "connection_class": WatchedConnection,
     },
     "prepare_threshold": 5,
 }

@@ -1,37 +1,22 @@
-"""kill -9 of the web server and of PostgreSQL while batches are written; then all is sent again."""
+"""kill -9 of web server or PostgreSQL, or a PostgreSQL that hangs, while batches are written; then
+all is sent again."""
 
-import http.client
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
+from email.message import Message
 
-import psutil
 import psycopg
 import pytest
 
-from dev.embedded import postgres, redis
-from tests.kit.template_database import copy_template
+from tests.kit.live_system import LiveSystem
 
-ROOT = Path(__file__).parents[2]
 BATCHES_PER_CLIENT = 15
 BATCH = 100
 CLIENTS = 4
 
 
-# One process for both: each start of Django costs seconds.
-_PREPARE = """
-import django
-django.setup()
-from django.core.management import call_command
-call_command("ensure_builtins")
-scopes = ["--scope=usage:write", "--scope=workspaces:write"]
-call_command("create_service_key", "Crash", *scopes)
-"""
 # What was recorded, rolled up and counted; each must say the same.
 _SUMS = """
 SELECT (SELECT (count(*), sum(final_cost)) FROM usage_usagerecord)::text,
@@ -40,110 +25,9 @@ SELECT (SELECT (count(*), sum(final_cost)) FROM usage_usagerecord)::text,
 """
 
 
-class System:
-    """A server of its own, with its own database, in a directory of its own."""
-
-    def __init__(self, local_dir: Path) -> None:
-        self.local_dir = local_dir
-        self.database = postgres.ensure_running(local_dir)
-        queue = redis.ensure_running(local_dir)
-        self.environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.local",
-            "DATABASE_URL": self.database,
-            "REDIS_URL": queue.celery_url,
-            "CACHE_URL": queue.cache_url,
-            "LOCAL_DIR": str(local_dir),
-            "LOG_LEVEL": "ERROR",
-            "API_USAGE_THROTTLE_PER_MINUTE": "1000000",
-        }
-        copy_template(self.database)
-        self.key = self._prepare().splitlines()[-1]
-        self.port = 0
-        self.web: subprocess.Popen[bytes] | None = None
-
-    def _prepare(self) -> str:
-        """An empty database with the built-in tiers; the key that the clients use."""
-        done = subprocess.run(
-            [sys.executable, "-c", _PREPARE],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
-
-    def start_web(self) -> None:
-        # The same port each time, so that clients find the next server.
-        bind = f"127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "gunicorn", "config.asgi:application", f"--bind={bind}"]
-        command += ["--config=python:config.serving.gunicorn", "--workers=2"]
-        command += ["--preload", "--no-control-socket", "--log-level=error"]
-        self.web = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while not self.port:
-            self.port = next(
-                (each.laddr.port for each in self._listening()),
-                0,
-            )
-            time.sleep(0.05)
-        while self.post("/api/v1/usage/batch/", b"{")[0] != 400:
-            time.sleep(0.1)
-
-    def _listening(self) -> list:
-        assert self.web is not None
-        assert self.web.poll() is None
-        connections = psutil.Process(self.web.pid).net_connections(kind="tcp4")
-        return [each for each in connections if each.status == psutil.CONN_LISTEN]
-
-    def kill_web(self) -> None:
-        assert self.web is not None
-        family = [psutil.Process(self.web.pid)]
-        family += family[0].children(recursive=True)
-        for process in family:
-            process.send_signal(signal.SIGKILL)
-        self.web.wait()
-        psutil.wait_procs(family, timeout=10)
-
-    def kill_database(self) -> None:
-        pid = int((self.local_dir / "pg" / "postmaster.pid").read_text().split()[0])
-        postmaster = psutil.Process(pid)
-        family = [postmaster, *postmaster.children(recursive=True)]
-        for process in family:
-            process.send_signal(signal.SIGKILL)
-
-    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body; (0, b"") when no answer came."""
-        headers = {
-            "Host": "localhost",
-            "Authorization": f"Bearer {self.key}",
-            "Content-Type": "application/json",
-        }
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            client.request("POST", path, body, headers)
-            answer = client.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException):
-            return 0, b""
-        finally:
-            client.close()
-
-    def stop(self) -> None:
-        if self.web is not None and self.web.poll() is None:
-            self.kill_web()
-
-
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("crash"))
+    made = LiveSystem(tmp_path_factory.mktemp("crash"))
     yield made
     made.stop()
 
@@ -151,20 +35,7 @@ def system(tmp_path_factory):
 @pytest.mark.parametrize("victim", ["web", "database"])
 def test_every_acknowledged_record_is_there_once_after_a_kill(system, victim):
     system.start_web()
-    owner = json.loads(
-        system.post(
-            "/api/v1/workspaces/",
-            json.dumps(
-                {
-                    "name": victim,
-                    "owner_email": "owner@acme.test",
-                    "tier": "starter",
-                    "currency": "USD",
-                    "timezone": "Europe/Berlin",
-                }
-            ).encode(),
-        )[1]
-    )["id"]
+    owner = make_workspace(system, victim)
     batches = {
         (client, number): body_of(owner, client, number)
         for client in range(CLIENTS)
@@ -185,7 +56,7 @@ def test_every_acknowledged_record_is_there_once_after_a_kill(system, victim):
         thread.start()
     while len(acknowledged) < CLIENTS * BATCHES_PER_CLIENT // 4:
         time.sleep(0.005)
-    system.kill_web() if victim == "web" else system.kill_database()
+    system.kill_web() if victim == "web" else system.signal_database(signal.SIGKILL)
     for thread in threads:
         thread.join(60)
     lost = batches.keys() - acknowledged
@@ -200,10 +71,101 @@ def test_every_acknowledged_record_is_there_once_after_a_kill(system, victim):
         assert (status, json.loads(answer)["rejected"]) == (200, 0)
 
     assert recorded(system, owner) == CLIENTS * BATCHES_PER_CLIENT * BATCH
+    assert_sums_agree(system)
+    system.kill_web()
+
+
+def test_a_database_that_hangs_is_answered_503_by_everything_until_it_goes_on(system):
+    system.start_web()
+    owner = make_workspace(system, "Hanging")
+    bodies = [body_of(owner, client, 0) for client in range(CLIENTS)]
+    single = json.dumps(json.loads(body_of(owner, CLIENTS, 0))["records"][0]).encode()
+    sent = [("/api/v1/usage/batch/", body) for body in bodies] + [("/api/v1/usage/", single)]
+    headers = {"Authorization": f"Bearer {system.key}", "Content-Type": "application/json"}
+    answers: list[tuple[int, Message, bytes]] = []
+    # Each in the middle of its statement: it waits for a lock that another connection has.
+    holder = psycopg.connect(system.database)
+    holder.execute("LOCK TABLE usage_usagerecord, billing_periodcounter IN EXCLUSIVE MODE")
+    senders = [
+        threading.Thread(
+            target=lambda path=path, body=body: answers.append(
+                system.ask("POST", path, body, headers)
+            )
+        )
+        for path, body in sent
+    ]
+    for sender in senders:
+        sender.start()
+    wait_for_locks(system, at_least=3)
+    system.signal_database(signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    try:
+        while any(sender.is_alive() for sender in senders):
+            status, seconds = timed(system, "/healthz")
+            assert status == 200
+            assert seconds < 1
+            status, seconds = timed(system, "/readyz")
+            assert status == 503
+            assert seconds < 2.5
+            time.sleep(0.5)
+        assert time.monotonic() - stopped_at < 12
+        # From then on nobody waits.
+        path, cookie = f"/w/{owner}/", {"Cookie": "sessionid=somebody"}
+        began = time.monotonic()
+        page = system.ask("GET", path, headers=cookie)
+        for _ in range(5):
+            answers.append(system.ask("POST", "/api/v1/usage/", single, headers))
+        assert time.monotonic() - began < 8
+    finally:
+        system.signal_database(signal.SIGCONT)
+        holder.close()
+
+    for status, answered, body in answers:
+        assert (status, answered["Retry-After"]) == (503, "2")
+        assert json.loads(body)["code"] == "unavailable"
+    assert (page[0], page[1]["Retry-After"]) == (503, "2")
+    assert b"Back in a moment" in page[2]
+    for address, body in sent:
+        assert answer_of(system, body, address)[0] in (200, 201)
+    # Each process asks again once a second.
+    time.sleep(1.5)
+    assert system.ask("GET", path, headers=cookie)[0] == 302
+    assert timed(system, "/readyz")[0] == 200
+    assert recorded(system, owner) == CLIENTS * BATCH + 1
+    assert_sums_agree(system)
+    system.kill_web()
+
+
+def timed(system: LiveSystem, path: str) -> tuple[int, float]:
+    began = time.monotonic()
+    return system.ask("GET", path)[0], time.monotonic() - began
+
+
+def wait_for_locks(system: LiveSystem, *, at_least: int) -> None:
+    with psycopg.connect(system.database, autocommit=True) as connection:
+        query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        for _ in range(200):
+            if connection.execute(query).fetchone()[0] >= at_least:
+                return
+            time.sleep(0.05)
+    raise AssertionError("nobody waits")
+
+
+def make_workspace(system: LiveSystem, name: str) -> str:
+    facts = {
+        "name": name,
+        "owner_email": "owner@acme.test",
+        "tier": "starter",
+        "currency": "USD",
+        "timezone": "Europe/Berlin",
+    }
+    return json.loads(system.post("/api/v1/workspaces/", json.dumps(facts).encode())[1])["id"]
+
+
+def assert_sums_agree(system: LiveSystem) -> None:
     with psycopg.connect(system.database) as connection:
         in_records, in_rollups, in_counters = connection.execute(_SUMS).fetchone()
     assert in_records == in_rollups == in_counters
-    system.kill_web()
 
 
 def body_of(owner: str, client: int, number: int) -> bytes:
@@ -224,17 +186,19 @@ def body_of(owner: str, client: int, number: int) -> bytes:
     ).encode()
 
 
-def answer_of(system: System, body: bytes) -> tuple[int, bytes]:
+def answer_of(
+    system: LiveSystem, body: bytes, path: str = "/api/v1/usage/batch/"
+) -> tuple[int, bytes]:
     """Tried again until the server has its database back."""
     for _ in range(100):
-        status, answer = system.post("/api/v1/usage/batch/", body)
-        if status == 200:
+        status, answer = system.post(path, body)
+        if status in (200, 201):
             return status, answer
         time.sleep(0.1)
     return status, answer
 
 
-def recorded(system: System, owner: str) -> int:
+def recorded(system: LiveSystem, owner: str) -> int:
     for _ in range(200):
         try:
             with psycopg.connect(system.database) as connection:

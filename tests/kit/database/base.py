@@ -9,8 +9,9 @@ are truncated, together with those that refer to them.
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.backends.postgresql import base
 from django.db.backends.postgresql.operations import DatabaseOperations
+
+from config.database import base
 
 # The same for ever, and made anew by Django after each flush where they are missing.
 _KEPT = {"auth_permission", "django_content_type"}
