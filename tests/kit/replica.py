@@ -12,7 +12,7 @@ from django.db import connection
 
 from dev.embedded.placement import own_data, place
 
-_PORT = "5433"
+PORT = "5433"
 
 
 def is_embedded() -> bool:
@@ -29,14 +29,15 @@ def _data_directory() -> Path:
 class Replica:
     """Beside the data that it copies; its socket is in its own data directory."""
 
-    def __init__(self, name: str) -> None:
-        of = _data_directory()
+    def __init__(self, name: str, *, of: Path | None = None, socket_dir: str | None = None) -> None:
+        """Of the server that the tests use, or of the one with its data there."""
+        of = of or _data_directory()
         self._placement = place(of)
         self.data_dir = of.with_name(f"{of.name}-{name}")
         shutil.rmtree(self.data_dir, ignore_errors=True)
         self.data_dir.mkdir(mode=0o700)
         own_data(replace(self._placement, data_dir=self.data_dir))
-        host = connection.settings_dict["HOST"]
+        host = socket_dir or connection.settings_dict["HOST"]
         self._run("pg_basebackup", "-h", host, "-U", "postgres", "-D", str(self.data_dir), "-R",
                   "--checkpoint=fast", "--wal-method=stream", "--no-sync")  # fmt: skip
         self._process = subprocess.Popen(
@@ -44,7 +45,7 @@ class Replica:
                 *(self._placement.binary("postgres"), "-D", str(self.data_dir)),
                 *("-c", f"unix_socket_directories={self.data_dir}"),
                 # The copy has the lock file of its original's socket.
-                *("-c", f"port={_PORT}"),
+                *("-c", f"port={PORT}"),
                 *("-c", "shared_buffers=64MB", "-c", "logging_collector=off"),
             ],
             cwd="/",
@@ -57,11 +58,11 @@ class Replica:
     def settings(self) -> dict[str, Any]:
         """For `DATABASES`: the database that the tests use, read from here."""
         own = connection.settings_dict
-        return {**own, "HOST": str(self.data_dir), "PORT": _PORT, "TEST": {"MIRROR": "default"}}
+        return {**own, "HOST": str(self.data_dir), "PORT": PORT, "TEST": {"MIRROR": "default"}}
 
     def ask(self, statement: str) -> Any:
         with psycopg.connect(
-            host=str(self.data_dir), port=_PORT, user="postgres", dbname="postgres", autocommit=True
+            host=str(self.data_dir), port=PORT, user="postgres", dbname="postgres", autocommit=True
         ) as link:
             row = link.execute(statement).fetchone()  # type: ignore[call-overload]
             return row and row[0]
@@ -73,6 +74,9 @@ class Replica:
             now = cursor.fetchone()[0]
             cursor.execute("SELECT pg_current_xact_id()")  # a commit after that
         self._wait(lambda: self.ask(f"SELECT pg_last_xact_replay_timestamp() >= '{now}'"))
+
+    def promote(self) -> None:
+        assert self.ask("SELECT pg_promote()")
 
     def stop(self) -> None:
         self._process.terminate()
