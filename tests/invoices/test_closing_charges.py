@@ -262,6 +262,11 @@ def test_what_was_frozen_cannot_be_changed_and_a_false_line_is_found():
             "period and charges",
             "closed with 49.0000000000 of fees and discounts, their lines add up to 48.0000000000",
         ),
+        (
+            "period and items",
+            "INV-2026-000001, line 1 (subscription): unit_price is 49.0000000000,"
+            " the period's sums make it 48.0000000000",
+        ),
     ]
 
 

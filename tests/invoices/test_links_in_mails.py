@@ -19,9 +19,14 @@ from pypdf import PdfReader
 from billing.models import Email, Workspace
 from billing.services.passwords import mail_password_link
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
 from invoices.payments.models import ReconciliationRun, StripeCustomer
 from invoices.payments.services import notifications
+from invoices.payments.services.credit_notes import (
+    approve_credit_note,
+    draft_credit_note,
+    issue_credit_note,
+)
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
 from tests.kit.invoices import NOVEMBER_2, make_invoice
@@ -80,6 +85,9 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
     "tell_void": lambda invoice: notifications.tell_void(
         invoice, replacement=invoice, now=NOVEMBER_2
     ),
+    "tell_credit_note": lambda invoice: notifications.tell_credit_note(
+        credited(invoice), now=NOVEMBER_2
+    ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
     "tell_owners_of_refused_details": lambda invoice: notifications.tell_owners_of_refused_details(
         refused(invoice), now=NOVEMBER_2
@@ -104,6 +112,20 @@ TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
         for about in subjects(invoice)
     ],
 }
+
+
+def credited(invoice: Invoice) -> CreditNote:
+    draft = draft_credit_note(
+        invoice_id=invoice.pk,
+        total=Decimal(1),
+        reason="quality",
+        explanation="A call was not understandable",
+        rest_to="credit",
+        drafted_by="fiona@platform.test",
+        now=NOVEMBER_2,
+    )
+    approve_credit_note(credit_note_id=draft.pk, by="frank@platform.test", now=NOVEMBER_2)
+    return issue_credit_note(credit_note_id=draft.pk, by="frank@platform.test", now=NOVEMBER_2)
 
 
 def refused(invoice: Invoice) -> StripeCustomer:

@@ -91,16 +91,12 @@ def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
     """The document itself, and where its money goes."""
     invoice = note.invoice
     places = [
-        (note.to_open, "You have that much less to pay."),
-        (note.to_refund, "goes back to what you have paid with; banks take a few days."),
-        (note.to_credit, "is your credit: your next invoice uses it."),
-        (note.to_out_of_band, "is sent back to you."),
+        (note.to_open, "{} less is to be paid."),
+        (note.to_refund, "{} goes back to what you have paid with; banks take a few days."),
+        (note.to_credit, "{} is your credit: your next invoice uses it."),
+        (note.to_out_of_band, "{} is sent back to you."),
     ]
-    texts = [
-        text if text.startswith("You") else f"{money(amount, note.currency)} {text}"
-        for amount, text in places
-        if amount
-    ]
+    texts = [text.format(money(amount, note.currency)) for amount, text in places if amount]
     try:
         papers = [Attachment(f"{note.number}.pdf", "application/pdf", render_credit_note(note))]
     except typst.TypstError:

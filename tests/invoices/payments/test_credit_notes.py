@@ -82,7 +82,7 @@ def test_what_is_open_is_lowered_first_under_a_number_of_its_own(acme: Workspace
     assert state(invoice) == ("open", Decimal("41.34"))
     assert [line.net for line in note.items.all()] == [Decimal("15.98"), Decimal("4.02")]
     told = Email.objects.get(kind="invoice_credit_note")
-    assert "You have that much less to pay." in told.text
+    assert "$20.00 less is to be paid." in told.text
     assert told.attachments.get().filename == "INV-CN-2026-000001.pdf"
     assert issue(invoice, "41.34").number == "INV-CN-2026-000002"
     assert state(invoice) == ("paid", Decimal(0))
