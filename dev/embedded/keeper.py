@@ -20,6 +20,7 @@ from dev.embedded.errors import EmbeddedServiceError
 from dev.embedded.files import ServiceFiles, open_lock, try_lock, write_atomically
 from dev.embedded.postgres import PostgresService
 from dev.embedded.redis import RedisService
+from dev.embedded.room import Room
 from dev.embedded.service import Service
 
 _WATCH_SECONDS = 0.2
@@ -39,6 +40,7 @@ class Keeper:
         self.files = ServiceFiles(service.local_dir, service.name)
         self.server: psutil.Process | None = None
         self.restarts: list[float] = []
+        self.room = Room(service.title, service.data_dir)
 
     def run(self) -> None:
         """Serve until nobody holds the server's lock; no-op when another keeper does."""
@@ -53,6 +55,7 @@ class Keeper:
             try:
                 self.start()
                 while not try_lock(holders_lock, exclusive=True):
+                    _say(self.room.news())
                     if not _is_alive(self.server):
                         self.restart()
                     time.sleep(_WATCH_SECONDS)
@@ -88,21 +91,30 @@ class Keeper:
             raise EmbeddedServiceError(
                 f"{self.service.title} ends again and again; see {self.files.log}."
             )
-        print(
-            f"{self.service.title} ended unexpectedly; starting it again.",
-            file=sys.stderr,
-            flush=True,
-        )
+        _say(f"{self.service.title} ended unexpectedly; starting it again.")
         deadline = now + _RESTART_WINDOW_SECONDS
         while True:
+            self.wait_for_room()
             try:
                 return self.start()
-            except EmbeddedServiceError:
+            except (EmbeddedServiceError, OSError):
                 # After kill -9 PostgreSQL's other processes need a moment to
                 # notice, and until then a new server refuses the shared memory.
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline and not self.room.is_full():
                     raise
                 time.sleep(_WATCH_SECONDS)
+
+    def wait_for_room(self) -> None:
+        """However long it takes: a server cannot start on a full disk, and can afterwards."""
+        while self.room.is_full() and self.is_needed():
+            _say(self.room.news())
+            time.sleep(_WATCH_SECONDS)
+        _say(self.room.news())
+
+    def is_needed(self) -> bool:
+        """Whether anybody holds the server's lock."""
+        with open_lock(self.files.holders) as holders_lock:
+            return not try_lock(holders_lock, exclusive=True)
 
     def stop(self) -> None:
         """Stop the server and wait until it has gone."""
@@ -115,6 +127,13 @@ class Keeper:
             except psutil.TimeoutExpired:
                 self.server.send_signal(signal.SIGQUIT)
                 self.server.wait(timeout=_STOP_SECONDS)
+
+
+def _say(text: str | None) -> None:
+    """A line in the server's log, unless that is on a full disk too."""
+    if text:
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _lock_soon(lock: IO[bytes]) -> bool:

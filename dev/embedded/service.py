@@ -52,6 +52,10 @@ class Service(Protocol):
     def local_dir(self) -> Path: ...
 
     @property
+    def data_dir(self) -> Path:
+        """What it writes to; there once it has been prepared."""
+
+    @property
     def stop_signal(self) -> int:
         """The signal that ends it cleanly."""
 

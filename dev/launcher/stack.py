@@ -13,6 +13,7 @@ from dev.embedded import service
 from dev.embedded.files import write_atomically
 from dev.embedded.postgres import PostgresService
 from dev.embedded.redis import RedisService
+from dev.embedded.room import Room
 from dev.embedded.service import Service
 from dev.launcher import children
 from dev.launcher.children import Child
@@ -76,7 +77,10 @@ class Stack:
 
     def watch(self) -> None:
         """Return only by an exception: LauncherError as soon as a part ends."""
+        rooms = [Room(server.title, server.data_dir) for server in self.servers]
         while True:
+            for news in filter(None, (room.news() for room in rooms)):
+                complain(news)
             children.require_running(self.children)
             time.sleep(_POLL_SECONDS)
 
