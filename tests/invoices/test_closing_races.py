@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from billing.models import BillingPeriod, PeriodCounter, Workspace
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing import (
     PeriodNotCurrent,
     finalize_due_periods,
@@ -206,6 +206,23 @@ def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
     assert numbers() == [f"INV-2026-00000{number}" for number in range(1, 6)]
     amounts = Invoice.objects.order_by("amount").values_list("amount", flat=True)
     assert [f"{amount:.2f}" for amount in amounts] == ["61.00"] * 4 + ["62.20"]
+    assert close_differences() == []
+    assert usage_differences() == []
+
+
+def test_a_process_killed_at_any_table_that_a_close_writes_to_leaves_nothing_half_done():
+    in_october(2)
+    for table in (PeriodCounter, Invoice, InvoiceItem, BillingPeriod):
+        with held(f"LOCK TABLE {table._meta.db_table} IN SHARE MODE"):
+            kill_when_it_waits(start_closing())
+        wait_until(lambda: not is_waiting())
+        assert numbers() == []
+        assert not BillingPeriod.objects.filter(status="finalized").exists()
+        assert not InvoiceItem.objects.exists()
+        assert not PeriodCounter.objects.filter(is_open=False).exists()
+
+    assert finalize_due_periods(now=NOVEMBER_3).invoiced == 2
+    assert numbers() == ["INV-2026-000001", "INV-2026-000002"]
     assert close_differences() == []
     assert usage_differences() == []
 
