@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from billing.models import PlatformSetting, User
 from billing.money import ZERO
 from billing.rating import markup_factor, rate
+from billing.services.staff import ensure_finance_group
 from billing.services.workspaces import (
     create_workspace,
     update_billing_settings,
@@ -17,7 +18,7 @@ from billing.services.workspaces import (
 )
 from dev.demo.calls import DemoCall
 from dev.demo.months import demo_months
-from dev.demo.personas import FINANCE_EMAIL, Company, Story
+from dev.demo.personas import FINANCE_EMAIL, SECOND_EMAIL, Company, Story
 from invoices.payments.services import stripe_client
 from invoices.payments.services.customers import ensure_customer
 from usage.models import VoiceAgent
@@ -29,6 +30,9 @@ _CARDS = {Story.DECLINED: "pm_card_chargeCustomerFail"}
 def make_finance() -> None:
     if not User.objects.filter(email__iexact=FINANCE_EMAIL).exists():
         User.objects.create_superuser(FINANCE_EMAIL, name="Finance")
+    if not User.objects.filter(email__iexact=SECOND_EMAIL).exists():
+        second = User.objects.create_user(SECOND_EMAIL, name="Controlling", is_staff=True)
+        second.groups.add(ensure_finance_group())
 
 
 def make_workspace(company: Company, *, now: dt.datetime) -> None:
@@ -66,6 +70,10 @@ def make_workspace(company: Company, *, now: dt.datetime) -> None:
             },
             now=now,
         )
+    if company.story is Story.PART_PAID:
+        update_billing_settings(
+            workspace_id=workspace.pk, changes={"collection_method": "send_invoice"}, now=now
+        )
     for number, name in enumerate(company.agents):
         create_agent(
             agent_id=uuid5(company.id, f"agent/{number}"),
@@ -78,7 +86,7 @@ def make_workspace(company: Company, *, now: dt.datetime) -> None:
 
 def let_in(personas: Sequence[Company], *, password: str) -> None:
     """Let finance and the personas' owners in with `password`, hashed once for all of them."""
-    emails = [FINANCE_EMAIL, *(company.owner_email for company in personas)]
+    emails = [FINANCE_EMAIL, SECOND_EMAIL, *(company.owner_email for company in personas)]
     User.objects.filter(email__in=emails).update(password=make_password(password))
 
 

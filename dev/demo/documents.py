@@ -1,10 +1,25 @@
-"""What finance adds to the demo's bills: tax in one country, and a fee by hand."""
+"""What finance does about the demo's bills: tax in one country, a fee by hand, money given back,
+and money that came by bank transfer.
+"""
 
 import datetime as dt
+from collections.abc import Sequence
+from decimal import ROUND_UP, Decimal
+
+from django.db import transaction
 
 from billing.models import TaxRegistration
+from billing.money import charge_step
 from billing.services.tax_rates import add_registration, ensure_tax_rates
-from dev.demo.personas import FINANCE_EMAIL, Company
+from dev.demo.personas import FINANCE_EMAIL, Company, Story
+from invoices.models import CreditNote, Invoice
+from invoices.payments.models import Payment
+from invoices.payments.services.credit_notes import (
+    approve_credit_note,
+    draft_credit_note,
+    issue_credit_note,
+)
+from invoices.payments.services.receiving import Share, record_payment
 from invoices.services.manual_items import Line, add_manual_item
 
 # The issuer, of another country, is registered where one of the workspaces is.
@@ -32,3 +47,63 @@ def add_fee(company: Company, *, now: dt.datetime) -> None:
         idempotency_key="set-up-fee",
         now=now,
     )
+
+
+def give_and_take(personas: Sequence[Company], *, now: dt.datetime) -> None:
+    """Give 20.00 back for a bad call, and take in half of an invoice; each once, when it can be.
+
+    An invoice that Stripe has not settled yet, or that a visitor has dealt with, is left alone.
+    """
+    for company in personas:
+        if company.story is Story.CREDITED:
+            _give_back(company, now=now)
+        elif company.story is Story.PART_PAID:
+            _pay_half(company, now=now)
+
+
+def _give_back(company: Company, *, now: dt.datetime) -> None:
+    if CreditNote.objects.filter(workspace=company.id).exists():
+        return
+    invoice = _first_invoice(company, Invoice.Status.PAID)
+    if invoice is None:
+        return
+    # Kept as one: a draft that nobody issues is nobody's.
+    with transaction.atomic():
+        note = draft_credit_note(
+            invoice_id=invoice.pk,
+            total=min(Decimal("20.00"), invoice.amount),
+            reason=CreditNote.Reason.DROPPED,
+            explanation="A call broke off twice, and was answered by nobody the third time.",
+            rest_to=CreditNote.RestTo.REFUND,
+            drafted_by=FINANCE_EMAIL,
+            key="bad-call",
+            now=now,
+        )
+        approve_credit_note(credit_note_id=note.pk, by=FINANCE_EMAIL, now=now)
+        issue_credit_note(credit_note_id=note.pk, by=FINANCE_EMAIL, now=now)
+
+
+def _pay_half(company: Company, *, now: dt.datetime) -> None:
+    if Payment.objects.filter(workspace=company.id).exists():
+        return
+    invoice = _first_invoice(company, Invoice.Status.OPEN)
+    if invoice is None:
+        return
+    step = charge_step(invoice.currency)
+    record_payment(
+        workspace_id=company.id,
+        amount=(invoice.amount / 2 / step).to_integral_value(ROUND_UP) * step,
+        currency=invoice.currency,
+        way=Payment.Way.BANK_TRANSFER,
+        received_on=now.astimezone(company.zone).date(),
+        reference=f"{company.name} {invoice.number}, first half",
+        shares=[Share(invoice.pk)],
+        recorded_by=FINANCE_EMAIL,
+        key="first-half",
+        now=now,
+    )
+
+
+def _first_invoice(company: Company, status: str) -> Invoice | None:
+    invoices = Invoice.objects.filter(workspace=company.id, amount__gt=0, status=status)
+    return invoices.order_by("number").first()

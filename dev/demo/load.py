@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 from uuid import uuid5
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone as clock
 
 from billing.models import BillingPeriod
@@ -18,7 +18,10 @@ from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
 from dev.demo.personas import Company
 from invoices.models import Invoice
+from invoices.payments.models import CreditNoteSync
+from invoices.payments.services.credit_notes.sync import sync_credit_note
 from invoices.payments.services.refresh import refresh_invoice
+from invoices.payments.services.reporting import report_payments
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.closing import finalize_due_periods, finalize_period
 
@@ -106,6 +109,15 @@ class Loader:
         for invoice in self._invoices():
             sync_invoice(invoice_id=invoice.pk, now=clock.now())
         self._ask_stripe()
+        self.give_and_take()
+        for note in CreditNoteSync.objects.filter(credit_note__workspace__in=self._ids):
+            sync_credit_note(credit_note_id=note.pk, now=clock.now())
+        for invoice in self._invoices().filter(status=Invoice.Status.PARTLY_PAID):
+            report_payments(invoice_id=invoice.pk, now=clock.now())
+
+    def give_and_take(self) -> None:
+        """What finance does once last month is paid; again changes nothing."""
+        documents.give_and_take(self._personas, now=clock.now())
 
     def wait_until_settled(self) -> list[Invoice]:
         """Wait for the worker's syncs and Stripe's webhooks; what is still not settled then."""
@@ -144,7 +156,9 @@ class Loader:
         )
 
     def _unsettled(self) -> list[Invoice]:
-        return list(self._invoices().filter(status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN]))
+        by_transfer = Q(collection_method="send_invoice", status=Invoice.Status.OPEN)
+        waiting = self._invoices().filter(status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN])
+        return list(waiting.exclude(by_transfer))
 
     def _ask_stripe(self) -> None:
         for invoice in self._unsettled():

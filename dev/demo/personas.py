@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 _NAMESPACE = UUID("6f1c3c0e-6f0e-5f0b-9a43-0c8b6f6b2d11")
 FINANCE_EMAIL = "finance@voice-platform.example"
+# Approves what one person alone may not.
+SECOND_EMAIL = "controlling@voice-platform.example"
 
 
 class Story(Enum):
@@ -17,6 +19,8 @@ class Story(Enum):
     NEAR_LIMIT = "last month paid; near its usage limit"
     OVER_LIMIT = "last month paid; over its usage limit, agents paused"
     DECLINED = "card declined, suspended"
+    CREDITED = "last month paid; 20.00 of it given back"
+    PART_PAID = "pays by transfer; half of last month has come"
 
 
 class Hours(Enum):
@@ -104,7 +108,7 @@ PERSONAS = (
         timezone="Europe/Berlin",
         currency="EUR",
         tier="pro",
-        story=Story.PAID,
+        story=Story.CREDITED,
         address=Address("Am Westhafen 12", "Berlin", "13353", "DE"),
         agents=("Disposition", "Zustellung"),
         calls_a_day=48,
@@ -191,7 +195,7 @@ PERSONAS = (
         timezone="Australia/Sydney",
         currency="USD",
         tier="pro",
-        story=Story.PAID,
+        story=Story.PART_PAID,
         address=Address("5 Wattle Lane", "Sydney", "2010", "AU", state="NSW"),
         agents=("Outages", "Meter readings"),
         calls_a_day=38,

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, User, Workspace
@@ -15,7 +17,8 @@ from dev.demo.doors import DirectDoor
 from dev.demo.load import Loader, Progress
 from dev.demo.personas import PERSONAS, README_COMPANY
 from dev.embedded.service import PROJECT_ROOT
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
+from invoices.payments.models import CreditEntry, Payment
 from tests.kit.api import ApiClient
 from tests.kit.walk import Walk
 from usage.models import Call, UsageRecord, VoiceAgent
@@ -40,6 +43,10 @@ def loader(walk: Walk) -> Loader:
     with walk.committed():
         loader.load_usage(DirectDoor(), seed=7)
     walk.hear_from_stripe()
+    assert loader.wait_until_settled() == []
+    with walk.committed():
+        loader.give_and_take()
+    walk.hear_from_stripe()
     return loader
 
 
@@ -58,6 +65,8 @@ def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, 
         "Annapurna Treks": ("active", ["paid"], ["threshold"], {"live"}),
         "Thameside Lettings": ("active", ["paid"], ["limit", "threshold"], {"paused"}),
         "Redwood Recovery": ("suspended", ["overdue"], [], {"paused"}),
+        "Kranich Logistik": ("active", ["paid"], [], {"live"}),
+        "Southerly Energy": ("active", ["partly_paid"], [], {"live"}),
     }
     months = {
         (period.workspace.name, period.label, period.is_current)
@@ -71,15 +80,34 @@ def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, 
         ("Thameside Lettings", "March 2028", True),
     }
     assert UsageRecord.objects.filter(late=True).count() == 6
+    note = CreditNote.objects.get()
+    assert (note.workspace.name, note.total, note.to_refund) == ("Kranich Logistik", 20, 20)
+    # At the invoice's own rate of 19 %: 16.81 x 1.19 is 20.00.
+    assert (note.net, note.tax) == (Decimal("16.81"), Decimal("3.19"))
+    half = Payment.objects.get(way="bank_transfer")
+    assert half.workspace.name == "Southerly Energy"
+    part_paid = Invoice.objects.get(workspace=half.workspace)
+    assert half.amount == part_paid.amount_paid
+    assert part_paid.amount_open in (half.amount, half.amount - Decimal("0.01"))
     for email in ("finance@voice-platform.example", "owner@bluebird.example"):
         assert User.objects.get(email=email).check_password(PASSWORD)
 
     assert loader.is_loaded()
-    before = (Call.objects.count(), UsageRecord.objects.count(), Invoice.objects.count())
+    before = _counts()
     with walk.committed():
         loader.make_accounts(password=PASSWORD)
         loader.load_usage(DirectDoor(), seed=7)
-    assert before == (Call.objects.count(), UsageRecord.objects.count(), Invoice.objects.count())
+        loader.give_and_take()
+    assert before == _counts()
+    # Which fails where there is a difference.
+    call_command("check_ledger", "--stripe")
+
+
+def _counts() -> list[int]:
+    return [
+        model.objects.count()
+        for model in (Call, UsageRecord, Invoice, CreditNote, Payment, CreditEntry)
+    ]
 
 
 @pytest.mark.django_db

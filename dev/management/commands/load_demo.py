@@ -16,7 +16,7 @@ from dev.demo import accounts
 from dev.demo.doors import DemoError, DirectDoor, Door, HttpDoor
 from dev.demo.load import Loader, Progress
 from dev.demo.logins import Logins, kept_logins, new_logins
-from dev.demo.personas import FINANCE_EMAIL, PERSONAS, README_COMPANY
+from dev.demo.personas import FINANCE_EMAIL, PERSONAS, README_COMPANY, SECOND_EMAIL
 from invoices.models import Invoice
 
 
@@ -45,6 +45,7 @@ class Command(BaseCommand):
             self._load(loader, logins, url=options["url"], seed=options["seed"])
         elif not kept:
             accounts.let_in(PERSONAS, password=logins.password)
+        loader.give_and_take()
         self._print_logins(logins, options["url"] or settings.SITE_URL)
 
     def _load(self, loader: Loader, logins: Logins, *, url: str | None, seed: int) -> None:
@@ -82,7 +83,12 @@ class Command(BaseCommand):
 
     def _print_logins(self, logins: Logins, url: str) -> None:
         width = max(len(company.name) for company in PERSONAS)
-        lines = ["", f"  Finance     {FINANCE_EMAIL}   {url}/admin/", "  Owners"]
+        lines = [
+            "",
+            f"  Finance     {FINANCE_EMAIL}   {url}/admin/",
+            f"  Colleague   {SECOND_EMAIL}   approves what takes two",
+            "  Owners",
+        ]
         lines += [
             f"    {company.name:<{width}}  {company.owner_email:<24} {company.timezone:<20}"
             f" {company.currency}  {company.story.value}"
