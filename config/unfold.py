@@ -38,6 +38,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "permission": _may("billing.view_billingperiod"),
                 },
                 {
+                    "title": "Trial close",
+                    "icon": "fact_check",
+                    "link": reverse_lazy("finance:trial"),
+                    "permission": _may("billing.view_billingperiod"),
+                },
+                {
                     "title": "Waiting work",
                     "icon": "pending_actions",
                     "link": reverse_lazy("finance:waiting_work"),
@@ -55,6 +61,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("finance:costs"),
                     "permission": _may("usage.view_usagerollup"),
                 },
+                {
+                    "title": "What if",
+                    "icon": "compare",
+                    "link": reverse_lazy("finance:what_if"),
+                    "permission": _may("usage.view_usagerollup"),
+                },
             ],
         },
         {
@@ -62,6 +74,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _item("Invoices", "receipt_long", "invoices_invoice"),
+                _item("Credit notes", "undo", "invoices_creditnote"),
                 _item("Lines by hand", "edit_note", "billing_manualitem"),
                 _item("Billing periods", "calendar_month", "billing_billingperiod"),
                 _item("Reconciliation", "compare_arrows", "payments_reconciliationrun"),

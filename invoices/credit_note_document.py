@@ -65,7 +65,7 @@ def credit_note_document(
         "headline": {
             "label": "Credited to you",
             "amount": money(note.total, currency),
-            "note": f"{note.get_reason_display()}",
+            "note": printable(f"{note.get_reason_display()}: {note.explanation}"),
             "stamp": "",
             "tone": "good",
         },
@@ -85,7 +85,7 @@ def credit_note_document(
             for label, text in rows
         ],
         "legal": [printable(text) for text in legal_texts(invoice_taxes)],
-        "notes": [printable(note.explanation)],
+        "notes": [],
         "payment": {
             "title": "There is nothing to do",
             "text": f"Questions? Write to {printable(issuer.email)} and name {note.number}.",

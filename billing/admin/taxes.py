@@ -53,7 +53,7 @@ class DatedAdmin(BillingAdmin):
 
 @admin.register(TaxRegistration)
 class TaxRegistrationAdmin(DatedAdmin):
-    list_display = ("country", "region", "number", "is_home", "consumers_only", "starts_on")
+    list_display = ("country", "region", "number", "what", "starts_on", "ends_on")
     search_fields = ("country", "number")
     add_form = RegistrationForm
     fixed = ("country", "region", "number", "consumers_only", "is_home", "starts_on")
@@ -72,6 +72,12 @@ class TaxRegistrationAdmin(DatedAdmin):
             },
         ),
     )
+
+    @display(description="For")
+    def what(self, registration: TaxRegistration) -> str:
+        if registration.consumers_only:
+            return "Consumers only: the one-stop shop"
+        return "Customers there" + ("; our home" if registration.is_home else "")
 
     def save_model(
         self, request: HttpRequest, obj: TaxRegistration, form: Any, change: bool

@@ -39,7 +39,8 @@ class NewWorkspaceForm(forms.ModelForm):
 
 class BillingSettingsInline(StackedInline):
     model = WorkspaceBillingSettings
-    verbose_name_plural = "terms"
+    # The tab of a single row takes its name from this one.
+    verbose_name = verbose_name_plural = "terms"
     hide_title = True
     can_delete = False
     extra = 0

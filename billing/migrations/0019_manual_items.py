@@ -49,6 +49,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
             options={
+                'verbose_name': 'line by hand',
+                'verbose_name_plural': 'lines by hand',
                 'ordering': ['-created_at', 'id'],
             },
         ),

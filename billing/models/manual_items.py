@@ -85,6 +85,8 @@ class ManualItem(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
+        verbose_name = "line by hand"
+        verbose_name_plural = "lines by hand"
         ordering = ["-created_at", "id"]
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -22,8 +22,8 @@ from invoices.payments.services.credit_notes import (
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.services.manual_items import Line, add_manual_item
 
-# The issuer, of another country, is registered where one of the workspaces is.
-_REGISTERED = ("DE", "DE136695976")
+# At home in the EU: customers of its other countries pay its tax, until they have a VAT number.
+_REGISTERED = ("NL", "NL004495445B01")
 
 
 def register_for_tax(*, now: dt.datetime) -> None:
@@ -31,7 +31,11 @@ def register_for_tax(*, now: dt.datetime) -> None:
     country, number = _REGISTERED
     if not TaxRegistration.objects.filter(country=country).exists():
         add_registration(
-            country=country, number=number, starts_on=dt.date(now.year - 1, 1, 1), now=now
+            country=country,
+            number=number,
+            starts_on=dt.date(now.year - 1, 1, 1),
+            is_home=True,
+            now=now,
         )
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 from uuid import uuid5
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone as clock
 
@@ -24,6 +25,7 @@ from invoices.payments.services.refresh import refresh_invoice
 from invoices.payments.services.reporting import report_payments
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.closing import finalize_due_periods, finalize_period
+from invoices.services.trial_close import trial_close
 
 _LATE_RECORDS = 6
 _POLL_SECONDS = 0.5
@@ -172,6 +174,10 @@ def _month(company: Company, month: Interval, now: dt.datetime, seed: int) -> _M
 
 def _close_last_month(company: Company, *, now: dt.datetime) -> None:
     """As the schedule does; on the first day of a month as finance does, without the grace."""
+    if settings.CLOSE_NEEDS_APPROVAL:
+        # Left to whoever looks at it: tried, and not closed until somebody approves it.
+        trial_close(now=now, workspace_id=company.id)
+        return
     finalize_due_periods(now=now, workspace_id=company.id)
     periods = BillingPeriod.objects.filter(workspace_id=company.id).order_by("period_start")
     blocked = periods.exclude(close_error="").first()

@@ -7,23 +7,30 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
-from django.utils.html import format_html_join
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
 from billing.formats import exact_money, money
+from billing.money import ZERO
 from invoices.admin.inlines import ItemInline
-from invoices.admin.links import pdf_link, stripe_link
+from invoices.admin.links import link, pdf_link, stripe_link
 from invoices.admin.timeline import Moment, history
 from invoices.models import Invoice, TaxDecision
 from invoices.pdf import invoice_filename, render_invoice
 
+# Rows of an invoice's page that most have nothing in: shown where they have.
+_UNUSUAL = (
+    ("left_for_the_next", "taken_from_earlier"),
+    ("replaces", "replacement", "void_reason", "unbilled_reason"),
+)
 INVOICE_LABELS = {
     "Being sent": "primary",
     "Open": "info",
+    "Partly paid": "info",
     "Paid": "success",
     "Overdue": "danger",
     "Written off": "warning",
@@ -81,10 +88,10 @@ class InvoiceAdmin(FrozenAdmin):
             {
                 "fields": (
                     ("number", "state", "workspace", "billing_period"),
-                    ("total", "exact", "rounding", "refunded"),
-                    ("left_for_the_next", "taken_from_earlier"),
+                    ("total", "settled", "credited", "still_open"),
+                    ("exact", "rounding", "refunded"),
+                    *_UNUSUAL,
                     ("issued", "due_date", "paid", "files"),
-                    ("replaces", "replacement", "void_reason", "unbilled_reason"),
                     ("collection_method", "payment_terms_days", "suspends_since"),
                     ("stripe", "id"),
                 )
@@ -118,6 +125,19 @@ class InvoiceAdmin(FrozenAdmin):
         invoices: QuerySet[Invoice] = super().get_queryset(request)
         return invoices.select_related("workspace", "billing_period__workspace", "tax_decision")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        small, replaced = _UNUSUAL
+        empty: set[Any] = set()
+        if obj is not None and not (obj.carried_over or obj.carried_in):
+            empty.add(small)
+        if obj is not None and obj.status != Invoice.Status.VOID and obj.replaces_id is None:
+            empty.add(replaced)
+        return [
+            (name, {**options, "fields": [row for row in options["fields"] if row not in empty]})
+            for name, options in fieldsets
+        ]
+
     def get_urls(self) -> list[URLPattern]:
         pdf = self.admin_site.admin_view(self.pdf)
         return [
@@ -145,7 +165,33 @@ class InvoiceAdmin(FrozenAdmin):
     def total(self, invoice: Invoice) -> str:
         return amount(invoice.amount, invoice.currency)
 
-    @display(description="Exact sum")
+    @display(description="Paid, or by credit")
+    def settled(self, invoice: Invoice) -> str:
+        return amount(invoice.amount_paid + invoice.credit_used, invoice.currency)
+
+    @display(description="Credit notes")
+    def credited(self, invoice: Invoice) -> str:
+        notes = [
+            (reverse("admin:invoices_creditnote_change", args=[note.pk]), note)
+            for note in invoice.credit_notes.exclude(status="void").order_by("created_at")
+        ]
+        return format_html_join(
+            mark_safe("<br>"),
+            "{} {}",
+            (
+                (link(url, note.number or "not issued"), amount(note.total, note.currency))
+                for url, note in notes
+            ),
+        ) or format_html("–")
+
+    @display(description="Still open")
+    def still_open(self, invoice: Invoice) -> str:
+        return amount(
+            invoice.amount_open if invoice.status != Invoice.Status.VOID else ZERO,
+            invoice.currency,
+        )
+
+    @display(description="Exact sum, before tax")
     def exact(self, invoice: Invoice) -> str:
         return exact_money(invoice.exact_amount, invoice.currency)
 

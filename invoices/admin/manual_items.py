@@ -1,8 +1,10 @@
 """Charges, credits and discounts by hand: added on a customer's page, approved on their own."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -46,9 +48,10 @@ class LineForm(BaseDialogForm):
         decimal_places=3,
         min_value=0,
         widget=UnfoldAdminDecimalFieldWidget,
-        help_text="More than zero; credits and discounts are taken off.",
     )
-    tax_class = forms.ChoiceField(label="Taxed as", widget=UnfoldAdminSelectWidget)
+    tax_class = forms.ChoiceField(
+        label="Rate of tax, where any is charged", widget=UnfoldAdminSelectWidget
+    )
     month = forms.DateField(
         label="First day of the month it is billed with",
         required=False,
@@ -61,10 +64,22 @@ class LineForm(BaseDialogForm):
         widget=UnfoldAdminTextInputWidget,
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
         known: Any = self.fields["tax_class"]
-        known.choices = [(name, name) for name in manual_items.known_tax_classes()]
+        known.choices = [
+            (name, f"{name} rate".capitalize()) for name in manual_items.known_tax_classes()
+        ]
+        workspace = (
+            Workspace.objects.select_related("billing_settings").filter(pk=object_id).first()
+        )
+        if workspace is not None:
+            tax = "tax included" if workspace.billing_settings.prices_include_tax else "before tax"
+            limit = money(Decimal(settings.MANUAL_ITEM_APPROVAL_ABOVE), workspace.currency)
+            self.fields["net"].label = f"Amount in {workspace.currency}, {tax}"
+            self.fields[
+                "net"
+            ].help_text = f"Above {limit} it waits until somebody else approves it."
 
     def clean_description(self) -> str:
         try:
@@ -79,8 +94,8 @@ class LineForm(BaseDialogForm):
 
 
 class OneOffForm(LineForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
         del self.fields["kind"], self.fields["month"]
 
 
@@ -100,8 +115,9 @@ class LinesByHandMixin(BillingAdmin):
         icon="edit_note",
         permission="act",
         title="Add a line to the next invoice",
-        text="It is billed, or taken off, with the month it names. A large amount waits until a"
-        " second person approves it. What credits leave of an invoice is carried to the next one.",
+        text="A charge is added to the invoice of the month it names; a credit or a discount is"
+        " taken off. Nothing is charged today. A credit that is larger than its invoice goes on to"
+        " the next one.",
         submit="Add",
         form_class=LineForm,
     )
@@ -124,8 +140,8 @@ class LinesByHandMixin(BillingAdmin):
         icon="receipt_long",
         permission="act",
         title="Issue an invoice of its own",
-        text="It is issued, mailed and charged at once: a set-up fee, a top-up. With a large amount"
-        " it waits until a second person approves it.",
+        text="For a set-up fee or a top-up: it gets its number, is mailed to the customer and is"
+        " charged at once.",
         submit="Issue",
         form_class=OneOffForm,
         variant=ActionVariant.PRIMARY,

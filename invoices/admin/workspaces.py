@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from billing.admin.base import FrozenInlineMixin, amount
 from billing.admin.workspaces import WorkspaceAdmin
 from billing.models import Workspace
-from invoices.admin.links import pdf_link
+from invoices.admin.links import link, pdf_link
 from invoices.admin.manual_items import LinesByHandMixin, ManualItemInline
 from invoices.models import Invoice
 
@@ -20,16 +21,25 @@ class InvoiceInline(FrozenInlineMixin, TabularInline):
     model = Invoice
     tab = True
     per_page = 24
-    show_change_link = True
-    fields = ("number", "total", "status", "issued_at", "due_date", "paid_at", "file")
+    fields = ("name", "total", "open", "status", "issued_at", "due_date", "paid_at", "file")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         return super().get_queryset(request).order_by("-issued_at", "-number")
 
+    @display(description="Number")
+    def name(self, invoice: Invoice) -> str:
+        return link(reverse("admin:invoices_invoice_change", args=[invoice.pk]), invoice.number)
+
     @display(description="Amount")
     def total(self, invoice: Invoice) -> str:
         return amount(invoice.amount, invoice.currency)
+
+    @display(description="Open")
+    def open(self, invoice: Invoice) -> str:
+        return amount(
+            invoice.amount_open if invoice.status in Invoice.UNPAID else None, invoice.currency
+        )
 
     @display(description="File")
     def file(self, invoice: Invoice) -> str:

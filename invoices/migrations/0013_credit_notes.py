@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('net', models.DecimalField(decimal_places=3, max_digits=20)),
                 ('tax', models.DecimalField(decimal_places=3, max_digits=20)),
                 ('total', models.DecimalField(decimal_places=3, max_digits=20)),
-                ('rest_to', models.CharField(choices=[('refund', 'back to the card or account it was paid with, through Stripe'), ('credit', "to the customer's credit, for the next invoice"), ('out_of_band', 'back to the customer another way, by ourselves')], max_length=12)),
+                ('rest_to', models.CharField(choices=[('refund', 'back to the card or account, through Stripe'), ('credit', "to the customer's credit, for the next invoice"), ('out_of_band', 'back to the customer another way, by ourselves')], max_length=12)),
                 ('to_open', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=20)),
                 ('to_refund', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=20)),
                 ('to_credit', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=20)),

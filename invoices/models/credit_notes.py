@@ -36,7 +36,7 @@ class CreditNote(models.Model):
         OTHER = "other", "Another reason"
 
     class RestTo(models.TextChoices):
-        REFUND = "refund", "back to the card or account it was paid with, through Stripe"
+        REFUND = "refund", "back to the card or account, through Stripe"
         CREDIT = "credit", "to the customer's credit, for the next invoice"
         OUT_OF_BAND = "out_of_band", "back to the customer another way, by ourselves"
 

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import settle
 from tests.kit.invoices import make_invoice
@@ -140,3 +140,36 @@ def test_a_payment_is_recorded_from_the_workspaces_page_and_credit_is_paid_out()
     invoice.refresh_from_db()
     assert invoice.status == "paid"
     assert "$3.66 is left" in page_after(client, response)
+
+
+def test_from_the_customers_page_to_the_invoice_and_its_credit_note():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+    workspace = reverse("admin:billing_workspace_change", args=[invoice.workspace_id])
+    page = reverse("admin:invoices_invoice_change", args=[invoice.pk])
+    assert f'href="{page}">{invoice.number}</a>' in client.get(workspace).content.decode()
+
+    fields = {
+        "amount": "20.00",
+        "reason": "dropped",
+        "explanation": "A call broke off",
+        "rest_to": "credit",
+        "line": "",
+        "key": "once",
+    }
+    press(client, "invoices_invoice", "give_back", invoice.pk, **fields)
+
+    note = CreditNote.objects.get()
+    shown = client.get(page).content.decode()
+    at_note = reverse("admin:invoices_creditnote_change", args=[note.pk])
+    assert f'href="{at_note}">{note.number}</a>' in shown
+    assert "$41.34" in shown  # still open
+    assert f"$20.00 taken off {invoice.number}" in client.get(at_note).content.decode()
+
+
+def test_rows_of_an_invoice_that_say_nothing_are_left_out():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+    page = reverse("admin:invoices_invoice_change", args=[invoice.pk])
+    assert "Unbilled reason" not in client.get(page).content.decode()
+
+    Invoice.objects.filter(pk=invoice.pk).update(status="void", voided_at=invoice.issued_at)
+    assert "Unbilled reason" in client.get(page).content.decode()

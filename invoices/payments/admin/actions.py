@@ -106,7 +106,6 @@ class InvoiceActionsMixin(BillingAdmin):
     @asking(
         "Record payment",
         icon="account_balance",
-        variant=ActionVariant.PRIMARY,
         permission="record_payment",
         title="Which payment has come?",
         text="It pays what is open of this invoice, in whole or in part; what is over becomes the"
@@ -133,8 +132,7 @@ class InvoiceActionsMixin(BillingAdmin):
         permission="credit",
         title="Take some of this invoice back?",
         text="A credit note with a number of its own goes to the customer at once. What is still"
-        " open of the invoice is lowered first; the rest goes where you choose. Over the limit for"
-        " one person it waits for somebody else's approval.",
+        " open of the invoice is lowered first; what is paid already goes where you choose.",
         submit="Issue the credit note",
         form_class=CreditNoteForm,
     )
@@ -355,11 +353,15 @@ def what_it_paid(payment: Payment) -> str:
 
 def what_it_gave(note: CreditNote) -> str:
     """Where the money of an issued credit note goes, for whoever has issued it."""
+    return f"{note.number} is issued: {', '.join(where_it_goes(note))}."
+
+
+def where_it_goes(note: CreditNote) -> list[str]:
+    """The parts of an issued note's money, each with its place."""
     places = [
         (note.to_open, f"taken off {note.invoice.number}"),
         (note.to_refund, "refunded through Stripe"),
         (note.to_credit, "to the customer's credit"),
         (note.to_out_of_band, "for you to send back"),
     ]
-    said = [f"{money(amount, note.currency)} {where}" for amount, where in places if amount]
-    return f"{note.number} is issued: {', '.join(said)}."
+    return [f"{money(amount, note.currency)} {where}" for amount, where in places if amount]

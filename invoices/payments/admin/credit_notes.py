@@ -8,14 +8,14 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
-from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, when
+from invoices.admin.links import link
 from invoices.models import CreditNote, CreditNoteItem
-from invoices.payments.admin.actions import what_it_gave
+from invoices.payments.admin.actions import what_it_gave, where_it_goes
 from invoices.payments.services.credit_notes import (
     approve_credit_note,
     discard_credit_note,
@@ -44,13 +44,16 @@ class CreditNoteAdmin(FrozenAdmin):
     inlines = (CreditNoteItemInline,)
     fields = (
         ("name", "state", "workspace", "invoice"),
-        ("over", "net", "tax"),
+        ("over", "before_tax", "taxed"),
         ("reason", "explanation"),
-        ("rest_to", "to_open", "to_refund", "to_credit", "to_out_of_band"),
+        ("goes", "rest"),
         ("drafted_by", "approved_by", "issued_by", "issued"),
         ("file", "in_stripe"),
     )
-    readonly_fields = ("name", "state", "over", "issued", "file", "in_stripe")
+    readonly_fields = (
+        *("name", "state", "over", "before_tax", "taxed", "goes", "rest"),
+        *("issued", "file", "in_stripe"),
+    )
     actions_detail = ("approve_and_issue", "discard")
 
     def get_urls(self) -> list[URLPattern]:
@@ -110,6 +113,24 @@ class CreditNoteAdmin(FrozenAdmin):
     def over(self, note: CreditNote) -> str:
         return amount(note.total, note.currency)
 
+    @display(description="Net, before tax")
+    def before_tax(self, note: CreditNote) -> str:
+        return amount(note.net, note.currency)
+
+    @display(description="Tax")
+    def taxed(self, note: CreditNote) -> str:
+        return amount(note.tax, note.currency)
+
+    @display(description="Where the money goes")
+    def goes(self, note: CreditNote) -> str:
+        if note.status != CreditNote.Status.ISSUED:
+            return "First to what is still open of the invoice, once it is issued."
+        return "; ".join(where_it_goes(note))
+
+    @display(description="What is paid already goes")
+    def rest(self, note: CreditNote) -> str:
+        return note.get_rest_to_display()
+
     @display(
         description="Status",
         ordering="status",
@@ -127,7 +148,7 @@ class CreditNoteAdmin(FrozenAdmin):
         if note.status != CreditNote.Status.ISSUED:
             return "–"
         address = reverse("admin:invoices_creditnote_pdf", args=[note.pk])
-        return format_html('<a href="{}" target="_blank">PDF</a>', address)
+        return link(address, "PDF", new_tab=True)
 
     @display(description="Into Stripe")
     def in_stripe(self, note: CreditNote) -> str:
@@ -137,4 +158,6 @@ class CreditNoteAdmin(FrozenAdmin):
         steps = ", ".join(
             f"{step}: {'done' if step.done_at else 'to do'}" for step in sync.steps.all()
         )
-        return f"{sync.status}; {steps}" + (f" ({sync.last_error})" if sync.last_error else "")
+        return f"{sync.get_status_display()}: {steps}" + (
+            f" ({sync.last_error})" if sync.last_error else ""
+        )

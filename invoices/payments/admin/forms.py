@@ -6,6 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.conf import settings
+from django.db.models import F
 from django.utils import timezone as clock
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
@@ -14,11 +16,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from billing.models import Workspace
 from billing.money import exponent
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Payment
 from invoices.payments.services.credit_notes import creditable, refundable
 from invoices.payments.services.receiving import WAYS
+from invoices.payments.services.settle.credit import credit_balance
 
 
 class DateInput(UnfoldAdminTextInputWidget):
@@ -128,6 +132,9 @@ class WorkspacePaymentForm(WayForm):
 
     def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, object_id, *args, **kwargs)
+        workspace = Workspace.objects.filter(pk=object_id).first()
+        if workspace is not None:
+            self.fields["amount"].label = f"Amount in {workspace.currency}"
         unpaid = Invoice.objects.filter(
             workspace=object_id,
             status__in=("draft", *Invoice.UNPAID, "uncollectible"),
@@ -152,6 +159,15 @@ class PayOutForm(DatedForm):
     amount = amount_field("Amount")
     reason = forms.CharField(label="Reason", max_length=500, widget=UnfoldAdminTextInputWidget)
     field_order = ("amount", "on", "reference", "reason", "key")
+
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        workspace = Workspace.objects.filter(pk=object_id).first()
+        if workspace is None:
+            return
+        left = plain(credit_balance(workspace.pk, workspace.currency), workspace.currency)
+        self.fields["amount"].label = f"Amount in {workspace.currency} (at most {left})"
+        self.fields["amount"].initial = left
 
 
 class CreditNoteForm(OnceForm):
@@ -181,13 +197,19 @@ class CreditNoteForm(OnceForm):
         left = plain(creditable(invoice), invoice.currency)
         amount = self.fields["amount"]
         amount.label = f"Amount in {invoice.currency}, tax included (at most {left})"
+        limit = plain(Decimal(settings.SECOND_PERSON_ABOVE), invoice.currency)
+        amount.help_text = f"Above {limit} it waits for somebody else's approval."
         line = self.fields["line"]
         assert isinstance(line, forms.ChoiceField)
         line.choices = [
             ("", "all lines, in proportion"),
             *(
-                (str(item.pk), f"{item.description}, before tax")
-                for item in invoice.items.filter(net__gt=0)
+                (
+                    str(item.pk),
+                    f"{item.description}: an amount before tax, at most"
+                    f" {plain(item.net - item.net_credited, invoice.currency)}",
+                )
+                for item in invoice.items.filter(net__gt=F("net_credited"))
             ),
         ]
         if not any(pk for pk, _ in refundable(invoice)):

@@ -75,8 +75,11 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
     actions_detail: tuple[Any, ...] = (
         *(BilledWorkspaceAdmin.actions_detail or ()),
         "record_a_payment",
-        "pay_out_credit",
-        "statement",
+        {
+            "title": "More",
+            "icon": "more_vert",
+            "items": ["pay_out_credit", "statement"],
+        },
     )
 
     @action(description="Statement", icon="description", permissions=["see_statement"])

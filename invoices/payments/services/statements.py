@@ -18,6 +18,9 @@ from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CreditEntry, Payment, PaymentEntry
 from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
 
+# Of one day: what is asked for, what pays it, what is taken back, and what goes back then.
+_ORDER = ("Invoice", "Payment", "Invoice is void", "Credit note")
+
 
 @dataclass(frozen=True)
 class StatementLine:
@@ -48,7 +51,7 @@ def statement(workspace: Workspace, *, first: dt.date, last: dt.date) -> Stateme
     """All that moved the balance from `first` to `last`, both included, oldest first."""
     opening, lines = ZERO, []
     balance = ZERO
-    moves = sorted(_moves(workspace), key=lambda line: (line.day, line.amount < 0, line.reference))
+    moves = sorted(_moves(workspace), key=_in_order)
     for line in moves:
         if line.day > last:
             break
@@ -82,6 +85,11 @@ def statement_csv(made: Statement) -> str:
     return out.getvalue()
 
 
+def _in_order(line: StatementLine) -> tuple[dt.date, int, str]:
+    kind = line.text.partition(",")[0]
+    return line.day, _ORDER.index(kind) if kind in _ORDER else len(_ORDER), line.reference
+
+
 def _moves(workspace: Workspace) -> Iterator[StatementLine]:
     zone, currency = workspace.zone, workspace.currency
 
@@ -94,7 +102,8 @@ def _moves(workspace: Workspace) -> Iterator[StatementLine]:
             text = "Invoice is void"
             yield StatementLine(day(invoice.voided_at), text, invoice.number, -invoice.amount)
     for payment in Payment.objects.filter(workspace=workspace, currency=currency):
-        text = f"Payment, {payment.get_way_display().lower()}"
+        way = payment.get_way_display()
+        text = f"Payment, {way if payment.way == Payment.Way.STRIPE else way.lower()}"
         reference = payment.reference or "–"
         yield StatementLine(payment.received_on, text, reference, -payment.amount)
     notes = CreditNote.objects.filter(workspace=workspace, currency=currency, status="issued")

@@ -47,6 +47,31 @@ def test_balances_follow_each_other_and_end_with_the_credit():
     assert made.closing == -credit_balance(workspace.pk, "USD") == Decimal("-28.66")
 
 
+def test_what_happened_on_one_day_stands_in_the_order_in_which_it_happens():
+    workspace = make_workspace("Globex")
+    invoice = make_invoice(workspace, issued_at=NOVEMBER_5)
+    record_payment(
+        workspace_id=workspace.pk,
+        amount=Decimal("61.34"),
+        way="bank_transfer",
+        received_on=NOVEMBER_5.date(),
+        reference="SEPA 1",
+        shares=[Share(invoice.pk)],
+        recorded_by="fiona",
+        now=NOVEMBER_5,
+    )
+    issue(invoice, rest_to="out_of_band")
+
+    made = statement(workspace, first=NOVEMBER_5.date(), last=NOVEMBER_5.date())
+
+    assert [(line.text, line.balance) for line in made.lines] == [
+        ("Invoice", Decimal("61.34")),
+        ("Payment, bank transfer", Decimal("0.00")),
+        ("Credit note", Decimal("-20.00")),
+        ("Sent back", Decimal("0.00")),
+    ]
+
+
 def test_owners_read_it_as_page_csv_and_pdf():
     workspace = acme()
     client = signed_in_client(User.objects.get(memberships__workspace=workspace))
