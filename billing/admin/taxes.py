@@ -176,8 +176,9 @@ class TaxNumberCheckAdmin(FrozenAdmin):
         "Check again",
         icon="refresh",
         permission="act",
-        title="Ask VIES again?",
-        text="What is known stays until there is another answer.",
+        title="Ask the EU's register (VIES) again?",
+        text="What is known stays until there is another answer. Months that wait for one close by"
+        " themselves then.",
         submit="Ask",
     )
     def check_again(self, request: HttpRequest, check: TaxNumberCheck, form: Any) -> str:

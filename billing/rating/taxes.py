@@ -127,7 +127,8 @@ def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Dec
             raise Undecided(
                 "tax_number_not_checked",
                 f"Its tax number {customer.number} has not been checked yet: the register of"
-                " VAT numbers (VIES) has not answered.",
+                " VAT numbers (VIES) has not answered. It is asked again by itself; under"
+                " Customers' numbers it can be asked at once, or answered by hand.",
             )
         if customer.number_is_valid:
             return Decision(

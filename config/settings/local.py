@@ -8,8 +8,4 @@ INSTALLED_APPS += ["dev"]
 # Who tries the demo has its password, and no app set up for it.
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", False)
 
-if env.text("VIES_URL") == "":
-    # Of a machine of one's own the EU's register is asked only where somebody names it.
-    VIES_URL = ""
-
 env.refuse_unknown()

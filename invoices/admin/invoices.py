@@ -165,7 +165,7 @@ class InvoiceAdmin(FrozenAdmin):
     def total(self, invoice: Invoice) -> str:
         return amount(invoice.amount, invoice.currency)
 
-    @display(description="Paid, or by credit")
+    @display(description="Paid")
     def settled(self, invoice: Invoice) -> str:
         return amount(invoice.amount_paid + invoice.credit_used, invoice.currency)
 
@@ -259,7 +259,7 @@ class InvoiceAdmin(FrozenAdmin):
     def issued(self, invoice: Invoice) -> str:
         return when(invoice.issued_at)
 
-    @display(description="Paid", ordering="paid_at")
+    @display(description="Paid at", ordering="paid_at")
     def paid(self, invoice: Invoice) -> str:
         return when(invoice.paid_at)
 

@@ -111,7 +111,7 @@ class LinesByHandMixin(BillingAdmin):
     actions_detail = ("add_by_hand", "bill_at_once")
 
     @asking(
-        "Add charge or credit",
+        "Charge or credit",
         icon="edit_note",
         permission="act",
         title="Add a line to the next invoice",

@@ -1,5 +1,6 @@
 """Trial closes: what months would be billed, kept to be approved before they close."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
@@ -55,3 +56,10 @@ class TrialInvoice(models.Model):
 
     def __str__(self) -> str:
         return f"Trial of {self.period}"
+
+    @property
+    def billed(self) -> list[tuple[str, Decimal]]:
+        """What it would bill, line by line, and the tax on it."""
+        lines = [(line["description"], Decimal(line["amount"])) for line in self.snapshot["lines"]]
+        tax = Decimal(self.snapshot["tax"])
+        return [*lines, ("Tax", tax)] if tax else lines

@@ -6,3 +6,10 @@ document.addEventListener("change", async (event) => {
   field.value = await input.files[0].text();
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
+
+// The box above a column of boxes chooses all of them, or none.
+document.addEventListener("change", (event) => {
+  const all = event.target;
+  if (!(all instanceof HTMLInputElement) || !all.dataset.chooses) return;
+  for (const box of all.form.querySelectorAll(`input[type=checkbox][name="${all.dataset.chooses}"]`)) box.checked = all.checked;
+});
