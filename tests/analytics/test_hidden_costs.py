@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,6 +21,7 @@ OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 # 7 minutes at 0.0137 cost 0.0959; with a markup of 31.7 % their price is 0.1263003.
 SECRETS = ("0.0137", "0.0959", "31.7")
 NAMES = ("unit_cost", "total_cost", "markup_percentage", "Unit cost", "Markup", "owners_see")
+_TIMES = re.compile(r"\d\d:\d\d:\d\d[.\d]*")
 CALL = UUID("7f1f1d5e-0000-4000-8000-000000000001")
 
 
@@ -70,6 +72,7 @@ def text_of(client: Client, address: str) -> str:
 
 
 def leaks(text: str) -> list[str]:
+    text = _TIMES.sub("", text)  # 12:00:31.7 hides nothing
     return [secret for secret in (*SECRETS, *NAMES) if secret in text]
 
 

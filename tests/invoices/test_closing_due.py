@@ -9,7 +9,6 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import BillingPeriod, Email, SubscriptionTier
-from config import celery_app
 from invoices import tasks
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync
@@ -46,11 +45,9 @@ def cast_in_october():
 
 
 @pytest.fixture
-def workers_at_hand():
+def workers_at_hand(settings):
     """Tasks run at once, in the test's process."""
-    celery_app.conf.task_always_eager = True
-    yield
-    celery_app.conf.task_always_eager = False
+    settings.CELERY_TASK_ALWAYS_EAGER = True
 
 
 def spoil(where):

@@ -1,17 +1,15 @@
 """The whole way: Stripe's sandbox posts its own events to this site, and they take effect."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone as clock
 from djstripe.models import Invoice as MirroredInvoice
 from djstripe.models import Refund
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import Workspace
-from config import celery_app
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services import stripe_client
@@ -25,13 +23,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def stripe(live_server: LiveServer, stripe_sandbox: SandboxProcess) -> Iterator[SandboxProcess]:
+def stripe(
+    live_server: LiveServer, stripe_sandbox: SandboxProcess, settings: Settings
+) -> SandboxProcess:
     """Delivers its events to the live server, where tasks run at once."""
     cache.clear()
     call_command("register_stripe_webhook", "--url", live_server.url)
-    celery_app.conf.task_always_eager = True
-    yield stripe_sandbox
-    celery_app.conf.task_always_eager = False
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+    return stripe_sandbox
 
 
 def unpaid_bill(workspace: Workspace) -> Invoice:
