@@ -53,6 +53,7 @@ def test_a_slow_statement_is_waited_for_while_its_server_answers(
 def test_a_statement_is_given_up_when_its_server_does_not_answer_and_others_do_not_begin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    connection.ensure_connection()
     monkeypatch.setattr(hanging, "QUIET_SECONDS", 0.05)
     monkeypatch.setattr(hanging, "_answers", lambda *args, **options: False)
     with connection.cursor() as cursor, pytest.raises(OperationalError, match="does not answer"):
