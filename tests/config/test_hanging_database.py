@@ -54,6 +54,7 @@ def test_a_statement_is_given_up_when_its_server_does_not_answer_and_others_do_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connection.ensure_connection()
+    monkeypatch.setattr(hanging, "_FRESH_SECONDS", 0.0)
     monkeypatch.setattr(hanging, "QUIET_SECONDS", 0.05)
     monkeypatch.setattr(hanging, "_answers", lambda *args, **options: False)
     with connection.cursor() as cursor, pytest.raises(OperationalError, match="does not answer"):
@@ -63,7 +64,6 @@ def test_a_statement_is_given_up_when_its_server_does_not_answer_and_others_do_n
         connection.ensure_connection()
 
     monkeypatch.setattr(hanging, "_answers", lambda *args, **options: True)
-    monkeypatch.setattr(hanging, "_FRESH_SECONDS", 0.0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 7")
         assert cursor.fetchone() == (7,)
