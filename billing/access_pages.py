@@ -20,7 +20,7 @@ from billing.forms import InviteForm, KeyForm, add_refusal
 from billing.models import Invitation, ServiceKey, User, WorkspaceMember
 from billing.services import invitations
 from billing.services.keys import create_owners_key, revoke_key
-from billing.services.workspaces import remove_member, set_member
+from billing.services.members import remove_member, set_member
 
 _SECTION = "settings"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -24,7 +24,7 @@ from billing.api.serializers import (
 from billing.api.views import ApiView
 from billing.errors import BillingError
 from billing.models import ServiceKey, Workspace, WorkspaceBillingSettings, WorkspaceMember
-from billing.services import workspaces
+from billing.services import members, workspaces
 
 # Whoever works with a workspace may look at it.
 _READ = ("workspaces:write", "terms:write", "usage:read", "billing:read")
@@ -196,7 +196,7 @@ class MemberList(ApiView, ListAPIView):
     def post(self, request: Request, workspace_id: UUID) -> Response:
         workspace = self._workspace()
         facts = self.read(NewMemberSerializer)
-        member, created = workspaces.set_member(workspace=workspace, **facts)
+        member, created = members.set_member(workspace=workspace, **facts)
         return Response(MemberSerializer(member).data, status=201 if created else 200)
 
     def _workspace(self) -> Workspace:
@@ -223,7 +223,7 @@ class MemberDetail(ApiView):
         """Changes the role."""
         member = self._member()
         role = self.read(RoleSerializer, partial=True).get("role")
-        member, _ = workspaces.set_member(
+        member, _ = members.set_member(
             workspace=member.workspace, email=member.user.email, role=role
         )
         return Response(MemberSerializer(member).data)
@@ -231,7 +231,7 @@ class MemberDetail(ApiView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, workspace_id: UUID, member_id: UUID) -> Response:
         """Takes the person's access away."""
-        workspaces.remove_member(member=self._member())
+        members.remove_member(member=self._member())
         return Response(status=204)
 
     def _member(self) -> WorkspaceMember:

@@ -17,7 +17,7 @@ from billing.errors import Conflict, Invalid, NotFound
 from billing.links import page_url
 from billing.models import Invitation, User, Workspace, WorkspaceMember
 from billing.queue import enqueue
-from billing.services.workspaces import set_member
+from billing.services.members import set_member
 from billing.text import UnfitText, email_address, same_address
 
 log = logging.getLogger(__name__)

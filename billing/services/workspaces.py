@@ -15,12 +15,12 @@ from billing.errors import Conflict, Invalid
 from billing.models import (
     BillingPeriod,
     SubscriptionTier,
-    User,
     Workspace,
     WorkspaceBillingSettings,
     WorkspaceMember,
 )
 from billing.money import CURRENCIES
+from billing.services.members import known_address, set_member
 from billing.services.tax_numbers import note_tax_number
 from billing.services.tier_changes import (
     begin_tier,
@@ -29,7 +29,7 @@ from billing.services.tier_changes import (
 )
 from billing.signals import admission_changed, billing_details_changed
 from billing.taxnumbers import COUNTRIES, is_tax_number
-from billing.text import UnfitText, email_address, printable_line, same_address
+from billing.text import UnfitText, printable_line
 
 BILLING_DETAILS = (
     "name",
@@ -49,10 +49,6 @@ BILLING_DETAILS = (
 
 class AlreadyExists(Conflict):
     code = "already_exists"
-
-
-class LastOwner(Conflict):
-    code = "last_owner"
 
 
 class TimezoneInUse(Conflict):
@@ -117,8 +113,8 @@ def create_workspace(
     owner becomes a user who can sign in once a password is set.
     """
     name = named(name)
-    owner_email = _address("owner_email", owner_email)
-    billing_email = _address("billing_email", billing_email) if billing_email else ""
+    owner_email = known_address("owner_email", owner_email)
+    billing_email = known_address("billing_email", billing_email) if billing_email else ""
     created_from = fingerprint(name, owner_email.lower(), tier, currency, timezone, billing_email)
     stored = None if workspace_id is None else _made_before(workspace_id, created_from)
     if stored is not None:
@@ -170,62 +166,6 @@ def named(name: str) -> str:
     if not line:
         raise Invalid("A name is expected.", field="name", code="blank")
     return line
-
-
-def _address(field: str, text: str) -> str:
-    try:
-        return email_address(text)
-    except UnfitText as error:
-        raise Invalid(str(error), field=field, code="invalid_email") from None
-
-
-def set_member(
-    *, workspace: Workspace, email: str, role: str | None = None
-) -> tuple[WorkspaceMember, bool]:
-    """Make the person behind `email`, known or new, a member in that role; whether they are new.
-
-    Without a role a member keeps theirs, and a new one may look only. Raises `LastOwner` where a
-    workspace would be left without an owner.
-    """
-    address = _address("email", email)
-    known = same_address(address)
-    user = User.objects.filter(email__iexact=known).first()
-    if user is None:
-        try:
-            with transaction.atomic():
-                user = User.objects.create_user(address)
-        except IntegrityError:
-            # Made a moment ago by another request.
-            user = User.objects.get(email__iexact=known)
-    with transaction.atomic():
-        # One change of members at a time: two owners do not remove each other.
-        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-        member, created = WorkspaceMember.objects.get_or_create(
-            workspace=workspace,
-            user=user,
-            defaults={"role": role or WorkspaceMember.Role.VIEWER},
-        )
-        if role is not None and member.role != role:
-            _keep_an_owner(member)
-            member.role = role
-            member.save(update_fields=["role"])
-    return member, created
-
-
-def remove_member(*, member: WorkspaceMember) -> None:
-    """Take someone's access to the workspace away; raises `LastOwner` for the only owner."""
-    with transaction.atomic():
-        Workspace.objects.select_for_update(no_key=True).get(pk=member.workspace_id)
-        _keep_an_owner(member)
-        WorkspaceMember.objects.filter(pk=member.pk).delete()
-
-
-def _keep_an_owner(member: WorkspaceMember) -> None:
-    owners = WorkspaceMember.objects.filter(
-        workspace_id=member.workspace_id, role=WorkspaceMember.Role.OWNER
-    )
-    if member.role == WorkspaceMember.Role.OWNER and owners.count() == 1:
-        raise LastOwner("A workspace keeps at least one owner: name another one first.")
 
 
 def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime) -> Workspace:

@@ -1,7 +1,9 @@
 from invoices.models.credit_notes import CreditNote, CreditNoteItem, CreditNoteTax
 from invoices.models.events import InvoiceEvent
-from invoices.models.invoices import Invoice, InvoiceItem, InvoiceSequence, TaxCategory
+from invoices.models.invoices import Invoice
+from invoices.models.items import InvoiceItem, TaxCategory
 from invoices.models.payment_methods import PaymentMethod
+from invoices.models.sequences import InvoiceSequence
 from invoices.models.taxes import InvoiceTax, TaxDecision
 from invoices.models.trials import TrialInvoice
 

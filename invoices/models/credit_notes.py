@@ -9,7 +9,8 @@ from django.db.models import F, Q
 from django.utils import timezone as clock
 
 from billing.models import Workspace
-from invoices.models.invoices import AMOUNT, Invoice, InvoiceItem, TaxCategory
+from invoices.models.invoices import AMOUNT, Invoice
+from invoices.models.items import InvoiceItem, TaxCategory
 
 
 class CreditNote(models.Model):

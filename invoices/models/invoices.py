@@ -10,43 +10,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone as clock
 
-from billing.models import BillingPeriod, ManualItem, Workspace, WorkspaceBillingSettings
+from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
 from billing.models.tiers import MONEY_SUM
 from billing.money import NO_DECIMALS, to_minor
-from billing.rating.fees import MONTHLY
 
 # Whole charge steps of a currency.
 AMOUNT: dict[str, Any] = {"max_digits": 20, "decimal_places": 3}
-
-
-class TaxCategory(models.TextChoices):
-    """What a line is to the tax office, by its code in EN 16931 (UNTDID 5305)."""
-
-    STANDARD = "S", "Taxed"
-    ZERO = "Z", "Zero-rated"
-    EXEMPT = "E", "Exempt"
-    REVERSE_CHARGE = "AE", "Reverse charge"
-    EXPORT = "G", "Outside of the seller's tax"
-
-
-class InvoiceSequence(models.Model):
-    """The last invoice number given out by an issuer in a year.
-
-    Its row is locked while an invoice takes its number, inside the finalizing transaction: a
-    number is used if and only if that transaction commits, so there are no gaps.
-    """
-
-    issuer = models.CharField(max_length=16)
-    year = models.PositiveSmallIntegerField()
-    last_number = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["issuer", "year"], name="one_sequence_per_year"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.issuer}-{self.year}-{self.last_number:06d}"
 
 
 class Invoice(models.Model):
@@ -132,23 +101,20 @@ class Invoice(models.Model):
         blank=True,
         help_text="Since when the workspace is suspended for want of its payment.",
     )
-    amount_refunded = models.DecimalField(max_digits=20, decimal_places=3, default=Decimal(0))
+    amount_refunded = models.DecimalField(**AMOUNT, default=Decimal(0))
     # What has settled it so far, each the sum of rows of its own.
     amount_paid = models.DecimalField(
-        max_digits=20,
-        decimal_places=3,
+        **AMOUNT,
         default=Decimal(0),
         help_text="What payments have paid of it.",
     )
     credit_used = models.DecimalField(
-        max_digits=20,
-        decimal_places=3,
+        **AMOUNT,
         default=Decimal(0),
         help_text="What the customer's credit has paid of it.",
     )
     amount_credited = models.DecimalField(
-        max_digits=20,
-        decimal_places=3,
+        **AMOUNT,
         default=Decimal(0),
         help_text="By how much credit notes have lowered what was open of it.",
     )
@@ -165,14 +131,12 @@ class Invoice(models.Model):
         help_text="Of its tax, what credit notes have given back.",
     )
     carried_over = models.DecimalField(
-        max_digits=20,
-        decimal_places=3,
+        **AMOUNT,
         default=Decimal(0),
         help_text="What of it is too small to be charged by itself: it is with the next invoice.",
     )
     carried_in = models.DecimalField(
-        max_digits=20,
-        decimal_places=3,
+        **AMOUNT,
         default=Decimal(0),
         help_text="What is charged with it for earlier invoices that were too small.",
     )
@@ -359,127 +323,3 @@ class Invoice(models.Model):
     def residual(self) -> Decimal:
         """What rounding to minor units added to the exact sum."""
         return (self.amount if self.prices_include_tax else self.net) - self.exact_amount
-
-
-class InvoiceItem(models.Model):
-    """One line. Its `amount` is its share of the rounded sum of all lines by largest remainder.
-
-    `amount` is at the workspace's prices; `net` is before tax, and the same unless they include it.
-    """
-
-    class Kind(models.TextChoices):
-        SUBSCRIPTION = "subscription"
-        ADD_ON = "add_on", "Add-on"
-        USAGE = "usage"
-        LATE_USAGE = "late_usage"
-        DISCOUNT = "discount"
-        COMMITMENT = "commitment", "Minimum commitment"
-        MANUAL = "manual", "By hand"
-        CREDIT = "credit"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="items")
-    position = models.PositiveSmallIntegerField()
-    kind = models.CharField(max_length=16, choices=Kind)
-    description = models.CharField(max_length=200)
-    resource_type = models.CharField(max_length=64, blank=True)
-    # Late usage: the first day of the month in which it occurred.
-    usage_month = models.DateField(null=True, blank=True)
-    quantity = models.DecimalField(max_digits=28, decimal_places=6)
-    unit_price = models.DecimalField(
-        **MONEY_SUM,
-        help_text="Exact amount / quantity, to 10 decimals: an average over all prices.",
-    )
-    exact_amount = models.DecimalField(**MONEY_SUM)
-    adjustment = models.DecimalField(
-        **MONEY_SUM,
-        default=Decimal(0),
-        db_default=Decimal(0),
-        help_text="How much of the exact amount the whole period's prices added to the records'.",
-    )
-    # What the meters in it came to: `usage.queries.meters`.
-    meters = models.JSONField(default=list, blank=True)
-    amount = models.DecimalField(**AMOUNT)
-    net = models.DecimalField(**AMOUNT)
-    tax_class = models.CharField(
-        max_length=32,
-        blank=True,
-        db_default="",
-        help_text="What it is to the tax office; empty: as everything else of the workspace.",
-    )
-    net_credited = models.DecimalField(
-        **AMOUNT,
-        default=Decimal(0),
-        db_default=Decimal(0),
-        help_text="Of its net, what credit notes have taken back.",
-    )
-    # Empty where no tax was decided on: the issuer is registered nowhere.
-    tax_category = models.CharField(max_length=2, choices=TaxCategory, blank=True)
-    tax_rate = models.DecimalField(max_digits=7, decimal_places=4, null=True, blank=True)
-    manual_item = models.ForeignKey(
-        ManualItem,
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="invoice_items",
-        db_index=False,
-    )
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["invoice", "position"], name="one_item_per_invoice_and_position"
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    kind__in=[
-                        "subscription",
-                        "add_on",
-                        "usage",
-                        "late_usage",
-                        "discount",
-                        "commitment",
-                        "manual",
-                        "credit",
-                    ]
-                ),
-                name="item_kind_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(adjustment=0) | Q(kind__in=["usage", "late_usage"]),
-                name="only_usage_is_adjusted",
-            ),
-            models.CheckConstraint(
-                condition=Q(net_credited=0) | Q(net_credited__gt=0, net_credited__lte=F("net")),
-                name="no_more_of_a_line_is_credited_than_it_holds",
-            ),
-            models.CheckConstraint(
-                condition=Q(tax_category="", tax_rate__isnull=True)
-                | Q(tax_category="S", tax_rate__gt=0)
-                | Q(tax_category__in=["Z", "E", "AE", "G"], tax_rate=0),
-                name="item_is_taxed_by_category_and_rate",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind="manual", manual_item__isnull=False)
-                | ~Q(kind="manual") & Q(manual_item__isnull=True),
-                name="only_an_item_by_hand_has_one",
-            ),
-        ]
-        indexes: ClassVar = [
-            models.Index(
-                fields=["manual_item"],
-                condition=Q(manual_item__isnull=False),
-                name="items_of_manual_items",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.description
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether quantity and unit price say more than the description and the amount do."""
-        if self.kind == self.Kind.SUBSCRIPTION:
-            return self.description == MONTHLY
-        return self.kind in (self.Kind.ADD_ON, self.Kind.USAGE)

@@ -10,7 +10,8 @@ from django.utils import timezone as clock
 
 from billing.formats import quantity
 from billing.money import NO_DECIMALS
-from invoices.models.invoices import AMOUNT, Invoice, TaxCategory
+from invoices.models.invoices import AMOUNT, Invoice
+from invoices.models.items import TaxCategory
 
 RATE: dict[str, Any] = {"max_digits": 7, "decimal_places": 4}
 

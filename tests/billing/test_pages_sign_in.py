@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import User
-from billing.services.workspaces import set_member
+from billing.services.members import set_member
 from tests.kit.personas import PASSWORD, make_member, make_workspace, member_client
 
 pytestmark = pytest.mark.django_db

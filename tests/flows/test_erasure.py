@@ -15,7 +15,7 @@ from djstripe.models import Event
 
 from billing.models import AuditEntry, Email, User, Workspace
 from billing.services import erasure, workspace_export
-from billing.services.workspaces import set_member
+from billing.services.members import set_member
 from invoices.models import Invoice
 from tests.kit.personas import make_workspace
 from tests.kit.walk import Walk

@@ -7,7 +7,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from billing.models import BillingPeriod, Coupon, PeriodCharge, SubscriptionTier, TierPrice
 from billing.queries import with_totals
@@ -19,6 +19,7 @@ from billing.services.workspaces import change_tier_from_next_period, update_wor
 from invoices.models import Invoice
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.ledger import close_differences
+from tests.kit.by_force import by_force
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.usage import make_usage
 
@@ -248,11 +249,7 @@ def test_what_was_frozen_cannot_be_changed_and_a_false_line_is_found():
     with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
         PeriodCharge.objects.update(amount=1)
 
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE billing_periodcharge DISABLE TRIGGER USER")
-        cursor.execute("UPDATE billing_periodcharge SET amount = 48")
-        cursor.execute("ALTER TABLE billing_periodcharge ENABLE TRIGGER USER")
+    by_force("UPDATE billing_periodcharge SET amount = 48")
     assert [(found.what, found.detail) for found in close_differences()] == [
         (
             "charge and its terms",

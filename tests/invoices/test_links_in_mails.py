@@ -19,16 +19,12 @@ from pypdf import PdfReader
 from billing.models import Email, Workspace
 from billing.services.passwords import mail_password_link
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.models import CreditNote, Invoice
+from invoices.models import Invoice
 from invoices.payments.models import ReconciliationRun, StripeCustomer
 from invoices.payments.services import notifications
-from invoices.payments.services.credit_notes import (
-    approve_credit_note,
-    draft_credit_note,
-    issue_credit_note,
-)
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
+from tests.kit.credit_notes import issue_note
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import NOW, make_workspace, member_client
 from tests.kit.staff import finance_client
@@ -86,7 +82,7 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
         invoice, replacement=invoice, now=NOVEMBER_2
     ),
     "tell_credit_note": lambda invoice: notifications.tell_credit_note(
-        credited(invoice), now=NOVEMBER_2
+        issue_note(invoice, "1.00"), now=NOVEMBER_2
     ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
     "tell_owners_of_refused_details": lambda invoice: notifications.tell_owners_of_refused_details(
@@ -112,20 +108,6 @@ TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
         for about in subjects(invoice)
     ],
 }
-
-
-def credited(invoice: Invoice) -> CreditNote:
-    draft = draft_credit_note(
-        invoice_id=invoice.pk,
-        total=Decimal(1),
-        reason="quality",
-        explanation="A call was not understandable",
-        rest_to="credit",
-        drafted_by="fiona@platform.test",
-        now=NOVEMBER_2,
-    )
-    approve_credit_note(credit_note_id=draft.pk, by="frank@platform.test", now=NOVEMBER_2)
-    return issue_credit_note(credit_note_id=draft.pk, by="frank@platform.test", now=NOVEMBER_2)
 
 
 def refused(invoice: Invoice) -> StripeCustomer:

@@ -4,7 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from billing.models import BillingPeriod
 from billing.services.workspaces import update_billing_settings, update_workspace
@@ -14,6 +14,7 @@ from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
 from invoices.services.manual_items import Line, add_manual_item
 from invoices.services.reissuing import reissue_invoice
+from tests.kit.by_force import by_force
 from tests.kit.personas import MADE_AT, make_period
 from tests.kit.taxes import AUSTRIAN, FRENCH, checked, make_customer, register
 from tests.kit.usage import make_usage
@@ -222,10 +223,7 @@ def test_what_was_taxed_is_frozen_and_follows_from_its_base():
 def test_a_tax_that_does_not_fit_its_lines_is_found():
     register()
     invoice = closed(make_customer())
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE invoices_invoicetax DISABLE TRIGGER USER")
-        cursor.execute("UPDATE invoices_invoicetax SET base = 61.30, tax = 11.65")
+    by_force("UPDATE invoices_invoicetax SET base = 61.30, tax = 11.65")
 
     found = [str(each.detail) for each in close_differences()]
 

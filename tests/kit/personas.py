@@ -8,8 +8,9 @@ from django.test import Client
 
 from billing.models import BillingPeriod, User, Workspace, WorkspaceMember
 from billing.services.builtins import ensure_builtins
+from billing.services.members import set_member
 from billing.services.periods import open_period
-from billing.services.workspaces import create_workspace, set_member
+from billing.services.workspaces import create_workspace
 from usage.models import VoiceAgent
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)

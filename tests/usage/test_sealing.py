@@ -3,13 +3,10 @@
 import datetime as dt
 import hashlib
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,59 +15,26 @@ from pytest_django import Settings
 
 from billing.models import BillingPeriod, PeriodCounter, Workspace
 from invoices.services.closing import finalize_due_periods
+from tests.kit.by_force import by_force
+from tests.kit.closed import DECEMBER_3, NOVEMBER_3, OCTOBER_5, make_closed_months
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
-from usage import verify_export
 from usage.models import PeriodSeal, SealChain, SealFingerprints, UsageRecord
 from usage.services import sealing
 from usage.services.sealing import canonical, seals
-from usage.services.voiding import void_record
 
 pytestmark = pytest.mark.django_db
-
-OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
-NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
-NOVEMBER_8 = dt.datetime(2026, 11, 8, 12, tzinfo=dt.UTC)
-DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
 def acme() -> Workspace:
-    """Two closed months: October with three records, November with a late and a voided one."""
-    acme = make_workspace("Acme")
-    make_usage(acme, OCTOBER_5, "3.25", "0.0125", key="call-1")
-    make_usage(acme, OCTOBER_5, "10", "0.01", key='quote " backslash \\ 日本')
-    make_usage(acme, OCTOBER_5, "2", "0.5", key="call-3", resource_type="storage")
-    finalize_due_periods(now=NOVEMBER_3)
-    make_usage(acme, OCTOBER_5, "1", "0.02", key="late", now=NOVEMBER_8)
-    make_usage(acme, NOVEMBER_8, "7", "0.02", key="mistake")
-    mistake = UsageRecord.objects.get(idempotency_key="mistake")
-    void_record(
-        workspace_id=mistake.workspace_id,
-        record_id=mistake.pk,
-        reason="test call",
-        now=NOVEMBER_8,
-    )
-    finalize_due_periods(now=DECEMBER_3)
-    return acme
+    return make_closed_months()
 
 
 @pytest.fixture
 def sealed(acme: Workspace) -> Workspace:
     assert sealing.seal_closed_periods(now=NOVEMBER_3) == 2
     return acme
-
-
-def by_force(statement: str, *values: Any) -> None:
-    """What the owner of the tables can do: triggers off."""
-    tables = ("usage_usagerecord", "usage_periodseal", "usage_sealfingerprints")
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(statement, values)
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def findings(workspace: Workspace, **options: Any) -> list[str]:
@@ -299,83 +263,6 @@ def test_the_counters_of_a_closed_period_are_kept(acme: Workspace):
     assert PeriodCounter.objects.filter(period__workspace=acme, is_open=False).exists()
 
 
-def exported(workspace: Workspace, folder: Path) -> Path:
-    call_command("verify_ledger", "--export", str(folder), stdout=StringIO())
-    return folder / str(workspace.pk)
-
-
-def checked(folder: Path, *options: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-I", str(folder / "verify_export.py"), str(folder), *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.returncode, done.stdout
-
-
-def test_an_export_is_verified_by_the_stand_alone_checker(
-    acme: Workspace, tmp_path: Path, settings: Settings
-):
-    settings.SEAL_KEYS = ["correct horse"]
-    sealing.seal_closed_periods(now=NOVEMBER_3)
-    exported(acme, tmp_path)
-    key = tmp_path.with_name("seal.key")
-    key.write_text("correct horse\n")
-    head = sealing.heads()[0].digest
-    code, said = checked(tmp_path, "--head", head, "--key-file", str(key))
-    assert (code, said) == (0, "2 seals over 6 records, 0 differences\n")
-    key.write_text("another")
-    assert checked(tmp_path, "--key-file", str(key))[0] == 1
-
-
-def _one_digit(folder: Path) -> None:
-    path = folder / "1.ndjson"
-    path.write_text(path.read_text().replace('"3.250000"', '"3.350000"'))
-
-
-def _one_line(folder: Path) -> None:
-    path = folder / "1.ndjson"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
-
-
-def _last_seal(folder: Path) -> None:
-    path = folder / "seals.ndjson"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-
-
-def _seal_text(folder: Path) -> None:
-    path = folder / "seals.ndjson"
-    path.write_text(path.read_text().replace('\\"records\\":3', '\\"records\\":2', 1))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (_one_digit, "is not the one that was sealed"),
-        (_one_line, "is missing or was changed"),
-        (_last_seal, "the chain was cut or replaced"),
-        (_seal_text, "its text does not have its digest"),
-    ],
-)
-def test_the_stand_alone_checker_names_what_was_changed(
-    sealed: Workspace, tmp_path: Path, change: Callable[[Path], None], said: str
-):
-    folder = exported(sealed, tmp_path)
-    change(folder)
-    code, output = checked(tmp_path, "--head", sealing.heads()[0].digest)
-    assert code == 1
-    assert said in output
-
-
-def test_the_checker_is_short_and_needs_the_standard_library_only():
-    text = Path(verify_export.__file__).read_text()
-    assert len(text.splitlines()) <= 100
-    imports = [line.split()[1] for line in text.splitlines() if line.startswith(("import", "from"))]
-    assert {name.split(".")[0] for name in imports} <= sys.stdlib_module_names
-
-
 def test_heads_are_anchored_in_a_file_and_by_mail_once(
     sealed: Workspace, tmp_path: Path, settings: Settings
 ):
@@ -408,17 +295,3 @@ def test_bad_arguments_are_named(tmp_path: Path):
     make_workspace("Acme")
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("verify_ledger", "--export", str(tmp_path / "file"))
-
-
-def test_ids_of_the_export_are_those_of_the_records(sealed: Workspace, tmp_path: Path):
-    folder = exported(sealed, tmp_path)
-    lines = [json.loads(line) for line in (folder / "1.ndjson").read_text().splitlines()]
-    assert [UUID(each["id"]) for each in lines] == sorted(UUID(each["id"]) for each in lines)
-    assert {each["idempotency_key"] for each in lines} == {
-        "call-1",
-        "call-3",
-        'quote " backslash \\ 日本',
-    }
-    one = next(each for each in lines if each["idempotency_key"] == "call-1")
-    assert (one["quantity"], one["unit_cost"], one["late"]) == ("3.250000", "0.0125000000", False)
-    assert one["occurred_at"] == "2026-10-05 12:00:00+00"

@@ -1,73 +1,42 @@
-"""Credit notes: what they take, where the money goes, once in Stripe whatever fails."""
+"""Credit notes: what they take, and where the money goes."""
 
-import datetime as dt
 from decimal import Decimal
 from threading import Barrier, Thread
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from billing.errors import BillingError, Invalid
+from billing.errors import Invalid
 from billing.models import Email, SubscriptionTier, TierPrice, Workspace
 from billing.services.builtins import ensure_builtins
-from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import CreditNote, Invoice, InvoiceItem
-from invoices.payments.models import CreditNoteSync
-from invoices.payments.services import stripe_client
 from invoices.payments.services.credit_notes import (
     CreditTooLarge,
     NotCreditable,
-    NotRefundable,
     approve_credit_note,
     creditable,
     discard_credit_note,
-    draft_credit_note,
     issue_credit_note,
 )
 from invoices.payments.services.credit_notes.drafting import SecondPersonNeeded
-from invoices.payments.services.credit_notes.sync import sync_credit_note
-from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.ledger.settlements import settlement_differences
-from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.settle.credit import credit_balance
-from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.pdf import render_credit_note
 from invoices.services.manual_items import Line, request_one_off
 from tests.kit.api import ApiClient
-from tests.kit.crashes import Call, killed_at_request
+from tests.kit.credit_notes import NOVEMBER_5, draft_note, issue_note
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace
 from tests.kit.staff import finance_client, page_after, press
-from tests.kit.stripe_side import give_card
 from tests.kit.taxes import make_customer, register
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
-NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
 def acme() -> Workspace:
     return make_workspace("Acme")
-
-
-def draft(invoice: Invoice, total: str = "20.00", *, rest_to: str = "credit", **facts: object):
-    return draft_credit_note(
-        invoice_id=invoice.pk,
-        total=None if "items" in facts else Decimal(total),
-        reason="quality",
-        explanation="Two calls were not understandable",
-        rest_to=rest_to,
-        drafted_by="fiona@platform.test",
-        now=NOVEMBER_5,
-        **facts,  # type: ignore[arg-type]
-    )
-
-
-def issue(invoice: Invoice, total: str = "20.00", **facts: object) -> CreditNote:
-    note = draft(invoice, total, **facts)  # type: ignore[arg-type]
-    approve_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
-    return issue_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
 
 
 def state(invoice: Invoice) -> tuple[str, Decimal]:
@@ -77,21 +46,21 @@ def state(invoice: Invoice) -> tuple[str, Decimal]:
 
 def test_what_is_open_is_lowered_first_under_a_number_of_its_own(acme: Workspace) -> None:
     invoice = make_invoice(acme)
-    note = issue(invoice)
+    note = issue_note(invoice)
     assert (note.number, note.status, note.to_open) == ("INV-CN-2026-000001", "issued", 20)
     assert state(invoice) == ("open", Decimal("41.34"))
     assert [line.net for line in note.items.all()] == [Decimal("15.98"), Decimal("4.02")]
     told = Email.objects.get(kind="invoice_credit_note")
     assert "$20.00 less is to be paid." in told.text
     assert told.attachments.get().filename == "INV-CN-2026-000001.pdf"
-    assert issue(invoice, "41.34").number == "INV-CN-2026-000002"
+    assert issue_note(invoice, "41.34").number == "INV-CN-2026-000002"
     assert state(invoice) == ("paid", Decimal(0))
     assert list(settlement_differences(Scope())) == []
 
 
 def test_what_was_paid_becomes_credit_when_so_chosen(acme: Workspace) -> None:
     invoice = make_invoice(acme, status="paid")
-    assert issue(invoice).to_credit == Decimal("20.00")
+    assert issue_note(invoice).to_credit == Decimal("20.00")
     assert credit_balance(acme.pk, "USD") == Decimal("20.00")
     assert state(invoice) == ("paid", Decimal(0))
 
@@ -99,10 +68,10 @@ def test_what_was_paid_becomes_credit_when_so_chosen(acme: Workspace) -> None:
 def test_no_more_than_a_line_or_the_invoice_holds(acme: Workspace) -> None:
     invoice = make_invoice(acme)
     fee = invoice.items.get(kind="subscription")
-    issue(invoice, items={fee.pk: Decimal("49.00")})
+    issue_note(invoice, items={fee.pk: Decimal("49.00")})
     for facts in ({"items": {fee.pk: Decimal("0.01")}}, {"total": "12.35"}):
         with pytest.raises(CreditTooLarge):
-            draft(invoice, **facts)  # type: ignore[arg-type]
+            draft_note(invoice, **facts)  # type: ignore[arg-type]
     with pytest.raises(IntegrityError, match="no_more_of_a_line"), transaction.atomic():
         InvoiceItem.objects.filter(pk=fee.pk).update(net_credited=Decimal("49.01"))
     invoice.refresh_from_db()
@@ -136,14 +105,14 @@ def test_a_credit_at_another_rate_lowers_what_may_be_given_back() -> None:
     charge = invoice.items.get(amount=100)
     for facts in ({"total": "69.01"}, {"items": {charge.pk: Decimal("50.01")}}):
         with pytest.raises(CreditTooLarge):
-            draft(invoice, **facts)  # type: ignore[arg-type]
-    first, second = (draft(invoice, items={charge.pk: Decimal("30.00")}) for _ in range(2))
+            draft_note(invoice, **facts)  # type: ignore[arg-type]
+    first, second = (draft_note(invoice, items={charge.pk: Decimal("30.00")}) for _ in range(2))
     for note in (first, second):
         approve_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
     issue_credit_note(credit_note_id=first.pk, by="fiona", now=NOVEMBER_5)
     with pytest.raises(CreditTooLarge):
         issue_credit_note(credit_note_id=second.pk, by="fiona", now=NOVEMBER_5)
-    note = issue(invoice, items={charge.pk: Decimal("20.00")})
+    note = issue_note(invoice, items={charge.pk: Decimal("20.00")})
     assert (note.net, note.tax) == (Decimal("20.00"), Decimal("3.80"))
 
 
@@ -152,8 +121,8 @@ def test_of_an_invoice_that_gives_tax_back_no_more_is_credited_than_was_billed()
     invoice = one_off(("charge", "200.00", "exempt"), ("credit", "100.00", "standard"))
     assert (invoice.net, invoice.tax, invoice.amount) == (100, -19, 81)
     with pytest.raises(CreditTooLarge):
-        draft(invoice, "81.01")
-    note = issue(invoice, "81.00")
+        draft_note(invoice, "81.01")
+    note = issue_note(invoice, "81.00")
     assert (note.net, note.tax) == (81, 0)
     assert state(invoice) == ("paid", Decimal(0))
 
@@ -165,16 +134,16 @@ def test_a_note_goes_in_the_steps_that_a_card_takes(asked: dict[str, str], tax: 
     """19 % of 1.010 dinars are 0.1919, and 1.010 of 11.900 have 0.1613 of tax in them."""
     invoice = one_off(("charge", "10.000", "standard"), currency="KWD")
     if "items" in asked:
-        note = draft(invoice, items={invoice.items.get().pk: Decimal(asked["items"])})
+        note = draft_note(invoice, items={invoice.items.get().pk: Decimal(asked["items"])})
     else:
-        note = draft(invoice, asked["total"])
+        note = draft_note(invoice, asked["total"])
     assert note.tax == Decimal(tax)
     assert note.total % Decimal("0.010") == 0
 
 
 def test_two_drafts_over_the_same_money_issue_once(acme: Workspace) -> None:
     invoice = make_invoice(acme)
-    first, second = draft(invoice, "40.00"), draft(invoice, "40.00")
+    first, second = draft_note(invoice, "40.00"), draft_note(invoice, "40.00")
     for note in (first, second):
         approve_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
     issue_credit_note(credit_note_id=first.pk, by="fiona", now=NOVEMBER_5)
@@ -186,13 +155,13 @@ def test_two_drafts_over_the_same_money_issue_once(acme: Workspace) -> None:
 
 def test_transitions_repeat_as_nothing_and_go_one_way(acme: Workspace) -> None:
     invoice = make_invoice(acme)
-    note = draft(invoice)
+    note = draft_note(invoice)
     with pytest.raises(NotCreditable, match="approved before"):
         issue_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
     discard_credit_note(credit_note_id=note.pk, now=NOVEMBER_5)
     with pytest.raises(NotCreditable):
         approve_credit_note(credit_note_id=note.pk, by="fiona", now=NOVEMBER_5)
-    issued = issue(invoice)
+    issued = issue_note(invoice)
     again = issue_credit_note(credit_note_id=issued.pk, by="fiona", now=NOVEMBER_5)
     assert again.number == issued.number
     with pytest.raises(NotCreditable):
@@ -201,7 +170,7 @@ def test_transitions_repeat_as_nothing_and_go_one_way(acme: Workspace) -> None:
 
 def test_so_much_needs_a_second_person(acme: Workspace, settings) -> None:
     settings.SECOND_PERSON_ABOVE = 10
-    note = draft(make_invoice(acme))
+    note = draft_note(make_invoice(acme))
     with pytest.raises(SecondPersonNeeded):
         approve_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
     approve_credit_note(credit_note_id=note.pk, by="frank@platform.test", now=NOVEMBER_5)
@@ -219,7 +188,7 @@ def test_so_much_needs_a_second_person(acme: Workspace, settings) -> None:
 )
 def test_what_is_no_credit_is_refused(acme: Workspace, facts: dict) -> None:
     with pytest.raises(Invalid):
-        draft(make_invoice(acme), **facts)
+        draft_note(make_invoice(acme), **facts)
     assert not CreditNote.objects.exists()
 
 
@@ -231,7 +200,7 @@ def test_two_clicks_at_once_are_one_note() -> None:
     def click() -> None:
         try:
             gate.wait()
-            issue(invoice, key="one dialog")
+            issue_note(invoice, key="one dialog")
         finally:
             connection.close()
 
@@ -286,118 +255,6 @@ def test_services_issue_it_over_the_api_once(acme: Workspace) -> None:
 
 
 def test_the_paper_is_the_same_each_time(acme: Workspace) -> None:
-    note = issue(make_invoice(acme))
+    note = issue_note(make_invoice(acme))
     stored = CreditNote.objects.get(pk=note.pk)
     assert render_credit_note(stored) == render_credit_note(stored)
-
-
-# In Stripe
-
-
-def paid(workspace: Workspace) -> Invoice:
-    give_card(ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2))
-    invoice = make_invoice(workspace, status="draft")
-    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
-    assert reconcile(now=NOVEMBER_2) == []
-    invoice.refresh_from_db()
-    return invoice
-
-
-def in_stripe(invoice: Invoice) -> tuple[str, int, int, int]:
-    """Status, what remains, and the sums of its credit notes and refunds."""
-    invoice.refresh_from_db()
-    found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
-    notes = stripe_client.every("/v1/credit_notes", {"invoice": found["id"]})
-    refunds = stripe_client.every("/v1/refunds")
-    return (
-        found["status"],
-        found["amount_remaining"],
-        sum(note["total"] for note in notes),
-        sum(refund["amount"] for refund in refunds),
-    )
-
-
-def sync(note: CreditNote, now: dt.datetime = NOVEMBER_5) -> str:
-    sync_credit_note(credit_note_id=note.pk, now=now)
-    return CreditNoteSync.objects.get(pk=note.pk).status
-
-
-def test_twenty_goes_back_to_the_card(acme: Workspace, stripe_sandbox: SandboxProcess) -> None:
-    invoice = paid(acme)
-    note = issue(invoice, rest_to="refund")
-    assert sync(note) == "done"
-    assert in_stripe(invoice) == ("paid", 0, 2000, 2000)
-    invoice.refresh_from_db()
-    assert invoice.amount_refunded == Decimal("20.00")
-    assert reconcile(now=NOVEMBER_5) == []
-    assert list(settlement_differences(Scope())) == []
-    with pytest.raises(NotRefundable):
-        issue(make_invoice(acme, month=9, status="paid"), rest_to="refund")
-
-
-def test_more_than_is_open_lowers_it_and_gives_the_rest_as_credit(
-    acme: Workspace, stripe_sandbox: SandboxProcess
-) -> None:
-    invoice = make_invoice(acme, status="draft", collection_method="send_invoice")
-    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
-    note = issue(invoice)
-    assert sync(note) == "done"
-    assert in_stripe(invoice) == ("open", 4134, 2000, 0)
-    assert reconcile(now=NOVEMBER_5) == []
-
-
-REQUESTS = {
-    "refund": Call("POST", r"/v1/refunds$"),
-    "note": Call("POST", r"/v1/credit_notes$"),
-}
-
-
-@pytest.mark.parametrize("pause", [dt.timedelta(hours=2), dt.timedelta(hours=26)])
-@pytest.mark.parametrize(
-    "fault", ["drop_before", "drop_after", "500_before", "500_after", "saved_500", "429"]
-)
-@pytest.mark.parametrize("name", REQUESTS)
-def test_a_request_that_fails_is_made_good_and_nothing_is_given_twice(
-    acme: Workspace, stripe_sandbox: SandboxProcess, name: str, fault: str, pause: dt.timedelta
-) -> None:
-    invoice = paid(acme)
-    note = issue(invoice, rest_to="refund")
-    call = REQUESTS[name]
-    stripe_sandbox.inject(fault, method=call.method, path=call.path)
-    assert sync(note) == "waiting"
-    stripe_sandbox.advance(int(pause.total_seconds()))
-    for round_ in range(3):
-        sync(note, NOVEMBER_5 + pause + round_ * dt.timedelta(hours=2))
-    assert sync(note) == "done"
-    assert in_stripe(invoice) == ("paid", 0, 2000, 2000)
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("name", REQUESTS)
-def test_a_killed_process_is_followed_by_another(
-    acme: Workspace,
-    stripe_sandbox: SandboxProcess,
-    name: str,
-    when: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    invoice = paid(acme)
-    note = issue(invoice, rest_to="refund")
-    with killed_at_request(REQUESTS[name], when=when, monkeypatch=monkeypatch):
-        sync(note)
-    assert sync(note, NOVEMBER_5 + dt.timedelta(hours=1)) == "done"
-    assert in_stripe(invoice) == ("paid", 0, 2000, 2000)
-
-
-def test_another_workspaces_invoice_has_its_own_notes(acme: Workspace) -> None:
-    note = issue(make_invoice(acme))
-    with pytest.raises(BillingError):
-        draft_credit_note(
-            invoice_id=note.pk,
-            total=Decimal(1),
-            reason="quality",
-            explanation="x",
-            rest_to="credit",
-            drafted_by="f",
-            now=NOVEMBER_5,
-        )

@@ -1,108 +1,26 @@
 """One digit changed anywhere between a record and a payment is named on its step."""
 
-import datetime as dt
-import hashlib
-import io
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.core import mail
-from django.core.management import CommandError, call_command
 from django.db import connection, transaction
-from django.urls import reverse
-from djstripe.models import Customer
-from djstripe.models import Invoice as StripeCopy
-from pypdf import PdfReader
-from pytest_django import Settings
 
-from billing.models import BillingPeriod, Email, Workspace
-from invoices.models import Invoice
-from invoices.payments.models import ProofRun
-from invoices.payments.services import proof, settle
+from billing.models import BillingPeriod, Workspace
+from invoices.payments.services import proof
 from invoices.payments.services.ledger.payments import PaidInvoice, payment_flaws
-from invoices.payments.services.proof.certificate import canonical_text
-from invoices.services.closing import finalize_due_periods
-from tests.kit.api import ApiClient
-from tests.kit.personas import make_workspace, member_client
-from tests.kit.prices import published, rate, use
-from tests.kit.staff import superuser_client
-from tests.kit.usage import make_call, make_usage
-from usage.services import sealing
+from tests.kit.by_force import changed_by_force
+from tests.kit.proved import JANUARY_3, MINUTES, make_proved_month
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
 
-DECEMBER = dt.date(2026, 12, 1)
-DECEMBER_5 = dt.datetime(2026, 12, 5, 12, tzinfo=dt.UTC)
-JANUARY_3 = dt.datetime(2027, 1, 3, 12, tzinfo=dt.UTC)
 EVERYTHING = Scope()
-GRADUATED = {
-    "model": "graduated",
-    "tiers": [{"up_to": "1000", "unit_price": "0.02"}, {"up_to": None, "unit_price": "0.015"}],
-}
 
 
 @pytest.fixture
 def acme() -> Workspace:
-    """December billed, sealed and paid, and 5.00 given back: 49.00, 1,200 minutes by tiers for
-    23.00, and 10 GB for 1.15; two workspaces beside it."""
-    acme = make_workspace("Acme", timezone="UTC")
-    use(published(rate(GRADUATED, "call_minutes"), day=DECEMBER), acme.pk, day=DECEMBER)
-    make_usage(acme, DECEMBER_5, "1000", "0.0125", key="first")
-    make_usage(acme, DECEMBER_5, "200", "0.0125", key="second")
-    make_usage(acme, DECEMBER_5, "10", "0.1", key="disk", resource_type="storage", model="ssd")
-    make_call(acme, DECEMBER_5)
-    globex = make_workspace("Globex")
-    make_usage(globex, DECEMBER_5, "7", "0.1", key="plain")
-    finalize_due_periods(now=JANUARY_3)
-    sealing.seal_closed_periods(now=JANUARY_3)
-    make_usage(globex, JANUARY_3, "1", "0.1")
-    invoice = Invoice.objects.get(workspace=acme)
-    assert invoice.amount == Decimal("73.15")
-    StripeCopy.objects.create(
-        id="in_acme",
-        customer=Customer.objects.create(id="cus_acme", livemode=False, stripe_data={}),
-        livemode=False,
-        stripe_data={"total": 7315, "currency": "usd", "amount_paid": 7315},
-    )
-    settle.mark_open(
-        invoice_id=invoice.pk, stripe_invoice_id="in_acme", hosted_invoice_url="", now=JANUARY_3
-    )
-    settle.note_payment(
-        invoice_id=invoice.pk,
-        charge_id="ch_1",
-        amount=invoice.amount,
-        status="paid",
-        at=JANUARY_3,
-    )
-    settle.mark_paid(invoice_id=invoice.pk, paid_at=JANUARY_3, now=JANUARY_3)
-    about = {"invoice_id": invoice.pk, "charge_id": "ch_1", "at": JANUARY_3, "now": JANUARY_3}
-    settle.note_refunded_charge(
-        amount=invoice.amount, amount_refunded=Decimal(5), source="test", **about
-    )
-    settle.note_refund(
-        refund_id="re_1", amount=Decimal(5), status="succeeded", source="test", **about
-    )
-    Invoice.objects.update(updated_at=JANUARY_3 - dt.timedelta(days=90))
-    return acme
-
-
-@contextmanager
-def by_force(*statements: str) -> Iterator[None]:
-    """What the owner of the tables can do: triggers off. All of it is taken back at the end."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for statement in statements:
-            table = statement.removeprefix("DELETE FROM ").removeprefix("UPDATE ").split()[0]
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-            cursor.execute(statement)
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        yield
-        transaction.set_rollback(True)
+    return make_proved_month()
 
 
 def failing(scope: Scope = EVERYTHING) -> dict[str, str]:
@@ -111,7 +29,6 @@ def failing(scope: Scope = EVERYTHING) -> dict[str, str]:
     return {each.step.name: str(each.first) for each in found.results if not each.passed}
 
 
-_MINUTES = "WHERE resource_type = 'call_minutes' AND rate_id IS NOT NULL"
 _PERIOD = "WHERE has_meters"
 _OF_ACME = "WHERE invoice_id = (SELECT id FROM invoices_invoice WHERE amount = 73.15)"
 # What is changed: the first step that names it, what it says, and how it is changed.
@@ -152,13 +69,13 @@ TAMPERED = {
     "a rollup": (
         "rollups",
         "rolled up as 2 of 1200.000000 for 24.0000000001",
-        [f"UPDATE usage_usagerollup SET final_cost = final_cost + 1e-10 {_MINUTES}"],
+        [f"UPDATE usage_usagerollup SET final_cost = final_cost + 1e-10 {MINUTES}"],
     ),
     "a rollup's cost": (
         "rollups",
         "at a cost of 15.0000000000, rolled up as 2 of 1200.000000 for 24.0000000000 at a cost of"
         " 16.0000000000",
-        [f"UPDATE usage_usagerollup SET total_cost = total_cost + 1 {_MINUTES}"],
+        [f"UPDATE usage_usagerollup SET total_cost = total_cost + 1 {MINUTES}"],
     ),
     "a model's rollup": (
         "rollups",
@@ -295,7 +212,7 @@ def test_whatever_is_changed_by_force_is_named_on_its_step(acme):
 
     wrong = []
     for what, (step, says, statements) in TAMPERED.items():
-        with by_force(*statements):
+        with changed_by_force(*statements):
             found = failing()
         first = next(iter(found), "nothing")
         if first != step or says not in found[first]:
@@ -324,7 +241,9 @@ def test_a_trigger_switched_off_is_named(acme):
 def test_one_period_is_proved_by_itself(acme):
     period = BillingPeriod.objects.get(has_meters=True, status="paid")
     other = BillingPeriod.objects.get(workspace__name="Globex", status="finalized")
-    with by_force("UPDATE usage_usagerecord SET unit_cost = 0.02 WHERE idempotency_key = 'plain'"):
+    with changed_by_force(
+        "UPDATE usage_usagerecord SET unit_cost = 0.02 WHERE idempotency_key = 'plain'"
+    ):
         assert failing(Scope.of_period(period)) == {}
         assert set(failing(Scope.of_period(other))) == {"records"}
         assert set(failing(Scope(acme.pk))) == set()
@@ -380,130 +299,3 @@ def test_money_of_one_invoice(facts, says):
     )
 
     assert list(payment_flaws(invoice._replace(**facts))) == says
-
-
-def check_ledger(*arguments: str) -> str:
-    out = io.StringIO()
-    call_command("check_ledger", *arguments, stdout=out)
-    return out.getvalue()
-
-
-def test_the_command_reports_each_step(acme):
-    assert check_ledger().splitlines()[-1] == "everything agrees"
-    report = json.loads(check_ledger("--json"))
-
-    assert report["passed"] is True
-    assert [step["name"] for step in report["steps"]] == [step.name for step in proof.STEPS]
-    months = {(each["workspace"], each["period"]): each for each in report["periods"]}
-    december = months["Acme", "December 2026"]
-    assert (december["status"], set(december["steps"].values())) == ("paid", {"pass"})
-    assert months["Globex", "January 2027"]["steps"]["items"] == "not_yet"
-
-    with by_force(f"UPDATE usage_usagerollup SET final_cost = 13 {_MINUTES}"):
-        out = io.StringIO()
-        with pytest.raises(CommandError) as failed:
-            call_command("check_ledger", "--json", stdout=out)
-        with pytest.raises(CommandError, match=r"1 difference$"):
-            check_ledger("--step", "counters", "--workspace", str(acme.pk))
-    assert failed.value.returncode == 1
-    report = json.loads(out.getvalue())
-    steps = {step["name"]: step for step in report["steps"]}
-    assert (report["passed"], steps["records"]["passed"]) == (False, True)
-    assert steps["rollups"]["first_difference"]["workspace_id"] == str(acme.pk)
-    december = next(
-        each for each in report["periods"] if each["period_id"] == december["period_id"]
-    )
-    assert december["steps"]["rollups"] == "fail"
-    assert december["first_differences"]["counters"].startswith("rollups and counters: 3 records")
-    for wrong in (("--workspace", str(acme.pk.int)[:8]), ("--step", "magic")):
-        with pytest.raises(CommandError):
-            check_ledger(*wrong)
-    with pytest.raises(CommandError, match="There is no workspace"):
-        check_ledger("--workspace", "11111111-1111-4111-8111-111111111111")
-
-
-def test_the_last_run_is_kept_and_finance_is_told(acme, settings: Settings):
-    settings.FINANCE_EMAILS = ["finance@billing.test"]
-    assert proof.prove_and_keep(now=JANUARY_3).passed
-    assert not Email.objects.filter(kind="finance").exists()
-    client = superuser_client()
-    assert "Everything agrees" in client.get(reverse("finance:proof")).content.decode()
-
-    with by_force("UPDATE billing_periodcharge SET amount = amount + 1e-10"):
-        run = proof.prove_and_keep(now=JANUARY_3 + dt.timedelta(hours=1))
-        page = client.get(reverse("finance:proof")).content.decode()
-        told = Email.objects.get(kind="finance")
-    assert (run.passed, run.periods) == (False, BillingPeriod.objects.count())
-    assert "its own terms make it 49.0000000000" in page
-    assert told.subject == "The ledger does not agree: 6 differences"
-    assert mail.outbox == []
-
-
-def test_a_run_that_was_killed_leaves_the_last_result(acme):
-    proof.prove_and_keep(now=JANUARY_3)
-    ProofRun.objects.create(started_at=JANUARY_3 + dt.timedelta(hours=1))
-
-    page = superuser_client().get(reverse("finance:proof")).content.decode()
-
-    assert "Everything agrees" in page
-    assert "is not finished" in page
-
-
-def test_a_certificate_says_what_an_invoice_is_made_of(acme):
-    invoice = Invoice.objects.get(workspace=acme)
-    owner, api = member_client(acme), ApiClient()
-
-    answer = api.get(f"invoices/{invoice.pk}/certificate/")
-    page = owner.get(reverse("payments:certificate", args=[acme.pk, invoice.pk]))
-    as_json = owner.get(reverse("payments:certificate-json", args=[acme.pk, invoice.pk]))
-    admin = superuser_client().get(
-        reverse("admin:invoices_invoice_certificate", args=[invoice.pk]), {"json": ""}
-    )
-
-    body = answer.json()
-    assert body["verdict"] == "proven"
-    assert (body["amount"], body["exact_amount"]) == ("73.150", "73.1500000000")
-    assert all(Decimal(step["residual"]) == 0 for step in body["steps"])
-    steps = {
-        step["name"]: {each["name"]: each["value"] for each in step["figures"]}
-        for step in body["steps"]
-    }
-    assert steps["records"] == {
-        "Records": "3",
-        "Of them late": "0",
-        "Sum at list price": "25.1500000000",
-    }
-    assert steps["adjustments"]["Added by tiers and packages"] == "-1.0000000000"
-    assert (steps["totals"]["Total"], steps["payments"]["Paid"]) == ("73.1500000000", "73.150")
-    assert "total_cost" not in answer.content.decode()
-    assert body["digest"] == hashlib.sha256(canonical_text(body)).hexdigest()
-    assert body["seal"]["records"] == 3
-    assert {**as_json.json(), **admin.json()}.keys() == body.keys()
-    assert page["Content-Disposition"].endswith(f'"{invoice.number}-certificate.pdf"')
-    text = "".join(part.extract_text() for part in PdfReader(io.BytesIO(page.content)).pages)
-    for said in ("Proven", invoice.number, "25.15", body["seal"]["digest"][:16]):
-        assert said in text
-    pdf = api.get(f"invoices/{invoice.pk}/certificate/pdf/")
-    assert pdf["Content-Type"] == "application/pdf"
-
-
-def test_a_certificate_of_what_differs_says_so_and_by_how_much(acme):
-    invoice = Invoice.objects.get(workspace=acme)
-    with by_force(f"UPDATE usage_usagerollup SET final_cost = final_cost + 0.5 {_MINUTES}"):
-        body = ApiClient().get(f"invoices/{invoice.pk}/certificate/").json()
-
-    steps = {step["name"]: step for step in body["steps"]}
-    assert (body["verdict"], steps["rollups"]["passed"]) == ("differs", False)
-    assert steps["rollups"]["residual"] == "0.5000000000"
-    with by_force("DELETE FROM usage_sealfingerprints", "DELETE FROM usage_periodseal"):
-        assert proof.certify(invoice, now=JANUARY_3).verdict == "not_sealed_yet"
-
-
-def test_another_workspaces_certificate_is_not_there(acme):
-    invoice = Invoice.objects.get(workspace=acme)
-    globex = Workspace.objects.get(name="Globex")
-    client, key = member_client(globex), ApiClient(workspace_id=globex.pk)
-
-    page = reverse("payments:certificate", args=[globex.pk, invoice.pk])
-    assert client.get(page).status_code == 404
-    assert key.get(f"invoices/{invoice.pk}/certificate/").status_code == 404
