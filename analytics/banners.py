@@ -98,7 +98,7 @@ def _why_unpaid(invoice: Any) -> str:
 
 def _named(invoices: Sequence[Invoice]) -> str:
     first = invoices[0]
-    text = f"invoice {first.number} over {money(first.amount, first.currency)}"
+    text = f"invoice {first.number} over {money(first.amount_due, first.currency)}"
     if len(invoices) == 1:
         return f"{text} is"
     return f"{text} and {len(invoices) - 1} more are"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 
 from analytics.finance.margins import (
     LEAST_BY_AGENT,
@@ -133,12 +133,16 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
     return Overview(as_of, months, margins)
 
 
+# As `Invoice.amount_due` of one that has not ended.
+_DUE = F("amount") + F("carried_in") - F("amount_paid") - F("credit_used") - F("amount_credited")
+
+
 def overdue() -> list[Owed]:
-    """What is overdue in each currency, the largest amount first."""
+    """What is still to be paid of overdue invoices in each currency, the largest amount first."""
     rows = (
         Invoice.objects.filter(status=Invoice.Status.OVERDUE)
         .order_by()
         .values_list("currency")
-        .annotate(Count("pk"), Sum("amount"))
+        .annotate(count=Count("pk"), due=Sum(_DUE))
     )
     return sorted((Owed(*row) for row in rows), key=lambda owed: -owed.amount)

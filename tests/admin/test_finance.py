@@ -15,6 +15,7 @@ from analytics.finance import attention, figures, progress
 from analytics.finance.margins import Margin
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.periods import open_period
+from invoices.models import Invoice
 from invoices.payments.models import ReconciliationRun, StripeSync
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_workspace
@@ -148,6 +149,17 @@ def test_troubles_are_counted_and_listed_with_their_reason():
     ]
     for item in attention.attention_items(now=NOW):
         assert client.get(item.url).status_code == 200
+
+
+def test_of_an_overdue_invoice_what_is_paid_is_no_longer_owed():
+    invoice = make_invoice(make_workspace(), status="overdue")
+    Invoice.objects.filter(pk=invoice.pk).update(amount_paid=20, amount_credited="1.34")
+
+    text = home(finance_client())
+
+    assert figures.overdue() == [figures.Owed("USD", 1, Decimal(40))]
+    assert text.count("$40.00") == 2  # of all, and of the longest overdue
+    assert "$61.34" not in text
 
 
 def test_a_failed_close_is_retried_from_the_first_page():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from invoices.models import InvoiceEvent, PaymentMethod
+from invoices.models import Invoice, InvoiceEvent, PaymentMethod
 from tests.analytics.test_pages_overview import NOW, member_client, page_of
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import make_workspace
@@ -36,3 +36,11 @@ def test_a_payment_failed_only_where_one_did(
         acme.save()
     end = ", and this workspace is suspended." if suspended else "."
     assert f"{words}{end}" in page_of(member_client(acme), acme)
+
+
+def test_what_is_paid_of_an_invoice_is_not_asked_for_again() -> None:
+    acme = make_workspace("Acme")
+    invoice = make_invoice(acme, status="overdue")
+    Invoice.objects.filter(pk=invoice.pk).update(amount_paid=20)
+
+    assert f"{invoice.number} over $41.34 is to be paid" in page_of(member_client(acme), acme)
