@@ -94,7 +94,7 @@ def allocate(exact: Sequence[Decimal], currency: str) -> list[int]:
     with localcontext(EXACT):
         scaled = [amount.scaleb(charge_places(currency)) for amount in exact]
         total = to_charge_minor(sum(exact, ZERO), currency) // step
-    return [steps * step for steps in _largest_remainder(scaled, total)]
+    return [steps * step for steps in largest_remainder(scaled, total)]
 
 
 def apportion(exact: Sequence[Decimal], total: Decimal, currency: str) -> list[int]:
@@ -104,11 +104,12 @@ def apportion(exact: Sequence[Decimal], total: Decimal, currency: str) -> list[i
     """
     with localcontext(EXACT):
         scaled = [amount.scaleb(exponent(currency)) for amount in exact]
-    return _largest_remainder(scaled, to_minor(total, currency))
+    return largest_remainder(scaled, to_minor(total, currency))
 
 
-def _largest_remainder(scaled: Sequence[Decimal], total: int) -> list[int]:
-    """Whole numbers close to `scaled` that add up to `total`."""
+def largest_remainder(scaled: Sequence[Decimal], total: int) -> list[int]:
+    """Whole numbers close to `scaled` that add up to `total`: floors, and what is then missing to
+    the largest fractions, the earlier first on a tie."""
     with localcontext(EXACT):
         parts = [int(amount.to_integral_value(rounding=ROUND_FLOOR)) for amount in scaled]
         by_fraction = sorted(range(len(scaled)), key=lambda i: parts[i] - scaled[i])

@@ -8,10 +8,10 @@ all notes together never come to more than the invoice, and can come to all of i
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from billing.money import EXACT
+from billing.money import EXACT, largest_remainder
 
 Rate = tuple[str, Decimal]
 Key = TypeVar("Key")
@@ -82,14 +82,8 @@ def share(amount: int, weights: Mapping[Key, int]) -> dict[Key, int]:
     total = sum(weights.values())
     if not total:
         return dict.fromkeys(weights, 0)
-    exact = {key: EXACT.divide(Decimal(amount * weight), total) for key, weight in weights.items()}
-    parts = {
-        key: int(value.to_integral_value(rounding=ROUND_FLOOR)) for key, value in exact.items()
-    }
-    by_fraction = sorted(weights, key=lambda key: parts[key] - exact[key])
-    for key in by_fraction[: amount - sum(parts.values())]:
-        parts[key] += 1
-    return parts
+    exact = [EXACT.divide(Decimal(amount * weight), total) for weight in weights.values()]
+    return dict(zip(weights, largest_remainder(exact, amount), strict=True))
 
 
 def credit_lines(
