@@ -1,17 +1,11 @@
 """A credit note as the words and numbers on its paper, in the invoice's own form. No database."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from billing.formats import money
-from invoices.document import (
-    Issuer,
-    address_lines,
-    legal_texts,
-    long_date,
-    supplier_tax_number,
-    tax_id_line,
-)
+from invoices.document import Issuer, legal_texts, long_date, parties
 from invoices.glyphs import printable
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, InvoiceTax
 
@@ -29,32 +23,15 @@ def credit_note_document(
     zone = note.workspace.zone
     assert note.issued_at is not None
     issued_on = long_date(note.issued_at.astimezone(zone).date())
-    rows = [(f"Total {currency}", money(note.total, currency))]
-    if note.tax or any(tax.category for tax in taxes):
-        rows.insert(0, ("Net, before tax", money(note.net, currency)))
-        rows[1:1] = [
-            (f"{tax} on {money(tax.base, currency)}", money(tax.tax, currency)) for tax in taxes
-        ]
-    rows += [(label, money(amount, currency)) for label, amount in _places(note) if amount]
+    rows = [(f"Total {currency}", note.total), *_places(note)]
+    # Lines that nothing was decided on about tax have a rate without a category.
+    if any(tax.category for tax in taxes):
+        of_rates = [(f"{tax} on {money(tax.base, currency)}", tax.tax) for tax in taxes]
+        rows = [("Net, before tax", note.net), *of_rates, *rows]
     return {
         "title": "Credit note",
         "number": note.number,
-        "issuer": {
-            "name": printable(issuer.name),
-            "lines": [
-                *address_lines(issuer.address),
-                *tax_id_line(supplier_tax_number(invoice) or issuer.tax_id),
-                printable(issuer.email),
-            ],
-        },
-        "bill_to": {
-            "name": printable(invoice.bill_to_name),
-            "lines": [
-                *(printable(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
-                *tax_id_line(invoice.bill_to_tax_id),
-                printable(invoice.bill_to_email),
-            ],
-        },
+        **parties(invoice, issuer),
         "facts": [
             ["Credit note number", note.number],
             ["Issue date", issued_on],
@@ -81,8 +58,12 @@ def credit_note_document(
             for line in items
         ],
         "totals": [
-            {"label": printable(label), "amount": text, "strong": label.startswith("Total")}
-            for label, text in rows
+            {
+                "label": printable(label),
+                "amount": money(amount, currency),
+                "strong": label.startswith("Total "),
+            }
+            for label, amount in rows
         ],
         "legal": [printable(text) for text in legal_texts(invoice_taxes)],
         "notes": [],
@@ -95,10 +76,12 @@ def credit_note_document(
     }
 
 
-def _places(note: CreditNote) -> list[tuple[str, Any]]:
-    return [
+def _places(note: CreditNote) -> list[tuple[str, Decimal]]:
+    """Where it goes, and how much."""
+    places = [
         (f"Taken off {note.invoice.number}", note.to_open),
         ("Refunded to your card or account", note.to_refund),
         ("To your credit, for the next invoice", note.to_credit),
         ("Sent back to you", note.to_out_of_band),
     ]
+    return [(label, amount) for label, amount in places if amount]

@@ -49,22 +49,7 @@ def invoice_document(
     return {
         "title": "Invoice",
         "number": invoice.number,
-        "issuer": {
-            "name": printable(issuer.name),
-            "lines": [
-                *address_lines(issuer.address),
-                *tax_id_line(supplier_tax_number(invoice) or issuer.tax_id),
-                printable(issuer.email),
-            ],
-        },
-        "bill_to": {
-            "name": printable(invoice.bill_to_name),
-            "lines": [
-                *(printable(line) for line in invoice.bill_to_address.splitlines() if line.strip()),
-                *tax_id_line(invoice.bill_to_tax_id),
-                printable(invoice.bill_to_email),
-            ],
-        },
+        **parties(invoice, issuer),
         "facts": [
             ["Invoice number", invoice.number],
             ["Issue date", long_date(invoice.issued_on)],
@@ -105,8 +90,7 @@ def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
         },
         # Without what is due, which is the last.
         "totals": [
-            {**row, "strong": place == len(document["totals"]) - 2}
-            for place, row in enumerate(document["totals"][:-1])
+            {**row, "strong": row["label"].startswith("Total ")} for row in document["totals"][:-1]
         ],
         "payment": {
             "title": "This is not an invoice",
@@ -115,6 +99,44 @@ def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
             "url": "",
             "link": "",
         },
+    }
+
+
+def parties(invoice: Invoice, issuer: Issuer) -> dict[str, Any]:
+    """Who sends a document about the invoice, and to whom: as the invoice itself says it."""
+    return {
+        "issuer": sender(issuer, tax_id=supplier_tax_number(invoice) or issuer.tax_id),
+        "bill_to": addressee(
+            bill_to_name=invoice.bill_to_name,
+            bill_to_email=invoice.bill_to_email,
+            bill_to_address=invoice.bill_to_address,
+            bill_to_tax_id=invoice.bill_to_tax_id,
+        ),
+    }
+
+
+def sender(issuer: Issuer, *, tax_id: str) -> dict[str, Any]:
+    return {
+        "name": printable(issuer.name),
+        "lines": [
+            *_address_lines(issuer.address),
+            *_tax_id_line(tax_id),
+            printable(issuer.email),
+        ],
+    }
+
+
+def addressee(
+    *, bill_to_name: str, bill_to_email: str, bill_to_address: str, bill_to_tax_id: str
+) -> dict[str, Any]:
+    """Named as an invoice's columns are, and `invoices.services.closing.issue.bill_to`."""
+    return {
+        "name": printable(bill_to_name),
+        "lines": [
+            *(printable(line) for line in bill_to_address.splitlines() if line.strip()),
+            *_tax_id_line(bill_to_tax_id),
+            printable(bill_to_email),
+        ],
     }
 
 
@@ -139,13 +161,13 @@ def long_date(day: dt.date) -> str:
     return f"{day.day} {day:%B} {day.year}"
 
 
-def address_lines(address: str) -> list[str]:
+def _address_lines(address: str) -> list[str]:
     """Its own lines; a single one is broken after the street."""
     lines = address.splitlines() if "\n" in address else address.split(",", 1)
     return [printable(line) for line in lines if line.strip()]
 
 
-def tax_id_line(tax_id: str) -> list[str]:
+def _tax_id_line(tax_id: str) -> list[str]:
     return [f"Tax ID {printable(tax_id)}"] if tax_id else []
 
 

@@ -34,7 +34,7 @@ def render_invoice(invoice: Invoice) -> bytes:
     document = invoice_document(
         invoice,
         list(invoice.items.all()),
-        issuer=_issuer(),
+        issuer=issuer_named(),
         units=settings.RESOURCE_UNITS,
         add_method_at=page_url("invoices:list", invoice.workspace_id)
         if lacks_payment_method(invoice)
@@ -48,7 +48,7 @@ def render_preview(
 ) -> bytes:
     """The paper of an invoice that is not issued, with "Preview" across it."""
     document = invoice_document(
-        invoice, items, issuer=_issuer(), units=settings.RESOURCE_UNITS, taxes=taxes
+        invoice, items, issuer=issuer_named(), units=settings.RESOURCE_UNITS, taxes=taxes
     )
     return render_document(
         as_preview(document, invoice), timestamp=int(invoice.issued_at.timestamp())
@@ -63,12 +63,13 @@ def render_credit_note(note: CreditNote) -> bytes:
         list(note.items.select_related("item")),
         list(note.taxes.all()),
         invoice_taxes=list(note.invoice.taxes.all()),
-        issuer=_issuer(),
+        issuer=issuer_named(),
     )
     return render_document(document, timestamp=int(note.issued_at.timestamp()))
 
 
-def _issuer() -> Issuer:
+def issuer_named() -> Issuer:
+    """Who sends documents, as the settings name it."""
     return Issuer(
         name=settings.ISSUER_NAME,
         address=settings.ISSUER_ADDRESS,

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from billing.models import BillingPeriod
 from billing.services.terms import add_discount
+from invoices.document import Issuer, as_preview, invoice_document
 from invoices.models import Invoice, InvoiceTax
 from invoices.services.closing import finalize_period
 from invoices.services.preview import upcoming_invoice
@@ -149,6 +150,28 @@ def test_tax_is_shown_as_it_would_be_charged():
     page = member_client(globex).get(reverse("invoices:upcoming", args=[globex.pk]))
     assert "€11.65" in page.content.decode()
     assert not InvoiceTax.objects.exists()
+
+
+@time_machine.travel(NOVEMBER_25, tick=False)
+def test_the_paper_stresses_the_total_also_where_the_tax_is_in_it():
+    register()
+    globex = make_customer("Globex")
+    globex.billing_settings.prices_include_tax = True
+    globex.billing_settings.save()
+    preview = upcoming_invoice(workspace_id=globex.pk, now=NOVEMBER_25)
+    issuer = Issuer("Voice", "Street, City", "", "billing@voice.test")
+
+    whole = invoice_document(
+        preview.invoice, preview.items, issuer=issuer, units={}, taxes=preview.taxes
+    )
+
+    assert [
+        (row["label"], row["amount"], row["strong"])
+        for row in as_preview(whole, preview.invoice)["totals"]
+    ] == [
+        ("Total EUR", "€49.00", True),
+        ("Includes VAT 19% on €41.18", "€7.82", False),
+    ]
 
 
 def test_a_month_that_could_not_be_closed_has_no_preview_and_says_so(acme):

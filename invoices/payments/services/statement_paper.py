@@ -2,49 +2,27 @@
 
 from typing import Any
 
-from django.conf import settings
-
 from billing.formats import money
-from invoices.document import Issuer, address_lines, long_date, tax_id_line
+from invoices.document import Issuer, addressee, long_date, sender
 from invoices.glyphs import printable
 from invoices.payments.services.statements import Statement
-from invoices.pdf import render_document
+from invoices.pdf import issuer_named, render_document
 from invoices.services.closing.issue import bill_to
 
 
 def render_statement(made: Statement) -> bytes:
-    issuer = Issuer(
-        name=settings.ISSUER_NAME,
-        address=settings.ISSUER_ADDRESS,
-        tax_id=settings.ISSUER_TAX_ID,
-        email=settings.ISSUER_EMAIL,
-    )
     midnight = made.last.toordinal() * 86_400  # the same days give the same bytes
-    return render_document(_document(made, issuer), timestamp=max(midnight, 0) % 2**31)
+    return render_document(_document(made, issuer_named()), timestamp=max(midnight, 0) % 2**31)
 
 
 def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
-    currency, to = made.currency, bill_to(made.workspace)
+    currency = made.currency
     owed = made.closing >= 0
     return {
         "title": "Statement",
         "number": f"{long_date(made.first)} \N{EN DASH} {long_date(made.last)}",
-        "issuer": {
-            "name": printable(issuer.name),
-            "lines": [
-                *address_lines(issuer.address),
-                *tax_id_line(issuer.tax_id),
-                printable(issuer.email),
-            ],
-        },
-        "bill_to": {
-            "name": printable(to["bill_to_name"]),
-            "lines": [
-                *(printable(line) for line in to["bill_to_address"].splitlines() if line.strip()),
-                *tax_id_line(to["bill_to_tax_id"]),
-                printable(to["bill_to_email"]),
-            ],
-        },
+        "issuer": sender(issuer, tax_id=issuer.tax_id),
+        "bill_to": addressee(**bill_to(made.workspace)),
         "facts": [
             ["From", long_date(made.first)],
             ["To", long_date(made.last)],
