@@ -24,15 +24,8 @@ from billing.rating.taxes import EXEMPT, STANDARD
 from billing.services.terms import check_amount, first_open_day
 from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceItem
-from invoices.services.closing.issue import bill_to, due_on
-from invoices.services.closing.numbering import take_numbers
-from invoices.services.taxing import (
-    amounts_of,
-    cannot_be_taxed,
-    document_tax,
-    freeze_taxes,
-    items_taxed,
-)
+from invoices.services.closing.issue import invoice_to, write_invoice
+from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed
 from invoices.signals import invoices_issued
 
 Status = ManualItem.Status
@@ -104,7 +97,7 @@ def add_manual_item(
             if known is not None:
                 _require_same(known, asked_for)
                 return known, False
-        _check_line(line, workspace, "")
+        _check_line(line, workspace, known_tax_classes(), "")
         if month is not None:
             _check_month(workspace, month, now)
         item = ManualItem(
@@ -142,8 +135,9 @@ def request_one_off(
             return OneOff(known, issued, False)
         if not 1 <= len(lines) <= MAX_LINES:
             raise Invalid(f"1 to {MAX_LINES} lines are expected.", field="items")
+        tax_classes = known_tax_classes()
         for number, line in enumerate(lines):
-            _check_line(line, workspace, f"items/{number}/")
+            _check_line(line, workspace, tax_classes, f"items/{number}/")
         total = sum((_signed(line) for line in lines), ZERO)
         if total <= 0:
             raise Invalid(
@@ -223,55 +217,43 @@ def known_tax_classes() -> list[str]:
 
 def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) -> Invoice:
     """The invoice of approved items: its id is theirs, so that there is one."""
-    terms = workspace.billing_settings
     amounts = [item.signed for item in items]
-    total = sum(amounts, ZERO)
     with cannot_be_taxed():
         tax = document_tax(
             TaxReader([workspace]),
             workspace,
             [(item.signed, item.tax_class) for item in items],
-            prices_include_tax=terms.prices_include_tax,
+            prices_include_tax=workspace.billing_settings.prices_include_tax,
             day=months.local_date(now, workspace.zone),
         )
-    invoice = Invoice(
+    invoice = invoice_to(
+        workspace,
+        amounts=amounts,
+        tax=tax,
+        now=now,
         id=items[0].one_off_invoice_id,
-        workspace=workspace,
         kind=Invoice.Kind.ONE_OFF,
-        currency=workspace.currency,
-        exact_amount=total,
-        collection_method=terms.collection_method,
-        payment_terms_days=terms.payment_terms_days,
-        issued_at=now,
-        due_date=due_on(workspace, terms.payment_terms_days, now),
-        created_at=now,
-        **amounts_of(total, tax),
-        **bill_to(workspace),
+        exact_amount=sum(amounts, ZERO),
     )
-    (invoice.number,) = take_numbers(issuer=settings.INVOICE_ISSUER, years=[invoice.issued_on.year])
-    invoice.save(force_insert=True)
-    InvoiceItem.objects.bulk_create(
-        [
-            InvoiceItem(
-                invoice=invoice,
-                position=position,
-                kind=InvoiceItem.Kind.MANUAL,
-                description=item.description,
-                quantity=1,
-                unit_price=item.signed,
-                exact_amount=item.signed,
-                amount=item.signed,
-                tax_class=item.tax_class,
-                manual_item=item,
-                **taxed,
-            )
-            for position, (item, taxed) in enumerate(
-                zip(items, items_taxed(amounts, tax), strict=True), start=1
-            )
-        ]
-    )
-    if tax is not None:
-        freeze_taxes([(invoice, tax)])
+    lines = [
+        InvoiceItem(
+            invoice=invoice,
+            position=position,
+            kind=InvoiceItem.Kind.MANUAL,
+            description=item.description,
+            quantity=1,
+            unit_price=item.signed,
+            exact_amount=item.signed,
+            amount=item.signed,
+            tax_class=item.tax_class,
+            manual_item=item,
+            **taxed,
+        )
+        for position, (item, taxed) in enumerate(
+            zip(items, items_taxed(amounts, tax), strict=True), start=1
+        )
+    ]
+    write_invoice(invoice, lines, tax)
     for item in items:
         item.status = Status.BILLED
         item.billed_at = now
@@ -318,17 +300,16 @@ def _signed(line: Line) -> Decimal:
     return line.net if line.kind == ManualItem.Kind.CHARGE else -line.net
 
 
-def _check_line(line: Line, workspace: Workspace, place: str) -> None:
+def _check_line(line: Line, workspace: Workspace, tax_classes: Sequence[str], place: str) -> None:
     try:
         check_amount(line.net, workspace.currency)
     except Invalid as error:
         raise Invalid(error.detail, field=f"{place}net", code=error.code) from None
     if not line.description:
         raise Invalid("A description is expected.", field=f"{place}description", code="blank")
-    known = known_tax_classes()
-    if line.tax_class not in known:
+    if line.tax_class not in tax_classes:
         raise Invalid(
-            f"There is no tax class {line.tax_class!r}; there are: {', '.join(known)}.",
+            f"There is no tax class {line.tax_class!r}; there are: {', '.join(tax_classes)}.",
             field=f"{place}tax_class",
             code="unknown_tax_class",
         )

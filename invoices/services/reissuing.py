@@ -7,24 +7,13 @@ number of its own, to whom and on what terms the workspace is billed now.
 import datetime as dt
 from uuid import UUID
 
-from django.conf import settings
-
 from billing import months
 from billing.errors import Conflict
-from billing.models import WorkspaceBillingSettings
-from billing.money import ZERO
 from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem, TaxDecision
-from invoices.services.closing.issue import bill_to, due_on
-from invoices.services.closing.numbering import take_numbers
+from invoices.services.closing.issue import invoice_to, write_invoice
 from invoices.services.history import locked_invoice, record
-from invoices.services.taxing import (
-    amounts_of,
-    cannot_be_taxed,
-    document_tax,
-    freeze_taxes,
-    items_taxed,
-)
+from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed
 from invoices.signals import invoices_issued
 
 Kind = InvoiceEvent.Kind
@@ -89,7 +78,6 @@ def _require_void(invoice: Invoice) -> None:
 def _copy(void: Invoice, now: dt.datetime) -> Invoice:
     """The same lines at the same prices; taxed by what is known of the customer now."""
     workspace = void.workspace
-    terms = WorkspaceBillingSettings.objects.get(workspace=workspace)
     items = list(void.items.all())
     amounts = [item.amount for item in items]
     with cannot_be_taxed():
@@ -100,33 +88,24 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
             prices_include_tax=void.prices_include_tax,
             day=_tax_day(void),
         )
-    invoice = Invoice(
-        workspace=workspace,
+    invoice = invoice_to(
+        workspace,
+        amounts=amounts,
+        tax=tax,
+        now=now,
         kind=void.kind,
         billing_period=void.billing_period,
         corrects=void.corrects,
         replaces=void,
-        currency=void.currency,
-        **amounts_of(sum(amounts, ZERO), tax),
         exact_amount=void.exact_amount,
-        collection_method=terms.collection_method,
-        payment_terms_days=terms.payment_terms_days,
-        issued_at=now,
-        due_date=due_on(workspace, terms.payment_terms_days, now),
-        created_at=now,
-        **bill_to(workspace),
     )
-    (invoice.number,) = take_numbers(issuer=settings.INVOICE_ISSUER, years=[invoice.issued_on.year])
-    invoice.save(force_insert=True)
     for item, taxed in zip(items, items_taxed(amounts, tax), strict=True):
         item.pk = InvoiceItem._meta.pk.get_default()
         item._state.adding = True
         item.invoice = invoice
         for name, value in taxed.items():
             setattr(item, name, value)
-    InvoiceItem.objects.bulk_create(items)
-    if tax is not None:
-        freeze_taxes([(invoice, tax)])
+    write_invoice(invoice, items, tax)
     return invoice
 
 

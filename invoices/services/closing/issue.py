@@ -1,7 +1,9 @@
 """Writing the invoices of closed periods, with their items and numbers."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
@@ -11,7 +13,7 @@ from billing.money import ZERO
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.closing.sums import Closing
-from invoices.services.taxing import amounts_of, freeze_taxes, items_taxed
+from invoices.services.taxing import DocumentTax, amounts_of, freeze_taxes, items_taxed
 from usage.queries.meters import meter_as_json
 
 
@@ -49,22 +51,47 @@ def drafted(closing: Closing, now: dt.datetime) -> tuple[Invoice, list[InvoiceIt
     return invoice, _items(closing, invoice)
 
 
+def write_invoice(invoice: Invoice, items: Sequence[InvoiceItem], tax: DocumentTax | None) -> None:
+    """A single one, outside of a close, with its number."""
+    (invoice.number,) = take_numbers(issuer=settings.INVOICE_ISSUER, years=[invoice.issued_on.year])
+    invoice.save(force_insert=True)
+    InvoiceItem.objects.bulk_create(items)
+    if tax is not None:
+        freeze_taxes([(invoice, tax)])
+
+
 def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
-    workspace = closing.period.workspace
+    return invoice_to(
+        closing.period.workspace,
+        amounts=closing.amounts,
+        tax=closing.tax,
+        now=now,
+        billing_period=closing.period,
+        exact_amount=closing.total,
+    )
+
+
+def invoice_to(
+    workspace: Workspace,
+    *,
+    amounts: Iterable[Decimal],
+    tax: DocumentTax | None,
+    now: dt.datetime,
+    **facts: Any,
+) -> Invoice:
+    """An invoice whose lines come to `amounts`, on the workspace's terms of today; not saved."""
     terms = workspace.billing_settings
-    rounded = sum(closing.amounts, ZERO)
     return Invoice(
         workspace=workspace,
-        billing_period=closing.period,
         currency=workspace.currency,
-        **amounts_of(rounded, closing.tax),
-        exact_amount=closing.total,
         collection_method=terms.collection_method,
         payment_terms_days=terms.payment_terms_days,
         issued_at=now,
         due_date=due_on(workspace, terms.payment_terms_days, now),
         created_at=now,
+        **amounts_of(sum(amounts, ZERO), tax),
         **bill_to(workspace),
+        **facts,
     )
 
 
