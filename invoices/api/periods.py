@@ -12,12 +12,12 @@ from billing.api.periods import shown_periods
 from billing.api.serializers import PeriodSerializer
 from billing.api.views import ApiView
 from billing.models import BillingPeriod
+from invoices.api.invoices import shown_invoices
 from invoices.api.serializers import (
     FinalizedPeriodSerializer,
     FinalizeSerializer,
     InvoiceSerializer,
 )
-from invoices.models import Invoice
 from invoices.services.closing import finalize_period
 
 
@@ -33,12 +33,7 @@ class Finalize(ApiView):
         period = visible_or_404(BillingPeriod.objects.all(), request, pk=period_id)
         force: bool = self.read(FinalizeSerializer)["force"]
         finalize_period(period_id=period.pk, now=clock.now(), force=force)
-        invoice = (
-            Invoice.objects.select_related("replaced_by", "tax_decision")
-            .prefetch_related("items", "taxes")
-            .filter(billing_period=period)
-            .first()
-        )
+        invoice = shown_invoices().filter(billing_period=period).first()
         return Response(
             {
                 **PeriodSerializer(shown_periods().get(pk=period_id)).data,
