@@ -14,14 +14,13 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
+from analytics.finance.views import SEES_FIGURES, start
 from billing.api.fields import exact_uuid
 from billing.decimals import NotExact
 from billing.models import BillingPeriod
-from billing.queue import BrokerUnavailable, enqueue_for_sure
 from invoices.models import TrialInvoice
 from invoices.services import trial_close
 
-_SEES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 _MAY_APPROVE = "billing.change_billingperiod"
 _SHOWN = 100
 # What a person is to look at comes first.
@@ -29,7 +28,7 @@ _ORDER = ("gone", "new", "up", "down", "usual", "nothing")
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perms(_SEES):
+    if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
     trials = TrialInvoice.objects.filter(period__status=BillingPeriod.Status.CURRENT)
     kind = request.GET.get("kind", "")
@@ -63,16 +62,11 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def start(request: HttpRequest) -> HttpResponse:
+def start_trial(request: HttpRequest) -> HttpResponse:
     """Try all that has ended, in the background."""
     if not request.user.has_perm(_MAY_APPROVE):
         raise PermissionDenied
-    try:
-        enqueue_for_sure("invoices.trial_close")
-    except BrokerUnavailable as error:
-        messages.error(request, f"The trial could not be started: {error.detail}")
-    else:
-        messages.success(request, "The trial has been started: look again in a moment.")
+    start(request, "The trial", "invoices.trial_close")
     return HttpResponseRedirect(reverse("finance:trial"))
 
 
@@ -81,8 +75,9 @@ def approve(request: HttpRequest) -> HttpResponse:
     """Approve the chosen ones, in the name of who is signed in."""
     if not request.user.has_perm(_MAY_APPROVE):
         raise PermissionDenied
+    chosen = _seen(request.POST.getlist("trial"))
     periods = trial_close.approve(
-        period_ids=_ids(request.POST.getlist("period")),
+        seen=chosen,
         by=str(request.user.get_username())[:150],
         now=clock.now(),
     )
@@ -90,15 +85,22 @@ def approve(request: HttpRequest) -> HttpResponse:
         LogEntry.objects.log_actions(
             request.user.pk or 0, periods, CHANGE, change_message="Approved its trial close."
         )
-    messages.success(request, f"{len(periods)} approved. They close within the hour.")
+    if periods:
+        messages.success(request, f"{len(periods)} approved. They close within the hour.")
+    if left := len(chosen) - len(periods):
+        messages.warning(
+            request, f"{left} not approved: tried again since you looked, or approved already."
+        )
     return HttpResponseRedirect(reverse("finance:trial"))
 
 
-def _ids(texts: list[str]) -> list[UUID]:
-    found = []
+def _seen(texts: list[str]) -> dict[UUID, str]:
+    """The digest of each chosen period's trial, as the page showed it."""
+    found = {}
     for text in texts[:_SHOWN]:
+        period, _, digest = text.partition(" ")
         try:
-            found.append(exact_uuid(text))
+            found[exact_uuid(period)] = digest
         except NotExact:
             continue  # nobody's: it approves nothing
     return found

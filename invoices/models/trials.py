@@ -59,7 +59,8 @@ class TrialInvoice(models.Model):
 
     @property
     def billed(self) -> list[tuple[str, Decimal]]:
-        """What it would bill, line by line, and the tax on it."""
+        """What it would bill, line by line, and the tax on it or in it."""
         lines = [(line["description"], Decimal(line["amount"])) for line in self.snapshot["lines"]]
         tax = Decimal(self.snapshot["tax"])
-        return [*lines, ("Tax", tax)] if tax else lines
+        is_included = sum(amount for _, amount in lines) == self.amount
+        return [*lines, ("Includes tax" if is_included else "Tax", tax)] if tax else lines

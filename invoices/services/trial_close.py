@@ -6,13 +6,13 @@ ordinary ones or by a person, and only as what was approved.
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from billing.models import BillingPeriod
 from billing.money import ZERO
@@ -20,6 +20,7 @@ from invoices.models import Invoice, TrialInvoice
 from invoices.services.closing.approval import changes_between, digest_of, snapshot_of
 from invoices.services.closing.sums import CannotClose, Closing
 from invoices.services.preview import live_closings, one_moment
+from invoices.services.taxing import amounts_of
 
 log = logging.getLogger(__name__)
 CHUNK = 200
@@ -65,10 +66,15 @@ def _try(workspace_ids: Sequence[UUID], now: dt.datetime, summary: TrialSummary)
                 .order_by("workspace_id", "period_start")
             )
             closings = live_closings(periods, now)
-    except CannotClose as error:
-        # Its close fails too, and says so to finance; the others go on.
+    except (InterfaceError, OperationalError):
+        raise  # no workspace is to blame for that
+    except Exception as error:
+        # Whatever it is, its close fails too and says so to finance; the others go on.
         if len(workspace_ids) == 1:
-            log.warning("no trial of workspace %s: %s", workspace_ids[0], error.detail)
+            is_known = isinstance(error, CannotClose)
+            log.warning(
+                "no trial of workspace %s: %s", *workspace_ids, error, exc_info=not is_known
+            )
             summary.failed += 1
             return
         for workspace_id in workspace_ids:
@@ -121,9 +127,8 @@ def _trial(
     now: dt.datetime,
 ) -> TrialInvoice:
     period = closing.period
-    amount = sum(closing.amounts, ZERO) if closing.is_billed else ZERO
-    if closing.tax is not None and not closing.tax.prices_include_tax:
-        amount += closing.tax.taxed.tax
+    billed = amounts_of(sum(closing.amounts, ZERO), closing.tax)["amount"]
+    amount = billed if closing.is_billed else ZERO
     previous = before.get((period.workspace_id, period.period_start))
     kind = kind_of(amount, previous)
     by_rule = kind in _ORDINARY
@@ -177,24 +182,27 @@ def _last_months(closings: Iterable[Closing]) -> dict[tuple[UUID, dt.datetime], 
     return {(workspace, end): amount for workspace, end, amount in rows}
 
 
-def approve(*, period_ids: Sequence[UUID], by: str, now: dt.datetime) -> list[BillingPeriod]:
-    """Approve what waits of these, as it was tried last; the periods that were."""
+def approve(*, seen: Mapping[UUID, str], by: str, now: dt.datetime) -> list[BillingPeriod]:
+    """Approve what waits of these periods, as it was seen: by the digest of each one's trial. One
+    that was tried again meanwhile and comes to something else is left to be looked at. Those
+    approved are returned."""
     with transaction.atomic():
         trials = list(
             TrialInvoice.objects.select_for_update(of=("self",))
             .select_related("period__workspace")
             .filter(
-                period__in=period_ids,
+                period__in=list(seen),
                 approved_at__isnull=True,
                 period__status=BillingPeriod.Status.CURRENT,
             )
             .order_by("pk")
         )
-        for trial in trials:
+        approved = [trial for trial in trials if trial.digest == seen[trial.period_id]]
+        for trial in approved:
             trial.approved_by, trial.approved_at = by, now
             trial.save(update_fields=["approved_by", "approved_at"])
-        _let_close([trial.period_id for trial in trials])
-    return [trial.period for trial in trials]
+        _let_close([trial.period_id for trial in approved])
+    return [trial.period for trial in approved]
 
 
 def _let_close(period_ids: Sequence[UUID]) -> None:

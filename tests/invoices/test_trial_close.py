@@ -9,10 +9,13 @@ from django.urls import reverse
 from billing.models import BillingPeriod
 from invoices.models import Invoice, TrialInvoice
 from invoices.services.closing import finalize_due_periods, finalize_period
+from invoices.services.closing.approval import changes_between
 from invoices.services.closing.sums import CannotClose
+from invoices.services.preview import live_closings
 from invoices.services.trial_close import approve, kind_of, trial_close
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, viewer_client
+from tests.kit.taxes import make_customer, register
 from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +105,9 @@ def test_a_month_that_is_much_more_waits_for_a_person_with_a_name_and_a_time(acm
     page = client.get(reverse("finance:trial")).content.decode()
     assert "1 waits to be approved" in page
     assert "$85.00" in page
-    client.post(reverse("finance:approve_trial"), {"period": [str(trial.period_id), "x"]})
+    client.post(
+        reverse("finance:approve_trial"), {"trial": [f"{trial.period_id} {trial.digest}", "x"]}
+    )
 
     trial.refresh_from_db()
     assert trial.approved_by.endswith("@finance.test")
@@ -126,7 +131,7 @@ def test_what_comes_after_the_approval_is_listed_and_approved_anew(acme):
     trial = trial_of(acme)
     assert (trial.kind, trial.approved_at) == ("up", None)
     assert trial.changes == ["Call Minutes: 2 units more, 12 became 84."]
-    approve(period_ids=[period.pk], by="fay", now=DECEMBER_3)
+    approve(seen={period.pk: trial.digest}, by="fay", now=DECEMBER_3)
     finalize_due_periods(now=DECEMBER_3)
     assert billed(acme) == ["133.00"]
 
@@ -135,12 +140,74 @@ def test_what_comes_after_the_approval_is_listed_and_approved_anew(acme):
 def test_a_trial_again_of_the_same_keeps_who_approved_it(acme):
     make_usage(acme, NOVEMBER_5, "1", "20")
     trial_close(now=DECEMBER_3)
-    approve(period_ids=[trial_of(acme).period_id], by="fay", now=DECEMBER_3)
-    assert approve(period_ids=[trial_of(acme).period_id], by="bob", now=DECEMBER_3) == []
+    seen = {trial_of(acme).period_id: trial_of(acme).digest}
+    approve(seen=seen, by="fay", now=DECEMBER_3)
+    assert approve(seen=seen, by="bob", now=DECEMBER_3) == []
 
     trial_close(now=DECEMBER_3 + dt.timedelta(hours=1))
 
     assert trial_of(acme).approved_by == "fay"
+
+
+@pytest.mark.usefixtures("approval")
+def test_what_was_tried_again_since_somebody_looked_is_not_approved_unseen(acme):
+    make_usage(acme, NOVEMBER_5, "1", "20")
+    trial_close(now=DECEMBER_3)
+    looked_at = trial_of(acme)
+    make_usage(acme, NOVEMBER_5, "1", "30", now=DECEMBER_3)
+    trial_close(now=DECEMBER_3)
+
+    client = finance_client()
+    chosen = {"trial": [f"{looked_at.period_id} {looked_at.digest}"]}
+    answer = client.post(reverse("finance:approve_trial"), chosen, follow=True)
+
+    assert "1 not approved: tried again since you looked" in answer.content.decode()
+    assert trial_of(acme).approved_at is None
+
+
+@pytest.mark.usefixtures("approval")
+def test_one_whose_trial_breaks_off_keeps_nobody_else_from_theirs(acme, monkeypatch):
+    globex = make_workspace("Globex", timezone="UTC")
+    make_period(globex, NOVEMBER_5)
+
+    def breaks_for_globex(periods, now):
+        if any(period.workspace_id == globex.pk for period in periods):
+            raise ZeroDivisionError
+        return live_closings(periods, now)
+
+    monkeypatch.setattr("invoices.services.trial_close.live_closings", breaks_for_globex)
+    summary = trial_close(now=DECEMBER_3)
+
+    assert (summary.tried, summary.failed) == (1, 1)
+    assert trial_of(acme).amount == D(61)
+
+
+def test_two_lines_of_the_same_words_are_told_apart():
+    def bill(*amounts: str) -> dict[str, object]:
+        lines = [
+            {"description": "Goodwill", "quantity": "1", "exact_amount": each} for each in amounts
+        ]
+        return {"lines": lines, "tax": "0"}
+
+    assert changes_between(bill("-20"), bill("-20", "-5")) == ["Goodwill (2): -5 came in."]
+
+
+@pytest.mark.usefixtures("approval")
+def test_the_lines_of_a_trial_say_whether_the_tax_is_in_them():
+    register()
+    rest = {}
+    for name, is_included in (("Added", False), ("Included", True)):
+        customer = make_customer(name)
+        customer.billing_settings.prices_include_tax = is_included
+        customer.billing_settings.save()
+        make_period(customer, NOVEMBER_5)
+        trial_close(now=DECEMBER_3, workspace_id=customer.pk)
+        rest[name] = (trial_of(customer).amount, trial_of(customer).billed[-1])
+
+    assert rest == {
+        "Added": (D("58.31"), ("Tax", D("9.31"))),
+        "Included": (D("49.00"), ("Includes tax", D("7.82"))),
+    }
 
 
 def test_who_only_reads_approves_nothing(acme):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -90,7 +91,14 @@ def _named(period: BillingPeriod) -> str:
 
 
 def _by_line(snapshot: Snapshot) -> dict[str, Mapping[str, Any]]:
-    return {line["description"]: line for line in snapshot["lines"]}
+    """By its description; the second of the same, as of two credits, with its number."""
+    lines: dict[str, Mapping[str, Any]] = {}
+    seen: Counter[str] = Counter()
+    for line in snapshot["lines"]:
+        name = line["description"]
+        seen[name] += 1
+        lines[name if seen[name] == 1 else f"{name} ({seen[name]})"] = line
+    return lines
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
