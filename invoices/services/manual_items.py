@@ -18,7 +18,7 @@ from django.db import transaction
 
 from billing import months
 from billing.errors import Conflict, Invalid, NotFound
-from billing.models import ManualItem, TaxRate, Workspace
+from billing.models import BillingPeriod, ManualItem, TaxRate, Workspace
 from billing.money import ZERO
 from billing.rating.taxes import EXEMPT, STANDARD
 from billing.services.terms import check_amount, first_open_day
@@ -56,6 +56,12 @@ class AlreadyBilled(Conflict):
     code = "already_billed"
 
 
+class NoNextBill(Conflict):
+    """A closed workspace whose last month is billed has no bill to come: nothing waits for one."""
+
+    code = "no_next_bill"
+
+
 class Line(NamedTuple):
     """One line of a one-off invoice; `net` is positive whatever its kind."""
 
@@ -86,7 +92,7 @@ def add_manual_item(
     """A line for the bill of `month`, or the next one; and whether it is new.
 
     Above `MANUAL_ITEM_APPROVAL_ABOVE` it waits for a second person. The same key with the same
-    facts again is the same item. Raises `Invalid`, `NotFound` or `KeyReused`.
+    facts again is the same item. Raises `Invalid`, `NotFound`, `KeyReused` or `NoNextBill`.
     """
     asked_for = _digest([line], reason, month.isoformat() if month else "")
     with _locked(workspace_id) as workspace:
@@ -97,6 +103,7 @@ def add_manual_item(
             if known is not None:
                 _require_same(known, asked_for)
                 return known, False
+        _require_next_bill(workspace)
         _check_line(line, workspace, known_tax_classes(), "")
         if month is not None:
             _check_month(workspace, month, now)
@@ -312,6 +319,16 @@ def _check_line(line: Line, workspace: Workspace, tax_classes: Sequence[str], pl
             f"There is no tax class {line.tax_class!r}; there are: {', '.join(tax_classes)}.",
             field=f"{place}tax_class",
             code="unknown_tax_class",
+        )
+
+
+def _require_next_bill(workspace: Workspace) -> None:
+    if workspace.status != Workspace.Status.CLOSED:
+        return
+    if not workspace.periods.filter(status=BillingPeriod.Status.CURRENT).exists():
+        raise NoNextBill(
+            f"{workspace.name} is closed and its last month is billed: issue an invoice of its own,"
+            " or a credit note."
         )
 
 

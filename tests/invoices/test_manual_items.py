@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from billing.errors import BillingError
-from billing.models import BillingPeriod, ManualItem, PeriodCharge
+from billing.models import BillingPeriod, ManualItem, PeriodCharge, Workspace
 from billing.queries import with_totals
 from invoices.models import Invoice
 from invoices.services import manual_items
@@ -164,6 +164,19 @@ def test_what_cannot_be_billed_is_refused_by_its_field(net, facts, field, code):
 
     assert error.field == field
     assert not ManualItem.objects.exists()
+
+
+def test_what_no_bill_would_ever_say_is_refused():
+    acme = make_workspace()
+    make_period(acme, OCTOBER_5)
+    Workspace.objects.filter(pk=acme.pk).update(status="closed")
+    add(acme, description="Training", net="5.00")  # its last month is still to be billed
+
+    close(acme)
+
+    assert ("Training", "5.00") in lines(Invoice.objects.get(workspace=acme))
+    refused(lambda: add(acme, now=NOVEMBER_3), "no_next_bill")
+    assert ManualItem.objects.count() == 1
 
 
 def test_the_same_request_again_is_one_item():
