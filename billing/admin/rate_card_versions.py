@@ -102,7 +102,7 @@ class RateCardVersionAdmin(BillingAdmin):
     )
     fieldsets = (
         (None, {"fields": (("card", "state", "effective_from", "published_at"),)}),
-        ("Prices, beside those in force", {"fields": ("difference",)}),
+        ("Prices, beside those before", {"fields": ("difference",)}),
         ("Worked examples", {"fields": ("examples_shown",)}),
         ("Publishing", {"fields": ("affected", "obstacles")}),
     )
@@ -210,14 +210,16 @@ class RateCardVersionAdmin(BillingAdmin):
 
     @display(description="")
     def difference(self, version: RateCardVersion) -> SafeString:
-        """The version beside the one in whose place it comes."""
-        day = version.effective_from or clock.now().date()
+        """A draft beside what is in force and to come; a version beside the one it followed."""
         others = [
             each for each in version.card.versions.all() if not each.is_draft and each != version
         ]
-        before = rate_cards.version_on(others, day)
-        versions = [before, version] if before else [version]
-        return price_table(version.card.currency, versions)
+        before = rate_cards.version_on(others, version.effective_from or clock.now().date())
+        if version.is_draft:
+            kept = [each for each in others if rate_cards.status_of(each, before) != "retired"]
+        else:
+            kept = [before] if before else []
+        return price_table(version.card.currency, [*kept[-3:], version])
 
     @display(description="")
     def examples_shown(self, version: RateCardVersion) -> SafeString:

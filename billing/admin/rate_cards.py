@@ -68,7 +68,7 @@ class AssignmentForm(forms.ModelForm):
 class AssignmentInline(TabularInline):
     model = RateCardAssignment
     form = AssignmentForm
-    verbose_name = "use"
+    verbose_name = "workspace or tier"
     verbose_name_plural = "who pays by it"
     extra = 0
     can_delete = False

@@ -183,6 +183,22 @@ def test_a_draft_is_shown_beside_what_is_in_force():
         assert "<strong>cost plus 15%</strong>" not in shown
 
 
+def test_a_draft_is_shown_beside_what_comes_later_too():
+    now = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
+    card = published(rate(per_unit("0.12"), "call_minutes"), day=dt.date(2027, 1, 1), now=now)
+    client = finance_client()
+    press(client, "billing_ratecard", "new_draft", card.pk)
+    draft = card.versions.get(status="draft")
+    Rate.objects.filter(version=draft, resource_type="call_minutes").update(
+        price_json=per_unit("0.10")
+    )
+
+    shown = change_page(client, "billing_ratecardversion", draft.pk)
+
+    assert "v1, from 2027-01-01" in shown
+    assert "<strong>$0.10 a unit</strong>" in shown
+
+
 def test_a_card_goes_out_as_csv_and_comes_back():
     client = finance_client()
     now = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
