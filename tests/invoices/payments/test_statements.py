@@ -9,7 +9,7 @@ from billing.models import User
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.statements import statement
-from tests.invoices.payments.test_credit_notes import issue
+from tests.kit.credit_notes import issue_note
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import make_workspace, signed_in_client
 
@@ -31,7 +31,7 @@ def acme():
         recorded_by="fiona",
         now=NOVEMBER_5,
     )
-    issue(invoice)
+    issue_note(invoice)
     return workspace
 
 
@@ -60,7 +60,7 @@ def test_what_happened_on_one_day_stands_in_the_order_in_which_it_happens():
         recorded_by="fiona",
         now=NOVEMBER_5,
     )
-    issue(invoice, rest_to="out_of_band")
+    issue_note(invoice, rest_to="out_of_band")
 
     made = statement(workspace, first=NOVEMBER_5.date(), last=NOVEMBER_5.date())
 
