@@ -135,6 +135,11 @@ def test_every_page_fits_reads_and_is_labelled(
         ("invoices:list", []),
         ("invoices:detail", [invoice.pk]),
         ("invoices:item", [invoice.pk, item.pk]),
+        ("invoices:upcoming", []),
+        ("payments:statement", []),
+        ("billing:people", []),
+        ("billing:keys", []),
+        ("billing:changes", []),
         ("billing:settings", []),
     ):
         page.goto(reverse(name, args=[acme.pk, *more]))
