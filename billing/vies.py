@@ -42,12 +42,15 @@ def ask(number: str, *, requester: str = "") -> Answer:
         body["requesterNumber"] = requester[2:]
     answer = _post("/check-vat-number", body)
     problem = answer.get("userError") or answer.get("errorWrappers")
-    if problem and str(problem) not in ("VALID", "INVALID"):
-        said = _error_of(problem)
-        if said not in _NO_NUMBER:
-            raise ViesUnavailable(f"VIES says {said}.")
+    said = _error_of(problem) if problem else ""
+    if said not in ("", "VALID", "INVALID", *_NO_NUMBER):
+        raise ViesUnavailable(f"VIES says {said}.")
+    valid = False if said in _NO_NUMBER else answer.get("valid")
+    if not isinstance(valid, bool):
+        # To be taken for one that is not valid, a number has to be said to be none.
+        raise ViesUnavailable("VIES does not say whether the number is valid.")
     return Answer(
-        answer.get("valid") is True,
+        valid,
         _text(answer, "requestIdentifier", 100),
         _text(answer, "name", 300),
         _text(answer, "address", 500),

@@ -113,6 +113,9 @@ def test_a_registration_has_numbers_checked_that_were_there_before(vies):
         (200, {"actionSucceed": False, "errorWrappers": [{"error": "MS_MAX_CONCURRENT_REQ"}]}),
         (500, {}),
         (200, []),
+        (200, {}),
+        (200, {"actionSucceed": True}),
+        (200, {"valid": None, "userError": "VALID"}),
     ],
 )
 def test_a_register_that_is_down_is_asked_again_and_the_last_answer_stays(vies, status, answer):
@@ -130,10 +133,17 @@ def test_a_register_that_is_down_is_asked_again_and_the_last_answer_stays(vies, 
     assert "VIES" in check.last_error
 
 
-def test_a_number_that_is_not_valid_is_an_answer(vies):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"valid": False, "userError": "INVALID", "name": "---", "address": "---"},
+        {"actionSucceed": False, "errorWrappers": [{"error": "INVALID_INPUT"}]},
+    ],
+)
+def test_a_number_that_is_not_valid_is_an_answer(vies, answer):
     register()
     globex = make_customer("Globex", country="FR", tax_id=FRENCH)
-    vies.answer = {"valid": False, "userError": "INVALID", "name": "---", "address": "---"}
+    vies.answer = answer
 
     assert tax_numbers.check_tax_number(workspace_id=globex.pk, now=NOW)
 
