@@ -54,7 +54,9 @@ def check_tax_number(workspace_id: str) -> None:
 
 @shared_task(name="billing.check_old_tax_numbers")
 def check_old_tax_numbers() -> None:
-    tax_numbers.check_old_answers_again(now=clock.now())
+    now = clock.now()
+    tax_numbers.check_missing(now=now)
+    tax_numbers.check_old_answers_again(now=now)
 
 
 @shared_task(name="billing.prune_sign_ins")

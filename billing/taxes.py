@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from billing import months
 from billing.models import TaxNumberCheck, TaxRate, TaxRegistration, Workspace
 from billing.rating import taxes
 from billing.rating.taxes import Customer, Decision, Rate, Registration
@@ -85,7 +86,7 @@ class TaxReader:
 
 
 def _holds(row: TaxRegistration | TaxRate, day: dt.date) -> bool:
-    return row.starts_on <= day and (row.ends_on is None or day < row.ends_on)
+    return months.holds_on(day, row.starts_on, row.ends_on)
 
 
 def _registration(row: TaxRegistration) -> Registration:

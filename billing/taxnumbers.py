@@ -11,6 +11,8 @@ from typing import Any
 from stdnum import get_cc_module
 from stdnum.eu.vat import MEMBER_STATES
 
+from billing.rating.taxes import EU
+
 # ISO 3166-1, and XK, which stands for Kosovo wherever it is billed.
 COUNTRIES = frozenset(
     """
@@ -28,8 +30,6 @@ COUNTRIES = frozenset(
 _KINDS = "vat tin ein stnr siren siret codicefiscale orgnr pan cpf cnpj cn bn utr nif abn".split()
 # VAT numbers that say their country themselves; Greece writes EL, Northern Ireland XI.
 _PREFIXES = frozenset(state.upper() for state in MEMBER_STATES) - {"GR"} | {"EL", "GB", "XI"}
-# Numbers that the EU's register knows: Greece is EL there.
-_IN_VIES = frozenset(state.upper() for state in MEMBER_STATES) - {"GR"} | {"EL"}
 _FORM = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z ./*&+-]{0,38}[0-9A-Za-z+])?", re.ASCII)
 _VAT = re.compile(r"[A-Z]{2}[0-9A-Z+*]{2,13}", re.ASCII)
 
@@ -69,7 +69,6 @@ def vat_number(text: str, *, country: str) -> str:
     """
     compact = re.sub(r"[ ./-]", "", text).upper()
     prefix = "EL" if country == "GR" else country
-    if prefix not in _IN_VIES or not compact.startswith(prefix) or not _VAT.fullmatch(compact):
+    if country not in EU or not compact.startswith(prefix) or not _VAT.fullmatch(compact):
         return ""
-    named = "GR" if prefix == "EL" else prefix
-    return compact if any(kind.is_valid(compact) for kind in _kinds(named, ("vat",))) else ""
+    return compact if any(kind.is_valid(compact) for kind in _kinds(country, ("vat",))) else ""

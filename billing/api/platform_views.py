@@ -1,4 +1,4 @@
-"""API views of what belongs to the platform: costs, exchange rates and coupons."""
+"""API views of what belongs to the platform: costs, exchange rates, coupons and taxes."""
 
 from typing import Any
 

@@ -16,8 +16,7 @@ from billing.models.fields import LineField
 from billing.models.periods import BillingPeriod
 from billing.models.terms import AGREED, POSITIVE
 from billing.models.workspaces import Workspace
-
-STANDARD = "standard"
+from billing.rating.taxes import STANDARD
 
 
 class ManualItem(models.Model):

@@ -14,7 +14,7 @@ from billing import vies
 from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod, TaxNumberCheck, TaxRegistration, Workspace
 from billing.queue import enqueue
-from billing.rating.taxes import EU
+from billing.rating.taxes import EU, ONE_STOP_SHOP
 from billing.services import work
 from billing.services.work import Claim, WorkKind
 from billing.taxnumbers import vat_number
@@ -41,11 +41,23 @@ def note_tax_number(workspace: Workspace, now: dt.datetime) -> None:
 
     Nothing to do where the issuer charges no tax in the EU, or numbers are checked by form only.
     """
-    number = vat_number(workspace.tax_id, country=workspace.address_country)
-    if not number or not settings.VIES_URL or not is_registered_in_eu():
-        if not number:
-            TaxNumberCheck.objects.filter(pk=workspace.pk).delete()
-        return
+    number = _number_of(workspace)
+    if not number:
+        TaxNumberCheck.objects.filter(pk=workspace.pk).delete()
+    elif _asks_vies():
+        _note(workspace, number, now)
+
+
+def _number_of(workspace: Workspace) -> str:
+    return vat_number(workspace.tax_id, country=workspace.address_country)
+
+
+def _asks_vies() -> bool:
+    in_eu = TaxRegistration.objects.filter(country__in=[*EU, ONE_STOP_SHOP])
+    return bool(settings.VIES_URL) and in_eu.exists()
+
+
+def _note(workspace: Workspace, number: str, now: dt.datetime) -> None:
     check = TaxNumberCheck.objects.select_for_update().filter(pk=workspace.pk).first()
     if check is None:
         check = TaxNumberCheck.objects.create(
@@ -56,19 +68,28 @@ def note_tax_number(workspace: Workspace, now: dt.datetime) -> None:
         _ask_anew(check, number, now)
 
 
-def note_registration(now: dt.datetime) -> None:
-    """The issuer is registered in the EU now: have all numbers checked that were not before."""
-    if not settings.VIES_URL or not is_registered_in_eu():
-        return
-    with_numbers = Workspace.objects.filter(
-        address_country__in=EU, tax_number_check__isnull=True
-    ).exclude(tax_id="")
-    for workspace in with_numbers.exclude(status=Workspace.Status.CLOSED).iterator():
-        note_tax_number(workspace, now)
+def check_missing(*, now: dt.datetime) -> int:
+    """Have numbers checked that never were, or were another one when they last were; how many.
 
-
-def is_registered_in_eu() -> bool:
-    return TaxRegistration.objects.filter(country__in=[*EU, "EU"]).exists()
+    Those that were there before the issuer was registered in the EU, or before VIES was asked; and
+    one that came in the moment of either.
+    """
+    if not _asks_vies():
+        return 0
+    checked = dict(TaxNumberCheck.objects.values_list("pk", "number"))
+    with_numbers = Workspace.objects.filter(address_country__in=EU).exclude(tax_id="")
+    missing = [
+        workspace.pk
+        for workspace in with_numbers.exclude(status=Workspace.Status.CLOSED)
+        if (number := _number_of(workspace)) and checked.get(workspace.pk) != number
+    ]
+    for workspace_id in missing:
+        with transaction.atomic():
+            # It may be given another one meanwhile.
+            workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
+            if number := _number_of(workspace):
+                _note(workspace, number, now)
+    return len(missing)
 
 
 def check_tax_number(*, workspace_id: UUID, now: dt.datetime) -> bool:
@@ -115,7 +136,7 @@ def record_check_by_hand(
         workspace = Workspace.objects.select_for_update(no_key=True).filter(pk=workspace_id).first()
         if workspace is None:
             raise NotFound("There is no such workspace.")
-        number = vat_number(workspace.tax_id, country=workspace.address_country)
+        number = _number_of(workspace)
         if not number:
             raise NoVatNumber(f"{workspace} has no VAT number of its country.")
         check, _ = TaxNumberCheck.objects.update_or_create(
@@ -154,9 +175,9 @@ def check_old_answers_again(*, now: dt.datetime) -> int:
     old = now - dt.timedelta(days=settings.TAX_NUMBER_CHECK_DAYS)
     with transaction.atomic():
         rows = list(
-            TaxNumberCheck.objects.select_for_update(skip_locked=True).filter(
-                status=Status.DONE, checked_at__lt=old
-            )[:500]
+            TaxNumberCheck.objects.select_for_update(skip_locked=True)
+            .filter(status=Status.DONE, checked_at__lt=old)
+            .order_by("checked_at")[:500]
         )
         for row in rows:
             CHECKS.reset(row, now, requested_at=now)

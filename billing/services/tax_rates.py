@@ -15,7 +15,7 @@ from billing.errors import Conflict, Invalid
 from billing.models import TaxRate, TaxRegistration
 from billing.rating.taxes import EU, ONE_STOP_SHOP
 from billing.services.overlaps import no_overlap
-from billing.services.tax_numbers import note_registration
+from billing.services.tax_numbers import check_missing
 from billing.taxnumbers import COUNTRIES, vat_number
 
 _Row = TypeVar("_Row", TaxRate, TaxRegistration)
@@ -149,7 +149,7 @@ def add_registration(
             ends_on=ends_on,
             created_at=now,
         )
-    note_registration(now)
+    check_missing(now=now)
     return registration
 
 

@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from celery import current_app
 
 from billing.models import BillingPeriod, TaxNumberCheck
 from billing.services import tax_numbers
@@ -166,7 +167,9 @@ def test_a_new_number_is_another_question(vies):
     assert not TaxNumberCheck.objects.exists()
 
 
-def test_a_month_that_waited_is_closed_by_the_answer(vies, django_capture_on_commit_callbacks):
+def test_a_month_that_waited_is_closed_by_the_answer(
+    vies, django_capture_on_commit_callbacks, monkeypatch
+):
     register()
     globex = make_customer("Globex", country="FR", tax_id=FRENCH)
     period = make_period(globex, MADE_AT)
@@ -174,10 +177,12 @@ def test_a_month_that_waited_is_closed_by_the_answer(vies, django_capture_on_com
         close_failed_at=NOW, close_error="not checked yet"
     )
 
-    with django_capture_on_commit_callbacks() as started:
+    started: list[Any] = []
+    monkeypatch.setattr(tax_numbers, "enqueue", lambda *args: started.append(args))
+    with django_capture_on_commit_callbacks(execute=True):
         tax_numbers.check_tax_number(workspace_id=globex.pk, now=NOW)
 
-    assert len(started) == 1
+    assert started == [("invoices.close_workspaces", [str(globex.pk)], True)]
 
 
 def test_somebody_may_check_a_number_another_way():
@@ -190,6 +195,29 @@ def test_somebody_may_check_a_number_another_way():
 
     check = TaxNumberCheck.objects.get(pk=globex.pk)
     assert (check.valid, check.source, check.status) == (True, "hand", "done")
+
+
+def test_numbers_that_were_never_asked_for_are_once_there_is_a_register(vies, settings):
+    address, settings.VIES_URL = settings.VIES_URL, ""
+    register()
+    make_customer("Globex", country="FR", tax_id=FRENCH)
+    initech = make_customer("Initech", country="FR", tax_id=FRENCH)
+    make_customer("Umbrella", country="FR")
+    TaxNumberCheck.objects.create(
+        workspace=initech, number=AUSTRIAN, valid=True, checked_at=NOW, source="vies",
+        status="done", finished_at=NOW,
+    )  # fmt: skip
+    assert tax_numbers.check_missing(now=NOW) == 0
+
+    settings.VIES_URL = address
+    current_app.tasks["billing.check_old_tax_numbers"]()
+
+    found = TaxNumberCheck.objects.values_list("workspace__name", "number", "valid", "status")
+    assert sorted(found) == [
+        ("Globex", FRENCH, None, "waiting"),
+        ("Initech", FRENCH, None, "waiting"),
+    ]
+    assert tax_numbers.check_missing(now=NOW) == 0
 
 
 def test_old_answers_are_asked_for_again(vies):
