@@ -16,6 +16,7 @@ from billing.models import (
     Email,
     Invitation,
     ServiceKey,
+    TaxNumberCheck,
     User,
     Workspace,
     WorkspaceMember,
@@ -33,6 +34,9 @@ _NAMING = {
     "billing_email",
     "billing_name",
     "tax_id",
+    "tax_exemption",
+    "registered_name",
+    "registered_address",
     "address_postal_code",
     "address_country",
     "bill_to_name",
@@ -41,6 +45,8 @@ _NAMING = {
     "bill_to_tax_id",
     *_ADDRESS,
 }
+# Those that do so in one table alone; elsewhere they are names of things.
+_NAMING_IN = {"billing_taxnumbercheck": {"number", "reference"}}
 
 
 def erase_people(workspace: Workspace, *, now: dt.datetime) -> list[tuple[int, str]]:
@@ -73,6 +79,9 @@ def erase_details(workspace: Workspace) -> None:
         created_from="",
         **dict.fromkeys(_ADDRESS, ""),
     )
+    # Who is exempt has a reason.
+    Workspace.objects.filter(pk=workspace.pk).exclude(tax_exemption="").update(tax_exemption=ERASED)
+    TaxNumberCheck.objects.filter(pk=workspace.pk).delete()
 
 
 def empty_emails(emails: QuerySet[Email]) -> int:
@@ -109,8 +118,10 @@ def erase_from_audit_log(
         # The log's trigger lets names be taken out in this transaction, and nothing else.
         cursor.execute("SELECT set_config('billing.erasing', 'on', true)")
     for entry in entries:
+        naming = _NAMING | _NAMING_IN.get(entry.table, set())
         entry.changes = {
-            column: _without_names(column, change) for column, change in entry.changes.items()
+            column: _without_names(change) if column in naming else change
+            for column, change in entry.changes.items()
         }
         entry.subject = ERASED if entry.subject else ""
         entry.reason = ERASED if entry.reason else ""
@@ -122,10 +133,8 @@ def erase_from_audit_log(
     return len(entries)
 
 
-def _without_names(column: str, change: Any) -> Any:
-    if column not in _NAMING or not isinstance(change, list):
-        return change
-    return [value if value in (None, "") else ERASED for value in change]
+def _without_names(change: list[str | None]) -> list[str | None]:
+    return [ERASED if value else value for value in change]
 
 
 def _members_elsewhere(workspace: Workspace) -> QuerySet[Any]:
