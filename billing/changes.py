@@ -140,6 +140,11 @@ def shown_columns(entry: AuditEntry) -> dict[str, list[str | None]]:
     return {name: entry.changes[name] for name in _SHOWN[entry.table] if name in entry.changes}
 
 
+def with_shown_actor(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Those of which an owner may see who it was."""
+    return entries.filter(door="page")
+
+
 def shown_actor(entry: AuditEntry) -> str:
     """Members by their address; who it was of the platform is not an owner's matter."""
     if entry.door == "page":

@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 
 from billing.admin.base import FrozenAdmin
+from billing.audit import DOORS
 from billing.exports import csv_response, csv_text
 from billing.models import AuditEntry, Workspace
 
@@ -37,9 +38,7 @@ class _Choice(admin.SimpleListFilter):
 class DoorFilter(_Choice):
     title = "door"
     parameter_name = "door"
-    choices_by_value = {
-        door: door for door in ("admin", "api", "page", "stripe", "task", "command", "sql")
-    }
+    choices_by_value = {door: door for door in DOORS}
 
 
 class TableFilter(_Choice):
@@ -63,6 +62,9 @@ class TableFilter(_Choice):
         "billing_priceoverride": "Price overrides",
         "billing_providercost": "Provider costs",
         "billing_exchangerate": "Exchange rates",
+        "billing_taxregistration": "Tax registrations",
+        "billing_taxrate": "Tax rates",
+        "billing_taxnumbercheck": "Checks of tax numbers",
         "billing_invitation": "Invitations",
         "billing_servicekey": "Service keys",
         "billing_user": "People",
@@ -77,6 +79,7 @@ class TableFilter(_Choice):
         "invoices_invoice": "Invoices",
         "invoices_invoiceitem": "Items of invoices",
         "invoices_invoicetax": "Taxes of invoices",
+        "invoices_creditnote": "Credit notes",
         "payments_payment": "Payments",
         "payments_paymentallocation": "What payments pay",
         "payments_paymententry": "Payments as Stripe tells of them",

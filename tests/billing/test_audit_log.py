@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
 from billing import audit
+from billing.admin.audit import TableFilter
 from billing.models import (
     AuditEntry,
     PlatformSetting,
@@ -218,6 +219,7 @@ def test_every_table_is_in_the_log_or_says_why_not():
 
     assert tables - audited == set(NOT_AUDITED) & tables
     assert audited <= tables
+    assert audited == TableFilter.choices_by_value.keys()
 
 
 # Table -> a column, what it becomes, and what is in the log then.
@@ -330,6 +332,13 @@ def test_the_log_over_the_api():
     assert shown["changes"] == {"usage_limit_monthly": [None, "500.0000"]}
     assert shown["actor"] == "A service of the platform"
     assert {row["workspace_id"] for row in found(bound)} == {str(acme.pk)}
+    # Nor is it told by what is found.
+    assert found(bound, actor=entry["actor"]) == []
+    client = member_client(acme)
+    limits = {"form": "limits", "usage_limit_monthly": "750", "alert_threshold_percentage": "80"}
+    client.post(reverse("billing:settings", args=[acme.pk]), limits)
+    (ours,) = found(bound, actor="owner@acme.test")
+    assert ours["changes"]["usage_limit_monthly"] == ["500.0000", "750.0000"]
     assert ApiClient("billing:read").get("audit-log/").status_code == 403
 
 
