@@ -12,7 +12,7 @@ from email.headerregistry import Address
 from email.policy import SMTPUTF8
 from email.utils import formataddr, parseaddr
 from io import BytesIO
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused
 from typing import NamedTuple
 
 from django.core.mail import EmailMessage
@@ -43,6 +43,24 @@ class PartlyRefused(SMTPException):
     def __init__(self, refused: list[RefusedFor]) -> None:
         super().__init__("; ".join(map(str, refused)))
         self.refused = refused
+
+
+def refusals_of(error: Exception) -> list[RefusedFor]:
+    """Of recipients, where it is for them that a mail was not taken at all."""
+    if not isinstance(error, SMTPRecipientsRefused):
+        return []
+    return [
+        RefusedFor(address, code, said.decode(errors="replace"))
+        for address, (code, said) in error.recipients.items()
+    ]
+
+
+def is_for_good(error: Exception) -> bool:
+    """Whether nobody it was for has such a mailbox, so that there will be none in an hour."""
+    refusals = refusals_of(error)
+    if not refusals:
+        return isinstance(error, AddressNotSupported)
+    return all(each.code >= 500 for each in refusals)
 
 
 MAIL_SERVER = Outage("The mail server")

@@ -60,7 +60,7 @@ class User(AbstractUser):
 
 
 class OwedPasswordLink(models.Model):
-    """Somebody is to be mailed a link to set a password; gone once that was sent."""
+    """Somebody is to be mailed a link to set a password; gone once that was sent, or cannot be."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="owed_link"

@@ -3,7 +3,6 @@
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from smtplib import SMTPException, SMTPRecipientsRefused
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -14,7 +13,7 @@ from django.template.loader import render_to_string
 
 from billing.models import Email, EmailAttachment, WorkspaceMember
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
-from billing.smtp import AddressNotSupported, PartlyRefused, RefusedFor
+from billing.smtp import PartlyRefused, RefusedFor, is_for_good, refusals_of
 
 log = logging.getLogger(__name__)
 # The mail server may be down for a long weekend: three to six days of tries.
@@ -99,27 +98,16 @@ def _send(claim: Claim[Email]) -> bool:
         message.attach(attachment.filename, bytes(attachment.content), attachment.media_type)
     try:
         message.send()
-    except AddressNotSupported as error:
-        claim.block(Email.Reason.REFUSED, str(error))
-        return False
     except PartlyRefused as error:
         _keep_for(claim, error.refused)
         return True
-    except SMTPRecipientsRefused as error:
-        refused = [
-            RefusedFor(address, code, said.decode(errors="replace"))
-            for address, (code, said) in error.recipients.items()
-        ]
-        said = "; ".join(map(str, refused))
-        if all(each.code >= 500 for each in refused):
-            # There is no such mailbox, and there will be none in an hour.
+    except OSError as error:
+        said = "; ".join(map(str, refusals_of(error))) or str(error)
+        if is_for_good(error):
             claim.block(Email.Reason.REFUSED, said)
         else:
+            log.warning("e-mail %s was not sent: %s", email.key, said)
             claim.retry_later(said)
-        return False
-    except (OSError, SMTPException) as error:
-        log.warning("e-mail %s was not sent: %s", email.key, error)
-        claim.retry_later(str(error))
         return False
     claim.done()
     return True

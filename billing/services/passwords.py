@@ -15,6 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from billing.models import OwedPasswordLink, User
 from billing.queue import enqueue
+from billing.smtp import is_for_good
 
 log = logging.getLogger(__name__)
 # One message a person in this time, however often the form is sent.
@@ -45,7 +46,8 @@ def mail_due(*, now: dt.datetime) -> int:
     """Mail the links that are owed; how many.
 
     Each is claimed first, so that two workers do not send it at once; one that a worker was killed
-    over, or the mail server did not take, is sent again: at least once.
+    over, or the mail server did not take, is sent again: at least once. To a mailbox that there is
+    not, none is owed any more.
     """
     due = OwedPasswordLink.objects.filter(due_at__lte=now, user__is_active=True)
     sent = 0
@@ -57,10 +59,13 @@ def mail_due(*, now: dt.datetime) -> int:
         try:
             _mail(owed.user)
         except OSError as error:
-            log.warning("a password link was not mailed, it will be tried again: %s", error)
-            continue
+            if not is_for_good(error):
+                log.warning("a password link was not mailed, it will be tried again: %s", error)
+                continue
+            log.warning("a password link was not mailed: there is no such mailbox: %s", error)
+        else:
+            sent += 1
         mine.filter(due_at=again_at).delete()
-        sent += 1
     return sent
 
 

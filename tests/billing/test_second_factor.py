@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from smtplib import SMTPServerDisconnected
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from threading import Barrier
 from typing import Any
 
@@ -22,7 +22,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from billing.models import AuditEntry, OwedPasswordLink, Session, User
 from billing.queue import BrokerUnavailable
 from billing.services import second_factor, sign_in
-from billing.services.passwords import mail_due
+from billing.services.passwords import mail_due, owe_password_link
 from billing.services.staff import ensure_staff_groups
 from tests.kit.personas import NOW, PASSWORD, make_member, make_workspace
 from tests.kit.staff import page_after, press
@@ -279,6 +279,22 @@ def test_staff_mail_a_link_that_a_mail_server_or_a_broker_cannot_lose(
     assert mail_due(now=month_later + dt.timedelta(days=1)) == 0
     assert [message.to for message in mailoutbox] == [["new@staff.test"]]
     assert not OwedPasswordLink.objects.exists()
+
+
+@pytest.mark.parametrize(("code", "owed"), [(550, 0), (450, 1)])
+def test_no_link_is_owed_to_a_mailbox_that_there_is_not(
+    monkeypatch: Any, code: int, owed: int
+) -> None:
+    person, now = make_staff("gone@staff.test"), clock.now()
+    monkeypatch.setattr("billing.services.passwords.enqueue", lambda *args: None)
+    owe_password_link(user=person, now=now)
+
+    def refuse(*args: Any) -> int:
+        raise SMTPRecipientsRefused({"gone@staff.test": (code, b"no")})
+
+    monkeypatch.setattr(EmailMessage, "send", refuse)
+    assert mail_due(now=now) == 0
+    assert OwedPasswordLink.objects.count() == owed
 
 
 def _away(*args: Any) -> int:
