@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
@@ -127,6 +128,27 @@ def test_a_provider_is_noted_once_a_minute(
     time_machine.move_to(NOW + dt.timedelta(seconds=90), tick=False)
     api.post("usage/", usage_body(make_workspace("Initech"), "call 3"))
     assert ProviderHeartbeat.objects.get().at == NOW + dt.timedelta(seconds=90)
+
+
+def test_a_provider_whose_usage_is_refused_or_known_is_not_heard_of(
+    time_machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    acme, api = make_workspace(), ApiClient()
+    known = usage_body(acme, "call 1")
+    api.post("usage/", known)
+    other = {**known, "provider": "vonage"}
+    nowhere = {**other, "workspace_id": str(UUID(int=1)), "idempotency_key": "call 2"}
+    monkeypatch.setattr(heartbeats, "SECONDS", 0)
+    time_machine.move_to(NOW + dt.timedelta(seconds=90), tick=False)
+
+    for body in (known, other, nowhere):
+        api.post("usage/", body)
+    batch = [usage_body(acme, "call 3", provider="telnyx"), known, other, nowhere]
+    assert api.post("usage/batch/", {"records": batch}).json()["accepted"] == 1
+
+    heard = dict(ProviderHeartbeat.objects.values_list("provider", "at"))
+    assert heard == {"twilio": NOW, "telnyx": NOW + dt.timedelta(seconds=90)}
 
 
 def test_what_waits_has_an_age(time_machine: Any) -> None:

@@ -29,7 +29,7 @@ from usage.services.ingest import (
     check_entries,
     record_usage,
 )
-from usage.services.ingest.entries import Stored
+from usage.services.ingest.entries import PricedRecord, Stored
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ingest.pricing import unknown_workspace
 
@@ -78,12 +78,7 @@ def record_singles(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
         else:
             replies[positions[record.index]] = _recorded(*result)
     unread = [error.code for error in replies.values() if isinstance(error, BillingError)]
-    metrics.count_records(
-        accepted=recorded.accepted,
-        duplicates=recorded.duplicates,
-        refused=[*unread, *(error.code for error in errors)],
-    )
-    heartbeats.note(_USAGE, (record.provider for record in visible), now=now)
+    _note_usage(recorded, visible, [*unread, *(error.code for error in errors)], now)
     for refusal in errors:
         replies[positions[refusal.index]] = RecordRefused(refusal)
     return [replies[position] for position in range(len(requests))]
@@ -96,13 +91,7 @@ def record_batch(request: HotRequest) -> Reply:
     recorded = record_usage(
         records, now=now, only_workspace=only, refused=errors, with_agents=False
     )
-    metrics.count_records(
-        accepted=recorded.accepted,
-        duplicates=recorded.duplicates,
-        refused=[error.code for error in recorded.errors],
-    )
-    if recorded.accepted:
-        heartbeats.note(_USAGE, (record.provider for record in records), now=now)
+    _note_usage(recorded, records, [error.code for error in recorded.errors], now)
     return _account(recorded)
 
 
@@ -168,6 +157,17 @@ def _account(result: Recorded | CallsRecorded) -> Reply:
     """Every record of a batch accounted for."""
     account = _Account(result.accepted, result.duplicates, len(result.errors), result.errors)
     return Reply(200, msgspec.json.encode(account))
+
+
+def _note_usage(
+    recorded: Recorded, records: Sequence[PricedRecord], refused: list[str], now: dt.datetime
+) -> None:
+    metrics.count_records(
+        accepted=recorded.accepted, duplicates=recorded.duplicates, refused=refused
+    )
+    # Whose usage is refused, or comes once more, is not heard of: nothing of it is billed.
+    new = (each.provider for each in records if each.refusal is None and each.existing is None)
+    heartbeats.note(_USAGE, new, now=now)
 
 
 def _note_calls(result: CallsRecorded, now: dt.datetime) -> None:
