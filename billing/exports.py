@@ -1,10 +1,10 @@
-"""CSV that spreadsheets open as it is meant, streamed: memory stays flat however long it is."""
+"""CSV that spreadsheets open as it is meant; streamed where memory must stay flat."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 
 # Without it, spreadsheets take UTF-8 for the encoding of the machine they run on.
 _BYTE_ORDER_MARK = "\ufeff"
@@ -19,7 +19,7 @@ class _Echo:
         return line
 
 
-def csv_lines(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def _lines(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """The lines of a file, each as it is read."""
     writer = csv.writer(_Echo())
     yield _BYTE_ORDER_MARK + writer.writerow(head)
@@ -36,8 +36,16 @@ def csv_text(value: str) -> str:
 def csv_response(
     filename: str, head: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> StreamingHttpResponse:
-    return StreamingHttpResponse(
-        csv_lines(head, rows),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
-    )
+    return StreamingHttpResponse(_lines(head, rows), **_as_file(filename))
+
+
+def sheet_response(filename: str, text: str) -> HttpResponse:
+    """A sheet (`billing.services.sheets`), to be filled in and read again."""
+    return HttpResponse(text, **_as_file(filename))
+
+
+def _as_file(filename: str) -> dict[str, Any]:
+    return {
+        "content_type": "text/csv; charset=utf-8",
+        "headers": {"Content-Disposition": f'attachment; filename="{filename}"'},
+    }

@@ -7,8 +7,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 
-from billing.exports import csv_lines, csv_text
+from billing.exports import csv_response, csv_text
 from billing.keyset import Keyset
 from billing.money import without_exponent
 from usage.models import UsageRecord
@@ -24,16 +25,21 @@ _TAIL = [
 ]  # fmt: skip
 
 
-def record_lines(
-    records: QuerySet[UsageRecord], *, currency: str, timezone: ZoneInfo, with_cost: bool
-) -> Iterator[str]:
+def records_csv(
+    filename: str,
+    records: QuerySet[UsageRecord],
+    *,
+    currency: str,
+    timezone: ZoneInfo,
+    with_cost: bool,
+) -> StreamingHttpResponse:
     """One line a record, newest first; times on the workspace's clock with offset.
 
     Read page by page from a position on: neither side holds more than one page, and no
     transaction stays open while somebody downloads.
     """
     head = [*_HEAD, *(_COSTS if with_cost else []), *_TAIL]
-    return csv_lines(head, _rows(records, currency, timezone, with_cost))
+    return csv_response(filename, head, _rows(records, currency, timezone, with_cost))
 
 
 def _rows(

@@ -19,7 +19,7 @@ from billing.models import BillingPeriod
 from billing.money import ZERO
 from billing.queries import shows_cost
 from billing.replica import PRIMARY, lagging_source
-from usage.exports import record_lines
+from usage.exports import records_csv
 from usage.filters import CallFilter, RecordFilter
 from usage.models import Call, UsageRecord, VoiceAgent
 from usage.queries.records import whole_period_prices, whole_period_prices_of
@@ -99,17 +99,12 @@ def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
     if not choice.form.is_valid():
         return redirect(back)
     totals = _totals(choice)
-    lines = record_lines(
+    return records_csv(
+        f"usage-{source.as_of:%Y-%m-%dT%H%MZ}.csv",
         choice.within(totals["first_day"], totals["last_day"]),
         currency=workspace.currency,
         timezone=workspace.zone,
         with_cost=shows_cost(workspace.billing_settings),
-    )
-    name = f"usage-{source.as_of:%Y-%m-%dT%H%MZ}.csv"
-    return StreamingHttpResponse(
-        lines,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

@@ -21,6 +21,7 @@ from billing.admin.base import (
 )
 from billing.costs import costs_in_use
 from billing.errors import BillingError
+from billing.exports import sheet_response
 from billing.formats import exact_money, quantity
 from billing.models import ExchangeRate, ProviderCost
 from billing.services import exchange_rates, provider_costs
@@ -47,14 +48,6 @@ class SheetAdmin(BillingAdmin):
             messages.error(request, f"Nothing was imported. {error.detail}")
         page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         return go_to(request, page)
-
-
-def _download(name: str, text: str) -> HttpResponse:
-    return HttpResponse(
-        text,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 class CostForm(forms.ModelForm):
@@ -167,7 +160,7 @@ class ProviderCostAdmin(SheetAdmin):
 
     @action(description=_EXPORT, icon="download", permissions=["view"])
     def export_csv(self, request: HttpRequest) -> HttpResponse:
-        return _download("provider-costs.csv", provider_costs.costs_csv(costs_in_use()))
+        return sheet_response("provider-costs.csv", provider_costs.costs_csv(costs_in_use()))
 
     @action(
         description=_IMPORT,
@@ -235,7 +228,7 @@ class ExchangeRateAdmin(SheetAdmin):
     @action(description=_EXPORT, icon="download", permissions=["view"])
     def export_csv(self, request: HttpRequest) -> HttpResponse:
         rows = ExchangeRate.objects.order_by("day", "from_currency", "to_currency")
-        return _download("exchange-rates.csv", exchange_rates.exchange_rates_csv(rows))
+        return sheet_response("exchange-rates.csv", exchange_rates.exchange_rates_csv(rows))
 
     @action(
         description=_IMPORT,

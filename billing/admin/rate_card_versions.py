@@ -25,6 +25,7 @@ from billing.admin.base import BillingAdmin, DayWidget, SheetForm, asking, confi
 from billing.admin.rate_forms import PRICE_ROWS, PriceForm
 from billing.admin.rate_tables import affected_text, price_table, table, version_page
 from billing.errors import Invalid
+from billing.exports import sheet_response
 from billing.formats import exact_money, quantity
 from billing.models import (
     Rate,
@@ -180,11 +181,7 @@ class RateCardVersionAdmin(BillingAdmin):
     def export_csv(self, request: HttpRequest, object_id: str) -> HttpResponse:
         version = self.get_queryset(request).get(pk=object_id)
         name = f"rates-{version.card_id}-v{version.number}.csv"
-        return HttpResponse(
-            rate_sheets.rates_csv(version),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return sheet_response(name, rate_sheets.rates_csv(version))
 
     @asking(
         "Import CSV",

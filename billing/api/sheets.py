@@ -17,6 +17,7 @@ from billing.api.bodies import read_body
 from billing.api.platform_views import PlatformView
 from billing.api.rate_cards import CardView, VersionSerializer
 from billing.costs import costs_in_use
+from billing.exports import sheet_response
 from billing.models import ExchangeRate, ProviderCost
 from billing.services import exchange_rates, price_rows, provider_costs, rate_sheets
 
@@ -30,14 +31,6 @@ class CsvParser(BaseParser):
         self, stream: Any, media_type: str | None = None, parser_context: Mapping | None = None
     ) -> Any:
         return read_body(stream)
-
-
-def _sheet(lines: str, name: str) -> HttpResponse:
-    return HttpResponse(
-        lines,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 def _content(request: Request) -> bytes:
@@ -76,7 +69,7 @@ class CostSheet(PlatformView):
     @extend_schema(responses=_CSV, operation_id="provider_costs_csv")
     def get(self, request: Request) -> HttpResponse:
         rows = costs_in_use() & self.all_of(ProviderCost)
-        return _sheet(provider_costs.costs_csv(rows), "provider-costs.csv")
+        return sheet_response("provider-costs.csv", provider_costs.costs_csv(rows))
 
     @extend_schema(
         **_reads(provider_costs.COLUMNS),
@@ -99,7 +92,7 @@ class ExchangeRateSheet(PlatformView):
     @extend_schema(responses=_CSV, operation_id="exchange_rates_csv")
     def get(self, request: Request) -> HttpResponse:
         rows = self.all_of(ExchangeRate).order_by("from_currency", "to_currency", "day")
-        return _sheet(exchange_rates.exchange_rates_csv(rows), "exchange-rates.csv")
+        return sheet_response("exchange-rates.csv", exchange_rates.exchange_rates_csv(rows))
 
     @extend_schema(
         **_reads(exchange_rates.COLUMNS),
@@ -121,7 +114,7 @@ class VersionSheet(CardView):
     @extend_schema(responses=_CSV, operation_id="rate_card_version_csv")
     def get(self, request: Request, card_id: UUID, number: int) -> HttpResponse:
         version = self.version(card_id, number)
-        return _sheet(rate_sheets.rates_csv(version), f"rates-{card_id}-v{number}.csv")
+        return sheet_response(f"rates-{card_id}-v{number}.csv", rate_sheets.rates_csv(version))
 
     @extend_schema(
         **_reads(price_rows.COLUMNS),

@@ -28,9 +28,9 @@ TRIAL_CHANGE_PERCENTAGE = env.integer("TRIAL_CHANGE_PERCENTAGE", 30, max=1000)
 USAGE_MAX_AGE_DAYS = env.integer("USAGE_MAX_AGE_DAYS", 90, min=1, max=36_500)
 USAGE_MAX_AHEAD_SECONDS = 300
 # A unit cost further from the cost card than this is counted as drift.
+COST_TOLERANCE_PERCENTAGE = env.percentage("COST_TOLERANCE_PERCENTAGE", "1")
 # Lines by hand above this, in whatever currency, wait for a second person.
 MANUAL_ITEM_APPROVAL_ABOVE = env.integer("MANUAL_ITEM_APPROVAL_ABOVE", 500, min=0)
-COST_TOLERANCE_PERCENTAGE = env.percentage("COST_TOLERANCE_PERCENTAGE", "1")
 # Whoever drafted a credit note over more than this, in its own currency, does not approve it.
 SECOND_PERSON_ABOVE = env.integer("SECOND_PERSON_ABOVE", 1000, max=10**9)
 INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)

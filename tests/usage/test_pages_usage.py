@@ -281,11 +281,14 @@ def test_an_export_of_many_records_takes_the_memory_of_a_page(db: None) -> None:
         )
         cursor.execute("UPDATE usage_usagerollup SET records = 7001")
         cursor.execute("ALTER TABLE usage_usagerecord ENABLE TRIGGER USER")
-    lines = exports.record_lines(
-        UsageRecord.objects.filter(workspace=acme),
-        currency="USD",
-        timezone=acme.zone,
-        with_cost=False,
+    lines = iter(
+        exports.records_csv(
+            "usage.csv",
+            UsageRecord.objects.filter(workspace=acme),
+            currency="USD",
+            timezone=acme.zone,
+            with_cost=False,
+        )
     )
     next(lines)
     tracemalloc.start()
