@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from django.test import Client
 from billing.errors import BillingError
 from billing.models import AuditEntry, Email, Invitation, User, Workspace, WorkspaceMember
 from billing.services import invitations
+from tests.kit.locks import wait_until_somebody_waits
 from tests.kit.personas import (
     NOW,
     PASSWORD,
@@ -258,16 +258,3 @@ def test_who_accepts_while_an_owner_invites_anew_waits_in_turn() -> None:
     thread.join()
     assert statuses == [404], "its link is worth nothing any more"
     assert Invitation.objects.get().accepted_at is None
-
-
-def wait_until_somebody_waits() -> None:
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    pytest.fail("nobody waits for a lock")

@@ -1,6 +1,5 @@
 """A mail server or a Stripe that takes connections and says nothing: one waits, not everyone."""
 
-import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -17,29 +16,15 @@ from invoices.payments.services.stripe_client import STRIPE
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from tests.billing.test_smtp import serving
 from tests.kit.personas import NOW
+from tests.kit.silent_server import SilentServer, silent_server
 
 pytestmark = pytest.mark.django_db
 
 
-class SilentServer:
-    def __init__(self, server: socket.socket) -> None:
-        self._server = server
-        self._server.setblocking(False)
-        self._taken: list[socket.socket] = []
-        self.port = server.getsockname()[1]
-
-    def connections(self) -> int:
-        """How many have been made until now."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._taken.append(self._server.accept()[0])
-        return len(self._taken)
-
-
 @pytest.fixture
 def silent() -> Iterator[SilentServer]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield SilentServer(server)
+    with silent_server() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

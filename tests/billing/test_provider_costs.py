@@ -1,7 +1,6 @@
 """The cost card and exchange rates: what holds on a day, and what is refused."""
 
 import datetime as dt
-import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -20,6 +19,7 @@ from billing.services.provider_costs import (
     set_costs,
 )
 from tests.kit.costs import cost, exchange_rate
+from tests.kit.locks import wait_until_somebody_waits
 from tests.kit.personas import NOW, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -234,16 +234,3 @@ def test_who_ends_a_cost_and_who_sets_it_at_once_wait_in_turn():
 
     row.refresh_from_db()
     assert row.ends_on == D(2026, 12, 1)
-
-
-def wait_until_somebody_waits() -> None:
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND"
-                " relation = 'billing_providercost'::regclass"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    pytest.fail("nobody waits for a lock")

@@ -1,7 +1,5 @@
 """A Redis that hangs: it takes connections and never answers, or is not there at all."""
 
-import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,35 +12,20 @@ from billing.queue import BrokerUnavailable, enqueue, enqueue_for_sure
 from config.cache import ForgivingRedisCache
 from config.celery import app
 from config.settings.base import CACHES
+from tests.kit.silent_server import SilentServer, silent_server
 from tests.kit.staff import finance_client
 
 
-class Silent:
-    """A server that takes connections and says nothing."""
-
-    def __init__(self, server: socket.socket) -> None:
-        self._server = server
-        self._server.setblocking(False)
-        self._taken: list[socket.socket] = []
-        self.address = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
-
-    def connections(self) -> int:
-        """How many have been made until now."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._taken.append(self._server.accept()[0])
-        return len(self._taken)
+@pytest.fixture
+def silent_redis() -> Iterator[SilentServer]:
+    with silent_server() as server:
+        yield server
 
 
 @pytest.fixture
-def silent_server() -> Iterator[Silent]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield Silent(server)
-
-
-@pytest.fixture
-def silent(silent_server: Silent) -> str:
-    return silent_server.address
+def silent(silent_redis: SilentServer) -> str:
+    """Its address."""
+    return f"redis://127.0.0.1:{silent_redis.port}/0"
 
 
 @pytest.fixture(autouse=True)
@@ -68,13 +51,13 @@ def cache_at(address: str) -> ForgivingRedisCache:
 
 
 def test_a_cache_that_hangs_is_an_empty_one_and_waited_for_once(
-    silent_server: Silent, monkeypatch: pytest.MonkeyPatch
+    silent: str, silent_redis: SilentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("config.cache._PAUSE_SECONDS", 3600)
-    cache = cache_at(silent_server.address)
+    cache = cache_at(silent)
 
     assert cache.get("a", "nothing") == "nothing"
-    asked = silent_server.connections()
+    asked = silent_redis.connections()
     assert asked
     for _ in range(50):
         assert cache.get("a", "nothing") == "nothing"
@@ -84,7 +67,7 @@ def test_a_cache_that_hangs_is_an_empty_one_and_waited_for_once(
         cache.delete("a")
         with pytest.raises(ValueError, match="not in the cache"):
             cache.incr("a")
-    assert silent_server.connections() == asked
+    assert silent_redis.connections() == asked
 
 
 def test_a_cache_that_comes_back_is_used_again(settings, monkeypatch) -> None:
