@@ -61,7 +61,7 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
 def _refuse_unfinished(workspace: Workspace) -> None:
     if workspace.status != Workspace.Status.CLOSED:
         raise CannotErase(f"{workspace} is {workspace.status}: close it first.")
-    unpaid = Invoice.objects.filter(workspace=workspace, status__in=["draft", "open", "overdue"])
+    unpaid = Invoice.objects.filter(workspace=workspace, status__in=("draft", *Invoice.UNPAID))
     if numbers := list(unpaid.values_list("number", flat=True)):
         raise CannotErase(f"not paid, void or written off: {', '.join(sorted(numbers))}.")
     running = BillingPeriod.objects.filter(workspace=workspace, status="current")
