@@ -22,7 +22,7 @@ from invoices.payments.services.reporting import report_allocation
 from invoices.payments.services.settle.received import (
     allocate,
     keep_what_is_over,
-    note_allocation,
+    note_part_payment,
 )
 from invoices.services.history import locked_invoice
 
@@ -112,13 +112,15 @@ def pay_in_full(
 ) -> Payment:
     """Record that what is open of an invoice has come outside of Stripe.
 
-    Raises `NotPayable`, and `Invalid` without a reason.
+    Raises `NotPayable`, `PaymentKeyReused`, and `Invalid` without a reason.
     """
     if not reason.strip():
         raise Invalid("Say how it is known.", field="reason", code="required")
     with locked_invoice(invoice_id) as invoice:
         known = Payment.objects.filter(workspace=invoice.workspace_id, key=key).first()
         if key and known is not None:
+            if not known.allocations.filter(invoice=invoice).exists():
+                raise PaymentKeyReused(f"{key} names a payment of another invoice.")
             return known
         _require_payable(invoice)
         return record_payment(
@@ -150,6 +152,12 @@ def _known(payment: Payment) -> Payment | None:
 def _check(payment: Payment, now: dt.datetime) -> None:
     if payment.way not in WAYS:
         raise Invalid("A payment is recorded by bank_transfer or other.", field="way")
+    billed = Invoice.objects.filter(workspace=payment.workspace, currency=payment.currency)
+    if payment.currency != payment.workspace.currency and not billed.exists():
+        # Nothing could ever take it up, and nobody could pay it out.
+        raise Invalid(
+            f"Nothing is billed in {payment.currency}.", field="currency", code="other_currency"
+        )
     if not payment.amount.is_finite() or payment.amount <= 0:
         raise Invalid("A payment is more than zero.", field="amount")
     minor = from_minor(to_minor(payment.amount, payment.currency), payment.currency)
@@ -174,7 +182,8 @@ def _oldest_first(payment: Payment) -> list[Share]:
         status__in=(Status.DRAFT, *Invoice.UNPAID),
         carried_over=0,
     )
-    return [Share(pk) for pk in unpaid.order_by("due_date", "number").values_list("pk", flat=True)]
+    # One that credit pays in full stays unpaid until Stripe has heard of it.
+    return [Share(each.pk) for each in unpaid.order_by("due_date", "number") if each.amount_open]
 
 
 def _pay(payment: Payment, share: Share, now: dt.datetime) -> None:
@@ -200,13 +209,13 @@ def _pay(payment: Payment, share: Share, now: dt.datetime) -> None:
                 field="invoices",
                 code="more_than_open",
             )
-        paid = allocate(payment, invoice, wanted, now=now)
-        if not paid:
+        allocation = allocate(payment, invoice, wanted, now=now)
+        if allocation is None:
             return
-        report_allocation(payment.allocations.get(invoice=invoice), now=now)
+        report_allocation(allocation, now=now)
         source = payment.recorded_by
         if invoice.amount_open:
-            note_allocation(invoice, payment, paid, now=now, source=source)
+            note_part_payment(allocation, now=now, source=source)
         else:
             settle.mark_paid(
                 invoice_id=invoice.pk,

@@ -19,8 +19,10 @@ Status = Invoice.Status
 Way = Payment.Way
 
 
-def allocate(payment: Payment, invoice: Invoice, amount: Decimal, *, now: dt.datetime) -> Decimal:
-    """Have `payment` pay up to `amount` of a locked invoice; what it paid, zero where nothing.
+def allocate(
+    payment: Payment, invoice: Invoice, amount: Decimal, *, now: dt.datetime
+) -> PaymentAllocation | None:
+    """Have `payment` pay up to `amount` of a locked invoice; None where it pays nothing.
 
     In the steps in which invoices are asked for: a fils that no card takes stays with the payment.
     """
@@ -28,21 +30,23 @@ def allocate(payment: Payment, invoice: Invoice, amount: Decimal, *, now: dt.dat
     most = min(amount, invoice.amount_open, payment.amount_left)
     paid = (most / step).to_integral_value(rounding=ROUND_FLOOR) * step
     if paid <= 0 or invoice.status == Status.VOID:
-        return ZERO
-    PaymentAllocation.objects.create(payment=payment, invoice=invoice, amount=paid, created_at=now)
+        return None
+    allocation = PaymentAllocation.objects.create(
+        payment=payment, invoice=invoice, amount=paid, created_at=now
+    )
     # As the database has added it up.
     payment.refresh_from_db(fields=["amount_allocated"])
     invoice.refresh_from_db(fields=["amount_paid"])
-    return paid
+    return allocation
 
 
-def note_allocation(
-    invoice: Invoice, payment: Payment, paid: Decimal, *, now: dt.datetime, source: str
-) -> None:
-    """What a part payment does to the invoice's status and history; not the last one's."""
+def note_part_payment(allocation: PaymentAllocation, *, now: dt.datetime, source: str) -> None:
+    """What a part payment does to its locked invoice's status and history; not the last one's."""
+    invoice, payment = allocation.invoice, allocation.payment
     if invoice.status == Status.OPEN:
         invoice.status = Status.PARTLY_PAID
         invoice.save(update_fields=["status", "updated_at"])
+    paid = money(allocation.amount, invoice.currency)
     left = money(invoice.amount_open, invoice.currency)
     way = payment.get_way_display()
     reference = f" ({payment.reference})" if payment.reference else ""
@@ -51,7 +55,7 @@ def note_allocation(
         InvoiceEvent.Kind.PAYMENT,
         at=now,
         source=source,
-        detail=f"{money(paid, invoice.currency)} by {way}{reference}; {left} is still open.",
+        detail=f"{paid} by {way}{reference}; {left} is still open.",
     )
 
 
@@ -102,7 +106,7 @@ def book_stripe_payment(
     known = Payment.objects.filter(entry=entry).first()
     if known is not None or entry.amount <= 0:
         return known
-    amount = max(entry.amount - invoice.carried_in, ZERO) if invoice.carried_in else entry.amount
+    amount = max(entry.amount - invoice.carried_in, ZERO)
     payment = (
         Payment.objects.select_for_update()
         .filter(allocations__invoice=invoice, way=Way.STRIPE, entry__isnull=True)
