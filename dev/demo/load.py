@@ -19,10 +19,10 @@ from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
 from dev.demo.personas import Company
 from invoices.models import Invoice
-from invoices.payments.models import CreditNoteSync
+from invoices.payments.models import CreditNoteSync, ReportedPayment
 from invoices.payments.services.credit_notes.sync import sync_credit_note
 from invoices.payments.services.refresh import refresh_invoice
-from invoices.payments.services.reporting import report_payments
+from invoices.payments.services.reporting import report_payment
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.trial_close import trial_close
@@ -114,8 +114,8 @@ class Loader:
         self.give_and_take()
         for note in CreditNoteSync.objects.filter(credit_note__workspace__in=self._ids):
             sync_credit_note(credit_note_id=note.pk, now=clock.now())
-        for invoice in self._invoices().filter(status=Invoice.Status.PARTLY_PAID):
-            report_payments(invoice_id=invoice.pk, now=clock.now())
+        for report in ReportedPayment.objects.filter(invoice__workspace__in=self._ids):
+            report_payment(report_id=report.pk, now=clock.now())
 
     def give_and_take(self) -> None:
         """What finance does once last month is paid; again changes nothing."""

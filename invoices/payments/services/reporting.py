@@ -52,17 +52,19 @@ def has_unreported(invoice_id: UUID) -> bool:
     )
 
 
-def report_payments(*, invoice_id: UUID, now: dt.datetime) -> StripeFailure | None:
-    """Tell Stripe all there is to tell of an invoice now; what kept it from that, if anything."""
-    unfinished = ReportedPayment.objects.filter(DurableWork.UNFINISHED, invoice=invoice_id)
-    for pk, status in unfinished.order_by("requested_at").values_list("pk", "status"):
-        if status == DurableWork.Status.WAITING:
-            REPORTS.rows.filter(pk=pk, next_attempt_at__gt=now).update(next_attempt_at=now)
-            report_payment(report_id=pk, now=now)
-        report = ReportedPayment.objects.get(pk=pk)
-        if report.status in ("waiting", "blocked"):
-            return StripeUnavailable(f"Stripe does not know of a payment yet: {report.last_error}")
-    return None
+def report_payments(*, invoice_id: UUID, now: dt.datetime) -> None:
+    """Before Stripe charges for an invoice: tell it what was paid of that elsewhere.
+
+    Raises `StripeUnavailable` while it would charge more than is open.
+    """
+    waiting = ReportedPayment.objects.filter(
+        invoice=invoice_id, status=DurableWork.Status.WAITING
+    ).order_by("requested_at")
+    for pk in waiting.values_list("pk", flat=True):
+        REPORTS.rows.filter(pk=pk, next_attempt_at__gt=now).update(next_attempt_at=now)
+        report_payment(report_id=pk, now=now)
+    if has_unreported(invoice_id):
+        raise StripeUnavailable("Stripe does not know yet of what was paid or credited of it.")
 
 
 def report_payment(*, report_id: UUID, now: dt.datetime) -> None:

@@ -13,7 +13,13 @@ from billing.errors import BillingError, Invalid
 from billing.models import Workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
-from invoices.payments.models import CreditEntry, Payment, PaymentAllocation, ReportedPayment
+from invoices.payments.models import (
+    CreditEntry,
+    Payment,
+    PaymentAllocation,
+    ReportedPayment,
+    StripeSyncStep,
+)
 from invoices.payments.services import collection, settle, stripe_client
 from invoices.payments.services.credit import NotEnoughCredit, pay_out_credit
 from invoices.payments.services.customers import ensure_customer
@@ -28,6 +34,9 @@ from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.reporting import report_payment
 from invoices.payments.services.settle.credit import credit_balance, spend_credit
 from invoices.payments.services.stripe_sync import sync_invoice
+from invoices.payments.services.stripe_sync.run import Run
+from invoices.payments.services.stripe_sync.steps import HANDLERS
+from tests.kit.api import ApiClient
 from tests.kit.crashes import Call, killed_at_request
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace
@@ -99,6 +108,16 @@ def test_what_is_due_first_is_paid_first_and_what_is_over_is_credit(acme: Worksp
     assert credit_balance(acme.pk, "USD") == Decimal("8.66")
 
 
+def test_an_invoice_that_credit_has_paid_takes_no_other_money(acme: Workspace) -> None:
+    pay(acme, "70.00")
+    october = make_invoice(acme, status="draft")
+    spend_credit([october.pk], now=NOVEMBER_5)
+    september = make_invoice(acme, month=9)
+    pay(acme, "61.34")
+    assert state(september) == ("paid", Decimal(0))
+    assert credit_balance(acme.pk, "USD") == Decimal("8.66")
+
+
 def test_credit_pays_the_next_invoice_and_only_as_much_as_it_holds(acme: Workspace) -> None:
     pay(acme, "70.00")
     first, second = make_invoice(acme, status="draft"), make_invoice(acme, month=9, status="draft")
@@ -129,6 +148,44 @@ def test_recording_it_twice_under_one_key_is_one_payment(acme: Workspace) -> Non
         pay(acme, "20.01", invoice, key="k")
 
 
+def test_an_invoice_is_paid_in_full_once_under_one_key(acme: Workspace) -> None:
+    october, september = make_invoice(acme), make_invoice(acme, month=9)
+    facts = {
+        "way": "other",
+        "received_on": dt.date(2026, 11, 4),
+        "reference": "Cheque 12",
+        "reason": "On the statement",
+        "recorded_by": "fiona",
+        "key": "k",
+        "now": NOVEMBER_5,
+    }
+    assert pay_in_full(invoice_id=october.pk, **facts) == pay_in_full(
+        invoice_id=october.pk, **facts
+    )
+    with pytest.raises(PaymentKeyReused):
+        pay_in_full(invoice_id=september.pk, **facts)
+    assert (state(october)[0], state(september)[0]) == ("paid", "open")
+
+
+def test_what_one_payment_pays_of_an_invoice_may_be_named_in_two_parts(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    part = {"invoice_id": str(invoice.pk), "amount": "5.00"}
+    answer = ApiClient("billing:write").post(
+        f"workspaces/{acme.pk}/payments/",
+        {
+            "idempotency_key": "k",
+            "amount": "10.00",
+            "way": "bank_transfer",
+            "received_on": "2026-11-04",
+            "reference": "SEPA 4711",
+            "invoices": [part, part],
+        },
+    )
+    assert (answer.status_code, answer.json()["to_credit"]) == (201, "0.00")
+    assert state(invoice) == ("partly_paid", Decimal("51.34"))
+    assert list(ReportedPayment.objects.values_list("amount", flat=True)) == [5, 5]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -137,6 +194,8 @@ def test_recording_it_twice_under_one_key_is_one_payment(acme: Workspace) -> Non
         ({"amount": Decimal("NaN")}, "amount"),
         ({"amount": Decimal("1.005")}, "amount"),
         ({"way": "stripe"}, "way"),
+        ({"currency": "EUR"}, "currency"),
+        ({"currency": "12$"}, "currency"),
         ({"reference": " "}, "reference"),
         ({"received_on": dt.date(2026, 11, 9)}, "received_on"),
         ({"received_on": dt.date(1999, 1, 1)}, "received_on"),
@@ -281,6 +340,40 @@ def test_nothing_is_charged_before_stripe_knows_what_was_paid(
     pay(acme, "20.00", invoice)
     with pytest.raises(collection.ActionPending, match="not heard"):
         collection.retry_payment(invoice_id=invoice.pk, actor=None, now=NOVEMBER_5)
+
+
+def test_what_is_paid_after_a_charge_was_asked_for_is_not_charged(
+    acme: Workspace, stripe_sandbox: SandboxProcess
+) -> None:
+    invoice = sent(acme)
+    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_5))
+    action = collection.retry_payment(invoice_id=invoice.pk, actor=None, now=NOVEMBER_5)
+    pay(acme, "20.00", invoice)
+    stripe_sandbox.inject("500_before", method="POST", path=REPORTING["attachment"].path)
+    collection.carry_out(action_id=action.pk, now=NOVEMBER_5)
+    assert in_stripe(invoice) == ("open", 0, 6134)
+    collection.carry_out(action_id=action.pk, now=NOVEMBER_5 + dt.timedelta(hours=1))
+    ways = list(Payment.objects.order_by("amount").values_list("way", "amount"))
+    assert ways == [("bank_transfer", 20), ("stripe", Decimal("41.34"))]
+    assert in_stripe(invoice) == ("paid", 6134, 0)
+
+
+def test_what_is_paid_before_the_syncs_charge_is_not_charged(
+    acme: Workspace, stripe_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    give_card(customer)
+    invoice = make_invoice(acme, status="draft")
+    pay_step = HANDLERS[StripeSyncStep.Kind.PAY]
+
+    def pay_first(run: Run, step: StripeSyncStep) -> None:
+        if not Payment.objects.exists():
+            pay(acme, "20.00", invoice)
+        pay_step(run, step)
+
+    monkeypatch.setitem(HANDLERS, StripeSyncStep.Kind.PAY, pay_first)
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done
+    assert [charge["amount"] for charge in stripe_client.every("/v1/charges")] == [4134]
 
 
 def test_what_is_paid_in_full_elsewhere_is_paid_in_stripe_too(

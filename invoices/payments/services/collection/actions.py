@@ -16,7 +16,7 @@ from billing.services.work import Busy, Claim, Lease, LeaseLost, WorkKind
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import refresh, settle, stripe_client
-from invoices.payments.services.reporting import has_unreported
+from invoices.payments.services.reporting import has_unreported, report_payments
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
 from invoices.services.history import locked_invoice
@@ -155,7 +155,7 @@ def carry_out(*, action_id: UUID, now: dt.datetime) -> InvoiceAction | None:
 def _carry_out(claim: Claim[InvoiceAction], now: dt.datetime) -> None:
     action = claim.row
     try:
-        found = _in_stripe(action, claim.lease)
+        found = _in_stripe(action, claim.lease, now)
         refresh.apply_state(
             action.invoice, refresh.read_state(found), now=now, source=_source(action)
         )
@@ -229,10 +229,15 @@ def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
     action.save(update_fields=["status", "finished_at"])
 
 
-def _in_stripe(action: InvoiceAction, lease: Lease) -> StripeObject:
+def _in_stripe(action: InvoiceAction, lease: Lease, now: dt.datetime) -> StripeObject:
     """Stripe's invoice after the action; as it is when it needs no action (any more)."""
     path = f"/v1/invoices/{action.invoice.stripe_invoice_id}"
     found = stripe_client.get(path)
+    is_charge = action.kind == Kind.RETRY_PAYMENT and found.get("status") in _STRIPE_UNPAID
+    if is_charge and has_unreported(action.invoice_id):
+        # Paid elsewhere since the charge was asked for.
+        report_payments(invoice_id=action.invoice_id, now=now)
+        found = stripe_client.get(path)
     if found.get("status") == _GOAL[action.kind] or found.get("status") not in _STRIPE_UNPAID:
         return found
     # A key for each try: Stripe would repeat a decline under the old one.

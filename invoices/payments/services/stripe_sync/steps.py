@@ -132,11 +132,7 @@ def finalize(run: Run, step: StripeSyncStep) -> None:
 def report(run: Run, step: StripeSyncStep) -> None:
     """Credit that was used for it, and what was paid of it already: Stripe charges the rest."""
     run.begin(step)
-    if has_unreported(run.invoice.pk):
-        problem = report_payments(invoice_id=run.invoice.pk, now=run.clock())
-        if problem is not None:
-            raise problem
-        _settle_if_paid(run, run.fetch())
+    _report_payments(run)
     run.done(step)
 
 
@@ -162,6 +158,8 @@ def pay(run: Run, step: StripeSyncStep) -> None:
 
     What follows from it comes with Stripe's webhook, like all other news of payments.
     """
+    if run.known()["status"] == "open":
+        _report_payments(run)  # what was paid since the step before
     if run.known()["status"] == "open" and _is_owed(run):
         try:
             run.latest = _perform(
@@ -252,6 +250,12 @@ def _number(run: Run) -> str:
 def _build(found: StripeObject) -> int:
     text = (found.get("metadata") or {}).get("build", "")
     return int(text) if text.isdecimal() else 0
+
+
+def _report_payments(run: Run) -> None:
+    if has_unreported(run.invoice.pk):
+        report_payments(invoice_id=run.invoice.pk, now=run.clock())
+        _settle_if_paid(run, run.fetch())
 
 
 def _no_longer(run: Run, status: str) -> StripeObject | None:
