@@ -18,6 +18,11 @@ class Authenticated(Protocol):
     user: Any
 
 
+def caller_name(request: Authenticated) -> str:
+    """Who asks, as histories name it."""
+    return f"service key {request.auth}" if request.auth else str(request.user)
+
+
 def visible_workspaces(request: Authenticated) -> list[UUID] | None:
     """Ids of the workspaces the caller may see; None for a key that may see every one."""
     if isinstance(request.auth, ServiceKey):

@@ -6,19 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import ROUND_UP, Decimal
 
-from django.db import transaction
-
 from billing.models import TaxRegistration
 from billing.money import charge_step
 from billing.services.tax_rates import add_registration, ensure_tax_rates
 from dev.demo.personas import FINANCE_EMAIL, Company, Story
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Payment
-from invoices.payments.services.credit_notes import (
-    approve_credit_note,
-    draft_credit_note,
-    issue_credit_note,
-)
+from invoices.payments.services.credit_notes import credit_invoice
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.services.manual_items import Line, add_manual_item
 
@@ -71,20 +65,16 @@ def _give_back(company: Company, *, now: dt.datetime) -> None:
     invoice = _first_invoice(company, Invoice.Status.PAID)
     if invoice is None:
         return
-    # Kept as one: a draft that nobody issues is nobody's.
-    with transaction.atomic():
-        note = draft_credit_note(
-            invoice_id=invoice.pk,
-            total=min(Decimal("20.00"), invoice.amount),
-            reason=CreditNote.Reason.DROPPED,
-            explanation="A call broke off twice, and was answered by nobody the third time.",
-            rest_to=CreditNote.RestTo.REFUND,
-            drafted_by=FINANCE_EMAIL,
-            key="bad-call",
-            now=now,
-        )
-        approve_credit_note(credit_note_id=note.pk, by=FINANCE_EMAIL, now=now)
-        issue_credit_note(credit_note_id=note.pk, by=FINANCE_EMAIL, now=now)
+    credit_invoice(
+        invoice_id=invoice.pk,
+        total=min(Decimal("20.00"), invoice.amount),
+        reason=CreditNote.Reason.DROPPED,
+        explanation="A call broke off twice, and was answered by nobody the third time.",
+        rest_to=CreditNote.RestTo.REFUND,
+        drafted_by=FINANCE_EMAIL,
+        key="bad-call",
+        now=now,
+    )
 
 
 def _pay_half(company: Company, *, now: dt.datetime) -> None:

@@ -12,7 +12,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible_or_404
+from billing.api.access import caller_name, visible_or_404
 from billing.api.fields import AwareDateTimeField, DayField, ExactDecimalField, PlainTextField
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
@@ -164,7 +164,7 @@ class ManualItemList(ManualItemView, ListAPIView):
             line=_line(facts),
             reason=facts["reason"],
             month=facts["month"],
-            asked_by=_who(request),
+            asked_by=caller_name(request),
             idempotency_key=_idempotency_key(request),
             now=clock.now(),
         )
@@ -188,7 +188,9 @@ class ManualItemApprove(ManualItemView):
 
     @extend_schema(request=None, responses=ManualItemSerializer)
     def post(self, request: Request, workspace_id: UUID, line_id: UUID) -> Response:
-        item = manual_items.approve(item_id=self.item().pk, by=_who(request), now=clock.now())
+        item = manual_items.approve(
+            item_id=self.item().pk, by=caller_name(request), now=clock.now()
+        )
         return Response(ManualItemSerializer(item).data)
 
 
@@ -202,7 +204,7 @@ class ManualItemCancel(ManualItemView):
         item = self.item()
         reason: str = self.read(ReasonSerializer)["reason"]
         item = manual_items.cancel(
-            item_id=item.pk, reason=reason, by=_who(request), now=clock.now()
+            item_id=item.pk, reason=reason, by=caller_name(request), now=clock.now()
         )
         return Response(ManualItemSerializer(item).data)
 
@@ -235,7 +237,7 @@ class OneOffList(ManualItemView):
             workspace_id=workspace.pk,
             lines=[_line(line) for line in facts["items"]],
             reason=facts["reason"],
-            asked_by=_who(request),
+            asked_by=caller_name(request),
             idempotency_key=_idempotency_key(request),
             now=clock.now(),
         )
@@ -256,7 +258,3 @@ def _idempotency_key(request: Request) -> str:
             code="invalid_idempotency_key",
         )
     return key
-
-
-def _who(request: Request) -> str:
-    return f"service key {request.auth}" if request.auth else str(request.user)

@@ -4,11 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 from invoices.models import CreditNote, Invoice
-from invoices.payments.services.credit_notes import (
-    approve_credit_note,
-    draft_credit_note,
-    issue_credit_note,
-)
+from invoices.payments.services.credit_notes import approve_and_issue, draft_credit_note
 
 NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 
@@ -30,5 +26,4 @@ def draft_note(
 
 def issue_note(invoice: Invoice, total: str = "20.00", **facts: object) -> CreditNote:
     note = draft_note(invoice, total, **facts)  # type: ignore[arg-type]
-    approve_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
-    return issue_credit_note(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
+    return approve_and_issue(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.enums import ActionVariant
@@ -27,11 +26,8 @@ from invoices.payments.models import InvoiceAction, Payment, StripeSync
 from invoices.payments.services import collection
 from invoices.payments.services.credit_notes import (
     CREDITABLE,
-    approve_credit_note,
+    credit_invoice,
     creditable,
-    draft_credit_note,
-    issue_credit_note,
-    needs_second_person,
 )
 from invoices.payments.services.receiving import PAYABLE, Share, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
@@ -138,9 +134,9 @@ class InvoiceActionsMixin(BillingAdmin):
     )
     def give_back(self, request: HttpRequest, invoice: Invoice, form: CreditNoteForm) -> str:
         asked = form.cleaned_data
-        amount, by, now = asked["amount"], str(request.user), clock.now()
+        amount = asked["amount"]
         line = {UUID(asked["line"]): amount} if asked["line"] else None
-        note = draft_credit_note(
+        note = credit_invoice(
             invoice_id=invoice.pk,
             total=None if line else amount,
             items=line,
@@ -148,14 +144,11 @@ class InvoiceActionsMixin(BillingAdmin):
             explanation=asked["explanation"],
             rest_to=asked["rest_to"],
             key=asked["key"],
-            drafted_by=by,
-            now=now,
+            drafted_by=str(request.user),
+            now=clock.now(),
         )
-        if needs_second_person(note):
+        if note.status == CreditNote.Status.DRAFT:
             return f"A draft over {money(note.total, note.currency)} waits for another's approval."
-        with transaction.atomic():
-            approve_credit_note(credit_note_id=note.pk, by=by, now=now)
-            note = issue_credit_note(credit_note_id=note.pk, by=by, now=now)
         return what_it_gave(note)
 
     @asking(

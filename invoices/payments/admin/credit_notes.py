@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
@@ -16,11 +15,7 @@ from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, w
 from invoices.admin.links import link
 from invoices.models import CreditNote, CreditNoteItem
 from invoices.payments.admin.actions import what_it_gave, where_it_goes
-from invoices.payments.services.credit_notes import (
-    approve_credit_note,
-    discard_credit_note,
-    issue_credit_note,
-)
+from invoices.payments.services.credit_notes import approve_and_issue, discard_credit_note
 from invoices.pdf import render_credit_note
 
 
@@ -83,10 +78,7 @@ class CreditNoteAdmin(FrozenAdmin):
         submit="Approve and issue",
     )
     def approve_and_issue(self, request: HttpRequest, note: CreditNote, form: Any) -> str:
-        by, now = str(request.user), clock.now()
-        with transaction.atomic():
-            approve_credit_note(credit_note_id=note.pk, by=by, now=now)
-            issued = issue_credit_note(credit_note_id=note.pk, by=by, now=now)
+        issued = approve_and_issue(credit_note_id=note.pk, by=str(request.user), now=clock.now())
         return what_it_gave(issued)
 
     @asking(

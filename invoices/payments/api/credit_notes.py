@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone as clock
@@ -12,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible_or_404
+from billing.api.access import caller_name, visible_or_404
 from billing.api.fields import (
     AmountField,
     AwareDateTimeField,
@@ -22,14 +21,9 @@ from billing.api.fields import (
 )
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
+from billing.errors import Invalid
 from invoices.models import CreditNote, Invoice
-from invoices.payments.api.payments import source_of
-from invoices.payments.services.credit_notes import (
-    approve_credit_note,
-    draft_credit_note,
-    issue_credit_note,
-    needs_second_person,
-)
+from invoices.payments.services.credit_notes import credit_invoice
 from invoices.pdf import render_credit_note
 
 
@@ -118,24 +112,23 @@ class CreditNotes(ApiView):
     def post(self, request: Request, invoice_id: UUID) -> Response:
         invoice = visible_or_404(Invoice.objects.all(), request, pk=invoice_id)
         asked = self.read(NewCreditNoteSerializer)
-        key, by, now = f"api:{asked['idempotency_key']}", source_of(request), clock.now()
+        key = f"api:{asked['idempotency_key']}"
         known = CreditNote.objects.filter(workspace=invoice.workspace_id, key=key).exists()
-        items = {each["item_id"]: each["net"] for each in asked.get("items", [])}
-        with transaction.atomic():
-            note = draft_credit_note(
-                invoice_id=invoice.pk,
-                total=asked.get("amount"),
-                items=items or None,
-                reason=asked["reason"],
-                explanation=asked["explanation"],
-                rest_to=asked["rest_to"],
-                key=key,
-                drafted_by=by,
-                now=now,
-            )
-            if note.status == CreditNote.Status.DRAFT and not needs_second_person(note):
-                approve_credit_note(credit_note_id=note.pk, by=by, now=now)
-                issue_credit_note(credit_note_id=note.pk, by=by, now=now)
+        lines = asked.get("items", [])
+        items = {each["item_id"]: each["net"] for each in lines}
+        if len(items) < len(lines):
+            raise Invalid("Name each line once.", field="items", code="repeated_line")
+        note = credit_invoice(
+            invoice_id=invoice.pk,
+            total=asked.get("amount"),
+            items=items or None,
+            reason=asked["reason"],
+            explanation=asked["explanation"],
+            rest_to=asked["rest_to"],
+            key=key,
+            drafted_by=caller_name(request),
+            now=clock.now(),
+        )
         shown = _shown().get(pk=note.pk)
         return Response(CreditNoteSerializer(shown).data, status=200 if known else 201)
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible_or_404
+from billing.api.access import caller_name, visible_or_404
 from billing.api.fields import (
     AmountField,
     AwareDateTimeField,
@@ -122,7 +122,7 @@ class Payments(ApiView):
             workspace_id=workspace.pk,
             shares=None if shares is None else [Share(**share) for share in shares],
             key=key,
-            recorded_by=source_of(request),
+            recorded_by=caller_name(request),
             now=clock.now(),
             **asked,
         )
@@ -150,11 +150,6 @@ class Credit(ApiView):
                 ).data,
             }
         )
-
-
-def source_of(request: Request) -> str:
-    """Who asks, as histories name it."""
-    return f"service key {request.auth}" if request.auth else str(request.user)
 
 
 def _workspace(request: Request, workspace_id: UUID) -> Workspace:

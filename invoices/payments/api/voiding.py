@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.access import visible_or_404
+from billing.api.access import caller_name, visible_or_404
 from billing.api.fields import FlagField, PlainTextField
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
@@ -51,7 +51,7 @@ class Void(ApiView):
         asked: dict[str, Any] = self.read(InvoiceVoidSerializer)
         now, pending = clock.now(), False
         if invoice.status == Invoice.Status.VOID:
-            _decide(invoice, **asked, source=_source(request))
+            _decide(invoice, **asked, source=caller_name(request))
         else:
             action = collection.void_invoice(invoice_id=invoice_id, actor=None, now=now, **asked)
             pending = action.status == InvoiceAction.Status.WAITING
@@ -66,7 +66,3 @@ def _decide(invoice: Invoice, *, reason: str, reissue: bool, source: str) -> Non
         reissue_invoice(invoice_id=invoice.pk, now=clock.now(), source=source)
     else:
         leave_unbilled(invoice_id=invoice.pk, reason=reason, now=clock.now(), source=source)
-
-
-def _source(request: Request) -> str:
-    return f"service key {request.auth}" if request.auth else str(request.user)

@@ -232,6 +232,63 @@ def test_finance_gives_twenty_back_from_the_invoices_page() -> None:
     assert pdf.content.startswith(b"%PDF-")
 
 
+def test_of_a_note_that_cannot_be_issued_no_draft_is_left() -> None:
+    """No payment came through Stripe, so that nothing can be refunded there."""
+    client, invoice = finance_client(), make_invoice(make_workspace(), status="paid")
+    fields = {"amount": "20.00", "line": "", "reason": "goodwill", "explanation": "Sorry"}
+    press(
+        client, "invoices_invoice", "give_back", invoice.pk, **fields, rest_to="refund", key="once"
+    )
+    assert not CreditNote.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"items": ["2.00", ""]},
+        {"items": ["1.00", "1.00"]},
+        {"explanation": "Echo"},
+        {"reason": "goodwill"},
+        {"rest_to": "out_of_band"},
+    ],
+)
+def test_a_key_names_one_note_only(acme: Workspace, changes: dict) -> None:
+    invoice = make_invoice(acme)
+    lines = list(invoice.items.order_by("position"))
+
+    def body(items: list[str], **facts: str) -> dict:
+        given = [
+            {"item_id": str(line.pk), "net": net}
+            for line, net in zip(lines, items, strict=True)
+            if net
+        ]
+        told = {"reason": "quality", "explanation": "Noise", "rest_to": "credit", **facts}
+        return {"idempotency_key": "ticket 12", "items": given, **told}
+
+    finance, path = ApiClient("billing:write"), f"invoices/{invoice.pk}/credit-notes/"
+    assert finance.post(path, body(["1.00", ""])).status_code == 201
+    assert finance.post(path, body(["1.00", ""])).status_code == 200
+    other = finance.post(path, body(**{"items": ["1.00", ""], **changes}))
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+
+
+def test_a_line_that_is_named_twice_is_refused(acme: Workspace) -> None:
+    invoice = make_invoice(acme)
+    line = {"item_id": str(invoice.items.first().pk), "net": "1.00"}
+    answer = ApiClient("billing:write").post(
+        f"invoices/{invoice.pk}/credit-notes/",
+        {
+            "idempotency_key": "ticket 12",
+            "items": [line, {**line, "net": "2.00"}],
+            "reason": "quality",
+            "explanation": "Noise",
+            "rest_to": "credit",
+        },
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "repeated_line")
+    assert not CreditNote.objects.exists()
+
+
 def test_services_issue_it_over_the_api_once(acme: Workspace) -> None:
     invoice = make_invoice(acme)
     finance = ApiClient("billing:write", "billing:read")

@@ -9,10 +9,11 @@ from invoices.payments.services.credit_notes.drafting import (
     creditable,
     discard_credit_note,
     draft_credit_note,
-    needs_second_person,
 )
 from invoices.payments.services.credit_notes.issuing import (
     NotRefundable,
+    approve_and_issue,
+    credit_invoice,
     issue_credit_note,
     refundable,
 )
@@ -23,11 +24,12 @@ __all__ = [
     "CreditTooLarge",
     "NotCreditable",
     "NotRefundable",
+    "approve_and_issue",
     "approve_credit_note",
+    "credit_invoice",
     "creditable",
     "discard_credit_note",
     "draft_credit_note",
     "issue_credit_note",
-    "needs_second_person",
     "refundable",
 ]

@@ -79,7 +79,8 @@ def draft_credit_note(
     Raises `Invalid`, `NotFound`, `NotCreditable`, `CreditTooLarge` and `CreditNoteKeyReused`.
     """
     with locked_invoice(invoice_id) as invoice:
-        if known := _known(invoice, key, total):
+        if known := _known(invoice, key):
+            _require_same(known, invoice, total, items, reason, explanation, rest_to)
             return known
         _require_creditable(invoice)
         if not explanation.strip():
@@ -88,7 +89,8 @@ def draft_credit_note(
             raise Invalid("There is no such reason.", field="reason")
         if rest_to not in CreditNote.RestTo.values:
             raise Invalid("There is no such way.", field="rest_to")
-        credited = _credited(invoice, holdings(invoice), total, items)
+        held = holdings(invoice)
+        credited = _credited(invoice, held, total, items)
         note = CreditNote.objects.create(
             workspace=invoice.workspace,
             invoice=invoice,
@@ -101,7 +103,7 @@ def draft_credit_note(
             created_at=now,
             **_amounts(credited, invoice.currency),
         )
-        write_lines(note, credited, holdings(invoice).names)
+        _write_lines(note, credited, held.names)
         return note
 
 
@@ -181,7 +183,7 @@ def holdings(invoice: Invoice) -> Holdings:
     return Holdings(lines, groups, {rate: each.name for rate, each in taxes.items()})
 
 
-def write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str]) -> None:
+def _write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str]) -> None:
     CreditNoteItem.objects.bulk_create(
         CreditNoteItem(
             credit_note=note,
@@ -204,11 +206,27 @@ def write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str])
     )
 
 
-def _known(invoice: Invoice, key: str, total: Decimal | None) -> CreditNote | None:
-    known = CreditNote.objects.filter(workspace=invoice.workspace, key=key).first() if key else None
-    if known is not None and (known.invoice_id != invoice.pk or total not in (None, known.total)):
-        raise CreditNoteKeyReused(f"{key} names another credit note, over {known.total:f}.")
-    return known
+def _known(invoice: Invoice, key: str) -> CreditNote | None:
+    """The note that was drafted under this key before."""
+    if not key:
+        return None
+    return CreditNote.objects.filter(workspace=invoice.workspace, key=key).first()
+
+
+def _require_same(
+    known: CreditNote,
+    invoice: Invoice,
+    total: Decimal | None,
+    items: Mapping[UUID, Decimal] | None,
+    reason: str,
+    explanation: str,
+    rest_to: str,
+) -> None:
+    over = dict(known.items.values_list("item", "net")) if items else known.total
+    facts = (known.invoice_id, known.reason, known.explanation, known.rest_to, over)
+    asked = (invoice.pk, reason, explanation.strip()[:500], rest_to, items or total)
+    if facts != asked:
+        raise CreditNoteKeyReused(f"{known.key} names another credit note, over {known.total:f}.")
 
 
 def _require_creditable(invoice: Invoice) -> None:

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
@@ -17,8 +19,11 @@ from invoices.payments.services import notifications, settle
 from invoices.payments.services.credit_notes.drafting import (
     CreditTooLarge,
     NotCreditable,
+    approve_credit_note,
+    draft_credit_note,
     holdings,
     locked_note,
+    needs_second_person,
     require_left,
 )
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
@@ -52,6 +57,25 @@ def refundable(invoice: Invoice) -> list[tuple[PaymentEntry, Decimal]]:
         for entry in entries.exclude(charge_id="", payment_intent_id="").order_by("-occurred_at")
     ]
     return [(entry, amount) for entry, amount in left if amount > 0]
+
+
+def credit_invoice(*, drafted_by: str, now: dt.datetime, **facts: Any) -> CreditNote:
+    """Draft a note and issue it, or nothing of both; a draft where it takes a second person.
+
+    Takes and raises what `draft_credit_note` and `issue_credit_note` do.
+    """
+    with transaction.atomic():
+        note = draft_credit_note(drafted_by=drafted_by, now=now, **facts)
+        if note.status != CreditNote.Status.DRAFT or needs_second_person(note):
+            return note
+        return approve_and_issue(credit_note_id=note.pk, by=drafted_by, now=now)
+
+
+def approve_and_issue(*, credit_note_id: UUID, by: str, now: dt.datetime) -> CreditNote:
+    """Both or neither: who approves a note that cannot be issued now has decided nothing."""
+    with transaction.atomic():
+        approve_credit_note(credit_note_id=credit_note_id, by=by, now=now)
+        return issue_credit_note(credit_note_id=credit_note_id, by=by, now=now)
 
 
 def issue_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> CreditNote:
