@@ -2,14 +2,15 @@
 
 import datetime as dt
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.exports import csv_response
 from billing.models import Workspace
 from invoices.payments.services.statement_paper import render_statement
-from invoices.payments.services.statements import Statement, statement, statement_csv
+from invoices.payments.services.statements import CSV_HEAD, Statement, csv_rows, statement
 
 _MOST = dt.timedelta(days=3700)
 
@@ -25,8 +26,10 @@ def page(request: WorkspaceRequest) -> HttpResponse:
 
 @require_GET
 @workspace_page
-def as_csv(request: WorkspaceRequest) -> HttpResponse:
-    return csv_of(asked_statement(request, request.membership.workspace))
+def as_csv(request: WorkspaceRequest) -> StreamingHttpResponse:
+    made = asked_statement(request, request.membership.workspace)
+    name = f"statement-{made.first}-{made.last}.csv"
+    return csv_response(name, CSV_HEAD, csv_rows(made))
 
 
 @require_GET
@@ -43,15 +46,6 @@ def asked_statement(request: HttpRequest, workspace: Workspace) -> Statement:
     if not dt.timedelta(0) <= last - first <= _MOST:
         raise Http404("Choose a first day before the last one.")
     return statement(workspace, first=first, last=last)
-
-
-def csv_of(made: Statement) -> HttpResponse:
-    name = f"statement-{made.first}-{made.last}.csv"
-    return HttpResponse(
-        statement_csv(made),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 def pdf_of(made: Statement) -> HttpResponse:

@@ -1,5 +1,7 @@
 """A customer's statement as PDF, in the invoice's own form."""
 
+import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from billing.formats import money
@@ -11,13 +13,14 @@ from invoices.services.closing.issue import bill_to
 
 
 def render_statement(made: Statement) -> bytes:
-    midnight = made.last.toordinal() * 86_400  # the same days give the same bytes
-    return render_document(_document(made, issuer_named()), timestamp=max(midnight, 0) % 2**31)
+    # The same days give the same bytes.
+    midnight = dt.datetime.combine(made.last, dt.time(), dt.UTC)
+    document = _document(made, issuer_named())
+    return render_document(document, timestamp=max(int(midnight.timestamp()), 0))
 
 
 def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
     currency = made.currency
-    owed = made.closing >= 0
     return {
         "title": "Statement",
         "number": f"{long_date(made.first)} \N{EN DASH} {long_date(made.last)}",
@@ -33,17 +36,9 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
         "headline": {
             "label": "Closing balance",
             "amount": money(made.closing, currency),
-            "note": "You owe this" if made.closing > 0 else "This is to your credit",
+            "note": _meaning(made.closing),
             "stamp": "",
-            "tone": "normal" if owed else "good",
-        }
-        if made.closing
-        else {
-            "label": "Closing balance",
-            "amount": money(made.closing, currency),
-            "note": "Nothing is owed",
-            "stamp": "",
-            "tone": "good",
+            "tone": "normal" if made.closing > 0 else "good",
         },
         "items": [
             {
@@ -76,3 +71,9 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
             "link": "",
         },
     }
+
+
+def _meaning(balance: Decimal) -> str:
+    if not balance:
+        return "Nothing is owed"
+    return "You owe this" if balance > 0 else "This is to your credit"

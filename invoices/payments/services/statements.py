@@ -5,21 +5,20 @@ that goes back raise it, payments and credit notes lower it. A void invoice is i
 void; days are the workspace's.
 """
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
+from billing.exports import csv_text
 from billing.models import Workspace
 from billing.money import ZERO, without_exponent
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CreditEntry, Payment, PaymentEntry
 from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
 
-# Of one day: what is asked for, what pays it, what is taken back, and what goes back then.
-_ORDER = ("Invoice", "Payment", "Invoice is void", "Credit note")
+CSV_HEAD = ("date", "text", "reference", "amount", "balance", "currency")
 
 
 @dataclass(frozen=True)
@@ -51,63 +50,50 @@ def statement(workspace: Workspace, *, first: dt.date, last: dt.date) -> Stateme
     """All that moved the balance from `first` to `last`, both included, oldest first."""
     opening, lines = ZERO, []
     balance = ZERO
-    moves = sorted(_moves(workspace), key=_in_order)
-    for line in moves:
+    for line in sorted(_moves(workspace), key=lambda line: line.day):
         if line.day > last:
             break
         balance += line.amount
         if line.day < first:
             opening = balance
         else:
-            lines.append(StatementLine(line.day, line.text, line.reference, line.amount, balance))
+            lines.append(replace(line, balance=balance))
     return Statement(workspace, workspace.currency, first, last, opening, lines)
 
 
-def statement_csv(made: Statement) -> str:
-    """With a byte order mark, as spreadsheets want it; a reference never becomes a formula."""
-    out = io.StringIO()
-    out.write("\ufeff")
-    writer = csv.writer(out)
-    writer.writerow(["date", "text", "reference", "amount", "balance", "currency"])
-    writer.writerow([made.first, "Opening balance", "", "", _plain(made.opening), made.currency])
+def csv_rows(made: Statement) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement's file, below `CSV_HEAD`."""
+    opening, closing = (without_exponent(each) for each in (made.opening, made.closing))
+    yield made.first, "Opening balance", "", "", opening, made.currency
     for line in made.lines:
-        writer.writerow(
-            [
-                line.day,
-                line.text,
-                _safe(line.reference),
-                _plain(line.amount),
-                _plain(line.balance),
-                made.currency,
-            ]
-        )
-    writer.writerow([made.last, "Closing balance", "", "", _plain(made.closing), made.currency])
-    return out.getvalue()
-
-
-def _in_order(line: StatementLine) -> tuple[dt.date, int, str]:
-    kind = line.text.partition(",")[0]
-    return line.day, _ORDER.index(kind) if kind in _ORDER else len(_ORDER), line.reference
+        amount, balance = without_exponent(line.amount), without_exponent(line.balance)
+        yield line.day, line.text, csv_text(line.reference), amount, balance, made.currency
+    yield made.last, "Closing balance", "", "", closing, made.currency
 
 
 def _moves(workspace: Workspace) -> Iterator[StatementLine]:
+    """Those of one day in this order: what is asked for, what pays it, what is taken back, and what
+    goes back then."""
     zone, currency = workspace.zone, workspace.currency
 
     def day(at: dt.datetime) -> dt.date:
         return at.astimezone(zone).date()
 
-    for invoice in Invoice.objects.filter(workspace=workspace, currency=currency):
+    invoices = Invoice.objects.filter(workspace=workspace, currency=currency).order_by("number")
+    for invoice in invoices:
         yield StatementLine(day(invoice.issued_at), "Invoice", invoice.number, invoice.amount)
-        if invoice.status == Invoice.Status.VOID and invoice.voided_at:
-            text = "Invoice is void"
-            yield StatementLine(day(invoice.voided_at), text, invoice.number, -invoice.amount)
-    for payment in Payment.objects.filter(workspace=workspace, currency=currency):
+    payments = Payment.objects.filter(workspace=workspace, currency=currency)
+    for payment in payments.order_by("created_at"):
         way = payment.get_way_display()
         text = f"Payment, {way if payment.way == Payment.Way.STRIPE else way.lower()}"
         reference = payment.reference or "–"
         yield StatementLine(payment.received_on, text, reference, -payment.amount)
+    for invoice in invoices:
+        if invoice.status == Invoice.Status.VOID and invoice.voided_at:
+            text = "Invoice is void"
+            yield StatementLine(day(invoice.voided_at), text, invoice.number, -invoice.amount)
     notes = CreditNote.objects.filter(workspace=workspace, currency=currency, status="issued")
-    for note in notes:
+    for note in notes.order_by("number"):
         assert note.issued_at is not None
         issued, number = day(note.issued_at), str(note.number)
         yield StatementLine(issued, "Credit note", number, -note.total)
@@ -116,19 +102,11 @@ def _moves(workspace: Workspace) -> Iterator[StatementLine]:
     refunds = PaymentEntry.objects.filter(
         invoice__workspace=workspace, invoice__currency=currency, kind=PaymentEntry.Kind.REFUND
     ).exclude(status__in=REFUNDS_THAT_CAME_TO_NOTHING)
-    for refund in refunds:
+    for refund in refunds.order_by("occurred_at"):
         text = "Refund, Stripe"
         yield StatementLine(day(refund.occurred_at), text, refund.stripe_id, refund.amount)
     paid_out = CreditEntry.objects.filter(
         workspace=workspace, currency=currency, kind=CreditEntry.Kind.PAID_OUT
     )
-    for entry in paid_out:
+    for entry in paid_out.order_by("position"):
         yield StatementLine(entry.on, "Credit paid out", entry.reference, -entry.amount)
-
-
-def _plain(amount: Decimal) -> str:
-    return without_exponent(amount)
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@\t\r\uff1d\uff0b\uff0d\uff20" else text

@@ -1,9 +1,11 @@
 """The customer's statement: worked balances, files, and days that are none."""
 
 import datetime as dt
+import io
 from decimal import Decimal
 
 import pytest
+from pypdf import PdfReader
 
 from billing.models import User
 from invoices.payments.services.receiving import Share, record_payment
@@ -78,11 +80,15 @@ def test_owners_read_it_as_page_csv_and_pdf():
     days = "?first=2026-11-01&last=2026-11-30"
     page = client.get(f"/w/{workspace.pk}/statement/{days}").content.decode()
     assert "−$28.66" in page
-    rows = client.get(f"/w/{workspace.pk}/statement/csv/{days}").content.decode().splitlines()
+    file = client.get(f"/w/{workspace.pk}/statement/csv/{days}")
+    rows = file.getvalue().decode().splitlines()
     assert rows[2] == "2026-11-02,Invoice,INV-2026-000001,61.340,61.340,USD"
     assert "'=SEPA" in rows[3]
     assert rows[-1] == "2026-11-30,Closing balance,,,-28.660,USD"
     pdf = client.get(f"/w/{workspace.pk}/statement/pdf/{days}").content
-    assert pdf.startswith(b"%PDF-")
+    made_on = PdfReader(io.BytesIO(pdf)).metadata.creation_date
+    assert made_on == dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+    for far in ("?first=1960-01-01&last=1961-01-01", "?first=9999-01-01&last=9999-12-31"):
+        assert client.get(f"/w/{workspace.pk}/statement/pdf/{far}").status_code == 200
     for wrong in ("?first=x", "?first=2026-12-01&last=2026-11-01", "?first=0001-01-01"):
         assert client.get(f"/w/{workspace.pk}/statement/{wrong}").status_code == 404
