@@ -342,6 +342,10 @@ def _compute_from_records(
     for places in by_price.values():
         price = proposed[places[0]].price
         assert price is not None
+        if isinstance(price, CostPlus) and any(
+            proposed[place].cost != rows[place].cost for place in places
+        ):
+            raise NeedsRecords("Other costs and prices of single records are tried apart.")
         sums = listed_from_records(
             price,
             workspace_ids={rows[place].workspace_id for place in places},
@@ -351,11 +355,7 @@ def _compute_from_records(
             last=max(rows[place].last_day for place in places),
         )
         for place in places:
-            row, item = rows[place], proposed[place]
-            key = row.period_id, row.resource_type, row.provider, row.rate_id
-            item.billed, item.listed = sums[key]
-            if isinstance(price, CostPlus) and item.cost != row.cost:
-                raise NeedsRecords("Other costs and prices of single records are tried apart.")
+            proposed[place].billed, proposed[place].listed = sums[rows[place].key]
 
 
 def _net(items: Sequence[_Listed]) -> list[Decimal]:

@@ -15,7 +15,13 @@ from billing.queries import shows_cost
 from invoices.document import legal_texts, tax_rows
 from invoices.explained import explained
 from invoices.models import CreditNote, Invoice, InvoiceEvent, InvoiceItem
-from invoices.pdf import invoice_filename, render_credit_note, render_invoice, render_preview
+from invoices.pdf import (
+    invoice_filename,
+    pdf_response,
+    render_credit_note,
+    render_invoice,
+    render_preview,
+)
 from invoices.queries import (
     lacks_payment_method,
     payment_method_of,
@@ -123,11 +129,7 @@ def item_records(request: WorkspaceRequest, invoice_id: UUID, item_id: UUID) -> 
 @workspace_page
 def pdf(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     invoice = _invoice(request, invoice_id)
-    return HttpResponse(
-        render_invoice(invoice),
-        content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{invoice_filename(invoice)}"'},
-    )
+    return pdf_response(render_invoice(invoice), invoice_filename(invoice))
 
 
 @require_GET
@@ -155,10 +157,8 @@ def upcoming_pdf(request: WorkspaceRequest) -> HttpResponse:
         preview = upcoming_invoice(workspace_id=workspace.pk, now=timezone.now())
     except BillingError:
         return redirect("invoices:upcoming", workspace.pk)  # it says that there is none
-    return HttpResponse(
-        render_preview(preview.invoice, preview.items, preview.taxes),
-        content_type="application/pdf",
-        headers={"Content-Disposition": 'attachment; filename="preview.pdf"'},
+    return pdf_response(
+        render_preview(preview.invoice, preview.items, preview.taxes), "preview.pdf"
     )
 
 
@@ -171,8 +171,4 @@ def credit_note_pdf(request: WorkspaceRequest, credit_note_id: UUID) -> HttpResp
         status=CreditNote.Status.ISSUED,
         pk=credit_note_id,
     )
-    return HttpResponse(
-        render_credit_note(note),
-        content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{note.number}.pdf"'},
-    )
+    return pdf_response(render_credit_note(note), f"{note.number}.pdf")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import typst
 from django.conf import settings
+from django.http import HttpResponse
 
 from billing.links import page_url
 from invoices.credit_note_document import credit_note_document
@@ -87,6 +88,16 @@ def render_document(document: dict[str, Any], *, timestamp: int) -> bytes:
         log.error("%s is not PDF/A: %s", document["number"], error.message)  # noqa: TRY400
         document["notes"].append("This copy is not archivable (PDF/A): a character cannot be set.")
         return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=())
+
+
+def pdf_response(pdf: bytes, filename: str, *, inline: bool = False) -> HttpResponse:
+    """A file to keep; `inline`, one that a browser may show."""
+    disposition = "inline" if inline else "attachment"
+    return HttpResponse(
+        pdf,
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'{disposition}; filename="{filename}"'},
+    )
 
 
 def invoice_filename(invoice: Invoice) -> str:

@@ -20,7 +20,7 @@ from invoices.admin.inlines import ItemInline
 from invoices.admin.links import link, pdf_link, stripe_link
 from invoices.admin.timeline import Moment, history
 from invoices.models import Invoice, TaxDecision
-from invoices.pdf import invoice_filename, render_invoice
+from invoices.pdf import invoice_filename, pdf_response, render_invoice
 
 # Rows of an invoice's page that most have nothing in: shown where they have.
 _UNUSUAL = (
@@ -151,11 +151,7 @@ class InvoiceAdmin(FrozenAdmin):
         invoice = self.get_queryset(request).prefetch_related("items").filter(pk=invoice_id).first()
         if invoice is None:
             raise Http404
-        return HttpResponse(
-            render_invoice(invoice),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'inline; filename="{invoice_filename(invoice)}"'},
-        )
+        return pdf_response(render_invoice(invoice), invoice_filename(invoice), inline=True)
 
     @display(description="Month", ordering="billing_period__period_start")
     def month(self, invoice: Invoice) -> str:
@@ -191,7 +187,7 @@ class InvoiceAdmin(FrozenAdmin):
             invoice.currency,
         )
 
-    @display(description="Exact sum, before tax")
+    @display(description="Exact sum of its lines")
     def exact(self, invoice: Invoice) -> str:
         return exact_money(invoice.exact_amount, invoice.currency)
 

@@ -18,7 +18,7 @@ from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.views import ApiView
 from invoices.api.serializers import InvoiceSerializer, ItemSerializer, ProofSerializer
 from invoices.models import Invoice, InvoiceItem
-from invoices.pdf import invoice_filename, render_invoice
+from invoices.pdf import invoice_filename, pdf_response, render_invoice
 from invoices.queries import proof_of, records_behind
 from usage.api.serializers import UsageRecordSerializer
 from usage.models import UsageRecord
@@ -82,11 +82,7 @@ class InvoicePdf(ApiView):
         invoice = visible_or_404(
             Invoice.objects.select_related("workspace", "billing_period"), request, pk=invoice_id
         )
-        return HttpResponse(
-            render_invoice(invoice),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'inline; filename="{invoice_filename(invoice)}"'},
-        )
+        return pdf_response(render_invoice(invoice), invoice_filename(invoice), inline=True)
 
 
 class ItemRecords(ApiView, ListAPIView):

@@ -17,7 +17,7 @@ from billing.api.views import ApiView
 from billing.decimals import NotExact
 from billing.models import Workspace
 from invoices.api.serializers import InvoiceTaxSerializer, ItemSerializer
-from invoices.pdf import render_preview
+from invoices.pdf import pdf_response, render_preview
 from invoices.services.preview import Preview, upcoming_invoice
 
 
@@ -117,8 +117,8 @@ class UpcomingPdf(UpcomingView):
     )
     def get(self, request: Request, workspace_id: UUID) -> HttpResponse:
         preview = self.preview(request, workspace_id)
-        return HttpResponse(
+        return pdf_response(
             render_preview(preview.invoice, preview.items, preview.taxes),
-            content_type="application/pdf",
-            headers={"Content-Disposition": 'inline; filename="preview.pdf"'},
+            "preview.pdf",
+            inline=True,
         )

@@ -25,6 +25,7 @@ from invoices.payments.services.checkout import (
 )
 from invoices.payments.services.collection import carry_out
 from invoices.payments.services.stripe_errors import StripeFailure
+from invoices.pdf import pdf_response
 
 # Each is a request or two to Stripe.
 _CHARGED_AT_ONCE = 3
@@ -109,11 +110,7 @@ def certificate(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     """The exactness certificate of an invoice, proved as it is asked for."""
     made = _certificate(request, invoice_id)
     name = proof.certificate_filename(made)
-    return HttpResponse(
-        proof.render_certificate(made),
-        content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return pdf_response(proof.render_certificate(made), name)
 
 
 @require_GET

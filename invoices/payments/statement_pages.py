@@ -11,6 +11,7 @@ from billing.exports import csv_response
 from billing.models import Workspace
 from invoices.payments.services.statement_paper import render_statement
 from invoices.payments.services.statements import CSV_HEAD, Statement, csv_rows, statement
+from invoices.pdf import pdf_response
 
 _MOST = dt.timedelta(days=3700)
 
@@ -50,11 +51,7 @@ def asked_statement(request: HttpRequest, workspace: Workspace) -> Statement:
 
 def pdf_of(made: Statement) -> HttpResponse:
     name = f"statement-{made.first}-{made.last}.pdf"
-    return HttpResponse(
-        render_statement(made),
-        content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return pdf_response(render_statement(made), name)
 
 
 def _day(request: HttpRequest, name: str, default: dt.date) -> dt.date:

@@ -16,7 +16,7 @@ from invoices.admin.links import link
 from invoices.models import CreditNote, CreditNoteItem
 from invoices.payments.admin.actions import what_it_gave, where_it_goes
 from invoices.payments.services.credit_notes import approve_and_issue, discard_credit_note
-from invoices.pdf import render_credit_note
+from invoices.pdf import pdf_response, render_credit_note
 
 
 class CreditNoteItemInline(FrozenInlineMixin, TabularInline):
@@ -62,11 +62,7 @@ class CreditNoteAdmin(FrozenAdmin):
         note = self.get_queryset(request).filter(pk=credit_note_id, status="issued").first()
         if note is None or not self.has_view_permission(request):
             raise Http404
-        return HttpResponse(
-            render_credit_note(note),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'inline; filename="{note.number}.pdf"'},
-        )
+        return pdf_response(render_credit_note(note), f"{note.number}.pdf", inline=True)
 
     @asking(
         "Approve and issue",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
@@ -22,6 +22,7 @@ from invoices.models import Invoice
 from invoices.payments.admin.actions import InvoiceActionsMixin, sync_of
 from invoices.payments.models import InvoiceAction, PaymentEntry, StripeSync
 from invoices.payments.services import proof
+from invoices.pdf import pdf_response
 
 
 class SyncFilter(admin.SimpleListFilter):
@@ -89,11 +90,7 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, InvoiceAdmin):
         if "json" in request.GET:
             return JsonResponse(made.as_json(), json_dumps_params={"indent": 2})
         name = proof.certificate_filename(made)
-        return HttpResponse(
-            proof.render_certificate(made),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'inline; filename="{name}"'},
-        )
+        return pdf_response(proof.render_certificate(made), name, inline=True)
 
     @display(description="Exactness certificate")
     def certificates(self, invoice: Invoice) -> str:

@@ -14,6 +14,7 @@ from billing.api.access import visible_or_404
 from billing.api.views import ApiView
 from invoices.models import Invoice
 from invoices.payments.services import proof
+from invoices.pdf import pdf_response
 
 _SCOPES = {"GET": "billing:read"}
 
@@ -94,11 +95,7 @@ class CertificatePdf(ApiView):
     def get(self, request: Request, invoice_id: UUID) -> HttpResponse:
         made = _certified(request, invoice_id)
         name = proof.certificate_filename(made)
-        return HttpResponse(
-            proof.render_certificate(made),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'inline; filename="{name}"'},
-        )
+        return pdf_response(proof.render_certificate(made), name, inline=True)
 
 
 def _certified(request: Request, invoice_id: UUID) -> proof.Certificate:

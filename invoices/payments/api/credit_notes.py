@@ -24,7 +24,7 @@ from billing.api.views import ApiView
 from billing.errors import Invalid
 from invoices.models import CreditNote, Invoice
 from invoices.payments.services.credit_notes import credit_invoice
-from invoices.pdf import render_credit_note
+from invoices.pdf import pdf_response, render_credit_note
 
 
 class CreditedItemSerializer(StrictSerializer):
@@ -147,8 +147,4 @@ class CreditNotePdf(ApiView):
             request,
             pk=credit_note_id,
         )
-        return HttpResponse(
-            render_credit_note(note),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'inline; filename="{note.number}.pdf"'},
-        )
+        return pdf_response(render_credit_note(note), f"{note.number}.pdf", inline=True)
