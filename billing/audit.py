@@ -1,6 +1,6 @@
 """Who is acting, told to the database with each statement that changes what bills depend on.
 
-The audit log itself is written by triggers (`billing/migrations/0008_audit_log.py`). What they
+The audit log itself is written by triggers (`billing/migrations/0002_audit_log.py`). What they
 cannot know, who and through which door, stands in a comment at the end of the statement, which
 they read with `current_query()`. It costs no round trip, cannot outlive its statement and needs
 no transaction; a text that a client sent cannot be taken for it, for that is inside of quotes.

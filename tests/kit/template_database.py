@@ -84,11 +84,12 @@ def _make(server: psycopg.Connection, name: str) -> None:
 
 
 def _fingerprint() -> str:
-    """Of all migrations' files, and of what makes dj-stripe's one."""
+    """Of all migrations' files, and of what stands beside them."""
     modules = {type(one).__module__ for one in MigrationLoader(None).disk_migrations.values()}
     digest = hashlib.sha256()
-    for module in sorted({*modules, "config.djstripe_migrations._at_once"}):
-        digest.update(Path(str(import_module(module).__file__)).read_bytes())
+    for package in sorted({module.rpartition(".")[0] for module in modules}):
+        for path in sorted(Path(str(import_module(package).__file__)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

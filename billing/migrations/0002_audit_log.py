@@ -1,9 +1,10 @@
-"""The audit log and its triggers."""
-
-import uuid
+"""The audit log, the triggers that write it, and the tables above that are in it."""
 
 import django.db.models.functions.datetime
+import uuid
+from billing.migrations._audit import audited
 from django.db import migrations, models
+
 
 # A row that is changed leaves what changed in it, as text: no number loses a digit. Arguments of
 # the trigger: the column with the workspace's id, the one with the row's own, columns that are
@@ -63,11 +64,21 @@ BEGIN
     );
     RETURN NULL;
 END $$;
-
+"""
+# Names may be taken out of it, in a transaction that says so; nothing else may.
+APPEND_ONLY = """
 CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' AND current_setting('usage.allow_truncate', true) = 'on' THEN
         RETURN NULL;
+    END IF;
+    IF TG_OP = 'UPDATE' AND current_setting('billing.erasing', true) = 'on' THEN
+        IF (NEW.id, NEW.at, NEW.workspace_id, NEW."table", NEW.object_id, NEW.operation, NEW.door,
+            NEW.request_id) IS NOT DISTINCT FROM
+           (OLD.id, OLD.at, OLD.workspace_id, OLD."table", OLD.object_id, OLD.operation, OLD.door,
+            OLD.request_id) THEN
+            RETURN NEW;
+        END IF;
     END IF;
     RAISE EXCEPTION 'the audit log is append-only'
         USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME;
@@ -83,90 +94,63 @@ DROP TRIGGER audit_log_is_not_truncated ON billing_auditentry;
 DROP FUNCTION audit_log_is_append_only();
 DROP FUNCTION billing_audit();
 """
-_EVERY = "INSERT OR UPDATE OR DELETE"
-# Table: events, workspace's column, own id, columns ignored, columns hidden.
-AUDITED = {
-    "billing_workspace": (_EVERY, "id", "id", "updated_at created_from", ""),
-    "billing_workspacebillingsettings": (_EVERY, "workspace_id", "workspace_id", "updated_at", ""),
-    "billing_workspacemember": (_EVERY, "workspace_id", "id", "", ""),
-    "billing_subscriptiontier": (_EVERY, "", "id", "", ""),
-    "billing_tierprice": (_EVERY, "", "id", "", ""),
-    "billing_platformsetting": (_EVERY, "", "name", "updated_at", ""),
-    "billing_servicekey": (_EVERY, "workspace_id", "id", "last_used_at", "digest"),
-    # That a month has begun is nobody's act.
-    "billing_billingperiod": ("UPDATE OR DELETE", "workspace_id", "id", "", ""),
-    "billing_user": (_EVERY, "", "id", "last_login", "password"),
-    "billing_user_groups": (_EVERY, "", "user_id", "", ""),
-    "billing_ratecard": (_EVERY, "", "id", "", ""),
-    "billing_ratecardversion": (_EVERY, "", "id", "", ""),
-    "billing_rate": (_EVERY, "", "id", "", ""),
-    "billing_ratecardassignment": (_EVERY, "workspace_id", "id", "", ""),
-    "billing_priceoverride": (_EVERY, "workspace_id", "id", "", ""),
-}
-
-
-def triggers(audited):
-    """What puts the trigger on each table, and what takes it off again."""
-    name = "changes_are_audited"
-    put = [
-        f"CREATE TRIGGER {name} AFTER {events} ON {table} FOR EACH ROW"
-        f" EXECUTE FUNCTION billing_audit('{workspace}', '{key}', '{ignored}', '{hidden}');"
-        for table, (events, workspace, key, ignored, hidden) in audited.items()
-    ]
-    return migrations.RunSQL(
-        "\n".join(put), "\n".join(f"DROP TRIGGER {name} ON {table};" for table in audited)
-    )
+_UNIMPORTANT = (
+    "last_t drift throttling_failure_count throttling_failure_timestamp last_used_at created_at"
+)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0007_prices_are_fixed")]
+    dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
+        ('billing', '0001_initial'),
+        ('otp_static', '0003_add_timestamps'),
+        ('otp_totp', '0003_add_timestamps'),
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="AuditEntry",
+            name='AuditEntry',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ("workspace_id", models.UUIDField(null=True)),
-                ("table", models.CharField(max_length=63)),
-                ("object_id", models.CharField(max_length=64)),
-                (
-                    "subject",
-                    models.CharField(blank=True, help_text="What it is called.", max_length=254),
-                ),
-                (
-                    "operation",
-                    models.CharField(
-                        choices=[("insert", "Insert"), ("update", "Update"), ("delete", "Delete")],
-                        max_length=6,
-                    ),
-                ),
-                (
-                    "changes",
-                    models.JSONField(
-                        help_text="Column -> [before, after], as PostgreSQL writes them."
-                    ),
-                ),
-                ("door", models.CharField(max_length=16)),
-                ("actor", models.CharField(max_length=254)),
-                ("reason", models.TextField(blank=True)),
-                ("request_id", models.CharField(blank=True, max_length=64)),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('workspace_id', models.UUIDField(null=True)),
+                ('table', models.CharField(max_length=63)),
+                ('object_id', models.CharField(max_length=64)),
+                ('subject', models.CharField(blank=True, help_text='What it is called.', max_length=254)),
+                ('operation', models.CharField(choices=[('insert', 'Insert'), ('update', 'Update'), ('delete', 'Delete')], max_length=6)),
+                ('changes', models.JSONField(help_text='Column -> [before, after], as PostgreSQL writes them.')),
+                ('door', models.CharField(max_length=16)),
+                ('actor', models.CharField(max_length=254)),
+                ('reason', models.TextField(blank=True)),
+                ('request_id', models.CharField(blank=True, max_length=64)),
             ],
             options={
-                "verbose_name": "change",
-                "ordering": ["-at", "-id"],
-                "indexes": [
-                    models.Index(fields=["-at", "-id"], name="audit_by_time"),
-                    models.Index(fields=["workspace_id", "-at", "-id"], name="audit_of_workspace"),
-                    models.Index(fields=["table", "object_id"], name="audit_of_object"),
+                'ordering': ['-at', '-id'],
+                'verbose_name': 'change',
+                'indexes': [
+                    models.Index(fields=['-at', '-id'], name='audit_by_time'),
+                    models.Index(fields=['workspace_id', '-at', '-id'], name='audit_of_workspace'),
+                    models.Index(fields=['table', 'object_id'], name='audit_of_object'),
+                    models.Index(fields=['actor', '-at', '-id'], name='audit_by_actor'),
                 ],
             },
         ),
-        migrations.RunSQL(AUDIT, UNDO),
-        triggers(AUDITED),
+        migrations.RunSQL(AUDIT + APPEND_ONLY, UNDO),
+        audited("billing_workspace", workspace="id", ignored="updated_at created_from"),
+        audited("billing_workspacebillingsettings", key="workspace_id", ignored="updated_at"),
+        audited("billing_workspacemember"),
+        audited("billing_subscriptiontier", workspace=""),
+        audited("billing_tierprice", workspace=""),
+        audited("billing_platformsetting", workspace="", key="name", ignored="updated_at"),
+        audited("billing_servicekey", ignored="last_used_at", hidden="digest"),
+        audited("billing_invitation", ignored="mail_due_at"),
+        audited("billing_user", workspace="", ignored="last_login", hidden="password"),
+        # Rights are given to people, and to groups of them.
+        audited("billing_user_groups", workspace="", key="user_id"),
+        audited("billing_user_user_permissions", workspace="", key="user_id"),
+        audited("auth_group", workspace=""),
+        audited("auth_group_permissions", workspace="", key="group_id"),
+        # Second factors.
+        audited("otp_totp_totpdevice", workspace="", key="user_id", ignored=_UNIMPORTANT, hidden="key"),
+        audited("otp_static_staticdevice", workspace="", key="user_id", ignored=_UNIMPORTANT),
     ]
