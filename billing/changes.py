@@ -35,6 +35,12 @@ _SHOWN = {
         "tax_id": "Tax number",
         "tax_status": "Taxed as",
         "tax_exemption": "Exempt from tax by",
+        "e_invoice_format": "E-invoice",
+        "e_invoice_attached": "E-invoice attached to e-mails",
+        "buyer_reference": "Buyer reference",
+        "order_number": "Order number",
+        "electronic_address": "Electronic address",
+        "electronic_address_scheme": "Scheme of the electronic address",
     },
     "billing_workspacebillingsettings": {
         "usage_limit_monthly": "Monthly usage limit",

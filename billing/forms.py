@@ -120,6 +120,37 @@ class BillingDetailsForm(forms.ModelForm):
         return country
 
 
+class EInvoiceForm(forms.ModelForm):
+    """In which form invoices come, and what they name."""
+
+    class Meta:
+        model = Workspace
+        fields = [
+            "e_invoice_format",
+            "e_invoice_attached",
+            "buyer_reference",
+            "order_number",
+            "electronic_address",
+            "electronic_address_scheme",
+        ]
+        labels: ClassVar[dict[str, str]] = {
+            "e_invoice_format": "Format",
+            "e_invoice_attached": "Attach the XML to invoice e-mails",
+            "buyer_reference": "Buyer reference or Leitweg-ID",
+            "order_number": "Your order number",
+            "electronic_address": "Electronic address",
+            "electronic_address_scheme": "Its scheme (EAS code)",
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "e_invoice_format": "For software that reads invoices. The PDF comes as always.",
+            "e_invoice_attached": "Factur-X is inside the PDF and needs no file of its own.",
+            "buyer_reference": "XRechnung wants one.",
+            "order_number": "Of the purchase order, if invoices are to name one.",
+            "electronic_address": "Where e-invoices go. Empty: the billing e-mail.",
+            "electronic_address_scheme": "As 0204 (Leitweg-ID), 9930 (German VAT number).",
+        }
+
+
 class InviteForm(forms.Form):
     email = EmailFormField(
         label="E-mail address", widget=forms.TextInput(attrs={"autocomplete": "off"})

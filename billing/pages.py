@@ -22,11 +22,13 @@ from billing.access import (
     workspace_page,
 )
 from billing.changes import entries_of, shown_entries
+from billing.e_invoices import missing_details
 from billing.errors import Invalid
 from billing.exports import csv_response, csv_text
 from billing.formats import money
 from billing.forms import (
     BillingDetailsForm,
+    EInvoiceForm,
     ForgottenForm,
     LimitsForm,
     SignInForm,
@@ -96,6 +98,7 @@ def settings(request: WorkspaceRequest) -> HttpResponse:
         currency=workspace.currency,
     )
     details = BillingDetailsForm(request.POST if sent == "details" else None, instance=workspace)
+    e_invoices = EInvoiceForm(request.POST if sent == "e-invoices" else None, instance=workspace)
     question = _question(limits, request) if sent == "limits" else ""
     followed: list[str] = []
     if sent == "limits" and not question and _saved(limits, request, followed):
@@ -104,14 +107,19 @@ def settings(request: WorkspaceRequest) -> HttpResponse:
     if sent == "details" and _saved(details, request):
         messages.success(request, "Billing details saved. They appear on the next invoice.")
         return redirect("billing:settings", workspace.pk)
+    if sent == "e-invoices" and _saved(e_invoices, request):
+        messages.success(request, "Saved. It holds for invoices from now on.")
+        return redirect("billing:settings", workspace.pk)
     workspace.refresh_from_db()
     context = {
         "limits": limits,
         "details": details,
+        "e_invoices": e_invoices,
+        "e_invoice_lacks": [what for _, what in missing_details(workspace)],
         "terms": workspace.billing_settings,
         "question": question,
     }
-    failed = limits.errors or details.errors or question
+    failed = limits.errors or details.errors or e_invoices.errors or question
     return render_page(
         request, "billing/settings.html", context, section="settings", status=422 if failed else 200
     )
@@ -144,7 +152,7 @@ def _question(form: LimitsForm, request: WorkspaceRequest) -> str:
 
 
 def _saved(
-    form: LimitsForm | BillingDetailsForm,
+    form: LimitsForm | BillingDetailsForm | EInvoiceForm,
     request: WorkspaceRequest,
     followed: list[str] | None = None,
 ) -> bool:

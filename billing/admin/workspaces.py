@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone as clock
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
@@ -15,6 +16,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.admin.base import BillingAdmin, amount
 from billing.admin.terms import INLINES, save_terms
+from billing.e_invoices import missing_details
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.queries import active_period
@@ -82,7 +84,7 @@ class WorkspaceAdmin(BillingAdmin):
     list_select_related = ("tier", "billing_settings")
     inlines: tuple[Any, ...] = (BillingSettingsInline, *INLINES, MemberInline)
     autocomplete_fields = ("tier",)
-    readonly_fields = ("id", "suspension_reason", "created_at", "running")
+    readonly_fields = ("id", "suspension_reason", "created_at", "running", "e_invoice_lacks")
     fieldsets = (
         (
             None,
@@ -104,6 +106,17 @@ class WorkspaceAdmin(BillingAdmin):
                     ("address_postal_code", "address_city"),
                     ("address_state", "address_country"),
                     ("tax_status", "tax_exemption"),
+                ),
+            },
+        ),
+        (
+            "E-invoices",
+            {
+                "fields": (
+                    ("e_invoice_format", "e_invoice_attached"),
+                    ("buyer_reference", "order_number"),
+                    ("electronic_address", "electronic_address_scheme"),
+                    "e_invoice_lacks",
                 ),
             },
         ),
@@ -178,6 +191,13 @@ class WorkspaceAdmin(BillingAdmin):
     def limit(self, workspace: Workspace) -> str:
         limit = workspace.billing_settings.usage_limit_monthly
         return amount(limit, workspace.currency) if limit is not None else "none"
+
+    @display(description="Still lacking")
+    def e_invoice_lacks(self, workspace: Workspace) -> str:
+        missing = missing_details(workspace)
+        if not missing:
+            return "Nothing."
+        return format_html_join(mark_safe("<br>"), "{}", ((what,) for _, what in missing))
 
     @display(description="Active period")
     def running(self, workspace: Workspace) -> str:

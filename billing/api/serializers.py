@@ -16,6 +16,7 @@ from billing.api.fields import (
     PlainTextField,
     WholeNumberField,
 )
+from billing.e_invoices import missing_details
 from billing.models import (
     BillingPeriod,
     PeriodCharge,
@@ -98,10 +99,32 @@ class WorkspaceSerializer(StrictSerializer):
     tax_exemption = PlainTextField(
         max_length=200, allow_blank=True, help_text="Why it is exempt from tax."
     )
+    e_invoice_format = serializers.ChoiceField(choices=Workspace.EInvoiceFormat.choices)
+    e_invoice_attached = FlagField(
+        help_text="Whether the XML goes with the e-mail of an invoice; Factur-X is in the PDF."
+    )
+    buyer_reference = PlainTextField(
+        max_length=100, allow_blank=True, help_text="As a Leitweg-ID or a cost centre."
+    )
+    order_number = PlainTextField(max_length=100, allow_blank=True)
+    electronic_address = PlainTextField(
+        max_length=200,
+        allow_blank=True,
+        help_text="Where e-invoices go. Empty: the billing e-mail.",
+    )
+    electronic_address_scheme = PlainTextField(
+        max_length=4, allow_blank=True, help_text="EAS code of it, as 0204, 9930 or EM."
+    )
+    e_invoice_lacks = serializers.SerializerMethodField(
+        help_text="What its format still lacks of these details."
+    )
     created_at = AwareDateTimeField(read_only=True)
 
     def get_suspension_reason(self, workspace: Workspace) -> str | None:
         return workspace.suspension_reason or None
+
+    def get_e_invoice_lacks(self, workspace: Workspace) -> list[str]:
+        return [field for field, _ in missing_details(workspace)]
 
 
 class OwnersSeeField(serializers.ChoiceField):

@@ -31,6 +31,12 @@ class Workspace(models.Model):
         CONSUMER = "consumer"
         EXEMPT = "exempt", "Exempt from tax"
 
+    class EInvoiceFormat(models.TextChoices):
+        NONE = "none", "None"
+        FACTURX = "facturx", "Factur-X / ZUGFeRD: inside the PDF"
+        XRECHNUNG = "xrechnung", "XRechnung (UBL)"
+        PEPPOL = "peppol", "Peppol BIS Billing 3 (UBL)"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = LineField(max_length=200)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
@@ -68,6 +74,44 @@ class Workspace(models.Model):
         db_default="",
         help_text="Why it is exempt from tax, as invoices say it: the certificate, the article.",
     )
+    e_invoice_format = models.CharField(
+        "e-invoice",
+        max_length=12,
+        choices=EInvoiceFormat,
+        default=EInvoiceFormat.NONE,
+        db_default=EInvoiceFormat.NONE,
+        help_text="For its invoices and credit notes from now on. One that breaks the format's"
+        " rules is not issued until it is mended.",
+    )
+    e_invoice_attached = models.BooleanField(
+        "attached to its e-mail",
+        default=True,
+        db_default=True,
+        help_text="Whether the XML goes with the e-mail of an invoice; Factur-X is in the PDF.",
+    )
+    buyer_reference = LineField(
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text="What its invoices are to name: the Leitweg-ID of a German authority, a cost"
+        " centre.",
+    )
+    order_number = LineField(
+        max_length=100, blank=True, db_default="", help_text="Of its purchase order."
+    )
+    electronic_address = LineField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Where e-invoices go. Empty: the billing e-mail.",
+    )
+    electronic_address_scheme = models.CharField(
+        "scheme of the address",
+        max_length=4,
+        blank=True,
+        db_default="",
+        help_text="EAS code of it, as 0204 (Leitweg-ID), 9930 (German VAT number), EM (e-mail).",
+    )
     members = models.ManyToManyField(User, through="WorkspaceMember", related_name="workspaces")
     # A digest of the facts it was asked for with, by which the same request again is known.
     created_from = models.CharField(max_length=64, blank=True, editable=False)
@@ -97,6 +141,15 @@ class Workspace(models.Model):
                 condition=(Q(tax_status="exempt") & ~Q(tax_exemption=""))
                 | Q(tax_status__in=["business", "consumer"], tax_exemption=""),
                 name="only_an_exempt_workspace_says_why",
+            ),
+            models.CheckConstraint(
+                condition=Q(e_invoice_format__in=["none", "facturx", "xrechnung", "peppol"]),
+                name="e_invoice_format_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(electronic_address="", electronic_address_scheme="")
+                | ~Q(electronic_address="") & ~Q(electronic_address_scheme=""),
+                name="electronic_address_has_a_scheme",
             ),
         ]
 

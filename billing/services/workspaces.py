@@ -11,6 +11,12 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from billing.e_invoices import (
+    SCHEMES,
+    is_electronic_address,
+    is_leitweg_id,
+    looks_like_leitweg_id,
+)
 from billing.errors import Conflict, Invalid
 from billing.models import (
     BillingPeriod,
@@ -44,7 +50,21 @@ BILLING_DETAILS = (
     "tax_id",
     "tax_status",
     "tax_exemption",
+    "e_invoice_format",
+    "e_invoice_attached",
+    "buyer_reference",
+    "order_number",
+    "electronic_address",
+    "electronic_address_scheme",
 )
+
+# What says where e-invoices go, and is checked together.
+_ROUTING = {
+    "e_invoice_format",
+    "buyer_reference",
+    "electronic_address",
+    "electronic_address_scheme",
+}
 
 
 class AlreadyExists(Conflict):
@@ -203,6 +223,8 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
             _check_tax_number(workspace)
         if {"tax_status", "tax_exemption"} & changed.keys():
             _check_exemption(workspace)
+        if _ROUTING & changed.keys():
+            _check_routing(workspace)
         if changed:
             workspace.save()
         if {"tax_id", "address_country"} & changed.keys():
@@ -273,6 +295,40 @@ def _check_exemption(workspace: Workspace) -> None:
             "Only an exempt customer has a reason for it.",
             field="tax_exemption",
             code="not_exempt",
+        )
+
+
+def _check_routing(workspace: Workspace) -> None:
+    """What has a form is of it. What is only missing is no error: `missing_details` says it."""
+    scheme, address = workspace.electronic_address_scheme, workspace.electronic_address
+    if bool(scheme) != bool(address):
+        raise Invalid(
+            "An electronic address and its scheme go together.",
+            field="electronic_address" if scheme else "electronic_address_scheme",
+            code="blank",
+        )
+    if scheme and scheme not in SCHEMES:
+        raise Invalid(
+            f"{scheme!r} is no scheme of electronic addresses (EAS), as 0204, 9930 or EM.",
+            field="electronic_address_scheme",
+            code="unknown_scheme",
+        )
+    if address and not is_electronic_address(address, scheme):
+        raise Invalid(
+            f"{address!r} cannot be an address of scheme {scheme}.",
+            field="electronic_address",
+            code="invalid_electronic_address",
+        )
+    reference = workspace.buyer_reference
+    if (
+        workspace.e_invoice_format == Workspace.EInvoiceFormat.XRECHNUNG
+        and looks_like_leitweg_id(reference)
+        and not is_leitweg_id(reference)
+    ):
+        raise Invalid(
+            f"{reference!r} is not a Leitweg-ID: its check digits are wrong.",
+            field="buyer_reference",
+            code="invalid_leitweg_id",
         )
 
 

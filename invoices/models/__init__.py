@@ -1,4 +1,5 @@
 from invoices.models.credit_notes import CreditNote, CreditNoteItem, CreditNoteTax
+from invoices.models.e_invoices import EInvoice, EInvoiceDelivery
 from invoices.models.events import InvoiceEvent
 from invoices.models.invoices import Invoice
 from invoices.models.items import InvoiceItem, TaxCategory
@@ -11,6 +12,8 @@ __all__ = [
     "CreditNote",
     "CreditNoteItem",
     "CreditNoteTax",
+    "EInvoice",
+    "EInvoiceDelivery",
     "Invoice",
     "InvoiceEvent",
     "InvoiceItem",

@@ -168,6 +168,8 @@ NOT_AUDITED = {
     "billing_tierchange": "follows the tier of a workspace, which is in the log",
     "invoices_creditnoteitem": "written once, with its credit note",
     "invoices_creditnotetax": "written once, with its credit note",
+    "invoices_einvoice": "written once, with its document",
+    "invoices_einvoicedelivery": "durable work",
     "invoices_invoiceevent": "a history of its own, appended only",
     "invoices_invoicesequence": "numbers given out, with each invoice",
     "invoices_paymentmethod": "a copy of what Stripe has",

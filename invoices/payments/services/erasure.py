@@ -13,7 +13,7 @@ from djstripe.models import Event, WebhookEventTrigger
 from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod, Email, Workspace
 from billing.services import erasure
-from invoices.models import Invoice
+from invoices.models import EInvoice, Invoice
 from invoices.payments.models import StripeCustomer
 from usage.models import UsageRollup, VoiceAgent
 
@@ -73,7 +73,10 @@ def _erase_old_invoices(workspace: Workspace, now: dt.datetime) -> tuple[int, in
     """Who they were addressed to, once nobody has to be shown that any more."""
     years = dt.timedelta(days=366 * settings.INVOICE_KEEP_YEARS)
     issued = Invoice.objects.filter(workspace=workspace).exclude(bill_to_name=erasure.ERASED)
-    erased = issued.filter(issued_at__lt=now - years).update(
+    old = issued.filter(issued_at__lt=now - years)
+    # They say it once more; so does what credits them.
+    EInvoice.objects.filter(Q(invoice__in=old) | Q(credit_note__invoice__in=old)).delete()
+    erased = old.update(
         bill_to_name=erasure.ERASED, bill_to_email="", bill_to_address="", bill_to_tax_id=""
     )
     last = issued.order_by("-issued_at").first()
