@@ -11,9 +11,10 @@ from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
 from invoices.payments.models import StripeCustomer
 from invoices.queries import with_standing
-from usage.models import VoiceAgent
+from usage.models import CallPrice, VoiceAgent
 
 RECENT_INVOICES = 6
+DEAREST_CALLS = 5
 # Periods offered for choice; older ones are reached through their invoices.
 MAX_PERIODS = 24
 
@@ -53,7 +54,7 @@ def overview(
     active: UUID | None,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """The template context of `analytics/dashboard.html`; ten queries, whatever was used."""
+    """The template context of `analytics/dashboard.html`; eleven queries, whatever was used."""
     workspace = membership.workspace
     invoices = list(
         Invoice.objects.filter(workspace=workspace)
@@ -71,6 +72,7 @@ def overview(
         is_active = period.pk == active
         view = PeriodView(membership, period, _before(periods, period), now, is_active=is_active)
         context |= view.context()
+        context["dearest"] = _dearest_calls(period)
         spend = view.spend.net if is_active else None
     context["banners"] = banners(
         membership=membership,
@@ -89,6 +91,16 @@ def overview(
         ).count(),
     )
     return context
+
+
+def _dearest_calls(period: BillingPeriod) -> list[CallPrice]:
+    calls = CallPrice.objects.filter(
+        workspace_id=period.workspace_id,
+        started_at__gte=period.period_start,
+        started_at__lt=period.period_end,
+        price__gt=0,
+    )
+    return list(calls.select_related("agent").order_by("-price", "-call_id")[:DEAREST_CALLS])
 
 
 def _before(periods: list[BillingPeriod], period: BillingPeriod) -> BillingPeriod | None:

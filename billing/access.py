@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any, Concatenate, NamedTuple
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import Resolver404, get_script_prefix, resolve
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from billing.models import User, WorkspaceMember
@@ -44,6 +47,26 @@ def require_owner(membership: WorkspaceMember) -> None:
     """Who else gets in is for owners to say (403)."""
     if membership.role != WorkspaceMember.Role.OWNER:
         raise PermissionDenied("Only an owner may do this.")
+
+
+class PageBefore(NamedTuple):
+    """The page of this workspace that a link was followed from, with its filter and place."""
+
+    link: str
+    view_name: str
+
+
+def page_before(request: "WorkspaceRequest") -> PageBefore | None:
+    """The page that `back` names; None without one, or where it is not a page of this workspace."""
+    link = request.GET.get("back", "")
+    here = f"{get_script_prefix()}w/{request.membership.workspace_id}/"
+    if not link.startswith(here) or not url_has_allowed_host_and_scheme(link, allowed_hosts=None):
+        return None
+    try:
+        found = resolve(urlsplit(link).path)
+    except (Resolver404, ValueError):
+        return None
+    return PageBefore(link, found.view_name)
 
 
 class WorkspaceRequest(HttpRequest):

@@ -21,6 +21,15 @@ def money(amount: Decimal | int | None, currency: str) -> str:
     return _with_symbol(f"{abs(rounded):,f}", currency, negative=rounded < 0)
 
 
+def cents(amount: Decimal | int | None, currency: str) -> str:
+    """`money`, but what is there and rounds to nothing is "< $0.01"."""
+    shown = money(amount, currency)
+    if not amount or exact.to_minor(Decimal(amount), currency):
+        return shown
+    step = _with_symbol(f"{exact.from_minor(1, currency):f}", currency, negative=amount < 0)
+    return f"{'>' if amount < 0 else '<'}{NO_BREAK}{step}"
+
+
 def exact_money(amount: Decimal | None, currency: str) -> str:
     """`amount` with all its decimals but trailing zeros: 0.0487500000 is "$0.04875"."""
     if amount is None:

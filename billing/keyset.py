@@ -138,11 +138,17 @@ class Keyset:
 
 
 def requested_page(request: HttpRequest, queryset: QuerySet[Any], *, by: str, limit: int) -> Page:
-    """The page of a list of the owner's pages, newest first by the time `by`.
+    """The page of a list of the owner's pages, newest first by the time `by`."""
+    return page_in_order(request, queryset, Keyset((f"-{by}", "-id")), limit=limit)
+
+
+def page_in_order(
+    request: HttpRequest, queryset: QuerySet[Any], keyset: Keyset, *, limit: int
+) -> Page:
+    """The page of a list of the owner's pages in any order.
 
     A cursor that cannot be read, in an old link for instance, starts at the top.
     """
-    keyset = Keyset((f"-{by}", "-id"))
     try:
         return keyset.page(queryset, cursor=request.GET.get("cursor") or None, limit=limit)
     except UnreadableCursor:

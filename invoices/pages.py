@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.access import WorkspaceRequest, page_before, render_page, workspace_page
 from billing.errors import BillingError
 from billing.keyset import requested_page
 from billing.queries import shows_cost
@@ -112,12 +112,14 @@ def item_records(request: WorkspaceRequest, invoice_id: UUID, item_id: UUID) -> 
     invoice = _invoice(request, invoice_id)
     item = get_object_or_404(InvoiceItem, invoice=invoice, pk=item_id)
     item.invoice = invoice
+    before = page_before(request)
     context = {
         "invoice": invoice,
         "item": item,
         "proof": proof_of(item),
         "details": explained(item, invoice.currency),
         "shows_cost": shows_cost(request.membership.workspace.billing_settings),
+        "back": before.link if before and before.view_name == "usage:receipt" else "",
         "page": requested_page(
             request, records_behind(item), by="occurred_at", limit=RECORDS_PAGE_SIZE
         ),

@@ -1,5 +1,6 @@
 """Reads about invoices: the usage records behind a line, and that they add up to it exactly."""
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -65,6 +66,40 @@ def _times_of(item: InvoiceItem) -> months.Interval | None:
             start, min(end, period.period_start) if start < period.period_start else end
         )
     return None
+
+
+def items_billing(workspace_id: UUID, call_id: UUID) -> list[InvoiceItem]:
+    """The lines of live invoices that bill the call's records, with their invoices.
+
+    Two queries; the second one not where its months have no invoice yet.
+    """
+    used = set(
+        UsageRecord.objects.filter(workspace_id=workspace_id, call_id=call_id)
+        .order_by()
+        .values_list("billing_period_id", "resource_type", "late", "usage_date")
+        .distinct()
+    )
+    items = (
+        InvoiceItem.objects.filter(
+            invoice__workspace_id=workspace_id,
+            invoice__billing_period__in={period_id for period_id, *_ in used},
+            kind__in=[InvoiceItem.Kind.USAGE, InvoiceItem.Kind.LATE_USAGE],
+        )
+        .exclude(invoice__status=Invoice.Status.VOID)
+        .select_related("invoice")
+        .order_by("invoice__issued_at", "position")
+    )
+    return [item for item in items if any(_bills(item, *facts) for facts in used)]
+
+
+def _bills(
+    item: InvoiceItem, period_id: UUID, resource_type: str, late: bool, day: dt.date
+) -> bool:
+    if item.invoice.billing_period_id != period_id or item.resource_type not in ("", resource_type):
+        return False
+    if item.kind == InvoiceItem.Kind.USAGE:
+        return not late
+    return late and item.usage_month == day.replace(day=1)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,30 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import django_filters as filters
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from billing import months
 from billing.formats import readable
 from billing.models import BillingPeriod, Workspace
-from usage.models import Call, DimensionRollup, UsageRecord, UsageRollup
+from usage.models import (
+    Call,
+    CallPrice,
+    DimensionRollup,
+    UsageRecord,
+    UsageRollup,
+    VoiceAgent,
+)
+from usage.queries.calls import providers_of_calls
 from usage.resources import provider_name, resource
 
+_NOT_NEGATIVE = MinValueValidator(0, _("Not below zero."))
 _DATE = forms.DateInput(attrs={"type": "date"})
 # The first and last days of the calendar have no midnight in some timezones.
 SENSIBLE_DAYS = [
@@ -48,9 +59,9 @@ class WorkspaceFilter(filters.FilterSet):
 
     @property
     def is_active(self) -> bool:
-        return any(self.data.get(name) for name in self.filters)
+        return any(self.data.get(name) for name in self.filters if name not in ("sort", "exact"))
 
-    def offer(self, name: str, choices: Sequence[tuple[Any, str]], every: str) -> None:
+    def offer(self, name: str, choices: Sequence[tuple[Any, str]], every: Any) -> None:
         self.filters[name].extra["choices"] = choices
         self.filters[name].extra["empty_label"] = every
 
@@ -129,8 +140,24 @@ class RecordFilter(WorkspaceFilter):
         return self.to_day(self.from_day(rows, "", first), "", last)
 
 
+NEWEST_FIRST = "-started_at"
+_SORTS = [
+    (NEWEST_FIRST, _("Newest first")),
+    ("started_at", _("Oldest first")),
+    ("-price", _("Dearest first")),
+    ("price", _("Cheapest first")),
+    ("-duration_seconds", _("Longest first")),
+    ("duration_seconds", _("Shortest first")),
+]
+_SECONDS_A_MINUTE = 60
+
+
 class CallFilter(WorkspaceFilter):
-    """Calls by status, direction and days."""
+    """Calls by status, direction, agent, provider, price, length and days, in any order.
+
+    Works on calls as well as on their prices (`usage.models.CallPrice`), which have the same
+    columns; `needs_prices` says that only the latter can answer fast.
+    """
 
     status = filters.ChoiceFilter(
         label="Status",
@@ -142,8 +169,53 @@ class CallFilter(WorkspaceFilter):
         choices=[(value, readable(value)) for value in Call.Direction.values],
         empty_label="Both directions",
     )
+    agent = filters.ChoiceFilter(label=_("Agent"), empty_label=_("All agents"))
+    provider = filters.ChoiceFilter(label=_("Provider"), empty_label=_("All providers"))
+    price_from = filters.NumberFilter(
+        label=_("Price from"), field_name="price", lookup_expr="gte", validators=[_NOT_NEGATIVE]
+    )
+    price_to = filters.NumberFilter(
+        label=_("Price to"), field_name="price", lookup_expr="lte", validators=[_NOT_NEGATIVE]
+    )
+    minutes_from = filters.NumberFilter(
+        label=_("Minutes from"), method="from_minutes", validators=[_NOT_NEGATIVE]
+    )
+    minutes_to = filters.NumberFilter(
+        label=_("Minutes to"), method="to_minutes", validators=[_NOT_NEGATIVE]
+    )
+    sort = filters.ChoiceFilter(
+        label=_("Order"), choices=_SORTS[1:], empty_label=_SORTS[0][1], method="as_it_is"
+    )
+    exact = filters.CharFilter(widget=forms.HiddenInput(), method="as_it_is")
     time_field = "started_at"
 
     class Meta:
-        model = Call
+        model = CallPrice
         fields: list[str] = []
+
+    def __init__(self, *args: Any, agents: Sequence[VoiceAgent], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.filters.move_to_end("sort")
+        providers = sorted(providers_of_calls(self.workspace.pk))
+        self.offer("agent", [(str(each.pk), each.name) for each in agents], _("All agents"))
+        self.offer("provider", [(p, provider_name(p)) for p in providers], _("All providers"))
+
+    @property
+    def order(self) -> str:
+        """Of the list: a column, from the largest down with a "-"."""
+        return self.form.cleaned_data["sort"] or NEWEST_FIRST
+
+    @property
+    def needs_prices(self) -> bool:
+        """Whether the index of calls, which knows their time, cannot lead to those chosen."""
+        by = ("agent", "provider", "price_from", "price_to", "minutes_from", "minutes_to", "sort")
+        return any(self.form.cleaned_data[name] not in (None, "") for name in by)
+
+    def as_it_is(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows
+
+    def from_minutes(self, rows: QuerySet[Any], name: str, minutes: Decimal) -> QuerySet[Any]:
+        return rows.filter(duration_seconds__gte=minutes * _SECONDS_A_MINUTE)
+
+    def to_minutes(self, rows: QuerySet[Any], name: str, minutes: Decimal) -> QuerySet[Any]:
+        return rows.filter(duration_seconds__lte=minutes * _SECONDS_A_MINUTE)

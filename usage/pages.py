@@ -1,13 +1,10 @@
-"""Pages of usage records, calls with their receipts, and agents."""
+"""Pages of usage records and agents."""
 
-from collections import defaultdict
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.db.models import Count, Max, Min, Sum
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -20,17 +17,15 @@ from billing.money import ZERO
 from billing.queries import shows_cost
 from billing.replica import PRIMARY, lagging_source
 from usage.exports import records_csv
-from usage.filters import CallFilter, RecordFilter
-from usage.models import Call, UsageRecord, VoiceAgent
-from usage.queries.records import whole_period_prices, whole_period_prices_of
+from usage.filters import RecordFilter
+from usage.models import UsageRecord, VoiceAgent
+from usage.queries.records import whole_period_prices_of
 
 PAGE_SIZE = 50
 # How htmx names the element that a filter form replaces.
-_RESULTS = "section#results"
+RESULTS = "section#results"
 # Periods offered in the filter.
 MAX_PERIODS = 24
-# A receipt is one page; no call has this many records unless something is wrong with its sender.
-MAX_RECEIPT_LINES = 1_000
 
 
 def _record_filter(request: WorkspaceRequest, using: str = PRIMARY) -> RecordFilter:
@@ -65,7 +60,7 @@ def records(request: WorkspaceRequest) -> HttpResponse:
             "whole_period": whole_period_prices_of(row.rate_id for row in page.rows),
         }
     template = "usage/records.html"
-    if request.headers.get("HX-Target") == _RESULTS:
+    if request.headers.get("HX-Target") == RESULTS:
         template = "usage/records_results.html"
     return render_page(request, template, context, section="usage", status=200 if valid else 422)
 
@@ -106,60 +101,6 @@ def export(request: WorkspaceRequest) -> HttpResponse | StreamingHttpResponse:
         timezone=workspace.zone,
         with_cost=shows_cost(workspace.billing_settings),
     )
-
-
-@require_GET
-@workspace_page
-def calls(request: WorkspaceRequest) -> HttpResponse:
-    workspace = request.membership.workspace
-    choice = CallFilter(
-        request.GET,
-        queryset=Call.objects.filter(workspace=workspace).select_related("agent"),
-        workspace=workspace,
-    )
-    valid = choice.form.is_valid()
-    context: dict[str, Any] = {"filter": choice, "valid": valid}
-    if valid:
-        page = requested_page(request, choice.qs, by="started_at", limit=PAGE_SIZE)
-        used = UsageRecord.objects.filter(workspace=workspace, call__in=[c.pk for c in page.rows])
-        costs: dict[UUID, Decimal] = defaultdict(Decimal)
-        rate_ids = set()
-        for call_id, rate_id, cost in (
-            used.order_by().values_list("call_id", "rate_id").annotate(Sum("final_cost"))
-        ):
-            costs[call_id] += cost
-            rate_ids.add(rate_id)
-        for call in page.rows:
-            call.cost = costs.get(call.pk)
-        context |= {"page": page, "whole_period": whole_period_prices_of(rate_ids)}
-    template = "usage/calls.html"
-    if request.headers.get("HX-Target") == _RESULTS:
-        template = "usage/calls_results.html"
-    return render_page(request, template, context, section="calls", status=200 if valid else 422)
-
-
-@require_GET
-@workspace_page
-def receipt(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
-    """Every record of one call and their exact sum; the call itself may not be known yet."""
-    workspace = request.membership.workspace
-    call = Call.objects.filter(workspace=workspace, pk=call_id).select_related("agent").first()
-    used = UsageRecord.objects.filter(workspace=workspace, call_id=call_id)
-    sums = used.order_by().aggregate(
-        records=Count("pk"), cost=Sum("total_cost"), price=Sum("final_cost")
-    )
-    if call is None and not sums["records"]:
-        raise Http404("This workspace has no such call.")
-    context = {
-        "call": call,
-        "call_id": call_id,
-        "lines": used.order_by("occurred_at", "pk")[:MAX_RECEIPT_LINES],
-        "sums": sums,
-        "max_lines": MAX_RECEIPT_LINES,
-        "whole_period": whole_period_prices(used),
-        "shows_cost": shows_cost(workspace.billing_settings),
-    }
-    return render_page(request, "usage/receipt.html", context, section="calls")
 
 
 @require_GET

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone as clock
 
-from usage.services import limits, sealing
+from usage.services import call_prices, limits, sealing
 
 
 @shared_task(name="usage.sweep_limits")
@@ -19,3 +19,13 @@ def seal_closed_periods() -> None:
 @shared_task(name="usage.anchor_heads")
 def anchor_heads() -> None:
     sealing.anchor_heads(now=clock.now())
+
+
+@shared_task(name="usage.price_calls")
+def price_calls() -> None:
+    call_prices.price_calls(now=clock.now())
+
+
+@shared_task(name="usage.price_calls_again")
+def price_calls_again() -> None:
+    call_prices.price_calls_again(now=clock.now())

@@ -2,13 +2,17 @@
 
 from django.urls import path
 
-from usage import pages
+from usage import call_pages, pages
 
 app_name = "usage"
 urlpatterns = [
     path("w/<uuid:workspace_id>/usage/", pages.records, name="records"),
     path("w/<uuid:workspace_id>/usage.csv", pages.export, name="export"),
-    path("w/<uuid:workspace_id>/calls/", pages.calls, name="calls"),
-    path("w/<uuid:workspace_id>/calls/<uuid:call_id>/", pages.receipt, name="receipt"),
+    path("w/<uuid:workspace_id>/calls/", call_pages.calls, name="calls"),
+    path("w/<uuid:workspace_id>/calls.csv", call_pages.export, {"form": "csv"}, name="calls-csv"),
+    path(
+        "w/<uuid:workspace_id>/calls.xlsx", call_pages.export, {"form": "xlsx"}, name="calls-xlsx"
+    ),
+    path("w/<uuid:workspace_id>/calls/<uuid:call_id>/", call_pages.receipt, name="receipt"),
     path("w/<uuid:workspace_id>/agents/", pages.agents, name="agents"),
 ]

@@ -11,6 +11,7 @@ register = template.Library()
 
 for _format in (
     formats.money,
+    formats.cents,
     formats.exact_money,
     formats.quantity,
     formats.percent,
@@ -62,3 +63,22 @@ def query(context: template.Context, **changes: object) -> str:
             parameters[name] = str(value)
     encoded = parameters.urlencode()
     return f"?{encoded}" if encoded else "?"
+
+
+@register.simple_tag(takes_context=True)
+def sort_heading(context: template.Context, name: str, label: str, css: str = "") -> SafeString:
+    """The head of a column that its list can be sorted by: largest first, then smallest first.
+
+    What the list is sorted by now is the page's `sort`.
+    """
+    sort = context["sort"]
+    state = {f"-{name}": "descending", name: "ascending"}.get(sort, "")
+    arrow = {"descending": "↓", "ascending": "↑"}.get(state, "")
+    return format_html(
+        '<th scope="col" class="{}"{}><a href="{}">{}{}</a></th>',
+        css,
+        format_html(' aria-sort="{}"', state) if state else "",
+        query(context, sort=name if state == "descending" else f"-{name}", cursor=None),
+        label,
+        format_html(' <span aria-hidden="true">{}</span>', arrow) if arrow else "",
+    )

@@ -70,5 +70,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "usage.anchor_heads",
         "schedule": crontab(hour="4", minute="10"),
     },
+    "price calls": {"task": "usage.price_calls", "schedule": 60.0},
+    "price the calls of two days again": {
+        "task": "usage.price_calls_again",
+        "schedule": crontab(hour="4", minute="40"),
+    },
     "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
 }

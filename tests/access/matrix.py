@@ -146,6 +146,8 @@ GET    w/<workspace_id>/                                             owner admin
 GET    w/<workspace_id>/usage/                                       owner admin viewer
 GET    w/<workspace_id>/usage.csv                                    owner admin viewer
 GET    w/<workspace_id>/calls/                                       owner admin viewer
+GET    w/<workspace_id>/calls.csv                                    owner admin viewer
+GET    w/<workspace_id>/calls.xlsx                                   owner admin viewer
 GET    w/<workspace_id>/calls/<call_id>/                             owner admin viewer
 GET    w/<workspace_id>/agents/                                      owner admin viewer
 GET    w/<workspace_id>/invoices/                                    owner admin viewer

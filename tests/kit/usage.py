@@ -9,7 +9,7 @@ import msgspec
 
 from billing.models import BillingPeriod, Workspace
 from tests.kit.personas import NOW
-from usage.models import Call, UsageRecord
+from usage.models import Call, UsageRecord, VoiceAgent
 from usage.services.calls import CallEntry, record_calls
 from usage.services.ingest import Entry, check_entries, record_usage
 
@@ -54,12 +54,14 @@ def make_call(
     direction: str = "inbound",
     seconds: str = "90",
     provider: str = "twilio",
+    agent: VoiceAgent | None = None,
 ) -> UUID:
     """A call that has ended."""
     ended_at = at + dt.timedelta(seconds=int(seconds))
     entry = CallEntry(
         id=uuid4(),
         workspace_id=workspace.pk,
+        agent_id=agent.pk if agent else None,
         direction=direction,
         status=status,
         provider=provider,

@@ -14,6 +14,7 @@ from billing.models import Workspace
 from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import make_agent, make_workspace, member_client
 from tests.kit.usage import make_call, make_usage
+from usage.services.call_prices import price_calls
 
 pytestmark = pytest.mark.django_db
 MONDAY = dt.datetime(2026, 11, 2, 9, 30, tzinfo=dt.UTC)
@@ -38,14 +39,25 @@ def call_with_usage(where: Workspace) -> object:
     return call
 
 
-def test_calls_are_listed_with_duration_and_exact_price() -> None:
+def test_calls_are_listed_with_duration_and_price_in_cents_exact_on_demand() -> None:
     acme = make_workspace("Acme")
     call_with_usage(acme)
-    page = page_of(member_client(acme), "usage:calls", acme.pk)
+    client = member_client(acme)
+    page = page_of(client, "usage:calls", acme.pk)
     assert "2 Nov 2026, 10:30:00" in page
     assert "3 min 15 s" in page
     # 0.04875 + 0.0432
-    assert "$0.09195" in page
+    assert '<td data-label="Price" class="num">$0.09</td>' in page
+    assert "$0.09195" in page_of(client, "usage:calls", acme.pk, exact="1")
+
+
+def test_a_price_below_a_cent_is_not_shown_as_nothing() -> None:
+    acme = make_workspace("Acme")
+    make_usage(acme, MONDAY, "1", "0.001", call_id=make_call(acme, MONDAY))
+    assert (
+        "&lt;\N{NO-BREAK SPACE}$0.01"
+        in member_client(acme).get(reverse("usage:calls", args=[acme.pk])).content.decode()
+    )
 
 
 def test_calls_are_filtered_by_how_they_ended_and_which_way_they_went() -> None:
@@ -68,9 +80,13 @@ def test_the_list_of_calls_takes_as_many_queries_for_one_as_for_thirty(
         make_call(acme, MONDAY)
     client = member_client(acme)
     client.get(reverse("usage:calls", args=[acme.pk]))
-    # Session, user, memberships, the page, what its calls cost.
-    with django_assert_num_queries(5):
+    # Session, user, memberships, agents and providers to choose, the page, what its calls cost.
+    with django_assert_num_queries(7):
         client.get(reverse("usage:calls", args=[acme.pk]))
+    # In the order of prices: these come with the page; as of when; prices of the whole period.
+    price_calls(now=clock.now())
+    with django_assert_num_queries(8):
+        client.get(reverse("usage:calls", args=[acme.pk]), {"sort": "-price"})
 
 
 def test_a_receipt_lists_each_use_and_their_exact_sum() -> None:

@@ -1,6 +1,7 @@
 """Models of usage."""
 
 from usage.models.agents import VoiceAgent
+from usage.models.call_prices import CallPrice, CallPriceProgress
 from usage.models.calls import Call, CallRollup
 from usage.models.findings import CostDrift, LowMargin
 from usage.models.heartbeats import ProviderHeartbeat
@@ -10,6 +11,8 @@ from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 
 __all__ = [
     "Call",
+    "CallPrice",
+    "CallPriceProgress",
     "CallRollup",
     "CostDrift",
     "DimensionRollup",

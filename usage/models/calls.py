@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone as clock
@@ -74,6 +75,10 @@ class Call(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["workspace", "-started_at", "-id"], name="calls_of_workspace"),
+            # What has changed lately (`usage.services.call_prices`).
+            BrinIndex(
+                fields=["updated_at"], pages_per_range=32, autosummarize=True, name="calls_changed"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone as clock
@@ -154,6 +155,10 @@ class UsageRecord(models.Model):
                 fields=["billing_period", "occurred_at"],
                 condition=Q(late=True),
                 name="late_usage_of_period",
+            ),
+            # What was written lately (`usage.services.call_prices`): one entry for 64 blocks.
+            BrinIndex(
+                fields=["created_at"], pages_per_range=64, autosummarize=True, name="usage_written"
             ),
         ]
 

@@ -1,0 +1,125 @@
+"""Prices of calls, summed up in the background behind a watermark.
+
+Recording usage must not become dearer for the sake of a list, so no statement of it writes here.
+Every minute this looks at what was written since: which calls, and whose usage. Their records are
+summed up anew, so that running it twice, or over the same minutes again, changes nothing.
+
+Records are found by when they were written, through an index of block ranges (BRIN), which costs
+an insert next to nothing. They are committed in another order than they are dated: each run looks
+again at the minute before, and as far back as the oldest transaction that writes; each night it
+looks at two days again, for whatever took longer between its clock and its commit (ADR 41).
+"""
+
+import datetime as dt
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Min
+
+from usage.models import Call, CallPriceProgress, UsageRecord
+
+_OVERLAP = dt.timedelta(minutes=1)
+# Of what was written, so much is summed up in one transaction.
+_WINDOW = dt.timedelta(minutes=30)
+_NIGHTLY = dt.timedelta(days=2)
+
+_COLUMNS = (
+    "call_id, workspace_id, agent_id, direction, status, provider, started_at, duration_seconds,"
+    " records, cost, price"
+)
+_CHANGED = ", ".join(
+    f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name != "call_id"
+)
+# Plan: of both tables the block ranges of the window; for each call its row by key and its records
+# by the index of (workspace, call). Takes no lock but of the rows that it writes.
+_PRICE = f"""
+WITH touched AS (
+    SELECT call_id FROM usage_usagerecord
+     WHERE created_at >= %(since)s AND created_at < %(until)s AND call_id IS NOT NULL
+    UNION
+    SELECT id FROM usage_call WHERE updated_at >= %(since)s AND updated_at < %(until)s
+)
+INSERT INTO usage_callprice AS known ({_COLUMNS})
+SELECT call.id, call.workspace_id, call.agent_id, call.direction, call.status, call.provider,
+       call.started_at, coalesce(call.duration_seconds, 0), used.records, used.cost, used.price
+  FROM usage_call AS call
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS records, coalesce(sum(record.total_cost), 0) AS cost,
+              coalesce(sum(record.final_cost), 0) AS price
+         FROM usage_usagerecord AS record
+        WHERE record.workspace_id = call.workspace_id AND record.call_id = call.id) AS used
+ WHERE {{which}}
+ ORDER BY call.id
+    ON CONFLICT (call_id) DO UPDATE SET {_CHANGED}
+ WHERE (known.agent_id, known.status, known.duration_seconds, known.records, known.cost,
+        known.price)
+       IS DISTINCT FROM
+       (excluded.agent_id, excluded.status, excluded.duration_seconds, excluded.records,
+        excluded.cost, excluded.price)
+"""  # noqa: S608 - constants are all that goes in
+_TOUCHED = _PRICE.format(which="call.id IN (SELECT call_id FROM touched)")
+_OF_WORKSPACE = (
+    _PRICE[_PRICE.index("INSERT") :].format(which="call.workspace_id = %(workspace)s")
+)  # fmt: skip
+
+_OLDEST_WRITER = """
+SELECT min(xact_start) FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+"""
+
+
+def price_calls(*, now: dt.datetime) -> int:
+    """Bring the prices of calls up to `now`; how many calls changed. One run at a time: a second
+    one leaves the work to the first."""
+    return _price_since(None, now=now)
+
+
+def price_calls_again(*, now: dt.datetime) -> int:
+    """The same for two days that were priced before."""
+    return _price_since(now - _NIGHTLY, now=now)
+
+
+def rebuild_call_prices(*, workspace_id: UUID) -> int:
+    """Price all calls of the workspace anew; how many changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_WORKSPACE, {"workspace": workspace_id})
+        return cursor.rowcount
+
+
+def _price_since(since: dt.datetime | None, *, now: dt.datetime) -> int:
+    changed = 0
+    begun = since or _watermark() or _first_written()
+    # What was written up to a moment ago is dated before this.
+    horizon = now + dt.timedelta(seconds=1)
+    while begun is not None and begun < horizon:
+        until = min(begun + _WINDOW, horizon)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('price calls'))")
+            if not cursor.fetchone()[0]:
+                break
+            cursor.execute(_OLDEST_WRITER)
+            oldest = cursor.fetchone()[0]
+            cursor.execute(_TOUCHED, {"since": begun, "until": until})
+            changed += cursor.rowcount
+            if since is None:
+                _note(min(until, oldest or until, now), as_of=now)
+        begun = until
+    return changed
+
+
+def _watermark() -> dt.datetime | None:
+    up_to = CallPriceProgress.objects.values_list("up_to", flat=True).first()
+    return up_to and up_to - _OVERLAP
+
+
+def _first_written() -> dt.datetime | None:
+    """Reads both tables once, as there is no order in them by this."""
+    times = [
+        UsageRecord.objects.aggregate(first=Min("created_at"))["first"],
+        Call.objects.aggregate(first=Min("updated_at"))["first"],
+    ]
+    return min((each for each in times if each is not None), default=None)
+
+
+def _note(up_to: dt.datetime, *, as_of: dt.datetime) -> None:
+    CallPriceProgress.objects.update_or_create(pk=1, defaults={"up_to": up_to, "as_of": as_of})
