@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0023_erasure'),
-        ('usage', '0015_heartbeats'),
+        ('billing', '0006_taxes'),
+        ('usage', '0003_closed_periods'),
     ]
 
     operations = [
