@@ -32,7 +32,6 @@ embedded.provide()
 django.setup()
 
 import psutil  # noqa: E402
-from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
 from billing.services.builtins import ensure_builtins  # noqa: E402
@@ -41,6 +40,7 @@ from dev.benchmarks.months import make_month  # noqa: E402
 from dev.benchmarks.sealing import Sealing, measure_sealing  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
 from dev.benchmarks.syncing import Syncing, measure_sync  # noqa: E402
+from dev.migrate import migrate  # noqa: E402
 from invoices.payments.services.proof import Proof, prove  # noqa: E402
 from invoices.services.closing import finalize_due_periods  # noqa: E402
 from invoices.services.closing.chunk import close_chunk  # noqa: E402
@@ -90,7 +90,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(_close_here(dt.datetime.fromisoformat(options.child))))
         return
-    call_command("migrate", verbosity=0)
+    migrate()
     ensure_builtins()
     sys.exit(Bench(options).run())
 

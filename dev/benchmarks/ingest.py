@@ -36,7 +36,6 @@ from dev import embedded  # noqa: E402
 embedded.provide()
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from billing.services.builtins import ensure_builtins  # noqa: E402
@@ -50,6 +49,7 @@ from dev.benchmarks.load import Result, Running, request_bytes  # noqa: E402
 from dev.benchmarks.records import KINDS, MANY_KINDS, Bodies  # noqa: E402
 from dev.benchmarks.server import Web, postgres_cpu_seconds, running_web  # noqa: E402
 from dev.benchmarks.table import HEAD, Line  # noqa: E402
+from dev.migrate import migrate  # noqa: E402
 from usage.models import VoiceAgent  # noqa: E402
 
 WORKSPACES = 100
@@ -290,7 +290,7 @@ def main() -> None:
         "--rates", type=int, default=0, help="have everybody pay by a card of so many rates"
     )
     options = parser.parse_args()
-    call_command("migrate", verbosity=0)
+    migrate()
     bench = Bench(seconds=options.seconds, quick=options.quick)
     if options.rates:
         pay_by_card(rates=options.rates, tier="starter", currency="USD", now=bench.now)

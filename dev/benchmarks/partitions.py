@@ -26,7 +26,6 @@ import django  # noqa: E402 - the environment comes first
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from billing.services.builtins import ensure_builtins  # noqa: E402
@@ -34,6 +33,7 @@ from billing.services.periods import open_period  # noqa: E402
 from billing.services.workspaces import create_workspace  # noqa: E402
 from dev.benchmarks.holding import bytes_per_record, hold, prove  # noqa: E402
 from dev.benchmarks.records import Bodies  # noqa: E402
+from dev.migrate import migrate  # noqa: E402
 from usage.services.ingest import check_entries, record_usage  # noqa: E402
 from usage.services.ingest.parsing import usage_parser  # noqa: E402
 from usage.services.partitioning import partition_records  # noqa: E402
@@ -60,7 +60,7 @@ def make(database: str, *, records: int, parts: int) -> list[str]:
         cursor.execute(f"DROP DATABASE IF EXISTS {database}")
         cursor.execute(f"CREATE DATABASE {database}")
     enter(database)
-    call_command("migrate", verbosity=0)
+    migrate()
     ensure_builtins()
     now = dt.datetime.now(dt.UTC)
     made = []

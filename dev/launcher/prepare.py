@@ -26,6 +26,7 @@ from stripe import StripeError
 
 from dev.launcher.errors import LauncherError
 from dev.launcher.terminal import complain, say, step
+from dev.migrate import migrate
 
 _OLDEST_POSTGRES = 150_000
 _CONNECT_SECONDS = 5
@@ -78,7 +79,7 @@ def _migrate() -> None:
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         say(f"Migrating the database: {len(plan)} migrations")
-        call_command("migrate", interactive=False, verbosity=1)
+        migrate(verbosity=1)
 
 
 def _collect_static_files() -> None:
