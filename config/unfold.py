@@ -38,6 +38,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "permission": _may("billing.view_billingperiod"),
                 },
                 {
+                    "title": "Reports",
+                    "icon": "table_chart",
+                    "link": reverse_lazy("finance:reports"),
+                    "permission": _may("usage.view_usagerollup"),
+                },
+                {
                     "title": "Trial close",
                     "icon": "fact_check",
                     "link": reverse_lazy("finance:trial"),

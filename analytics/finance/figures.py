@@ -10,12 +10,12 @@ from uuid import UUID
 from django.core.cache import cache
 from django.db.models import Count, F, Sum
 
+from analytics.adjustments import adjustments
 from analytics.finance.margins import (
     LEAST_BY_AGENT,
     LEAST_BY_WORKSPACE,
     Margins,
     Sums,
-    adjustments,
     by_price,
     least_earning,
 )
@@ -113,7 +113,7 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
         ):
             sums[0] += price
             sums[1] += cost
-    adjusted = list(adjustments(now))
+    adjusted = list(adjustments(active_periods(now)))
     for each in adjusted:
         by_provider[each.currency, each.provider][0] += each.amount
         by_type[each.currency, each.resource_type][0] += each.amount

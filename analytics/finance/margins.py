@@ -1,19 +1,11 @@
 """Margins of the active periods by provider, resource type, workspace and agent, for finance."""
 
-import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Sum
-
-from billing.money import ZERO
-from billing.queries import active_periods
+from analytics.adjustments import Adjusted
 from billing.replica import reading_connection
-from usage.models import UsageRollup
-from usage.queries.meters import meter_adjustment, metered_prices, shared_out
 
 # Price and cost by currency and name.
 Sums = dict[tuple[str, str], list[Decimal]]
@@ -89,17 +81,6 @@ LEAST_BY_AGENT = _LEAST.format(
 _LEAST_SHOWN = 10
 
 
-class Adjusted(NamedTuple):
-    """What a period's meters add to the list prices of one provider and resource type."""
-
-    currency: str
-    period_id: UUID
-    provider: str
-    resource_type: str
-    amount: Decimal
-    listed: Decimal
-
-
 def least_earning(
     query: str, period_ids: list[UUID], adjusted: list[Adjusted], places: dict[str, int]
 ) -> list[Margin]:
@@ -118,44 +99,6 @@ def least_earning(
         )
         rows = [Margin(*row) for row in cursor]
     return sorted(rows, key=lambda row: places.get(row.currency, len(places)))
-
-
-def adjustments(now: dt.datetime) -> Iterator[Adjusted]:
-    """What tiers and included units add to list prices, once for each period, provider and type.
-
-    A meter may hold several providers: each has the share of its list prices.
-    """
-    rows = (
-        UsageRollup.objects.filter(billing_period__in=active_periods(now).filter(has_meters=True))
-        .order_by()
-        .values_list(
-            "billing_period_id", "rate_id", "workspace__currency", "provider", "resource_type"
-        )
-        .annotate(Sum("billed_quantity"), Sum("final_cost"))
-    )
-    meters: dict[tuple[UUID, UUID], list[tuple[str, Decimal, Decimal]]] = defaultdict(list)
-    currencies: dict[UUID, str] = {}
-    # Of all that a provider and type have, whichever rate priced it.
-    listed_in: dict[tuple[UUID, str, str], Decimal] = defaultdict(Decimal)
-    for period_id, rate_id, currency, provider, resource_type, billed, listed in rows:
-        currencies[period_id] = currency
-        listed_in[period_id, provider, resource_type] += listed
-        if rate_id is not None:
-            meters[period_id, rate_id].append((provider, billed, listed))
-    prices = metered_prices(rate_id for _, rate_id in meters)
-    added: dict[tuple[UUID, str, str], Decimal] = defaultdict(Decimal)
-    for (period_id, rate_id), parts in meters.items():
-        if rate_id not in prices:
-            continue
-        rate = prices[rate_id]
-        billed = sum((part[1] for part in parts), ZERO)
-        listed = sum((part[2] for part in parts), ZERO)
-        amount = meter_adjustment(rate.price, billed=billed, listed=listed)
-        for provider, share in shared_out(amount, {part[0]: part[2] for part in parts}).items():
-            added[period_id, provider, rate.match.resource_type] += share
-    for (period_id, provider, resource_type), amount in added.items():
-        listed = listed_in[period_id, provider, resource_type]
-        yield Adjusted(currencies[period_id], period_id, provider, resource_type, amount, listed)
 
 
 def by_price(sums: Sums, places: dict[str, int]) -> list[Margin]:

@@ -91,6 +91,8 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "rate_id": acme.price_overrides.get().pk,
         "attachment_id": acme.emails.get().attachments.get().pk,
         "work_kind": "billing.email",
+        "report_key": "revenue",
+        "file_format": "csv",
         "work_id": acme.emails.get().pk,
         "uidb64": "MQ",
         "token": "x-y",

@@ -53,10 +53,10 @@ def adjustments_of(period_ids: Collection[UUID]) -> dict[UUID, Decimal]:
         ids = array([each.hex for each in period_ids])
         cursor.execute(_BY_RATE, [ids], prepare=True)
         rows = cursor.fetchall()
-    return _added_by_meters(rows)
+    return added_by_meters(rows)
 
 
-def _added_by_meters(sums: Collection[_PeriodSum]) -> dict[UUID, Decimal]:
+def added_by_meters(sums: Collection[_PeriodSum]) -> dict[UUID, Decimal]:
     """Of each period that has meters among the sums."""
     rates = metered_prices({rate_id for _, rate_id, _, _ in sums})
     found: dict[UUID, Decimal] = {}
@@ -104,7 +104,7 @@ def net_spends(period_ids: Collection[UUID]) -> dict[UUID, Decimal]:
         rows = cursor.fetchall()
     spends: dict[UUID, Decimal] = {row[0]: row[1] or ZERO for row in rows}
     sums = [(row[0], *row[2:]) for row in rows if row[2] is not None]
-    for period_id, added in _added_by_meters(sums).items():
+    for period_id, added in added_by_meters(sums).items():
         spends[period_id] = EXACT.add(spends[period_id], added)
     return spends
 

@@ -1,0 +1,67 @@
+"""What tiers, packages and included units add to list prices, shared out to providers and types."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+
+from billing.models import BillingPeriod
+from billing.money import ZERO
+from usage.models import UsageRollup
+from usage.queries.meters import meter_adjustment, metered_prices, shared_out
+
+
+class Adjusted(NamedTuple):
+    """What a period's meters add to the list prices of one provider and resource type."""
+
+    currency: str
+    period_id: UUID
+    provider: str
+    resource_type: str
+    amount: Decimal
+    listed: Decimal
+    records: int
+
+
+def adjustments(periods: QuerySet[BillingPeriod]) -> Iterator[Adjusted]:
+    """What tiers and included units of `periods`, open or closed, add to list prices, once for
+    each period, provider and type.
+
+    A meter may hold several providers: each has the share of its list prices.
+    """
+    rows = (
+        UsageRollup.objects.filter(billing_period__in=periods.filter(has_meters=True))
+        .order_by()
+        .values_list(
+            "billing_period_id", "rate_id", "workspace__currency", "provider", "resource_type"
+        )
+        .annotate(Sum("billed_quantity"), Sum("final_cost"), Sum("records"))
+    )
+    meters: dict[tuple[UUID, UUID], list[tuple[str, Decimal, Decimal]]] = defaultdict(list)
+    currencies: dict[UUID, str] = {}
+    # Of all that a provider and type have, whichever rate priced it.
+    listed_in: dict[tuple[UUID, str, str], Decimal] = defaultdict(Decimal)
+    records_in: Counter[tuple[UUID, str, str]] = Counter()
+    for period_id, rate_id, currency, provider, resource_type, billed, listed, records in rows:
+        currencies[period_id] = currency
+        listed_in[period_id, provider, resource_type] += listed
+        records_in[period_id, provider, resource_type] += records
+        if rate_id is not None:
+            meters[period_id, rate_id].append((provider, billed, listed))
+    prices = metered_prices(rate_id for _, rate_id in meters)
+    added: dict[tuple[UUID, str, str], Decimal] = defaultdict(Decimal)
+    for (period_id, rate_id), parts in meters.items():
+        if rate_id not in prices:
+            continue
+        rate = prices[rate_id]
+        billed = sum((part[1] for part in parts), ZERO)
+        listed = sum((part[2] for part in parts), ZERO)
+        amount = meter_adjustment(rate.price, billed=billed, listed=listed)
+        for provider, share in shared_out(amount, {part[0]: part[2] for part in parts}).items():
+            added[period_id, provider, rate.match.resource_type] += share
+    for (period_id, provider, resource_type), amount in added.items():
+        key = period_id, provider, resource_type
+        yield Adjusted(currencies[period_id], *key, amount, listed_in[key], records_in[key])
