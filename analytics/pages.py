@@ -1,11 +1,14 @@
 """Pages of analytics."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analytics.bill_comparison import compare_bills
+from analytics.bill_comparison_page import ComparisonView, pair_of
 from analytics.dashboard import active_id, chosen_period, overview, periods_of
 from billing.access import WorkspaceRequest, render_page, workspace_page
 
@@ -24,6 +27,28 @@ def dashboard(request: WorkspaceRequest) -> HttpResponse:
         membership=request.membership, periods=periods, period=period, active=active, now=now
     )
     return render_page(request, "analytics/dashboard.html", context, section="overview")
+
+
+@require_GET
+@workspace_page
+def compare(request: WorkspaceRequest) -> HttpResponse:
+    """Why the bill of one month differs from another's."""
+    now = timezone.now()
+    workspace_id = request.membership.workspace_id
+    periods = periods_of(workspace_id)
+    asked, other = (
+        _uuid(text) if (text := request.GET.get(name)) else None for name in ("period", "with")
+    )
+    period = chosen_period(periods, asked, active_id(workspace_id, now))
+    if asked and period is None:
+        raise Http404("This workspace has no such billing period.")
+    before = pair_of(periods, period, other) if period else None
+    if other and before is None:
+        raise Http404("This workspace has no such billing period.")
+    context: dict[str, Any] = {"periods": periods, "period": period, "before": before}
+    if period and before:
+        context |= ComparisonView(compare_bills(before, period, at=now)).context()
+    return render_page(request, "analytics/compare.html", context, section="overview")
 
 
 def _uuid(text: str) -> UUID:

@@ -39,6 +39,7 @@ class SpendRow(NamedTuple):
     cost: Decimal
     rate_id: UUID | None = None
     billed: Decimal = ZERO
+    records: int = 0
 
 
 class Spend:
@@ -153,11 +154,14 @@ def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
 def _spend_rows(rollups: QuerySet[UsageRollup]) -> Iterable[tuple]:
     return (
         rollups.values("billing_period_id", "usage_date", "resource_type", "provider", "rate_id")
-        .annotate(Sum("quantity"), Sum("final_cost"), Sum("billed_quantity"))
+        .annotate(
+            Sum("quantity"), Sum("final_cost"), Sum("billed_quantity"), sum_records=Sum("records")
+        )
         .order_by("usage_date")
         .values_list(
             *("billing_period_id", "usage_date", "resource_type", "provider"),
             *("quantity__sum", "final_cost__sum", "rate_id", "billed_quantity__sum"),
+            "sum_records",
         )
     )
 

@@ -33,7 +33,7 @@ class ShownAmounts:
         if difference := totals.usage - spend.total:
             exact[ADJUSTMENTS] = difference
         # In the order of an invoice's lines, so that a tie falls as it does there.
-        fee, add_ons, *types, discounts, shortfall, credit = (
+        fee, add_ons, *types, discounts, shortfall, manual, credit = (
             from_minor(minor, currency)
             for minor in allocate(
                 [
@@ -42,16 +42,18 @@ class ShownAmounts:
                     *exact.values(),
                     totals.discounts,
                     totals.shortfall,
+                    totals.manual,
                     totals.credit,
                 ],
                 currency,
             )
         )
         self.fee, self.add_ons = fee, add_ons
-        self.discounts, self.shortfall, self.credit = discounts, shortfall, credit
+        self.discounts, self.shortfall = discounts, shortfall
+        self.manual, self.credit = manual, credit
         self.by_type: dict[str, Decimal] = dict(zip(exact, types, strict=True))
         self.usage = sum(self.by_type.values(), ZERO)
-        besides = fee + add_ons + discounts + shortfall
+        besides = fee + add_ons + discounts + shortfall + manual
         self.total = self.usage + besides + credit
         providers: dict[str, Decimal] = dict(spend.by_provider)
         if ADJUSTMENTS in exact:

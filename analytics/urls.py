@@ -7,4 +7,5 @@ from analytics import pages
 app_name = "analytics"
 urlpatterns = [
     path("w/<uuid:workspace_id>/", pages.dashboard, name="dashboard"),
+    path("w/<uuid:workspace_id>/compare/", pages.compare, name="compare"),
 ]

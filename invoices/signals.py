@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 # Many at once: a month end issues hundreds in one transaction.
 invoices_issued = Signal()
+# What an invoice's mail may say about its amount, asked outside of any change with `invoice`. A
+# receiver answers a sentence, or "".
+amount_explained = Signal()

@@ -16,6 +16,7 @@ from invoices.document import ADD_METHOD, long_date, period_range
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method
+from invoices.signals import amount_explained
 
 KIND = "invoice_issued"
 _KEY = "invoice-issued:"
@@ -49,6 +50,7 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
                 ("Due", long_date(invoice.due_date)),
             ],
             "payment": _payment(invoice),
+            "explained": _explained(invoice),
             "replaces": invoice.replaces.number if invoice.replaces else "",
             "action_url": invoice.hosted_invoice_url
             or page_url("invoices:detail", invoice.workspace_id, invoice.pk),
@@ -79,6 +81,11 @@ def unmailed_invoices(*, now: dt.datetime, limit: int = 500) -> Sequence[UUID]:
         .order_by(F("issued_at"))
         .values_list("pk", flat=True)[:limit]
     )
+
+
+def _explained(invoice: Invoice) -> str:
+    answers = amount_explained.send(sender=Invoice, invoice=invoice)
+    return " ".join(answer for _, answer in answers if answer)
 
 
 def _payment(invoice: Invoice) -> str:

@@ -1,0 +1,226 @@
+"""Two months' bills side by side, read from rollups: what `analytics.bridge` makes of them."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from analytics.bridge import Bill, Cell, Change, Step, bridge, in_cents
+from analytics.queries import PeriodTotals, Spend, days_of, spend_of_periods, totals_of
+from billing import months
+from billing.formats import money
+from billing.models import BillingPeriod
+from billing.money import ZERO, from_minor, to_charge_minor
+from invoices.models import Invoice
+from invoices.queries import invoice_of
+from usage.models import CallRollup, DimensionRollup
+
+# A sentence names so many steps.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class SideBill:
+    """One of the two months, up to a day of it; `shown` is its total as it is on the page."""
+
+    period: BillingPeriod
+    first: dt.date
+    last: dt.date
+    bill: Bill
+    shown: Decimal
+    invoice: Invoice | None
+    calls: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.last == days_of(self.period)[-1]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`changes` with their `amounts` in cents, which add up to `difference`."""
+
+    before: SideBill
+    now: SideBill
+    changes: Sequence[Change]
+    amounts: Sequence[Decimal]
+    with_tax: bool
+
+    @property
+    def difference(self) -> Decimal:
+        return self.now.shown - self.before.shown
+
+    @property
+    def currency(self) -> str:
+        return self.now.period.workspace.currency
+
+    def largest(self) -> list[tuple[Step, Decimal]]:
+        named = [
+            (change.step, amount)
+            for change, amount in zip(self.changes, self.amounts, strict=True)
+            if amount
+        ]
+        return sorted(named, key=lambda each: -abs(each[1]))[:_NAMED]
+
+
+def compare_bills(before: BillingPeriod, now: BillingPeriod, *, at: dt.datetime) -> Comparison:
+    """Both come with their totals (`billing.queries.with_totals`), workspaces and invoices.
+
+    A month that is running is compared with the same days of the other, before tax. Four queries,
+    and those of meters.
+    """
+    spends = spend_of_periods([before, now])
+    today = months.local_date(at, now.workspace.zone)
+    days, days_before = days_of(now), days_of(before)
+    last, last_before = days[-1], days_before[-1]
+    if now.is_current and days[0] <= today <= last:
+        last = today
+        last_before = min(last_before, days_before[0] + (today - days[0]))
+    with_tax = not (now.is_current or before.is_current)
+    calls = _calls(now.workspace_id, (days_before[0], last_before), (days[0], last))
+    sides = [
+        _side(before, spends[before.pk], days_before[0], last_before, calls[0], with_tax),
+        _side(now, spends[now.pk], days[0], last, calls[1], with_tax),
+    ]
+    changes = bridge(sides[0].bill, sides[1].bill)
+    difference = sides[1].shown - sides[0].shown
+    amounts = in_cents(changes, difference, now.workspace.currency)
+    return Comparison(sides[0], sides[1], changes, amounts, with_tax)
+
+
+def _side(
+    period: BillingPeriod,
+    spend: Spend,
+    first: dt.date,
+    last: dt.date,
+    calls: int,
+    with_tax: bool,
+) -> SideBill:
+    totals = totals_of(period, spend)
+    if last != days_of(period)[-1]:
+        spend = spend.until(last)
+    invoice = invoice_of(period)
+    if invoice is not None and invoice.status == Invoice.Status.VOID:
+        invoice = None
+    other = _other_lines(spend, totals, first)
+    if with_tax and invoice is not None and not invoice.prices_include_tax:
+        other[Step.TAX] = invoice.tax
+    bill = Bill(_cells(period, spend, first, last), other)
+    currency = period.workspace.currency
+    if with_tax and invoice is not None:
+        shown = invoice.amount
+    else:
+        shown = from_minor(to_charge_minor(bill.total, currency), currency)
+    return SideBill(period, first, last, bill, shown, invoice, calls)
+
+
+def _other_lines(spend: Spend, totals: PeriodTotals, first: dt.date) -> dict[Step, Decimal]:
+    return {
+        Step.LATE: sum((row.cost for row in spend.rows if row.day < first), ZERO),
+        Step.ALLOWANCE: spend.adjustment,
+        Step.FEE: totals.fee,
+        Step.ADD_ONS: totals.add_ons,
+        Step.DISCOUNTS: totals.discounts,
+        Step.COMMITMENT: totals.shortfall,
+        Step.MANUAL: totals.manual,
+        Step.CREDIT: totals.credit,
+    }
+
+
+def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -> list[Cell]:
+    """Usage of the month's own days, by agent and model where records name these; the rest of each
+    type and provider as one cell. One query."""
+    rest: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO, ZERO])
+    for row in spend.rows:
+        if first <= row.day <= last:
+            sums = rest[row.resource_type, row.provider]
+            sums[0] += row.records
+            sums[1] += row.quantity
+            sums[2] += row.cost
+    cells = []
+    named = (
+        DimensionRollup.objects.filter(
+            billing_period=period, usage_date__gte=first, usage_date__lte=last
+        )
+        .order_by()
+        .values_list("agent_id", "resource_type", "provider", "model")
+        .annotate(Sum("records"), Sum("quantity"), Sum("final_cost"))
+    )
+    for cell in map(Cell._make, named):
+        cells.append(cell)
+        sums = rest[cell.resource_type, cell.provider]
+        sums[0] -= cell.records
+        sums[1] -= cell.quantity
+        sums[2] -= cell.amount
+    for (resource_type, provider), (records, quantity, amount) in rest.items():
+        if records or quantity or amount:
+            cells.append(Cell(None, resource_type, provider, None, int(records), quantity, amount))
+    return cells
+
+
+def _calls(workspace_id: UUID, *spans: tuple[dt.date, dt.date]) -> list[int]:
+    """How many calls started in each span of days. One query."""
+    rows = (
+        CallRollup.objects.filter(
+            workspace_id=workspace_id,
+            local_date__gte=min(first for first, _ in spans),
+            local_date__lte=max(last for _, last in spans),
+        )
+        .order_by()
+        .values_list("local_date")
+        .annotate(Sum("calls"))
+    )
+    by_day = dict(rows)
+    return [
+        sum(count for day, count in by_day.items() if first <= day <= last) for first, last in spans
+    ]
+
+
+def labels() -> dict[Step, str]:
+    return {
+        Step.NEW_AGENTS: _("New agents"),
+        Step.GONE_AGENTS: _("Agents no longer used"),
+        Step.VOLUME: _("Number of calls and uses"),
+        Step.LENGTH: _("Length of calls"),
+        Step.PROVIDERS: _("Choice of providers"),
+        Step.MODELS: _("Choice of models"),
+        Step.PRICES: _("Prices"),
+        Step.LATE: _("Late usage of earlier months"),
+        Step.ALLOWANCE: _("Tiers and included units"),
+        Step.FEE: _("Subscription"),
+        Step.ADD_ONS: _("Add-ons"),
+        Step.DISCOUNTS: _("Discounts"),
+        Step.COMMITMENT: _("Minimum not reached"),
+        Step.MANUAL: _("Other charges and credits"),
+        Step.CREDIT: _("Credit brought forward"),
+        Step.TAX: _("Tax"),
+    }
+
+
+def signed(amount: Decimal, currency: str) -> str:
+    return f"+{money(amount, currency)}" if amount > 0 else money(amount, currency)
+
+
+def sentence(comparison: Comparison) -> str:
+    """The difference and its largest reasons; "" where the other month has nothing to compare."""
+    if not comparison.before.shown:
+        return ""
+    names, currency = labels(), comparison.currency
+    other = comparison.before.period.label
+    if not comparison.before.is_whole:
+        other = _("the same days of %(month)s") % {"month": other}
+    difference = comparison.difference
+    if not difference:
+        return _("That is as much as %(other)s.") % {"other": other}
+    reasons = ", ".join(
+        f"{names[step]} {signed(amount, currency)}" for step, amount in comparison.largest()
+    )
+    said = {"amount": money(abs(difference), currency), "other": other, "reasons": reasons}
+    if difference > 0:
+        return _("That is %(amount)s more than %(other)s: %(reasons)s.") % said
+    return _("That is %(amount)s less than %(other)s: %(reasons)s.") % said

@@ -1,0 +1,184 @@
+"""The page that says why a bill differs from another: its rows, its chart, and where they lead."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import plotly.graph_objects as go
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from analytics.bill_comparison import Comparison, SideBill, labels, sentence, signed
+from analytics.bridge import NOBODY, Change, Step, Subject, as_decimal
+from analytics.charts import Chart, Table, axis_value, figure_json, money_axis
+from billing.formats import money
+from billing.models import BillingPeriod
+from usage.models import VoiceAgent
+from usage.resources import provider_name, resource
+
+_PARTS = 3
+_AGENTS = (Step.NEW_AGENTS, Step.GONE_AGENTS)
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    amount: str
+    detail: str
+    link: str
+
+
+class ComparisonView:
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        self.currency = comparison.currency
+        self.workspace_id = comparison.now.period.workspace_id
+        self.labels = labels()
+        ids = {
+            subject[0]
+            for change in comparison.changes
+            for subject, _ in change.largest(_PARTS)
+            if subject[0]
+        }
+        self.agents: dict[UUID, str] = (
+            dict(VoiceAgent.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+        )
+
+    def context(self) -> dict[str, Any]:
+        comparison = self.comparison
+        rows = [
+            self._row(change, amount)
+            for change, amount in zip(comparison.changes, comparison.amounts, strict=True)
+        ]
+        return {
+            "comparison": comparison,
+            "rows": rows,
+            "sentence": sentence(comparison),
+            "difference": signed(comparison.difference, self.currency),
+            "chart": self._chart(rows),
+        }
+
+    def _row(self, change: Change, amount: Decimal) -> Row:
+        return Row(
+            label=self.labels[change.step],
+            amount=signed(amount, self.currency),
+            detail=self._detail(change),
+            link=self._link(change),
+        )
+
+    def _detail(self, change: Change) -> str:
+        parts = [
+            f"{name} {signed(as_decimal(amount), self.currency)}"
+            for subject, amount in change.largest(_PARTS)
+            if (name := self._name(subject))
+        ]
+        said = ", ".join(parts)
+        if change.step == Step.VOLUME and self.comparison.now.calls:
+            now, before = self.comparison.now.calls, self.comparison.before.calls
+            calls = ngettext("%(now)s call", "%(now)s calls", now) % {"now": f"{now:,}"}
+            calls = _("%(calls)s, %(before)s before") % {"calls": calls, "before": f"{before:,}"}
+            said = f"{calls}; {said}" if said else calls
+        return said
+
+    def _name(self, subject: Subject) -> str:
+        agent, kind, provider, model = subject
+        if agent:
+            return self.agents.get(agent, "")
+        words = [resource(kind).label if kind else "", provider_name(provider), model or ""]
+        return " ".join(word for word in words if word)
+
+    def _link(self, change: Change) -> str:
+        """To the calls or records that a step is about; else to the documents."""
+        now, step = self.comparison.now, change.step
+        of = self.comparison.before if step == Step.GONE_AGENTS else now
+        days: dict[str, object] = {"day_from": of.first, "day_to": of.last}
+        agent, kind, provider, model = next((subject for subject, _ in change.largest(1)), NOBODY)
+        if step in _AGENTS:
+            return self._to("usage:calls", {**days, "agent": agent or "", "sort": "-price"})
+        if step == Step.VOLUME:
+            return self._to("usage:calls", days)
+        if step == Step.LENGTH:
+            return self._to("usage:calls", {**days, "sort": "-duration_seconds"})
+        if step in (Step.PROVIDERS, Step.MODELS, Step.PRICES):
+            chosen = {"resource_type": kind, "provider": provider, "model": model or ""}
+            kept = {name: value for name, value in chosen.items() if value}
+            return self._to("usage:records", {"billing_period": now.period.pk, **kept})
+        if step == Step.LATE:
+            before = now.first - dt.timedelta(days=1)
+            return self._to("usage:records", {"billing_period": now.period.pk, "day_to": before})
+        if step == Step.ALLOWANCE:
+            return self._to("usage:records", {"billing_period": now.period.pk})
+        if now.invoice is not None:
+            return reverse("invoices:detail", args=[self.workspace_id, now.invoice.pk])
+        return reverse("invoices:upcoming", args=[self.workspace_id])
+
+    def _to(self, name: str, query: dict[str, object]) -> str:
+        return f"{reverse(name, args=[self.workspace_id])}?{urlencode(query)}"
+
+    def _chart(self, rows: Sequence[Row]) -> Chart:
+        """A waterfall: from the one total over each step to the other."""
+        before, now = self.comparison.before, self.comparison.now
+        names = [_side_name(before), *(row.label for row in rows), _side_name(now)]
+        bases, heights, colours = [Decimal(0)], [before.shown], ["var(--chart-8)"]
+        reached = before.shown
+        for amount in self.comparison.amounts:
+            bases.append(min(reached, reached + amount))
+            heights.append(abs(amount))
+            colours.append("var(--chart-3)" if amount > 0 else "var(--chart-2)")
+            reached += amount
+        bases.append(Decimal(0))
+        heights.append(now.shown)
+        colours.append("var(--chart-1)")
+        totals = [money(before.shown, self.currency), money(now.shown, self.currency)]
+        texts = [totals[0], *(row.amount for row in rows), totals[1]]
+        figure = go.Figure(
+            go.Bar(
+                orientation="h",
+                y=names,
+                x=[axis_value(each) for each in heights],
+                base=[axis_value(each) for each in bases],
+                marker={"color": colours, "cornerradius": 2},
+                customdata=texts,
+                hovertemplate="%{y}: %{customdata}<extra></extra>",
+            ),
+            {
+                "height": 90 + 34 * len(names),
+                "showlegend": False,
+                "xaxis": money_axis(self.currency),
+                "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
+            },
+        )
+        return Chart(
+            key="bridge",
+            title=_("From one bill to the other"),
+            note=_("Orange adds, green takes away"),
+            summary=_("From %(before)s to %(now)s: %(steps)s.")
+            % {
+                "before": f"{names[0]}, {texts[0]}",
+                "now": f"{names[-1]}, {texts[-1]}",
+                "steps": ", ".join(f"{row.label} {row.amount}" for row in rows) or "–",
+            },
+            figure=figure_json(figure),
+            table=Table([_("Step"), _("Amount")], list(zip(names, texts, strict=True))),
+        )
+
+
+def _side_name(side: SideBill) -> str:
+    if side.is_whole:
+        return side.period.label
+    return _("%(month)s, to the %(day)s") % {"month": side.period.label, "day": side.last.day}
+
+
+def pair_of(
+    periods: Sequence[BillingPeriod], chosen: BillingPeriod, other: UUID | None
+) -> BillingPeriod | None:
+    """What `chosen` is compared with: the one asked for, else the month before it."""
+    for period in periods:
+        if period.pk == other or (other is None and period.period_end <= chosen.period_start):
+            return period
+    return None
