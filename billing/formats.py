@@ -1,16 +1,74 @@
-"""Formatting of money, quantities, prices, durations and shares, always with their unit.
+"""Formatting of money, quantities, prices, durations, shares and dates, always with their unit.
 
-Pure functions, for pages, mails and charts alike.
+For pages, mails, papers and charts alike, in the language that is active where they are made. A
+person may prefer numbers as another language writes them.
 """
 
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
+from babel import Locale
+from babel.dates import format_date, format_interval, format_skeleton
 from babel.numbers import get_currency_symbol
+from django.utils.translation import gettext, pgettext
 
 from billing import money as exact
+from billing.languages import active_language
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
+_EN_DASH = "\N{EN DASH}"
+_number_format: ContextVar[str] = ContextVar("number_format", default="")
+
+
+class _Marks(NamedTuple):
+    """How a language writes numbers."""
+
+    decimal: str
+    group: str
+    symbol_behind: bool
+    before_percent: str
+
+
+@contextmanager
+def numbers_as(language: str) -> Iterator[None]:
+    """Within it, numbers are written as in a language; "" for as in the one that is active."""
+    token = _number_format.set(language)
+    try:
+        yield
+    finally:
+        _number_format.reset(token)
+
+
+@lru_cache(maxsize=16)
+def _marks_of(language: str) -> _Marks:
+    locale = Locale(language)
+    symbols = locale.number_symbols["latn"]
+    percent = locale.percent_formats[None].pattern
+    return _Marks(
+        symbols["decimal"],
+        symbols["group"],
+        locale.currency_formats["standard"].pattern.endswith("¤"),
+        percent.partition("%")[0].lstrip("#,0"),
+    )
+
+
+def _marks() -> _Marks:
+    return _marks_of(_number_format.get() or active_language())
+
+
+def number(text: str) -> str:
+    """Digits as Python groups them, "1,234.5", as the language writes them."""
+    marks = _marks()
+    if marks.group == "," and marks.decimal == ".":
+        return text
+    whole, point, decimals = text.partition(".")
+    return whole.replace(",", marks.group) + (marks.decimal + decimals if point else "")
 
 
 def money(amount: Decimal | int | None, currency: str) -> str:
@@ -43,7 +101,7 @@ def quantity(value: Decimal | None) -> str:
     """A quantity without trailing zeros: "1,812.5"."""
     if value is None:
         return "–"
-    return f"{MINUS if value < 0 else ''}{_trimmed(abs(value), min_decimals=0)}"
+    return f"{MINUS if value < 0 else ''}{number(_trimmed(abs(value), min_decimals=0))}"
 
 
 def percent(share: Decimal | None, places: int = 1) -> str:
@@ -51,7 +109,7 @@ def percent(share: Decimal | None, places: int = 1) -> str:
     if share is None:
         return "–"
     value = (share * 100).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-    return f"{value:,f}".replace("-", MINUS) + "%"
+    return f"{number(f'{value:,f}').replace('-', MINUS)}{percent_sign()}"
 
 
 def duration(seconds: Decimal | None) -> str:
@@ -59,22 +117,69 @@ def duration(seconds: Decimal | None) -> str:
     if seconds is None:
         return "–"
     whole = int(seconds.to_integral_value(rounding=ROUND_HALF_UP))
-    if whole < 60:
-        return f"{whole}{NO_BREAK}s"
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    in_minutes = f"{minutes}{NO_BREAK}{pgettext('minutes', 'min')}"
     if whole < 3600:
-        return f"{whole // 60}{NO_BREAK}min {whole % 60}{NO_BREAK}s"
-    return f"{whole // 3600:,}{NO_BREAK}h {whole % 3600 // 60}{NO_BREAK}min"
+        in_seconds = f"{rest}{NO_BREAK}{pgettext('seconds', 's')}"
+        return in_seconds if whole < 60 else f"{in_minutes} {in_seconds}"
+    return f"{number(f'{hours:,}')}{NO_BREAK}{pgettext('hours', 'h')} {in_minutes}"
+
+
+def percent_sign() -> str:
+    """With the space that a language puts before it."""
+    return f"{_marks().before_percent}%"
+
+
+def long_date(day: dt.date) -> str:
+    """As on paper: "2 November 2026", "2. November 2026", "2026年11月2日"."""
+    language = active_language()
+    if language == "en":
+        return f"{day.day} {day:%B} {day.year}"
+    return format_date(day, "long", locale=language)
+
+
+def month_name(day: dt.date) -> str:
+    """The month of a day: "October 2026"."""
+    language = active_language()
+    if language == "en":
+        return f"{day:%B} {day.year}"
+    return format_skeleton("yMMMM", day, locale=language)
+
+
+def date_range(first: dt.date, last: dt.date) -> str:
+    """From the first day to the last: "1 October – 31 October 2026"."""
+    if first == last:
+        return long_date(last)
+    language = active_language()
+    if language == "en":
+        year = f" {first.year}" if first.year != last.year else ""
+        return f"{first.day} {first:%B}{year} {_EN_DASH} {long_date(last)}"
+    return format_interval(first, last, "yMMMd", locale=language)
+
+
+def country_name(code: str) -> str:
+    """A country in the active language; a code that names none as it is."""
+    return Locale(active_language()).territories.get(code, code)
+
+
+def word(text: str) -> str:
+    """A word of ours (`billing.words`) in the active language; any other text as it is."""
+    return gettext(text) if text else ""
 
 
 def readable(code: str) -> str:
     """A code made readable: "no_answer" is "No answer"."""
-    return code.replace("_", " ").capitalize()
+    return word(code.replace("_", " ").capitalize())
 
 
-def _with_symbol(number: str, currency: str, *, negative: bool) -> str:
-    symbol = get_currency_symbol(currency, locale="en_US")
+def _with_symbol(digits: str, currency: str, *, negative: bool) -> str:
+    language = active_language()
+    symbol = get_currency_symbol(currency, locale="en_US" if language == "en" else language)
+    sign, written = MINUS if negative else "", number(digits)
+    if _marks_of(language).symbol_behind:
+        return f"{sign}{written}{NO_BREAK}{symbol}"
     space = NO_BREAK if symbol[-1].isalpha() else ""
-    return f"{MINUS if negative else ''}{symbol}{space}{number}"
+    return f"{sign}{symbol}{space}{written}"
 
 
 def _trimmed(value: Decimal, *, min_decimals: int) -> str:

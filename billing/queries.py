@@ -27,8 +27,10 @@ from django.db.models.functions import Coalesce
 from billing.charges import TermsReader, frozen_charges
 from billing.models import (
     BillingPeriod,
+    IssuingEntity,
     PeriodCounter,
     PlatformSetting,
+    Workspace,
     WorkspaceBillingSettings,
 )
 from billing.models.periods import PeriodQuerySet
@@ -153,6 +155,12 @@ def active_period(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | Non
         Value(workspace_id, output_field=UUIDField()), Value(at, output_field=DateTimeField())
     )
     return with_totals(BillingPeriod.objects.filter(pk=asked)).first()
+
+
+def issuing_entity_at(workspace: Workspace, at: dt.datetime) -> IssuingEntity | None:
+    """Who invoices the workspace then: a change holds from the next period on."""
+    period = active_periods(at).filter(workspace=workspace).select_related("issuing_entity").first()
+    return workspace.issuing_entity if period is None else period.issuing_entity
 
 
 def markup_in_force(workspace_id: UUID) -> Decimal:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 
 from billing import months
-from billing.models import TaxNumberCheck, TaxRate, TaxRegistration, Workspace
+from billing.models import IssuingEntity, TaxNumberCheck, TaxRate, TaxRegistration, Workspace
 from billing.rating import taxes
 from billing.rating.taxes import Customer, Decision, Rate, Registration
 from billing.taxnumbers import vat_number
@@ -44,12 +44,21 @@ class TaxReader:
         numbered = {workspace.pk for workspace in workspaces if workspace.tax_id}
         self._checks = TaxNumberCheck.objects.in_bulk(numbered)
 
-    def facts_of(self, workspace: Workspace, day: dt.date) -> Facts | None:
-        """How a document of `day` is taxed; None where the issuer is registered nowhere.
+    def facts_of(
+        self, workspace: Workspace, entity: IssuingEntity | None, day: dt.date
+    ) -> Facts | None:
+        """How a document of `day` is taxed; None where its issuer is registered nowhere.
 
         Raises `billing.rating.taxes.Undecided`.
         """
-        registrations = [each for each in self._registrations if _holds(each, day)]
+        whose = entity.pk if entity else None
+        registrations = [
+            each
+            for each in self._registrations
+            if each.issuing_entity_id == whose and _holds(each, day)
+        ]
+        if not registrations:
+            return None
         customer, check = self._customer(workspace)
         decision = taxes.decide([_registration(each) for each in registrations], customer)
         if decision is None:

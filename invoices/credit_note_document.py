@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from billing.formats import money
-from invoices.document import Issuer, legal_texts, long_date, parties
+from django.utils.translation import gettext as _
+
+from billing.formats import long_date, money, word
+from billing.issuers import Issuer
+from billing.phrases import phrase
+from invoices.document import frame, given_by_customer, legal_texts, parties, questions
 from invoices.glyphs import printable
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, InvoiceTax
 
@@ -23,32 +27,36 @@ def credit_note_document(
     zone = note.workspace.zone
     assert note.issued_at is not None
     issued_on = long_date(note.issued_at.astimezone(zone).date())
-    rows = [(f"Total {currency}", note.total), *_places(note)]
+    total_label = _("Total {currency}").format(currency=currency)
+    rows = [(total_label, note.total), *_places(note)]
     # Lines that nothing was decided on about tax have a rate without a category.
     if any(tax.category for tax in taxes):
-        of_rates = [(f"{tax} on {money(tax.base, currency)}", tax.tax) for tax in taxes]
-        rows = [("Net, before tax", note.net), *of_rates, *rows]
+        form = _("{tax} on {base}")
+        of_rates = [
+            (form.format(tax=tax.label, base=money(tax.base, currency)), tax.tax) for tax in taxes
+        ]
+        rows = [(_("Net, before tax"), note.net), *of_rates, *rows]
     return {
-        "title": "Credit note",
-        "number": note.number,
+        **frame(_("Credit note"), str(note.number), issuer),
         **parties(invoice, issuer),
         "facts": [
-            ["Credit note number", note.number],
-            ["Issue date", issued_on],
-            ["For invoice", invoice.number],
-            ["Invoice date", long_date(invoice.issued_on)],
-            ["Currency", currency],
+            [_("Credit note number"), note.number],
+            [_("Issue date"), issued_on],
+            [_("For invoice"), invoice.number],
+            [_("Invoice date"), long_date(invoice.issued_on)],
+            *given_by_customer(invoice),
+            [_("Currency"), currency],
         ],
         "headline": {
-            "label": "Credited to you",
+            "label": _("Credited to you"),
             "amount": money(note.total, currency),
-            "note": printable(f"{note.get_reason_display()}: {note.explanation}"),
+            "note": printable(f"{word(note.get_reason_display())}: {note.explanation}"),
             "stamp": "",
             "tone": "good",
         },
         "items": [
             {
-                "description": printable(line.item.description),
+                "description": printable(phrase(line.item.description)),
                 "quantity": "",
                 "unit": "",
                 "unit_price": "",
@@ -61,15 +69,15 @@ def credit_note_document(
             {
                 "label": printable(label),
                 "amount": money(amount, currency),
-                "strong": label.startswith("Total "),
+                "strong": label == total_label,
             }
             for label, amount in rows
         ],
-        "legal": [printable(text) for text in legal_texts(invoice_taxes)],
+        "legal": [printable(text) for text in legal_texts(invoice_taxes, issuer)],
         "notes": [],
         "payment": {
-            "title": "There is nothing to do",
-            "text": f"Questions? Write to {printable(issuer.email)} and name {note.number}.",
+            "title": _("There is nothing to do"),
+            "text": questions(issuer, str(note.number)),
             "url": "",
             "link": "",
         },
@@ -79,9 +87,9 @@ def credit_note_document(
 def _places(note: CreditNote) -> list[tuple[str, Decimal]]:
     """Where it goes, and how much."""
     places = [
-        (f"Taken off {note.invoice.number}", note.to_open),
-        ("Refunded to your card or account", note.to_refund),
-        ("To your credit, for the next invoice", note.to_credit),
-        ("Sent back to you", note.to_out_of_band),
+        (_("Taken off {number}").format(number=note.invoice.number), note.to_open),
+        (_("Refunded to your card or account"), note.to_refund),
+        (_("To your credit, for the next invoice"), note.to_credit),
+        (_("Sent back to you"), note.to_out_of_band),
     ]
     return [(label, amount) for label, amount in places if amount]

@@ -1,32 +1,45 @@
-"""An invoice as the words and numbers on its paper: text only, ready to be set. No database."""
+"""An invoice as the words and numbers on its paper: text only, ready to be set. No database.
+
+In the language that is active: `invoices.pdf` puts the document's own in force.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from billing.formats import MINUS, exact_money, money, quantity
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from billing.formats import (
+    MINUS,
+    country_name,
+    date_range,
+    exact_money,
+    long_date,
+    money,
+    quantity,
+    word,
+)
+from billing.issuers import Issuer
+from billing.languages import active_language
 from billing.money import ZERO
+from billing.phrases import phrase
+from billing.taxnumbers import COUNTRIES
 from invoices.explained import explained
 from invoices.glyphs import lacks_glyphs, printable
 from invoices.models import Invoice, InvoiceItem, InvoiceTax, TaxDecision
 
-_EN_DASH = "\N{EN DASH}"
 _Status = Invoice.Status
 # The address last: what follows one is easily taken for a part of it.
-ADD_METHOD = (
+ADD_METHOD = gettext_noop(
     "Add one, and it is charged at once; or pay this invoice online. Your payment methods: {where}"
 )
 
 
-class Issuer(NamedTuple):
-    """Who sends the invoices; `address` in lines, or in one with a comma after the street."""
-
-    name: str
-    address: str
-    tax_id: str
-    email: str
+def add_method(where: str) -> str:
+    return _(ADD_METHOD).format(where=where)
 
 
 def invoice_document(
@@ -47,24 +60,51 @@ def invoice_document(
     zone = invoice.workspace.zone
     taxes = list(invoice.taxes.all()) if taxes is None else taxes
     return {
-        "title": "Invoice",
-        "number": invoice.number,
+        **frame(_("Invoice"), invoice.number, issuer),
         **parties(invoice, issuer),
         "facts": [
-            ["Invoice number", invoice.number],
-            ["Issue date", long_date(invoice.issued_on)],
-            ["Due date", long_date(invoice.due_date)],
-            *([["Billing period", period_range(invoice)]] if invoice.billing_period else []),
-            ["Currency", currency],
-            *([["Replaces", invoice.replaces.number]] if invoice.replaces else []),
-            *([["Corrects", invoice.corrects.number]] if invoice.corrects else []),
+            [_("Invoice number"), invoice.number],
+            [_("Issue date"), long_date(invoice.issued_on)],
+            [_("Due date"), long_date(invoice.due_date)],
+            *([[_("Billing period"), period_range(invoice)]] if invoice.billing_period else []),
+            *given_by_customer(invoice),
+            [_("Currency"), currency],
+            *([[_("Replaces"), invoice.replaces.number]] if invoice.replaces else []),
+            *([[_("Corrects"), invoice.corrects.number]] if invoice.corrects else []),
         ],
         "headline": _headline(invoice, zone),
         "items": [_item(item, currency, units) for item in items],
         "totals": _totals(invoice, taxes),
-        "legal": [printable(text) for text in legal_texts(taxes)],
+        "bank": bank_facts(issuer, currency, invoice.number) if invoice.amount_due else [],
+        "legal": [printable(text) for text in legal_texts(taxes, issuer)],
         "notes": [note for note in (_rounding(invoice), _glyphs(invoice, items, issuer)) if note],
         "payment": _payment(invoice, issuer, add_method_at),
+    }
+
+
+def frame(title: str, number: str, issuer: Issuer) -> dict[str, Any]:
+    """What every document has: its title, its words in the active language, its issuer's looks."""
+    return {
+        "title": title,
+        "number": number,
+        "language": active_language(),
+        "subject": _("{title} {number} from {issuer}").format(
+            title=title, number=number, issuer=printable(issuer.name)
+        ),
+        "words": {
+            "bill_to": _("Bill to"),
+            "description": _("Description"),
+            "quantity": _("Quantity"),
+            "unit_price": _("Unit price"),
+            "amount": _("Amount"),
+            "preview": _("Preview"),
+            "page": _("Page {page} of {pages}"),
+            "bank": _("Bank details"),
+        },
+        "colour": issuer.colour,
+        "logo": list(issuer.logo),
+        "footer": [printable(line) for line in issuer.footer.splitlines() if line.strip()][:3],
+        "bank": [],
     }
 
 
@@ -72,34 +112,58 @@ def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
     """The same, of an invoice that is not issued: it has no number, and asks for nothing."""
     zone = invoice.workspace.zone
     at = invoice.issued_at.astimezone(zone)
-    named = ("Billing period", "Currency")
+    named = (_("Billing period"), _("Currency"))
     return {
         **document,
-        "number": "Preview",
+        "number": _("Preview"),
         "preview": True,
         "facts": [
-            ["As of", f"{long_date(at.date())}, {at:%H:%M}"],
+            [_("As of"), f"{long_date(at.date())}, {at:%H:%M}"],
             *(fact for fact in document["facts"] if fact[0] in named),
         ],
         "headline": {
-            "label": "So far",
+            "label": _("So far"),
             "amount": money(invoice.amount, invoice.currency),
-            "note": "If the period closed now",
-            "stamp": "Preview",
+            "note": _("If the period closed now"),
+            "stamp": _("Preview"),
             "tone": "quiet",
         },
         # Without what is due, which is the last.
-        "totals": [
-            {**row, "strong": row["label"].startswith("Total ")} for row in document["totals"][:-1]
-        ],
+        "totals": [{**row, "strong": row["total"]} for row in document["totals"][:-1]],
+        "bank": [],
         "payment": {
-            "title": "This is not an invoice",
-            "text": "It shows what the next invoice would say if the period closed now. What is"
-            " used until then, and what is agreed, can change it. There is nothing to pay.",
+            "title": _("This is not an invoice"),
+            "text": _(
+                "It shows what the next invoice would say if the period closed now. What is used"
+                " until then, and what is agreed, can change it. There is nothing to pay."
+            ),
             "url": "",
             "link": "",
         },
     }
+
+
+def given_by_customer(invoice: Invoice) -> list[list[str]]:
+    """The customer's order number and what else it wanted on its invoices."""
+    order = [[_("Your order number"), invoice.order_number]] if invoice.order_number else []
+    pairs = [*order, *invoice.custom_fields]
+    return [[printable(name), printable(text)] for name, text in pairs]
+
+
+def bank_facts(issuer: Issuer, currency: str, reference: str) -> list[list[str]]:
+    """Where a transfer in the currency goes; empty where the issuer takes none."""
+    account = issuer.bank_account(currency)
+    if account is None:
+        return []
+    facts = [
+        (_("Account holder"), issuer.name),
+        (_("Bank"), account.bank),
+        ("IBAN", account.spaced_iban),
+        ("BIC", account.bic),
+        (_("Account"), account.account),
+        (_("Payment reference"), reference),
+    ]
+    return [[label, printable(text)] for label, text in facts if text]
 
 
 def parties(invoice: Invoice, issuer: Issuer) -> dict[str, Any]:
@@ -119,9 +183,15 @@ def sender(issuer: Issuer, *, tax_id: str) -> dict[str, Any]:
     return {
         "name": printable(issuer.name),
         "lines": [
-            *_address_lines(issuer.address),
+            *(printable(line) for line in issuer_address(issuer)),
             *_tax_id_line(tax_id),
+            *_named(_("Tax number"), issuer.tax_number),
+            *_named("", issuer.register),
+            *_named(_("Managing directors"), issuer.directors),
+            *_named("", issuer.contact_name),
             printable(issuer.email),
+            *_named("", issuer.phone),
+            *_named("", issuer.website),
         ],
     }
 
@@ -133,7 +203,7 @@ def addressee(
     return {
         "name": printable(bill_to_name),
         "lines": [
-            *(printable(line) for line in bill_to_address.splitlines() if line.strip()),
+            *(printable(line) for line in addressed_lines(bill_to_address)),
             *_tax_id_line(bill_to_tax_id),
             printable(bill_to_email),
         ],
@@ -151,72 +221,95 @@ def period_range(invoice: Invoice) -> str:
     first = period.period_start.astimezone(zone).date()
     # The end is exclusive; a period that was closed early may end within a day.
     last = (period.period_end - dt.timedelta(microseconds=1)).astimezone(zone).date()
-    if first == last:
-        return long_date(last)
-    year = f" {first.year}" if first.year != last.year else ""
-    return f"{first.day} {first:%B}{year} {_EN_DASH} {long_date(last)}"
+    return date_range(first, last)
 
 
-def long_date(day: dt.date) -> str:
-    return f"{day.day} {day:%B} {day.year}"
+def addressed_lines(address: str) -> list[str]:
+    """An address line by line; the country, kept as its code, in the reader's language."""
+    lines = [line for line in address.splitlines() if line.strip()]
+    if lines and lines[-1] in COUNTRIES:
+        lines[-1] = country_name(lines[-1])
+    return lines
 
 
-def _address_lines(address: str) -> list[str]:
-    """Its own lines; a single one is broken after the street."""
-    lines = address.splitlines() if "\n" in address else address.split(",", 1)
-    return [printable(line) for line in lines if line.strip()]
+def issuer_address(issuer: Issuer) -> list[str]:
+    """Its lines; the single one of the settings is broken after the street."""
+    if not issuer.address_country:
+        text = issuer.address_line1
+        lines = text.splitlines() if "\n" in text else text.split(",", 1)
+        return [line for line in lines if line.strip()]
+    city = (issuer.address_postal_code, issuer.address_city, issuer.address_state)
+    lines = [
+        issuer.address_line1,
+        issuer.address_line2,
+        " ".join(part for part in city if part),
+        country_name(issuer.address_country),
+    ]
+    return [line for line in lines if line]
 
 
 def _tax_id_line(tax_id: str) -> list[str]:
-    return [f"Tax ID {printable(tax_id)}"] if tax_id else []
+    return _named(_("Tax ID"), tax_id)
+
+
+def _named(label: str, text: str) -> list[str]:
+    return [printable(f"{label} {text}".strip())] if text else []
 
 
 def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
     amount = money(invoice.amount_charged, invoice.currency)
-    due = f"Due {long_date(invoice.due_date)}"
+    due = _("Due {day}").format(day=long_date(invoice.due_date))
     amount_now = money(invoice.amount_due, invoice.currency)
     match invoice.status:
         case _Status.PAID:
             assert invoice.paid_at is not None
             paid_on = long_date(invoice.paid_at.astimezone(zone).date())
             return {
-                "label": "Amount paid",
+                "label": _("Amount paid"),
                 "amount": amount,
-                "note": f"Paid on {paid_on}",
-                "stamp": "Paid",
+                "note": _("Paid on {day}").format(day=paid_on),
+                "stamp": _("Paid"),
                 "tone": "good",
             }
         case _Status.VOID:
             return {
-                "label": "Amount",
+                "label": _("Amount"),
                 "amount": amount,
                 "note": _why_nothing_is_due(invoice),
-                "stamp": "Void",
+                "stamp": _("Void"),
                 "tone": "quiet",
             }
         case _Status.OVERDUE | _Status.UNCOLLECTIBLE:
             # A declined charge makes it overdue before its due date.
-            stamp, tone = "Unpaid", "bad"
+            stamp, tone = _("Unpaid"), "bad"
         case _:
             stamp, tone = "", "normal"
     if invoice.amount_due == 0:
-        due = "Nothing to pay"
+        due = _("Nothing to pay")
     if invoice.carried_over:
-        due = "Charged with your next invoice"
-    return {"label": "Amount due", "amount": amount_now, "note": due, "stamp": stamp, "tone": tone}
+        due = _("Charged with your next invoice")
+    return {
+        "label": _("Amount due"),
+        "amount": amount_now,
+        "note": due,
+        "stamp": stamp,
+        "tone": tone,
+    }
 
 
 def _why_nothing_is_due(invoice: Invoice) -> str:
-    text = "This invoice is void: nothing is to be paid."
+    text = _("This invoice is void: nothing is to be paid.")
     if invoice.replacement:
-        return f"{text} Invoice {invoice.replacement.number} replaces it."
+        replaced = _("Invoice {number} replaces it.").format(number=invoice.replacement.number)
+        return f"{text} {replaced}"
     return text
 
 
 def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, Any]:
-    unit = "month" if item.kind == item.Kind.SUBSCRIPTION else units.get(item.resource_type, "")
+    unit = units.get(item.resource_type, "")
+    unit = _("month") if item.kind == item.Kind.SUBSCRIPTION else word(unit)
     return {
-        "description": printable(item.description),
+        "description": printable(phrase(item.description)),
         "quantity": quantity(item.quantity) if item.is_counted else "",
         "unit": unit if item.is_counted else "",
         "unit_price": exact_money(item.unit_price, currency) if item.is_counted else "",
@@ -231,48 +324,55 @@ def supplier_tax_number(invoice: Invoice) -> str:
     return decision.supplier_tax_number if decision else ""
 
 
-def legal_texts(taxes: Sequence[InvoiceTax]) -> list[str]:
-    """What the law wants an invoice with these taxes to say."""
-    return list(dict.fromkeys(tax.text for tax in taxes if tax.text))
+def legal_texts(taxes: Sequence[InvoiceTax], issuer: Issuer) -> list[str]:
+    """What the law wants an invoice with these taxes to say, and its issuer's own text."""
+    own = issuer.legal_text.splitlines()
+    return list(dict.fromkeys(text for text in [*(tax.text for tax in taxes), *own] if text))
 
 
 def tax_rows(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[tuple[str, str]]:
     """Each tax in words with its amount: what is added to the net, or is in the total."""
     currency = invoice.currency
-    prefix = "Includes " if invoice.prices_include_tax else ""
+    form = _("Includes {tax} on {base}") if invoice.prices_include_tax else _("{tax} on {base}")
     return [
-        (f"{prefix}{tax.label} on {money(tax.base, currency)}", money(tax.tax, currency))
+        (form.format(tax=tax.label, base=money(tax.base, currency)), money(tax.tax, currency))
         for tax in taxes
     ]
 
 
 def _totals(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[dict[str, Any]]:
     currency = invoice.currency
-    total = (f"Total {currency}", money(invoice.amount, currency))
+    total_label = _("Total {currency}").format(currency=currency)
+    total = (total_label, money(invoice.amount, currency))
     if not taxes:
         texts = [total]
     elif invoice.prices_include_tax:
         texts = [total, *tax_rows(invoice, taxes)]
     else:
-        net = ("Net, before tax", money(invoice.net, currency))
+        net = (_("Net, before tax"), money(invoice.net, currency))
         texts = [net, *tax_rows(invoice, taxes), total]
     if invoice.carried_in:
-        texts.append(("Earlier, too small to charge", money(invoice.carried_in, currency)))
+        texts.append((_("Earlier, too small to charge"), money(invoice.carried_in, currency)))
     settled = [
-        ("From your credit", invoice.credit_used),
-        ("Credited", invoice.amount_credited),
-        ("Paid", _paid(invoice)),
+        (_("From your credit"), invoice.credit_used),
+        (_("Credited"), invoice.amount_credited),
+        (_("Paid"), _paid(invoice)),
     ]
     texts += [(label, f"{MINUS}{money(amount, currency)}") for label, amount in settled if amount]
     if invoice.status == _Status.PAID and not invoice.amount_charged:
-        texts.append(("Paid", money(0, currency)))
-    rows = [{"label": printable(label), "amount": text} for label, text in texts]
+        texts.append((_("Paid"), money(0, currency)))
     if invoice.amount_refunded:
-        rows.append(
-            {"label": "Refunded to you", "amount": money(invoice.amount_refunded, currency)}
-        )
-    rows.append({"label": "Amount due", "amount": money(invoice.amount_due, currency)})
-    return [{**row, "strong": index == len(rows) - 1} for index, row in enumerate(rows)]
+        texts.append((_("Refunded to you"), money(invoice.amount_refunded, currency)))
+    texts.append((_("Amount due"), money(invoice.amount_due, currency)))
+    return [
+        {
+            "label": printable(label),
+            "amount": text,
+            "strong": place == len(texts) - 1,
+            "total": label == total_label,
+        }
+        for place, (label, text) in enumerate(texts)
+    ]
 
 
 def _paid(invoice: Invoice) -> Decimal:
@@ -286,18 +386,27 @@ def _rounding(invoice: Invoice) -> str:
     if not invoice.residual:
         return ""
     currency = invoice.currency
-    word = "added" if invoice.residual > 0 else "left off"
-    return (
-        f"The exact sum of all lines is {exact_money(invoice.exact_amount, currency)}; rounding it"
-        f" once {word} {exact_money(abs(invoice.residual), currency)}. The lines are rounded so"
-        " that they add up to the total. A unit price is the line's exact amount divided by its"
-        " quantity."
+    if invoice.residual > 0:
+        first = _("The exact sum of all lines is {exact}; rounding it once added {rest}.")
+    else:
+        first = _("The exact sum of all lines is {exact}; rounding it once left off {rest}.")
+    first = first.format(
+        exact=exact_money(invoice.exact_amount, currency),
+        rest=exact_money(abs(invoice.residual), currency),
     )
+    then = _(
+        "The lines are rounded so that they add up to the total. A unit price is the line's exact"
+        " amount divided by its quantity."
+    )
+    return f"{first} {then}"
 
 
 def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> str:
     texts = [
-        *issuer,
+        issuer.name,
+        *issuer_address(issuer),
+        issuer.tax_id,
+        issuer.email,
         invoice.bill_to_name,
         invoice.bill_to_address,
         invoice.bill_to_tax_id,
@@ -306,7 +415,7 @@ def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> s
     ]
     if not any(lacks_glyphs(text) for text in texts):
         return ""
-    return (
+    return _(
         "A character above that this paper has no letterform for is printed as its Unicode number,"
         " as [U+13000]."
     )
@@ -314,32 +423,44 @@ def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> s
 
 def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, str]:
     url = invoice.hosted_invoice_url
-    questions = f"Questions? Write to {printable(issuer.email)} and name invoice {invoice.number}."
+    asked = questions(issuer, invoice.number)
     if not invoice.amount_due:
-        title = "Thank you" if invoice.status == _Status.PAID else "Nothing to pay"
-        return {"title": title, "text": questions, "url": "", "link": ""}
+        title = _("Thank you") if invoice.status == _Status.PAID else _("Nothing to pay")
+        return {"title": title, "text": asked, "url": "", "link": ""}
+    how = ""
     if invoice.carried_over:
-        text = (
+        text = _(
             "This amount is too small to be charged by itself: it is charged with your next"
             " invoice. There is nothing to do."
         )
         url = ""
     elif invoice.status == _Status.UNCOLLECTIBLE:
-        text = "We no longer ask for this invoice. It is still owed and can be paid."
+        text = _("We no longer ask for this invoice. It is still owed and can be paid.")
     elif invoice.status == _Status.OVERDUE:
-        text = "The due date has passed or a payment has failed. Please pay at once."
+        text = _("The due date has passed or a payment has failed. Please pay at once.")
         if add_method_at:
-            text = f"There is no payment method on file. {ADD_METHOD}"
+            text = _("There is no payment method on file.")
+            how = add_method(add_method_at)
     elif add_method_at:
-        text = f"There is no payment method on file, so nothing is charged yet. {ADD_METHOD}"
+        text = _("There is no payment method on file, so nothing is charged yet.")
+        how = add_method(add_method_at)
     elif invoice.collection_method == "charge_automatically":
-        text = "Your payment method on file is charged automatically. There is nothing to do."
+        text = _("Your payment method on file is charged automatically. There is nothing to do.")
     else:
-        text = f"Please pay by {long_date(invoice.due_date)}."
-    text = text.format(where=add_method_at) if add_method_at else text
+        text = pay_by(invoice)
     return {
-        "title": "How to pay",
-        "text": f"{text} {questions}",
+        "title": _("How to pay"),
+        "text": " ".join(part for part in (text, how, asked) if part),
         "url": url if url.startswith(("https://", "http://")) else "",
-        "link": "View and pay online",
+        "link": _("View and pay online"),
     }
+
+
+def pay_by(invoice: Invoice) -> str:
+    return _("Please pay by {day}.").format(day=long_date(invoice.due_date))
+
+
+def questions(issuer: Issuer, number: str) -> str:
+    return _("Questions? Write to {email} and name {number}.").format(
+        email=printable(issuer.email), number=number
+    )

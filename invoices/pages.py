@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, page_before, render_page, workspace_page
 from billing.errors import BillingError
+from billing.issuers import issuer_then
 from billing.keyset import requested_page
 from billing.queries import shows_cost
 from invoices.document import legal_texts, tax_rows
@@ -92,7 +93,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     context = {
         "invoice": invoice,
         "taxes": tax_rows(invoice, taxes),
-        "legal_texts": legal_texts(taxes),
+        "legal_texts": legal_texts(taxes, issuer_then(invoice.letterhead)),
         "items": [_shown(item, invoice) for item in invoice.items.all()],
         "credit_notes": invoice.credit_notes.filter(status=CreditNote.Status.ISSUED),
         "steps": timeline(invoice, events, lacks_payment_method=lacks),

@@ -13,10 +13,13 @@ from typing import Any, Literal
 import typst
 from django.conf import settings
 from django.http import HttpResponse
+from django.utils.translation import gettext
 
+from billing.issuers import issuer_of, issuer_then
+from billing.languages import in_language
 from billing.links import page_url
 from invoices.credit_note_document import credit_note_document
-from invoices.document import Issuer, as_preview, invoice_document
+from invoices.document import as_preview, invoice_document
 from invoices.glyphs import FONTS
 from invoices.models import CreditNote, Invoice, InvoiceItem, InvoiceTax
 from invoices.queries import lacks_payment_method
@@ -32,51 +35,45 @@ def render_invoice(invoice: Invoice) -> bytes:
 
     Reads the items, the period and the workspace (prefetch them when there are many invoices).
     """
-    document = invoice_document(
-        invoice,
-        list(invoice.items.all()),
-        issuer=issuer_named(),
-        units=settings.RESOURCE_UNITS,
-        add_method_at=page_url("invoices:list", invoice.workspace_id)
-        if lacks_payment_method(invoice)
-        else "",
-    )
-    return render_document(document, timestamp=int(invoice.issued_at.timestamp()))
+    with in_language(invoice.language):
+        document = invoice_document(
+            invoice,
+            list(invoice.items.all()),
+            issuer=issuer_then(invoice.letterhead),
+            units=settings.RESOURCE_UNITS,
+            add_method_at=page_url("invoices:list", invoice.workspace_id)
+            if lacks_payment_method(invoice)
+            else "",
+        )
+        return render_document(document, timestamp=int(invoice.issued_at.timestamp()))
 
 
 def render_preview(
     invoice: Invoice, items: Sequence[InvoiceItem], taxes: Sequence[InvoiceTax]
 ) -> bytes:
     """The paper of an invoice that is not issued, with "Preview" across it."""
-    document = invoice_document(
-        invoice, items, issuer=issuer_named(), units=settings.RESOURCE_UNITS, taxes=taxes
-    )
-    return render_document(
-        as_preview(document, invoice), timestamp=int(invoice.issued_at.timestamp())
-    )
+    issuer = issuer_of(invoice.issuing_entity)
+    with in_language(invoice.language):
+        document = invoice_document(
+            invoice, items, issuer=issuer, units=settings.RESOURCE_UNITS, taxes=taxes
+        )
+        return render_document(
+            as_preview(document, invoice), timestamp=int(invoice.issued_at.timestamp())
+        )
 
 
 def render_credit_note(note: CreditNote) -> bytes:
     """The PDF of an issued credit note; the same rows give the same bytes."""
     assert note.issued_at is not None
-    document = credit_note_document(
-        note,
-        list(note.items.select_related("item")),
-        list(note.taxes.all()),
-        invoice_taxes=list(note.invoice.taxes.all()),
-        issuer=issuer_named(),
-    )
-    return render_document(document, timestamp=int(note.issued_at.timestamp()))
-
-
-def issuer_named() -> Issuer:
-    """Who sends documents, as the settings name it."""
-    return Issuer(
-        name=settings.ISSUER_NAME,
-        address=settings.ISSUER_ADDRESS,
-        tax_id=settings.ISSUER_TAX_ID,
-        email=settings.ISSUER_EMAIL,
-    )
+    with in_language(note.invoice.language):
+        document = credit_note_document(
+            note,
+            list(note.items.select_related("item")),
+            list(note.taxes.all()),
+            invoice_taxes=list(note.invoice.taxes.all()),
+            issuer=issuer_then(note.letterhead),
+        )
+        return render_document(document, timestamp=int(note.issued_at.timestamp()))
 
 
 def render_document(document: dict[str, Any], *, timestamp: int) -> bytes:
@@ -86,7 +83,8 @@ def render_document(document: dict[str, Any], *, timestamp: int) -> bytes:
     except typst.TypstError as error:
         # A document must never fail for a name, and never look archivable when it is not.
         log.error("%s is not PDF/A: %s", document["number"], error.message)  # noqa: TRY400
-        document["notes"].append("This copy is not archivable (PDF/A): a character cannot be set.")
+        note = gettext("This copy is not archivable (PDF/A): a character cannot be set.")
+        document["notes"].append(note)
         return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=())
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from billing.formats import word
+
 # In the order in which invoices list them.
 LABELS = {
     "call_minutes": "Call Minutes",
@@ -46,7 +48,7 @@ def resource_name(resource_type: str) -> str:
 def resource(resource_type: str) -> Resource:
     """Label and unit; a type without a unit of its own counts in "units"."""
     unit = settings.RESOURCE_UNITS.get(resource_type, "units")
-    return Resource(resource_name(resource_type), unit)
+    return Resource(word(resource_name(resource_type)), word(unit))
 
 
 def provider_name(provider: str) -> str:

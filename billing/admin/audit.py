@@ -62,6 +62,8 @@ class TableFilter(_Choice):
         "billing_priceoverride": "Price overrides",
         "billing_providercost": "Provider costs",
         "billing_exchangerate": "Exchange rates",
+        "billing_issuingentity": "Issuing entities",
+        "billing_issuerbankaccount": "Bank accounts of issuing entities",
         "billing_taxregistration": "Tax registrations",
         "billing_taxrate": "Tax rates",
         "billing_taxnumbercheck": "Checks of tax numbers",

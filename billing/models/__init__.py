@@ -5,6 +5,7 @@ from billing.models.costs import ExchangeRate, ProviderCost
 from billing.models.discounts import AppliesTo, Coupon, Discount
 from billing.models.emails import Email, EmailAttachment
 from billing.models.invitations import Invitation
+from billing.models.issuers import IssuerBankAccount, IssuingEntity, Letterhead
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
 from billing.models.manual_items import ManualItem
 from billing.models.people import OwedPasswordLink, User
@@ -40,6 +41,9 @@ __all__ = [
     "EmailAttachment",
     "ExchangeRate",
     "Invitation",
+    "IssuerBankAccount",
+    "IssuingEntity",
+    "Letterhead",
     "LimitAlert",
     "ManualItem",
     "OwedPasswordLink",

@@ -4,8 +4,10 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
+from billing.languages import Language, NumberFormat
 from billing.models.fields import EmailAddressField, LineField
 from billing.text import same_address
 
@@ -38,6 +40,30 @@ class User(AbstractUser):
     last_name = None  # type: ignore[assignment]
     email = EmailAddressField("e-mail", max_length=254)
     name = LineField(max_length=150, blank=True)
+    language = models.CharField(
+        max_length=2,
+        choices=Language,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of pages and of mails to this person. Empty: the browser's on pages, the"
+        " workspace's in mails.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="For times on pages. Empty: the workspace's.",
+    )
+    number_format = models.CharField(
+        max_length=2,
+        choices=NumberFormat,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of numbers on pages. Empty: as the language has it.",
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -47,6 +73,13 @@ class User(AbstractUser):
     class Meta:
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
+            models.CheckConstraint(
+                condition=Q(language__in=["", *Language.values]), name="user_language_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(number_format__in=["", *NumberFormat.values]),
+                name="user_number_format_is_known",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone as clock
 
+from billing.models.issuers import IssuingEntity
 from billing.models.tiers import MONEY_SUM, SubscriptionTier
 from billing.models.workspaces import Workspace
 
@@ -70,6 +71,15 @@ class BillingPeriod(models.Model):
         SubscriptionTier,
         on_delete=models.PROTECT,
         help_text="The tier whose fee this period is billed.",
+    )
+    issuing_entity = models.ForeignKey(
+        IssuingEntity,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text="Who invoices it. Empty: as the settings say.",
     )
     period_start = models.DateTimeField()
     period_end = models.DateTimeField(help_text="Exclusive.")

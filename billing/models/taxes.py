@@ -8,15 +8,22 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import F, Func, Q, Value
 from django.utils import timezone as clock
 
 from billing.models.fields import LineField
+from billing.models.issuers import IssuingEntity
 from billing.models.rate_cards import DateRange, TextRange
 from billing.models.work import DurableWork
 from billing.models.workspaces import Workspace
 
 _COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Two capital letters, as DE (ISO 3166).")
+# The settings' issuer has no row. Not Coalesce(): its parameter would be needed twice.
+_WHOSE = Func(
+    F("issuing_entity"),
+    template="COALESCE(%(expressions)s::text, '')",
+    output_field=models.TextField(),
+)
 TAX_CLASS = RegexValidator(r"\A[a-z][a-z_]{0,31}\Z", "a-z and _, a letter first.")
 
 
@@ -24,6 +31,14 @@ class TaxRegistration(models.Model):
     """A tax number of the issuer: where its customers are charged tax. Without one none is."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    issuing_entity = models.ForeignKey(
+        IssuingEntity,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tax_registrations",
+        help_text="Whose it is. Empty: of the issuer whom the settings name.",
+    )
     country = models.CharField(
         max_length=2, validators=[_COUNTRY], help_text="ISO 3166, as DE; EU for the one-stop shop."
     )
@@ -58,13 +73,16 @@ class TaxRegistration(models.Model):
             ExclusionConstraint(
                 name="one_tax_registration_per_place_and_day",
                 expressions=[
-                    (TextRange("country", "region"), RangeOperators.OVERLAPS),
+                    (TextRange(_WHOSE, "country", "region"), RangeOperators.OVERLAPS),
                     (DateRange("starts_on", "ends_on"), RangeOperators.OVERLAPS),
                 ],
             ),
             ExclusionConstraint(
                 name="one_home_of_the_issuer_per_day",
-                expressions=[(DateRange("starts_on", "ends_on"), RangeOperators.OVERLAPS)],
+                expressions=[
+                    (TextRange(_WHOSE), RangeOperators.OVERLAPS),
+                    (DateRange("starts_on", "ends_on"), RangeOperators.OVERLAPS),
+                ],
                 condition=Q(is_home=True),
             ),
         ]

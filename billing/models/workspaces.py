@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone as clock
 
+from billing.languages import Language
 from billing.models.fields import EmailAddressField, LineField
+from billing.models.issuers import IssuingEntity
 from billing.models.people import User
 from billing.models.tiers import SubscriptionTier
 
@@ -112,6 +114,27 @@ class Workspace(models.Model):
         db_default="",
         help_text="EAS code of it, as 0204 (Leitweg-ID), 9930 (German VAT number), EM (e-mail).",
     )
+    language = models.CharField(
+        max_length=2,
+        choices=Language,
+        default=Language.ENGLISH,
+        db_default=Language.ENGLISH,
+        help_text="Of its invoices and mails.",
+    )
+    issuing_entity = models.ForeignKey(
+        IssuingEntity,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="workspaces",
+        help_text="Who invoices it, for periods opened from now on. Empty: as the settings say.",
+    )
+    custom_fields = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default=models.Value({}, output_field=models.JSONField()),
+        help_text="Values of its issuing entity's custom fields, as invoices print them.",
+    )
     members = models.ManyToManyField(User, through="WorkspaceMember", related_name="workspaces")
     # A digest of the facts it was asked for with, by which the same request again is known.
     created_from = models.CharField(max_length=64, blank=True, editable=False)
@@ -136,6 +159,9 @@ class Workspace(models.Model):
             models.CheckConstraint(
                 condition=Q(address_country="") | Q(address_country__regex=r"^[A-Z]{2}$"),
                 name="workspace_country_is_iso",
+            ),
+            models.CheckConstraint(
+                condition=Q(language__in=Language.values), name="workspace_language_is_known"
             ),
             models.CheckConstraint(
                 condition=(Q(tax_status="exempt") & ~Q(tax_exemption=""))

@@ -2,16 +2,18 @@
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
+from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 
-from billing.models import Email, EmailAttachment, WorkspaceMember
+from billing.languages import in_language
+from billing.models import Email, EmailAttachment, User, Workspace, WorkspaceMember
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from billing.smtp import PartlyRefused, RefusedFor, is_for_good, refusals_of
 
@@ -148,6 +150,33 @@ def resend(*, email_id: UUID, now: dt.datetime) -> None:
     """Send a message once more as it is, sent or not before; staff ask for it."""
     with transaction.atomic():
         EMAILS.reset(EMAILS.locked(email_id), now, requested_at=now)
+
+
+def in_each_language(
+    workspace: Workspace, addresses: Sequence[str], send: Callable[[str, list[str]], bool]
+) -> bool:
+    """Call `send` once for each language that its readers want, with that one in force.
+
+    A person is written to in the language they have chosen, everybody else in the workspace's.
+    `send` gets what to add to the message's key, nothing for the first, and whom it is for; whether
+    any call returned true.
+    """
+    chosen = {
+        email.lower(): language
+        for email, language in User.objects.annotate(lower=Lower("email"))
+        .filter(lower__in=[address.lower() for address in addresses])
+        .exclude(language="")
+        .values_list("email", "language")
+    }
+    readers: dict[str, list[str]] = {}
+    for address in addresses:
+        language = chosen.get(address.lower(), workspace.language)
+        readers.setdefault(language, []).append(address)
+    sent = False
+    for place, (language, recipients) in enumerate(readers.items()):
+        with in_language(language):
+            sent |= send(f":{language}" if place else "", recipients)
+    return sent
 
 
 def owner_addresses(workspace_id: UUID) -> list[str]:

@@ -37,6 +37,7 @@ def open_period(*, workspace_id: UUID, at: dt.datetime, now: dt.datetime) -> Bil
         period = BillingPeriod(
             workspace=workspace,
             tier_id=workspace.tier_id,
+            issuing_entity_id=workspace.issuing_entity_id,
             period_start=start,
             period_end=end,
             created_at=now,

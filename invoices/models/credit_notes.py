@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone as clock
 
-from billing.models import Workspace
+from billing.models import Letterhead, Workspace
 from invoices.models.invoices import AMOUNT, Invoice
-from invoices.models.items import InvoiceItem, TaxCategory
+from invoices.models.items import InvoiceItem, TaxCategory, tax_label
 
 
 class CreditNote(models.Model):
@@ -45,6 +45,16 @@ class CreditNote(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit_notes")
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
     number = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    letterhead = models.ForeignKey(
+        Letterhead,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+        help_text="Who issued it, as of that day.",
+    )
     status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT)
     reason = models.CharField(max_length=16, choices=Reason)
     explanation = models.CharField(max_length=500, help_text="As the customer reads it.")
@@ -157,3 +167,8 @@ class CreditNoteTax(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.rate.normalize():f} %"
+
+    @property
+    def label(self) -> str:
+        """As the invoice's own tax is called."""
+        return tax_label(self.category, self.name, self.rate)

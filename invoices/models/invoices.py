@@ -10,7 +10,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone as clock
 
-from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings
+from billing.languages import Language
+from billing.models import (
+    BillingPeriod,
+    IssuingEntity,
+    Letterhead,
+    Workspace,
+    WorkspaceBillingSettings,
+)
 from billing.models.tiers import MONEY_SUM
 from billing.money import NO_DECIMALS, to_minor
 
@@ -140,6 +147,32 @@ class Invoice(models.Model):
         default=Decimal(0),
         help_text="What is charged with it for earlier invoices that were too small.",
     )
+    # Who issued it, in whose looks and in which language: as of the day it was issued.
+    issuing_entity = models.ForeignKey(
+        IssuingEntity,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoices",
+        help_text="Empty: the issuer whom the settings name.",
+    )
+    letterhead = models.ForeignKey(
+        Letterhead,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+    )
+    language = models.CharField(
+        max_length=2, choices=Language, default=Language.ENGLISH, db_default=Language.ENGLISH
+    )
+    order_number = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # Pairs of a name and a text, as they are printed.
+    custom_fields = models.JSONField(
+        default=list, blank=True, db_default=models.Value([], output_field=models.JSONField())
+    )
     # Who it is addressed to, as of the day it was issued.
     bill_to_name = models.CharField(max_length=200)
     bill_to_email = models.EmailField(max_length=254)
@@ -166,6 +199,9 @@ class Invoice(models.Model):
                     ]
                 ),
                 name="invoice_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(language__in=Language.values), name="invoice_language_is_known"
             ),
             models.UniqueConstraint(
                 fields=["billing_period"],

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, gettext_noop
 
+from billing.formats import percent_sign, quantity, word
 from billing.models import ManualItem
 from billing.models.tiers import MONEY_SUM
 from billing.rating.fees import MONTHLY
@@ -21,6 +23,21 @@ class TaxCategory(models.TextChoices):
     EXEMPT = "E", "Exempt"
     REVERSE_CHARGE = "AE", "Reverse charge"
     EXPORT = "G", "Outside of the seller's tax"
+
+
+# After the name of the tax and its rate, where there is none to pay.
+_WHY_NONE = {
+    TaxCategory.EXEMPT: gettext_noop("exempt"),
+    TaxCategory.REVERSE_CHARGE: gettext_noop("reverse charge"),
+    TaxCategory.EXPORT: gettext_noop("outside of the seller's tax"),
+}
+
+
+def tax_label(category: str, name: str, rate: Decimal) -> str:
+    """In the active language: "VAT 19%", "VAT 0%, reverse charge"."""
+    label = f"{word(name)} {quantity(rate)}{percent_sign()}"
+    why = {str(key): text for key, text in _WHY_NONE.items()}.get(category)
+    return f"{label}, {gettext(why)}" if why else label
 
 
 class InvoiceItem(models.Model):

@@ -8,10 +8,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone as clock
 
-from billing.formats import quantity
 from billing.money import NO_DECIMALS
 from invoices.models.invoices import AMOUNT, Invoice
-from invoices.models.items import TaxCategory
+from invoices.models.items import TaxCategory, tax_label
 
 RATE: dict[str, Any] = {"max_digits": 7, "decimal_places": 4}
 
@@ -44,10 +43,7 @@ class TaxLine(models.Model):
     @property
     def label(self) -> str:
         """As "VAT 19%", "VAT 0%, reverse charge"."""
-        label = f"{self.name} {quantity(self.rate)}%"
-        if self.category in ("S", "Z"):
-            return label
-        return f"{label}, {TaxCategory(self.category).label.lower()}"
+        return tax_label(self.category, self.name, self.rate)
 
     # Their inheritors' constraints.
     FOLLOWS: ClassVar = (

@@ -4,15 +4,16 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Exists, F, OuterRef, TextField, Value
 from django.db.models.functions import Cast, Concat
+from django.utils.translation import gettext as _
 
-from billing.formats import money
+from billing.formats import long_date, money
+from billing.issuers import issuer_then
 from billing.links import page_url
 from billing.models import Email
-from billing.services.emails import Attachment, queue_email
-from invoices.document import ADD_METHOD, long_date, period_range
+from billing.services.emails import Attachment, in_each_language, queue_email
+from invoices.document import add_method, pay_by, period_range
 from invoices.models import Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method
@@ -34,33 +35,48 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
         .prefetch_related("items")
         .get(pk=invoice_id)
     )
+    paper = pdf_attachment(invoice)
+
+    def send(suffix: str, recipients: list[str]) -> bool:
+        return _queue(invoice, suffix, recipients, paper, now)
+
+    return in_each_language(invoice.workspace, [invoice.bill_to_email], send)
+
+
+def _queue(
+    invoice: Invoice, suffix: str, recipients: list[str], paper: Attachment, now: dt.datetime
+) -> bool:
+    issuer = issuer_then(invoice.letterhead)
+    subject = _("Invoice {number} from {issuer}").format(number=invoice.number, issuer=issuer.name)
+    period = period_range(invoice)
     email = queue_email(
-        key=f"{_KEY}{invoice.pk}",
+        key=f"{_KEY}{invoice.pk}{suffix}",
         kind=KIND,
-        recipients=[invoice.bill_to_email],
-        subject=f"Invoice {invoice.number} from {settings.ISSUER_NAME}"[:200],
+        recipients=recipients,
+        subject=subject[:200],
         template="emails/invoice_issued",
         context={
             "invoice": invoice,
             "workspace": invoice.workspace,
-            "period": period_range(invoice),
+            "issuer": issuer.name,
+            "period": period,
             "facts": [
-                ("Invoice", invoice.number),
-                ("Amount due", money(invoice.amount_due, invoice.currency)),
-                ("Due", long_date(invoice.due_date)),
+                (_("Invoice"), invoice.number),
+                (_("Amount due"), money(invoice.amount_due, invoice.currency)),
+                (_("Due"), long_date(invoice.due_date)),
             ],
             "payment": _payment(invoice),
             "explained": _explained(invoice),
             "replaces": invoice.replaces.number if invoice.replaces else "",
             "action_url": invoice.hosted_invoice_url
             or page_url("invoices:detail", invoice.workspace_id, invoice.pk),
-            "action_label": "View and pay online"
+            "action_label": _("View and pay online")
             if invoice.hosted_invoice_url
-            else "See the invoice",
+            else _("See the invoice"),
         },
         now=now,
         workspace_id=invoice.workspace_id,
-        attachments=[pdf_attachment(invoice)],
+        attachments=[paper],
     )
     return email is not None
 
@@ -90,11 +106,11 @@ def _explained(invoice: Invoice) -> str:
 
 def _payment(invoice: Invoice) -> str:
     if not invoice.amount_due:
-        return "There is nothing to pay."
+        return _("There is nothing to pay.")
     if lacks_payment_method(invoice):
-        where = page_url("invoices:list", invoice.workspace_id)
-        how = ADD_METHOD.format(where=where)
-        return f"There is no payment method on file, so nothing is charged yet. {how}"
+        how = add_method(page_url("invoices:list", invoice.workspace_id))
+        text = _("There is no payment method on file, so nothing is charged yet.")
+        return f"{text} {how}"
     if invoice.collection_method == "charge_automatically":
-        return "Your payment method on file is charged automatically: there is nothing to do."
-    return f"Please pay by {long_date(invoice.due_date)}."
+        return _("Your payment method on file is charged automatically. There is nothing to do.")
+    return pay_by(invoice)

@@ -20,6 +20,7 @@ from billing import months
 from billing.errors import Conflict, Invalid, NotFound
 from billing.models import BillingPeriod, ManualItem, TaxRate, Workspace
 from billing.money import ZERO
+from billing.queries import issuing_entity_at
 from billing.rating.taxes import EXEMPT, STANDARD
 from billing.services.terms import check_amount, first_open_day
 from billing.taxes import TaxReader
@@ -225,10 +226,12 @@ def known_tax_classes() -> list[str]:
 def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) -> Invoice:
     """The invoice of approved items: its id is theirs, so that there is one."""
     amounts = [item.signed for item in items]
+    entity = issuing_entity_at(workspace, now)
     with cannot_be_taxed():
         tax = document_tax(
             TaxReader([workspace]),
             workspace,
+            entity,
             [(item.signed, item.tax_class) for item in items],
             prices_include_tax=workspace.billing_settings.prices_include_tax,
             day=months.local_date(now, workspace.zone),
@@ -238,6 +241,7 @@ def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) 
         amounts=amounts,
         tax=tax,
         now=now,
+        issuing_entity=entity,
         id=items[0].one_off_invoice_id,
         kind=Invoice.Kind.ONE_OFF,
         exact_amount=sum(amounts, ZERO),

@@ -90,13 +90,15 @@ def _open_periods(workspace_id: UUID, now: dt.datetime) -> list[BillingPeriod]:
     """In their order; the month of `now`, not saved, where none is open."""
     periods = list(
         BillingPeriod.objects.filter(workspace=workspace_id, status=BillingPeriod.Status.CURRENT)
-        .select_related("workspace__billing_settings", "tier")
+        .select_related("workspace__billing_settings", "tier", "issuing_entity")
         .order_by("period_start")
     )
     if periods:
         return periods
     workspace = (
-        Workspace.objects.select_related("billing_settings", "tier").filter(pk=workspace_id).first()
+        Workspace.objects.select_related("billing_settings", "tier", "issuing_entity")
+        .filter(pk=workspace_id)
+        .first()
     )
     if workspace is None or workspace.status == Workspace.Status.CLOSED:
         raise NotFound("There is no open billing period.")
@@ -105,6 +107,7 @@ def _open_periods(workspace_id: UUID, now: dt.datetime) -> list[BillingPeriod]:
         BillingPeriod(
             workspace=workspace,
             tier=workspace.tier,
+            issuing_entity=workspace.issuing_entity,
             period_start=month.start,
             period_end=month.end,
             created_at=now,

@@ -84,6 +84,7 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
         tax = document_tax(
             TaxReader([workspace]),
             workspace,
+            void.issuing_entity,
             [(item.amount, item.tax_class) for item in items],
             prices_include_tax=void.prices_include_tax,
             day=_tax_day(void),
@@ -93,6 +94,7 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
         amounts=amounts,
         tax=tax,
         now=now,
+        issuing_entity=void.issuing_entity,
         kind=void.kind,
         billing_period=void.billing_period,
         corrects=void.corrects,

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from billing.errors import Conflict
-from billing.models import Workspace
+from billing.languages import in_language
+from billing.models import IssuingEntity, Workspace
+from billing.phrases import phrase
 from billing.rating import taxes
 from billing.rating.taxes import Taxed, Undecided
 from billing.taxes import Facts, TaxReader
@@ -42,16 +44,17 @@ def cannot_be_taxed() -> Iterator[None]:
 def document_tax(
     reader: TaxReader,
     workspace: Workspace,
+    entity: IssuingEntity | None,
     lines: Sequence[tuple[Decimal, str]],
     *,
     prices_include_tax: bool,
     day: dt.date,
 ) -> DocumentTax | None:
-    """The tax of lines of (amount, tax class); None where the issuer is registered nowhere.
+    """The tax of lines of (amount, tax class); None where `entity` is registered nowhere.
 
     By the rates of `day`, when what it bills was supplied. Raises `Undecided`.
     """
-    facts = reader.facts_of(workspace, day)
+    facts = reader.facts_of(workspace, entity, day)
     if facts is None:
         return None
     taxed = taxes.apply(
@@ -104,6 +107,8 @@ def tax_rows(invoice: Invoice, tax: DocumentTax) -> list[InvoiceTax]:
     decision = tax.facts.decision
     # Without a rate to charge it is the seller's country that leaves it off.
     is_taxed = decision.treatment == taxes.Treatment.TAXED
+    with in_language(invoice.language):
+        texts = [phrase(group.text) for group in tax.taxed.groups]
     return [
         InvoiceTax(
             invoice=invoice,
@@ -118,9 +123,9 @@ def tax_rows(invoice: Invoice, tax: DocumentTax) -> list[InvoiceTax]:
             tax=group.tax,
             prices_include_tax=tax.prices_include_tax,
             reason_code=group.reason_code,
-            text=group.text,
+            text=text,
         )
-        for position, group in enumerate(tax.taxed.groups, start=1)
+        for position, (group, text) in enumerate(zip(tax.taxed.groups, texts, strict=True), start=1)
     ]
 
 

@@ -62,7 +62,7 @@ def _try(workspace_ids: Sequence[UUID], now: dt.datetime, summary: TrialSummary)
                     status=BillingPeriod.Status.CURRENT,
                     period_end__lte=now,
                 )
-                .select_related("workspace__billing_settings", "tier")
+                .select_related("workspace__billing_settings", "tier", "issuing_entity")
                 .order_by("workspace_id", "period_start")
             )
             closings = live_closings(periods, now)

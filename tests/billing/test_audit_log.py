@@ -159,6 +159,7 @@ NOT_AUDITED = {
     "billing_auditentry": "the log itself",
     "billing_email": "what was sent, kept as it was",
     "billing_emailattachment": "what was sent, kept as it was",
+    "billing_letterhead": "a copy of an issuing entity, which is in the log",
     "billing_limitalert": "written once, by usage",
     "billing_owedpasswordlink": "a mail that is owed, gone once it is sent",
     "billing_periodcharge": "written once, by the close; a trigger refuses changes",

@@ -2,16 +2,24 @@
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import typst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
-from billing.formats import money
+from billing.formats import long_date, money
+from billing.issuers import issuer_of, issuer_then
 from billing.links import page_url
 from billing.models import Workspace
-from billing.services.emails import Attachment, owner_addresses, queue_email
+from billing.services.emails import (
+    Attachment,
+    in_each_language,
+    owner_addresses,
+    queue_email,
+)
 from billing.services.notifications import TEMPLATE, Notification, notify_finance
-from invoices.document import ADD_METHOD
+from invoices.document import add_method
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import StripeCustomer
 from invoices.pdf import render_credit_note
@@ -39,26 +47,27 @@ def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime
 
 def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
     workspace = account.workspace
-    queue_email(
+
+    def said() -> Notification:
+        return Notification(
+            subject=_("Your billing details were not accepted"),
+            paragraphs=[
+                _("The payment provider refuses the billing details of {workspace}:").format(
+                    workspace=workspace.name
+                ),
+                account.last_error,
+                _("Please check the tax number, the country and the address."),
+            ],
+            link_label=_("Check the billing details"),
+            link_url=page_url("billing:settings", workspace.pk),
+        )
+
+    _to_people(
+        workspace,
+        owner_addresses(workspace.pk),
+        said,
         key=_refusal(account),
         kind="details_refused",
-        workspace_id=workspace.pk,
-        recipients=owner_addresses(workspace.pk),
-        subject="Your billing details were not accepted"[:200],
-        template=TEMPLATE,
-        context={
-            "workspace": workspace,
-            "notification": Notification(
-                subject="Your billing details were not accepted",
-                paragraphs=[
-                    f"The payment provider refuses the billing details of {workspace.name}:",
-                    account.last_error,
-                    "Please check the tax number, the country and the address.",
-                ],
-                link_label="Check the billing details",
-                link_url=page_url("billing:settings", workspace.pk),
-            ),
-        },
         now=now,
     )
 
@@ -68,193 +77,195 @@ def _refusal(account: StripeCustomer) -> str:
 
 
 def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
-    paragraphs = ["Thank you: we have received your payment."]
-    if not invoice.amount_paid:
-        paragraphs = [
-            "There is nothing left to pay: it is settled by your credit or a credit note."
-        ]
-    _to_payer(
-        invoice,
-        "paid",
-        Notification(
-            subject=f"Invoice {invoice.number} is paid",
-            paragraphs=paragraphs,
+    def said() -> Notification:
+        if invoice.amount_paid:
+            text = _("Thank you: we have received your payment.")
+        else:
+            text = _("There is nothing left to pay: it is settled by your credit or a credit note.")
+        return Notification(
+            subject=_("Invoice {number} is paid").format(number=invoice.number),
+            paragraphs=[text],
             facts=_facts(invoice),
-            link_label="See the invoice",
-            link_url=_invoice_url(invoice),
-        ),
-        now=now,
-    )
+            **_invoice_link(invoice),
+        )
+
+    _to_payer(invoice, "paid", said, now=now)
 
 
 def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
     """The document itself, and where its money goes."""
     invoice = note.invoice
-    places = [
-        (note.to_open, "{} less is to be paid."),
-        (note.to_refund, "{} goes back to what you have paid with; banks take a few days."),
-        (note.to_credit, "{} is your credit: your next invoice uses it."),
-        (note.to_out_of_band, "{} is sent back to you."),
-    ]
-    texts = [text.format(money(amount, note.currency)) for amount, text in places if amount]
+
+    def said() -> Notification:
+        places = [
+            (note.to_open, _("{amount} less is to be paid.")),
+            (
+                note.to_refund,
+                _("{amount} goes back to what you have paid with; banks take a few days."),
+            ),
+            (note.to_credit, _("{amount} is your credit: your next invoice uses it.")),
+            (note.to_out_of_band, _("{amount} is sent back to you.")),
+        ]
+        return Notification(
+            subject=_("Credit note {note} for invoice {number}").format(
+                note=note.number, number=invoice.number
+            ),
+            paragraphs=[
+                note.explanation,
+                *(
+                    text.format(amount=money(amount, note.currency))
+                    for amount, text in places
+                    if amount
+                ),
+            ],
+            facts=[
+                (_("Credit note"), str(note.number)),
+                (_("For invoice"), invoice.number),
+                (_("Amount"), money(note.total, note.currency)),
+            ],
+            **_invoice_link(invoice),
+        )
+
     try:
         papers = [Attachment(f"{note.number}.pdf", "application/pdf", render_credit_note(note))]
     except typst.TypstError:
         log.exception("the PDF of credit note %s cannot be set", note.number)
         papers = []
-    _to_payer(
-        invoice,
-        f"credit_note:{note.pk}",
-        Notification(
-            subject=f"Credit note {note.number} for invoice {invoice.number}",
-            paragraphs=[note.explanation, *texts],
-            facts=[
-                ("Credit note", str(note.number)),
-                ("For invoice", invoice.number),
-                ("Amount", money(note.total, note.currency)),
-            ],
-            link_label="See the invoice",
-            link_url=_invoice_url(invoice),
-        ),
-        attachments=papers,
-        now=now,
-    )
+    _to_payer(invoice, f"credit_note:{note.pk}", said, attachments=papers, now=now)
 
 
 def tell_due_soon(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
-    return _to_payer(
-        invoice,
-        key,
-        Notification(
-            subject=f"Invoice {invoice.number} is due on {invoice.due_date:%d %B %Y}",
+    def said() -> Notification:
+        return Notification(
+            subject=_("Invoice {number} is due on {day}").format(
+                number=invoice.number, day=long_date(invoice.due_date)
+            ),
             paragraphs=[
-                "This is a friendly reminder that an invoice will be due soon.",
+                _("This is a friendly reminder that an invoice will be due soon."),
                 *_no_method(invoice),
             ],
             facts=_facts(invoice),
             **_payment_link(invoice),
-        ),
-        now=now,
-    )
+        )
+
+    return _to_payer(invoice, key, said, now=now)
 
 
 def tell_still_unpaid(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
-    return _to_payer(
-        invoice,
-        key,
-        Notification(
-            subject=f"Invoice {invoice.number} is still unpaid",
+    def said() -> Notification:
+        return Notification(
+            subject=_("Invoice {number} is still unpaid").format(number=invoice.number),
             paragraphs=[
-                "We have not received your payment yet.",
-                "If you have paid in the meantime, please ignore this message.",
+                _("We have not received your payment yet."),
+                _("If you have paid in the meantime, please ignore this message."),
                 *_no_method(invoice),
             ],
             facts=_facts(invoice),
             **_payment_link(invoice),
-        ),
-        now=now,
-    )
+        )
+
+    return _to_payer(invoice, key, said, now=now)
 
 
 def tell_overdue(
     invoice: Invoice, *, payment_failed: bool, suspended: bool, now: dt.datetime
 ) -> None:
-    if payment_failed:
-        subject = f"Your payment of invoice {invoice.number} failed"
-        paragraphs = ["We could not collect your payment. Please check your payment method."]
-    else:
-        subject = f"Invoice {invoice.number} is overdue"
-        paragraphs = ["We have not received your payment by the due date.", *_no_method(invoice)]
-    if suspended:
-        paragraphs.append(_SUSPENDED)
-    _to_payer(
-        invoice,
-        "overdue",
-        Notification(
-            subject=subject,
+    def said() -> Notification:
+        if payment_failed:
+            subject = _("Your payment of invoice {number} failed")
+            paragraphs = [_("We could not collect your payment. Please check your payment method.")]
+        else:
+            subject = _("Invoice {number} is overdue")
+            paragraphs = [
+                _("We have not received your payment by the due date."),
+                *_no_method(invoice),
+            ]
+        if suspended:
+            paragraphs.append(_(_SUSPENDED))
+        return Notification(
+            subject=subject.format(number=invoice.number),
             paragraphs=paragraphs,
             facts=_facts(invoice),
             **_payment_link(invoice),
-        ),
-        attachments=_pdf(invoice),
-        now=now,
-    )
+        )
+
+    _to_payer(invoice, "overdue", said, attachments=_pdf(invoice), now=now)
 
 
 def tell_suspended(invoice: Invoice, *, now: dt.datetime) -> None:
-    _to_payer(
-        invoice,
-        "suspended",
-        Notification(
-            subject=f"{invoice.workspace.name} is suspended",
-            paragraphs=[f"Invoice {invoice.number} is still unpaid.", _SUSPENDED],
+    def said() -> Notification:
+        return Notification(
+            subject=_("{workspace} is suspended").format(workspace=invoice.workspace.name),
+            paragraphs=[
+                _("Invoice {number} is still unpaid.").format(number=invoice.number),
+                _(_SUSPENDED),
+            ],
             facts=_facts(invoice),
             **_payment_link(invoice),
-        ),
-        now=now,
-    )
+        )
+
+    _to_payer(invoice, "suspended", said, now=now)
 
 
 def tell_void(invoice: Invoice, *, replacement: Invoice | None, now: dt.datetime) -> None:
-    paragraphs = ["Nothing is to be paid for it, and nothing is charged for it any more."]
-    if replacement:
-        paragraphs.append(
-            f"Invoice {replacement.number} replaces it; you get it with a message of its own."
-        )
-    _to_payer(
-        invoice,
-        "void",
-        Notification(
-            subject=f"Invoice {invoice.number} is void",
+    def said() -> Notification:
+        paragraphs = [_("Nothing is to be paid for it, and nothing is charged for it any more.")]
+        if replacement:
+            text = _("Invoice {number} replaces it; you get it with a message of its own.")
+            paragraphs.append(text.format(number=replacement.number))
+        return Notification(
+            subject=_("Invoice {number} is void").format(number=invoice.number),
             paragraphs=paragraphs,
             facts=_facts(invoice)[:2],
-            link_label="See the invoice",
-            link_url=_invoice_url(invoice),
-        ),
-        now=now,
-    )
+            **_invoice_link(invoice),
+        )
+
+    _to_payer(invoice, "void", said, now=now)
 
 
 def tell_carried_over(invoice: Invoice, *, now: dt.datetime) -> None:
-    _to_payer(
-        invoice,
-        "carried_over",
-        Notification(
-            subject=f"Invoice {invoice.number} is charged with your next one",
+    def said() -> Notification:
+        return Notification(
+            subject=_("Invoice {number} is charged with your next one").format(
+                number=invoice.number
+            ),
             paragraphs=[
-                "Its amount is too small to be charged by itself. There is nothing to do now: "
-                "it is added to what your next invoice comes to."
+                _(
+                    "Its amount is too small to be charged by itself. There is nothing to do now:"
+                    " it is added to what your next invoice comes to."
+                )
             ],
             facts=_facts(invoice)[:2],
-            link_label="See the invoice",
-            link_url=_invoice_url(invoice),
-        ),
-        now=now,
-    )
+            **_invoice_link(invoice),
+        )
+
+    _to_payer(invoice, "carried_over", said, now=now)
 
 
 def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime) -> None:
     """The subscription was cancelled in Stripe: the owners learn what follows."""
-    queue_email(
+
+    def said() -> Notification:
+        return Notification(
+            subject=_("The subscription of {workspace} has ended").format(workspace=workspace.name),
+            paragraphs=[
+                _(
+                    "From your next billing period on you are on the free plan: there is no"
+                    " monthly fee, and what you use is billed as before."
+                ),
+                _("The period that runs now keeps its plan."),
+            ],
+            link_label=_("Open your settings"),
+            link_url=page_url("billing:settings", workspace.pk),
+        )
+
+    _to_people(
+        workspace,
+        _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)]),
+        said,
         key=f"subscription-ended:{key}",
         kind="subscription_ended",
-        recipients=_without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)]),
-        subject=f"The subscription of {workspace.name} has ended",
-        template=TEMPLATE,
-        context={
-            "notification": Notification(
-                subject=f"The subscription of {workspace.name} has ended",
-                paragraphs=[
-                    "From your next billing period on you are on the free plan: there is no "
-                    "monthly fee, and what you use is billed as before.",
-                    "The period that runs now keeps its plan.",
-                ],
-                link_label="Open your settings",
-                link_url=page_url("billing:settings", workspace.pk),
-            )
-        },
         now=now,
-        workspace_id=workspace.pk,
     )
 
 
@@ -269,35 +280,66 @@ def tell_finance_of_conflict(invoice: Invoice, *, detail: str, now: dt.datetime)
     )
 
 
-_SUSPENDED = (
-    "Until it is paid the workspace is suspended: its agents are paused and take no calls. "
-    "They come back by themselves as soon as your payment arrives."
+_SUSPENDED = gettext_noop(
+    "Until it is paid the workspace is suspended: its agents are paused and take no calls. They"
+    " come back by themselves as soon as your payment arrives."
 )
 
 
 def _to_payer(
     invoice: Invoice,
     about: str,
-    notification: Notification,
+    said: Callable[[], Notification],
     *,
     now: dt.datetime,
     attachments: Sequence[Attachment] = (),
 ) -> bool:
     """Whether it was queued now: the same message about an invoice is sent once."""
-    email = queue_email(
+    return _to_people(
+        invoice.workspace,
+        _without_repeats([invoice.bill_to_email, *owner_addresses(invoice.workspace_id)]),
+        said,
         key=f"invoice:{invoice.pk}:{about}",
         kind=f"invoice_{about.split(':', maxsplit=1)[0]}",
-        recipients=_without_repeats(
-            [invoice.bill_to_email, *owner_addresses(invoice.workspace_id)]
-        ),
-        subject=notification.subject[:200],
-        template=TEMPLATE,
-        context={"notification": notification},
-        now=now,
-        workspace_id=invoice.workspace_id,
+        issuer=issuer_then(invoice.letterhead).name,
         attachments=attachments,
+        now=now,
     )
-    return email is not None
+
+
+def _to_people(
+    workspace: Workspace,
+    addresses: Sequence[str],
+    said: Callable[[], Notification],
+    *,
+    key: str,
+    kind: str,
+    now: dt.datetime,
+    issuer: str = "",
+    attachments: Sequence[Attachment] = (),
+) -> bool:
+    """To each in their language: `said` makes the message in the one that is in force."""
+
+    def send(suffix: str, recipients: list[str]) -> bool:
+        notification = said()
+        email = queue_email(
+            key=f"{key}{suffix}",
+            kind=kind,
+            recipients=recipients,
+            subject=notification.subject[:200],
+            template=TEMPLATE,
+            context={
+                "workspace": workspace,
+                "issuer": issuer or issuer_of(workspace.issuing_entity).name,
+                "notification": notification,
+            },
+            now=now,
+            workspace_id=workspace.pk,
+            attachments=attachments,
+        )
+        return email is not None
+
+    return in_each_language(workspace, addresses, send)
 
 
 def _pdf(invoice: Invoice) -> list[Attachment]:
@@ -311,33 +353,39 @@ def _pdf(invoice: Invoice) -> list[Attachment]:
 
 def _facts(invoice: Invoice) -> list[tuple[str, str]]:
     facts = [
-        ("Invoice", invoice.number),
-        ("Amount", money(invoice.amount_charged, invoice.currency)),
+        (_("Invoice"), invoice.number),
+        (_("Amount"), money(invoice.amount_charged, invoice.currency)),
         *_still_open(invoice),
-        ("Due", f"{invoice.due_date:%d %B %Y}"),
+        (_("Due"), long_date(invoice.due_date)),
     ]
     if invoice.paid_at is not None:
-        facts[-1] = ("Paid", f"{invoice.paid_at.astimezone(invoice.workspace.zone):%d %B %Y}")
+        paid_on = invoice.paid_at.astimezone(invoice.workspace.zone).date()
+        facts[-1] = (_("Paid"), long_date(paid_on))
     return facts
 
 
 def _still_open(invoice: Invoice) -> list[tuple[str, str]]:
     if not invoice.amount_settled or not invoice.amount_due:
         return []
-    return [("Still open", money(invoice.amount_due, invoice.currency))]
+    return [(_("Still open"), money(invoice.amount_due, invoice.currency))]
 
 
 def _payment_link(invoice: Invoice) -> dict[str, str]:
     if invoice.hosted_invoice_url:
-        return {"link_label": "Pay now", "link_url": invoice.hosted_invoice_url}
-    return {"link_label": "See the invoice", "link_url": _invoice_url(invoice)}
+        return {"link_label": _("Pay now"), "link_url": invoice.hosted_invoice_url}
+    return _invoice_link(invoice)
+
+
+def _invoice_link(invoice: Invoice) -> dict[str, str]:
+    return {"link_label": _("See the invoice"), "link_url": _invoice_url(invoice)}
 
 
 def _no_method(invoice: Invoice) -> list[str]:
     if not lacks_payment_method(invoice):
         return []
-    how = ADD_METHOD.format(where=page_url("invoices:list", invoice.workspace_id))
-    return [f"There is no payment method on file, so nothing could be charged. {how}"]
+    how = add_method(page_url("invoices:list", invoice.workspace_id))
+    text = _("There is no payment method on file, so nothing could be charged.")
+    return [f"{text} {how}"]
 
 
 def _invoice_url(invoice: Invoice) -> str:

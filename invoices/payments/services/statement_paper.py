@@ -4,37 +4,42 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from billing.formats import money
-from invoices.document import Issuer, addressee, long_date, sender
+from django.utils.translation import gettext as _
+
+from billing.formats import date_range, long_date, money, word
+from billing.issuers import Issuer, issuer_of
+from billing.languages import in_language
+from invoices.document import addressee, frame, sender
 from invoices.glyphs import printable
 from invoices.payments.services.statements import Statement
-from invoices.pdf import issuer_named, render_document
+from invoices.pdf import render_document
 from invoices.services.closing.issue import bill_to
 
 
 def render_statement(made: Statement) -> bytes:
     # The same days give the same bytes.
     midnight = dt.datetime.combine(made.last, dt.time(), dt.UTC)
-    document = _document(made, issuer_named())
-    return render_document(document, timestamp=max(int(midnight.timestamp()), 0))
+    workspace = made.workspace
+    with in_language(workspace.language):
+        document = _document(made, issuer_of(workspace.issuing_entity))
+        return render_document(document, timestamp=max(int(midnight.timestamp()), 0))
 
 
 def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
     currency = made.currency
     return {
-        "title": "Statement",
-        "number": f"{long_date(made.first)} \N{EN DASH} {long_date(made.last)}",
+        **frame(_("Statement"), date_range(made.first, made.last), issuer),
         "issuer": sender(issuer, tax_id=issuer.tax_id),
         "bill_to": addressee(**bill_to(made.workspace)),
         "facts": [
-            ["From", long_date(made.first)],
-            ["To", long_date(made.last)],
-            ["Opening balance", money(made.opening, currency)],
-            ["Closing balance", money(made.closing, currency)],
-            ["Currency", currency],
+            [_("From"), long_date(made.first)],
+            [_("To"), long_date(made.last)],
+            [_("Opening balance"), money(made.opening, currency)],
+            [_("Closing balance"), money(made.closing, currency)],
+            [_("Currency"), currency],
         ],
         "headline": {
-            "label": "Closing balance",
+            "label": _("Closing balance"),
             "amount": money(made.closing, currency),
             "note": _meaning(made.closing),
             "stamp": "",
@@ -42,7 +47,9 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
         },
         "items": [
             {
-                "description": printable(f"{long_date(line.day)}: {line.text} {line.reference}"),
+                "description": printable(
+                    f"{long_date(line.day)}: {word(line.text)} {line.reference}"
+                ),
                 "quantity": "",
                 "unit": "",
                 "unit_price": "",
@@ -53,20 +60,26 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
         ],
         "totals": [
             {
-                "label": "Opening balance",
+                "label": _("Opening balance"),
                 "amount": money(made.opening, currency),
                 "strong": False,
             },
-            {"label": "Closing balance", "amount": money(made.closing, currency), "strong": True},
+            {
+                "label": _("Closing balance"),
+                "amount": money(made.closing, currency),
+                "strong": True,
+            },
         ],
         "legal": [],
         "notes": [
-            "Invoices and money sent back to you raise the balance; payments and credit notes"
-            " lower it. A balance below zero is to your credit."
+            _(
+                "Invoices and money sent back to you raise the balance; payments and credit notes"
+                " lower it. A balance below zero is to your credit."
+            )
         ],
         "payment": {
-            "title": "Questions?",
-            "text": f"Write to {printable(issuer.email)}.",
+            "title": _("Questions?"),
+            "text": _("Write to {email}.").format(email=printable(issuer.email)),
             "url": "",
             "link": "",
         },
@@ -75,5 +88,5 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
 
 def _meaning(balance: Decimal) -> str:
     if not balance:
-        return "Nothing is owed"
-    return "You owe this" if balance > 0 else "This is to your credit"
+        return _("Nothing is owed")
+    return _("You owe this") if balance > 0 else _("This is to your credit")

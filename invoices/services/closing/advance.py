@@ -131,6 +131,7 @@ def open_next(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[Billin
             BillingPeriod(
                 workspace=workspace,
                 tier_id=workspace.tier_id,
+                issuing_entity_id=workspace.issuing_entity_id,
                 period_start=period.period_end,
                 period_end=months.month_of(period.period_end, workspace.zone).end,
                 created_at=now,

@@ -71,7 +71,7 @@ def _lock(period_ids: Sequence[UUID], *, skip_locked: bool) -> list[BillingPerio
             pk__in=period_ids, workspace__in=locked, status=BillingPeriod.Status.CURRENT
         )
         .select_for_update(no_key=True, of=("self",))
-        .select_related("workspace", "workspace__billing_settings", "tier")
+        .select_related("workspace", "workspace__billing_settings", "tier", "issuing_entity")
         .order_by("workspace_id", "period_start")
     )
 

@@ -1,14 +1,14 @@
 """Writing the invoices of closed periods, with their items and numbers."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from billing import months
-from billing.models import Workspace
+from billing.issuers import freeze, issuer_of, series_of
+from billing.models import IssuingEntity, Workspace
 from billing.money import ZERO
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.numbering import take_numbers
@@ -30,10 +30,7 @@ def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoic
             for item in _items(closing, invoice)
         ]
     )
-    years = [invoice.issued_on.year for invoice in invoices]
-    numbers = take_numbers(issuer=settings.INVOICE_ISSUER, years=years)
-    for invoice, number in zip(invoices, numbers, strict=True):
-        invoice.number = number
+    _number(invoices)
     Invoice.objects.bulk_create(invoices)
     freeze_taxes(
         [
@@ -53,11 +50,28 @@ def drafted(closing: Closing, now: dt.datetime) -> tuple[Invoice, list[InvoiceIt
 
 def write_invoice(invoice: Invoice, items: Sequence[InvoiceItem], tax: DocumentTax | None) -> None:
     """A single one, outside of a close, with its number."""
-    (invoice.number,) = take_numbers(issuer=settings.INVOICE_ISSUER, years=[invoice.issued_on.year])
+    _number([invoice])
     invoice.save(force_insert=True)
     InvoiceItem.objects.bulk_create(items)
     if tax is not None:
         freeze_taxes([(invoice, tax)])
+
+
+def _number(invoices: Sequence[Invoice]) -> None:
+    """Give each the next number of its issuer's series, and freeze how its issuer looks.
+
+    Series are locked in their order, so that two closes cannot wait for each other.
+    """
+    entities = {invoice.issuing_entity_id: invoice.issuing_entity for invoice in invoices}
+    letterheads = {key: freeze(issuer_of(entity)) for key, entity in entities.items()}
+    by_series: dict[str, list[Invoice]] = defaultdict(list)
+    for invoice in invoices:
+        invoice.letterhead = letterheads[invoice.issuing_entity_id]
+        by_series[series_of(invoice.issuing_entity)].append(invoice)
+    for series, members in sorted(by_series.items()):
+        years = [invoice.issued_on.year for invoice in members]
+        for invoice, number in zip(members, take_numbers(issuer=series, years=years), strict=True):
+            invoice.number = number
 
 
 def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
@@ -66,6 +80,7 @@ def _invoice(closing: Closing, now: dt.datetime) -> Invoice:
         amounts=closing.amounts,
         tax=closing.tax,
         now=now,
+        issuing_entity=closing.period.issuing_entity,
         billing_period=closing.period,
         exact_amount=closing.total,
     )
@@ -77,6 +92,7 @@ def invoice_to(
     amounts: Iterable[Decimal],
     tax: DocumentTax | None,
     now: dt.datetime,
+    issuing_entity: IssuingEntity | None,
     **facts: Any,
 ) -> Invoice:
     """An invoice whose lines come to `amounts`, on the workspace's terms of today; not saved."""
@@ -89,10 +105,21 @@ def invoice_to(
         issued_at=now,
         due_date=due_on(workspace, terms.payment_terms_days, now),
         created_at=now,
+        issuing_entity=issuing_entity,
+        language=workspace.language,
+        order_number=workspace.order_number,
+        custom_fields=custom_fields_of(workspace, issuing_entity),
         **amounts_of(sum(amounts, ZERO), tax),
         **bill_to(workspace),
         **facts,
     )
+
+
+def custom_fields_of(workspace: Workspace, entity: IssuingEntity | None) -> list[list[str]]:
+    """Names and texts, in the issuing entity's order; those that say nothing are left out."""
+    names = entity.custom_fields if entity else []
+    given = ((name, workspace.custom_fields.get(name, "")) for name in names)
+    return [[name, text] for name, text in given if text]
 
 
 def due_on(workspace: Workspace, terms_days: int, issued_at: dt.datetime) -> dt.date:

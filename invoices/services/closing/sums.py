@@ -195,6 +195,7 @@ def _tax(closing: Closing, taxes: TaxReader, now: dt.datetime) -> DocumentTax | 
         return document_tax(
             taxes,
             period.workspace,
+            period.issuing_entity,
             [
                 (amount, line.tax_class)
                 for line, amount in zip(closing.lines, closing.amounts, strict=True)

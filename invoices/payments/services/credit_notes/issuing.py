@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from billing.errors import Conflict
 from billing.formats import money
+from billing.issuers import credit_note_series_of, freeze, issuer_of
 from billing.money import ZERO, to_charge_steps
 from invoices.models import CreditNote, Invoice, InvoiceEvent, InvoiceItem
 from invoices.payments.models import CreditNoteStep, CreditNoteSync, PaymentEntry
@@ -94,7 +94,9 @@ def issue_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> Cre
         _take(note, invoice)
         refunds = _place(note, invoice)
         year = now.astimezone(note.workspace.zone).year
-        (note.number,) = take_numbers(issuer=f"{settings.INVOICE_ISSUER}-CN", years=[year])
+        entity = invoice.issuing_entity
+        (note.number,) = take_numbers(issuer=credit_note_series_of(entity), years=[year])
+        note.letterhead = freeze(issuer_of(entity))
         note.status, note.issued_at, note.issued_by = CreditNote.Status.ISSUED, now, by[:254]
         note.save()
         _move(note, invoice, now)
