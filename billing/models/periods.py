@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils import timezone as clock
 
+from billing.formats import month_name
 from billing.models.issuers import IssuingEntity
 from billing.models.tiers import MONEY_SUM, SubscriptionTier
 from billing.models.workspaces import Workspace
@@ -212,7 +213,7 @@ class BillingPeriod(models.Model):
     @property
     def label(self) -> str:
         """The month it covers, as in "October 2026"."""
-        return f"{self.period_start.astimezone(self.workspace.zone):%B %Y}"
+        return month_name(self.period_start.astimezone(self.workspace.zone).date())
 
     @property
     def has_fee(self) -> bool:

@@ -12,8 +12,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from billing.errors import Conflict, Invalid, NotFound
+from billing.formats import word
+from billing.issuers import issuer_of
+from billing.languages import in_language
 from billing.links import page_url
 from billing.models import Invitation, User, Workspace, WorkspaceMember
 from billing.queue import enqueue
@@ -121,7 +125,7 @@ def accept(
         known = User.objects.filter(email__iexact=invitation.email).first()
         if user is None and known is not None and known.has_usable_password():
             raise NotTheInvited("Sign in to accept it.")
-        member, _ = set_member(
+        member, _created = set_member(
             workspace=Workspace(pk=invitation.workspace_id),
             email=invitation.email,
             role=invitation.role if known is None or not _is_member(invitation, known) else None,
@@ -221,20 +225,27 @@ def _start_mailing() -> None:
 
 
 def _mail(invitation: Invitation) -> None:
+    known = User.objects.filter(email__iexact=invitation.email).values_list("language", flat=True)
+    with in_language(known.first() or invitation.workspace.language):
+        message = _message(invitation)
+    message.send()
+
+
+def _message(invitation: Invitation) -> EmailMultiAlternatives:
     workspace = invitation.workspace
     context = {
         "site_url": settings.SITE_URL,
-        "issuer": settings.ISSUER_NAME,
+        "issuer": issuer_of(workspace.issuing_entity).name,
         "workspace": workspace.name,
         "by": invitation.invited_by.email if invitation.invited_by else "",
-        "role": invitation.get_role_display().lower(),
+        "role": word(invitation.get_role_display()),
         "days": LASTS.days,
         "link": link_of(invitation),
     }
     message = EmailMultiAlternatives(
-        subject=f"You are invited to the billing of {workspace.name}",
+        subject=_("You are invited to the billing of {workspace}").format(workspace=workspace.name),
         body=render_to_string("emails/invitation.txt", context),
         to=[invitation.email],
     )
     message.attach_alternative(render_to_string("emails/invitation.html", context), "text/html")
-    message.send()
+    return message

@@ -12,7 +12,9 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
 
+from billing.languages import in_language
 from billing.models import OwedPasswordLink, User
 from billing.queue import enqueue
 from billing.smtp import is_for_good
@@ -81,6 +83,20 @@ def _mail(user: User) -> None:
             default_token_generator.make_token(user),
         ],
     )
+    with in_language(user.language or _language_of_workspace(user)):
+        message = _message(user, path)
+    message.send()
+
+
+def _language_of_workspace(user: User) -> str:
+    """That of the workspace they have been in the longest; "" for staff."""
+    languages = user.memberships.order_by("created_at").values_list(
+        "workspace__language", flat=True
+    )
+    return languages.first() or ""
+
+
+def _message(user: User, path: str) -> EmailMultiAlternatives:
     context = {
         "site_url": settings.SITE_URL,
         "issuer": settings.ISSUER_NAME,
@@ -88,9 +104,9 @@ def _mail(user: User) -> None:
         "hours": settings.PASSWORD_RESET_TIMEOUT // 3600,
     }
     message = EmailMultiAlternatives(
-        subject=f"Set your password for {settings.ISSUER_NAME}",
+        subject=_("Set your password for {issuer}").format(issuer=settings.ISSUER_NAME),
         body=render_to_string("emails/set_password.txt", context),
         to=[user.email],
     )
     message.attach_alternative(render_to_string("emails/set_password.html", context), "text/html")
-    message.send()
+    return message

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone as clock
+from django.utils.translation import gettext as _
 
 from billing.languages import Language
 from billing.models import (
@@ -317,8 +318,8 @@ class Invoice(models.Model):
         if self.billing_period is not None:
             return self.billing_period.label
         if self.corrects is not None:
-            return f"Correction of {self.corrects.number}"
-        return "One-off"
+            return _("Correction of {number}").format(number=self.corrects.number)
+        return _("One-off")
 
     @property
     def replacement(self) -> "Invoice | None":

@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from billing.arrays import array
+from billing.formats import percent, percent_sign, quantity
+from billing.issuers import issuer_of
 from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, Workspace
 from billing.prepared import prepared_cursor
-from billing.services.emails import owner_addresses, queue_email
+from billing.services.emails import in_each_language, owner_addresses, queue_email
 from usage.queries.net import net_spends
 from usage.services.agents import align_agents
 
@@ -209,29 +212,38 @@ def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> No
     period: BillingPeriod = alert.period
     # Rounded down: 99.6 % is not all of it.
     used = 100 * crossing.spend // crossing.limit if crossing.limit else Decimal(100)
-    subject = (
-        f"{workspace.name} has reached its usage limit for {period.label}"
-        if alert.kind == LimitAlert.Kind.LIMIT
-        else f"{workspace.name} has used {used:f} % of its usage limit for {period.label}"
-    )
-    queue_email(
-        key=f"limit-alert:{alert.pk}",
-        kind=f"limit_{alert.kind}",
-        workspace_id=workspace.pk,
-        recipients=owner_addresses(workspace.pk) or [workspace.billing_email],
-        subject=subject,
-        template=_TEMPLATES[LimitAlert.Kind(alert.kind)],
-        context={
-            "workspace": workspace,
-            "alert": alert,
-            "used": used,
-            "remaining": max(crossing.limit - crossing.spend, Decimal(0)),
-            "period_label": period.label,
-            "currency": workspace.currency,
-            "other_period": not crossing.is_active,
-        },
-        now=now,
-    )
+
+    def send(suffix: str, recipients: list[str]) -> bool:
+        month = period.label
+        if alert.kind == LimitAlert.Kind.LIMIT:
+            subject = _("{workspace} has reached its usage limit for {month}")
+        else:
+            subject = _("{workspace} has used {used} of its usage limit for {month}")
+        email = queue_email(
+            key=f"limit-alert:{alert.pk}{suffix}",
+            kind=f"limit_{alert.kind}",
+            workspace_id=workspace.pk,
+            recipients=recipients,
+            subject=subject.format(
+                workspace=workspace.name, used=percent(used / 100, places=0), month=month
+            ),
+            template=_TEMPLATES[LimitAlert.Kind(alert.kind)],
+            context={
+                "workspace": workspace,
+                "issuer": issuer_of(workspace.issuing_entity).name,
+                "alert": alert,
+                "used": percent(used / 100, places=0),
+                "told_at": f"{quantity(alert.threshold_percentage)}{percent_sign()}",
+                "remaining": max(crossing.limit - crossing.spend, Decimal(0)),
+                "period_label": month,
+                "currency": workspace.currency,
+                "other_period": not crossing.is_active,
+            },
+            now=now,
+        )
+        return email is not None
+
+    in_each_language(workspace, owner_addresses(workspace.pk) or [workspace.billing_email], send)
 
 
 def sweep_limits(*, now: dt.datetime) -> int:
