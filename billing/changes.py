@@ -41,6 +41,8 @@ _SHOWN = {
         "order_number": "Order number",
         "electronic_address": "Electronic address",
         "electronic_address_scheme": "Scheme of the electronic address",
+        "language": "Language",
+        "custom_fields": "More on invoices",
     },
     "billing_workspacebillingsettings": {
         "usage_limit_monthly": "Monthly usage limit",

@@ -112,6 +112,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Coupons", "local_offer", "billing_coupon"),
                 _item("Tiers", "sell", "billing_subscriptiontier"),
                 _item("Platform settings", "tune", "billing_platformsetting"),
+                _item("Issuing entities", "apartment", "billing_issuingentity"),
             ],
         },
         {

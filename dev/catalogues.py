@@ -119,8 +119,8 @@ def faults(language: str, wanted: set[Message]) -> Iterator[str]:
     for message in catalogue:
         if not message.id:
             continue
-        texts = message.string if isinstance(message.string, (list, tuple)) else [message.string]
-        ids = message.id if isinstance(message.id, (list, tuple)) else [message.id]
+        string, ids = message.string, _forms(message.id)
+        texts = _forms(string) if string else [""]
         if message.fuzzy or not all(texts):
             yield f"{language}: not translated: {ids[0]!r}"
             continue
@@ -138,6 +138,11 @@ def compiled(catalogue: Catalog) -> bytes:
     file = io.BytesIO()
     write_mo(file, catalogue)
     return file.getvalue()
+
+
+def _forms(text: object) -> list[str]:
+    """One text, or those of its plural."""
+    return [str(each) for each in text] if isinstance(text, (list, tuple)) else [str(text)]
 
 
 def _id(text: object) -> str | tuple[str, str]:

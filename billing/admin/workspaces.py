@@ -106,6 +106,8 @@ class WorkspaceAdmin(BillingAdmin):
                     ("address_postal_code", "address_city"),
                     ("address_state", "address_country"),
                     ("tax_status", "tax_exemption"),
+                    ("issuing_entity", "language"),
+                    "custom_fields",
                 ),
             },
         ),
@@ -152,10 +154,13 @@ class WorkspaceAdmin(BillingAdmin):
                 now=now,
             )
             return
-        names = {"status", "tier", "currency", "timezone", *BILLING_DETAILS}
+        names = {"status", "tier", "currency", "timezone", "issuing_entity", *BILLING_DETAILS}
         changes = {name: form.cleaned_data[name] for name in form.changed_data if name in names}
         if "tier" in changes:
             changes["tier"] = changes["tier"].name
+        if "issuing_entity" in changes:
+            entity = changes["issuing_entity"]
+            changes["issuing_entity"] = entity.code if entity else None
         if changes:
             update_workspace(workspace_id=obj.pk, changes=changes, now=now)
 

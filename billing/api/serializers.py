@@ -17,6 +17,7 @@ from billing.api.fields import (
     WholeNumberField,
 )
 from billing.e_invoices import missing_details
+from billing.languages import Language
 from billing.models import (
     BillingPeriod,
     PeriodCharge,
@@ -117,6 +118,20 @@ class WorkspaceSerializer(StrictSerializer):
     )
     e_invoice_lacks = serializers.SerializerMethodField(
         help_text="What its format still lacks of these details."
+    )
+    language = serializers.ChoiceField(
+        choices=Language.choices, help_text="Of its invoices and mails."
+    )
+    issuing_entity = PlainTextField(
+        source="issuing_entity.code",
+        max_length=12,
+        allow_null=True,
+        help_text="Code of who invoices it, for periods opened from now on. null: the issuer whom"
+        " the settings name.",
+    )
+    custom_fields = serializers.DictField(
+        child=PlainTextField(max_length=100, allow_blank=True),
+        help_text="Texts of its issuing entity's custom fields, as invoices print them.",
     )
     created_at = AwareDateTimeField(read_only=True)
 

@@ -29,7 +29,7 @@ from billing.services import members, workspaces
 # Whoever works with a workspace may look at it.
 _READ = ("workspaces:write", "terms:write", "usage:read", "billing:read")
 # What a workspace is sold on, beside its billing settings.
-_TERMS = frozenset({"tier", "status", "tax_status", "tax_exemption"})
+_TERMS = frozenset({"tier", "status", "tax_status", "tax_exemption", "issuing_entity"})
 
 
 _NEW_ACME = OpenApiExample(
@@ -61,7 +61,7 @@ def _with_owner(queryset: "QuerySet[Workspace]") -> "QuerySet[Workspace]":
     owners = WorkspaceMember.objects.filter(
         workspace=OuterRef("pk"), role=WorkspaceMember.Role.OWNER
     ).order_by("pk")
-    return queryset.select_related("tier").annotate(
+    return queryset.select_related("tier", "issuing_entity").annotate(
         owner_email=Subquery(owners.values("user__email")[:1])
     )
 
@@ -112,8 +112,9 @@ class WorkspaceDetail(ApiView):
         return Response(_shown(request, workspace_id))
 
     @extend_schema(
-        description="Changes what is named. `tier`, `status`, `tax_status` and `tax_exemption` are"
-        " commercial terms and need the scope `terms:write`, everything else `workspaces:write`."
+        description="Changes what is named. `tier`, `status`, `tax_status`, `tax_exemption` and"
+        " `issuing_entity` are commercial terms and need the scope `terms:write`, everything else"
+        " `workspaces:write`."
     )
     def patch(self, request: Request, workspace_id: UUID) -> Response:
         workspace = visible_or_404(
@@ -122,6 +123,9 @@ class WorkspaceDetail(ApiView):
         changes = self.read(WorkspaceSerializer, partial=True, stored=workspace)
         if "tier" in changes:
             changes["tier"] = changes["tier"]["name"]
+        if "issuing_entity" in changes:
+            given = changes["issuing_entity"]
+            changes["issuing_entity"] = given["code"] if given else None
         now_stored = WorkspaceSerializer(workspace).data
         changed = {name for name, value in changes.items() if value != now_stored[name]}
         if isinstance(request.auth, ServiceKey):  # members only read

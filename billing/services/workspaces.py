@@ -18,8 +18,10 @@ from billing.e_invoices import (
     looks_like_leitweg_id,
 )
 from billing.errors import Conflict, Invalid
+from billing.languages import Language
 from billing.models import (
     BillingPeriod,
+    IssuingEntity,
     SubscriptionTier,
     Workspace,
     WorkspaceBillingSettings,
@@ -56,8 +58,11 @@ BILLING_DETAILS = (
     "order_number",
     "electronic_address",
     "electronic_address_scheme",
+    "language",
+    "custom_fields",
 )
 
+MOST_CUSTOM_TEXT = 100
 # What says where e-invoices go, and is checked together.
 _ROUTING = {
     "e_invoice_format",
@@ -197,13 +202,11 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
     with transaction.atomic():
         workspace = (
             Workspace.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("tier")
+            .select_related("tier", "issuing_entity")
             .get(pk=workspace_id)
         )
         changed = {
-            name: value
-            for name, value in changes.items()
-            if value != (workspace.tier.name if name == "tier" else getattr(workspace, name))
+            name: value for name, value in changes.items() if value != _stored(workspace, name)
         }
         _refuse_changes_of_what_is_in_use(workspace, changed)
         if "timezone" in changed:
@@ -225,6 +228,14 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
             _check_exemption(workspace)
         if _ROUTING & changed.keys():
             _check_routing(workspace)
+        if "issuing_entity" in changed:
+            workspace.issuing_entity = known_entity(changed["issuing_entity"])
+        if {"custom_fields", "issuing_entity"} & changed.keys():
+            workspace.custom_fields = _fitting_fields(workspace)
+        if "language" in changed and changed["language"] not in Language.values:
+            raise Invalid(
+                f"{', '.join(Language.values)} are spoken.", field="language", code="invalid_choice"
+            )
         if changed:
             workspace.save()
         if {"tax_id", "address_country"} & changed.keys():
@@ -234,6 +245,51 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
         if any(name in changed for name in BILLING_DETAILS):
             billing_details_changed.send(Workspace, workspace_id=workspace.pk, now=now)
         return workspace
+
+
+def _stored(workspace: Workspace, name: str) -> Any:
+    """What a change would change: of a tier its name, of an issuing entity its code."""
+    if name == "tier":
+        return workspace.tier.name
+    if name == "issuing_entity":
+        return workspace.issuing_entity.code if workspace.issuing_entity else None
+    return getattr(workspace, name)
+
+
+def known_entity(code: str | None) -> IssuingEntity | None:
+    """The one who invoices; None for the issuer whom the settings name."""
+    if not code:
+        return None
+    entity = IssuingEntity.objects.filter(code=code).first()
+    if entity is None:
+        raise Invalid(
+            f"There is no issuing entity {code!r}.", field="issuing_entity", code="unknown_entity"
+        )
+    return entity
+
+
+def _fitting_fields(workspace: Workspace) -> dict[str, str]:
+    """The custom fields that its issuing entity has; raises `Invalid` for what is no text."""
+    known = workspace.issuing_entity.custom_fields if workspace.issuing_entity else []
+    given = workspace.custom_fields
+    if not isinstance(given, dict):
+        raise Invalid("Names and texts are expected.", field="custom_fields", code="invalid")
+    kept = {}
+    for name, text in given.items():
+        if name not in known or not isinstance(text, str) or len(text) > MOST_CUSTOM_TEXT:
+            has = ", ".join(known) or "none"
+            raise Invalid(
+                f"{name!r} is no text of a custom field of its issuing entity, which has: {has}.",
+                field="custom_fields",
+                code="unknown_field",
+            )
+        try:
+            line = printable_line(text)
+        except UnfitText as error:
+            raise Invalid(str(error), field="custom_fields", code="invalid_text") from None
+        if line:
+            kept[name] = line
+    return kept
 
 
 def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, Any]) -> None:

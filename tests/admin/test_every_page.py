@@ -27,6 +27,7 @@ LIST_QUERIES = {
     "billing.coupon": 6,
     "billing.email": 6,
     "billing.exchangerate": 6,
+    "billing.issuingentity": 6,
     "billing.limitalert": 6,
     "billing.manualitem": 6,
     "billing.platformsetting": 6,

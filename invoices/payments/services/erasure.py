@@ -77,7 +77,12 @@ def _erase_old_invoices(workspace: Workspace, now: dt.datetime) -> tuple[int, in
     # They say it once more; so does what credits them.
     EInvoice.objects.filter(Q(invoice__in=old) | Q(credit_note__invoice__in=old)).delete()
     erased = old.update(
-        bill_to_name=erasure.ERASED, bill_to_email="", bill_to_address="", bill_to_tax_id=""
+        bill_to_name=erasure.ERASED,
+        bill_to_email="",
+        bill_to_address="",
+        bill_to_tax_id="",
+        order_number="",
+        custom_fields=[],
     )
     last = issued.order_by("-issued_at").first()
     return erased, issued.count(), (last.issued_at + years).date() if last else None

@@ -1,0 +1,192 @@
+"""Admin page of issuing entities, which shows what their documents look like."""
+
+import base64
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminFileFieldWidget
+
+from billing.admin.base import BillingAdmin
+from billing.errors import BillingError, Invalid
+from billing.languages import Language
+from billing.logos import MOST_BYTES, NotALogo, clean_logo
+from billing.models import IssuerBankAccount, IssuingEntity
+from billing.services.issuers import check_series, set_logo
+from invoices.pdf import pdf_response
+from invoices.specimen import render_specimen
+
+
+class EntityForm(forms.ModelForm):
+    new_logo = forms.FileField(
+        label="Logo",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=f"PNG, at most {MOST_BYTES // 1024} KB; 14 mm high on paper.",
+    )
+    no_logo = forms.BooleanField(label="Without a logo", required=False)
+
+    class Meta:
+        model = IssuingEntity
+        fields = (
+            "code",
+            "series",
+            "name",
+            "address_line1",
+            "address_line2",
+            "address_postal_code",
+            "address_city",
+            "address_state",
+            "address_country",
+            "tax_id",
+            "tax_number",
+            "register",
+            "directors",
+            "contact_name",
+            "email",
+            "phone",
+            "website",
+            "colour",
+            "legal_text",
+            "footer",
+            "custom_fields",
+        )
+
+    def clean_colour(self) -> str:
+        return str(self.cleaned_data["colour"]).lower()
+
+    def clean_new_logo(self) -> bytes:
+        file = self.cleaned_data["new_logo"]
+        if not file:
+            return b""
+        try:
+            # One byte more than is taken, so that nothing large is ever read.
+            return clean_logo(file.read(MOST_BYTES + 1))
+        except NotALogo as error:
+            raise ValidationError(str(error), code="not_a_logo") from None
+
+    def clean_series(self) -> str:
+        series = str(self.cleaned_data["series"])
+        try:
+            check_series(series)
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from None
+        return series
+
+
+class BankAccountInline(TabularInline):
+    model = IssuerBankAccount
+    verbose_name = "bank account"
+    verbose_name_plural = "bank accounts"
+    extra = 0
+    fields = ("currency", "bank", "iban", "bic", "account")
+
+
+@admin.register(IssuingEntity)
+class IssuingEntityAdmin(BillingAdmin):
+    list_display = ("code", "name", "series", "country", "shown_logo")
+    search_fields = ("code", "name", "series")
+    form = EntityForm
+    inlines = (BankAccountInline,)
+    actions_detail = tuple(f"specimen_{language}" for language in Language.values)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (("code", "series"), "name"),
+                "description": "Documents that are issued from now on look like this; those"
+                " already issued stay as they are. A workspace is given to it on its own page, for"
+                " periods that open from then on.",
+            },
+        ),
+        (
+            "Address",
+            {
+                "fields": (
+                    ("address_line1", "address_line2"),
+                    ("address_postal_code", "address_city"),
+                    ("address_state", "address_country"),
+                )
+            },
+        ),
+        (
+            "Registered as",
+            {"fields": (("tax_id", "tax_number"), ("register", "directors"))},
+        ),
+        ("Whom to ask", {"fields": (("contact_name", "email"), ("phone", "website"))}),
+        (
+            "Looks",
+            {
+                "fields": (
+                    "shown_logo",
+                    ("new_logo", "no_logo"),
+                    "colour",
+                    "legal_text",
+                    "footer",
+                    "custom_fields",
+                )
+            },
+        ),
+    )
+    readonly_fields = ("shown_logo",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*self.readonly_fields, "code", "series") if obj else self.readonly_fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # documents were issued by it
+
+    def save_model(self, request: HttpRequest, obj: IssuingEntity, form: Any, change: bool) -> None:
+        if form.cleaned_data["no_logo"] or form.cleaned_data["new_logo"]:
+            set_logo(obj, form.cleaned_data["new_logo"])
+        super().save_model(request, obj, form, change)
+
+    @display(description="Country", ordering="address_country")
+    def country(self, entity: IssuingEntity) -> str:
+        return entity.address_country
+
+    @display(description="Logo")
+    def shown_logo(self, entity: IssuingEntity) -> str:
+        if not entity.logo:
+            return "–"
+        data = base64.b64encode(bytes(entity.logo)).decode()
+        return format_html(
+            '<img src="data:image/png;base64,{}" alt="" style="max-height:40px">', data
+        )
+
+    def _specimen(self, request: HttpRequest, object_id: str, language: str) -> HttpResponse:
+        entity = self.get_object(request, object_id)
+        if entity is None or not self.has_view_permission(request, entity):
+            return HttpResponseRedirect(reverse("admin:billing_issuingentity_changelist"))
+        try:
+            pdf = render_specimen(entity, language)
+        except BillingError as error:
+            self.message_user(request, error.detail)
+            return HttpResponseRedirect(request.META.get("HTTP_REFERER", "/admin/"))
+        return pdf_response(pdf, f"{entity.code}-{language}.pdf", inline=True)
+
+    @action(description="Preview: English", icon="visibility")
+    def specimen_en(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._specimen(request, object_id, "en")
+
+    @action(description="German")
+    def specimen_de(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._specimen(request, object_id, "de")
+
+    @action(description="French")
+    def specimen_fr(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._specimen(request, object_id, "fr")
+
+    @action(description="Spanish")
+    def specimen_es(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._specimen(request, object_id, "es")
+
+    @action(description="Japanese")
+    def specimen_ja(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._specimen(request, object_id, "ja")
