@@ -39,7 +39,8 @@ def alert_email(kind: str, *, spend: str, auto_pause: bool = True) -> Email:
         context={
             "workspace": workspace,
             "alert": alert,
-            "used": alert.spend // 5,
+            "used": f"{alert.spend // 5}%",
+            "told_at": "80%",
             "remaining": Decimal(500) - alert.spend,
             "period_label": "November 2026",
             "currency": "USD",
