@@ -34,6 +34,8 @@ _MAY = {
         "priceoverride": "add change",
         "providercost": "add change",
         "exchangerate": "add change",
+        "issuingentity": "add change",
+        "issuerbankaccount": "add change delete",
         "taxregistration": "add change",
         "taxrate": "add change",
         "taxnumbercheck": "change",

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from billing.models import (
     Email,
+    IssuingEntity,
     LimitAlert,
     ManualItem,
     TaxNumberCheck,
@@ -82,6 +83,17 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         net=600,
         reason="Asked for",
         asked_by="ann@finance.test",
+    )
+    IssuingEntity.objects.get_or_create(
+        code="DE",
+        defaults={
+            "series": "DE",
+            "name": "Voice Platform GmbH",
+            "address_line1": "Torstr. 1",
+            "address_city": "Berlin",
+            "address_country": "DE",
+            "email": "rechnung@voice-platform.example",
+        },
     )
     TaxRegistration.objects.get_or_create(
         country="DE",
