@@ -121,7 +121,10 @@ def _side(
 
 def _other_lines(spend: Spend, totals: PeriodTotals, first: dt.date) -> dict[Step, Decimal]:
     return {
-        Step.LATE: sum((row.cost for row in spend.rows if row.day < first), ZERO),
+        # Less what credit notes gave back of it for its own month.
+        Step.LATE: sum(
+            (row.cost for row in spend.rows if row.day < first), totals.reversals_credited
+        ),
         Step.ALLOWANCE: spend.adjustment,
         Step.FEE: totals.fee,
         Step.ADD_ONS: totals.add_ons,

@@ -21,7 +21,7 @@ from django.db.models import QuerySet, Sum
 from analytics.forecast import MeterPace
 from billing import months
 from billing.models import BillingPeriod
-from billing.money import ZERO
+from billing.money import EXACT, ZERO
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind, PeriodTerms
 from usage.models import Call, CallRollup, UsageRollup
@@ -200,11 +200,12 @@ class PeriodTotals:
     shortfall: Decimal = ZERO
     manual: Decimal = ZERO
     credit: Decimal = ZERO
+    reversals_credited: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
         besides = self.fee + self.add_ons + self.discounts + self.shortfall + self.manual
-        return self.usage + besides + self.credit
+        return self.usage + besides + self.credit + self.reversals_credited
 
 
 def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
@@ -223,13 +224,14 @@ def totals_of(period: BillingPeriod, spend: Spend) -> PeriodTotals:
         period.commitment_shortfall,
         period.manual_items,
         period.credit_brought_forward,
+        period.reversals_credited,
     )
 
 
 def totals_at(period: BillingPeriod, usage: Decimal) -> PeriodTotals:
     """What a current period, with its totals, comes to with so much usage."""
     terms: PeriodTerms = period.live_terms  # type: ignore[attr-defined]
-    sums = charged(period_charges(terms, usage))
+    sums = charged(period_charges(terms, EXACT.add(usage, period.reversals_credited)))
     return PeriodTotals(
         usage,
         sums[ChargeKind.SUBSCRIPTION],
@@ -238,6 +240,7 @@ def totals_at(period: BillingPeriod, usage: Decimal) -> PeriodTotals:
         sums[ChargeKind.COMMITMENT],
         sums[ChargeKind.MANUAL],
         period.credit_brought_forward,
+        period.reversals_credited,
     )
 
 

@@ -33,7 +33,7 @@ class ShownAmounts:
         if difference := totals.usage - spend.total:
             exact[ADJUSTMENTS] = difference
         # In the order of an invoice's lines, so that a tie falls as it does there.
-        fee, add_ons, *types, discounts, shortfall, manual, credit = (
+        fee, add_ons, *types, discounts, shortfall, manual, credit, reversals = (
             from_minor(minor, currency)
             for minor in allocate(
                 [
@@ -44,17 +44,18 @@ class ShownAmounts:
                     totals.shortfall,
                     totals.manual,
                     totals.credit,
+                    totals.reversals_credited,
                 ],
                 currency,
             )
         )
         self.fee, self.add_ons = fee, add_ons
         self.discounts, self.shortfall = discounts, shortfall
-        self.manual, self.credit = manual, credit
+        self.manual, self.credit, self.reversals = manual, credit, reversals
         self.by_type: dict[str, Decimal] = dict(zip(exact, types, strict=True))
         self.usage = sum(self.by_type.values(), ZERO)
         besides = fee + add_ons + discounts + shortfall + manual
-        self.total = self.usage + besides + credit
+        self.total = self.usage + besides + credit + reversals
         providers: dict[str, Decimal] = dict(spend.by_provider)
         if ADJUSTMENTS in exact:
             providers[ADJUSTMENTS] = exact[ADJUSTMENTS]

@@ -62,6 +62,7 @@ class UsageSummary:
     commitment_shortfall: Decimal
     manual_items: Decimal
     credit_brought_forward: Decimal
+    reversals_credited: Decimal
     total_amount: Decimal
     by_resource_type: list[ResourceSpend]
     by_provider: list[ProviderSpend]
@@ -89,6 +90,7 @@ def usage_summary(*, workspace: Workspace, period: BillingPeriod | None) -> Usag
         commitment_shortfall=totals.shortfall,
         manual_items=totals.manual,
         credit_brought_forward=totals.credit,
+        reversals_credited=totals.reversals_credited,
         total_amount=totals.total,
         by_resource_type=[
             ResourceSpend(name, spend.quantities[name], cost)

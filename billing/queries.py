@@ -94,7 +94,9 @@ def _add_totals(periods: list[Any]) -> None:
         charges = frozen.get(period.pk, [])
         period.live_charges = charges
         if period.live_terms:
-            period.live_charges = period_charges(period.live_terms, period.live_subtotal)
+            period.live_charges = period_charges(
+                period.live_terms, EXACT.add(period.live_subtotal, period.reversals_credited)
+            )
             sums = charged(period.live_charges)
             period.live_fee = sums[ChargeKind.SUBSCRIPTION]
             period.live_add_ons = sums[ChargeKind.ADD_ON]
@@ -116,6 +118,7 @@ def _add_totals(periods: list[Any]) -> None:
                 + period.live_shortfall
                 + period.live_manual
                 + period.credit_brought_forward
+                + period.reversals_credited
             )
 
 

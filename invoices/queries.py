@@ -11,7 +11,14 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 from billing import months
 from billing.models import BillingPeriod
 from billing.money import ZERO
-from invoices.models import Invoice, InvoiceEvent, InvoiceItem, PaymentMethod
+from invoices.models import (
+    CreditNote,
+    CreditNoteItem,
+    Invoice,
+    InvoiceEvent,
+    InvoiceItem,
+    PaymentMethod,
+)
 from usage.models import UsageRecord
 
 
@@ -104,11 +111,13 @@ def _bills(
 
 @dataclass(frozen=True)
 class LineProof:
-    """`listed` is the sum of the records' list prices, `exact` that and the item's adjustment;
-    `residual` is what rounding to minor units made of it."""
+    """`listed` is the sum of the records' list prices; `exact` that, the item's adjustment, and
+    what credit notes gave back of its reversals; `residual` is what rounding to minor units made
+    of it."""
 
     records: int
     listed: Decimal
+    credited: Decimal
     exact: Decimal
     residual: Decimal
 
@@ -116,8 +125,16 @@ class LineProof:
 def proof_of(item: InvoiceItem) -> LineProof:
     sums = records_behind(item).order_by().aggregate(records=Count("pk"), cost=Sum("final_cost"))
     listed = sums["cost"] or ZERO
-    exact = listed + item.adjustment
-    return LineProof(sums["records"], listed, exact, item.amount - exact)
+    credited = ZERO
+    if item.kind == InvoiceItem.Kind.LATE_USAGE:
+        given = CreditNoteItem.objects.filter(
+            credit_note__status=CreditNote.Status.ISSUED,
+            period=item.invoice.billing_period_id,
+            usage_month=item.usage_month,
+        )
+        credited = given.aggregate(total=Sum("taken_over", default=ZERO))["total"]
+    exact = listed + item.adjustment + credited
+    return LineProof(sums["records"], listed, credited, exact, item.amount - exact)
 
 
 def with_standing(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:

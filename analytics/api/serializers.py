@@ -56,6 +56,9 @@ class UsageSummarySerializer(serializers.Serializer):
     commitment_shortfall = ExactDecimalField()
     manual_items = ExactDecimalField(help_text="Added by hand: charges less credits.")
     credit_brought_forward = ExactDecimalField()
+    reversals_credited = ExactDecimalField(
+        help_text="What credit notes gave back of its late reversals: not taken off this period."
+    )
     total_amount = ExactDecimalField()
     by_resource_type = ResourceSpendSerializer(many=True, help_text="Largest cost first.")
     by_provider = ProviderSpendSerializer(many=True, help_text="Largest cost first.")

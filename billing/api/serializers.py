@@ -248,6 +248,9 @@ class PeriodSerializer(serializers.Serializer):
     credit_brought_forward = ExactDecimalField(
         help_text="Zero or negative: what the last period owed back."
     )
+    reversals_credited = ExactDecimalField(
+        help_text="What credit notes gave back of its late reversals, for the months these are of."
+    )
     total_amount = ExactDecimalField(source="live_total")
     charges = ChargeSerializer(
         source="live_charges", many=True, help_text="Everything but usage and credit, line by line."

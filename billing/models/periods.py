@@ -115,6 +115,13 @@ class BillingPeriod(models.Model):
         default=Decimal(0),
         help_text="Zero or negative: what the last period owed back.",
     )
+    reversals_credited = models.DecimalField(
+        **MONEY_SUM,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="What of its late reversals credit notes gave back for the months they are of:"
+        " it is not taken off this one.",
+    )
     total_amount = models.DecimalField(**MONEY_SUM, default=Decimal(0))
     status = models.CharField(max_length=16, choices=Status, default=Status.CURRENT)
     stripe_invoice_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
@@ -162,7 +169,10 @@ class BillingPeriod(models.Model):
                     + F("commitment_shortfall")
                     + F("manual_items")
                     + F("credit_brought_forward")
-                ),
+                    + F("reversals_credited")
+                )
+                # What is given back while it runs counts when it closes.
+                | Q(status="current", total_amount=0),
                 name="period_total_is_its_parts",
             ),
             models.CheckConstraint(
@@ -176,6 +186,7 @@ class BillingPeriod(models.Model):
                     discounts__lte=0,
                     commitment_shortfall__gte=0,
                     credit_brought_forward__lte=0,
+                    reversals_credited__gte=0,
                 ),
                 name="period_fees_and_credits_have_their_sign",
             ),

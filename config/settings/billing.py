@@ -33,6 +33,8 @@ COST_TOLERANCE_PERCENTAGE = env.percentage("COST_TOLERANCE_PERCENTAGE", "1")
 MANUAL_ITEM_APPROVAL_ABOVE = env.integer("MANUAL_ITEM_APPROVAL_ABOVE", 500, min=0)
 # Whoever drafted a credit note over more than this, in its own currency, does not approve it.
 SECOND_PERSON_ABOVE = env.integer("SECOND_PERSON_ABOVE", 1000, max=10**9)
+# What closed months owe back becomes credit notes also where they were billed without a tax.
+UNTAXED_REVERSALS_AS_CREDIT_NOTES = env.flag("UNTAXED_REVERSALS_AS_CREDIT_NOTES", False)
 INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)
 # The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".
 RESOURCE_UNITS = env.pairs(

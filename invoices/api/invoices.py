@@ -88,8 +88,8 @@ class InvoicePdf(ApiView):
 class ItemRecords(ApiView, ListAPIView):
     """The usage records behind one line, newest first, and that they come to it exactly.
 
-    The exact amount is the sum of their list prices and the line's one adjustment, which the item's
-    `meters` explain.
+    The exact amount is the sum of their list prices, the line's one adjustment, which the item's
+    `meters` explain, and what credit notes gave back of the reversals among them.
     Lines of a subscription or a credit have none; their exact amount is their own.
     """
 
@@ -127,6 +127,7 @@ def _proof(item: InvoiceItem) -> dict[str, Any]:
         "record_count": proof.records,
         "list_amount": decimal_text(proof.listed, 10),
         "adjustment": decimal_text(item.adjustment, 10),
+        "credited": decimal_text(proof.credited, 10),
         "exact_amount": decimal_text(exact, 10),
         "amount": currency_text(item.amount, item.invoice.currency),
         "residual": decimal_text(item.amount - exact, 10),

@@ -189,6 +189,9 @@ class ProofSerializer(serializers.Serializer):
     record_count = serializers.IntegerField(help_text="On all pages.")
     list_amount = ExactDecimalField(help_text="Exact sum of all records, at list price.")
     adjustment = ExactDecimalField(help_text="What the item's `meters` add to them.")
-    exact_amount = ExactDecimalField(help_text="`list_amount` and `adjustment`.")
+    credited = ExactDecimalField(
+        help_text="Late usage: what credit notes gave back of its reversals, for their own month."
+    )
+    exact_amount = ExactDecimalField(help_text="`list_amount`, `adjustment` and `credited`.")
     amount = AmountField("amount", currency="invoice.currency")
     residual = ExactDecimalField(help_text="What rounding to minor units added.")

@@ -1,4 +1,4 @@
-from invoices.models.credit_notes import CreditNote, CreditNoteItem, CreditNoteTax
+from invoices.models.credit_notes import CreditedRecord, CreditNote, CreditNoteItem, CreditNoteTax
 from invoices.models.e_invoices import EInvoice, EInvoiceDelivery
 from invoices.models.events import InvoiceEvent
 from invoices.models.invoices import Invoice
@@ -12,6 +12,7 @@ __all__ = [
     "CreditNote",
     "CreditNoteItem",
     "CreditNoteTax",
+    "CreditedRecord",
     "EInvoice",
     "EInvoiceDelivery",
     "Invoice",

@@ -8,7 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone as clock
 
-from billing.models import Letterhead, Workspace
+from billing.models import BillingPeriod, Letterhead, Workspace
+from billing.models.tiers import MONEY, MONEY_SUM
 from invoices.models.invoices import AMOUNT, Invoice
 from invoices.models.items import InvoiceItem, TaxCategory, tax_label
 
@@ -127,6 +128,22 @@ class CreditNoteItem(models.Model):
     position = models.PositiveSmallIntegerField()
     item = models.ForeignKey(InvoiceItem, on_delete=models.PROTECT, related_name="credited_by")
     net = models.DecimalField(**AMOUNT)
+    # Of late reversals: the period that they entered, the month they are of, and how much of what
+    # they take off that period this line gives back in its place.
+    period = models.ForeignKey(
+        BillingPeriod,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reversals_given_back",
+    )
+    usage_month = models.DateField(null=True, blank=True)
+    taken_over = models.DecimalField(
+        **MONEY_SUM,
+        null=True,
+        blank=True,
+        help_text="At the list prices of its records.",
+    )
 
     class Meta:
         ordering = ["position"]
@@ -135,10 +152,48 @@ class CreditNoteItem(models.Model):
                 fields=["credit_note", "item"], name="one_line_per_credit_note_and_item"
             ),
             models.CheckConstraint(condition=Q(net__gt=0), name="credit_note_item_is_positive"),
+            models.CheckConstraint(
+                condition=Q(period__isnull=True, usage_month__isnull=True, taken_over__isnull=True)
+                | Q(period__isnull=False, usage_month__isnull=False, taken_over__gt=0),
+                name="credit_note_item_names_what_it_takes_over",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.net} of {self.item_id}"
+
+
+class CreditedRecord(models.Model):
+    """A record that was taken back and is given back by a line of a credit note."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    item = models.ForeignKey(CreditNoteItem, on_delete=models.CASCADE, related_name="records")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    # Of records that have no foreign keys to them (ADR 25): the reversal, and what it takes back.
+    record_id = models.UUIDField()
+    reversed_id = models.UUIDField()
+    call_id = models.UUIDField(null=True, blank=True)
+    amount = models.DecimalField(**MONEY, help_text="What it gives back, at list price.")
+
+    class Meta:
+        ordering = ["item", "reversed_id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "record_id"], name="one_credit_note_item_per_reversal"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["workspace", "call_id"],
+                condition=Q(call_id__isnull=False),
+                name="credited_records_of_call",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount.normalize():f} for record {self.reversed_id}"
 
 
 class CreditNoteTax(models.Model):

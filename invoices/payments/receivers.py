@@ -8,11 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.dispatch import receiver
 
+from billing.models import BillingPeriod
 from billing.queue import enqueue
 from billing.signals import billing_details_changed
 from invoices.payments.services import customers, stripe_sync
+from invoices.payments.services.credit_notes.reversals import credit_late_reversals
 from invoices.payments.services.settle.credit import spend_credit
-from invoices.signals import invoices_issued
+from invoices.services.closing.reversals import OwedNote
+from invoices.signals import invoices_issued, reversals_owed
 
 
 @receiver(invoices_issued, dispatch_uid="bring issued invoices into Stripe")
@@ -23,6 +26,14 @@ def sync_when_issued(
     stripe_sync.begin_syncs(invoice_ids=invoice_ids, now=now)
     ids = [str(pk) for pk in invoice_ids]
     transaction.on_commit(lambda: enqueue("payments.sync_invoices", ids))
+
+
+@receiver(reversals_owed, dispatch_uid="credit late reversals")
+def credit_when_owed(
+    sender: Any, *, owed: Sequence[tuple[BillingPeriod, OwedNote]], now: dt.datetime, **kwargs: Any
+) -> None:
+    for period, each in owed:
+        credit_late_reversals(each, period, now=now)
 
 
 @receiver(billing_details_changed, dispatch_uid="send changed details to Stripe")

@@ -2,17 +2,20 @@
 
 from django.urls import path
 
-from invoices.payments import pages, statement_pages
+from invoices.payments import credit_note_pages, pages, statement_pages
 from invoices.payments.webhooks.view import webhook
 
 app_name = "payments"
 _METHOD = "w/<uuid:workspace_id>/payment-method/"
 _STATEMENT = "w/<uuid:workspace_id>/statement/"
 _INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
+_CREDIT_NOTE = "w/<uuid:workspace_id>/credit-notes/<uuid:credit_note_id>/"
 urlpatterns = [
     path("stripe/webhook/<uuid:endpoint_uuid>/", webhook, name="webhook"),
     path(f"{_INVOICE}certificate/", pages.certificate, name="certificate"),
     path(f"{_INVOICE}certificate.json", pages.certificate_json, name="certificate-json"),
+    path(_CREDIT_NOTE, credit_note_pages.page, name="credit-note"),
+    path(f"{_CREDIT_NOTE}records.csv", credit_note_pages.records, name="credit-note-records"),
     path(_STATEMENT, statement_pages.page, name="statement"),
     path(f"{_STATEMENT}csv/", statement_pages.as_csv, name="statement-csv"),
     path(f"{_STATEMENT}pdf/", statement_pages.as_pdf, name="statement-pdf"),

@@ -80,6 +80,7 @@ POST   invoices/<invoice_id>/void/                                   own       b
 GET    invoices/<invoice_id>/credit-notes/                           own       billing:read
 POST   invoices/<invoice_id>/credit-notes/                           own       billing:write
 GET    credit-notes/<credit_note_id>/pdf/                            own       billing:read
+GET    credit-notes/<credit_note_id>/records/                        own       billing:read
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
 GET    workspaces/<workspace_id>/credit/                             own       billing:read
@@ -160,6 +161,8 @@ GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate/           owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin viewer
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/pdf/           owner admin viewer
+GET    w/<workspace_id>/credit-notes/<credit_note_id>/               owner admin viewer
+GET    w/<workspace_id>/credit-notes/<credit_note_id>/records.csv    owner admin viewer
 GET    w/<workspace_id>/statement/                                   owner admin viewer
 GET    w/<workspace_id>/statement/csv/                               owner admin viewer
 GET    w/<workspace_id>/statement/pdf/                               owner admin viewer

@@ -62,6 +62,7 @@ def test_the_summary_of_the_running_period(django_assert_num_queries):
         "commitment_shortfall": "0.0000000000",
         "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
+        "reversals_credited": "0.0000000000",
         "total_amount": "61.3400000000",
         "by_resource_type": [
             {"type": "call_minutes", "quantity": "812.500000", "cost": "9.1000000000"},
@@ -110,6 +111,7 @@ def test_without_a_period_all_is_zero_or_empty():
         "commitment_shortfall": "0.0000000000",
         "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
+        "reversals_credited": "0.0000000000",
         "total_amount": "0.0000000000",
         "by_resource_type": [],
         "by_provider": [],

@@ -168,6 +168,7 @@ NOT_AUDITED = {
     "billing_session": "who is signed in",
     "billing_tierchange": "follows the tier of a workspace, which is in the log",
     "invoices_creditnoteitem": "written once, with its credit note",
+    "invoices_creditedrecord": "written once, with its credit note",
     "invoices_creditnotetax": "written once, with its credit note",
     "invoices_einvoice": "written once, with its document",
     "invoices_einvoicedelivery": "durable work",

@@ -34,6 +34,7 @@ def test_lines_come_as_fees_usage_late_usage_discounts_shortfall_credit():
             usage("synthesis", "3", month=SEPTEMBER),
         ],
         credit=Decimal("-10"),
+        given_back={},
     )
 
     assert [(line.description, str(line.exact_amount)) for line in lines] == [
@@ -55,11 +56,16 @@ def test_lines_come_as_fees_usage_late_usage_discounts_shortfall_credit():
 
 
 def test_nothing_gives_no_lines():
-    assert build_lines(charges=[], usage=[usage("call_minutes", "0", "0")], credit=NONE) == []
+    assert (
+        build_lines(charges=[], usage=[usage("call_minutes", "0", "0")], credit=NONE, given_back={})
+        == []
+    )
 
 
 def test_free_usage_is_listed():
-    (line,) = build_lines(charges=[], usage=[usage("call_minutes", "0", "7")], credit=NONE)
+    (line,) = build_lines(
+        charges=[], usage=[usage("call_minutes", "0", "7")], credit=NONE, given_back={}
+    )
 
     assert (line.description, str(line.quantity), line.exact_amount) == ("Call Minutes", "7", 0)
 
@@ -85,7 +91,7 @@ def test_free_usage_is_listed():
 )
 def test_minor_units_are_shared_by_largest_remainder(currency, exact, minor):
     sums = [usage(f"kind_{place:04}", each) for place, each in enumerate(exact)]
-    lines = build_lines(charges=[], usage=sums, credit=NONE)
+    lines = build_lines(charges=[], usage=sums, credit=NONE, given_back={})
 
     assert amounts_minor(lines, currency) == minor
 

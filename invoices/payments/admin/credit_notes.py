@@ -22,12 +22,23 @@ from invoices.pdf import pdf_response, render_credit_note
 class CreditNoteItemInline(FrozenInlineMixin, TabularInline):
     model = CreditNoteItem
     verbose_name_plural = "lines"
-    fields = ("item", "taken")
+    fields = ("item", "taken", "records_behind")
     readonly_fields = fields
 
     @display(description="Before tax")
     def taken(self, line: CreditNoteItem) -> str:
         return amount(line.net, line.credit_note.currency)
+
+    @display(description="Usage taken back")
+    def records_behind(self, line: CreditNoteItem) -> str:
+        """What of it calls, as far as a line has room for."""
+        count = line.records.count()
+        if not count or line.taken_over is None:
+            return "–"
+        calls = line.records.exclude(call_id=None).values_list("call_id", flat=True).distinct()
+        named = ", ".join(str(call)[:8] for call in calls[:3])
+        text = f"{count} record{'s' if count > 1 else ''} of {line.usage_month:%B %Y}"
+        return f"{text}, calls {named}" if named else text
 
 
 @admin.register(CreditNote)

@@ -1,5 +1,6 @@
 """Credit notes: drafted and issued in one request, or waiting for a second person."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -8,6 +9,7 @@ from django.utils import timezone as clock
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,8 +24,9 @@ from billing.api.fields import (
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.errors import Invalid
-from invoices.models import CreditNote, Invoice
+from invoices.models import CreditedRecord, CreditNote, Invoice
 from invoices.payments.services.credit_notes import credit_invoice
+from invoices.payments.services.credit_notes.records import credited_records
 from invoices.pdf import pdf_response, render_credit_note
 
 
@@ -54,6 +57,14 @@ class CreditNoteItemSerializer(serializers.Serializer):
     item_id = serializers.UUIDField()
     description = serializers.CharField(source="item.description")
     net = AmountField("net", currency="credit_note.currency")
+    billing_period_id = serializers.UUIDField(
+        source="period_id",
+        allow_null=True,
+        help_text="Late reversals: the period that they entered, which is not lowered by them.",
+    )
+    taken_over = ExactDecimalField(
+        allow_null=True, help_text="Late reversals: how much of them, at list price."
+    )
 
 
 class CreditNoteTaxSerializer(serializers.Serializer):
@@ -131,6 +142,36 @@ class CreditNotes(ApiView):
         )
         shown = _shown().get(pk=note.pk)
         return Response(CreditNoteSerializer(shown).data, status=200 if known else 201)
+
+
+class CreditedRecordSerializer(serializers.Serializer):
+    record_id = serializers.UUIDField(help_text="The reversal.")
+    reversed_id = serializers.UUIDField(help_text="The record that it takes back.")
+    call_id = serializers.UUIDField(allow_null=True)
+    item_id = serializers.UUIDField(source="item.item_id", help_text="Of the invoice.")
+    amount = ExactDecimalField(help_text="At list price.")
+
+
+class CreditNoteRecords(ApiView, ListAPIView):
+    """The usage records that an issued credit note gives back; none where it is about an amount."""
+
+    required_scopes = {"GET": "billing:read"}
+    lists = True
+    queryset = CreditedRecord.objects.none()  # for the schema
+    serializer_class = CreditedRecordSerializer
+    ordering = ("reversed_id", "id")
+
+    @extend_schema(operation_id="credit_notes_records")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[CreditedRecord]":
+        note = visible_or_404(
+            CreditNote.objects.filter(status="issued"),
+            self.request,
+            pk=self.kwargs["credit_note_id"],
+        )
+        return credited_records(note)
 
 
 class CreditNotePdf(ApiView):

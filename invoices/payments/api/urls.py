@@ -28,6 +28,11 @@ urlpatterns = [
         credit_notes.CreditNotePdf.as_view(),
         name="credit-note-pdf",
     ),
+    path(
+        "credit-notes/<uuid:credit_note_id>/records/",
+        credit_notes.CreditNoteRecords.as_view(),
+        name="credit-note-records",
+    ),
     path(f"{_WORKSPACE}/payments/", payments.Payments.as_view(), name="payments"),
     path(f"{_WORKSPACE}/credit/", payments.Credit.as_view(), name="credit"),
 ]

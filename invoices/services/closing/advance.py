@@ -21,12 +21,14 @@ UPDATE billing_billingperiod AS period
        subscription_fee = closing.fee,
        add_on_fees = closing.add_ons, discounts = closing.discounts,
        commitment_shortfall = closing.shortfall, manual_items = closing.manual,
-       credit_brought_forward = closing.credit, total_amount = closing.total,
+       credit_brought_forward = closing.credit,
+       reversals_credited = closing.reversals, total_amount = closing.total,
        status = 'finalized', finalized_at = %s, close_error = '', close_failed_at = NULL
   FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
               %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
-              %s::numeric[])
-    AS closing (id, subtotal, adjustment, fee, add_ons, discounts, shortfall, manual, credit, total)
+              %s::numeric[], %s::numeric[])
+    AS closing (id, subtotal, adjustment, fee, add_ons, discounts, shortfall, manual, credit,
+                reversals, total)
  WHERE period.id = closing.id
 """
 
@@ -43,6 +45,7 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
         period.commitment_shortfall = closing.shortfall
         period.manual_items = closing.manual
         period.credit_brought_forward = closing.credit
+        period.reversals_credited = closing.reversals
         period.total_amount = closing.total
         period.status = BillingPeriod.Status.FINALIZED
         period.finalized_at = now
@@ -62,6 +65,7 @@ def freeze(closings: Sequence[Closing], now: dt.datetime) -> None:
                 [closing.shortfall for closing in closings],
                 [closing.manual for closing in closings],
                 [closing.credit for closing in closings],
+                [closing.reversals for closing in closings],
                 [closing.total for closing in closings],
             ],
         )

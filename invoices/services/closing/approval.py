@@ -18,7 +18,7 @@ Snapshot = dict[str, Any]
 
 def snapshot_of(closing: Closing) -> Snapshot:
     """Everything that is billed, in plain texts: the same bill has the same snapshot."""
-    return {
+    snapshot: Snapshot = {
         "currency": closing.period.workspace.currency,
         "total": _text(closing.total),
         "tax": _text(closing.tax.taxed.tax if closing.tax else ZERO),
@@ -37,6 +37,12 @@ def snapshot_of(closing: Closing) -> Snapshot:
             for line, amount in zip(closing.lines, closing.amounts, strict=True)
         ],
     }
+    if closing.notes:
+        snapshot["credit_notes"] = {
+            note.number: _text(sum((each.net for each in note.items), ZERO))
+            for note in closing.notes
+        }
+    return snapshot
 
 
 def digest_of(snapshot: Snapshot) -> str:
@@ -56,6 +62,13 @@ def changes_between(before: Snapshot, after: Snapshot) -> list[str]:
             said.append(f"{name}: {old['exact_amount']} is gone.")
         elif old and new and old != new:
             said.append(f"{name}: {_difference(old, new)}.")
+    notes, notes_now = before.get("credit_notes", {}), after.get("credit_notes", {})
+    for number in dict.fromkeys((*notes, *notes_now)):
+        if notes.get(number) != notes_now.get(number):
+            said.append(
+                f"Credit note for {number}: {notes.get(number, '0')} became"
+                f" {notes_now.get(number, '0')}."
+            )
     if before["tax"] != after["tax"]:
         said.append(f"Tax: {before['tax']} became {after['tax']}.")
     return said

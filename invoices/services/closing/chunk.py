@@ -1,7 +1,7 @@
 """Closing some periods in one transaction, a fixed number of statements for any number of them.
 
 Locks, in this order: workspaces, periods, counter slots (each by key), at the end the number
-sequence.
+sequences.
 """
 
 import datetime as dt
@@ -22,8 +22,8 @@ from invoices.services.closing.advance import (
 )
 from invoices.services.closing.approval import refuse_unapproved
 from invoices.services.closing.issue import write_invoices
-from invoices.services.closing.sums import Counted, sum_up
-from invoices.signals import invoices_issued
+from invoices.services.closing.sums import Closing, Counted, sum_up
+from invoices.signals import invoices_issued, reversals_owed
 
 
 class Closed(NamedTuple):
@@ -50,6 +50,9 @@ def close_chunk(
         freeze_meters(closings)
         open_next(periods, now)
         bring_agents_back(periods, now)
+        # What credit notes give back is credit that these months' invoices use.
+        if any(closing.notes for closing in closings):
+            _owe_back(closings, now)
         # Last, because the sequence of numbers is locked from here to the commit.
         invoices = write_invoices(closings, now)
         if invoices:
@@ -96,6 +99,11 @@ def _shut_counters(periods: Iterable[BillingPeriod]) -> dict[UUID, Counted]:
     with connection.cursor() as cursor:
         cursor.execute(_SHUT, [[period.pk for period in periods]])
         return {period_id: Counted(*counted) for period_id, *counted in cursor}
+
+
+def _owe_back(closings: Sequence[Closing], now: dt.datetime) -> None:
+    owed = [(closing.period, note) for closing in closings for note in closing.notes]
+    reversals_owed.send(BillingPeriod, owed=owed, now=now)
 
 
 def _follow(invoices: Sequence[Invoice], now: dt.datetime) -> None:

@@ -6,7 +6,7 @@ A line's exact amount is the sum of its records' list prices and of what its met
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from uuid import UUID
@@ -66,12 +66,17 @@ _ON_TOP = (ChargeKind.DISCOUNT, ChargeKind.COMMITMENT, ChargeKind.MANUAL)
 
 
 def build_lines(
-    *, charges: Sequence[Charge], usage: Iterable[UsageSum], credit: Decimal
+    *,
+    charges: Sequence[Charge],
+    usage: Iterable[UsageSum],
+    credit: Decimal,
+    given_back: Mapping[dt.date, Decimal],
 ) -> list[Line]:
     """Fees, usage by type, late usage by month, discounts, a commitment's shortfall, what was
     added by hand, credit.
 
     Lines of nothing are left out. `credit` is zero or negative: what earlier periods owed back.
+    `given_back` is by month what credit notes took over of its late reversals.
     """
     sums = list(usage)
     lines = _charged(charges, _FEES)
@@ -93,7 +98,10 @@ def build_lines(
     for month in sorted({each.late_month for each in sums if each.late_month is not None}):
         # Minutes and characters cannot be added up: the line counts itself once.
         late = [each for each in sums if each.late_month == month]
-        amount = sum((each.net for each in late), ZERO)
+        credited = given_back.get(month, ZERO)
+        amount = sum((each.net for each in late), credited)
+        if credited and not amount:
+            continue
         lines.append(
             Line(
                 Kind.LATE_USAGE,

@@ -26,6 +26,7 @@ from billing.rating.fees import NoPrice
 from billing.rating.taxes import Undecided
 from billing.taxes import TaxReader
 from invoices.services.closing.lines import Line, UsageSum, amounts_minor, build_lines
+from invoices.services.closing.reversals import OwedNote, given_back, owed_notes, taken_over
 from invoices.services.taxing import DocumentTax, document_tax
 from usage.queries.meters import Meter
 from usage.queries.net import live_meters
@@ -59,6 +60,9 @@ class Closing:
     credit: Decimal
     subtotal: Decimal
     adjustment: Decimal
+    # What credit notes give back in place of this period, and the notes that its close makes.
+    reversals: Decimal
+    notes: Sequence[OwedNote]
     total: Decimal
     # Each line's share of the rounded total.
     amounts: list[Decimal]
@@ -117,6 +121,8 @@ def sum_up(
     terms = TermsReader((period.workspace_id for period in periods), strict=True)
     taxes = TaxReader([period.workspace for period in periods])
     credits = _outstanding_credits(periods)
+    notes = owed_notes([period for period in periods if _has_late(usage.get(period.pk, []))])
+    earlier = given_back(periods)
     closings = []
     # Sums may be longer than the 28 digits that arithmetic keeps by default.
     with localcontext(EXACT):
@@ -128,6 +134,8 @@ def sum_up(
                 meters.get(period.pk, []),
                 counted[period.pk] if period.pk in counted else Counted(0, ZERO),
                 terms.of(period),
+                notes=notes.get(period.pk, []),
+                earlier=earlier.get(period.pk, {}),
                 # One credit is brought forward once: by the workspace's first period to close.
                 credit=credits.pop(workspace_id, ZERO),
             )
@@ -146,6 +154,8 @@ def _closing(
     counted: Counted,
     terms: PeriodTerms,
     *,
+    notes: Sequence[OwedNote],
+    earlier: Mapping[dt.date, Decimal],
     credit: Decimal,
 ) -> Closing:
     at_list = sum((each.final_cost for each in usage), ZERO)
@@ -158,17 +168,24 @@ def _closing(
         )
     adjustment = sum((meter.adjustment for meter in meters), ZERO)
     subtotal = at_list + adjustment
+    by_month = taken_over(notes, earlier)
+    reversals = sum(by_month.values(), ZERO)
     currency = period.workspace.currency
     try:
-        charges = period_charges(terms, subtotal)
+        charges = period_charges(terms, subtotal + reversals)
     except NoPrice as error:
         raise CannotClose(
             f"Tier {error.tier!r} of workspace {period.workspace_id} has no price in {currency}.",
             code="no_price_in_currency",
         ) from None
     sums = charged(charges)
-    total = sum(sums.values(), subtotal + credit)
-    lines = build_lines(charges=charges, usage=with_meters(usage, meters), credit=credit)
+    total = sum(sums.values(), subtotal + credit + reversals)
+    lines = build_lines(
+        charges=charges,
+        usage=with_meters(usage, meters),
+        credit=credit,
+        given_back=by_month,
+    )
     return Closing(
         period,
         charges,
@@ -180,11 +197,17 @@ def _closing(
         credit,
         subtotal,
         adjustment,
+        reversals,
+        notes,
         total,
         [from_minor(minor, currency) for minor in amounts_minor(lines, currency)],
         lines,
         meters,
     )
+
+
+def _has_late(usage: Iterable[UsageSum]) -> bool:
+    return any(each.late_month is not None for each in usage)
 
 
 def _tax(closing: Closing, taxes: TaxReader, now: dt.datetime) -> DocumentTax | None:

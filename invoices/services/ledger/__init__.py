@@ -5,6 +5,7 @@ from uuid import UUID
 from invoices.services.ledger.adjustments import adjustment_differences
 from invoices.services.ledger.invoices import invoice_differences
 from invoices.services.ledger.items import item_differences
+from invoices.services.ledger.reversals import reversal_differences
 from invoices.services.ledger.taxes import tax_differences
 from invoices.services.ledger.totals import total_differences
 from usage.services.ledger import Difference, Scope
@@ -14,6 +15,7 @@ __all__ = [
     "close_differences",
     "invoice_differences",
     "item_differences",
+    "reversal_differences",
     "tax_differences",
     "total_differences",
 ]
@@ -28,5 +30,6 @@ def close_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
         item_differences,
         invoice_differences,
         tax_differences,
+        reversal_differences,
     )
     return [difference for find in finds for difference in find(scope)]

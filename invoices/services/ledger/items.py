@@ -11,6 +11,7 @@ from billing.models import BillingPeriod
 from billing.money import EXACT, from_minor
 from invoices.models import Invoice
 from invoices.services.closing.lines import Line, amounts_minor, build_lines
+from invoices.services.closing.reversals import given_back
 from invoices.services.closing.sums import usage_sums, with_meters
 from invoices.services.ledger.periods import closed_periods
 from usage.queries.net import frozen_meters
@@ -53,6 +54,7 @@ def expected_lines(
     ids = [period.pk for period in periods]
     charges, meters = frozen_charges(ids), frozen_meters(ids)
     usage = usage_sums(periods) if periods else {}
+    credited = given_back(periods)
     for period in periods:
         # Sums may be longer than the 28 digits that arithmetic keeps by default.
         with localcontext(EXACT):
@@ -60,6 +62,7 @@ def expected_lines(
                 charges=charges.get(period.pk, []),
                 usage=with_meters(usage.get(period.pk, []), meters.get(period.pk, [])),
                 credit=period.credit_brought_forward,
+                given_back=credited.get(period.pk, {}),
             )
         yield period, lines
 

@@ -84,11 +84,11 @@ _PARTS = """
 SELECT period.workspace_id, period.id, period.total_amount,
        period.subtotal + period.subscription_fee + period.add_on_fees + period.discounts
            + period.commitment_shortfall + period.manual_items
-           + period.credit_brought_forward AS parts
+           + period.credit_brought_forward + period.reversals_credited AS parts
   FROM billing_billingperiod AS period
  WHERE period.total_amount <> period.subtotal + period.subscription_fee + period.add_on_fees
            + period.discounts + period.commitment_shortfall + period.manual_items
-           + period.credit_brought_forward
+           + period.credit_brought_forward + period.reversals_credited
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
    AND (%(period)s::uuid IS NULL OR period.id = %(period)s)
  ORDER BY 1, 2

@@ -29,6 +29,7 @@ def test_a_current_period_shows_live_totals():
         "commitment_shortfall": "0.0000000000",
         "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
+        "reversals_credited": "0.0000000000",
         "adjustment": "0.0000000000",
         "total_amount": "61.3400000000",
         "charges": [

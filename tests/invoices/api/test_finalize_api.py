@@ -50,6 +50,7 @@ def test_an_ended_period_is_closed_and_invoiced(acme, body):
         "commitment_shortfall": "0.0000000000",
         "manual_items": "0.0000000000",
         "credit_brought_forward": "0.0000000000",
+        "reversals_credited": "0.0000000000",
         "adjustment": "0.0000000000",
         "total_amount": "61.3360000000",
         "charges": [

@@ -1,7 +1,6 @@
 """Credit notes: drafted, approved, issued, or discarded; one named function for each transition."""
 
 from invoices.payments.services.credit_notes.drafting import (
-    CREDITABLE,
     CreditNoteKeyReused,
     CreditTooLarge,
     NotCreditable,
@@ -17,6 +16,7 @@ from invoices.payments.services.credit_notes.issuing import (
     issue_credit_note,
     refundable,
 )
+from invoices.services.holdings import CREDITABLE
 
 __all__ = [
     "CREDITABLE",

@@ -8,20 +8,19 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.formats import money
-from billing.money import ZERO, charge_step, from_charge_steps, to_charge_steps
-from invoices.credited import Credited, Group, Line, Rate, TooMuch, credit_lines, credit_total
+from billing.money import charge_step, from_charge_steps, to_charge_steps
+from invoices.credited import Credited, Rate, TooMuch, credit_lines, credit_total
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, Invoice
 from invoices.services.history import locked_invoice
+from invoices.services.holdings import CREDITABLE, Holdings, holdings, left_of
 
 Status = CreditNote.Status
-CREDITABLE = (*Invoice.UNPAID, Invoice.Status.PAID, Invoice.Status.UNCOLLECTIBLE)
 
 
 class NotCreditable(Conflict):
@@ -48,17 +47,9 @@ class SecondPersonNeeded(Conflict):
     code = "second_person_needed"
 
 
-class Holdings(NamedTuple):
-    """What is left of an invoice to be credited, in minor units."""
-
-    lines: list[Line]
-    groups: dict[Rate, Group]
-    names: dict[Rate, str]
-
-
 def creditable(invoice: Invoice) -> Decimal:
     """How much of the invoice may still be credited, tax included."""
-    return invoice.amount - invoice.net_credited - invoice.tax_credited
+    return left_of(invoice).total
 
 
 def draft_credit_note(
@@ -154,35 +145,6 @@ def locked_note(credit_note_id: UUID) -> Iterator[tuple[CreditNote, Invoice]]:
         yield note, invoice
 
 
-def holdings(invoice: Invoice) -> Holdings:
-    """What earlier notes have left of each line and rate."""
-    currency = invoice.currency
-    lines = [
-        Line(
-            item.pk,
-            to_charge_steps(item.net, currency),
-            to_charge_steps(item.net_credited, currency),
-            (item.tax_category, item.tax_rate or Decimal(0)),
-        )
-        for item in invoice.items.all()
-    ]
-    taxes = {(each.category, each.rate): each for each in invoice.taxes.all()}
-    issued = CreditNoteTax.objects.filter(
-        credit_note__invoice=invoice, credit_note__status=Status.ISSUED
-    )
-    groups: dict[Rate, Group] = {}
-    for rate in dict.fromkeys(line.rate for line in lines):
-        net = sum(line.net for line in lines if line.rate == rate)
-        tax = to_charge_steps(taxes[rate].tax, currency) if rate in taxes else 0
-        for given in issued:
-            if (given.category, given.rate) == rate:
-                net -= to_charge_steps(given.base, currency)
-                tax -= to_charge_steps(given.tax, currency)
-        # A credit at a rate of its own leaves less than nothing of it: nothing is taken back there.
-        groups[rate] = Group(max(net, 0), max(tax, 0))
-    return Holdings(lines, groups, {rate: each.name for rate, each in taxes.items()})
-
-
 def _write_lines(note: CreditNote, credited: Credited, names: Mapping[Rate, str]) -> None:
     CreditNoteItem.objects.bulk_create(
         CreditNoteItem(
@@ -266,14 +228,12 @@ def _credited(
 def require_left(invoice: Invoice, *, net: Decimal, tax: Decimal) -> None:
     """Refuse more than the whole invoice holds, whose lines may hold more where another rate has a
     credit."""
-    left_net = max(invoice.net - invoice.net_credited, ZERO)
-    left_tax = max(invoice.tax - invoice.tax_credited, ZERO)
-    left = creditable(invoice)
-    if net > left_net or tax > left_tax or net + tax > left:
+    left = left_of(invoice)
+    if not left.holds(net=net, tax=tax):
         raise CreditTooLarge(
-            f"Only {money(left, invoice.currency)} of {invoice.number} is left to be credited:"
-            f" {money(left_net, invoice.currency)} before tax at most,"
-            f" {money(left_tax, invoice.currency)} of tax."
+            f"Only {money(left.total, invoice.currency)} of {invoice.number} is left to be"
+            f" credited: {money(left.net, invoice.currency)} before tax at most,"
+            f" {money(left.tax, invoice.currency)} of tax."
         )
 
 

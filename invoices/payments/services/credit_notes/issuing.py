@@ -21,7 +21,6 @@ from invoices.payments.services.credit_notes.drafting import (
     NotCreditable,
     approve_credit_note,
     draft_credit_note,
-    holdings,
     locked_note,
     needs_second_person,
     require_left,
@@ -30,6 +29,7 @@ from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
 from invoices.payments.services.settle.credit import add_credit
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.history import record
+from invoices.services.holdings import holdings
 
 RestTo = CreditNote.RestTo
 Kind = CreditNoteStep.Kind

@@ -17,7 +17,7 @@ from django.db.models import Count, Sum
 from billing.errors import NotFound
 from billing.models import BillingPeriod, PeriodCounter
 from billing.money import ZERO, without_exponent
-from invoices.models import Invoice
+from invoices.models import CreditNoteItem, Invoice
 from invoices.payments.models import PaymentEntry
 from invoices.payments.services.proof.report import Proof, prove
 from invoices.payments.services.proof.steps import STEPS
@@ -188,7 +188,8 @@ def _figures(invoice: Invoice, period: BillingPeriod) -> dict[str, _Shown]:
     billed = sum((item.amount for item in items), ZERO)
     fees = period.subscription_fee + period.add_on_fees
     taken_off = period.discounts + period.commitment_shortfall
-    parts = period.subtotal + fees + taken_off + period.manual_items + period.credit_brought_forward
+    parts = period.subtotal + fees + taken_off + period.manual_items
+    parts += period.credit_brought_forward + period.reversals_credited
     return {
         "records": (
             {"Records": records, "Of them late": late, "Sum at list price": price},
@@ -213,9 +214,14 @@ def _figures(invoice: Invoice, period: BillingPeriod) -> dict[str, _Shown]:
                 "Discounts and minimums": taken_off,
                 "Lines by hand": period.manual_items,
                 "Credit brought forward": period.credit_brought_forward,
+                "Given back by credit notes": period.reversals_credited,
                 "Total": period.total_amount,
             },
             period.total_amount - parts,
+        ),
+        "reversals": (
+            {"Given back by credit notes": period.reversals_credited},
+            period.reversals_credited - _taken_over(period),
         ),
         "items": (
             {"Lines": len(items), "Exact sum": exact, "As billed": billed},
@@ -236,6 +242,11 @@ def _figures(invoice: Invoice, period: BillingPeriod) -> dict[str, _Shown]:
         "stripe": _stripe(invoice),
         "payments": _payments(invoice),
     }
+
+
+def _taken_over(period: BillingPeriod) -> Decimal:
+    issued = CreditNoteItem.objects.filter(period=period, credit_note__status="issued")
+    return issued.aggregate(total=Sum("taken_over", default=ZERO))["total"]
 
 
 def _sum(sums: dict[str, Any]) -> dict[str, Decimal]:

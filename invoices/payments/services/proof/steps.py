@@ -10,6 +10,7 @@ from invoices.services.ledger import (
     adjustment_differences,
     invoice_differences,
     item_differences,
+    reversal_differences,
     tax_differences,
     total_differences,
 )
@@ -84,6 +85,14 @@ STEPS = (
         "a closed month is its rollups, adjustments, fees, discounts, lines by hand and credit",
         total_differences,
         Since.CLOSED,
+    ),
+    Step(
+        "reversals",
+        "Late reversals",
+        "what credit notes give back of usage that was taken back is that of its records, each"
+        " once, and no other month is lowered by it",
+        reversal_differences,
+        Since.RECORDED,
     ),
     Step(
         "items",
