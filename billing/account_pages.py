@@ -1,25 +1,30 @@
 """Pages of one's own account: the second factor, and where one is signed in."""
 
+from collections.abc import Callable
 from typing import Any
 
 import django_otp
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_otp.models import Device
 
 from billing.errors import BillingError
-from billing.forms import CodeForm
-from billing.models import Session, User
+from billing.forms import CodeForm, PasskeyForm
+from billing.models import Passkey, Session, User
 from billing.second_factor import PENDING
+from billing.services import passkeys
 from billing.services import second_factor as factors
+
+# In a session: the challenge of the page that asks for a passkey, and of the one that makes one.
+_ASKED, _MADE = "passkey_asked", "passkey_made"
 
 
 def _user(request: HttpRequest) -> User:
@@ -37,7 +42,7 @@ def _next(request: HttpRequest) -> str:
     return page if own else reverse("billing:home")
 
 
-def _verified(request: HttpRequest, device: Any) -> None:
+def _verified(request: HttpRequest, device: Device) -> None:
     request.session.cycle_key()
     request.session.pop(PENDING, None)
     django_otp.login(request, device)
@@ -48,21 +53,35 @@ def _verified(request: HttpRequest, device: Any) -> None:
 @never_cache
 @login_required
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """Asks for the code after the password."""
+    """Asks for the code, or for a passkey, after the password."""
     user: Any = request.user
     if user.is_verified() or not request.session.get(PENDING):
         return redirect(_next(request))
-    form = CodeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    is_by_passkey = "answer" in request.POST
+    form = CodeForm(request.POST if request.method == "POST" and not is_by_passkey else None)
+    refused = ""
+    if is_by_passkey or form.is_valid():
         try:
-            device = factors.verify(user=_user(request), token=form.cleaned_data["token"])
+            if is_by_passkey:
+                device = passkeys.verify(user=_user(request), **_answer(request, _ASKED))
+            else:
+                device = factors.verify(user=_user(request), token=form.cleaned_data["token"])
         except BillingError as refusal:
-            form.add_error("token", refusal.detail)
+            if is_by_passkey:
+                refused = refusal.detail
+            else:
+                form.add_error("token", refusal.detail)
         else:
             _verified(request, device)
             return redirect(_next(request))
-    context = {"form": form, "next": _next(request)}
-    status = 422 if form.errors else 200
+    context = {
+        "form": form,
+        "refused": refused,
+        "has_app": factors.has_app(_user(request)),
+        "next": _next(request),
+        **_passkey_context(request, passkeys.to_ask(user=_user(request)), _ASKED),
+    }
+    status = 422 if form.errors or refused else 200
     return render(request, "billing/second_factor.html", context, status=status)
 
 
@@ -71,44 +90,124 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Sets up an app, gives new recovery codes, or takes the second factor away."""
+    """Sets up an app or a passkey, gives new recovery codes, or takes the app away."""
     user, now_verified = _user(request), bool(request.user.is_verified())  # type: ignore[union-attr]
     if factors.is_enrolled(user) and not now_verified:
+        request.session[PENDING] = True
         return redirect("billing:second-factor")
     doing = request.POST.get("do", "confirm") if request.method == "POST" else ""
     if doing == "codes" and now_verified:
         return _shown_codes(request, factors.new_recovery_codes(user=user))
     if doing == "remove" and now_verified:
-        if user.is_staff and settings.STAFF_SECOND_FACTOR:
-            messages.error(request, "Staff need a second factor; you can set up another app.")
-        else:
-            factors.remove(user=user)
-            messages.success(request, "The second factor is taken away.")
-        return redirect("billing:account")
+        return _removed(request, lambda: factors.remove_app(user=user), "The app is taken away.")
     form = CodeForm(request.POST if doing == "confirm" else None)
+    passkey_form = PasskeyForm(request.POST if doing == "passkey" else None)
     if doing == "confirm" and form.is_valid():
         try:
             device, codes = factors.confirm_enrolment(user=user, token=form.cleaned_data["token"])
         except BillingError as refusal:
             form.add_error("token", refusal.detail)
         else:
-            _verified(request, device)
-            factors.end_other_sessions(user=user, kept=request.session.session_key)
-            return _shown_codes(request, codes)
+            return _enrolled(request, device, codes)
+    if doing == "passkey" and passkey_form.is_valid():
+        name = passkey_form.cleaned_data["name"]
+        try:
+            passkey = passkeys.add(user=user, name=name, **_answer(request, _MADE))
+        except BillingError as refusal:
+            passkey_form.add_error("name" if refusal.field == "name" else None, refusal.detail)
+        else:
+            return _enrolled(request, passkey, factors.first_recovery_codes(user=user))
+    here = passkeys.site()
     context = {
         "form": form,
+        "passkey_form": passkey_form,
         "enrolment": factors.begin_enrolment(user=user),
-        "is_needed": user.is_staff and settings.STAFF_SECOND_FACTOR,
+        "is_needed": factors.is_needed(user),
         "is_anew": now_verified,
         "next": _next(request),
+        **_passkey_context(request, passkeys.to_make(user=user) if here else None, _MADE),
     }
-    status = 422 if form.errors else 200
+    status = 422 if form.errors or passkey_form.errors else 200
     return render(request, "billing/enrol.html", context, status=status)
+
+
+def _passkey_context(
+    request: HttpRequest, options: dict[str, Any] | None, purpose: str
+) -> dict[str, Any]:
+    """What a page asks of the browser; its challenge is noted in the session.
+
+    At another address of ours than `SITE_URL` no browser would answer: the page says where.
+    """
+    here = passkeys.site()
+    if here is None or options is None:
+        return {"passkey_options": None}
+    if request.get_host() != here.origin.partition("://")[2]:
+        return {"passkey_options": None, "passkeys_elsewhere": here.origin}
+    request.session[purpose] = passkeys.challenge_in(options, now=clock.now())
+    return {"passkey_options": options}
+
+
+def _answer(request: HttpRequest, purpose: str) -> dict[str, Any]:
+    """What the browser has made or signed, with the challenge that is used up by it."""
+    session: Any = request.session
+    return {
+        "answer": request.POST.get("answer", ""),
+        "kept": session.take(purpose),
+        "now": clock.now(),
+    }
+
+
+def _enrolled(request: HttpRequest, device: Device, codes: list[str]) -> HttpResponse:
+    """Verified by what was just set up; every other session has to sign in again."""
+    _verified(request, device)
+    factors.end_other_sessions(user=_user(request), kept=request.session.session_key)
+    if codes:
+        return _shown_codes(request, codes)
+    messages.success(request, f"The passkey “{device.name}” is kept.")
+    return redirect("billing:account")
+
+
+def _removed(
+    request: HttpRequest, remove: Callable[[], Device | None], success: str
+) -> HttpResponse:
+    """This session stays, verified by what is left; others may rest on what is gone."""
+    try:
+        left = remove()
+    except BillingError as refusal:
+        messages.error(request, refusal.detail)
+    else:
+        if left is not None:
+            django_otp.login(request, left)
+        factors.end_other_sessions(user=_user(request), kept=request.session.session_key)
+        messages.success(request, success)
+    return redirect("billing:account")
 
 
 def _shown_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
     """Only this answer has them."""
     return render(request, "billing/recovery_codes.html", {"codes": codes, "next": _next(request)})
+
+
+@require_POST
+@login_required
+def change_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
+    """Rename or remove one of one's own."""
+    passkey = get_object_or_404(Passkey, pk=passkey_id, user=_user(request))
+    if request.POST.get("do") == "remove":
+        said = f"The passkey “{passkey.name}” is removed. Remove it on its device too."
+        return _removed(
+            request, lambda: factors.remove_passkey(user=_user(request), passkey=passkey), said
+        )
+    form = PasskeyForm(request.POST)
+    try:
+        if form.is_valid():
+            passkeys.rename(passkey=passkey, name=form.cleaned_data["name"])
+            messages.success(request, f"It is called “{passkey.name}” now.")
+        else:
+            messages.error(request, str(form.errors["name"][0]))
+    except BillingError as refusal:
+        messages.error(request, refusal.detail)
+    return redirect("billing:account")
 
 
 @require_GET
@@ -127,7 +226,10 @@ def account(request: HttpRequest) -> HttpResponse:
     context = {
         "sessions": sessions,
         "is_enrolled": factors.is_enrolled(user),
-        "is_needed": user.is_staff and settings.STAFF_SECOND_FACTOR,
+        "is_needed": factors.is_needed(user),
+        "has_app": factors.has_app(user),
+        "passkeys": Passkey.objects.filter(user=user).order_by("created_at"),
+        "here": passkeys.site(),
         "codes_left": factors.remaining_codes(user),
     }
     return render(request, "billing/account.html", context)

@@ -15,6 +15,7 @@ class BillingConfig(AppConfig):
 
         connection_created.connect(audit.install, dispatch_uid="billing.audit")
         # Imports models, which are there only now.
+        from billing import checks  # noqa: F401, PLC0415 - see above
         from billing.second_factor import note_sign_in  # noqa: PLC0415
 
         user_logged_in.connect(note_sign_in, dispatch_uid="billing.sign_in")

@@ -204,3 +204,13 @@ class CodeForm(forms.Form):
             attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "text"}
         ),
     )
+
+
+class PasskeyForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=64,
+        validators=[validate_line],
+        help_text="To tell it from others later: “Work laptop”, “Blue key”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone as clock
 
 from billing.models import User
-from billing.services.second_factor import is_enrolled
+from billing.services.second_factor import is_enrolled, is_needed
 from billing.services.sign_in import client_address
 from billing.sessions import ADDRESS, BROWSER, SIGNED_IN_AT
 
@@ -73,7 +73,7 @@ def _page_to_see_first(request: HttpRequest, user: Any) -> str | None:
         return None
     if request.session.get(PENDING):
         return reverse("billing:second-factor")
-    if user.is_staff and settings.STAFF_SECOND_FACTOR:
+    if is_needed(user):
         return reverse("billing:enrol")
     return None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db import transaction
 
 from billing.models import Session
 
@@ -31,3 +32,15 @@ class SessionStore(DatabaseStore):
         session.address = str(data.get(ADDRESS, ""))[:64]
         session.browser = str(data.get(BROWSER, ""))[:200]
         return session
+
+    def take(self, name: str) -> Any:
+        """A value that is good once, or None: of two requests of one session, one gets it."""
+        self.pop(name, None)
+        with transaction.atomic():
+            rows = Session.objects.select_for_update().filter(session_key=self.session_key)
+            row = rows.first()
+            data = self.decode(row.session_data) if row else {}
+            value = data.pop(name, None)
+            if value is not None:
+                rows.update(session_data=self.encode(data))
+        return value

@@ -12,6 +12,7 @@ urlpatterns = [
     path("second-factor/", account_pages.second_factor, name="second-factor"),
     path("account/", account_pages.account, name="account"),
     path("account/second-factor/", account_pages.enrol, name="enrol"),
+    path("account/passkeys/<int:passkey_id>/", account_pages.change_passkey, name="change-passkey"),
     path("account/sessions/", account_pages.end_sessions, name="end-sessions"),
     path("password/", pages.forgotten, name="forgotten"),
     path("password/<uidb64>/<token>/", pages.set_password, name="set-password"),

@@ -8,9 +8,11 @@ have: a sandbox or a test key of Stripe, and plain HTTP.
 import ipaddress
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ValidationError
+from django.http.request import validate_host
 
 from billing.text import validate_address
 
@@ -83,6 +85,23 @@ def faults(settings: Any) -> Iterator[Fault]:
         )
     if not settings.EMAIL_HOST:
         yield Fault(8, "EMAIL_HOST", "must be set", "Invoices would be written to files.")
+    host = urlsplit(settings.SITE_URL).hostname or ""
+    if "*" not in settings.ALLOWED_HOSTS and not validate_host(host, settings.ALLOWED_HOSTS):
+        yield Fault(
+            11,
+            "SITE_URL",
+            f"must have one of ALLOWED_HOSTS, not {host}",
+            "Links in mails would lead nowhere, and passkeys, which are bound to that host, could"
+            " be neither made nor used.",
+        )
+    if _is_number(host):
+        yield Fault(
+            12,
+            "SITE_URL",
+            "must have a name, not a number",
+            "Browsers make no passkeys for a number.",
+            in_staging=True,
+        )
     addresses = {
         "FINANCE_EMAILS": list(settings.FINANCE_EMAILS) or [""],
         "DEFAULT_FROM_EMAIL": [_bare(settings.DEFAULT_FROM_EMAIL)],

@@ -148,8 +148,8 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
         permission="reset",
         variant=ActionVariant.DANGER,
         title="Reset the second factor?",
-        text="Make sure that it is really they who ask, not by e-mail. They are signed out, and set"
-        " up an app anew when they sign in.",
+        text="Make sure that it is really they who ask, not by e-mail. They are signed out; app,"
+        " passkeys and recovery codes are gone, and they set up others when they sign in.",
         submit="Reset",
         form_class=ReasonForm,
     )
@@ -159,7 +159,7 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
 
     @display(description="Second factor")
     def second_factor(self, user: User) -> str:
-        return "Set up" if second_factor.is_enrolled(user) else "Not set up"
+        return second_factor.described(user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)

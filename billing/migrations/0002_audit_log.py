@@ -45,6 +45,9 @@ BEGIN
             CASE TG_TABLE_NAME
                 WHEN 'billing_workspacemember' THEN
                     (SELECT email FROM billing_user WHERE id = (known ->> 'user_id')::bigint)
+                WHEN 'billing_passkey' THEN
+                    (SELECT email || ': ' || (known ->> 'name') FROM billing_user
+                      WHERE id = (known ->> 'user_id')::bigint)
                 WHEN 'billing_tierprice' THEN
                     (SELECT name || ' ' || (known ->> 'currency') FROM billing_subscriptiontier
                       WHERE id = (known ->> 'tier_id')::bigint)

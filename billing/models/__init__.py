@@ -8,6 +8,7 @@ from billing.models.invitations import Invitation
 from billing.models.issuers import IssuerBankAccount, IssuingEntity, Letterhead
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
 from billing.models.manual_items import ManualItem
+from billing.models.passkeys import Passkey
 from billing.models.people import OwedPasswordLink, User
 from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
 from billing.models.rate_cards import (
@@ -47,6 +48,7 @@ __all__ = [
     "LimitAlert",
     "ManualItem",
     "OwedPasswordLink",
+    "Passkey",
     "PeriodCharge",
     "PeriodCounter",
     "PlatformSetting",

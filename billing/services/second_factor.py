@@ -1,13 +1,15 @@
-"""The second factor: an app's code at sign-in (django-otp), and recovery codes for a lost phone."""
+"""The second factor: an app's code (django-otp) or a passkey, and recovery codes for a lost one."""
 
 import datetime as dt
 import hashlib
 import logging
 import secrets
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import segno
+from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString, mark_safe
 from django_otp import verify_token
 from django_otp.models import Device
@@ -15,7 +17,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing.errors import BillingError, Conflict
-from billing.models import Session, User
+from billing.models import Passkey, Session, User
 
 log = logging.getLogger(__name__)
 RECOVERY_CODES = 10
@@ -39,8 +41,30 @@ class Enrolment(NamedTuple):
     picture: SafeString
 
 
-def is_enrolled(user: User) -> bool:
+class LastOne(Conflict):
+    code = "last_second_factor"
+
+
+def has_app(user: User) -> bool:
     return TOTPDevice.objects.filter(user=user, confirmed=True).exists()
+
+
+def is_enrolled(user: User) -> bool:
+    """By an app or a passkey, one that was made at another address of ours included: who has only
+    that takes a recovery code."""
+    return has_app(user) or Passkey.objects.filter(user=user).exists()
+
+
+def described(user: User) -> str:
+    passkeys = Passkey.objects.filter(user=user).count()
+    parts = ["an app"] if has_app(user) else []
+    if passkeys:
+        parts.append(f"{passkeys} passkey{'' if passkeys == 1 else 's'}")
+    return " and ".join(parts).capitalize() or "Not set up"
+
+
+def is_needed(user: User) -> bool:
+    return user.is_staff and settings.STAFF_SECOND_FACTOR
 
 
 def begin_enrolment(*, user: User) -> Enrolment:
@@ -85,6 +109,14 @@ def new_recovery_codes(*, user: User) -> list[str]:
         return _new_codes(user)
 
 
+def first_recovery_codes(*, user: User) -> list[str]:
+    """For who has none yet; those that somebody has kept stay good."""
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        has_some = StaticDevice.objects.filter(user=user).exists()
+        return [] if has_some else _new_codes(user)
+
+
 def remaining_codes(user: User) -> int:
     return StaticToken.objects.filter(device__user=user).count()
 
@@ -108,22 +140,39 @@ def verify(*, user: User, token: str) -> Device:
     raise WrongCode("That code is wrong, has been used, or is too old.", field="token")
 
 
-def remove(*, user: User) -> None:
-    """Take the second factor of a person away, with all recovery codes."""
+def remove_app(*, user: User) -> Passkey | None:
+    """Take the app away; a passkey that is left. Raises `LastOne` for staff who need one."""
+    _remove(user, TOTPDevice.objects.filter(user=user))
+    return Passkey.objects.filter(user=user).first()
+
+
+def remove_passkey(*, user: User, passkey: Passkey) -> Passkey | TOTPDevice | None:
+    """Take one passkey away; a factor that is left. Raises `LastOne` as `remove_app` does."""
+    _remove(user, Passkey.objects.filter(user=user, pk=passkey.pk))
+    left = TOTPDevice.objects.filter(user=user, confirmed=True).first()
+    return left or Passkey.objects.filter(user=user).first()
+
+
+def _remove(user: User, devices: QuerySet[Any]) -> None:
     with transaction.atomic():
-        TOTPDevice.objects.filter(user=user).delete()
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        devices.delete()
+        if is_enrolled(user):
+            return
+        if is_needed(user):
+            raise LastOne("Staff need a second factor: set up another one first.")
         StaticDevice.objects.filter(user=user).delete()
 
 
 def reset(*, user: User, by: User | None) -> None:
-    """Somebody lost phone and codes: staff, or a command (`by` nobody), lets them enrol again.
-
-    They are signed out.
+    """Somebody lost their factors and codes: staff, or a command (`by` nobody), lets them enrol
+    again. They are signed out.
     """
     if by is not None and user.pk == by.pk:
         raise NotYours("Somebody else has to reset your second factor.")
     with transaction.atomic():
-        remove(user=user)
+        for model in (TOTPDevice, StaticDevice, Passkey):
+            model.objects.filter(user=user).delete()
         Session.objects.filter(user=user).delete()
 
 

@@ -94,6 +94,7 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "report_key": "revenue",
         "file_format": "csv",
         "work_id": acme.emails.get().pk,
+        "passkey_id": 1,
         "uidb64": "MQ",
         "token": "x-y",
     }

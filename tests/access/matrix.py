@@ -135,6 +135,7 @@ POST   second-factor/                                                signed-in
 GET    account/                                                      signed-in
 GET    account/second-factor/                                        signed-in
 POST   account/second-factor/                                        signed-in
+POST   account/passkeys/<passkey_id>/                                signed-in
 POST   account/sessions/                                             signed-in
 GET    password/                                                     everyone
 POST   password/                                                     everyone
@@ -307,8 +308,9 @@ payments.difference/remedy_selected        finance people
 """
 
 # Comes back from a payment page that nobody has been to: those who may are told so (404).
-# So are those who follow an invitation's link that is none.
+# So are those who follow an invitation's link that is none, or change a passkey that is not theirs.
 FINDS_NOTHING = {
+    "account/passkeys/<passkey_id>/",
     "w/<workspace_id>/payment-method/saved/",
     "invitation/<invitation_id>/<token>/",
 }

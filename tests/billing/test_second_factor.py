@@ -77,7 +77,7 @@ def test_staff_set_up_an_app_before_anything_else(settings: Any) -> None:
         assert client.get(page)["Location"].startswith("/account/second-factor/?next=")
     assert client.get("/api/v1/invoices/").status_code == 401
     page = client.get("/account/second-factor/").content.decode()
-    assert "Staff sign in with a password and a code." in page
+    assert "Staff sign in with a password and a second factor" in page
     assert "<svg" in page
 
     client, device, codes = enrolled(fay)

@@ -39,6 +39,10 @@ def test_each_fault_is_named(settings: Any) -> None:
     assert ids(settings, ALLOWED_HOSTS=["*"]) == {"config.E003": True}
     assert ids(settings, EMAIL_HOST="") == {"config.E008": True}
     assert ids(settings, FINANCE_EMAILS=[]) == {"config.E009": True}
+    assert ids(settings, SITE_URL="https://bills.acme.test") == {"config.E011": True}
+    by_number = {"SITE_URL": "https://10.0.0.7", "ALLOWED_HOSTS": ["10.0.0.7"]}
+    assert ids(settings, **by_number) == {"config.E012": True}
+    assert ids(settings, **by_number, STAGING=True) == {"config.E012": False}
     assert ids(settings, STAFF_SECOND_FACTOR=False, SEAL_KEYS=[]) == {
         "config.W001": False,
         "config.W002": False,
