@@ -107,10 +107,14 @@ def _csv(filename: str, columns: Sequence[Column], rows: Iterable[Row]) -> HttpR
 
 
 def _number(row: Row, column: Column) -> Decimal:
-    """A number to be written: cents as its currency has them, quotients to ten decimals."""
+    """A number to be written: cents as its currency has them, exact amounts without zeros beyond
+    them, quotients to ten decimals."""
     number = Decimal(row[column.name])
-    if column.kind is Kind.MONEY and (currency := row.get("currency")):
-        number = round(number, exponent(currency))
+    cents = exponent(currency) if (currency := row.get("currency")) else 2
+    if column.kind is Kind.MONEY:
+        number = round(number, cents)
+    elif column.kind is Kind.EXACT_MONEY:
+        number = round(number, max(cents, -int(number.normalize().as_tuple().exponent)))
     elif column.kind in (Kind.SHARE, Kind.DAYS):
         number = round(number, _QUOTIENT)
     return number

@@ -14,8 +14,8 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, labels
-from billing.formats import duration, exact_money, quantity, readable
+from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, exact_amount, labels
+from billing.formats import duration, quantity, readable
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
 from usage.queries.records import find_record, workspaces_with_call
 
@@ -32,6 +32,7 @@ class UncountedAdmin(FrozenAdmin):
     """A table too large to count, sort or search but by its indexes."""
 
     paginator = InfinitePaginator
+    has_one_key = False
     sortable_by = ()
     search_help_text = "A whole id"
 
@@ -126,6 +127,8 @@ class UsageRecordAdmin(UncountedAdmin):
         ("workspace", AutocompleteSelectFilter),
         ("resource_type", ExactTextFilter),
         ("provider", ExactTextFilter),
+        ("model", ExactTextFilter),
+        ("agent", AutocompleteSelectFilter),
         ("occurred_at", RangeDateTimeFilter),
     )
     search_fields = ("id",)
@@ -161,11 +164,11 @@ class UsageRecordAdmin(UncountedAdmin):
 
     @display(description="Unit cost")
     def unit_price(self, record: UsageRecord) -> str:
-        return exact_money(record.unit_cost, record.cost_currency or record.workspace.currency)
+        return exact_amount(record.unit_cost, record.cost_currency or record.workspace.currency)
 
     @display(description="Cost")
     def cost(self, record: UsageRecord) -> str:
-        return exact_money(record.total_cost, record.workspace.currency)
+        return exact_amount(record.total_cost, record.workspace.currency)
 
     @display(description="Markup")
     def markup(self, record: UsageRecord) -> str:
@@ -174,7 +177,7 @@ class UsageRecordAdmin(UncountedAdmin):
 
     @display(description="Price")
     def price(self, record: UsageRecord) -> str:
-        return exact_money(record.final_cost, record.workspace.currency)
+        return exact_amount(record.final_cost, record.workspace.currency)
 
     @display(description="Kind", label={"Late": "warning", "Reversal": "danger", "True-up": "info"})
     def flags(self, record: UsageRecord) -> str:

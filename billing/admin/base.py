@@ -21,6 +21,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
 from billing.formats import exact_money, money
 from billing.services.sheets import MOST_BYTES
@@ -33,7 +34,7 @@ PERIOD_LABELS = {
 }
 
 
-class BillingAdmin(ModelAdmin):
+class BillingAdmin(ListMixin, ModelAdmin):
     """The base of every page for staff.
 
     A broken rule of a service (`BillingError`) becomes a message; nothing was changed then, since
@@ -239,11 +240,19 @@ def amount(value: Decimal | None, currency: str) -> SafeString:
     """Money in whole minor units; the exact amount shows on hovering."""
     if value is None:
         return format_html("–")
-    return format_html(
+    text = format_html(
         '<span class="tabular-nums whitespace-nowrap" title="{}">{}</span>',
         exact_money(value, currency),
         money(value, currency),
     )
+    return Amount(text, value, currency)
+
+
+def exact_amount(value: Decimal | None, currency: str) -> SafeString:
+    """Money with all its decimals."""
+    if value is None:
+        return format_html("–")
+    return Amount(unbroken(exact_money(value, currency)), value, currency)
 
 
 def when(time: dt.datetime | None) -> str:

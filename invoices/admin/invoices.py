@@ -80,6 +80,7 @@ class InvoiceAdmin(FrozenAdmin):
         "=id",
     )
     search_help_text = "Number, workspace, bill-to name or e-mail, Stripe id"
+    list_sums = (("Net", "net"), ("Tax", "tax"), ("Amount", "amount"), ("Paid", "amount_paid"))
     list_select_related: tuple[str, ...] = ("workspace", "billing_period__workspace")
     inlines: tuple[Any, ...] = (ItemInline,)
     fieldsets: tuple[Any, ...] = (

@@ -45,6 +45,7 @@ class CreditNoteItemInline(FrozenInlineMixin, TabularInline):
 class CreditNoteAdmin(FrozenAdmin):
     list_display = ("name", "invoice", "workspace", "over", "state", "reason", "issued", "file")
     list_filter = ("status", "reason", "rest_to")
+    list_sums = (("Net", "net"), ("Tax", "tax"), ("Total", "total"))
     search_fields = ("number", "invoice__number", "workspace__name", "=id")
     list_select_related = ("invoice", "workspace")
     inlines = (CreditNoteItemInline,)
