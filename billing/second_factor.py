@@ -24,6 +24,7 @@ from billing.sessions import ADDRESS, BROWSER, SIGNED_IN_AT
 # In a session: a second factor is set up and has not been given yet.
 PENDING = "second_factor_pending"
 STAFF_SESSION = dt.timedelta(hours=12)
+_CLOCKS_DIFFER = dt.timedelta(minutes=5)
 
 
 def note_sign_in(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
@@ -79,6 +80,10 @@ def _page_to_see_first(request: HttpRequest, user: Any) -> str | None:
 
 
 def _is_too_old(request: HttpRequest) -> bool:
-    """A session begun before its person became staff lasts no longer either."""
+    """A session begun before its person became staff lasts no longer either, nor does one that a
+    clock which was ahead has begun."""
     begun = request.session.get(SIGNED_IN_AT)
-    return begun is None or clock.now() - dt.datetime.fromisoformat(begun) > STAFF_SESSION
+    if begun is None:
+        return True
+    age = clock.now() - dt.datetime.fromisoformat(begun)
+    return not -_CLOCKS_DIFFER <= age <= STAFF_SESSION

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone as clock
 
+from billing.clocks import be_sure
 from billing.queue import enqueue
 from invoices.services import closing, mailing, trial_close
 
@@ -13,6 +14,7 @@ from invoices.services import closing, mailing, trial_close
 @shared_task(name="invoices.finalize_due_periods")
 def finalize_due_periods(retry_blocked: bool = False) -> None:
     """Share what is due out among the workers; a chunk that is lost is due in the next hour too."""
+    be_sure()
     if settings.CLOSE_NEEDS_APPROVAL:
         trial_close.trial_close(now=clock.now())
     for chunk in closing.due_workspaces(now=clock.now(), retry_blocked=retry_blocked):
@@ -30,6 +32,7 @@ def try_close() -> None:
 
 @shared_task(name="invoices.close_workspaces")
 def close_workspaces(workspace_ids: list[str], retry_blocked: bool = False) -> None:
+    be_sure()
     closing.close_workspaces(
         workspace_ids=[UUID(workspace_id) for workspace_id in workspace_ids],
         now=clock.now(),

@@ -172,8 +172,8 @@ class WorkKind(Generic[Row]):
             found = list(
                 self.rows.select_for_update(skip_locked=True)
                 .filter(
-                    Q(queued_at__isnull=True) | Q(queued_at__lte=now - IN_QUEUE),
-                    Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=now),
+                    Q(queued_at__isnull=True) | _is_over("queued_at", now - IN_QUEUE, IN_QUEUE),
+                    _is_free(now),
                     status=Status.WAITING,
                     next_attempt_at__lte=now,
                 )
@@ -212,7 +212,7 @@ class WorkKind(Generic[Row]):
         now = clock()
         taken = (
             self.rows.filter(which, pk=pk)
-            .filter(Q(lease_token__isnull=True) | Q(lease_expires_at__lte=now))
+            .filter(_is_free(now))
             .update(lease_token=lease.token, lease_expires_at=now + lease_duration(), **changes)
         )
         if not taken:
@@ -297,6 +297,16 @@ def start_due_work(*, now: dt.datetime) -> int:
             enqueue(kind.task, str(pk))
             started += 1
     return started
+
+
+def _is_free(now: dt.datetime) -> Q:
+    return Q(lease_token__isnull=True) | _is_over("lease_expires_at", now, lease_duration())
+
+
+def _is_over(field: str, limit: dt.datetime, longest: dt.timedelta) -> Q:
+    """Before `limit`, or so long after it that only a clock which was ahead can have written it:
+    a wait never begins with more than `longest`, and machines' clocks differ by less than that."""
+    return Q(**{f"{field}__lte": limit}) | Q(**{f"{field}__gt": limit + 2 * longest})
 
 
 def lease_duration() -> dt.timedelta:

@@ -27,6 +27,8 @@ CLOSE_NEEDS_APPROVAL = env.flag("CLOSE_NEEDS_APPROVAL", False)
 TRIAL_CHANGE_PERCENTAGE = env.integer("TRIAL_CHANGE_PERCENTAGE", 30, max=1000)
 USAGE_MAX_AGE_DAYS = env.integer("USAGE_MAX_AGE_DAYS", 90, min=1, max=36_500)
 USAGE_MAX_AHEAD_SECONDS = 300
+# Further than this from the database's clock, or set by more, a machine closes nothing; 0: any.
+CLOCK_TOLERANCE_SECONDS = env.integer("CLOCK_TOLERANCE_SECONDS", 120, min=0, max=86_400)
 # A unit cost further from the cost card than this is counted as drift.
 COST_TOLERANCE_PERCENTAGE = env.percentage("COST_TOLERANCE_PERCENTAGE", "1")
 # Lines by hand above this, in whatever currency, wait for a second person.

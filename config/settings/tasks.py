@@ -21,6 +21,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_TIME_LIMIT = 1500
 CELERY_TIMEZONE = "UTC"
 # Each task asks the database what is due: a beat that was down, or ran twice, loses nothing.
+CELERY_BEAT_SCHEDULER = "config.beat.Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "collect unpaid invoices": {"task": "payments.collect", "schedule": crontab(minute="20")},
     "compare invoices with Stripe": {

@@ -9,6 +9,9 @@ INSTALLED_APPS += ["dev"]
 # Tests of it turn it on.
 STAFF_SECOND_FACTOR = False
 
+# Tests stop the clock, and set it. Those of clocks turn this on.
+CLOCK_TOLERANCE_SECONDS = 0
+
 # Pages are tested without collecting static files first, which the hashed names would need.
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Each test client would look at every static file there is, which costs more than most tests.

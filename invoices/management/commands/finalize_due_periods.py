@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone as clock
 from tqdm import tqdm
 
+from billing.clocks import doubt
 from billing.services.arguments import as_of, confirm_future, uuid
 from invoices.services.closing import finalize_due_periods
 from invoices.services.trial_close import trial_close
@@ -25,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = options["now"] or clock.now()
+        if options["now"] is None and (wrong := doubt()):
+            raise CommandError(f"{wrong} Or say --now.")
         confirm_future(now, "Close the months that will have ended")
         if settings.CLOSE_NEEDS_APPROVAL:
             tried = trial_close(now=now, workspace_id=options["workspace"])

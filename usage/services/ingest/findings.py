@@ -35,7 +35,7 @@ ON CONFLICT (provider_cost_id, resource_type, model, currency, slot) DO UPDATE S
     cost = known.cost + excluded.cost,
     least = least(known.least, excluded.least),
     most = greatest(known.most, excluded.most),
-    last_seen = excluded.last_seen
+    last_seen = greatest(known.last_seen, excluded.last_seen)
 """  # noqa: S608 - constants are all that goes in
 _MARGINS = f"""
 INSERT INTO usage_lowmargin AS known (
@@ -49,7 +49,7 @@ DO UPDATE SET
     records = known.records + excluded.records,
     total_cost = known.total_cost + excluded.total_cost,
     final_cost = known.final_cost + excluded.final_cost,
-    last_seen = excluded.last_seen
+    last_seen = greatest(known.last_seen, excluded.last_seen)
 """  # noqa: S608 - constants are all that goes in
 
 
