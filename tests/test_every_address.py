@@ -7,6 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.converters import get_converters
+from pytest_django import DjangoDbBlocker
+
+from tests.kit.kept import kept_for_module
+from tests.kit.staff import superuser_client
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +38,13 @@ ADDRESSES = sorted(set(_addresses(get_resolver().url_patterns)))
 API = [address for address in ADDRESSES if address.startswith("/api/")]
 
 
+@pytest.fixture(scope="module")
+def root(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Client]:
+    """A superuser, made once for the hundreds of addresses."""
+    with kept_for_module(django_db_blocker):
+        yield superuser_client()
+
+
 def test_the_enumeration_finds_the_addresses() -> None:
     assert {"/api/v1/usage/batch/", f"/api/v1/invoices/{UUID(int=1)}/", "/healthz"} <= {*ADDRESSES}
     assert "/admin/payments/difference/1/change/" in ADDRESSES
@@ -50,8 +61,8 @@ def test_nobody_gets_a_server_error_or_an_answer_from_the_api(client: Client, ad
 
 
 @pytest.mark.parametrize("address", [each for each in ADDRESSES if each not in API])
-def test_no_page_answers_a_server_error(client: Client, admin_client: Client, address: str) -> None:
-    for who in (client, admin_client):
+def test_no_page_answers_a_server_error(client: Client, root: Client, address: str) -> None:
+    for who in (client, root):
         who.raise_request_exception = False
         for method in _METHODS:
             if address in ("/admin/logout/", "/logout/"):
@@ -66,12 +77,10 @@ LISTS = [
 
 
 @pytest.mark.parametrize("address", LISTS)
-@pytest.mark.parametrize("query", ["q=%00", "status=%00", "workspace__id__exact=%00", "p=%00"])
-def test_a_null_character_in_a_filter_is_no_server_error(
-    admin_client: Client, address: str, query: str
-) -> None:
-    admin_client.raise_request_exception = False
-    assert admin_client.get(f"{address}?{query}").status_code < 500
+def test_a_null_character_in_a_filter_is_no_server_error(root: Client, address: str) -> None:
+    root.raise_request_exception = False
+    for query in ("q=%00", "status=%00", "workspace__id__exact=%00", "p=%00"):
+        assert root.get(f"{address}?{query}").status_code < 500, query
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])

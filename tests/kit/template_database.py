@@ -9,11 +9,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+from django.apps import apps
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
@@ -72,11 +73,13 @@ def _make(server: psycopg.Connection, name: str) -> None:
 
 def _fingerprint() -> str:
     """Of all migrations' files, and of what stands beside them."""
-    modules = {type(one).__module__ for one in MigrationLoader(None).disk_migrations.values()}
     digest = hashlib.sha256()
-    for package in sorted({module.rpartition(".")[0] for module in modules}):
-        for path in sorted(Path(str(import_module(package).__file__)).parent.glob("*.py")):
-            digest.update(path.read_bytes())
+    for app in apps.get_app_configs():
+        package, _ = MigrationLoader.migrations_module(app.label)
+        found = find_spec(package) if package else None
+        if found is not None:
+            for path in sorted(Path(str(found.origin)).parent.glob("*.py")):
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

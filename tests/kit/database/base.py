@@ -1,14 +1,20 @@
-"""PostgreSQL for the tests: after one that commits, only what it wrote to is emptied.
+"""PostgreSQL for the tests: databases that are copies, and of which little is emptied.
 
-Django truncates every table, and PostgreSQL makes new files for each with all its indexes: 114
-tables cost more than most tests do. Rows are deleted from the few tables that have any, past
-triggers and foreign keys. Where the role may not do so, tables that refuse deletion by a trigger
-are truncated, together with those that refer to them.
+A test database is what its template is (`tests.kit.template_database`): nothing is migrated in it
+again, which would make all models anew only to find that nothing is to do.
+
+After a test that commits, only what it wrote to is emptied. Django truncates every table, and
+PostgreSQL makes new files for each with all its indexes: 114 tables cost more than most tests do.
+Rows are deleted from the few tables that have any, past triggers and foreign keys. Where the role
+may not do so, tables that refuse deletion by a trigger are truncated, together with those that
+refer to them.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from config.database import base
@@ -63,5 +69,23 @@ class Operations(DatabaseOperations):
         return statements
 
 
+class Creation(DatabaseCreation):
+    def create_test_db(
+        self,
+        verbosity: int = 1,
+        autoclobber: bool = False,
+        serialize: bool | None = True,
+        keepdb: bool = False,
+    ) -> str:
+        name = self._get_test_db_name()
+        self._create_test_db(verbosity, autoclobber, keepdb)
+        self.connection.close()
+        settings.DATABASES[self.connection.alias]["NAME"] = name
+        self.connection.settings_dict["NAME"] = name
+        self.connection.ensure_connection()
+        return name
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    creation_class = Creation
     ops_class = Operations
