@@ -10,7 +10,7 @@ from analytics.finance import costs, waiting_work
 from billing.models import BillingPeriod
 from billing.services.work import kinds
 from invoices.models import Invoice
-from invoices.payments.models import Difference, ReconciliationRun, StripeSync
+from invoices.payments.models import CallDispute, Difference, ReconciliationRun, StripeSync
 from invoices.services.closing import due_periods
 
 SHOWN = 8
@@ -94,6 +94,7 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
             reverse("finance:waiting_work"),
             "bad",
         ),
+        *_open_disputes(now),
         AttentionItem(
             "invoice overdue",
             "invoices overdue",
@@ -131,3 +132,21 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
         ),
     ]
     return [item for item in found if item.count]
+
+
+def _open_disputes(now: dt.datetime) -> list[AttentionItem]:
+    waiting = CallDispute.objects.filter(state=CallDispute.State.OPEN).order_by("opened_at")
+    first = waiting.first()
+    if first is None:
+        return []
+    days = (now - first.opened_at).days
+    age = f"the oldest since {days} day{'s' if days > 1 else ''}" if days else "since today"
+    return [
+        AttentionItem(
+            f"dispute of a call, {age}",
+            f"disputes of calls, {age}",
+            waiting.count(),
+            f"{reverse('admin:payments_calldispute_changelist')}?state__exact=open",
+            "warn" if days < 7 else "bad",
+        )
+    ]

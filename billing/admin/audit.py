@@ -83,6 +83,7 @@ class TableFilter(_Choice):
         "invoices_invoiceitem": "Items of invoices",
         "invoices_invoicetax": "Taxes of invoices",
         "invoices_creditnote": "Credit notes",
+        "payments_calldispute": "Disputes of calls",
         "payments_payment": "Payments",
         "payments_paymentallocation": "What payments pay",
         "payments_paymententry": "Payments as Stripe tells of them",

@@ -46,6 +46,7 @@ _MAY = {
     "usage": {"voiceagent": "change"},
     "invoices": {"invoice": "change", "creditnote": "change"},
     "payments": {
+        "calldispute": "change",
         "creditentry": "add",
         "creditnotesync": "change",
         "payment": "add",

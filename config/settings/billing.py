@@ -37,6 +37,10 @@ MANUAL_ITEM_APPROVAL_ABOVE = env.integer("MANUAL_ITEM_APPROVAL_ABOVE", 500, min=
 SECOND_PERSON_ABOVE = env.integer("SECOND_PERSON_ABOVE", 1000, max=10**9)
 # What closed months owe back becomes credit notes also where they were billed without a tax.
 UNTAXED_REVERSALS_AS_CREDIT_NOTES = env.flag("UNTAXED_REVERSALS_AS_CREDIT_NOTES", False)
+# Disputes of calls up to this, in whatever currency, are approved by rule: so many a month for each
+# workspace. Without an amount none is.
+DISPUTE_RULE_AMOUNT = env.integer("DISPUTE_RULE_AMOUNT", 0, max=10**6)
+DISPUTE_RULE_PER_MONTH = env.integer("DISPUTE_RULE_PER_MONTH", 3, max=1000)
 INVOICE_ISSUER = env.code("INVOICE_ISSUER", "INV", longest=12)
 # The unit of a resource type's quantity on invoices: "call_minutes=min,storage=GB".
 RESOURCE_UNITS = env.pairs(

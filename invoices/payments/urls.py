@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoices.payments import credit_note_pages, pages, statement_pages
+from invoices.payments import credit_note_pages, dispute_pages, pages, statement_pages
 from invoices.payments.webhooks.view import webhook
 
 app_name = "payments"
@@ -16,6 +16,16 @@ urlpatterns = [
     path(f"{_INVOICE}certificate.json", pages.certificate_json, name="certificate-json"),
     path(_CREDIT_NOTE, credit_note_pages.page, name="credit-note"),
     path(f"{_CREDIT_NOTE}records.csv", credit_note_pages.records, name="credit-note-records"),
+    path(
+        "w/<uuid:workspace_id>/calls/<uuid:call_id>/dispute/",
+        dispute_pages.dispute_call,
+        name="dispute-call",
+    ),
+    path(
+        "w/<uuid:workspace_id>/disputes/<uuid:dispute_id>/withdraw/",
+        dispute_pages.withdraw,
+        name="dispute-withdraw",
+    ),
     path(_STATEMENT, statement_pages.page, name="statement"),
     path(f"{_STATEMENT}csv/", statement_pages.as_csv, name="statement-csv"),
     path(f"{_STATEMENT}pdf/", statement_pages.as_pdf, name="statement-pdf"),

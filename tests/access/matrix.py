@@ -81,6 +81,9 @@ GET    invoices/<invoice_id>/credit-notes/                           own       b
 POST   invoices/<invoice_id>/credit-notes/                           own       billing:write
 GET    credit-notes/<credit_note_id>/pdf/                            own       billing:read
 GET    credit-notes/<credit_note_id>/records/                        own       billing:read
+GET    workspaces/<workspace_id>/call-disputes/                      own       billing:read
+POST   workspaces/<workspace_id>/calls/<call_id>/dispute/            own       billing:write
+POST   call-disputes/<dispute_id>/withdraw/                          own       billing:write
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
 GET    workspaces/<workspace_id>/credit/                             own       billing:read
@@ -164,6 +167,8 @@ GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/pdf/           owner admin viewer
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/               owner admin viewer
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/records.csv    owner admin viewer
+POST   w/<workspace_id>/calls/<call_id>/dispute/                     owner admin
+POST   w/<workspace_id>/disputes/<dispute_id>/withdraw/              owner admin
 GET    w/<workspace_id>/statement/                                   owner admin viewer
 GET    w/<workspace_id>/statement/csv/                               owner admin viewer
 GET    w/<workspace_id>/statement/pdf/                               owner admin viewer
@@ -243,6 +248,8 @@ POST   admin/invoices/invoice/<object_id>/give_back/                 finance peo
 GET    admin/invoices/creditnote/<credit_note_id>/pdf/               read-only finance people
 POST   admin/invoices/creditnote/<object_id>/approve_and_issue/      finance people
 POST   admin/invoices/creditnote/<object_id>/discard/                finance people
+POST   admin/payments/calldispute/<object_id>/approve/               finance people
+POST   admin/payments/calldispute/<object_id>/refuse/                finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
 POST   admin/invoices/invoice/<object_id>/write_off/                 finance people
@@ -278,6 +285,7 @@ billing.user                  read-only finance people         people           
 billing.workspace             read-only support finance people finance people   finance people   frozen
 invoices.creditnote           read-only finance people         frozen           frozen           frozen
 invoices.invoice              read-only support finance people frozen           frozen           frozen
+payments.calldispute          read-only finance people         frozen           frozen           frozen
 payments.difference           read-only finance people         frozen           frozen           frozen
 payments.reconciliationrun    read-only finance people         frozen           frozen           frozen
 usage.call                    read-only support finance people frozen           frozen           frozen

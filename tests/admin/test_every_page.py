@@ -42,6 +42,7 @@ LIST_QUERIES = {
     "billing.taxregistration": 6,
     "billing.user": 7,
     "billing.workspace": 8,
+    "payments.calldispute": 6,
     "payments.difference": 6,
     "invoices.creditnote": 7,
     "invoices.invoice": 7,

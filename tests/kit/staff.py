@@ -25,7 +25,13 @@ from billing.services.invitations import invite
 from billing.services.keys import create_key, create_owners_key
 from billing.services.staff import ensure_finance_group
 from invoices.models import CreditNote, InvoiceEvent
-from invoices.payments.models import Difference, InvoiceAction, PaymentEntry, ReconciliationRun
+from invoices.payments.models import (
+    CallDispute,
+    Difference,
+    InvoiceAction,
+    PaymentEntry,
+    ReconciliationRun,
+)
 from tests.kit import costs, prices
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
@@ -197,6 +203,16 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         drafted_by="fiona",
         approved_by="fiona",
         issued_at=NOW,
+    )
+    CallDispute.objects.create(
+        workspace=workspace,
+        call_id=call.pk,
+        reason="quality",
+        text=f"{name} could not be understood",
+        currency=workspace.currency,
+        price=Decimal(12),
+        opened_by="owner",
+        opened_at=NOW,
     )
     run = ReconciliationRun.objects.create(days=35, checked=1)
     Difference.objects.create(

@@ -1,5 +1,11 @@
 """The pages of payments for staff."""
 
-from invoices.payments.admin import credit_notes, invoices, reconciliation, workspaces
+from invoices.payments.admin import (
+    call_disputes,
+    credit_notes,
+    invoices,
+    reconciliation,
+    workspaces,
+)
 
-__all__ = ["credit_notes", "invoices", "reconciliation", "workspaces"]
+__all__ = ["call_disputes", "credit_notes", "invoices", "reconciliation", "workspaces"]

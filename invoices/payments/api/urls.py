@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoices.payments.api import certificates, credit_notes, payments, voiding
+from invoices.payments.api import call_disputes, certificates, credit_notes, payments, voiding
 
 app_name = "payments-api"
 _WORKSPACE = "workspaces/<uuid:workspace_id>"
@@ -32,6 +32,19 @@ urlpatterns = [
         "credit-notes/<uuid:credit_note_id>/records/",
         credit_notes.CreditNoteRecords.as_view(),
         name="credit-note-records",
+    ),
+    path(
+        f"{_WORKSPACE}/call-disputes/", call_disputes.CallDisputes.as_view(), name="call-disputes"
+    ),
+    path(
+        f"{_WORKSPACE}/calls/<uuid:call_id>/dispute/",
+        call_disputes.DisputeOfCall.as_view(),
+        name="call-dispute",
+    ),
+    path(
+        "call-disputes/<uuid:dispute_id>/withdraw/",
+        call_disputes.WithdrawDispute.as_view(),
+        name="call-dispute-withdraw",
     ),
     path(f"{_WORKSPACE}/payments/", payments.Payments.as_view(), name="payments"),
     path(f"{_WORKSPACE}/credit/", payments.Credit.as_view(), name="credit"),

@@ -1,4 +1,5 @@
 from invoices.payments.models.actions import InvoiceAction
+from invoices.payments.models.call_disputes import CallDispute
 from invoices.payments.models.credit_note_syncs import CreditNoteStep, CreditNoteSync
 from invoices.payments.models.payment_entries import PaymentEntry
 from invoices.payments.models.payments import CreditEntry, Payment, PaymentAllocation
@@ -10,6 +11,7 @@ from invoices.payments.models.stripe_sync import StripeSync, StripeSyncStep
 from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecret
 
 __all__ = [
+    "CallDispute",
     "CreditEntry",
     "CreditNoteStep",
     "CreditNoteSync",

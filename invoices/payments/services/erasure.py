@@ -14,7 +14,7 @@ from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod, Email, Workspace
 from billing.services import erasure
 from invoices.models import EInvoice, Invoice
-from invoices.payments.models import StripeCustomer
+from invoices.payments.models import CallDispute, StripeCustomer
 from usage.models import UsageRollup, VoiceAgent
 
 
@@ -48,6 +48,9 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
         people = erasure.erase_people(workspace, now=now)
         erasure.erase_details(workspace)
         emails = erasure.empty_emails(Email.objects.filter(workspace=workspace))
+        CallDispute.objects.filter(workspace=workspace).update(
+            text=erasure.ERASED, opened_by=erasure.ERASED, facts={}
+        )
         agents = list(VoiceAgent.objects.filter(workspace=workspace))
         for agent in agents:
             agent.name, agent.created_from = f"Agent {str(agent.pk)[:8]}", ""

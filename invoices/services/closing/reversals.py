@@ -115,8 +115,10 @@ SELECT gen_random_uuid(), line.id, reversal.workspace_id, reversal.id, original.
 def owed_notes(
     periods: Sequence[BillingPeriod], *, record_ids: Collection[UUID] | None = None
 ) -> dict[UUID, list[OwedNote]]:
-    """The credit notes that open periods' late reversals make, by period; of some reversals only
-    with `record_ids`. Nothing is written; the workspaces are locked, or it is a preview."""
+    """The credit notes that open periods' late reversals make, by period. Nothing is written; the
+    workspaces are locked, or it is a preview.
+
+    With `record_ids` of these reversals only, whose months were billed with tax or without."""
     found: dict[UUID, list[OwedNote]] = defaultdict(list)
     by_invoice: dict[tuple[UUID, UUID], list[_Reversed]] = defaultdict(list)
     for row in _reversed(periods, record_ids):
@@ -216,7 +218,7 @@ def _which(periods: Sequence[BillingPeriod], record_ids: Collection[UUID] | None
         "periods": [period.pk for period in periods],
         "records": None if record_ids is None else list(record_ids),
         "creditable": [str(status) for status in CREDITABLE],
-        "untaxed": settings.UNTAXED_REVERSALS_AS_CREDIT_NOTES,
+        "untaxed": record_ids is not None or settings.UNTAXED_REVERSALS_AS_CREDIT_NOTES,
     }
 
 
