@@ -10,7 +10,13 @@ from analytics.finance import costs, waiting_work
 from billing.models import BillingPeriod
 from billing.services.work import kinds
 from invoices.models import Invoice
-from invoices.payments.models import CallDispute, Difference, ReconciliationRun, StripeSync
+from invoices.payments.models import (
+    CallDispute,
+    Chargeback,
+    Difference,
+    ReconciliationRun,
+    StripeSync,
+)
 from invoices.services.closing import due_periods
 
 SHOWN = 8
@@ -73,6 +79,7 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
     drifted, sold_low = costs.attention_counts(now=now)
     due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
     found = [
+        *_chargebacks(),
         AttentionItem(
             "close failed",
             "closes failed",
@@ -132,6 +139,26 @@ def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
         ),
     ]
     return [item for item in found if item.count]
+
+
+def _chargebacks() -> list[AttentionItem]:
+    """By the first deadline: whoever misses it has lost."""
+    waiting = Chargeback.objects.filter(
+        status__in=Chargeback.NEEDS_RESPONSE, closed_at__isnull=True, evidence__isnull=True
+    ).order_by("due_by")
+    first = waiting.first()
+    if first is None:
+        return []
+    until = f"{first.due_by:%d %B}" if first.due_by else "soon"
+    return [
+        AttentionItem(
+            f"chargeback to answer by {until}",
+            f"chargebacks to answer, the first by {until}",
+            waiting.count(),
+            reverse("admin:payments_chargeback_changelist"),
+            "bad",
+        )
+    ]
 
 
 def _open_disputes(now: dt.datetime) -> list[AttentionItem]:

@@ -84,6 +84,7 @@ class TableFilter(_Choice):
         "invoices_invoicetax": "Taxes of invoices",
         "invoices_creditnote": "Credit notes",
         "payments_calldispute": "Disputes of calls",
+        "payments_chargeback": "Chargebacks",
         "payments_payment": "Payments",
         "payments_paymentallocation": "What payments pay",
         "payments_paymententry": "Payments as Stripe tells of them",

@@ -153,6 +153,12 @@ class DayWidget(UnfoldAdminTextInputWidget):
     input_type = "date"
 
 
+class MonthWidget(UnfoldAdminTextInputWidget):
+    """The browser's own choice of a month; where it has none, 2026-11 is typed."""
+
+    input_type = "month"
+
+
 class SheetWidget(UnfoldAdminTextareaWidget):
     """A field for lines, and a file that they can be read from (static/js/admin.js)."""
 

@@ -47,6 +47,8 @@ _MAY = {
     "invoices": {"invoice": "change", "creditnote": "change"},
     "payments": {
         "calldispute": "change",
+        "chargeback": "change",
+        "chargebackevidence": "change",
         "creditentry": "add",
         "creditnotesync": "change",
         "payment": "add",

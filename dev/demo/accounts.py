@@ -24,7 +24,11 @@ from invoices.payments.services.customers import ensure_customer
 from usage.models import VoiceAgent
 from usage.services.agents import create_agent
 
-_CARDS = {Story.DECLINED: "pm_card_chargeCustomerFail"}
+_CARDS = {
+    Story.DECLINED: "pm_card_chargeCustomerFail",
+    # Its bank takes the payment back as soon as it is made.
+    Story.NEAR_LIMIT: "pm_card_createDispute",
+}
 
 
 def make_finance() -> None:

@@ -5,16 +5,21 @@ and money that came by bank transfer.
 import datetime as dt
 from collections.abc import Sequence
 from decimal import ROUND_UP, Decimal
+from uuid import UUID
 
-from billing.models import TaxRegistration
+from django.db.models import Sum
+
+from billing.models import BillingPeriod, TaxRegistration
 from billing.money import charge_step
 from billing.services.tax_rates import add_registration, ensure_tax_rates
 from dev.demo.personas import FINANCE_EMAIL, Company, Story
 from invoices.models import CreditNote, Invoice
-from invoices.payments.models import Payment
+from invoices.payments.models import CallDispute, Payment
+from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.credit_notes import credit_invoice
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.services.manual_items import Line, add_manual_item
+from usage.models import UsageRecord
 
 # At home in the EU: customers of its other countries pay its tax, until they have a VAT number.
 _REGISTERED = ("NL", "NL004495445B01")
@@ -55,12 +60,13 @@ def give_and_take(personas: Sequence[Company], *, now: dt.datetime) -> None:
     for company in personas:
         if company.story is Story.CREDITED:
             _give_back(company, now=now)
+            _dispute(company, now=now)
         elif company.story is Story.PART_PAID:
             _pay_half(company, now=now)
 
 
 def _give_back(company: Company, *, now: dt.datetime) -> None:
-    if CreditNote.objects.filter(workspace=company.id).exists():
+    if CreditNote.objects.filter(workspace=company.id, key="bad-call").exists():
         return
     invoice = _first_invoice(company, Invoice.Status.PAID)
     if invoice is None:
@@ -75,6 +81,59 @@ def _give_back(company: Company, *, now: dt.datetime) -> None:
         key="bad-call",
         now=now,
     )
+
+
+def _dispute(company: Company, *, now: dt.datetime) -> None:
+    """A dispute of a call of last month, given back by a credit note, and one of this month that
+    waits for somebody's decision."""
+    if CallDispute.objects.filter(workspace=company.id).exists():
+        return
+    invoice = _first_invoice(company, Invoice.Status.PAID)
+    running = BillingPeriod.objects.filter(workspace=company.id, status="current")
+    if invoice is None:
+        return
+    last_month = _call_of(company, invoice.billing_period)
+    this_month = _call_of(company, running.order_by("period_start").last())
+    if last_month is not None:
+        decided, _ = open_dispute(
+            workspace_id=company.id,
+            call_id=last_month,
+            reason=CallDispute.Reason.DROPPED,
+            text="The caller was cut off in the middle of a sentence.",
+            opened_by=company.owner_email,
+            now=now,
+        )
+        approve_dispute(
+            dispute_id=decided.pk,
+            by=FINANCE_EMAIL,
+            decision="You are right, and we are sorry.",
+            now=now,
+        )
+    if this_month is not None:
+        open_dispute(
+            workspace_id=company.id,
+            call_id=this_month,
+            reason=CallDispute.Reason.QUALITY,
+            text="Only noise for the first minute.",
+            opened_by=company.owner_email,
+            now=now,
+        )
+
+
+def _call_of(company: Company, period: BillingPeriod | None) -> UUID | None:
+    """The dearest call of a period: one that somebody would look at."""
+    if period is None:
+        return None
+    used = UsageRecord.objects.filter(
+        workspace=company.id,
+        billing_period=period,
+        occurred_at__gte=period.period_start,
+        occurred_at__lt=period.period_end,
+        call__isnull=False,
+    )
+    dearest = used.order_by().values("call_id").annotate(price=Sum("final_cost"))
+    first = dearest.order_by("-price", "call_id").first()
+    return first["call_id"] if first else None
 
 
 def _pay_half(company: Company, *, now: dt.datetime) -> None:

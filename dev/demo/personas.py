@@ -16,10 +16,10 @@ class Story(Enum):
     """What a visitor is to see in a workspace, beyond ordinary use."""
 
     PAID = "last month paid"
-    NEAR_LIMIT = "last month paid; near its usage limit"
+    NEAR_LIMIT = "last month paid, and charged back; near its usage limit"
     OVER_LIMIT = "last month paid; over its usage limit, agents paused"
     DECLINED = "card declined, suspended"
-    CREDITED = "last month paid; 20.00 of it given back"
+    CREDITED = "last month paid; 20.00 of it given back, two calls disputed"
     PART_PAID = "pays by transfer; half of last month has come"
 
 

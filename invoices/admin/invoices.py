@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilt
 from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
-from billing.formats import exact_money, money
+from billing.formats import country_name, exact_money, money
 from billing.money import ZERO
 from invoices.admin.inlines import ItemInline
 from invoices.admin.links import link, pdf_link, stripe_link
@@ -222,8 +222,8 @@ class InvoiceAdmin(FrozenAdmin):
         decision = _decision(invoice)
         if decision is None:
             return "–"
-        ours = f"{decision.supplier_country} {decision.supplier_tax_number}"
-        theirs = f"{decision.customer_country} {decision.customer_region}".strip()
+        ours = f"{country_name(decision.supplier_country)}, {decision.supplier_tax_number},"
+        theirs = f"{country_name(decision.customer_country)} {decision.customer_region}".strip()
         number = decision.customer_tax_number or "no number"
         return f"From {ours} to {theirs}, {decision.customer_status}, {number}"
 

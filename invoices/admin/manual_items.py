@@ -15,13 +15,20 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
-    UnfoldAdminDateWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, amount, asking, when
+from billing.admin.base import (
+    BillingAdmin,
+    FrozenAdmin,
+    FrozenInlineMixin,
+    MonthWidget,
+    amount,
+    asking,
+    when,
+)
 from billing.formats import money
 from billing.models import ManualItem, Workspace
 from billing.text import UnfitText, printable_line
@@ -53,9 +60,10 @@ class LineForm(BaseDialogForm):
         label="Rate of tax, where any is charged", widget=UnfoldAdminSelectWidget
     )
     month = forms.DateField(
-        label="First day of the month it is billed with",
+        label="Month it is billed with",
         required=False,
-        widget=UnfoldAdminDateWidget,
+        input_formats=["%Y-%m", "%Y-%m-%d"],
+        widget=MonthWidget,
         help_text="Empty: the next month that closes.",
     )
     reason = forms.CharField(
@@ -182,7 +190,15 @@ class ManualItemInline(FrozenInlineMixin, TabularInline):
 class ManualItemAdmin(FrozenAdmin):
     """What was added to bills by hand: who asked for it, who approved it, where it was billed."""
 
-    list_display = ("description", "workspace", "amount", "state", "month", "asked_by", "asked")
+    list_display = (
+        "description",
+        "workspace",
+        "amount",
+        "state",
+        "billed_with",
+        "asked_by",
+        "asked",
+    )
     list_filter = ("status", "kind", ("workspace", AutocompleteSelectFilter))
     search_fields = ("description", "reason", "workspace__name", "=id")
     list_select_related = ("workspace",)
@@ -193,8 +209,8 @@ class ManualItemAdmin(FrozenAdmin):
             {
                 "fields": (
                     ("workspace", "state", "kind"),
-                    ("description", "amount", "tax_class"),
-                    ("month", "period", "billed_on"),
+                    ("description", "amount", "tax_rate"),
+                    ("billed_with", "period", "billed_on"),
                     "reason",
                     ("asked_by", "asked"),
                     ("approved_by", "approved"),
@@ -208,6 +224,14 @@ class ManualItemAdmin(FrozenAdmin):
     @display(description="Amount", ordering="net")
     def amount(self, item: ManualItem) -> str:
         return amount(item.signed, item.workspace.currency)
+
+    @display(description="Month", ordering="month")
+    def billed_with(self, item: ManualItem) -> str:
+        return f"{item.month:%B %Y}" if item.month else "the next that closes"
+
+    @display(description="Rate of tax")
+    def tax_rate(self, item: ManualItem) -> str:
+        return f"{item.tax_class} rate".capitalize()
 
     @display(description="Status", ordering="status", label=_STATES)
     def state(self, item: ManualItem) -> str:

@@ -10,6 +10,7 @@ from djstripe.models import Event
 
 from billing.queue import enqueue
 from invoices.payments.services import (
+    chargebacks,
     checkout,
     collection,
     customers,
@@ -80,6 +81,11 @@ def carry_out_action(action_id: str) -> None:
 @shared_task(name="payments.report_payment")
 def report_payment(report_id: str) -> None:
     reporting.report_payment(report_id=UUID(report_id), now=clock.now())
+
+
+@shared_task(name="payments.send_chargeback_evidence")
+def send_chargeback_evidence(chargeback_id: str) -> None:
+    chargebacks.send_evidence(chargeback_id=UUID(chargeback_id), now=clock.now())
 
 
 @shared_task(name="payments.sync_credit_note")

@@ -250,6 +250,7 @@ POST   admin/invoices/creditnote/<object_id>/approve_and_issue/      finance peo
 POST   admin/invoices/creditnote/<object_id>/discard/                finance people
 POST   admin/payments/calldispute/<object_id>/approve/               finance people
 POST   admin/payments/calldispute/<object_id>/refuse/                finance people
+POST   admin/payments/chargeback/<object_id>/send/                   finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
 POST   admin/invoices/invoice/<object_id>/write_off/                 finance people
@@ -286,6 +287,7 @@ billing.workspace             read-only support finance people finance people   
 invoices.creditnote           read-only finance people         frozen           frozen           frozen
 invoices.invoice              read-only support finance people frozen           frozen           frozen
 payments.calldispute          read-only finance people         frozen           frozen           frozen
+payments.chargeback           read-only finance people         frozen           frozen           frozen
 payments.difference           read-only finance people         frozen           frozen           frozen
 payments.reconciliationrun    read-only finance people         frozen           frozen           frozen
 usage.call                    read-only support finance people frozen           frozen           frozen

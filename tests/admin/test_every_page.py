@@ -43,6 +43,7 @@ LIST_QUERIES = {
     "billing.user": 7,
     "billing.workspace": 8,
     "payments.calldispute": 6,
+    "payments.chargeback": 6,
     "payments.difference": 6,
     "invoices.creditnote": 7,
     "invoices.invoice": 7,

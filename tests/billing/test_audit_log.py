@@ -178,6 +178,7 @@ NOT_AUDITED = {
     "invoices_taxdecision": "written once, with its invoice",
     "invoices_trialinvoice": "a trial, made anew each time",
     "otp_static_statictoken": "used up one by one; that there are new ones is in the log",
+    "payments_chargebackevidence": "durable work",
     "payments_creditnotestep": "durable work",
     "payments_creditnotesync": "durable work",
     "payments_difference": "what a comparison found",

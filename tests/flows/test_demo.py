@@ -18,7 +18,7 @@ from dev.demo.load import Loader, Progress
 from dev.demo.personas import PERSONAS, README_COMPANY
 from dev.embedded.service import PROJECT_ROOT
 from invoices.models import CreditNote, Invoice
-from invoices.payments.models import CreditEntry, Payment
+from invoices.payments.models import CallDispute, CreditEntry, Payment
 from tests.kit.api import ApiClient
 from tests.kit.walk import Walk
 from usage.models import Call, UsageRecord, VoiceAgent
@@ -79,11 +79,14 @@ def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, 
         ("Thameside Lettings", "February 2028", False),
         ("Thameside Lettings", "March 2028", True),
     }
-    assert UsageRecord.objects.filter(late=True).count() == 6
-    note = CreditNote.objects.get()
+    assert UsageRecord.objects.filter(late=True, reverses__isnull=True).count() == 6
+    note = CreditNote.objects.get(key="bad-call")
     assert (note.workspace.name, note.total, note.to_refund) == ("Kranich Logistik", 20, 20)
     # At the invoice's own rate of 21 %: 16.53 x 1.21 is 20.00.
     assert (note.net, note.tax) == (Decimal("16.53"), Decimal("3.47"))
+    decided, waiting = CallDispute.objects.order_by("state")
+    assert (decided.state, waiting.state) == ("approved", "open")
+    assert decided.credit_note is not None
     half = Payment.objects.get(way="bank_transfer")
     assert half.workspace.name == "Southerly Energy"
     part_paid = Invoice.objects.get(workspace=half.workspace)

@@ -27,6 +27,7 @@ from billing.services.staff import ensure_finance_group
 from invoices.models import CreditNote, InvoiceEvent
 from invoices.payments.models import (
     CallDispute,
+    Chargeback,
     Difference,
     InvoiceAction,
     PaymentEntry,
@@ -212,6 +213,17 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         currency=workspace.currency,
         price=Decimal(12),
         opened_by="owner",
+        opened_at=NOW,
+    )
+    Chargeback.objects.create(
+        workspace=workspace,
+        invoice=invoice,
+        stripe_id=f"du_{name}",
+        currency=invoice.currency,
+        amount=Decimal("58.10"),
+        reason="fraudulent",
+        status="needs_response",
+        due_by=NOW + dt.timedelta(days=7),
         opened_at=NOW,
     )
     run = ReconciliationRun.objects.create(days=35, checked=1)

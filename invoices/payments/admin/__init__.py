@@ -2,10 +2,18 @@
 
 from invoices.payments.admin import (
     call_disputes,
+    chargebacks,
     credit_notes,
     invoices,
     reconciliation,
     workspaces,
 )
 
-__all__ = ["call_disputes", "credit_notes", "invoices", "reconciliation", "workspaces"]
+__all__ = [
+    "call_disputes",
+    "chargebacks",
+    "credit_notes",
+    "invoices",
+    "reconciliation",
+    "workspaces",
+]

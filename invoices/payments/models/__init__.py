@@ -1,5 +1,6 @@
 from invoices.payments.models.actions import InvoiceAction
 from invoices.payments.models.call_disputes import CallDispute
+from invoices.payments.models.chargebacks import Chargeback, ChargebackEvidence
 from invoices.payments.models.credit_note_syncs import CreditNoteStep, CreditNoteSync
 from invoices.payments.models.payment_entries import PaymentEntry
 from invoices.payments.models.payments import CreditEntry, Payment, PaymentAllocation
@@ -12,6 +13,8 @@ from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecre
 
 __all__ = [
     "CallDispute",
+    "Chargeback",
+    "ChargebackEvidence",
     "CreditEntry",
     "CreditNoteStep",
     "CreditNoteSync",

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from billing.models import Email, SubscriptionTier, Workspace
 from invoices.models import Invoice, InvoiceEvent
-from invoices.payments.models import HandledEvent, StripeCustomer
+from invoices.payments.models import Chargeback, HandledEvent, StripeCustomer
 from invoices.payments.webhooks.handlers import HANDLED_EVENTS
 from invoices.payments.webhooks.pruning import prune
 from tests.kit.deliveries import about, endpoint, event, post
@@ -292,7 +292,10 @@ def test_a_dispute_shows_on_the_invoice_and_finance_is_told(
     deliver(here, event("charge.dispute.created", {**dispute, "status": "needs_response"}))
     deliver(here, event("charge.dispute.closed", {**dispute, "status": "lost"}))
     assert invoice.payment_entries.get(kind="dispute").status == "lost"
-    assert Email.objects.filter(kind="finance").count() == 1
+    known = Chargeback.objects.get()
+    assert (known.invoice, known.status, known.amount) == (invoice, "lost", Decimal("61.34"))
+    # That it began, and how it ended.
+    assert Email.objects.filter(kind="finance").count() == 2
 
 
 def test_a_credit_note_shows_on_the_invoice_until_it_is_voided(

@@ -156,9 +156,9 @@ def note_dispute(
     charge_id: str = "",
     reason: str = "",
 ) -> Invoice:
-    """The cardholder's bank takes the payment back, for now or for good; finance is told once."""
+    """The cardholder's bank takes the payment back, for now or for good."""
     with locked_invoice(invoice_id) as invoice:
-        detail, is_new = _keep_and_record(
+        _keep_and_record(
             invoice,
             Kind.DISPUTE,
             dispute_id,
@@ -171,15 +171,6 @@ def note_dispute(
             reason=reason,
             final=_DISPUTE_IS_OVER,
         )
-        if is_new:
-            notify_finance(
-                key=f"dispute:{dispute_id}",
-                subject=f"A payment of invoice {invoice.number} is disputed",
-                paragraphs=["Stripe waits for your evidence before it decides."],
-                facts=[("Invoice", invoice.number), ("Dispute", detail)],
-                about=invoice,
-                now=now,
-            )
         return invoice
 
 

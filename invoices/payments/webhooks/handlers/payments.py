@@ -11,6 +11,7 @@ from uuid import UUID
 
 from invoices.models import Invoice
 from invoices.payments.services import settle
+from invoices.payments.services.chargebacks import note_chargeback
 from invoices.payments.services.payloads import (
     find_invoice,
     find_paid_invoice,
@@ -85,6 +86,18 @@ def dispute(event: StripeEvent) -> Outcome:
         dispute_id=text(event.object.get("id")) or event.id,
         status=status,
         **_of_charge(event, invoice),
+    )
+    due_by = (event.object.get("evidence_details") or {}).get("due_by")
+    note_chargeback(
+        invoice_id=invoice.pk,
+        stripe_id=text(event.object.get("id")) or event.id,
+        amount=from_stripe_minor(minor(event.object.get("amount")), invoice.currency),
+        status=status,
+        reason=text(event.object.get("reason")),
+        charge_id=text(event.object.get("charge")),
+        due_by=time_of(due_by, default=event.created) if due_by else None,
+        opened_at=time_of(event.object.get("created"), default=event.created),
+        now=event.now,
     )
     return _known_payment(invoice, f"dispute {status}")
 

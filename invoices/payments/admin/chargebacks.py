@@ -1,0 +1,132 @@
+"""Chargebacks by their deadline, what speaks for us, and the button that sends it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from billing.admin.base import FrozenAdmin, amount, asking, when
+from invoices.admin.links import link
+from invoices.payments.models import Chargeback
+from invoices.payments.services.chargebacks import evidence_for, submit_evidence
+
+
+class EvidenceForm(BaseDialogForm):
+    words = forms.CharField(
+        label="In your words, before what our rows say",
+        help_text="What was written with the customer, and why the charge is right.",
+        max_length=5000,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
+    )
+
+
+@admin.register(Chargeback)
+class ChargebackAdmin(FrozenAdmin):
+    list_display = ("invoice_link", "workspace", "over", "because", "state", "deadline", "answered")
+    list_filter = ("status",)
+    search_fields = ("invoice__number", "workspace__name", "=stripe_id")
+    list_select_related = ("invoice", "workspace", "evidence")
+    fields = (
+        ("workspace", "invoice_link", "state"),
+        ("over", "because", "deadline"),
+        ("opened", "closed", "answered"),
+        "speaks_for_us",
+        "stripe_id",
+    )
+    readonly_fields = (
+        *("invoice_link", "state", "over", "because", "deadline", "opened", "closed", "answered"),
+        "speaks_for_us",
+    )
+    actions_detail = ("send",)
+
+    @asking(
+        "Send the evidence",
+        icon="gavel",
+        variant=ActionVariant.PRIMARY,
+        permission="send",
+        title="Send this to the bank?",
+        text="What stands on this page goes to Stripe with your words before it. The bank takes one"
+        " answer, and no second.",
+        submit="Send it",
+        form_class=EvidenceForm,
+    )
+    def send(self, request: HttpRequest, chargeback: Chargeback, form: EvidenceForm) -> str:
+        submit_evidence(
+            chargeback_id=chargeback.pk,
+            words=form.cleaned_data["words"],
+            asked_by=str(request.user),
+            now=clock.now(),
+        )
+        return "It is on its way to Stripe."
+
+    def has_send_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        waiting = Chargeback.objects.filter(
+            pk=object_id, status__in=Chargeback.NEEDS_RESPONSE, evidence__isnull=True
+        )
+        return self.has_act_permission(request) and waiting.exists()
+
+    @display(description="Invoice", ordering="invoice__number")
+    def invoice_link(self, chargeback: Chargeback) -> str:
+        page = reverse("admin:invoices_invoice_change", args=[chargeback.invoice_id])
+        return link(page, chargeback.invoice.number)
+
+    @display(description="Amount", ordering="amount")
+    def over(self, chargeback: Chargeback) -> str:
+        return amount(chargeback.amount, chargeback.currency)
+
+    @display(description="Reason")
+    def because(self, chargeback: Chargeback) -> str:
+        return chargeback.reason.replace("_", " ") or "–"
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"needs response": "danger", "won": "success", "lost": "danger"},
+    )
+    def state(self, chargeback: Chargeback) -> str:
+        return chargeback.status.replace("_", " ")
+
+    @display(description="Answer by", ordering="due_by")
+    def deadline(self, chargeback: Chargeback) -> str:
+        if chargeback.due_by is None or not chargeback.needs_response:
+            return when(chargeback.due_by)
+        days = (chargeback.due_by - clock.now()).days
+        left = "has passed" if days < 0 else f"{days} day{'' if days == 1 else 's'} left"
+        return format_html("{} ({})", when(chargeback.due_by), left)
+
+    @display(description="Opened", ordering="opened_at")
+    def opened(self, chargeback: Chargeback) -> str:
+        return when(chargeback.opened_at)
+
+    @display(description="Ended")
+    def closed(self, chargeback: Chargeback) -> str:
+        return when(chargeback.closed_at)
+
+    @display(description="Evidence")
+    def answered(self, chargeback: Chargeback) -> str:
+        evidence = getattr(chargeback, "evidence", None)
+        if evidence is None:
+            return "not sent"
+        if evidence.done_at is not None:
+            return f"sent {when(evidence.done_at)} by {evidence.asked_by}"
+        return f"on its way: {evidence.last_error}" if evidence.last_error else "on its way"
+
+    @display(description="What speaks for us")
+    def speaks_for_us(self, chargeback: Chargeback) -> SafeString:
+        evidence = getattr(chargeback, "evidence", None)
+        said = evidence.evidence if evidence else evidence_for(chargeback)
+        return format_html_join(
+            "",
+            '<h3 class="font-semibold mt-3">{}</h3><pre class="whitespace-pre-wrap">{}</pre>',
+            ((name.replace("_", " ").capitalize(), text) for name, text in said.items()),
+        )

@@ -1,0 +1,90 @@
+"""Payments that a cardholder's bank takes back, and the evidence that is sent against it."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models import DurableWork, Workspace
+from invoices.models.invoices import AMOUNT, Invoice
+from invoices.payments.models.stripe_requests import StripeRequest
+
+
+class Chargeback(models.Model):
+    """A dispute of Stripe's about a charge, as Stripe told of it last.
+
+    Stripe takes the money at once and gives it back when the bank decides for us. The invoice
+    stays paid: what is lost is lost beside it (`docs/adr/0044-chargebacks.md`).
+    """
+
+    # As Stripe calls them; the first two of each kind wait for our answer, or for the bank.
+    NEEDS_RESPONSE: ClassVar = ("needs_response", "warning_needs_response")
+    OVER: ClassVar = ("won", "lost", "warning_closed", "prevented")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="chargebacks")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="chargebacks")
+    stripe_id = models.CharField(max_length=255, unique=True)
+    charge_id = models.CharField(max_length=255, blank=True)
+    currency = models.CharField(max_length=3)
+    amount = models.DecimalField(**AMOUNT)
+    reason = models.CharField(max_length=60, blank=True)
+    status = models.CharField(max_length=40)
+    due_by = models.DateTimeField(null=True, blank=True, help_text="The last moment for evidence.")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["due_by", "opened_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) & ~Q(stripe_id=""), name="a_chargeback_is_of_an_amount"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["won", "lost", "warning_closed", "prevented"])
+                & Q(closed_at__isnull=False)
+                | ~Q(status__in=["won", "lost", "warning_closed", "prevented"])
+                & Q(closed_at__isnull=True),
+                name="only_a_chargeback_that_is_over_has_an_end",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_by"], condition=Q(closed_at__isnull=True), name="open_chargebacks"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Chargeback of {self.invoice.number}"
+
+    @property
+    def needs_response(self) -> bool:
+        return self.status in self.NEEDS_RESPONSE
+
+
+class ChargebackEvidence(StripeRequest, DurableWork):
+    """What is said against a chargeback, on its way to Stripe; it takes one answer and no second.
+
+    This row is the request too: `evidence` is what finance saw when it was asked for.
+    """
+
+    chargeback = models.OneToOneField(
+        Chargeback, on_delete=models.CASCADE, primary_key=True, related_name="evidence"
+    )
+    evidence = models.JSONField()
+    asked_by = models.CharField(max_length=254)
+
+    class Meta(DurableWork.Meta):
+        verbose_name = "evidence for Stripe"
+        verbose_name_plural = "evidence for Stripe"
+
+    def __str__(self) -> str:
+        return f"Evidence for {self.chargeback}"
+
+    def about(self) -> tuple[str, models.Model | None, Workspace | None]:
+        return str(self), self.chargeback, self.chargeback.workspace
+
+    @classmethod
+    def with_subjects(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("chargeback__workspace", "chargeback__invoice")

@@ -1,0 +1,121 @@
+"""Evidence against a chargeback, from our rows: the invoice, its usage, and who signed in when."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db.models import Count, Max, Min, Q, Sum
+
+from billing.formats import money, quantity
+from billing.models import AuditEntry, Session, WorkspaceMember
+from invoices.models import CreditNote, Invoice
+from invoices.payments.models import CallDispute, Chargeback
+from usage.models import Call
+from usage.resources import resource_name
+
+# Stripe takes 20,000 characters of each, and 150,000 in all.
+MOST = 19_000
+_MOST_LINES = 100
+
+
+def evidence_for(chargeback: Chargeback) -> dict[str, str]:
+    """By the names of Stripe's fields; fields without anything to say are left out."""
+    invoice = chargeback.invoice
+    parts = {
+        "customer_name": invoice.bill_to_name,
+        "customer_email_address": invoice.bill_to_email,
+        "billing_address": invoice.bill_to_address.replace("\n", ", "),
+        "service_date": _service_date(invoice),
+        "product_description": f"Usage of voice agents, and the subscription to them, billed by"
+        f" {settings.ISSUER_NAME} on invoice {invoice.number}.",
+        "access_activity_log": "\n".join(_access(invoice)),
+        "uncategorized_text": "\n".join(_account(invoice)),
+    }
+    return {name: text[:MOST] for name, text in parts.items() if text}
+
+
+def _service_date(invoice: Invoice) -> str:
+    period = invoice.billing_period
+    if period is None:
+        return f"{invoice.issued_on:%Y-%m-%d}"
+    zone = invoice.workspace.zone
+    last = period.period_end - dt.timedelta(microseconds=1)
+    first = period.period_start.astimezone(zone)
+    return f"{first:%Y-%m-%d} to {last.astimezone(zone):%Y-%m-%d}"
+
+
+def _access(invoice: Invoice) -> Iterator[str]:
+    """Sign-ins of the workspace's people that are still known, and what they changed."""
+    people = WorkspaceMember.objects.filter(workspace=invoice.workspace_id).select_related("user")
+    for member in people.order_by("user__email"):
+        if member.user.last_login:
+            last = _utc(member.user.last_login)
+            yield f"{member.user.email} ({member.role}) signed in last at {last}"
+    sessions = Session.objects.filter(
+        user__in=[member.user_id for member in people], signed_in_at__isnull=False
+    ).select_related("user")
+    for session in sessions.order_by("-signed_in_at")[:_MOST_LINES]:
+        assert session.user is not None
+        assert session.signed_in_at is not None
+        yield (
+            f"{_utc(session.signed_in_at)} {session.user.email} from {session.address}"
+            f" {session.browser}"
+        ).rstrip()
+    emails = [member.user.email for member in people]
+    changes = AuditEntry.objects.filter(workspace_id=invoice.workspace_id, actor__in=emails)
+    for entry in changes.order_by("-at")[:_MOST_LINES]:
+        yield f"{_utc(entry.at)} {entry.actor} changed {entry.subject or entry.table}"
+
+
+def _account(invoice: Invoice) -> Iterator[str]:
+    """The receipt in words: lines, use in the month, what was disputed and given back before."""
+    currency = invoice.currency
+    total = money(invoice.amount, currency)
+    yield f"Invoice {invoice.number} of {invoice.issued_on:%Y-%m-%d}, {total}:"
+    for item in invoice.items.all()[:_MOST_LINES]:
+        units = f", {quantity(item.quantity)} units" if item.is_counted else ""
+        yield f"- {item.description}{units}: {money(item.amount, currency)}"
+    yield from _use(invoice)
+    disputes = CallDispute.objects.filter(workspace=invoice.workspace_id)
+    counts = disputes.aggregate(
+        all=Count("pk"), approved=Count("pk", filter=Q(state=CallDispute.State.APPROVED))
+    )
+    yield (
+        f"Before the chargeback the customer disputed {counts['all']} calls with us;"
+        f" {counts['approved']} were given back."
+    )
+    given = CreditNote.objects.filter(invoice=invoice, status=CreditNote.Status.ISSUED)
+    total = given.aggregate(total=Sum("total"))["total"]
+    if total:
+        yield f"Credit notes for this invoice have given back {money(total, currency)}."
+
+
+def _use(invoice: Invoice) -> Iterator[str]:
+    period = invoice.billing_period
+    if period is None:
+        return
+    calls = Call.objects.filter(
+        workspace=invoice.workspace_id,
+        started_at__gte=period.period_start,
+        started_at__lt=period.period_end,
+    ).aggregate(
+        count=Count("pk"),
+        first=Min("started_at"),
+        last=Max("started_at"),
+        seconds=Sum("duration_seconds"),
+    )
+    if calls["count"]:
+        minutes = (calls["seconds"] or 0) / 60
+        yield (
+            f"{calls['count']} calls in the period, {minutes:.0f} minutes in all: the first at"
+            f" {_utc(calls['first'])}, the last at {_utc(calls['last'])}."
+        )
+    sums = period.rollups.order_by().values_list("resource_type")
+    for resource_type, records, amount in sums.annotate(Sum("records"), Sum("quantity")).order_by(
+        "resource_type"
+    ):
+        yield f"{resource_name(resource_type)}: {records} usage records, {quantity(amount)} units."
+
+
+def _utc(at: dt.datetime) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,174 @@
+"""Chargebacks: followed whatever order Stripe tells of them in, answered once with our evidence."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from pytest_django import Settings
+
+from billing.models import Email, Workspace
+from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.models import Invoice
+from invoices.payments.models import Chargeback, ChargebackEvidence
+from invoices.payments.services import stripe_client
+from invoices.payments.services.chargebacks import (
+    NotAnswerable,
+    evidence_for,
+    note_chargeback,
+    send_evidence,
+    submit_evidence,
+)
+from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.reconciliation import reconcile
+from invoices.payments.services.stripe_sync import sync_invoice
+from tests.kit.crashes import Call, killed_at_request
+from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.personas import make_member, make_workspace
+from tests.kit.staff import finance_client, press
+from tests.kit.stripe_side import give_card
+
+pytestmark = pytest.mark.django_db
+NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
+NOVEMBER_14 = dt.datetime(2026, 11, 14, 12, tzinfo=dt.UTC)
+UPDATE = Call("POST", r"/v1/disputes/du_[^/]+$")
+
+
+@pytest.fixture
+def acme(settings: Settings) -> Workspace:
+    settings.FINANCE_EMAILS = ["finance@platform.test"]
+    return make_workspace("Acme")
+
+
+def charged_back(invoice: Invoice, status: str = "needs_response", **facts: object) -> Chargeback:
+    known = note_chargeback(
+        **{
+            "invoice_id": invoice.pk,
+            "stripe_id": "du_1",
+            "amount": invoice.amount,
+            "status": status,
+            "reason": "fraudulent",
+            "charge_id": "ch_1",
+            "due_by": NOVEMBER_14,
+            "opened_at": NOVEMBER_5,
+            "now": NOVEMBER_5,
+            **facts,
+        }  # type: ignore[arg-type]
+    )
+    assert known is not None
+    return known
+
+
+def in_the_sandbox(acme: Workspace, sandbox: SandboxProcess) -> Chargeback:
+    """A paid invoice whose charge is disputed in the sandbox."""
+    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    invoice = make_invoice(acme, status="draft")
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
+    assert reconcile(now=NOVEMBER_2) == []
+    charge = next(stripe_client.every("/v1/charges"))
+    dispute = sandbox.open_dispute(charge["id"])
+    return charged_back(invoice, stripe_id=dispute["id"], charge_id=charge["id"])
+
+
+def send(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> str:
+    send_evidence(chargeback_id=chargeback.pk, now=now)
+    return ChargebackEvidence.objects.get(pk=chargeback.pk).status
+
+
+def submit(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> ChargebackEvidence:
+    return submit_evidence(
+        chargeback_id=chargeback.pk, words="We spoke on the phone.", asked_by="fay", now=now
+    )
+
+
+def test_finance_is_told_with_the_deadline_and_once(acme: Workspace) -> None:
+    invoice = make_invoice(acme, status="paid")
+    for _ in range(2):
+        charged_back(invoice)
+    told = Email.objects.get(subject__contains="charged back")
+    assert "answer by 14 November 2026" in told.subject
+
+
+def test_an_end_is_an_end_whatever_comes_after_it(acme: Workspace) -> None:
+    invoice = make_invoice(acme, status="paid")
+    charged_back(invoice)
+    lost = charged_back(invoice, "lost")
+    assert lost.closed_at == NOVEMBER_5
+    assert charged_back(invoice, "needs_response").status == "lost"
+    assert Email.objects.filter(subject__endswith="is lost").count() == 1
+    # The invoice stays paid: what is lost is lost beside it.
+    assert Invoice.objects.get(pk=invoice.pk).status == "paid"
+    with pytest.raises(NotAnswerable):
+        submit(lost)
+
+
+def test_evidence_is_of_our_rows(acme: Workspace) -> None:
+    make_member(acme)
+    invoice = make_invoice(acme, status="paid")
+    said = evidence_for(charged_back(invoice))
+    assert said["customer_name"] == "Acme"
+    assert invoice.number in said["uncategorized_text"]
+    assert "Monthly Subscription" in said["uncategorized_text"]
+    assert all(len(text) <= 20_000 for text in said.values())
+
+
+def test_too_late_is_too_late(acme: Workspace) -> None:
+    known = charged_back(make_invoice(acme, status="paid"))
+    with pytest.raises(NotAnswerable):
+        submit(known, NOVEMBER_14)
+
+
+def test_it_is_sent_once_as_it_was_seen(acme: Workspace, stripe_sandbox: SandboxProcess) -> None:
+    known = in_the_sandbox(acme, stripe_sandbox)
+    submit(known)
+    submit(known)
+    assert send(known) == "done"
+    assert send(known) == "done"
+    found = stripe_client.get(f"/v1/disputes/{known.stripe_id}")
+    assert found["status"] == "under_review"
+    assert found["evidence"]["uncategorized_text"].startswith("We spoke on the phone.")
+    assert found["evidence"]["customer_name"] == "Acme"
+    assert known.invoice.events.filter(detail="Evidence sent to Stripe.").count() == 1
+
+
+@pytest.mark.parametrize(
+    "fault", ["drop_before", "drop_after", "500_before", "500_after", "saved_500", "429"]
+)
+def test_what_fails_is_made_good_and_said_once(
+    acme: Workspace, stripe_sandbox: SandboxProcess, fault: str
+) -> None:
+    known = in_the_sandbox(acme, stripe_sandbox)
+    submit(known)
+    stripe_sandbox.inject(fault, method=UPDATE.method, path=UPDATE.path)
+    assert send(known) == "waiting"
+    for hours in (2, 4, 6):
+        send(known, NOVEMBER_5 + dt.timedelta(hours=hours))
+    assert ChargebackEvidence.objects.get().status == "done"
+    found = stripe_client.get(f"/v1/disputes/{known.stripe_id}")
+    assert found["evidence_details"]["submission_count"] == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_killed_at_the_request_is_followed_by_one_that_goes_on(
+    acme: Workspace,
+    stripe_sandbox: SandboxProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+) -> None:
+    known = in_the_sandbox(acme, stripe_sandbox)
+    submit(known)
+    with killed_at_request(UPDATE, when=when, monkeypatch=monkeypatch):
+        send(known)
+    assert send(known, NOVEMBER_5 + dt.timedelta(hours=1)) == "done"
+    assert stripe_client.get(f"/v1/disputes/{known.stripe_id}")["status"] == "under_review"
+
+
+def test_finance_sends_it_from_its_page(acme: Workspace) -> None:
+    invoice = make_invoice(acme, status="paid")
+    known = charged_back(invoice, due_by=dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+    client = finance_client()
+    assert "chargeback to answer by" in client.get("/admin/").content.decode()
+    page = client.get(f"/admin/payments/chargeback/{known.pk}/change/").content.decode()
+    assert "Uncategorized text" in page
+    press(client, "payments_chargeback", "send", known.pk, words="We spoke.")
+    assert ChargebackEvidence.objects.get().asked_by == "fay@finance.test"
+    assert known.amount == Decimal(invoice.amount)
