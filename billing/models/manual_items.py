@@ -60,6 +60,12 @@ class ManualItem(models.Model):
         editable=False,
         help_text="The invoice of its own that it is billed on, once all its items are approved.",
     )
+    corrects_invoice_id = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The invoice on which it was missing; its own invoice is a correction of that.",
+    )
     reason = models.CharField(max_length=500, help_text="Why; for colleagues and auditors.")
     status = models.CharField(max_length=12, choices=Status, default=Status.WAITING)
     period = models.ForeignKey(
@@ -93,6 +99,10 @@ class ManualItem(models.Model):
                 name="manual_item_kind_is_known",
             ),
             models.CheckConstraint(condition=Q(net__gt=0), name="manual_item_is_positive"),
+            models.CheckConstraint(
+                condition=Q(corrects_invoice_id__isnull=True) | Q(one_off_invoice_id__isnull=False),
+                name="only_an_invoice_of_its_own_corrects_another",
+            ),
             models.CheckConstraint(
                 condition=~Q(description="") & ~Q(reason="") & ~Q(asked_by=""),
                 name="manual_item_says_what_why_and_who",

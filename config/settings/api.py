@@ -44,6 +44,7 @@ SPECTACULAR_SETTINGS = {
         "ItemKind": "invoices.models.InvoiceItem.Kind",
         "ChargeKind": "billing.models.PeriodCharge.Kind",
         "CreditNoteReason": "invoices.models.CreditNote.Reason",
+        "DisputeReason": "invoices.payments.models.CallDispute.Reason",
         "ManualItemKind": "billing.models.ManualItem.Kind",
         "ManualItemStatus": "billing.models.ManualItem.Status",
     },

@@ -13,7 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import caller_name, visible_or_404
-from billing.api.fields import AwareDateTimeField, DayField, ExactDecimalField, PlainTextField
+from billing.api.fields import (
+    AwareDateTimeField,
+    DayField,
+    ExactDecimalField,
+    IdField,
+    PlainTextField,
+)
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.errors import Invalid, NotFound
@@ -64,6 +70,10 @@ class NewManualItemSerializer(LineSerializer):
 class NewOneOffSerializer(StrictSerializer):
     items = LineSerializer(many=True)
     reason = PlainTextField(max_length=500, help_text=_REASON)
+    corrects_id = IdField(
+        required=False,
+        help_text="The invoice on which this was missing; the new one is its correction.",
+    )
 
 
 class ReasonSerializer(StrictSerializer):
@@ -210,7 +220,7 @@ class ManualItemCancel(ManualItemView):
 
 
 class OneOffList(ManualItemView):
-    """Invoices between two closes: a set-up fee, a top-up."""
+    """Invoices between two closes: a set-up fee, a top-up, or what was missing on another."""
 
     required_scopes = {"POST": "billing:write"}
     serializer_class = NewOneOffSerializer
@@ -239,6 +249,7 @@ class OneOffList(ManualItemView):
             reason=facts["reason"],
             asked_by=caller_name(request),
             idempotency_key=_idempotency_key(request),
+            corrects=facts.get("corrects_id"),
             now=clock.now(),
         )
         invoice = shown_invoices().get(pk=made.invoice.pk) if made.invoice else None

@@ -28,9 +28,7 @@ def page(request: WorkspaceRequest) -> HttpResponse:
 @require_GET
 @workspace_page
 def as_csv(request: WorkspaceRequest) -> StreamingHttpResponse:
-    made = asked_statement(request, request.membership.workspace)
-    name = f"statement-{made.first}-{made.last}.csv"
-    return csv_response(name, CSV_HEAD, csv_rows(made))
+    return csv_of(asked_statement(request, request.membership.workspace))
 
 
 @require_GET
@@ -47,6 +45,11 @@ def asked_statement(request: HttpRequest, workspace: Workspace) -> Statement:
     if not dt.timedelta(0) <= last - first <= _MOST:
         raise Http404("Choose a first day before the last one.")
     return statement(workspace, first=first, last=last)
+
+
+def csv_of(made: Statement) -> StreamingHttpResponse:
+    name = f"statement-{made.first}-{made.last}.csv"
+    return csv_response(name, CSV_HEAD, csv_rows(made))
 
 
 def pdf_of(made: Statement) -> HttpResponse:

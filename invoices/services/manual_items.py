@@ -26,7 +26,7 @@ from billing.services.terms import check_amount, first_open_day
 from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.issue import invoice_to, write_invoice
-from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed
+from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed, tax_day
 from invoices.signals import invoices_issued
 
 Status = ManualItem.Status
@@ -121,6 +121,12 @@ def add_manual_item(
         return item, True
 
 
+class NotCorrectable(Conflict):
+    """Nothing can be added to what this invoice asks for."""
+
+    code = "not_correctable"
+
+
 def request_one_off(
     *,
     workspace_id: UUID,
@@ -129,12 +135,14 @@ def request_one_off(
     asked_by: str,
     now: dt.datetime,
     idempotency_key: str = "",
+    corrects: UUID | None = None,
 ) -> OneOff:
     """An invoice of its own, between two closes: issued at once, or when it is approved.
 
+    With `corrects` it asks for what was missing on that invoice, taxed by the day that it was.
     As `add_manual_item`; what counts is the largest line. Raises `CannotBeTaxed` too.
     """
-    asked_for = _digest(lines, reason, "one-off")
+    asked_for = _digest(lines, reason, f"correction of {corrects}" if corrects else "one-off")
     with _locked(workspace_id) as workspace:
         known = _known_one_off(workspace, idempotency_key)
         if known:
@@ -143,6 +151,8 @@ def request_one_off(
             return OneOff(known, issued, False)
         if not 1 <= len(lines) <= MAX_LINES:
             raise Invalid(f"1 to {MAX_LINES} lines are expected.", field="items")
+        if corrects is not None:
+            _corrected(workspace, corrects)
         tax_classes = known_tax_classes()
         for number, line in enumerate(lines):
             _check_line(line, workspace, tax_classes, f"items/{number}/")
@@ -158,6 +168,7 @@ def request_one_off(
             ManualItem(
                 workspace=workspace,
                 one_off_invoice_id=invoice_id,
+                corrects_invoice_id=corrects,
                 idempotency_key=idempotency_key,
                 asked_for=asked_for,
                 **_facts(line, reason, asked_by, now + dt.timedelta(microseconds=place)),
@@ -226,15 +237,22 @@ def known_tax_classes() -> list[str]:
 def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) -> Invoice:
     """The invoice of approved items: its id is theirs, so that there is one."""
     amounts = [item.signed for item in items]
-    entity = issuing_entity_at(workspace, now)
+    corrects = items[0].corrects_invoice_id
+    corrected = _corrected(workspace, corrects) if corrects else None
+    entity = corrected.issuing_entity if corrected else issuing_entity_at(workspace, now)
     with cannot_be_taxed():
         tax = document_tax(
             TaxReader([workspace]),
             workspace,
             entity,
             [(item.signed, item.tax_class) for item in items],
-            prices_include_tax=workspace.billing_settings.prices_include_tax,
-            day=months.local_date(now, workspace.zone),
+            prices_include_tax=(
+                corrected.prices_include_tax
+                if corrected
+                else workspace.billing_settings.prices_include_tax
+            ),
+            # What was missing was supplied with the rest.
+            day=tax_day(corrected) if corrected else months.local_date(now, workspace.zone),
         )
     invoice = invoice_to(
         workspace,
@@ -243,7 +261,8 @@ def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) 
         now=now,
         issuing_entity=entity,
         id=items[0].one_off_invoice_id,
-        kind=Invoice.Kind.ONE_OFF,
+        kind=Invoice.Kind.CORRECTION if corrected else Invoice.Kind.ONE_OFF,
+        corrects=corrected,
         exact_amount=sum(amounts, ZERO),
     )
     lines = [
@@ -270,6 +289,26 @@ def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) 
         item.billed_at = now
         item.save(update_fields=["status", "billed_at"])
     invoices_issued.send(Invoice, invoice_ids=[invoice.pk], now=now)
+    return invoice
+
+
+def _corrected(workspace: Workspace, invoice_id: UUID) -> Invoice:
+    """The invoice that is corrected. Raises `NotFound`, and `NotCorrectable` for one that asks for
+    nothing, or corrects another itself."""
+    invoice = (
+        Invoice.objects.select_related("billing_period", "issuing_entity")
+        .filter(workspace=workspace, pk=invoice_id)
+        .first()
+    )
+    if invoice is None:
+        raise NotFound("There is no such invoice.", field="corrects_id")
+    invoice.workspace = workspace
+    if invoice.status == Invoice.Status.VOID:
+        raise NotCorrectable(f"{invoice.number} is void: issue it anew, or an invoice of its own.")
+    if invoice.kind == Invoice.Kind.CORRECTION:
+        raise NotCorrectable(f"{invoice.number} corrects another invoice: correct that one.")
+    if invoice.currency != workspace.currency:
+        raise NotCorrectable(f"{invoice.number} is in {invoice.currency}.")
     return invoice
 
 

@@ -7,13 +7,12 @@ number of its own, to whom and on what terms the workspace is billed now.
 import datetime as dt
 from uuid import UUID
 
-from billing import months
 from billing.errors import Conflict
 from billing.taxes import TaxReader
-from invoices.models import Invoice, InvoiceEvent, InvoiceItem, TaxDecision
+from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.services.closing.issue import invoice_to, write_invoice
 from invoices.services.history import locked_invoice, record
-from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed
+from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed, tax_day
 from invoices.signals import invoices_issued
 
 Kind = InvoiceEvent.Kind
@@ -87,7 +86,7 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
             void.issuing_entity,
             [(item.amount, item.tax_class) for item in items],
             prices_include_tax=void.prices_include_tax,
-            day=_tax_day(void),
+            day=tax_day(void),
         )
     invoice = invoice_to(
         workspace,
@@ -109,14 +108,3 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
             setattr(item, name, value)
     write_invoice(invoice, items, tax)
     return invoice
-
-
-def _tax_day(void: Invoice) -> dt.date:
-    """The day by whose rates the void one was taxed: what it bills was supplied by then."""
-    decision = TaxDecision.objects.filter(invoice=void).first()
-    if decision is not None:
-        return dt.date.fromisoformat(decision.evidence["day"])
-    if void.billing_period is None:
-        return void.issued_on
-    last = void.billing_period.period_end - dt.timedelta(microseconds=1)
-    return months.local_date(min(last, void.issued_at), void.workspace.zone)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from billing import months
 from billing.errors import Conflict
 from billing.languages import in_language
 from billing.models import IssuingEntity, Workspace
@@ -154,3 +155,14 @@ def decision_row(invoice: Invoice, tax: DocumentTax) -> TaxDecision:
         evidence={**tax.facts.evidence, "rates": rates},
         decided_at=invoice.issued_at,
     )
+
+
+def tax_day(invoice: Invoice) -> dt.date:
+    """The day by whose rates an invoice was taxed: what it bills was supplied by then."""
+    decision = TaxDecision.objects.filter(invoice=invoice).first()
+    if decision is not None:
+        return dt.date.fromisoformat(decision.evidence["day"])
+    if invoice.billing_period is None:
+        return invoice.issued_on
+    last = invoice.billing_period.period_end - dt.timedelta(microseconds=1)
+    return months.local_date(min(last, invoice.issued_at), invoice.workspace.zone)

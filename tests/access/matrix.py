@@ -86,6 +86,9 @@ POST   workspaces/<workspace_id>/calls/<call_id>/dispute/            own       b
 POST   call-disputes/<dispute_id>/withdraw/                          own       billing:write
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
+GET    workspaces/<workspace_id>/statement/                          own       billing:read
+GET    workspaces/<workspace_id>/statement/csv/                      own       billing:read
+GET    workspaces/<workspace_id>/statement/pdf/                      own       billing:read
 GET    workspaces/<workspace_id>/credit/                             own       billing:read
 POST   prices/preview/                                               nobody    billing:read prices:write
 POST   prices/what-if/                                               platform  prices:write
@@ -243,6 +246,7 @@ POST   admin/invoices/invoice/<object_id>/retry_the_sync/            finance peo
 POST   admin/invoices/invoice/<object_id>/retry_the_payment/         finance people
 POST   admin/billing/workspace/<object_id>/record_a_payment/         finance people
 GET    admin/billing/workspace/<object_id>/statement/                read-only finance people
+GET    admin/billing/workspace/<object_id>/statement_csv/            read-only finance people
 POST   admin/billing/workspace/<object_id>/pay_out_credit/           finance people
 POST   admin/invoices/invoice/<object_id>/give_back/                 finance people
 GET    admin/invoices/creditnote/<credit_note_id>/pdf/               read-only finance people
@@ -252,6 +256,7 @@ POST   admin/payments/calldispute/<object_id>/approve/               finance peo
 POST   admin/payments/calldispute/<object_id>/refuse/                finance people
 POST   admin/payments/chargeback/<object_id>/send/                   finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
+POST   admin/invoices/invoice/<object_id>/correct/                   finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
 POST   admin/invoices/invoice/<object_id>/write_off/                 finance people
 POST   admin/invoices/invoice/<object_id>/void/                      finance people

@@ -16,6 +16,7 @@ from billing.formats import money
 from billing.models import User
 from invoices.models import CreditNote, Invoice
 from invoices.payments.admin.forms import (
+    CorrectionForm,
     CreditNoteForm,
     DecisionForm,
     InvoicePaymentForm,
@@ -31,6 +32,7 @@ from invoices.payments.services.credit_notes import (
 )
 from invoices.payments.services.receiving import PAYABLE, Share, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
+from invoices.services import manual_items
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
 _Kind = InvoiceAction.Kind
@@ -69,7 +71,7 @@ class InvoiceActionsMixin(BillingAdmin):
         {
             "title": "More",
             "icon": "more_vert",
-            "items": ["mark_as_paid", "write_off", "void"],
+            "items": ["correct", "mark_as_paid", "write_off", "void"],
         },
         "issue_anew",
         "leave_unbilled",
@@ -150,6 +152,32 @@ class InvoiceActionsMixin(BillingAdmin):
         if note.status == CreditNote.Status.DRAFT:
             return f"A draft over {money(note.total, note.currency)} waits for another's approval."
         return what_it_gave(note)
+
+    @asking(
+        "Bill what was missing",
+        icon="playlist_add",
+        permission="correct",
+        title="Ask for what was missing on this invoice?",
+        text="A correction with a number of its own names this one, is taxed as it was, and goes"
+        " to the customer at once. To give something back, use Credit or refund.",
+        submit="Issue the correction",
+        form_class=CorrectionForm,
+    )
+    def correct(self, request: HttpRequest, invoice: Invoice, form: CorrectionForm) -> str:
+        made = manual_items.request_one_off(
+            workspace_id=invoice.workspace_id,
+            lines=[form.line()],
+            reason=form.cleaned_data["reason"],
+            asked_by=str(request.user),
+            corrects=invoice.pk,
+            # However often it is clicked.
+            idempotency_key=form.cleaned_data["key"],
+            now=clock.now(),
+        )
+        if made.invoice is None:
+            return "It waits for a second person, under Lines by hand."
+        total = money(made.invoice.amount, made.invoice.currency)
+        return f"{made.invoice.number} over {total} is issued, as a correction of {invoice.number}."
 
     @asking(
         "Mark as paid",
@@ -260,6 +288,14 @@ class InvoiceActionsMixin(BillingAdmin):
             and invoice.status in CREDITABLE
             and not invoice.carried_over
             and creditable(invoice) > 0
+        )
+
+    def has_correct_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return (
+            invoice is not None
+            and invoice.status != Invoice.Status.VOID
+            and invoice.kind != Invoice.Kind.CORRECTION
         )
 
     def has_mark_uncollectible_permission(

@@ -18,11 +18,13 @@ from unfold.widgets import (
 
 from billing.models import Workspace
 from billing.money import exponent
+from billing.text import UnfitText, printable_line
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Payment
 from invoices.payments.services.credit_notes import creditable, refundable
 from invoices.payments.services.receiving import WAYS
 from invoices.payments.services.settle.credit import credit_balance
+from invoices.services import manual_items
 
 
 class DateInput(UnfoldAdminTextInputWidget):
@@ -214,3 +216,45 @@ class CreditNoteForm(OnceForm):
         ]
         if not any(pk for pk, _ in refundable(invoice)):
             self.fields["rest_to"].initial = CreditNote.RestTo.CREDIT.value
+
+
+class CorrectionForm(OnceForm):
+    """What was missing on an invoice, to be asked for now."""
+
+    amount = amount_field("Amount")
+    description = forms.CharField(
+        label="As the invoice says it", max_length=200, widget=UnfoldAdminTextInputWidget
+    )
+    tax_class = forms.ChoiceField(
+        label="Rate of tax, where any is charged", widget=UnfoldAdminSelectWidget
+    )
+    reason = forms.CharField(
+        label="Why, for colleagues and auditors",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+    field_order = ("amount", "description", "tax_class", "reason", "key")
+
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        known = self.fields["tax_class"]
+        assert isinstance(known, forms.ChoiceField)
+        known.choices = [
+            (name, f"{name} rate".capitalize()) for name in manual_items.known_tax_classes()
+        ]
+        invoice = Invoice.objects.filter(pk=object_id).first()
+        if invoice is not None:
+            tax = "tax included" if invoice.prices_include_tax else "before tax"
+            limit = plain(Decimal(settings.MANUAL_ITEM_APPROVAL_ABOVE), invoice.currency)
+            self.fields["amount"].label = f"Amount in {invoice.currency}, {tax}"
+            self.fields["amount"].help_text = f"Above {limit} somebody else approves it first."
+
+    def clean_description(self) -> str:
+        try:
+            return printable_line(self.cleaned_data["description"])
+        except UnfitText as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def line(self) -> manual_items.Line:
+        said = self.cleaned_data
+        return manual_items.Line("charge", said["description"], said["amount"], said["tax_class"])

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -20,7 +20,7 @@ from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.payments.services.settle.credit import credit_balance
-from invoices.payments.statement_pages import asked_statement, pdf_of
+from invoices.payments.statement_pages import asked_statement, csv_of, pdf_of
 
 
 class PaymentInline(FrozenInlineMixin, TabularInline):
@@ -78,7 +78,7 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         {
             "title": "More",
             "icon": "more_vert",
-            "items": ["pay_out_credit", "statement"],
+            "items": ["pay_out_credit", "statement", "statement_csv"],
         },
     )
 
@@ -89,6 +89,13 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         if workspace is None:
             raise Http404
         return pdf_of(asked_statement(request, workspace))
+
+    @action(description="Statement as CSV", icon="table", permissions=["see_statement"])
+    def statement_csv(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        workspace = self.get_object(request, object_id)
+        if workspace is None:
+            raise Http404
+        return csv_of(asked_statement(request, workspace))
 
     def has_see_statement_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("payments.view_payment")

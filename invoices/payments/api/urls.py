@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from invoices.payments.api import call_disputes, certificates, credit_notes, payments, voiding
+from invoices.payments.api import (
+    call_disputes,
+    certificates,
+    credit_notes,
+    payments,
+    statements,
+    voiding,
+)
 
 app_name = "payments-api"
 _WORKSPACE = "workspaces/<uuid:workspace_id>"
@@ -46,6 +53,9 @@ urlpatterns = [
         call_disputes.WithdrawDispute.as_view(),
         name="call-dispute-withdraw",
     ),
+    path(f"{_WORKSPACE}/statement/", statements.StatementView.as_view(), name="statement"),
+    path(f"{_WORKSPACE}/statement/csv/", statements.StatementCsv.as_view(), name="statement-csv"),
+    path(f"{_WORKSPACE}/statement/pdf/", statements.StatementPdf.as_view(), name="statement-pdf"),
     path(f"{_WORKSPACE}/payments/", payments.Payments.as_view(), name="payments"),
     path(f"{_WORKSPACE}/credit/", payments.Credit.as_view(), name="credit"),
 ]

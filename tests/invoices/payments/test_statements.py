@@ -11,6 +11,7 @@ from billing.models import User
 from invoices.payments.services.receiving import Share, record_payment
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.statements import statement
+from tests.kit.api import ApiClient
 from tests.kit.credit_notes import issue_note
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import make_workspace, signed_in_client
@@ -92,3 +93,18 @@ def test_owners_read_it_as_page_csv_and_pdf():
         assert client.get(f"/w/{workspace.pk}/statement/pdf/{far}").status_code == 200
     for wrong in ("?first=x", "?first=2026-12-01&last=2026-11-01", "?first=0001-01-01"):
         assert client.get(f"/w/{workspace.pk}/statement/{wrong}").status_code == 404
+
+
+def test_services_read_it_as_json_and_files():
+    workspace = acme()
+    api = ApiClient("billing:read")
+    path = f"workspaces/{workspace.pk}/statement/"
+    days = "?first=2026-10-01&last=2026-12-31"
+    said = api.get(path + days).json()
+    assert (said["opening"], said["closing"]) == ("0.00", "-28.66")
+    assert [line["amount"] for line in said["lines"]] == ["61.34", "-70.00", "-20.00"]
+    csv = b"".join(api.get(f"{path}csv/{days}").streaming_content).decode()
+    assert "'=SEPA" in csv
+    assert api.get(f"{path}pdf/{days}").content.startswith(b"%PDF")
+    for bad in ("?first=yesterday", "?first=2026-12-02&last=2026-12-01", "?day=2026-12-01"):
+        assert api.get(path + bad).status_code == 400
