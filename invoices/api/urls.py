@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoices.api import invoices, manual_items, periods, upcoming
+from invoices.api import invoices, manual_items, periods, trials, upcoming
 
 app_name = "invoices-api"
 urlpatterns = [
@@ -42,6 +42,8 @@ urlpatterns = [
         manual_items.OneOffList.as_view(),
         name="one-off-invoices",
     ),
+    path("trial-invoices/", trials.TrialList.as_view(), name="trial-invoices"),
+    path("trial-invoices/approve/", trials.TrialApprove.as_view(), name="trial-invoices-approve"),
     path("invoices/", invoices.InvoiceList.as_view(), name="invoices"),
     path("invoices/<uuid:invoice_id>/", invoices.InvoiceDetail.as_view(), name="invoice"),
     path("invoices/<uuid:invoice_id>/pdf/", invoices.InvoicePdf.as_view(), name="invoice-pdf"),

@@ -73,6 +73,8 @@ POST   billing-periods/<period_id>/finalize/                         own       b
 GET    invoices/                                                     own       billing:read
 GET    invoices/<invoice_id>/                                        own       billing:read
 GET    invoices/<invoice_id>/pdf/                                    own       billing:read
+GET    trial-invoices/                                               platform  billing:read
+POST   trial-invoices/approve/                                       platform  billing:write
 GET    invoices/<invoice_id>/certificate/                            own       billing:read
 GET    invoices/<invoice_id>/certificate/pdf/                        own       billing:read
 GET    invoices/<invoice_id>/items/<item_id>/records/                own       billing:read

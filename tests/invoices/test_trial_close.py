@@ -13,6 +13,7 @@ from invoices.services.closing.approval import changes_between
 from invoices.services.closing.sums import CannotClose
 from invoices.services.preview import live_closings
 from invoices.services.trial_close import approve, kind_of, trial_close
+from tests.kit.api import ApiClient
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, viewer_client
 from tests.kit.taxes import make_customer, register
@@ -212,3 +213,24 @@ def test_the_lines_of_a_trial_say_whether_the_tax_is_in_them():
 
 def test_who_only_reads_approves_nothing(acme):
     assert viewer_client().post(reverse("finance:approve_trial")).status_code == 403
+
+
+@pytest.mark.usefixtures("approval")
+def test_services_read_trials_and_approve_them_as_they_were_read(acme):
+    make_usage(acme, NOVEMBER_5, "1", "20")
+    trial_close(now=DECEMBER_3)
+    (seen,) = ApiClient("billing:read").get("trial-invoices/").json()["results"]
+    assert (seen["kind"], seen["amount"], seen["approved_at"]) == ("up", "85.00", None)
+
+    api = ApiClient("billing:write")
+    asked = {"billing_period_id": seen["billing_period_id"], "digest": "0" * 64}
+    stale = api.post("trial-invoices/approve/", {"trials": [asked]}).json()
+    assert stale == {"approved": [], "left": [seen["billing_period_id"]]}
+    asked["digest"] = seen["digest"]
+    done = api.post("trial-invoices/approve/", {"trials": [asked]}).json()
+    assert done == {"approved": [seen["billing_period_id"]], "left": []}
+    assert trial_of(acme).approved_by.startswith("service key")
+
+    bound = ApiClient("billing:read", "billing:write", workspace_id=acme.pk)
+    assert bound.get("trial-invoices/").json()["results"] == []
+    assert bound.post("trial-invoices/approve/", {"trials": [asked]}).status_code == 403
