@@ -33,3 +33,4 @@ def walk(
     settings.CELERY_TASK_EAGER_PROPAGATES = True
     with Walk(sandbox_process, START) as walk:
         yield walk
+        walk.prove()

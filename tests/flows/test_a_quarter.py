@@ -17,7 +17,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.core import mail
-from django.core.management import call_command
 
 from tests.kit.walk import START, Walk
 
@@ -190,4 +189,3 @@ def test_a_quarter_over_a_year_a_leap_day_and_a_change_of_clocks(walk: Walk) -> 
         "Acme has used 82 % of its usage limit for March 2028",
         "Acme has reached its usage limit for March 2028",
     ]
-    call_command("check_ledger")
