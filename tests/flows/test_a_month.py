@@ -51,7 +51,7 @@ def test_a_month_is_watched_closed_charged_and_its_latecomers_billed_next(
     # 10,000 characters at 0.00018 are 1.80, and 2.16 with the markup: 8.16 of 10.
     characters = {"resource_type": "synthesis", "provider": "elevenlabs", "unit_cost": "0.00018"}
     walk.use(minutes(acme, "10000", "2028-01-10T11:30:00+01:00", **characters))
-    assert mailed("owner@acme.test") == ["Acme has used 81 % of its usage limit for January 2028"]
+    assert mailed("owner@acme.test") == ["Acme has used 81% of its usage limit for January 2028"]
     assert walk.admission(acme)["allowed"]
     assert walk.agent_state(agent) == ("live", None)
 

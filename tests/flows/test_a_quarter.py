@@ -182,10 +182,10 @@ def test_a_quarter_over_a_year_a_leap_day_and_a_change_of_clocks(walk: Walk) -> 
     # 22 days make 3.33996, 83.499 % of the limit; 20 of March 0.03996 + 3 + 0.276, 82.899 %.
     limits = [message.subject for message in mail.outbox if "limit" in message.subject]
     assert limits == [
-        "Acme has used 83 % of its usage limit for January 2028",
+        "Acme has used 83% of its usage limit for January 2028",
         "Acme has reached its usage limit for January 2028",
-        "Acme has used 83 % of its usage limit for February 2028",
+        "Acme has used 83% of its usage limit for February 2028",
         "Acme has reached its usage limit for February 2028",
-        "Acme has used 82 % of its usage limit for March 2028",
+        "Acme has used 82% of its usage limit for March 2028",
         "Acme has reached its usage limit for March 2028",
     ]

@@ -83,7 +83,7 @@ def test_the_limit_holds_for_what_is_used_after_the_close(acme, caller):
     assert VoiceAgent.objects.get().paused_reason == "usage_limit"
     subjects = Email.objects.filter(kind__startswith="limit").order_by("requested_at", "subject")
     assert [mail.subject for mail in subjects] == [
-        "Acme has used 90 % of its usage limit for November 2026",
+        "Acme has used 90% of its usage limit for November 2026",
         "Acme has reached its usage limit for December 2026",
     ]
 

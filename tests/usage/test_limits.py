@@ -213,14 +213,14 @@ def test_a_raised_limit_warns_again_at_its_own_levels(acme, caller):
     spend(caller, acme, "8.4")
     set_terms(acme, usage_limit_monthly=Decimal(100))
     spend(caller, acme, "12")
-    assert mails() == ["Acme has used 84 % of its usage limit for November 2026"]
+    assert mails() == ["Acme has used 84% of its usage limit for November 2026"]
 
     spend(caller, acme, "60")
     spend(caller, acme, "24")
 
     assert mails() == [
-        "Acme has used 84 % of its usage limit for November 2026",
-        "Acme has used 80 % of its usage limit for November 2026",
+        "Acme has used 84% of its usage limit for November 2026",
+        "Acme has used 80% of its usage limit for November 2026",
         "Acme has reached its usage limit for November 2026",
     ]
 
@@ -244,8 +244,8 @@ def test_a_threshold_that_is_raised_warns_again(acme, caller):
     spend(caller, acme, "1.2")
 
     assert mails() == [
-        "Acme has used 84 % of its usage limit for November 2026",
-        "Acme has used 96 % of its usage limit for November 2026",
+        "Acme has used 84% of its usage limit for November 2026",
+        "Acme has used 96% of its usage limit for November 2026",
     ]
 
 
