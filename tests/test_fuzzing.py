@@ -136,6 +136,50 @@ def keys(ids: dict[str, str | int]) -> dict[str, dict[str, str]]:
     return {"nobody": {}, **{name: bearer(secret) for name, secret in secrets.items()}}
 
 
+# Why what fits the document may be refused all the same, by code: what a JSON schema cannot say.
+# Any other refusal of such a request means that the document says too little.
+BEYOND_THE_SCHEMA = {
+    "invalid_text": "some characters do not show; which ones no portable pattern tells",
+    "malformed_json": "texts with NUL, and numbers longer than any column",
+    "invalid_provider": "as `invalid_text`, in the form of a key",
+    "invalid_key": "as `invalid_text`",
+    "invalid_code": "a coupon's code has letters of any alphabet, in upper case",
+    "too_many_decimals": "how many decimals a JSON number has",
+    "too_small": "more than nothing is needed, where both a text and a number are taken",
+    "too_large": "a percentage or a price as text has a bound that a pattern cannot count",
+    "min_value": "a day after 1999",
+    "max_value": "a day before 3000",
+    "in_the_past": "today moves",
+    "in_the_future": "now moves",
+    "too_old": "now moves",
+    "ends_before_its_start": "two fields, or a row that is there",
+    "same_currency": "two fields",
+    "no_cost": "what the cost card has",
+    "unknown_tier": "which tiers there are",
+    "open_tier_not_last": "which of several tiers is open",
+    "last_tier_not_open": "which of several tiers is open",
+    "tiers_not_rising": "each tier ends after the one before",
+    "below_minimum": "two fields",
+    "invalid_email": "which domains can be",
+    "invalid_phone": "which numbers can be",
+    "unknown_timezone": "which time zones there are",
+    "not_the_first_of_a_month": "which days begin one",
+}
+# The same for one operation: its code, and why.
+BEYOND_ITS_SCHEMA = {
+    ("POST /api/v1/invoices/{invoice_id}/credit-notes/", "required"): "an amount, or lines",
+    ("POST /api/v1/prices/what-if/", "required"): "one of four changes",
+    ("POST /api/v1/rate-cards/{card_id}/versions/", "required"): "rates, or a version to copy",
+    ("POST /api/v1/rate-cards/{card_id}/assignments/", "invalid"): "a workspace, or a tier",
+    ("POST /api/v1/coupons/", "invalid"): "a percentage, or an amount with its currency",
+    ("POST /api/v1/usage/", "required"): "a cost, where it is in a currency of its own",
+    ("POST /api/v1/usage/estimate/", "required"): "a cost, where it is in a currency of its own",
+    ("POST /api/v1/exchange-rates/csv/", "invalid"): "lines of CSV",
+    ("POST /api/v1/provider-costs/csv/", "invalid"): "lines of CSV",
+    ("PUT /api/v1/rate-cards/{card_id}/versions/{number}/csv/", "invalid"): "lines of CSV",
+}
+# Query parameters that name what there is: a page's place, a provider, a type of resource ...
+NAMES_WHAT_THERE_IS = "invalid_parameter"
 # Those who get nothing, whatever they ask for.
 REFUSED = ("nobody", "expired", "revoked")
 
@@ -177,6 +221,9 @@ def test_whatever_is_sent_the_answer_is_as_documented(ids, keys):
             case.validate_response(response, checks=CHECKS)
             if caller in REFUSED and exists:
                 assert response.status_code in (400, 401), (caller, response.content)
+            fits = case.meta.generation.mode is GenerationMode.POSITIVE
+            if fits and exists and caller == "everything":
+                _is_taken(case.operation.label, response)
 
         # What one operation changes, the others do not see.
         with transaction.atomic():
@@ -186,6 +233,22 @@ def test_whatever_is_sent_the_answer_is_as_documented(ids, keys):
                 wrong.append(f"{method.upper()} {path}: {_said(error)}")
             transaction.set_rollback(True)
     assert not wrong, f"FUZZ_SEED={SEED} repeats it:\n" + "\n\n".join(wrong)
+
+
+def _is_taken(operation: str, response: Any) -> None:
+    """What fits the document is taken, found missing or in conflict, or refused for a reason."""
+    if response.status_code not in (400, 413, 415, 422):
+        return
+    problem = response.json()
+    codes = {each["code"] for each in problem["errors"]} or {problem["code"]}
+    unsaid = {
+        code
+        for code in codes
+        if code not in BEYOND_THE_SCHEMA
+        and code != NAMES_WHAT_THERE_IS
+        and (operation, code) not in BEYOND_ITS_SCHEMA
+    }
+    assert not unsaid, f"fits the document, and is refused: {response.text[:600]}"
 
 
 def _said(error: BaseException) -> str:

@@ -24,26 +24,78 @@ from billing.rating import (
     read_price,
     shared_evenly,
 )
+from billing.rating.reading import MOST_TIERS
 
 MOST_QUANTITIES = 1000
 _MOST_RECORDS = 1_000_000_000
 _DECIMALS = 10
 
 
-@extend_schema_field(
-    {
+def _decimal(integer_digits: int, decimals: int, *, nullable: bool = False) -> dict[str, Any]:
+    text: dict[str, Any] = {
+        "type": "string",
+        "format": "decimal",
+        "pattern": rf"^\d{{1,{integer_digits}}}(\.\d{{1,{decimals}}})?$",
+    }
+    number = {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 10**integer_digits,
+        "exclusiveMaximum": True,
+    }
+    return {"oneOf": [text | ({"nullable": True} if nullable else {}), number]}
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {
         "type": "object",
-        "required": ["model"],
-        "properties": {
-            "model": {
-                "type": "string",
-                "enum": ["cost_plus", "per_unit", "graduated", "volume", "package"],
-            }
-        },
-        "additionalProperties": True,
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _price_schema() -> dict[str, Any]:
+    """As `billing.rating.reading` reads it: what a price has depends on its model."""
+    quantity, amount, unit_price = _decimal(12, 6), _decimal(12, 10), _decimal(12, 18)
+    tier = {
+        "up_to": _decimal(12, 6, nullable=True),
+        "unit_price": unit_price,
+        "flat": _decimal(12, 10, nullable=True),
+    }
+    tiers = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MOST_TIERS,
+        "items": _object(tier, ["up_to", "unit_price"]),
+    }
+    increment = {"step": quantity, "first": _decimal(12, 6, nullable=True)}
+    shared = {
+        "included": _decimal(12, 6, nullable=True),
+        "increment": _object(increment, ["step"]) | {"nullable": True},
+        "fixed": _decimal(12, 10, nullable=True),
+        "min_amount": _decimal(12, 10, nullable=True),
+        "max_amount": _decimal(12, 10, nullable=True),
+    }
+    models: dict[str, dict[str, Any]] = {
+        "cost_plus": {"markup_percentage": _decimal(3, 4)},
+        "per_unit": {"unit_price": unit_price},
+        "graduated": {"tiers": tiers},
+        "volume": {"tiers": tiers},
+        "package": {"size": quantity, "price": amount},
+    }
+    return {
+        "oneOf": [
+            _object(
+                {"model": {"type": "string", "enum": [model]}, **own, **shared}, ["model", *own]
+            )
+            for model, own in models.items()
+        ],
         "example": {"model": "per_unit", "unit_price": "0.12", "included": "1000"},
     }
-)
+
+
+@extend_schema_field(_price_schema())
 class PriceField(serializers.Field):
     """A price; a bad one is refused with a pointer to each place that is wrong."""
 

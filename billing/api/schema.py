@@ -17,11 +17,21 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from billing.api import exactjson
-from billing.api.fields import ExactDecimalField
+from billing.api.fields import ExactDecimalField, PlainTextField
 from billing.api.problems import MEDIA_TYPE
+from billing.money import CURRENCIES
+from billing.taxnumbers import COUNTRIES
 
 _KEY, _SESSION = "serviceKey", "session"
 _READING = {"get", "head"}
+# Codes that a text of such a name is one of.
+_CODES: dict[str, frozenset[str]] = {"currency": CURRENCIES, "country": COUNTRIES}
+# One line that is not only spaces, without control characters. Others that do not show are refused
+# too: which ones cannot be said in the patterns that all readers of the document have.
+_SHOWS = (
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)
+_BLANK_TOO = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 
 
 class _ServiceKeyScheme(OpenApiAuthenticationExtension):
@@ -58,12 +68,35 @@ class _ExactDecimal(OpenApiSerializerFieldExtension):
             return {"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}
         sign = "" if field.minimum is not None and field.minimum >= 0 else "-?"
         pattern = rf"^{sign}\d{{1,{field.integer_digits}}}(\.\d{{1,{field.decimals}}})?$"
+        number: dict[str, Any] = {"type": "number"}
+        if not sign:
+            number["minimum"] = float(field.minimum or 0)
+        if field.maximum is not None:
+            number["maximum"] = float(field.maximum)
+        else:
+            number |= {"maximum": 10**field.integer_digits, "exclusiveMaximum": True}
         return {
-            "oneOf": [
-                {"type": "string", "format": "decimal", "pattern": pattern},
-                {"type": "number"},
-            ]
+            "oneOf": [{"type": "string", "format": "decimal", "pattern": pattern}, number],
+            **({"description": str(field.help_text)} if field.help_text else {}),
         }
+
+
+class _PlainText(OpenApiSerializerFieldExtension):
+    target_class = "billing.api.fields.PlainTextField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        field: PlainTextField = self.target
+        schema: dict[str, Any] = auto_schema._map_serializer_field(
+            field, direction, bypass_extensions=True
+        )
+        if direction == "response":
+            return schema
+        name = field.field_name or ""
+        if known := next((all_ for end, all_ in _CODES.items() if name.endswith(end)), None):
+            end = "|" if field.allow_blank else ""
+            return schema | {"pattern": f"^({'|'.join(sorted(known))}{end})$"}
+        return schema | {"pattern": _BLANK_TOO if field.allow_blank else _SHOWS}
 
 
 def complete(
@@ -75,11 +108,22 @@ def complete(
         for method, operation in path.items():
             if method not in _READING:
                 operation["security"] = [{_KEY: []}]
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
             for status in _problems_of(method, operation):
                 operation["responses"].setdefault(str(status), _problem(status))
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 _close(media["schema"], result["components"]["schemas"])
+                if method == "patch":
+                    _require_the_only_one(media["schema"], result["components"]["schemas"])
     return result
+
+
+def _require_the_only_one(schema: dict[str, Any], components: dict[str, Any]) -> None:
+    """A change of one thing has to say to what."""
+    body = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if len(body.get("properties", ())) == 1:
+        body["required"] = list(body["properties"])
 
 
 def _close(schema: dict[str, Any], components: dict[str, Any]) -> None:
