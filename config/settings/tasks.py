@@ -32,8 +32,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.prove_ledger",
         "schedule": crontab(hour="3", minute="10"),
     },
-    "prune old webhooks": {
-        "task": "payments.prune_webhooks",
+    "prune old webhooks and comparisons": {
+        "task": "payments.prune",
         "schedule": crontab(hour="3", minute="40"),
     },
     "prune sessions and sign-ins": {

@@ -16,6 +16,7 @@ from invoices.payments.services import (
     customers,
     payment_methods,
     proof,
+    pruning,
     reconciliation,
     refresh,
     reporting,
@@ -24,7 +25,8 @@ from invoices.payments.services import (
 from invoices.payments.services.credit_notes import sync as credit_note_sync
 from invoices.payments.services.payloads import text
 from invoices.payments.services.stripe_errors import StripeUnavailable
-from invoices.payments.webhooks import mirroring, processing, pruning
+from invoices.payments.webhooks import mirroring, processing
+from invoices.payments.webhooks import pruning as webhooks_pruning
 
 # Stripe's answer may be late; what stays unread is found by the nightly reconciliation.
 _RETRIES: dict[str, Any] = {
@@ -63,9 +65,11 @@ def mirror_stripe_event(event_id: str) -> None:
     mirroring.mirror(event_id=event_id)
 
 
-@shared_task(name="payments.prune_webhooks")
-def prune_webhooks() -> None:
-    pruning.prune(now=clock.now())
+@shared_task(name="payments.prune")
+def prune() -> None:
+    now = clock.now()
+    webhooks_pruning.prune(now=now)
+    pruning.prune_runs(now=now)
 
 
 @shared_task(name="payments.collect")

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from celery.schedules import crontab
+from django.apps import apps
 from django.conf import settings
 
 from invoices.payments.webhooks.handlers import HANDLED_EVENTS
@@ -49,3 +50,16 @@ def test_the_table_of_the_schedule_is_that_of_beat() -> None:
     beat = settings.CELERY_BEAT_SCHEDULE.values()
 
     assert sorted(rows) == sorted((each["task"], when(each["schedule"])) for each in beat)
+
+
+def test_every_table_says_what_it_grows_with_and_what_ends_it() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+) \| .+ \| .+ \|$", page.partition("### What grows")[2], re.M)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    tables = {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label not in ("djstripe", "dev")
+    }
+    assert tables <= set(listed), sorted(tables - set(listed))
+    assert len(listed) == len(set(listed))

@@ -11,8 +11,9 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from billing.models import BillingPeriod, Email, Workspace
-from invoices.payments.models import ProofRun
+from invoices.payments.models import Difference, ProofRun, ReconciliationRun
 from invoices.payments.services import proof
+from invoices.payments.services.pruning import prune_runs
 from tests.kit.by_force import changed_by_force
 from tests.kit.proved import JANUARY_3, MINUTES, make_proved_month
 from tests.kit.staff import superuser_client
@@ -90,3 +91,18 @@ def test_a_run_that_was_killed_leaves_the_last_result(acme):
 
     assert "Everything agrees" in page
     assert "is not finished" in page
+
+
+def test_runs_of_long_ago_are_forgotten_but_never_the_last(acme):
+    run = proof.prove_and_keep(now=JANUARY_3)
+    compared = ReconciliationRun.objects.create(started_at=JANUARY_3, days=1)
+    old = ReconciliationRun.objects.create(started_at=JANUARY_3 - dt.timedelta(days=1), days=1)
+    Difference.objects.create(run=old, kind="status")
+    ProofRun.objects.create(started_at=JANUARY_3 - dt.timedelta(days=1))
+
+    assert prune_runs(now=JANUARY_3 + dt.timedelta(days=399)) == 0
+    assert prune_runs(now=JANUARY_3 + dt.timedelta(days=401)) == 3
+
+    assert [each.pk for each in ProofRun.objects.all()] == [run.pk]
+    assert [each.pk for each in ReconciliationRun.objects.all()] == [compared.pk]
+    assert not Difference.objects.exists()
