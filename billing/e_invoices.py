@@ -14,7 +14,8 @@ from stdnum.fr import siren, siret
 from stdnum.iso7064 import mod_97_10
 from stdnum.no import orgnr
 
-from billing.models import Workspace
+from billing.errors import Invalid
+from billing.models import IssuingEntity, Workspace
 
 Format = Workspace.EInvoiceFormat
 E_MAIL = "EM"
@@ -61,6 +62,28 @@ def is_electronic_address(text: str, scheme: str) -> bool:
     return not re.search(r"\s", text) and (check is None or check.is_valid(text))
 
 
+def check_electronic_address(address: str, scheme: str) -> None:
+    """Both or neither, and what is given is of its scheme. Raises `Invalid`."""
+    if bool(scheme) != bool(address):
+        raise Invalid(
+            "An electronic address and its scheme go together.",
+            field="electronic_address" if scheme else "electronic_address_scheme",
+            code="blank",
+        )
+    if scheme and scheme not in SCHEMES:
+        raise Invalid(
+            f"{scheme!r} is no scheme of electronic addresses (EAS), as 0204, 9930 or EM.",
+            field="electronic_address_scheme",
+            code="unknown_scheme",
+        )
+    if address and not is_electronic_address(address, scheme):
+        raise Invalid(
+            f"{address!r} cannot be an address of scheme {scheme}.",
+            field="electronic_address",
+            code="invalid_electronic_address",
+        )
+
+
 def electronic_address(workspace: Workspace) -> tuple[str, str]:
     """Where its e-invoices go, and by which scheme: the billing e-mail where none is given."""
     if workspace.electronic_address:
@@ -96,3 +119,29 @@ def _missing(workspace: Workspace) -> Iterator[tuple[str, str]]:
             )
         if not workspace.buyer_reference and not workspace.order_number:
             yield "buyer_reference", "Buyer reference or order number: Peppol wants one of them."
+
+
+def missing_of_issuer(workspace: Workspace) -> list[str]:
+    """What its format lacks of who invoices it: finance's matter, not the customer's."""
+    wanted = Format(workspace.e_invoice_format)
+    if wanted == Format.NONE:
+        return []
+    entity = workspace.issuing_entity
+    if entity is None:
+        return ["Issuing entity: e-invoices need one, which has its address in parts."]
+    return list(_missing_of(entity, wanted))
+
+
+def _missing_of(entity: IssuingEntity, wanted: Format) -> Iterator[str]:
+    if not entity.register and not entity.tax_registrations.exists():
+        yield f"{entity.code}: give its register entry or its tax registration."
+    if wanted == Format.XRECHNUNG:
+        for field, name in (
+            ("contact_name", "contact name"),
+            ("phone", "phone"),
+            ("address_postal_code", "postal code"),
+        ):
+            if not getattr(entity, field):
+                yield f"{entity.code}: give its {name}, which XRechnung wants."
+    if wanted == Format.PEPPOL and entity.electronic_address_scheme in ("", E_MAIL):
+        yield f"{entity.code}: give its electronic address in the Peppol network."

@@ -19,7 +19,7 @@ from billing.models.issuers import ACCENT
 _AS_IS = (
     "code name address_line1 address_line2 address_postal_code address_city address_state"
     " address_country tax_id tax_number register directors contact_name email phone website colour"
-    " footer legal_text"
+    " footer legal_text electronic_address electronic_address_scheme"
 ).split()
 _ACCOUNT = ("currency", "bank", "iban", "bic", "account")
 
@@ -66,6 +66,8 @@ class Issuer:
     colour: str = ACCENT
     footer: str = ""
     legal_text: str = ""
+    electronic_address: str = ""
+    electronic_address_scheme: str = ""
     bank_accounts: tuple[BankAccount, ...] = ()
     logo: bytes = b""
 

@@ -12,16 +12,19 @@ from typing import Any, Literal
 
 import typst
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext
 
 from billing.issuers import issuer_of, issuer_then
 from billing.languages import in_language
 from billing.links import page_url
+from billing.models import Workspace
 from invoices.credit_note_document import credit_note_document
 from invoices.document import as_preview, invoice_document
+from invoices.einvoices.embedding import named_facturx
 from invoices.glyphs import FONTS
-from invoices.models import CreditNote, Invoice, InvoiceItem, InvoiceTax
+from invoices.models import CreditNote, EInvoice, Invoice, InvoiceItem, InvoiceTax
 from invoices.queries import lacks_payment_method
 
 log = logging.getLogger(__name__)
@@ -30,11 +33,14 @@ _Standard = Literal["a-3b", "ua-1"]
 STANDARDS: Sequence[_Standard] = ("a-3b", "ua-1")
 
 
-def render_invoice(invoice: Invoice) -> bytes:
+def render_invoice(invoice: Invoice, *, xml: str | None = None) -> bytes:
     """The invoice's PDF as its rows say now; the same rows give the same bytes.
 
     Reads the items, the period and the workspace (prefetch them when there are many invoices).
+    `xml` is put inside, which makes it a Factur-X; by default the one it was issued with, if any.
     """
+    if xml is None:
+        xml = _facturx_of(EInvoice.objects.filter(invoice=invoice))
     with in_language(invoice.language):
         document = invoice_document(
             invoice,
@@ -45,7 +51,7 @@ def render_invoice(invoice: Invoice) -> bytes:
             if lacks_payment_method(invoice)
             else "",
         )
-        return render_document(document, timestamp=int(invoice.issued_at.timestamp()))
+        return render_document(document, timestamp=int(invoice.issued_at.timestamp()), xml=xml)
 
 
 def render_preview(
@@ -62,9 +68,11 @@ def render_preview(
         )
 
 
-def render_credit_note(note: CreditNote) -> bytes:
+def render_credit_note(note: CreditNote, *, xml: str | None = None) -> bytes:
     """The PDF of an issued credit note; the same rows give the same bytes."""
     assert note.issued_at is not None
+    if xml is None:
+        xml = _facturx_of(EInvoice.objects.filter(credit_note=note))
     with in_language(note.invoice.language):
         document = credit_note_document(
             note,
@@ -73,13 +81,21 @@ def render_credit_note(note: CreditNote) -> bytes:
             invoice_taxes=list(note.invoice.taxes.all()),
             issuer=issuer_then(note.letterhead),
         )
-        return render_document(document, timestamp=int(note.issued_at.timestamp()))
+        return render_document(document, timestamp=int(note.issued_at.timestamp()), xml=xml)
 
 
-def render_document(document: dict[str, Any], *, timestamp: int) -> bytes:
-    """What `document` says, set by the invoice's template."""
+def _facturx_of(kept: "QuerySet[EInvoice]") -> str:
+    """The XML that belongs inside of the document's PDF; empty where there is none."""
+    found = kept.filter(format=Workspace.EInvoiceFormat.FACTURX).values_list("xml", flat=True)
+    return found.first() or ""
+
+
+def render_document(document: dict[str, Any], *, timestamp: int, xml: str = "") -> bytes:
+    """What `document` says, set by the invoice's template; with `xml` inside, as Factur-X."""
+    inputs = {"invoice": document, **({"facturx": xml} if xml else {})}
     try:
-        return compile_pdf(_TEMPLATE, {"invoice": document}, timestamp, standards=STANDARDS)
+        pdf = compile_pdf(_TEMPLATE, inputs, timestamp, standards=STANDARDS)
+        return named_facturx(pdf) if xml else pdf
     except typst.TypstError as error:
         # A document must never fail for a name, and never look archivable when it is not.
         log.error("%s is not PDF/A: %s", document["number"], error.message)  # noqa: TRY400

@@ -1,4 +1,4 @@
-"""What issued invoices set off: their e-mails, once the close has committed."""
+"""What issued invoices set off, and what changed details of a customer set going again."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import transaction
 from django.dispatch import receiver
 
+from billing.models import BillingPeriod, Workspace
 from billing.queue import enqueue
+from billing.signals import billing_details_changed
 from invoices.signals import invoices_issued
 
 
@@ -18,3 +20,20 @@ def mail_when_issued(
 ) -> None:
     ids = [str(pk) for pk in invoice_ids]
     transaction.on_commit(lambda: enqueue("invoices.mail_issued_invoices", ids))
+
+
+@receiver(billing_details_changed, dispatch_uid="close what waited for other details")
+def close_what_waited(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kwargs: Any) -> None:
+    """A month that could not be closed for want of a detail is tried again once it is there."""
+    waits = BillingPeriod.objects.filter(
+        workspace=workspace_id,
+        workspace__e_invoice_format__in=[
+            each for each in Workspace.EInvoiceFormat if each != Workspace.EInvoiceFormat.NONE
+        ],
+        status=BillingPeriod.Status.CURRENT,
+        close_failed_at__isnull=False,
+    )
+    if waits.exists():
+        transaction.on_commit(
+            lambda: enqueue("invoices.close_workspaces", [str(workspace_id)], True)
+        )

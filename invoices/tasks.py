@@ -8,7 +8,7 @@ from django.utils import timezone as clock
 
 from billing.clocks import be_sure
 from billing.queue import enqueue
-from invoices.services import closing, mailing, trial_close
+from invoices.services import closing, e_invoices, mailing, trial_close
 
 
 @shared_task(name="invoices.finalize_due_periods")
@@ -17,6 +17,8 @@ def finalize_due_periods(retry_blocked: bool = False) -> None:
     be_sure()
     if settings.CLOSE_NEEDS_APPROVAL:
         trial_close.trial_close(now=clock.now())
+    if not retry_blocked:
+        e_invoices.close_blocked_months()
     for chunk in closing.due_workspaces(now=clock.now(), retry_blocked=retry_blocked):
         enqueue(
             "invoices.close_workspaces",
@@ -57,3 +59,8 @@ def mail_unmailed_invoices() -> None:
     now = clock.now()
     for invoice_id in mailing.unmailed_invoices(now=now):
         mailing.mail_issued_invoice(invoice_id=invoice_id, now=now)
+
+
+@shared_task(name="invoices.deliver_e_invoice")
+def deliver_e_invoice(e_invoice_id: str) -> None:
+    e_invoices.deliver_e_invoice(e_invoice_id=UUID(e_invoice_id), now=clock.now())

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.admin.base import BillingAdmin, amount
 from billing.admin.terms import INLINES, save_terms
-from billing.e_invoices import missing_details
+from billing.e_invoices import missing_details, missing_of_issuer
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.queries import active_period
@@ -199,10 +199,10 @@ class WorkspaceAdmin(BillingAdmin):
 
     @display(description="Still lacking")
     def e_invoice_lacks(self, workspace: Workspace) -> str:
-        missing = missing_details(workspace)
+        missing = [what for _, what in missing_details(workspace)] + missing_of_issuer(workspace)
         if not missing:
             return "Nothing."
-        return format_html_join(mark_safe("<br>"), "{}", ((what,) for _, what in missing))
+        return format_html_join(mark_safe("<br>"), "{}", ((what,) for what in missing))
 
     @display(description="Active period")
     def running(self, workspace: Workspace) -> str:

@@ -74,6 +74,19 @@ class IssuingEntity(models.Model):
     contact_name = LineField(max_length=100, blank=True)
     email = EmailAddressField(max_length=254, help_text="Whom documents tell to write to.")
     phone = LineField(max_length=40, blank=True)
+    electronic_address = LineField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Where its e-invoices come from: in Peppol, its participant. Empty: the e-mail.",
+    )
+    electronic_address_scheme = models.CharField(
+        "scheme of the address",
+        max_length=4,
+        blank=True,
+        db_default="",
+        help_text="EAS code of it, as 9930 (German VAT number), 0088 (GLN) or EM (e-mail).",
+    )
     website = LineField(max_length=200, blank=True)
     colour = models.CharField(
         max_length=7,
@@ -119,6 +132,11 @@ class IssuingEntity(models.Model):
             models.CheckConstraint(
                 condition=~Q(name="") & Q(address_country__regex=r"^[A-Z]{2}$"),
                 name="issuing_entity_has_a_name_and_a_country",
+            ),
+            models.CheckConstraint(
+                condition=Q(electronic_address="", electronic_address_scheme="")
+                | ~Q(electronic_address="") & ~Q(electronic_address_scheme=""),
+                name="issuing_entitys_electronic_address_has_a_scheme",
             ),
         ]
 

@@ -12,8 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from billing.e_invoices import (
-    SCHEMES,
-    is_electronic_address,
+    check_electronic_address,
     is_leitweg_id,
     looks_like_leitweg_id,
 )
@@ -356,25 +355,7 @@ def _check_exemption(workspace: Workspace) -> None:
 
 def _check_routing(workspace: Workspace) -> None:
     """What has a form is of it. What is only missing is no error: `missing_details` says it."""
-    scheme, address = workspace.electronic_address_scheme, workspace.electronic_address
-    if bool(scheme) != bool(address):
-        raise Invalid(
-            "An electronic address and its scheme go together.",
-            field="electronic_address" if scheme else "electronic_address_scheme",
-            code="blank",
-        )
-    if scheme and scheme not in SCHEMES:
-        raise Invalid(
-            f"{scheme!r} is no scheme of electronic addresses (EAS), as 0204, 9930 or EM.",
-            field="electronic_address_scheme",
-            code="unknown_scheme",
-        )
-    if address and not is_electronic_address(address, scheme):
-        raise Invalid(
-            f"{address!r} cannot be an address of scheme {scheme}.",
-            field="electronic_address",
-            code="invalid_electronic_address",
-        )
+    check_electronic_address(workspace.electronic_address, workspace.electronic_address_scheme)
     reference = workspace.buyer_reference
     if (
         workspace.e_invoice_format == Workspace.EInvoiceFormat.XRECHNUNG

@@ -50,6 +50,9 @@ RESOURCE_UNITS = env.pairs(
 ISSUER_NAME = env.text("ISSUER_NAME", "Voice Platform Inc.")
 ISSUER_ADDRESS = env.text("ISSUER_ADDRESS", "100 Market Street, San Francisco, CA 94105, US")
 ISSUER_TAX_ID = env.text("ISSUER_TAX_ID")
+# A class that brings e-invoices to their receivers; none by default.
+E_INVOICE_DELIVERY = env.text("E_INVOICE_DELIVERY")
+E_INVOICE_DIRECTORY = env.text("E_INVOICE_DIRECTORY")
 # The register of the EU's VAT numbers; "off" where numbers are checked by their form only.
 _vies = env.text(
     "VIES_URL",

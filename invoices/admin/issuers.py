@@ -14,6 +14,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from billing.admin.base import BillingAdmin
+from billing.e_invoices import check_electronic_address
 from billing.errors import BillingError, Invalid
 from billing.languages import Language
 from billing.logos import MOST_BYTES, NotALogo, clean_logo
@@ -52,11 +53,24 @@ class EntityForm(forms.ModelForm):
             "email",
             "phone",
             "website",
+            "electronic_address",
+            "electronic_address_scheme",
             "colour",
             "legal_text",
             "footer",
             "custom_fields",
         )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        try:
+            check_electronic_address(
+                self.cleaned_data.get("electronic_address", ""),
+                self.cleaned_data.get("electronic_address_scheme", ""),
+            )
+        except Invalid as error:
+            self.add_error(error.field, ValidationError(error.detail, code=error.code))
+        return cleaned
 
     def clean_colour(self) -> str:
         return str(self.cleaned_data["colour"]).lower()
@@ -120,6 +134,7 @@ class IssuingEntityAdmin(BillingAdmin):
             {"fields": (("tax_id", "tax_number"), ("register", "directors"))},
         ),
         ("Whom to ask", {"fields": (("contact_name", "email"), ("phone", "website"))}),
+        ("E-invoices", {"fields": (("electronic_address", "electronic_address_scheme"),)}),
         (
             "Looks",
             {

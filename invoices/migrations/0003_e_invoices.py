@@ -47,14 +47,13 @@ class Migration(migrations.Migration):
                 ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
                 ('e_invoice', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='delivery', serialize=False, to='invoices.einvoice')),
                 ('reference', models.CharField(blank=True, max_length=300)),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 'verbose_name': 'delivery of an e-invoice',
                 'verbose_name_plural': 'deliveries of e-invoices',
                 'abstract': False,
                 'indexes': [models.Index(condition=models.Q(('status__in', ['waiting', 'blocked'])), fields=['next_attempt_at'], name='einvoicedelivery_unfinished')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'blocked', 'done', 'failed'])), name='einvoicedelivery_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('blocked_reason__in', ['refused', 'exhausted', 'mismatch', 'changed']), ('status', 'blocked')), models.Q(models.Q(('status', 'blocked'), _negated=True), ('blocked_reason', '')), _connector='OR'), name='einvoicedelivery_is_blocked_for_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('status__in', ['waiting', 'blocked'])), models.Q(('finished_at__isnull', False), ('status__in', ['done', 'failed'])), _connector='OR'), name='einvoicedelivery_has_an_end_when_finished'), models.CheckConstraint(condition=models.Q(models.Q(('lease_expires_at__isnull', True), ('lease_token__isnull', True)), models.Q(('lease_expires_at__isnull', False), ('lease_token__isnull', False)), _connector='OR'), name='einvoicedelivery_lease_is_whole'), models.CheckConstraint(condition=models.Q(models.Q(('delivered_at__isnull', False), ('status', 'done')), models.Q(models.Q(('status', 'done'), _negated=True), ('delivered_at__isnull', True)), _connector='OR'), name='only_a_delivered_e_invoice_has_a_time')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'blocked', 'done', 'failed'])), name='einvoicedelivery_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('blocked_reason__in', ['refused', 'exhausted', 'mismatch', 'changed']), ('status', 'blocked')), models.Q(models.Q(('status', 'blocked'), _negated=True), ('blocked_reason', '')), _connector='OR'), name='einvoicedelivery_is_blocked_for_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('status__in', ['waiting', 'blocked'])), models.Q(('finished_at__isnull', False), ('status__in', ['done', 'failed'])), _connector='OR'), name='einvoicedelivery_has_an_end_when_finished'), models.CheckConstraint(condition=models.Q(models.Q(('lease_expires_at__isnull', True), ('lease_token__isnull', True)), models.Q(('lease_expires_at__isnull', False), ('lease_token__isnull', False)), _connector='OR'), name='einvoicedelivery_lease_is_whole')],
             },
         ),
         migrations.AddConstraint(

@@ -72,19 +72,10 @@ class EInvoiceDelivery(DurableWork):
     )
     # By which the receiver's side knows it.
     reference = models.CharField(max_length=300, blank=True)
-    delivered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(DurableWork.Meta):
         verbose_name = "delivery of an e-invoice"
         verbose_name_plural = "deliveries of e-invoices"
-        constraints: ClassVar = [
-            *DurableWork.Meta.constraints,
-            models.CheckConstraint(
-                condition=Q(status="done", delivered_at__isnull=False)
-                | ~Q(status="done") & Q(delivered_at__isnull=True),
-                name="only_a_delivered_e_invoice_has_a_time",
-            ),
-        ]
 
     def __str__(self) -> str:
         return f"Delivery of {self.e_invoice_id}"

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from billing.formats import long_date, money
 from billing.issuers import issuer_then
 from billing.links import page_url
-from billing.models import Email
+from billing.models import Email, Workspace
 from billing.services.emails import Attachment, in_each_language, queue_email
 from invoices.document import add_method, pay_by, period_range
-from invoices.models import Invoice
+from invoices.models import EInvoice, Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method
 from invoices.signals import amount_explained
@@ -35,16 +35,20 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
         .prefetch_related("items")
         .get(pk=invoice_id)
     )
-    paper = pdf_attachment(invoice)
+    papers = [pdf_attachment(invoice), *_e_invoice_attachments(invoice)]
 
     def send(suffix: str, recipients: list[str]) -> bool:
-        return _queue(invoice, suffix, recipients, paper, now)
+        return _queue(invoice, suffix, recipients, papers, now)
 
     return in_each_language(invoice.workspace, [invoice.bill_to_email], send)
 
 
 def _queue(
-    invoice: Invoice, suffix: str, recipients: list[str], paper: Attachment, now: dt.datetime
+    invoice: Invoice,
+    suffix: str,
+    recipients: list[str],
+    papers: Sequence[Attachment],
+    now: dt.datetime,
 ) -> bool:
     issuer = issuer_then(invoice.letterhead)
     subject = _("Invoice {number} from {issuer}").format(number=invoice.number, issuer=issuer.name)
@@ -76,13 +80,24 @@ def _queue(
         },
         now=now,
         workspace_id=invoice.workspace_id,
-        attachments=[paper],
+        attachments=papers,
     )
     return email is not None
 
 
 def pdf_attachment(invoice: Invoice) -> Attachment:
     return Attachment(invoice_filename(invoice), "application/pdf", render_invoice(invoice))
+
+
+def _e_invoice_attachments(invoice: Invoice) -> list[Attachment]:
+    """The XML as a file, where the customer wants it; a Factur-X is inside of the PDF."""
+    if not invoice.workspace.e_invoice_attached:
+        return []
+    kept = EInvoice.objects.filter(invoice=invoice).first()
+    if kept is None or kept.format == Workspace.EInvoiceFormat.FACTURX:
+        return []
+    name = f"{invoice.number}-{kept.format}.xml"
+    return [Attachment(name, "application/xml", kept.xml.encode())]
 
 
 def unmailed_invoices(*, now: dt.datetime, limit: int = 500) -> Sequence[UUID]:

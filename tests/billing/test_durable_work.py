@@ -108,6 +108,7 @@ def test_one_sweep_starts_what_is_due_of_every_kind(
     assert sorted(work.kinds()) == [
         "billing.email",
         "billing.taxnumbercheck",
+        "invoices.einvoicedelivery",
         "payments.chargebackevidence",
         "payments.creditnotesync",
         "payments.invoiceaction",

@@ -103,8 +103,8 @@ def _tell_finance(period: BillingPeriod, now: dt.datetime) -> None:
         subject=f"{period.label} of {period.workspace.name} could not be closed",
         paragraphs=[
             period.close_error,
-            "It is left alone until somebody retries its close in the admin; every other"
-            " workspace's month is closed as usual.",
+            "It is left alone until what is missing is given, or somebody retries its close in the"
+            " admin; every other workspace's month is closed as usual.",
         ],
         facts=[("Workspace", period.workspace.name), ("Period", period.label)],
         about=period,

@@ -13,22 +13,25 @@ from billing.money import ZERO
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.closing.sums import Closing
+from invoices.services.e_invoices import Draft, checked_drafts, freeze_e_invoices
 from invoices.services.taxing import DocumentTax, amounts_of, freeze_taxes, items_taxed
 from usage.queries.meters import meter_as_json
 
 
 def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoice]:
-    """An invoice for every period with something to pay; a period without gets none."""
+    """An invoice for every period with something to pay; a period without gets none.
+
+    Raises `EInvoiceInvalid`.
+    """
     billed = [closing for closing in closings if closing.is_billed]
     invoices = [_invoice(closing, now) for closing in billed]
     # Foreign keys are checked at the commit: the items, most of the work, come before the numbers,
     # which other closes wait for.
-    InvoiceItem.objects.bulk_create(
-        [
-            item
-            for closing, invoice in zip(billed, invoices, strict=True)
-            for item in _items(closing, invoice)
-        ]
+    items = [_items(closing, invoice) for closing, invoice in zip(billed, invoices, strict=True)]
+    InvoiceItem.objects.bulk_create([item for each in items for item in each])
+    drafts = checked_drafts(
+        Draft(invoice, each, closing.tax)
+        for closing, invoice, each in zip(billed, invoices, items, strict=True)
     )
     _number(invoices)
     Invoice.objects.bulk_create(invoices)
@@ -39,6 +42,7 @@ def write_invoices(closings: Iterable[Closing], now: dt.datetime) -> list[Invoic
             if closing.tax is not None
         ]
     )
+    freeze_e_invoices(drafts, now)
     return invoices
 
 
@@ -49,12 +53,14 @@ def drafted(closing: Closing, now: dt.datetime) -> tuple[Invoice, list[InvoiceIt
 
 
 def write_invoice(invoice: Invoice, items: Sequence[InvoiceItem], tax: DocumentTax | None) -> None:
-    """A single one, outside of a close, with its number."""
+    """A single one, outside of a close, with its number. Raises `EInvoiceInvalid`."""
+    drafts = checked_drafts([Draft(invoice, items, tax)])
     _number([invoice])
     invoice.save(force_insert=True)
     InvoiceItem.objects.bulk_create(items)
     if tax is not None:
         freeze_taxes([(invoice, tax)])
+    freeze_e_invoices(drafts, invoice.issued_at)
 
 
 def _number(invoices: Sequence[Invoice]) -> None:

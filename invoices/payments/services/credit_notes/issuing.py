@@ -28,6 +28,7 @@ from invoices.payments.services.credit_notes.drafting import (
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
 from invoices.payments.services.settle.credit import add_credit
 from invoices.services.closing.numbering import take_numbers
+from invoices.services.e_invoices import freeze_credit_note
 from invoices.services.history import record
 from invoices.services.holdings import holdings
 
@@ -81,8 +82,8 @@ def approve_and_issue(*, credit_note_id: UUID, by: str, now: dt.datetime) -> Cre
 def issue_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> CreditNote:
     """Issue an approved note; again changes nothing. What is open of the invoice comes first.
 
-    Raises `NotFound`, `NotCreditable`, `CreditTooLarge` and `NotRefundable`, with the note left as
-    it was.
+    Raises `NotFound`, `NotCreditable`, `CreditTooLarge`, `NotRefundable` and `EInvoiceInvalid`,
+    with the note left as it was.
     """
     with locked_note(credit_note_id) as (note, invoice):
         if note.status == CreditNote.Status.ISSUED:
@@ -100,6 +101,7 @@ def issue_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> Cre
         note.status, note.issued_at, note.issued_by = CreditNote.Status.ISSUED, now, by[:254]
         note.save()
         _move(note, invoice, now)
+        freeze_credit_note(note, now)
         _begin_sync(note, invoice, refunds, now)
         record(
             invoice,
