@@ -18,6 +18,7 @@ from analytics.bridge import NOBODY, Change, Step, Subject, as_decimal
 from analytics.charts import Chart, Table, axis_value, figure_json, money_axis
 from billing.formats import money
 from billing.models import BillingPeriod
+from billing.money import to_minor
 from usage.models import VoiceAgent
 from usage.resources import provider_name, resource
 
@@ -51,10 +52,7 @@ class ComparisonView:
 
     def context(self) -> dict[str, Any]:
         comparison = self.comparison
-        rows = [
-            self._row(change, amount)
-            for change, amount in zip(comparison.changes, comparison.amounts, strict=True)
-        ]
+        rows = [self._row(change, amount) for change, amount in self._shown()]
         return {
             "comparison": comparison,
             "rows": rows,
@@ -62,6 +60,11 @@ class ComparisonView:
             "difference": signed(comparison.difference, self.currency),
             "chart": self._chart(rows),
         }
+
+    def _shown(self) -> list[tuple[Change, Decimal]]:
+        """The changes of a cent and more."""
+        both = zip(self.comparison.changes, self.comparison.amounts, strict=True)
+        return [(change, amount) for change, amount in both if amount]
 
     def _row(self, change: Change, amount: Decimal) -> Row:
         return Row(
@@ -75,7 +78,7 @@ class ComparisonView:
         parts = [
             f"{name} {signed(as_decimal(amount), self.currency)}"
             for subject, amount in change.largest(_PARTS)
-            if (name := self._name(subject))
+            if (name := self._name(subject)) and to_minor(as_decimal(amount), self.currency)
         ]
         said = ", ".join(parts)
         if change.step == Step.VOLUME and self.comparison.now.calls:
@@ -126,7 +129,7 @@ class ComparisonView:
         names = [_side_name(before), *(row.label for row in rows), _side_name(now)]
         bases, heights, colours = [Decimal(0)], [before.shown], ["var(--chart-8)"]
         reached = before.shown
-        for amount in self.comparison.amounts:
+        for _step, amount in self._shown():
             bases.append(min(reached, reached + amount))
             heights.append(abs(amount))
             colours.append("var(--chart-3)" if amount > 0 else "var(--chart-2)")

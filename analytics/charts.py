@@ -19,11 +19,17 @@ from billing.money import ZERO, exponent
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text that is formatted already; the first of a row names it."""
+    """Cells are text that is formatted already; the first of a row names it, and leads to `links`,
+    of which there is one a row or none at all."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     foot: Sequence[str] = ()
+    links: Sequence[str] = ()
+
+    @property
+    def linked_rows(self) -> list[tuple[Sequence[str], str]]:
+        return list(zip(self.rows, self.links or [""] * len(self.rows), strict=True))
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,12 @@ def by_day(
     *,
     show: Callable[[Any], str],
     yaxis: dict[str, Any],
+    link: str = "",
 ) -> tuple[dict[str, Any], Table, list[LegendEntry]]:
-    """Stacked bars, the first series at the bottom; the table has the days that have anything."""
+    """Stacked bars, the first series at the bottom; the table has the days that have anything.
+
+    A bar, and its day in the table, lead to `link`, in which "{x}" stands for the day.
+    """
     bars = [
         go.Bar(
             name=each.name,
@@ -92,6 +102,7 @@ def by_day(
             marker={"color": f"var(--chart-{each.colour})"},
             customdata=[show(each.values.get(day, 0)) for day in days],
             hovertemplate="%{customdata}",
+            meta={"link": link} if link else None,
         )
         for each in series
     ]
@@ -103,16 +114,18 @@ def by_day(
         "xaxis": day_axis(days),
         "yaxis": yaxis,
     }
-    rows = []
+    rows, links = [], []
     for day in days:
         values = [each.values.get(day, 0) for each in series]
         if any(values):
             rows.append([day_name(day), *map(show, values), show(sum(values))])
+            links.append(link.replace("{x}", day.isoformat()))
     sums = [sum(each.values.values()) for each in series]
     table = Table(
         ["Day", *(each.name for each in series), "Total"],
         rows,
         ["Total", *(show(each) for each in sums), show(sum(sums))],
+        links,
     )
     legend = [LegendEntry(each.name, f"bar-{each.colour}") for each in series]
     return figure_json(go.Figure(bars, layout)), table, legend

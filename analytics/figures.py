@@ -12,6 +12,7 @@ from analytics.charts import (
     LegendEntry,
     Series,
     Table,
+    axis_value,
     by_day,
     day_axis,
     day_name,
@@ -56,8 +57,12 @@ def spend_by_day(
     days: Sequence[dt.date],
     by_type: Mapping[str, Mapping[dt.date, Decimal]],
     currency: str,
+    usage: str,
 ) -> Chart:
-    """Stacked bars, one a day of the period, a colour for each resource type (largest first)."""
+    """Stacked bars, one a day of the period, a colour for each resource type (largest first).
+
+    Each leads to what was used on its day, on the page `usage`.
+    """
     drawn = _largest(by_type)
     numbers = colour_numbers(list(drawn))
     figure, table, legend = by_day(
@@ -65,6 +70,7 @@ def spend_by_day(
         [Series(_label(name), numbers[name], spend) for name, spend in drawn.items()],
         show=lambda amount: money(amount, currency),
         yaxis=money_axis(currency),
+        link=f"{usage}?day_from={{x}}&day_to={{x}}",
     )
     totals = {day: sum((spend.get(day, ZERO) for spend in drawn.values()), ZERO) for day in days}
     top = max(days, key=lambda day: totals[day])
@@ -77,6 +83,67 @@ def spend_by_day(
         figure=figure,
         table=table,
         legend=legend,
+    )
+
+
+def spend_by_month(
+    *,
+    days: Sequence[dt.date],
+    by_type: Mapping[str, Mapping[dt.date, Decimal]],
+    currency: str,
+    usage: str,
+) -> Chart:
+    """The same with one bar for each month that has some of `days`."""
+    firsts = list(dict.fromkeys(day.replace(day=1) for day in days))
+    drawn = _largest(by_type)
+    numbers = colour_numbers(list(drawn))
+    names = [f"{first:%b %Y}" for first in firsts]
+    sums = {
+        name: [
+            sum((spend.get(day, ZERO) for day in days if day.replace(day=1) == first), ZERO)
+            for first in firsts
+        ]
+        for name, spend in drawn.items()
+    }
+    links = []
+    for first in firsts:
+        of_month = [day for day in days if day.replace(day=1) == first]
+        links.append(f"{usage}?day_from={of_month[0]}&day_to={of_month[-1]}")
+    bars = [
+        go.Bar(
+            name=_label(name),
+            x=names,
+            y=[axis_value(amount) for amount in amounts],
+            marker={"color": f"var(--chart-{numbers[name]})"},
+            customdata=[money(amount, currency) for amount in amounts],
+            hovertemplate="%{customdata}",
+            meta={"links": links},
+        )
+        for name, amounts in sums.items()
+    ]
+    layout = {
+        "height": 260,
+        "barmode": "relative",
+        "hovermode": "x unified",
+        "showlegend": False,
+        "xaxis": {"type": "category"},
+        "yaxis": money_axis(currency),
+    }
+    totals = [sum(amounts, ZERO) for amounts in zip(*sums.values(), strict=True)]
+    rows = [
+        [name, *(money(amounts[at], currency) for amounts in sums.values())]
+        for at, name in enumerate(names)
+    ]
+    for row, total in zip(rows, totals, strict=False):
+        row.append(money(total, currency))
+    return Chart(
+        key="spend-by-day",
+        title="Spend by month",
+        note=f"What you pay for usage, in {currency}",
+        summary="Spend by month and resource type.",
+        figure=figure_json(go.Figure(bars, layout)),
+        table=Table(["Month", *map(_label, sums), "Total"], rows, links=links),
+        legend=[LegendEntry(_label(name), f"bar-{numbers[name]}") for name in sums],
     )
 
 

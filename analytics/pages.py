@@ -10,7 +10,10 @@ from django.views.decorators.http import require_GET
 from analytics.bill_comparison import compare_bills
 from analytics.bill_comparison_page import ComparisonView, pair_of
 from analytics.dashboard import active_id, chosen_period, overview, periods_of
+from analytics.range_view import RangeView
+from analytics.ranges import RangeForm
 from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.months import local_date
 
 
 @require_GET
@@ -27,6 +30,25 @@ def dashboard(request: WorkspaceRequest) -> HttpResponse:
         membership=request.membership, periods=periods, period=period, active=active, now=now
     )
     return render_page(request, "analytics/dashboard.html", context, section="overview")
+
+
+@require_GET
+@workspace_page
+def spend(request: WorkspaceRequest) -> HttpResponse:
+    """Spend of any days, beside those of others."""
+    workspace = request.membership.workspace
+    form = RangeForm(request.GET, today=local_date(timezone.now(), workspace.zone))
+    valid = form.is_valid()
+    context: dict[str, Any] = {"form": form, "valid": valid}
+    if valid:
+        context |= RangeView(workspace, form.span, form.compared).context()
+    return render_page(
+        request,
+        "analytics/range.html",
+        context,
+        section="overview",
+        status=200 if valid else 422,
+    )
 
 
 @require_GET

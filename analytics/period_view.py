@@ -256,6 +256,7 @@ class PeriodView:
                 days=self.days,
                 by_type=self.shown.by_type_and_day(since=self.days[0]),
                 currency=self.currency,
+                usage=reverse("usage:records", args=[self.workspace.pk]),
             ),
             "spend_to_date": figures.spend_to_date(
                 days=self.days,

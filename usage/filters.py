@@ -186,7 +186,7 @@ class CallFilter(WorkspaceFilter):
     sort = filters.ChoiceFilter(
         label=_("Order"), choices=_SORTS[1:], empty_label=_SORTS[0][1], method="as_it_is"
     )
-    exact = filters.CharFilter(widget=forms.HiddenInput(), method="as_it_is")
+    exact = filters.CharFilter(label="", widget=forms.HiddenInput(), method="as_it_is")
     time_field = "started_at"
 
     class Meta:

@@ -61,7 +61,18 @@
     const figure = JSON.parse(source.textContent);
     Plotly.react(plot, themed(figure.data), layoutOf(figure, plot.clientWidth), {
       ...CONFIG, staticPlot: print.matches,
-    }).then(() => { plot.dataset.drawn = "true"; });
+    }).then(() => { leadOn(plot); plot.dataset.drawn = "true"; });
+  }
+
+  // A bar leads to what it is made of; the table below the chart has the same links.
+  function leadOn(plot) {
+    if (plot.dataset.leads || !plot.data.some((trace) => trace.meta?.link || trace.meta?.links)) return;
+    plot.dataset.leads = "true";
+    plot.on("plotly_click", ({ points: [point] }) => {
+      const { link, links } = point.data.meta ?? {};
+      const to = links ? links[point.pointIndex] : link?.replaceAll("{x}", String(point.x).slice(0, 10));
+      if (to) location.assign(to);
+    });
   }
 
   function drawAll(within = document) {

@@ -153,6 +153,7 @@ GET    invitation/<invitation_id>/<token>/                           everyone
 POST   invitation/<invitation_id>/<token>/                           everyone
 GET    /                                                             signed-in
 GET    w/<workspace_id>/                                             owner admin viewer
+GET    w/<workspace_id>/spend/                                       owner admin viewer
 GET    w/<workspace_id>/compare/                                     owner admin viewer
 GET    w/<workspace_id>/usage/                                       owner admin viewer
 GET    w/<workspace_id>/usage.csv                                    owner admin viewer

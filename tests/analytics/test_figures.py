@@ -18,6 +18,7 @@ def test_spend_by_day_stacks_the_largest_type_first_and_its_table_adds_up() -> N
             "call_minutes": {FIRST: Decimal("1.0050000000"), THIRD: Decimal("2.0000000000")},
         },
         currency="USD",
+        usage="/usage/",
     )
     assert [bar["name"] for bar in chart.figure["data"]] == ["Call Minutes", "Voice Synthesis"]
     assert chart.figure["data"][0]["y"][:3] == ["1.0050000000", 0, "2.0000000000"]
@@ -32,7 +33,10 @@ def test_spend_by_day_stacks_the_largest_type_first_and_its_table_adds_up() -> N
 
 def test_no_float_and_no_theme_of_plotly_reaches_the_page() -> None:
     chart = figures.spend_by_day(
-        days=DAYS, by_type={"storage": {FIRST: Decimal("0.3333333333")}}, currency="JPY"
+        days=DAYS,
+        by_type={"storage": {FIRST: Decimal("0.3333333333")}},
+        currency="JPY",
+        usage="/usage/",
     )
     text = json.dumps(chart.figure)
     assert '"0.3333333333"' in text
@@ -42,7 +46,7 @@ def test_no_float_and_no_theme_of_plotly_reaches_the_page() -> None:
 
 def test_more_types_than_can_be_told_apart_are_drawn_as_other() -> None:
     by_type = {f"type_{n}": {FIRST: Decimal(10 - n)} for n in range(9)}
-    chart = figures.spend_by_day(days=DAYS, by_type=by_type, currency="USD")
+    chart = figures.spend_by_day(days=DAYS, by_type=by_type, currency="USD", usage="/usage/")
     assert len(chart.figure["data"]) == 8
     assert chart.figure["data"][-1]["name"] == "Other"
     # The two smallest, 3 and 2.

@@ -194,6 +194,7 @@ NOT_AUDITED = {
     "payments_stripesyncstep": "durable work",
     "usage_call": "what happened",
     "usage_callprice": "sums of what happened",
+    "usage_callpricerollup": "sums of what happened",
     "usage_callpriceprogress": "how far a background task has come",
     "usage_callrollup": "sums of what happened",
     "usage_costdrift": "sums of what happened",

@@ -1,7 +1,7 @@
 """Models of usage."""
 
 from usage.models.agents import VoiceAgent
-from usage.models.call_prices import CallPrice, CallPriceProgress
+from usage.models.call_prices import CallPrice, CallPriceProgress, CallPriceRollup
 from usage.models.calls import Call, CallRollup
 from usage.models.findings import CostDrift, LowMargin
 from usage.models.heartbeats import ProviderHeartbeat
@@ -13,6 +13,7 @@ __all__ = [
     "Call",
     "CallPrice",
     "CallPriceProgress",
+    "CallPriceRollup",
     "CallRollup",
     "CostDrift",
     "DimensionRollup",

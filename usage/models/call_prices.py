@@ -63,6 +63,31 @@ class CallPrice(models.Model):
         return f"{self.price} for {self.call_id}"
 
 
+class CallPriceRollup(models.Model):
+    """What the calls that started in one hour of the workspace's clock have cost."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    local_date = models.DateField()
+    local_hour = models.PositiveSmallIntegerField()
+    price = models.DecimalField(**MONEY_SUM)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "local_date", "local_hour"],
+                name="one_price_of_calls_per_hour",
+            ),
+            models.CheckConstraint(
+                condition=Q(local_hour__lt=24), name="price_of_calls_in_an_hour_of_a_day"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.price} on {self.local_date}"
+
+
 class CallPriceProgress(models.Model):
     """Up to when calls and records are in the prices of calls: one row."""
 

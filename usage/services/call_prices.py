@@ -31,25 +31,35 @@ _CHANGED = ", ".join(
     f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name != "call_id"
 )
 # Plan: of both tables the block ranges of the window; for each call its row by key and its records
-# by the index of (workspace, call). Takes no lock but of the rows that it writes.
+# by the index of (workspace, call). Takes no lock but of the rows that it writes. The sums of hours
+# get what each price differs from the one that was known, so one run at a time may do this.
 _PRICE = f"""
 WITH touched AS (
-    SELECT call_id FROM usage_usagerecord
-     WHERE created_at >= %(since)s AND created_at < %(until)s AND call_id IS NOT NULL
-    UNION
-    SELECT id FROM usage_call WHERE updated_at >= %(since)s AND updated_at < %(until)s
+    {{touched}}
+), fresh AS (
+    SELECT call.id AS call_id, call.workspace_id, call.agent_id, call.direction, call.status,
+           call.provider, call.started_at, coalesce(call.duration_seconds, 0) AS duration_seconds,
+           used.records, used.cost, used.price, call.local_date, call.local_hour
+      FROM usage_call AS call
+     CROSS JOIN LATERAL (
+           SELECT count(*) AS records, coalesce(sum(record.total_cost), 0) AS cost,
+                  coalesce(sum(record.final_cost), 0) AS price
+             FROM usage_usagerecord AS record
+            WHERE record.workspace_id = call.workspace_id AND record.call_id = call.id) AS used
+     WHERE call.id IN (SELECT call_id FROM touched)
+), rolled AS (
+    INSERT INTO usage_callpricerollup AS rollup (workspace_id, local_date, local_hour, price)
+    SELECT fresh.workspace_id, fresh.local_date, fresh.local_hour,
+           sum(fresh.price - coalesce(known.price, 0))
+      FROM fresh LEFT JOIN usage_callprice AS known ON known.call_id = fresh.call_id
+     WHERE fresh.price <> coalesce(known.price, 0)
+     GROUP BY 1, 2, 3
+     ORDER BY 1, 2, 3
+        ON CONFLICT (workspace_id, local_date, local_hour)
+        DO UPDATE SET price = rollup.price + excluded.price
 )
 INSERT INTO usage_callprice AS known ({_COLUMNS})
-SELECT call.id, call.workspace_id, call.agent_id, call.direction, call.status, call.provider,
-       call.started_at, coalesce(call.duration_seconds, 0), used.records, used.cost, used.price
-  FROM usage_call AS call
- CROSS JOIN LATERAL (
-       SELECT count(*) AS records, coalesce(sum(record.total_cost), 0) AS cost,
-              coalesce(sum(record.final_cost), 0) AS price
-         FROM usage_usagerecord AS record
-        WHERE record.workspace_id = call.workspace_id AND record.call_id = call.id) AS used
- WHERE {{which}}
- ORDER BY call.id
+SELECT {_COLUMNS} FROM fresh ORDER BY call_id
     ON CONFLICT (call_id) DO UPDATE SET {_CHANGED}
  WHERE (known.agent_id, known.status, known.duration_seconds, known.records, known.cost,
         known.price)
@@ -57,10 +67,25 @@ SELECT call.id, call.workspace_id, call.agent_id, call.direction, call.status, c
        (excluded.agent_id, excluded.status, excluded.duration_seconds, excluded.records,
         excluded.cost, excluded.price)
 """  # noqa: S608 - constants are all that goes in
-_TOUCHED = _PRICE.format(which="call.id IN (SELECT call_id FROM touched)")
-_OF_WORKSPACE = (
-    _PRICE[_PRICE.index("INSERT") :].format(which="call.workspace_id = %(workspace)s")
-)  # fmt: skip
+_TOUCHED = _PRICE.format(
+    touched="""SELECT call_id FROM usage_usagerecord
+     WHERE created_at >= %(since)s AND created_at < %(until)s AND call_id IS NOT NULL
+    UNION
+    SELECT id FROM usage_call WHERE updated_at >= %(since)s AND updated_at < %(until)s"""
+)
+_OF_WORKSPACE = _PRICE.format(
+    touched="SELECT id AS call_id FROM usage_call WHERE workspace_id = %(workspace)s"
+)
+_FORGET_HOURS = "DELETE FROM usage_callpricerollup WHERE workspace_id = %(workspace)s"
+_SUM_HOURS = """
+INSERT INTO usage_callpricerollup (workspace_id, local_date, local_hour, price)
+SELECT call.workspace_id, call.local_date, call.local_hour, sum(priced.price)
+  FROM usage_callprice AS priced JOIN usage_call AS call ON call.id = priced.call_id
+ WHERE priced.workspace_id = %(workspace)s AND priced.price <> 0
+ GROUP BY 1, 2, 3
+"""
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext('price calls'))"
+_ALONE_OR_NOT = "SELECT pg_try_advisory_xact_lock(hashtext('price calls'))"
 
 _OLDEST_WRITER = """
 SELECT min(xact_start) FROM pg_stat_activity
@@ -81,9 +106,14 @@ def price_calls_again(*, now: dt.datetime) -> int:
 
 def rebuild_call_prices(*, workspace_id: UUID) -> int:
     """Price all calls of the workspace anew; how many changed."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_WORKSPACE, {"workspace": workspace_id})
-        return cursor.rowcount
+    given = {"workspace": workspace_id}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_ALONE)
+        cursor.execute(_OF_WORKSPACE, given)
+        changed = cursor.rowcount
+        cursor.execute(_FORGET_HOURS, given)
+        cursor.execute(_SUM_HOURS, given)
+    return changed
 
 
 def _price_since(since: dt.datetime | None, *, now: dt.datetime) -> int:
@@ -94,7 +124,7 @@ def _price_since(since: dt.datetime | None, *, now: dt.datetime) -> int:
     while begun is not None and begun < horizon:
         until = min(begun + _WINDOW, horizon)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('price calls'))")
+            cursor.execute(_ALONE_OR_NOT)
             if not cursor.fetchone()[0]:
                 break
             cursor.execute(_OLDEST_WRITER)

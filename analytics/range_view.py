@@ -1,0 +1,191 @@
+"""Spend of any days as its owner reads it, beside other days; all of it from rollups.
+
+Days belong to no bill: amounts are list prices, of usage by when it occurred. What tiers and
+included units make of a month, and fees, are on that month's bill.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Sum
+from django.db.models.functions import ExtractIsoWeekDay
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from analytics import breakdowns, figures
+from analytics.dimensions import dimensions_between
+from analytics.period_view import Stat
+from analytics.queries import Calls, PeriodTotals, Spend, calls_between, spend_between
+from analytics.ranges import Span
+from analytics.shown import ShownAmounts
+from billing.formats import cents, duration, money, percent
+from billing.models import BillingPeriod, Workspace
+from billing.money import ZERO
+from usage.models import CallPriceRollup
+
+# Shades of the heat map, besides none.
+SHADES = 8
+# More days than this are drawn as months.
+MOST_BARS = 92
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    shade: int
+    amount: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """What calls cost by the hour and weekday in which they started."""
+
+    days: list[str]
+    hours: list[tuple[str, list[HeatCell]]]
+    summary: str
+
+
+class RangeView:
+    def __init__(self, workspace: Workspace, span: Span, compared: Span | None) -> None:
+        self.workspace, self.span, self.compared = workspace, span, compared
+        self.currency = workspace.currency
+        self.spend, self.calls = self._read(span)
+        self.spend_before: Spend | None = None
+        self.calls_before: Calls | None = None
+        if compared:
+            self.spend_before, self.calls_before = self._read(compared)
+        self.shown = ShownAmounts(self.spend, PeriodTotals(self.spend.total), self.currency)
+
+    def _read(self, span: Span) -> tuple[Spend, Calls]:
+        until = span.last + (span.last.resolution)
+        return (
+            spend_between(self.workspace.pk, span.first, until),
+            calls_between(self.workspace.pk, span.first, until),
+        )
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "span": self.span,
+            "compared": self.compared,
+            "total": self.shown.usage,
+            "comparison": self._comparison(),
+            "stats": self._stats(),
+            "has_usage": bool(self.spend.rows),
+            "has_calls": bool(self.calls.total),
+            "is_list_price": self._has_meters(),
+            "spend_by_day": self._by_day(),
+            "heat": heat_map(self.workspace.pk, self.span, self.currency),
+            **self._breakdowns(),
+        }
+
+    def _comparison(self) -> str:
+        if self.compared is None or self.spend_before is None:
+            return ""
+        said = {
+            "then": money(self.spend_before.total, self.currency),
+            "days": self.compared.label,
+            "change": breakdowns.changed(self.spend.total, self.spend_before.total),
+        }
+        return _("%(then)s in %(days)s (%(change)s)") % said
+
+    def _stats(self) -> list[Stat]:
+        calls, before = self.calls, self.calls_before
+        per_call = self.spend.total / calls.total if calls.total else None
+
+        def hint(now: Decimal | int | None, then: Decimal | int | None) -> str:
+            if now is None or then is None:
+                return ""
+            return breakdowns.changed(Decimal(now), Decimal(then))
+
+        per_call_before = None
+        if before and before.total and self.spend_before:
+            per_call_before = self.spend_before.total / before.total
+        return [
+            Stat(
+                _("Calls"), f"{calls.total:,}", hint(calls.total, before.total if before else None)
+            ),
+            Stat(
+                _("Call time"),
+                duration(calls.duration_seconds),
+                hint(calls.duration_seconds, before.duration_seconds if before else None),
+            ),
+            Stat(
+                _("Average call"),
+                duration(calls.average_seconds),
+                hint(calls.average_seconds, before.average_seconds if before else None),
+            ),
+            Stat(
+                _("Usage per call"), cents(per_call, self.currency), hint(per_call, per_call_before)
+            ),
+            Stat(_("Success rate"), percent(calls.success_rate), _("completed of all that ended")),
+        ]
+
+    def _has_meters(self) -> bool:
+        return BillingPeriod.objects.filter(workspace=self.workspace, has_meters=True).exists()
+
+    def _by_day(self) -> Any:
+        by_type = self.shown.by_type_and_day(since=self.span.first)
+        usage = reverse("usage:records", args=[self.workspace.pk])
+        if len(self.span.days) > MOST_BARS:
+            return figures.spend_by_month(
+                days=self.span.days, by_type=by_type, currency=self.currency, usage=usage
+            )
+        return figures.spend_by_day(
+            days=self.span.days, by_type=by_type, currency=self.currency, usage=usage
+        )
+
+    def _breakdowns(self) -> dict[str, Any]:
+        usage = reverse("usage:records", args=[self.workspace.pk])
+        link = f"{usage}?day_from={self.span.first}&day_to={self.span.last}"
+        at = {"currency": self.currency, "link": link}
+        beside = {"before_name": _("before"), **at}
+        until = self.span.last + self.span.last.resolution
+        spent = dimensions_between(self.workspace.pk, self.span.first, until, self.spend.total)
+        return {
+            "by_agent": breakdowns.by_agent(self.shown, spent.by_agent, **at),
+            "by_model": breakdowns.by_model(self.shown, spent.by_model, **at),
+            "by_type": breakdowns.by_resource_type(
+                self.shown, self.spend, self.spend_before, **beside
+            ),
+            "by_provider": breakdowns.by_provider(
+                self.shown, self.spend, self.spend_before, self.calls, **beside
+            ),
+        }
+
+
+def heat_map(workspace_id: UUID, span: Span, currency: str) -> HeatMap | None:
+    """None where no call cost anything. One query."""
+    rows = (
+        CallPriceRollup.objects.filter(
+            workspace_id=workspace_id, local_date__gte=span.first, local_date__lte=span.last
+        )
+        .order_by()
+        .annotate(weekday=ExtractIsoWeekDay("local_date"))
+        .values_list("weekday", "local_hour")
+        .annotate(Sum("price"))
+    )
+    prices: Mapping[tuple[int, int], Decimal] = {
+        (weekday, hour): price for weekday, hour, price in rows if price
+    }
+    if not prices:
+        return None
+    names = [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")]
+    most = max(prices.values())
+
+    def cell(weekday: int, hour: int) -> HeatCell:
+        price = prices.get((weekday, hour), ZERO)
+        shade = max(1, int(price * SHADES / most)) if price > 0 else 0
+        return HeatCell(shade, cents(price, currency) if price else "")
+
+    hours = [
+        (f"{hour:02}:00", [cell(weekday, hour) for weekday in range(1, 8)]) for hour in range(24)
+    ]
+    weekday, hour = max(prices, key=lambda when: (prices[when], when))
+    summary = _("The most, %(price)s, was spent on %(day)s from %(hour)s.") % {
+        "price": money(most, currency),
+        "day": names[weekday - 1],
+        "hour": f"{hour:02}:00",
+    }
+    return HeatMap(names, hours, summary)
