@@ -8,6 +8,8 @@ export PORT LOCAL_DIR PYTHON
 
 VENV := .venv/bin
 ARGS ?=
+# Of tests: one more than the two processors they are meant for, since many wait for servers.
+PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset serve test fuzz lint bench bench-close clean bootstrap lock
@@ -35,7 +37,7 @@ serve: bootstrap
 	@exec $(VENV)/python -m dev.launcher serve
 
 test: bootstrap
-	@exec $(VENV)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@exec $(VENV)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 # Another seed each time; a failure names it: FUZZ_SEED=... repeats it.
 fuzz: bootstrap
