@@ -149,7 +149,7 @@ def _chargebacks() -> list[AttentionItem]:
     first = waiting.first()
     if first is None:
         return []
-    until = f"{first.due_by:%d %B}" if first.due_by else "soon"
+    until = f"{first.due_by.day} {first.due_by:%B}" if first.due_by else "soon"
     return [
         AttentionItem(
             f"chargeback to answer by {until}",
@@ -167,11 +167,11 @@ def _open_disputes(now: dt.datetime) -> list[AttentionItem]:
     if first is None:
         return []
     days = (now - first.opened_at).days
-    age = f"the oldest since {days} day{'s' if days > 1 else ''}" if days else "since today"
+    age = f"{days} day{'s' if days > 1 else ''} ago" if days else "today"
     return [
         AttentionItem(
-            f"dispute of a call, {age}",
-            f"disputes of calls, {age}",
+            f"dispute of a call, opened {age}",
+            f"disputes of calls, the oldest opened {age}",
             waiting.count(),
             f"{reverse('admin:payments_calldispute_changelist')}?state__exact=open",
             "warn" if days < 7 else "bad",

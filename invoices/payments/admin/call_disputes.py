@@ -26,6 +26,7 @@ from invoices.admin.links import link
 from invoices.models import CreditNote
 from invoices.payments.models import CallDispute
 from invoices.payments.services.call_disputes import approve_dispute, refuse_dispute
+from usage.resources import provider_name
 
 
 class ApproveForm(BaseDialogForm):
@@ -195,15 +196,15 @@ def _facts(dispute: CallDispute) -> list[tuple[str, str]]:
         ("Agent", facts.get("agent")),
         ("Started, UTC", facts.get("started_at")),
         ("Our duration", _time(facts.get("duration_seconds"))),
-        (f"Billed by {facts.get('provider', 'the provider')}", _minutes(facts)),
+        (f"Billed by {provider_name(facts.get('provider', 'the provider'))}", _minutes(facts)),
         (
             "Calls of this agent at the same time",
             None if duplicates is None else ", ".join(each[:8] for each in duplicates) or "none",
         ),
         (
             "This agent’s usual",
-            f"{_time(usual['seconds'])} and {usual['price']} {dispute.currency}, over"
-            f" {usual['calls']} calls in 30 days"
+            f"{_time(usual['seconds'])} and {money(Decimal(usual['price']), dispute.currency)},"
+            f" over {usual['calls']} calls in 30 days"
             if usual
             else None,
         ),

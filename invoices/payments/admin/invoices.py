@@ -20,7 +20,7 @@ from invoices.admin.links import link
 from invoices.admin.timeline import Moment, newest_first
 from invoices.models import Invoice
 from invoices.payments.admin.actions import InvoiceActionsMixin, sync_of
-from invoices.payments.models import InvoiceAction, PaymentEntry, StripeSync
+from invoices.payments.models import Chargeback, InvoiceAction, PaymentEntry, StripeSync
 from invoices.payments.services import proof
 from invoices.pdf import pdf_response
 
@@ -52,6 +52,17 @@ class PaymentEntryInline(FrozenInlineMixin, TabularInline):
         return amount(entry.amount, entry.invoice.currency)
 
 
+class ChargebackInline(FrozenInlineMixin, TabularInline):
+    model = Chargeback
+    show_change_link = True
+    fields = ("taken", "reason", "status", "due_by", "closed_at")
+    readonly_fields = fields
+
+    @display(description="Amount")
+    def taken(self, chargeback: Chargeback) -> str:
+        return amount(chargeback.amount, chargeback.currency)
+
+
 admin.site.unregister(Invoice)
 
 
@@ -69,6 +80,11 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, InvoiceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         return super().get_queryset(request).select_related("stripe_sync")
+
+    def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
+        inlines = list(super().get_inlines(request, obj))
+        has_some = obj is not None and obj.chargebacks.exists()
+        return [*inlines, ChargebackInline] if has_some else inlines
 
     def get_urls(self) -> list[URLPattern]:
         certificate = path(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db.models import Count, Max, Min, Q, Sum
 
-from billing.formats import money, quantity
+from billing.formats import country_name, money, quantity
 from billing.models import AuditEntry, Session, WorkspaceMember
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CallDispute, Chargeback
@@ -24,7 +24,7 @@ def evidence_for(chargeback: Chargeback) -> dict[str, str]:
     parts = {
         "customer_name": invoice.bill_to_name,
         "customer_email_address": invoice.bill_to_email,
-        "billing_address": invoice.bill_to_address.replace("\n", ", "),
+        "billing_address": _address(invoice),
         "service_date": _service_date(invoice),
         "product_description": f"Usage of voice agents, and the subscription to them, billed by"
         f" {settings.ISSUER_NAME} on invoice {invoice.number}.",
@@ -32,6 +32,11 @@ def evidence_for(chargeback: Chargeback) -> dict[str, str]:
         "uncategorized_text": "\n".join(_account(invoice)),
     }
     return {name: text[:MOST] for name, text in parts.items() if text}
+
+
+def _address(invoice: Invoice) -> str:
+    *lines, last = invoice.bill_to_address.split("\n")
+    return ", ".join([*lines, country_name(last)])
 
 
 def _service_date(invoice: Invoice) -> str:
@@ -57,10 +62,8 @@ def _access(invoice: Invoice) -> Iterator[str]:
     for session in sessions.order_by("-signed_in_at")[:_MOST_LINES]:
         assert session.user is not None
         assert session.signed_in_at is not None
-        yield (
-            f"{_utc(session.signed_in_at)} {session.user.email} from {session.address}"
-            f" {session.browser}"
-        ).rstrip()
+        at, place = _utc(session.signed_in_at), f"{session.address} {session.browser}".strip()
+        yield f"{at} {session.user.email}" + (f" from {place}" if place else "")
     emails = [member.user.email for member in people]
     changes = AuditEntry.objects.filter(workspace_id=invoice.workspace_id, actor__in=emails)
     for entry in changes.order_by("-at")[:_MOST_LINES]:
@@ -81,8 +84,8 @@ def _account(invoice: Invoice) -> Iterator[str]:
         all=Count("pk"), approved=Count("pk", filter=Q(state=CallDispute.State.APPROVED))
     )
     yield (
-        f"Before the chargeback the customer disputed {counts['all']} calls with us;"
-        f" {counts['approved']} were given back."
+        f"Calls that the customer disputed with us: {counts['all']}, of these given back:"
+        f" {counts['approved']}."
     )
     given = CreditNote.objects.filter(invoice=invoice, status=CreditNote.Status.ISSUED)
     total = given.aggregate(total=Sum("total"))["total"]
