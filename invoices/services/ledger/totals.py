@@ -89,6 +89,8 @@ SELECT period.workspace_id, period.id, period.total_amount,
  WHERE period.total_amount <> period.subtotal + period.subscription_fee + period.add_on_fees
            + period.discounts + period.commitment_shortfall + period.manual_items
            + period.credit_brought_forward + period.reversals_credited
+   -- What is given back while a month runs counts when it closes.
+   AND NOT (period.status = 'current' AND period.total_amount = 0)
    AND (%(workspace)s::uuid IS NULL OR period.workspace_id = %(workspace)s)
    AND (%(period)s::uuid IS NULL OR period.id = %(period)s)
  ORDER BY 1, 2

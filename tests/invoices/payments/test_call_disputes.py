@@ -116,6 +116,7 @@ def test_of_a_closed_month_a_credit_note_gives_it_back_and_the_next_is_not_lower
     assert (note.invoice, note.status, note.reason) == (invoice, "issued", "dropped")
     assert (note.total, note.to_open) == (Decimal("18.00"), Decimal("18.00"))
     assert {record.call_id for record in note.items.get().records.all()} == {call}
+    assert differences() == []
     assert finalize_due_periods(now=DECEMBER_3).failed == []
     november = Invoice.objects.get(workspace=acme, issued_at=DECEMBER_3)
     assert november.amount == Decimal("49.00")
