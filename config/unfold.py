@@ -200,8 +200,10 @@ UNFOLD: dict[str, Any] = {
             "950": "#161f44",
         },
     },
+    "COMMAND": {"search_callback": "analytics.finance.search.found"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": navigation,
     },

@@ -3,6 +3,8 @@ from django.apps import AppConfig
 
 class InvoicesConfig(AppConfig):
     name = "invoices"
+    # Its pages' way back would read "Invoices > Invoices".
+    verbose_name = "Documents"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -18,6 +18,7 @@ from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, exact_amoun
 from billing.formats import duration, quantity, readable
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
 from usage.queries.records import find_record, workspaces_with_call
+from usage.resources import provider_name, resource_name
 
 _CALL_LABELS = {
     "completed": "success",
@@ -35,6 +36,14 @@ class UncountedAdmin(FrozenAdmin):
     has_one_key = False
     sortable_by = ()
     search_help_text = "A whole id"
+
+    @display(description="Provider")
+    def provider_named(self, row: Any) -> str:
+        return provider_name(row.provider)
+
+    @display(description="Resource type")
+    def resource(self, row: Any) -> str:
+        return resource_name(row.resource_type)
 
     def find(self, wanted: UUID) -> Q:
         return Q(pk=wanted)
@@ -80,7 +89,7 @@ class CallAdmin(UncountedAdmin):
         "workspace",
         "direction",
         "state",
-        "provider",
+        "provider_named",
         "length",
         "agent",
     )
@@ -96,7 +105,7 @@ class CallAdmin(UncountedAdmin):
     list_select_related = ("workspace", "agent")
     fields = (
         ("workspace", "agent"),
-        ("direction", "state", "provider"),
+        ("direction", "state", "provider_named"),
         ("started_at", "ended_at", "length"),
         ("id", "created_at", "updated_at"),
     )
@@ -115,8 +124,8 @@ class UsageRecordAdmin(UncountedAdmin):
     list_display = (
         "occurred_at",
         "workspace",
-        "resource_type",
-        "provider",
+        "resource",
+        "provider_named",
         "amount_used",
         "cost",
         "markup",
@@ -137,7 +146,7 @@ class UsageRecordAdmin(UncountedAdmin):
     list_select_related = ("workspace",)
     fields = (
         ("workspace", "billing_period"),
-        ("resource_type", "provider", "amount_used"),
+        ("resource", "provider_named", "amount_used"),
         ("unit_price", "cost", "markup", "price"),
         ("occurred_at", "created_at", "usage_date"),
         ("id", "idempotency_key"),
@@ -208,8 +217,8 @@ class UsageRollupAdmin(UncountedAdmin):
     list_display = (
         "usage_date",
         "workspace",
-        "resource_type",
-        "provider",
+        "resource",
+        "provider_named",
         "records",
         "amount_used",
         "cost",
@@ -245,7 +254,7 @@ class CallRollupAdmin(UncountedAdmin):
         "local_date",
         "local_hour",
         "workspace",
-        "provider",
+        "provider_named",
         "direction",
         "status",
         "calls",

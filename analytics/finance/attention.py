@@ -1,15 +1,17 @@
 """Attention items for finance: counts with a link to each list, and the newest of each."""
 
 import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from analytics.finance import costs, waiting_work
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, LimitAlert, ManualItem, Workspace
 from billing.services.work import kinds
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice, TrialInvoice
 from invoices.payments.models import (
     CallDispute,
     Chargeback,
@@ -71,77 +73,28 @@ def last_reconciliation() -> ReconciliationRun | None:
     return ReconciliationRun.objects.order_by("-started_at").first()
 
 
+Source = Callable[[dt.datetime], Iterable[AttentionItem]]
+# Whoever knows of something that needs a person adds a function here (`needs_a_person`).
+_SOURCES: list[Source] = []
+
+
+def needs_a_person(source: Source) -> Source:
+    """Register `source`: it gives items as of a moment, in the order in which they are shown."""
+    _SOURCES.append(source)
+    return source
+
+
 def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
     """Each kind of trouble with how often it is there; those that are not are left out."""
-    periods = reverse("admin:billing_billingperiod_changelist")
-    invoices = reverse("admin:invoices_invoice_changelist")
-    differences = reverse("admin:payments_difference_changelist")
-    drifted, sold_low = costs.attention_counts(now=now)
-    due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
-    found = [
-        *_chargebacks(),
-        AttentionItem(
-            "close failed",
-            "closes failed",
-            blocked_periods().count(),
-            f"{periods}?stage=blocked",
-            "bad",
-        ),
-        AttentionItem(
-            "period due to close",
-            "periods due to close",
-            due.count(),
-            f"{periods}?stage=ended",
-            "info",
-        ),
-        AttentionItem(
-            "piece of work blocked",
-            "pieces of work blocked",
-            sum(waiting_work.counts(kinds(), Q(status="blocked")).values()),
-            reverse("finance:waiting_work"),
-            "bad",
-        ),
-        *_open_disputes(now),
-        AttentionItem(
-            "invoice overdue",
-            "invoices overdue",
-            overdue_invoices().count(),
-            f"{invoices}?status__exact=overdue",
-            "warn",
-        ),
-        AttentionItem(
-            "void invoice to decide on",
-            "void invoices to decide on",
-            undecided_voids().count(),
-            f"{invoices}?status__exact=void&undecided=yes",
-            "bad",
-        ),
-        AttentionItem(
-            "difference from Stripe",
-            "differences from Stripe",
-            Difference.objects.filter(Difference.OPEN).count(),
-            f"{differences}?resolved_at__isempty=1",
-            "bad",
-        ),
-        AttentionItem(
-            "kind of usage sold below its least margin this week",
-            "kinds of usage sold below their least margin this week",
-            sold_low,
-            reverse("finance:costs"),
-            "warn",
-        ),
-        AttentionItem(
-            "cost that differs from the cost card this week",
-            "costs that differ from the cost card this week",
-            drifted,
-            reverse("finance:costs"),
-            "warn",
-        ),
-    ]
-    return [item for item in found if item.count]
+    return [item for source in _SOURCES for item in source(now) if item.count]
 
 
-def _chargebacks() -> list[AttentionItem]:
+def _list(model: str, query: str = "") -> str:
+    return reverse(f"admin:{model}_changelist") + query
+
+
+@needs_a_person
+def _chargebacks(now: dt.datetime) -> list[AttentionItem]:
     """By the first deadline: whoever misses it has lost."""
     waiting = Chargeback.objects.filter(
         status__in=Chargeback.NEEDS_RESPONSE, closed_at__isnull=True, evidence__isnull=True
@@ -161,6 +114,7 @@ def _chargebacks() -> list[AttentionItem]:
     ]
 
 
+@needs_a_person
 def _open_disputes(now: dt.datetime) -> list[AttentionItem]:
     waiting = CallDispute.objects.filter(state=CallDispute.State.OPEN).order_by("opened_at")
     first = waiting.first()
@@ -177,3 +131,136 @@ def _open_disputes(now: dt.datetime) -> list[AttentionItem]:
             "warn" if days < 7 else "bad",
         )
     ]
+
+
+@needs_a_person
+def _month_end(now: dt.datetime) -> Iterator[AttentionItem]:
+    due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
+    yield AttentionItem(
+        "close failed",
+        "closes failed",
+        blocked_periods().count(),
+        _list("billing_billingperiod", "?stage=blocked"),
+        "bad",
+    )
+    yield AttentionItem(
+        "period due to close",
+        "periods due to close",
+        due.count(),
+        _list("billing_billingperiod", "?stage=ended"),
+        "info",
+    )
+
+
+@needs_a_person
+def _approvals(now: dt.datetime) -> Iterator[AttentionItem]:
+    waiting = TrialInvoice.objects.filter(
+        period__status=BillingPeriod.Status.CURRENT, approved_at__isnull=True
+    )
+    # Approved once, and something came in since: it has to be looked at again.
+    changed = waiting.exclude(changes=[])
+    if settings.CLOSE_NEEDS_APPROVAL:
+        count, again = waiting.count(), changed.count()
+        trial = reverse("finance:trial")
+        yield AttentionItem(
+            "month changed since it was approved",
+            "months changed since they were approved",
+            again,
+            trial,
+            "bad",
+        )
+        yield AttentionItem(
+            "month waits to be approved", "months wait to be approved", count - again, trial, "warn"
+        )
+    yield AttentionItem(
+        "line by hand waits for a second person",
+        "lines by hand wait for a second person",
+        ManualItem.objects.filter(status=ManualItem.Status.WAITING).count(),
+        _list("billing_manualitem", "?status__exact=waiting"),
+        "warn",
+    )
+    yield AttentionItem(
+        "credit note waits to be approved",
+        "credit notes wait to be approved",
+        CreditNote.objects.filter(status=CreditNote.Status.DRAFT).count(),
+        _list("invoices_creditnote", "?status__exact=draft"),
+        "warn",
+    )
+
+
+@needs_a_person
+def _blocked_work(now: dt.datetime) -> Iterator[AttentionItem]:
+    yield AttentionItem(
+        "piece of work blocked",
+        "pieces of work blocked",
+        sum(waiting_work.counts(kinds(), Q(status="blocked")).values()),
+        reverse("finance:waiting_work"),
+        "bad",
+    )
+
+
+@needs_a_person
+def _invoices(now: dt.datetime) -> Iterator[AttentionItem]:
+    yield AttentionItem(
+        "invoice overdue",
+        "invoices overdue",
+        overdue_invoices().count(),
+        _list("invoices_invoice", "?status__exact=overdue"),
+        "warn",
+    )
+    yield AttentionItem(
+        "void invoice to decide on",
+        "void invoices to decide on",
+        undecided_voids().count(),
+        _list("invoices_invoice", "?status__exact=void&undecided=yes"),
+        "bad",
+    )
+    yield AttentionItem(
+        "difference from Stripe",
+        "differences from Stripe",
+        Difference.objects.filter(Difference.OPEN).count(),
+        _list("payments_difference", "?resolved_at__isempty=1"),
+        "bad",
+    )
+
+
+@needs_a_person
+def _customers(now: dt.datetime) -> Iterator[AttentionItem]:
+    suspended = Workspace.objects.filter(status=Workspace.Status.SUSPENDED)
+    yield AttentionItem(
+        "customer suspended",
+        "customers suspended",
+        suspended.count(),
+        _list("billing_workspace", "?status__exact=suspended"),
+        "warn",
+    )
+    at_limit = LimitAlert.objects.filter(
+        kind=LimitAlert.Kind.LIMIT, period__status=BillingPeriod.Status.CURRENT
+    )
+    yield AttentionItem(
+        "customer at the usage limit",
+        "customers at their usage limit",
+        at_limit.order_by().values("workspace").distinct().count(),
+        _list("billing_limitalert", "?kind__exact=limit"),
+        "warn",
+    )
+
+
+@needs_a_person
+def _margins(now: dt.datetime) -> Iterator[AttentionItem]:
+    drifted, sold_low = costs.attention_counts(now=now)
+    page = reverse("finance:costs")
+    yield AttentionItem(
+        "kind of usage sold below its least margin this week",
+        "kinds of usage sold below their least margin this week",
+        sold_low,
+        page,
+        "warn",
+    )
+    yield AttentionItem(
+        "cost that differs from the cost card this week",
+        "costs that differ from the cost card this week",
+        drifted,
+        page,
+        "warn",
+    )

@@ -1,14 +1,15 @@
 """Sums over all workspaces for finance, by currency: amounts of two are never added up."""
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from analytics.adjustments import adjustments
 from analytics.finance.margins import (
@@ -19,6 +20,7 @@ from analytics.finance.margins import (
     by_price,
     least_earning,
 )
+from billing.models import BillingPeriod
 from billing.money import ZERO
 from billing.queries import active_periods, with_totals
 from billing.replica import lagging_reads
@@ -84,14 +86,24 @@ def overview(*, now: dt.datetime) -> Overview:
     return found
 
 
+def months_so_far(now: dt.datetime) -> "QuerySet[BillingPeriod]":
+    """The active period of every workspace, and the month of `now` where that was closed early."""
+    closed_early = ~Q(status=BillingPeriod.Status.CURRENT) & Q(
+        period_start__lte=now, period_end__gt=now
+    )
+    return BillingPeriod.objects.filter(
+        closed_early | Q(pk__in=active_periods(now).order_by().values("pk"))
+    )
+
+
 def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
-    workspaces: Counter[str] = Counter()
+    owners: dict[str, set[UUID]] = defaultdict(set)
     period_ids: list[UUID] = []
     besides: dict[str, Decimal] = defaultdict(Decimal)
     period: Any
-    for period in with_totals(active_periods(now)).order_by():
+    for period in with_totals(months_so_far(now)).order_by():
         currency = period.workspace.currency
-        workspaces[currency] += 1
+        owners[currency].add(period.workspace_id)
         period_ids.append(period.pk)
         besides[currency] += period.live_fee + period.live_add_ons
         besides[currency] += period.live_discounts + period.live_shortfall
@@ -100,7 +112,7 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
     by_type: Sums = defaultdict(lambda: [ZERO, ZERO])
     by_currency: Sums = defaultdict(lambda: [ZERO, ZERO])
     rows = (
-        UsageRollup.objects.filter(billing_period__in=active_periods(now))
+        UsageRollup.objects.filter(billing_period__in=period_ids)
         .order_by()
         .values_list("workspace__currency", "provider", "resource_type")
         .annotate(Sum("final_cost"), Sum("total_cost"))
@@ -113,11 +125,12 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
         ):
             sums[0] += price
             sums[1] += cost
-    adjusted = list(adjustments(active_periods(now)))
+    adjusted = list(adjustments(months_so_far(now)))
     for each in adjusted:
         by_provider[each.currency, each.provider][0] += each.amount
         by_type[each.currency, each.resource_type][0] += each.amount
         by_currency[each.currency, ""][0] += each.amount
+    workspaces = {currency: len(ids) for currency, ids in owners.items()}
     months = [
         RunningMonth(currency, count, usage, besides[currency], cost)
         for currency, count in sorted(workspaces.items(), key=lambda each: (-each[1], each[0]))
@@ -137,12 +150,16 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
 _DUE = F("amount") + F("carried_in") - F("amount_paid") - F("credit_used") - F("amount_credited")
 
 
-def overdue() -> list[Owed]:
-    """What is still to be paid of overdue invoices in each currency, the largest amount first."""
+def overdue(months: Sequence[RunningMonth] = ()) -> list[Owed]:
+    """What is still to be paid of overdue invoices in each currency, in the order of `months`."""
     rows = (
         Invoice.objects.filter(status=Invoice.Status.OVERDUE)
         .order_by()
         .values_list("currency")
         .annotate(count=Count("pk"), due=Sum(_DUE))
     )
-    return sorted((Owed(*row) for row in rows), key=lambda owed: -owed.amount)
+    places = {month.currency: place for place, month in enumerate(months)}
+    return sorted(
+        (Owed(*row) for row in rows),
+        key=lambda owed: (places.get(owed.currency, len(places)), owed.currency),
+    )

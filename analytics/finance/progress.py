@@ -23,6 +23,7 @@ class MonthEnd:
     periods: int
     waiting: int  # not ended yet, or still in their grace
     due: int
+    changed: int  # approved once, and different since: somebody has to approve it again
     blocked: int
     finalized: int
     in_last_minute: int
@@ -47,10 +48,16 @@ class MonthEnd:
         return self.due > 0 or self.synced + self.sync_blocked < self.invoices
 
 
+def month_boundary(now: dt.datetime) -> dt.datetime:
+    """When the month that ends within a day, or ended last, is over in UTC."""
+    first = (now + _TIMEZONES).astimezone(dt.UTC).date().replace(day=1)
+    return dt.datetime.combine(first, dt.time(), tzinfo=dt.UTC)
+
+
 def month_end(*, now: dt.datetime) -> MonthEnd:
     """The month that ends within a day, or ended last. Two queries over its periods."""
-    boundary = (now + _TIMEZONES).astimezone(dt.UTC).date().replace(day=1)
-    end = dt.datetime.combine(boundary, dt.time(), tzinfo=dt.UTC)
+    end = month_boundary(now)
+    boundary = end.date()
     of_month = Q(period_end__gte=end - _TIMEZONES, period_end__lte=end + _TIMEZONES)
     grace_over = now - dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
     current = Q(status=BillingPeriod.Status.CURRENT)
@@ -59,6 +66,10 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
         periods=Count("pk"),
         waiting=Count("pk", filter=current & Q(period_end__gt=grace_over) & ~blocked),
         due=Count("pk", filter=current & Q(period_end__lte=grace_over) & ~blocked),
+        changed=Count(
+            "pk",
+            filter=current & Q(trial__approved_at__isnull=True) & ~Q(trial__changes=[]) & ~blocked,
+        ),
         blocked=Count("pk", filter=blocked),
         finalized=Count("pk", filter=~current),
         in_last_minute=Count("pk", filter=Q(finalized_at__gt=now - dt.timedelta(minutes=1))),

@@ -35,6 +35,7 @@ _GROUPS = (
             "margin-by-provider",
             "margin-by-model",
             "margin-by-type",
+            "margin-by-month",
         ),
     ),
     ("Receivables", ("ageing", "open-invoices", "dso", "written-off")),
@@ -187,6 +188,7 @@ def page(request: HttpRequest, report_key: str) -> HttpResponse:
     if asked:
         with lagging_reads(now=asked.now) as read_at:
             rows = list(report.rows(asked))
+        columns = _with_anything(report, rows)
         given = {
             "as_of": request.GET.get("as_of"),
             "currency": asked.currency,
@@ -197,8 +199,10 @@ def page(request: HttpRequest, report_key: str) -> HttpResponse:
             "read_at": read_at,
             "count": len(rows),
             "more": max(0, len(rows) - _SHOWN),
-            "lines": [_cells(report, row, asked) for row in rows[:_SHOWN]],
-            "sums": _sums(report, rows),
+            "columns": columns,
+            "left_out": [column.label for column in report.columns if column not in columns],
+            "lines": [_cells(report, columns, row, asked) for row in rows[:_SHOWN]],
+            "sums": _sums(columns, rows),
             "customer": form.cleaned_data["workspace"],
             "without_customer": report.url(
                 **{name: value for name, value in request.GET.items() if name != "workspace"}
@@ -227,7 +231,16 @@ class Cell:
     link: str = ""
 
 
-def _cells(report: Report, row: Row, asked: Asked) -> list[Cell]:
+def _with_anything(report: Report, rows: list[Row]) -> list[Column]:
+    """Those that the page shows: without sums of nothing, which only widen it."""
+    return [
+        column
+        for column in report.columns
+        if not column.is_summed or not rows or any(row[column.name] for row in rows)
+    ]
+
+
+def _cells(report: Report, columns: list[Column], row: Row, asked: Asked) -> list[Cell]:
     currency = row.get("currency") or ""
     return [
         Cell(
@@ -238,7 +251,7 @@ def _cells(report: Report, row: Row, asked: Asked) -> list[Cell]:
             if column.name in report.links and row[column.name] is not None
             else "",
         )
-        for column in report.columns
+        for column in columns
     ]
 
 
@@ -247,15 +260,15 @@ def _exact(value: Any, column: Column) -> str:
     return f"{value:f}" if column.is_number and value is not None and value % 1 else ""
 
 
-def _sums(report: Report, rows: list[Row]) -> list[tuple[str, list[Cell]]]:
+def _sums(columns: list[Column], rows: list[Row]) -> list[tuple[str, list[Cell]]]:
     """A line of sums for each currency."""
     found = []
-    for currency, sums in sums_by_currency(report.columns, rows).items():
+    for currency, sums in sums_by_currency(columns, rows).items():
         cells = [
             Cell(shown(sums[column.name], column, currency), "", True)
             if column.is_summed
             else Cell("", "", column.is_number)
-            for column in report.columns[1:]
+            for column in columns[1:]
         ]
         found.append((f"Total {currency}".strip(), cells))
     return found

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from analytics.finance import proof, reports, trial, views, what_if
+from analytics.finance import customer, proof, reports, trial, views, what_if
 
 app_name = "finance"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("trial-close/", admin.site.admin_view(trial.page), name="trial"),
     path("trial-close/start/", admin.site.admin_view(trial.start_trial), name="start_trial"),
     path("trial-close/approve/", admin.site.admin_view(trial.approve), name="approve_trial"),
+    path("customers/<uuid:workspace_id>/", admin.site.admin_view(customer.page), name="customer"),
     path("reports/", admin.site.admin_view(reports.index), name="reports"),
     path("reports/<slug:report_key>/", admin.site.admin_view(reports.page), name="report"),
     path(

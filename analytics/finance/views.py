@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance import attention, costs, figures, progress, waiting_work
+from analytics.finance import attention, checklist, costs, figures, progress, trends, waiting_work
+from analytics.reports import REPORTS
 from billing.errors import BillingError, NotFound
 from billing.models import BillingPeriod
 from billing.pricing import rates_of_records
@@ -30,12 +31,19 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perms(SEES_FIGURES):
         return context
     now = clock.now()
+    overview = figures.overview(now=now)
     return {
         **context,
         "title": "Finance",
         "now": now,
-        "overview": figures.overview(now=now),
-        "overdue": figures.overdue(),
+        "overview": overview,
+        "trends": trends.trends(now=now, currencies=[month.currency for month in overview.months]),
+        "more_margins": [
+            (report.title, report.url())
+            for key, report in REPORTS.items()
+            if key.startswith("margin-by-") or key in ("revenue", "top-customers")
+        ],
+        "overdue": figures.overdue(overview.months),
         "attention": attention.attention_items(now=now),
         "blocked_periods": attention.blocked_periods()[: attention.SHOWN],
         "blocked_syncs": attention.blocked_syncs()[: attention.SHOWN],
@@ -57,6 +65,7 @@ def month_end(request: HttpRequest) -> HttpResponse:
         "title": "Month end",
         "now": now,
         "month_end": progress.month_end(now=now),
+        "steps": () if "part" in request.GET else checklist.checklist(now=now),
         "blocked_periods": attention.blocked_periods()[:50],
         "blocked_syncs": attention.blocked_syncs()[:50],
         "may_close": request.user.has_perm(_MAY_CLOSE),

@@ -35,7 +35,8 @@ _MOVED = f"""
        JOIN invoices_invoice AS i ON i.id = e.invoice_id
        JOIN billing_workspace AS w ON w.id = i.workspace_id
       WHERE e.kind = 'refund' AND e.status NOT IN ('failed', 'canceled')
-         OR e.kind = 'dispute' AND e.status <> 'won' AND e.status NOT LIKE 'warning%%'
+         OR e.kind = 'dispute' AND e.status NOT IN ('won', 'prevented')
+            AND e.status NOT LIKE 'warning%%'
      UNION ALL
      SELECT n.workspace_id, n.currency, {NOTED_ON}, 'other', 0, 0, n.to_out_of_band, 0
        FROM invoices_creditnote AS n JOIN billing_workspace AS w ON w.id = n.workspace_id

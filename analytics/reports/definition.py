@@ -148,7 +148,7 @@ def to_admin(name: str, /, **filters: Any) -> str:
 
 
 def to_workspace(row: Row, asked: Asked) -> str:
-    return reverse("admin:billing_workspace_change", args=[row["workspace_id"]])
+    return reverse("finance:customer", args=[row["workspace_id"]])
 
 
 def to_invoice(row: Row, asked: Asked) -> str:

@@ -11,6 +11,7 @@ from analytics.reports.definition import (
     ASKED_FOR,
     CURRENCY,
     CUSTOMER,
+    MONTH,
     Asked,
     Basis,
     Report,
@@ -69,6 +70,12 @@ _OF_CUSTOMER = "w.id AS workspace_id, w.name AS customer"
 CUSTOMERS = Dimension("customer", "customer", _OF_CUSTOMER, "w.id")
 PROVIDERS = Dimension("provider", "provider", "u.provider", "u.provider")
 TYPES = Dimension("type", "resource type", "u.resource_type", "u.resource_type")
+MONTHS = Dimension(
+    "month",
+    "month",
+    "date_trunc('month', u.usage_date::timestamp)::date AS month",
+    "date_trunc('month', u.usage_date::timestamp)",
+)
 AGENTS = Dimension(
     "agent",
     "agent",
@@ -93,6 +100,8 @@ def margin_rows(dimension: Dimension, asked: Asked) -> list[Row]:
             row["name"] = provider_name(row["provider"])
         elif "resource_type" in row:
             row["name"] = resource_name(row["resource_type"])
+    if dimension is MONTHS:
+        return sorted(rows, key=lambda row: (row["currency"], row["month"]))
     return sorted(rows, key=lambda row: (row["currency"], -row["price"], _name(row)))
 
 
@@ -200,7 +209,7 @@ def _report(
         "included units of their whole period add to its provider and type. Cost is what the "
         "provider charges for it, in the workspace's currency. The margin is the difference, its "
         "share that of what it was sold for. Fees, discounts and credit notes are not in it. The "
-        "days are those of the usage, so usage that arrived late is in its own month. All five "
+        "days are those of the usage, so usage that arrived late is in its own month. All "
         "reports of margins come to the same sums.",
         {"records": _to_records, **(links or {})},
     )
@@ -212,4 +221,5 @@ MARGINS = (
     _report(PROVIDERS, text("name", "Provider")),
     _report(MODELS, text("model", "Model")),
     _report(TYPES, text("name", "Resource type")),
+    _report(MONTHS, MONTH),
 )

@@ -21,6 +21,7 @@ from billing.admin.base import (
     unbroken,
     when,
 )
+from billing.formats import quantity
 from billing.models import BillingPeriod, LimitAlert
 from billing.queries import with_totals
 
@@ -57,9 +58,24 @@ class StageFilter(admin.SimpleListFilter):
 
 class AlertInline(FrozenInlineMixin, TabularInline):
     model = LimitAlert
-    fields = ("kind", "spend", "usage_limit", "threshold_percentage", "created_at")
+    fields = ("kind", "spent", "limit", "threshold", "created_at")
     readonly_fields = fields
     verbose_name_plural = "limit alerts"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LimitAlert]:
+        return super().get_queryset(request).select_related("workspace")
+
+    @display(description="Spend then")
+    def spent(self, alert: LimitAlert) -> str:
+        return amount(alert.spend, alert.workspace.currency)
+
+    @display(description="Limit then")
+    def limit(self, alert: LimitAlert) -> str:
+        return amount(alert.usage_limit, alert.workspace.currency)
+
+    @display(description="Threshold")
+    def threshold(self, alert: LimitAlert) -> str:
+        return f"{quantity(alert.threshold_percentage)}%"
 
 
 class BillingPeriodAdmin(FrozenAdmin):

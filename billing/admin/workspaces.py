@@ -72,7 +72,15 @@ class MemberInline(TabularInline):
 class WorkspaceAdmin(BillingAdmin):
     """Every change goes through the services that internal callers use, with the same rules."""
 
-    list_display = ("name", "state", "tier", "currency", "timezone", "billing_email", "limit")
+    list_display: tuple[Any, ...] = (
+        "name",
+        "state",
+        "tier",
+        "currency",
+        "timezone",
+        "billing_email",
+        "limit",
+    )
     list_filter = (
         "status",
         "suspension_reason",

@@ -1,10 +1,12 @@
 """Invoices: frozen when issued; what may still be done is done through services."""
 
+import re
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -21,6 +23,10 @@ from invoices.admin.links import link, pdf_link, stripe_link
 from invoices.admin.timeline import Moment, history
 from invoices.models import Invoice, TaxDecision
 from invoices.pdf import invoice_filename, pdf_response, render_invoice
+from usage.models import UsageRecord
+from usage.queries.records import workspaces_with_call
+
+_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,3})?")
 
 # Rows of an invoice's page that most have nothing in: shown where they have.
 _UNUSUAL = (
@@ -35,6 +41,26 @@ INVOICE_LABELS = {
     "Overdue": "danger",
     "Written off": "warning",
 }
+
+
+def amount_in(text: str) -> Decimal | None:
+    """An amount as people write it: 1,234.50, with or without the sign of a currency."""
+    plain = text.strip("$€£¥ ").replace(",", "")
+    if not _AMOUNT.fullmatch(plain):
+        return None
+    return Decimal(plain)
+
+
+def periods_of_call(text: str) -> list[UUID] | None:
+    """The billing periods that a call's usage is billed in; None where `text` is no id."""
+    try:
+        wanted = UUID(text)
+    except ValueError:
+        return None
+    records = UsageRecord.objects.filter(
+        workspace__in=workspaces_with_call(wanted, workspace_ids=None), call=wanted
+    )
+    return list(records.order_by().values_list("billing_period_id", flat=True).distinct())
 
 
 class UndecidedFilter(admin.SimpleListFilter):
@@ -79,7 +105,7 @@ class InvoiceAdmin(FrozenAdmin):
         "=stripe_invoice_id",
         "=id",
     )
-    search_help_text = "Number, workspace, bill-to name or e-mail, Stripe id"
+    search_help_text = "Number, customer, e-mail, amount, Stripe id, call id"
     list_sums = (("Net", "net"), ("Tax", "tax"), ("Amount", "amount"), ("Paid", "amount_paid"))
     list_select_related: tuple[str, ...] = ("workspace", "billing_period__workspace")
     inlines: tuple[Any, ...] = (ItemInline,)
@@ -125,6 +151,25 @@ class InvoiceAdmin(FrozenAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         invoices: QuerySet[Invoice] = super().get_queryset(request)
         return invoices.select_related("workspace", "billing_period__workspace", "tax_decision")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Invoice], search_term: str
+    ) -> tuple[QuerySet[Invoice], bool]:
+        """By an amount too, of the whole, before tax or still open, and by the id of a call."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        wanted = search_term.strip()
+        if (amount := amount_in(wanted)) is not None:
+            open_amount = F("amount") - F("amount_paid") - F("credit_used") - F("amount_credited")
+            of_amount = queryset.alias(open_amount=open_amount).filter(
+                Q(amount=amount) | Q(net=amount) | Q(open_amount=amount)
+            )
+            # By key: what the one search joins, the other does not.
+            found = queryset.filter(Q(pk__in=found.values("pk")) | Q(pk__in=of_amount.values("pk")))
+            may_repeat = False
+        elif (periods := periods_of_call(wanted)) is not None:
+            found = queryset.filter(Q(pk__in=found.values("pk")) | Q(billing_period__in=periods))
+            may_repeat = False
+        return found, may_repeat
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

@@ -213,6 +213,7 @@ POST   admin/trial-close/start/                                      finance peo
 POST   admin/trial-close/approve/                                    finance people
 GET    admin/proof/                                                  read-only finance people
 POST   admin/proof/start/                                            finance people
+GET    admin/customers/<workspace_id>/                               read-only finance people
 GET    admin/reports/                                                read-only finance people
 GET    admin/reports/<report_key>/                                   read-only finance people
 GET    admin/reports/<report_key>/<file_format>/                     read-only finance people

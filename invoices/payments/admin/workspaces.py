@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -13,6 +14,7 @@ from unfold.decorators import action, display
 from billing.admin.base import FrozenInlineMixin, amount, asking
 from billing.formats import money
 from billing.models import Workspace
+from invoices.admin.links import link
 from invoices.admin.workspaces import BilledWorkspaceAdmin
 from invoices.payments.admin.actions import received, what_it_paid
 from invoices.payments.admin.forms import PayOutForm, WorkspacePaymentForm
@@ -71,6 +73,7 @@ admin.site.unregister(Workspace)
 
 @admin.register(Workspace)
 class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
+    list_display = (*BilledWorkspaceAdmin.list_display, "everything")
     inlines: tuple[Any, ...] = (*BilledWorkspaceAdmin.inlines, PaymentInline, CreditInline)
     actions_detail: tuple[Any, ...] = (
         *(BilledWorkspaceAdmin.actions_detail or ()),
@@ -81,6 +84,10 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
             "items": ["pay_out_credit", "statement", "statement_csv"],
         },
     )
+
+    @display(description="Everything")
+    def everything(self, workspace: Workspace) -> str:
+        return link(reverse("finance:customer", args=[workspace.pk]), "Open")
 
     @action(description="Statement", icon="description", permissions=["see_statement"])
     def statement(self, request: HttpRequest, object_id: str) -> HttpResponse:

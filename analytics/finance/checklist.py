@@ -1,0 +1,130 @@
+"""The month end as a list of steps, each worked out from what is there and never ticked by hand."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Max
+from django.urls import reverse
+
+from analytics.finance.progress import MonthEnd, month_boundary, month_end
+from billing.models import BillingPeriod, Email
+from invoices.models import TrialInvoice
+from invoices.payments.models import Difference, ProofRun, ReconciliationRun
+from invoices.services.mailing import KIND as MAIL_OF_AN_INVOICE
+from usage.models import ProviderHeartbeat
+from usage.resources import provider_name
+
+
+class Step(NamedTuple):
+    """`state` is done, open or problem."""
+
+    title: str
+    state: str
+    detail: str
+    url: str = ""
+
+
+def checklist(*, now: dt.datetime) -> list[Step]:
+    """Of the month that ended last, from its usage to its proof. Twelve queries at most."""
+    of = month_end(now=now)
+    return list(_steps(of, now))
+
+
+def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
+    boundary = month_boundary(now)
+    yield _usage(boundary)
+    if settings.CLOSE_NEEDS_APPROVAL:
+        yield _approval()
+    yield _counted(
+        "Closed",
+        of.finalized,
+        of.periods,
+        of.blocked,
+        "periods",
+        reverse("admin:billing_billingperiod_changelist")
+        + ("?stage=blocked" if of.blocked else "?stage=closed"),
+    )
+    invoices = reverse("admin:invoices_invoice_changelist")
+    yield _counted("In Stripe", of.synced, of.invoices, of.sync_blocked, "invoices", invoices)
+    yield _mails(boundary)
+    yield _counted(
+        "Paid", of.paid, of.invoices, of.overdue, "invoices", f"{invoices}?status__exact=overdue"
+    )
+    closed_at = BillingPeriod.objects.filter(finalized_at__gte=boundary).aggregate(
+        last=Max("finalized_at")
+    )["last"]
+    yield _compared(closed_at)
+    yield _proved(closed_at)
+
+
+def _counted(title: str, done: int, whole: int, wrong: int, what: str, url: str) -> Step:
+    state = "problem" if wrong else "done" if done == whole else "open"
+    said = f"{done} of {whole} {what}" + (f", {wrong} with a problem" if wrong else "")
+    return Step(title, state, said if whole else "Nothing to do.", url)
+
+
+def _usage(boundary: dt.datetime) -> Step:
+    heard = list(ProviderHeartbeat.objects.order_by("at", "provider"))
+    silent = [each for each in heard if each.at < boundary]
+    said = "; ".join(
+        f"{provider_name(each.provider)} ({each.source}) last at {each.at:%Y-%m-%d %H:%M}"
+        for each in silent
+    )
+    if not heard:
+        return Step("Usage has come in", "open", "Nothing has been heard of any provider yet.")
+    if silent:
+        return Step("Usage has come in", "open", f"Not heard of since the month ended: {said}.")
+    first, last = heard[0].at, heard[-1].at
+    return Step(
+        "Usage has come in",
+        "done",
+        f"All {len(heard)} sources were heard of since the month ended, between"
+        f" {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M}.",
+    )
+
+
+def _approval() -> Step:
+    waiting = TrialInvoice.objects.filter(
+        period__status=BillingPeriod.Status.CURRENT, approved_at__isnull=True
+    )
+    changed, left = waiting.exclude(changes=[]).count(), waiting.count()
+    if not left:
+        return Step("Approved", "done", "Nothing waits to be approved.", reverse("finance:trial"))
+    said = f"{left} to approve" + (f", {changed} of them changed since" if changed else "")
+    return Step("Approved", "problem" if changed else "open", said, reverse("finance:trial"))
+
+
+def _mails(boundary: dt.datetime) -> Step:
+    mails = Email.objects.filter(kind=MAIL_OF_AN_INVOICE, requested_at__gte=boundary)
+    whole, sent = mails.count(), mails.filter(status=Email.Status.DONE).count()
+    wrong = mails.filter(status__in=[Email.Status.BLOCKED, Email.Status.FAILED]).count()
+    return _counted(
+        "Mailed", sent, whole, wrong, "e-mails", reverse("admin:billing_email_changelist")
+    )
+
+
+def _compared(closed_at: dt.datetime | None) -> Step:
+    url = reverse("admin:payments_reconciliationrun_changelist")
+    run = ReconciliationRun.objects.filter(finished_at__isnull=False).first()
+    differ = Difference.objects.filter(Difference.OPEN).count()
+    if run is None or (closed_at and run.started_at < closed_at):
+        return Step("Compared with Stripe", "open", "Not since the last close.", url)
+    if run.error or differ:
+        return Step(
+            "Compared with Stripe", "problem", run.error or f"{differ} differences are open.", url
+        )
+    said = f"{run.checked} invoices, {run.started_at:%Y-%m-%d %H:%M}: no difference is open."
+    return Step("Compared with Stripe", "done", said, url)
+
+
+def _proved(closed_at: dt.datetime | None) -> Step:
+    url = reverse("finance:proof")
+    run = ProofRun.objects.filter(finished_at__isnull=False).first()
+    if run is None or (closed_at and run.started_at < closed_at):
+        return Step("Proved", "open", "Not since the last close.", url)
+    said = f"{run.periods} billing periods, {run.started_at:%Y-%m-%d %H:%M}: "
+    if run.passed:
+        return Step("Proved", "done", f"{said}everything agrees.", url)
+    return Step("Proved", "problem", f"{said}not everything agrees.", url)

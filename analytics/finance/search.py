@@ -1,0 +1,59 @@
+"""The admin's search from every page: customers, documents, calls and records, a few of each."""
+
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from billing.models import User, Workspace
+from invoices.models import CreditNote, Invoice
+from usage.models import Call, UsageRecord, VoiceAgent
+
+_MOST = 6
+# What is searched by more than an id, as its list is; and what is found by its whole id alone.
+_BY_TEXT: tuple[tuple[type[Model], str], ...] = (
+    (Workspace, "domain"),
+    (Invoice, "receipt_long"),
+    (CreditNote, "undo"),
+    (User, "person"),
+    (VoiceAgent, "support_agent"),
+)
+_BY_ID: tuple[tuple[type[Model], str], ...] = ((Call, "call"), (UsageRecord, "list_alt"))
+
+
+def found(request: HttpRequest, term: str) -> list[SearchResult]:
+    """By number, customer, e-mail, amount, Stripe id, call id: whatever each list searches."""
+    models = _BY_TEXT + (_BY_ID if _is_id(term) else ())
+    results = []
+    for model, icon in models:
+        shown = admin.site._registry[model]
+        if not shown.has_view_permission(request):
+            continue
+        rows, _ = shown.get_search_results(request, shown.get_queryset(request), term)
+        for row in rows[:_MOST]:
+            results.append(SearchResult(str(row), _about(row), _page_of(row), icon))
+    return results
+
+
+def _is_id(term: str) -> bool:
+    try:
+        UUID(term.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _about(row: Model) -> str:
+    kind = str(row._meta.verbose_name).capitalize()
+    workspace = getattr(row, "workspace", None)
+    return f"{kind} of {workspace}" if workspace else kind
+
+
+def _page_of(row: Model) -> str:
+    if isinstance(row, Workspace):
+        return reverse("finance:customer", args=[row.pk])
+    options = row._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
