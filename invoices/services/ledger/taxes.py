@@ -1,4 +1,4 @@
-"""Net, tax and gross of invoices against their lines and the rates they were taxed at."""
+"""Net, tax and gross of invoices and of credit notes against their lines and rates."""
 
 from collections.abc import Iterator
 
@@ -35,6 +35,25 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, taxed.na
    AND (%(period)s::uuid IS NULL OR invoice.billing_period_id = %(period)s)
  ORDER BY 1, 2
 """
+# A credit note gives tax back at its invoice's own rates, on what its lines of each come to.
+_CREDITED_BASES = """
+SELECT invoice.workspace_id, invoice.billing_period_id, coalesce(note.number, 'a credit note'),
+       taxed.name, taxed.rate, taxed.base, coalesce(items.net, 0)
+  FROM invoices_creditnotetax AS taxed
+  JOIN invoices_creditnote AS note ON note.id = taxed.credit_note_id
+  JOIN invoices_invoice AS invoice ON invoice.id = note.invoice_id
+  LEFT JOIN (SELECT line.credit_note_id, item.tax_category, coalesce(item.tax_rate, 0) AS tax_rate,
+                    sum(line.net) AS net
+               FROM invoices_creditnoteitem AS line
+               JOIN invoices_invoiceitem AS item ON item.id = line.item_id
+              GROUP BY 1, 2, 3) AS items
+    ON items.credit_note_id = taxed.credit_note_id AND items.tax_category = taxed.category
+   AND items.tax_rate = taxed.rate
+ WHERE taxed.base <> coalesce(items.net, 0)
+   AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
+   AND (%(period)s::uuid IS NULL OR invoice.billing_period_id = %(period)s)
+ ORDER BY 1, 2
+"""
 
 
 def tax_differences(scope: Scope) -> Iterator[Difference]:
@@ -48,3 +67,6 @@ def tax_differences(scope: Scope) -> Iterator[Difference]:
     for workspace, period, number, name, rate, base, items in rows(_TAX_BASES, scope):
         detail = f"{number} takes {name} {rate} % on {base}, its items of that rate come to {items}"
         yield Difference("invoice and tax", workspace, period, detail)
+    for workspace, period, number, name, rate, base, items in rows(_CREDITED_BASES, scope):
+        detail = f"{number} gives {name} {rate} % back on {base}, its lines come to {items}"
+        yield Difference("credit note and tax", workspace, period, detail)

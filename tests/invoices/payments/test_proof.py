@@ -7,9 +7,11 @@ import pytest
 from django.db import connection, transaction
 
 from billing.models import BillingPeriod, Workspace
+from invoices.models import Invoice
 from invoices.payments.services import proof
 from invoices.payments.services.ledger.payments import PaidInvoice, payment_flaws
 from tests.kit.by_force import changed_by_force
+from tests.kit.credit_notes import issue_note
 from tests.kit.proved import JANUARY_3, MINUTES, make_proved_month
 from usage.services.ledger import Scope
 
@@ -219,6 +221,18 @@ def test_whatever_is_changed_by_force_is_named_on_its_step(acme):
             wrong.append(f"{what}: {found or 'nothing'}")
     assert not wrong, "\n".join(wrong)
     assert failing() == {}
+
+
+@pytest.mark.parametrize("column", ["base", "rate"])
+def test_the_tax_that_a_credit_note_gives_back_is_proved(acme, column):
+    issue_note(Invoice.objects.get(workspace=acme), "3.00")
+    assert failing() == {}
+
+    with changed_by_force(f"UPDATE invoices_creditnotetax SET {column} = {column} + 0.01"):
+        found = failing()
+
+    assert list(found) == ["taxes"]
+    assert found["taxes"].startswith("credit note and tax: ")
 
 
 def test_a_trigger_switched_off_is_named(acme):
