@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -177,7 +177,9 @@ class IssuingEntityAdmin(BillingAdmin):
 
     def _specimen(self, request: HttpRequest, object_id: str, language: str) -> HttpResponse:
         entity = self.get_object(request, object_id)
-        if entity is None or not self.has_view_permission(request, entity):
+        if not self.has_view_permission(request, entity):
+            raise PermissionDenied
+        if entity is None:
             return HttpResponseRedirect(reverse("admin:billing_issuingentity_changelist"))
         try:
             pdf = render_specimen(entity, language)

@@ -236,6 +236,11 @@ POST   admin/billing/servicekey/<object_id>/revoke/                  finance peo
 POST   admin/billing/ratecard/<object_id>/new_draft/                 finance people
 POST   admin/billing/ratecardversion/<object_id>/publish/            finance people
 POST   admin/billing/ratecardversion/<object_id>/copy/               finance people
+GET    admin/billing/issuingentity/<object_id>/specimen_en/          read-only finance people
+GET    admin/billing/issuingentity/<object_id>/specimen_de/          read-only finance people
+GET    admin/billing/issuingentity/<object_id>/specimen_fr/          read-only finance people
+GET    admin/billing/issuingentity/<object_id>/specimen_es/          read-only finance people
+GET    admin/billing/issuingentity/<object_id>/specimen_ja/          read-only finance people
 GET    admin/billing/ratecardversion/<object_id>/export_csv/         read-only finance people
 POST   admin/billing/ratecardversion/<object_id>/import_csv/         finance people
 GET    admin/billing/providercost/export_csv/                        read-only finance people
@@ -283,6 +288,7 @@ billing.platformsetting       read-only finance people         frozen           
 billing.priceoverride         read-only finance people         finance people   finance people   frozen
 billing.providercost          read-only finance people         finance people   finance people   frozen
 billing.exchangerate          read-only finance people         finance people   finance people   frozen
+billing.issuingentity         read-only finance people         finance people   finance people   frozen
 billing.coupon                read-only finance people         finance people   finance people   frozen
 billing.ratecard              read-only finance people         finance people   finance people   frozen
 billing.ratecardversion       read-only finance people         frozen           finance people   frozen
