@@ -79,7 +79,13 @@
     within.querySelectorAll(".chart-plot[data-figure]").forEach(draw);
   }
 
-  drawAll();
+  // One after the other, so that the first one is seen while the rest is drawn.
+  (async () => {
+    for (const plot of document.querySelectorAll(".chart-plot[data-figure]")) {
+      draw(plot);
+      await new Promise((resolve) => { setTimeout(resolve); });
+    }
+  })();
   dark.addEventListener("change", () => drawAll());
   print.addEventListener("change", () => drawAll());
   document.addEventListener("htmx:after:swap", () => drawAll());

@@ -14,6 +14,7 @@ from tests.browser.conftest import Opener
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_agent, make_member, make_period, make_workspace
 from tests.kit.usage import make_call, make_usage
+from usage.services.call_prices import price_calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
@@ -33,6 +34,7 @@ def acme() -> Workspace:
     make_usage(where, now, "3", "1", call_id=call)
     make_usage(where, now, "1000", "0.002", resource_type="synthesis", provider="elevenlabs")
     make_agent(where, "Front desk")
+    price_calls(now=now)
     return where
 
 
@@ -131,6 +133,8 @@ def test_every_page_fits_reads_and_is_labelled(
         ("usage:records", []),
         ("usage:calls", []),
         ("usage:receipt", [call.pk]),
+        ("analytics:compare", []),
+        ("analytics:spend", []),
         ("usage:agents", []),
         ("invoices:list", []),
         ("invoices:detail", [invoice.pk]),

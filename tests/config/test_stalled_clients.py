@@ -21,7 +21,7 @@ from usage.models import UsageRecord
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STALLED = 500
-LARGE_FILE = "/static/vendor/plotly/plotly-cartesian.min.js"
+LARGE_FILE = "/static/vendor/plotly/plotly-basic.min.js"
 
 
 @pytest.fixture(scope="module")
