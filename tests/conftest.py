@@ -6,6 +6,7 @@ from pathlib import Path
 
 import django
 import pytest
+from pytest_django import DjangoDbBlocker
 
 # Before anything reads the settings: they name no server by themselves.
 os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.test", "ENV_FILE": ""}
@@ -20,6 +21,11 @@ from tests.kit.forgetful_database import forget_on_crash
 
 _WITH_LONG_TESTS = ("tests/flows/", "tests/config/", "tests/access/", "tests/test_fuzzing.py")
 
+if citus := os.environ.get("CITUS_DATABASE_URL"):
+    if "/test_" not in citus:
+        pytest.exit("CITUS_DATABASE_URL must name a database of the tests: .../test_something", 1)
+    os.environ["DATABASE_URL"] = citus
+
 # Until all is imported and collected; see `pytest_collection_finish`.
 gc.disable()
 _is_own = not os.environ.get("DATABASE_URL")
@@ -30,6 +36,7 @@ if _is_own:
 django.setup()
 
 from config import celery_app  # noqa: E402 - reads the settings
+from tests.kit.citus import distribute_test_database  # noqa: E402 - has models
 from tests.kit.template_database import migrated_template  # noqa: E402 - reads the settings
 
 
@@ -60,5 +67,21 @@ def _tasks_are_known() -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    return django_db_keepdb or bool(citus)
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    settings.DATABASES["default"]["TEST"]["TEMPLATE"] = migrated_template()
+    database = settings.DATABASES["default"]
+    if citus:
+        database["TEST"]["NAME"] = database["NAME"]
+    else:
+        database["TEST"]["TEMPLATE"] = migrated_template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    if citus:
+        with django_db_blocker.unblock():
+            distribute_test_database()

@@ -11,6 +11,8 @@ looks at two days again, for whatever took longer between its clock and its comm
 """
 
 import datetime as dt
+from collections.abc import Iterable
+from itertools import islice
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -30,23 +32,36 @@ _COLUMNS = (
 _CHANGED = ", ".join(
     f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name != "call_id"
 )
-# Plan: of both tables the block ranges of the window; for each call its row by key and its records
-# by the index of (workspace, call). Takes no lock but of the rows that it writes. The sums of hours
-# get what each price differs from the one that was known, so one run at a time may do this.
-_PRICE = f"""
+# Plan: the block ranges of both tables that the window is in, then the calls by key.
+_TOUCHED = """
 WITH touched AS (
-    {{touched}}
+    SELECT call_id FROM usage_usagerecord
+     WHERE created_at >= %(since)s AND created_at < %(until)s AND call_id IS NOT NULL
+    UNION
+    SELECT id FROM usage_call WHERE updated_at >= %(since)s AND updated_at < %(until)s
+)
+SELECT workspace_id, id FROM usage_call WHERE id IN (SELECT call_id FROM touched)
+"""
+# Plan: for each call its records by the index of (workspace, call), and its row by key. Records are
+# summed up before anything else is joined to them: they may be on other servers (ADR 25). Takes no
+# lock but of the rows that it writes. The sums of hours get what each price differs from the one
+# that was known, so one run at a time may do this.
+_PRICE = f"""
+WITH used AS MATERIALIZED (
+    SELECT record.workspace_id, record.call_id, count(*) AS records,
+           sum(record.total_cost) AS cost, sum(record.final_cost) AS price
+      FROM unnest(%(workspaces)s::uuid[], %(calls)s::uuid[]) AS asked (workspace, call)
+      JOIN usage_usagerecord AS record
+        ON record.workspace_id = asked.workspace AND record.call_id = asked.call
+     GROUP BY record.workspace_id, record.call_id
 ), fresh AS (
     SELECT call.id AS call_id, call.workspace_id, call.agent_id, call.direction, call.status,
            call.provider, call.started_at, coalesce(call.duration_seconds, 0) AS duration_seconds,
-           used.records, used.cost, used.price, call.local_date, call.local_hour
+           coalesce(used.records, 0) AS records, coalesce(used.cost, 0) AS cost,
+           coalesce(used.price, 0) AS price, call.local_date, call.local_hour
       FROM usage_call AS call
-     CROSS JOIN LATERAL (
-           SELECT count(*) AS records, coalesce(sum(record.total_cost), 0) AS cost,
-                  coalesce(sum(record.final_cost), 0) AS price
-             FROM usage_usagerecord AS record
-            WHERE record.workspace_id = call.workspace_id AND record.call_id = call.id) AS used
-     WHERE call.id IN (SELECT call_id FROM touched)
+      LEFT JOIN used ON used.workspace_id = call.workspace_id AND used.call_id = call.id
+     WHERE call.id = ANY(%(calls)s::uuid[])
 ), rolled AS (
     INSERT INTO usage_callpricerollup AS rollup (workspace_id, local_date, local_hour, price)
     SELECT fresh.workspace_id, fresh.local_date, fresh.local_hour,
@@ -67,15 +82,7 @@ SELECT {_COLUMNS} FROM fresh ORDER BY call_id
        (excluded.agent_id, excluded.status, excluded.duration_seconds, excluded.records,
         excluded.cost, excluded.price)
 """  # noqa: S608 - constants are all that goes in
-_TOUCHED = _PRICE.format(
-    touched="""SELECT call_id FROM usage_usagerecord
-     WHERE created_at >= %(since)s AND created_at < %(until)s AND call_id IS NOT NULL
-    UNION
-    SELECT id FROM usage_call WHERE updated_at >= %(since)s AND updated_at < %(until)s"""
-)
-_OF_WORKSPACE = _PRICE.format(
-    touched="SELECT id AS call_id FROM usage_call WHERE workspace_id = %(workspace)s"
-)
+_CALLS_A_STATEMENT = 5_000
 _FORGET_HOURS = "DELETE FROM usage_callpricerollup WHERE workspace_id = %(workspace)s"
 _SUM_HOURS = """
 INSERT INTO usage_callpricerollup (workspace_id, local_date, local_hour, price)
@@ -107,12 +114,24 @@ def price_calls_again(*, now: dt.datetime) -> int:
 def rebuild_call_prices(*, workspace_id: UUID) -> int:
     """Price all calls of the workspace anew; how many changed."""
     given = {"workspace": workspace_id}
+    calls = Call.objects.filter(workspace_id=workspace_id).values_list("workspace_id", "pk")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ALONE)
-        cursor.execute(_OF_WORKSPACE, given)
-        changed = cursor.rowcount
+        changed = _price(calls.iterator(_CALLS_A_STATEMENT))
         cursor.execute(_FORGET_HOURS, given)
         cursor.execute(_SUM_HOURS, given)
+    return changed
+
+
+def _price(calls: Iterable[tuple[UUID, UUID]]) -> int:
+    """Of workspaces and calls, in a transaction that is alone; how many prices changed."""
+    changed = 0
+    with connection.cursor() as cursor:
+        rest = iter(calls)
+        while some := list(islice(rest, _CALLS_A_STATEMENT)):
+            workspaces, ids = zip(*some, strict=True)
+            cursor.execute(_PRICE, {"workspaces": list(workspaces), "calls": list(ids)})
+            changed += cursor.rowcount
     return changed
 
 
@@ -130,7 +149,7 @@ def _price_since(since: dt.datetime | None, *, now: dt.datetime) -> int:
             cursor.execute(_OLDEST_WRITER)
             oldest = cursor.fetchone()[0]
             cursor.execute(_TOUCHED, {"since": begun, "until": until})
-            changed += cursor.rowcount
+            changed += _price(cursor.fetchall())
             if since is None:
                 _note(min(until, oldest or until, now), as_of=now)
         begun = until

@@ -68,47 +68,55 @@ class _Reversed(NamedTuple):
     listed: Decimal
 
 
-# Plan: the index of late records by period, then each reversed record by its primary key. Only
-# periods with late usage are asked for. A minimum commitment depends on all of its month, so what
-# an invoice with one owes back is not the sum of what was reversed.
+# Plan: the index of late records by period, then each reversed record by its primary key, before
+# anything else is joined to them: they may be on other servers (ADR 25). Only periods with late
+# usage are asked for. A minimum commitment depends on all of its month, so what an invoice with one
+# owes back is not the sum of what was reversed.
+_LATE = """
+WITH late AS MATERIALIZED (
+    SELECT reversal.workspace_id, reversal.id, reversal.billing_period_id, reversal.final_cost,
+           original.id AS original_id, original.billing_period_id AS original_period_id,
+           original.call_id, original.rate_id, original.resource_type, original.late,
+           date_trunc('month', original.usage_date)::date AS usage_month
+      FROM usage_usagerecord AS reversal
+      JOIN usage_usagerecord AS original
+        ON original.workspace_id = reversal.workspace_id AND original.id = reversal.reverses_id
+     WHERE reversal.workspace_id = ANY(%(workspaces)s)
+       AND reversal.billing_period_id = ANY(%(periods)s)
+       AND reversal.late AND reversal.reverses_id IS NOT NULL
+       AND (%(records)s::uuid[] IS NULL OR reversal.id = ANY(%(records)s))
+)"""
 _FROM = """
-  FROM usage_usagerecord AS reversal
-  JOIN usage_usagerecord AS original
-    ON original.workspace_id = reversal.workspace_id AND original.id = reversal.reverses_id
+  FROM late
   JOIN invoices_invoice AS invoice
-    ON invoice.billing_period_id = original.billing_period_id AND invoice.kind = 'period'
+    ON invoice.billing_period_id = late.original_period_id AND invoice.kind = 'period'
    AND invoice.status = ANY(%(creditable)s) AND invoice.carried_over = 0
   JOIN invoices_invoiceitem AS item
     ON item.invoice_id = invoice.id
-   AND (NOT original.late AND item.kind = 'usage' AND item.resource_type = original.resource_type
-        OR original.late AND item.kind = 'late_usage'
-           AND item.usage_month = date_trunc('month', original.usage_date)::date)
+   AND (NOT late.late AND item.kind = 'usage' AND item.resource_type = late.resource_type
+        OR late.late AND item.kind = 'late_usage' AND item.usage_month = late.usage_month)
 """
 _WHERE = """
- WHERE reversal.workspace_id = ANY(%(workspaces)s) AND reversal.billing_period_id = ANY(%(periods)s)
-   AND reversal.late AND reversal.reverses_id IS NOT NULL
-   AND (%(records)s::uuid[] IS NULL OR reversal.id = ANY(%(records)s))
-   AND (%(untaxed)s OR EXISTS (SELECT FROM invoices_taxdecision AS decision
+ WHERE (%(untaxed)s OR EXISTS (SELECT FROM invoices_taxdecision AS decision
                                 WHERE decision.invoice_id = invoice.id))
    AND NOT EXISTS (SELECT FROM invoices_invoiceitem AS minimum
                     WHERE minimum.invoice_id = invoice.id AND minimum.kind = 'commitment')
    AND NOT EXISTS (SELECT FROM invoices_creditedrecord AS given
-                    WHERE given.workspace_id = reversal.workspace_id
-                      AND given.record_id = reversal.id)
+                    WHERE given.workspace_id = late.workspace_id AND given.record_id = late.id)
 """
-_REVERSED = f"""
-SELECT reversal.billing_period_id, invoice.id, item.id,
-       date_trunc('month', original.usage_date)::date, original.rate_id, -sum(reversal.final_cost)
+_REVERSED = f"""{_LATE}
+SELECT late.billing_period_id, invoice.id, item.id, late.usage_month, late.rate_id,
+       -sum(late.final_cost)
 {_FROM}{_WHERE} GROUP BY 1, 2, 3, 4, 5
 """
-_LINK = f"""
+_LINK = f"""{_LATE}
 INSERT INTO invoices_creditedrecord
        (id, item_id, workspace_id, record_id, reversed_id, call_id, amount)
-SELECT gen_random_uuid(), line.id, reversal.workspace_id, reversal.id, original.id,
-       original.call_id, -reversal.final_cost
+SELECT gen_random_uuid(), line.id, late.workspace_id, late.id, late.original_id, late.call_id,
+       -late.final_cost
 {_FROM}  JOIN invoices_creditnoteitem AS line ON line.item_id = item.id
 {_WHERE}   AND invoice.id = %(invoice)s AND line.credit_note_id = %(note)s
-   AND (original.rate_id IS NULL OR original.rate_id = ANY(%(rates)s))
+   AND (late.rate_id IS NULL OR late.rate_id = ANY(%(rates)s))
 """
 
 

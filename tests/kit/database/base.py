@@ -49,7 +49,7 @@ class Operations(DatabaseOperations):
                 style, tables, reset_sequences=reset_sequences, allow_cascade=allow_cascade
             )
         quote = self.quote_name
-        is_used = "SELECT '{0}' WHERE EXISTS (SELECT FROM {1})"
+        is_used = "SELECT '{0}' WHERE EXISTS (SELECT 1 FROM {1})"
         with self.connection.cursor() as cursor:
             cursor.execute(
                 " UNION ALL ".join(

@@ -7,8 +7,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from django.db import connection
+
 from billing.models import Workspace
-from billing.prepared import prepared_cursor
 from usage.services.ingest.agents import agents_of_calls
 from usage.services.ingest.entries import PricedRecord, Stored
 
@@ -38,11 +39,12 @@ def answer_known(records: list[PricedRecord]) -> None:
     if not records:
         return
     ids, workspaces = [each.id for each in records], [each.workspace_id for each in records]
-    with prepared_cursor() as cursor:
+    # Not prepared: where records are on other servers, a plan is for the workspaces it is made for.
+    with connection.cursor() as cursor:
         if len(set(workspaces)) == 1:
-            cursor.execute(_EXISTING, [workspaces[0], ids], prepare=True)
+            cursor.execute(_EXISTING, [workspaces[0], ids])
         else:
-            cursor.execute(_EXISTING_OF_MANY, [workspaces, ids], prepare=True)
+            cursor.execute(_EXISTING_OF_MANY, [workspaces, ids])
         stored = {row[0].hex: Stored(*row) for row in cursor}
     _ask_calls([each for each in records if each.call_id and each.id in stored], stored)
     own = _own_currencies(each for each in records if each.id in stored)
