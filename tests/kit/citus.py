@@ -5,6 +5,7 @@ migrated, its usage records are distributed, and it stays for the next run; its 
 with `test_`, since tests empty it. docs/scaling.md has the commands.
 """
 
+from django.core.management import call_command
 from django.db import connection
 
 from usage.services.distribution import distribute_records
@@ -13,7 +14,8 @@ _SHARDS = 8
 
 
 def distribute_test_database() -> None:
-    """Once migrated. Tests may empty its shards: what they set for that is told to the workers."""
+    """Migrate it and distribute its records. Tests may empty its shards: what they set for that is told to the workers."""
+    call_command("migrate", verbosity=0)
     with connection.cursor() as cursor:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute(f"ALTER DATABASE {name} SET citus.propagate_set_commands = 'local'")
