@@ -156,6 +156,10 @@ BEYOND_THE_SCHEMA = {
     "same_currency": "two fields",
     "no_cost": "what the cost card has",
     "unknown_tier": "which tiers there are",
+    "unknown_workspace": "which workspaces there are",
+    "unknown_agent": "which agents there are",
+    "unknown_tax_class": "which tax classes there are",
+    "nothing_to_dispute": "what a call has cost",
     "open_tier_not_last": "which of several tiers is open",
     "last_tier_not_open": "which of several tiers is open",
     "tiers_not_rising": "each tier ends after the one before",
@@ -168,6 +172,8 @@ BEYOND_THE_SCHEMA = {
 # The same for one operation: its code, and why.
 BEYOND_ITS_SCHEMA = {
     ("POST /api/v1/invoices/{invoice_id}/credit-notes/", "required"): "an amount, or lines",
+    ("POST /api/v1/prices/preview/", "required"): "a quantity, where the price needs one",
+    ("POST /api/v1/tax-rates/", "invalid"): "how a tax class is written",
     ("POST /api/v1/prices/what-if/", "required"): "one of four changes",
     ("POST /api/v1/rate-cards/{card_id}/versions/", "required"): "rates, or a version to copy",
     ("POST /api/v1/rate-cards/{card_id}/assignments/", "invalid"): "a workspace, or a tier",

@@ -145,7 +145,7 @@ def _problems_of(method: str, operation: Mapping[str, Any]) -> set[int]:
     if "requestBody" in operation:
         # An id in the body may be another workspace's, which does not exist for the caller.
         statuses |= {404, 409, 413, 415}
-    elif method == "delete":
+    elif method not in _READING:
         statuses.add(409)
     return statuses
 
