@@ -20,7 +20,7 @@ help:  ## Show this list
 	@echo 'make serve        web, worker and beat without demo data'
 	@echo 'make test         run the tests (ARGS="-k period -x" is passed on)'
 	@echo 'make fuzz         send the API thousands of requests made from its own document'
-	@echo 'make lint         ruff, mypy, migrations, import layers'
+	@echo 'make lint         ruff, mypy, migrations, import layers, translations'
 	@echo 'make bench        measure ingest'
 	@echo 'make bench-close  measure the month end'
 	@echo 'make clean        remove .venv and caches, keep the data'
@@ -51,6 +51,7 @@ lint: bootstrap
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	DJANGO_SETTINGS_MODULE=config.settings.local $(VENV)/python -m dev.migration_safety
 	$(VENV)/lint-imports
+	$(VENV)/python -m dev.catalogues --check
 
 bench: bootstrap
 	@exec $(VENV)/python -m dev.benchmarks.ingest $(ARGS)

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from billing.formats import money, percent
 from billing.models import Workspace, WorkspaceMember
@@ -43,10 +45,10 @@ def banners(
         shown.append(
             Banner(
                 "warn",
-                "Your billing details were not accepted.",
-                f"The payment provider says: {refused_details}",
+                _("Your billing details were not accepted."),
+                _("The payment provider says: {said}").format(said=refused_details),
                 reverse("billing:settings", args=[workspace.pk]),
-                "Check them",
+                _("Check them"),
             )
         )
     if spend is not None and workspace.status == Workspace.Status.ACTIVE:
@@ -57,33 +59,41 @@ def banners(
 def _standing(workspace: Workspace, unpaid: Sequence[Invoice]) -> Banner | None:
     if workspace.status == Workspace.Status.CLOSED:
         return Banner(
-            "warn", "This workspace is closed.", "It takes no calls; its history stays here."
+            "warn", _("This workspace is closed."), _("It takes no calls; its history stays here.")
         )
     if workspace.suspension_reason == Workspace.SuspensionReason.MANUAL:
         return Banner(
             "bad",
-            "This workspace is suspended.",
-            "New calls are refused and live agents paused. Please write to your account manager.",
+            _("This workspace is suspended."),
+            _(
+                "New calls are refused and live agents paused. Please write to your account"
+                " manager."
+            ),
         )
     overdue = [invoice for invoice in unpaid if invoice.status == Invoice.Status.OVERDUE]
     if workspace.status == Workspace.Status.SUSPENDED:
-        text = "New calls are refused and live agents paused until "
         if not unpaid:
             return Banner(
-                "bad", "This workspace is suspended for a payment.", f"{text}it has arrived."
+                "bad",
+                _("This workspace is suspended for a payment."),
+                _("New calls are refused and live agents paused until it has arrived."),
             )
         owed = overdue or unpaid
         return Banner(
             "bad",
-            f"{_why_unpaid(owed[0])}, and this workspace is suspended.",
-            f"{text}{_named(owed)} paid.",
+            _("{reason}, and this workspace is suspended.").format(reason=_why_unpaid(owed[0])),
+            _(
+                "New calls are refused and live agents paused until this is paid: {invoices}."
+            ).format(invoices=_named(owed)),
             *_pay_link(workspace, owed[0]),
         )
     if overdue:
         return Banner(
             "warn",
             f"{_why_unpaid(overdue[0])}.",
-            f"{_named(overdue)} to be paid; otherwise this workspace may be suspended.",
+            _("To be paid, or this workspace may be suspended: {invoices}.").format(
+                invoices=_named(overdue)
+            ),
             *_pay_link(workspace, overdue[0]),
         )
     return None
@@ -92,22 +102,25 @@ def _standing(workspace: Workspace, unpaid: Sequence[Invoice]) -> Banner | None:
 def _why_unpaid(invoice: Any) -> str:
     """`invoice` comes with its standing (`invoices.queries.with_standing`)."""
     if invoice.is_charged_automatically and not invoice.has_method:
-        return "There is no payment method to charge"
-    return "A payment failed" if invoice.declined else "An invoice is overdue"
+        return _("There is no payment method to charge")
+    return _("A payment failed") if invoice.declined else _("An invoice is overdue")
 
 
 def _named(invoices: Sequence[Invoice]) -> str:
-    first = invoices[0]
-    text = f"invoice {first.number} over {money(first.amount_due, first.currency)}"
-    if len(invoices) == 1:
-        return f"{text} is"
-    return f"{text} and {len(invoices) - 1} more are"
+    first, more = invoices[0], len(invoices) - 1
+    text = _("invoice {number} over {amount}").format(
+        number=first.number, amount=money(first.amount_due, first.currency)
+    )
+    if not more:
+        return text
+    form = ngettext("{invoice} and {count} more", "{invoice} and {count} more", more)
+    return form.format(invoice=text, count=more)
 
 
 def _pay_link(workspace: Workspace, invoice: Invoice) -> tuple[str, str, bool]:
     if invoice.hosted_invoice_url:
-        return invoice.hosted_invoice_url, "Pay now", True
-    return reverse("invoices:detail", args=[workspace.pk, invoice.pk]), "See the invoice", False
+        return invoice.hosted_invoice_url, _("Pay now"), True
+    return reverse("invoices:detail", args=[workspace.pk, invoice.pk]), _("See the invoice"), False
 
 
 def _limit(membership: WorkspaceMember, spend: Decimal, paused: int) -> Banner | None:
@@ -119,19 +132,23 @@ def _limit(membership: WorkspaceMember, spend: Decimal, paused: int) -> Banner |
     if membership.may_change_settings:
         link, label = (
             reverse("billing:settings", args=[membership.workspace_id]),
-            "Change the limit",
+            _("Change the limit"),
         )
     if spend >= limit:
-        text = "New calls are refused until the next period begins or the limit is raised."
+        text = _("New calls are refused until the next period begins or the limit is raised.")
         if paused:
-            text = f"{paused} live agent{'s were' if paused != 1 else ' was'} paused. {text}"
-        return Banner("bad", "The usage limit is reached.", text, link, label)
+            told = ngettext(
+                "{count} live agent was paused.", "{count} live agents were paused.", paused
+            ).format(count=paused)
+            text = f"{told} {text}"
+        return Banner("bad", _("The usage limit is reached."), text, link, label)
     if spend * 100 >= limit * terms.alert_threshold_percentage:
-        pausing = "live agents are paused and " if terms.auto_pause_on_limit else ""
         return Banner(
             "warn",
-            f"{percent(spend / limit, 0)} of the usage limit is used.",
-            f"When it is reached, {pausing}new calls are refused.",
+            _("{share} of the usage limit is used.").format(share=percent(spend / limit, 0)),
+            _("When it is reached, live agents are paused and new calls are refused.")
+            if terms.auto_pause_on_limit
+            else _("When it is reached, new calls are refused."),
             link,
             label,
         )

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
+
 from analytics.dimensions import AgentSpend, ModelSpend
 from analytics.figures import colour_numbers, status_colour
 from analytics.forecast import change
 from analytics.queries import Calls, Spend, largest_first
 from analytics.shown import ADJUSTMENTS, ShownAmounts
-from billing.formats import money, percent, quantity, readable
+from billing.formats import money, number, percent, quantity, readable
 from billing.money import ZERO
 from usage.resources import provider_name, resource
 
@@ -77,8 +79,10 @@ def by_resource_type(
     rows = _cost_rows(
         shown.by_type, spend.by_type, before.by_type if before else None, row, currency
     )
-    columns = ["Spend", f"vs {before_name}"] if before else ["Spend"]
-    return Breakdown("by-type", "By resource type", "Share of spend", "Resource", columns, rows)
+    columns = [_("Spend"), _("vs {month}").format(month=before_name)] if before else [_("Spend")]
+    return Breakdown(
+        "by-type", _("By resource type"), _("Share of spend"), _("Resource"), columns, rows
+    )
 
 
 def by_provider(
@@ -94,7 +98,9 @@ def by_provider(
     def row(name: str) -> BreakdownRow:
         return BreakdownRow(
             label=provider_name(name),
-            detail=f"{calls.by_provider[name]:,} calls" if name in calls.by_provider else "",
+            detail=_("{count} calls").format(count=number(f"{calls.by_provider[name]:,}"))
+            if name in calls.by_provider
+            else "",
             share=ZERO,
             css="bar-1",
             cells=[],
@@ -104,8 +110,10 @@ def by_provider(
     rows = _cost_rows(
         shown.by_provider, spend.by_provider, before.by_provider if before else None, row, currency
     )
-    columns = ["Spend", f"vs {before_name}"] if before else ["Spend"]
-    return Breakdown("by-provider", "By provider", "Share of spend", "Provider", columns, rows)
+    columns = [_("Spend"), _("vs {month}").format(month=before_name)] if before else [_("Spend")]
+    return Breakdown(
+        "by-provider", _("By provider"), _("Share of spend"), _("Provider"), columns, rows
+    )
 
 
 def by_agent(
@@ -116,11 +124,11 @@ def by_agent(
 
     def row(key: str) -> BreakdownRow:
         if not key:
-            return _unnamed("No agent")
+            return _unnamed(_("No agent"))
         return BreakdownRow(names[key] or "", ZERO, "bar-1", [], link=f"{link}&agent={key}")
 
     rows = _cost_rows(shown.shared_out(exact), exact, None, row, currency)
-    return Breakdown("by-agent", "By agent", "Share of spend", "Agent", ["Spend"], rows)
+    return Breakdown("by-agent", _("By agent"), _("Share of spend"), _("Agent"), [_("Spend")], rows)
 
 
 def by_model(
@@ -130,11 +138,11 @@ def by_model(
 
     def row(key: str) -> BreakdownRow:
         if not key:
-            return _unnamed("No model")
+            return _unnamed(_("No model"))
         return BreakdownRow(key, ZERO, "bar-1", [], link=f"{link}&model={quote(key)}")
 
     rows = _cost_rows(shown.shared_out(exact), exact, None, row, currency)
-    return Breakdown("by-model", "By model", "Share of spend", "Model", ["Spend"], rows)
+    return Breakdown("by-model", _("By model"), _("Share of spend"), _("Model"), [_("Spend")], rows)
 
 
 def _cost_rows(
@@ -152,11 +160,11 @@ def _cost_rows(
     largest = [name for name, _ in largest_first(shown)]
     named = largest if len(largest) <= MAX_ROWS else largest[: MAX_ROWS - 1]
     groups = [
-        ([name], _unnamed("Tiers and included units") if name == ADJUSTMENTS else row(name))
+        ([name], _unnamed(_("Tiers and included units")) if name == ADJUSTMENTS else row(name))
         for name in named
     ]
     if rest := largest[len(named) :]:
-        groups.append((rest, _unnamed(f"{len(rest)} others")))
+        groups.append((rest, _unnamed(_("{count} others").format(count=len(rest)))))
     rows = []
     for names, made in groups:
         amount = sum((shown[name] for name in names), ZERO)
@@ -180,7 +188,9 @@ def by_status(calls: Calls) -> Breakdown:
         _count(name, count, calls.total, f"bar-{status_colour(name)}")
         for name, count in largest_first(calls.by_status)
     ]
-    return Breakdown("by-status", "Calls by status", "How they ended", "Status", _COUNTED, rows)
+    return Breakdown(
+        "by-status", _("Calls by status"), _("How they ended"), _("Status"), _counted(), rows
+    )
 
 
 def by_direction(calls: Calls) -> Breakdown:
@@ -188,10 +198,11 @@ def by_direction(calls: Calls) -> Breakdown:
         _count(name, count, calls.total, f"bar-{1 if name == 'inbound' else 7}")
         for name, count in largest_first(calls.by_direction)
     ]
-    return Breakdown("by-direction", "Calls by direction", "", "Direction", _COUNTED, rows)
+    return Breakdown("by-direction", _("Calls by direction"), "", _("Direction"), _counted(), rows)
 
 
-_COUNTED = ["Calls", "Share"]
+def _counted() -> list[str]:
+    return [_("Calls"), _("Share")]
 
 
 def _count(name: str, count: int, total: int, css: str) -> BreakdownRow:

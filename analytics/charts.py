@@ -12,9 +12,14 @@ from decimal import Decimal
 from typing import Any
 
 import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
-from billing.formats import money
+from billing.formats import money, number, short_day
+from billing.languages import active_language
 from billing.money import ZERO, exponent
+
+# Month names of charts are English ones: other languages have numbers.
+_DAYS = {"de": "%-d.%-m.", "fr": "%-d/%-m", "es": "%-d/%-m", "ja": "%-m/%-d"}
 
 
 @dataclass(frozen=True)
@@ -122,9 +127,9 @@ def by_day(
             links.append(link.replace("{x}", day.isoformat()))
     sums = [sum(each.values.values()) for each in series]
     table = Table(
-        ["Day", *(each.name for each in series), "Total"],
+        [_("Day"), *(each.name for each in series), _("Total")],
         rows,
-        ["Total", *(show(each) for each in sums), show(sum(sums))],
+        [_("Total"), *(show(each) for each in sums), show(sum(sums))],
         links,
     )
     legend = [LegendEntry(each.name, f"bar-{each.colour}") for each in series]
@@ -136,8 +141,8 @@ def day_axis(days: Sequence[dt.date]) -> dict[str, Any]:
     midnights = [dt.datetime.combine(day, dt.time()) for day in (days[0], days[-1])]
     return {
         "type": "date",
-        "tickformat": "%-d %b",
-        "hoverformat": "%A %-d %B",
+        "tickformat": _DAYS.get(active_language(), "%-d %b"),
+        "hoverformat": _DAYS.get(active_language(), "%A %-d %B"),
         "range": [(midnights[0] - half).isoformat(), (midnights[1] + half).isoformat()],
         "nticks": 10,
         "showgrid": False,
@@ -145,10 +150,12 @@ def day_axis(days: Sequence[dt.date]) -> dict[str, Any]:
 
 
 def money_axis(currency: str) -> dict[str, Any]:
-    symbol = money(ZERO, currency).rstrip("0.")
+    # What is left of an amount of nothing, on the side where the language has it.
+    before, _, after = money(ZERO, currency).partition("0")
     return {
         "type": "linear",
-        "tickprefix": symbol,
+        "tickprefix": before,
+        "ticksuffix": after.lstrip("0.,"),
         "tickformat": f",.{exponent(currency)}~f",
         "rangemode": "tozero",
         "nticks": 6,
@@ -160,11 +167,12 @@ def axis_value(value: Decimal | int) -> str | int:
 
 
 def day_name(day: dt.date) -> str:
-    return f"{day.day} {day:%b %Y}"
+    return short_day(day)
 
 
 def figure_json(figure: go.Figure) -> dict[str, Any]:
     """The figure as JSON-ready data, without plotly's own 7 KB theme."""
     data: dict[str, Any] = figure.to_plotly_json()
     data["layout"].pop("template", None)
+    data["layout"]["separators"] = number("1,0.0").replace("1", "").replace("0", "")[::-1]
     return data

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
 from analytics.charts import (
     Chart,
@@ -20,7 +21,7 @@ from analytics.charts import (
     line,
     money_axis,
 )
-from billing.formats import money, readable
+from billing.formats import money, number, readable
 from billing.money import ZERO
 from usage.resources import resource
 
@@ -45,7 +46,7 @@ def colour_numbers(resource_types: Sequence[str]) -> dict[str, int]:
 
 
 def _label(resource_type: str) -> str:
-    return "Other" if resource_type == OTHER else resource(resource_type).label
+    return _("Other") if resource_type == OTHER else resource(resource_type).label
 
 
 def status_colour(status: str) -> int:
@@ -76,10 +77,11 @@ def spend_by_day(
     top = max(days, key=lambda day: totals[day])
     return Chart(
         key="spend-by-day",
-        title="Spend by day",
-        note=f"What you pay for usage, in {currency}",
-        summary=f"Spend by day and resource type. The most was {money(totals[top], currency)}"
-        f" on {day_name(top)}.",
+        title=_("Spend by day"),
+        note=_("What you pay for usage, in {currency}").format(currency=currency),
+        summary=_("Spend by day and resource type. The most was {amount} on {day}.").format(
+            amount=money(totals[top], currency), day=day_name(top)
+        ),
         figure=figure,
         table=table,
         legend=legend,
@@ -161,9 +163,9 @@ def calls_by_day(
     total = sum(sum(calls.values()) for calls in by_status.values())
     return Chart(
         key="calls-by-day",
-        title="Calls by day",
-        note="By how they ended",
-        summary=f"Calls by day and status: {total:,} in all.",
+        title=_("Calls by day"),
+        note=_("By how they ended"),
+        summary=_("Calls by day and status: {total} in all.").format(total=number(f"{total:,}")),
         figure=figure,
         table=table,
         legend=legend,
@@ -181,7 +183,7 @@ def peak_hours(*, by_hour: Mapping[int, int], timezone: str) -> Chart:
             x=labels,
             y=calls,
             marker={"color": colours, "cornerradius": 3},
-            customdata=[f"{count:,} calls" for count in calls],
+            customdata=[_("{count} calls").format(count=number(f"{count:,}")) for count in calls],
             hovertemplate="%{x}<br>%{customdata}<extra></extra>",
         ),
         {
@@ -192,11 +194,15 @@ def peak_hours(*, by_hour: Mapping[int, int], timezone: str) -> Chart:
     )
     return Chart(
         key="peak-hours",
-        title="Peak hours",
-        note=f"When calls start, {timezone} time",
-        summary=f"Calls by hour of the day: most, {calls[busiest]:,}, start at {labels[busiest]}.",
+        title=_("Peak hours"),
+        note=_("When calls start, {timezone} time").format(timezone=timezone),
+        summary=_("Calls by hour of the day: most, {count}, start at {hour}.").format(
+            count=number(f"{calls[busiest]:,}"), hour=labels[busiest]
+        ),
         figure=figure_json(figure),
-        table=Table(["Hour", "Calls"], [[labels[h], f"{calls[h]:,}"] for h in range(24)]),
+        table=Table(
+            [_("Hour"), _("Calls")], [[labels[h], number(f"{calls[h]:,}")] for h in range(24)]
+        ),
     )
 
 
@@ -217,28 +223,28 @@ def spend_to_date(
     """
     so_far, earlier = _running(totals), _running(before)[: len(days)]
     lines: list[go.Scatter] = []
-    legend = [LegendEntry("This period", "bar-1")]
+    legend = [LegendEntry(_("This period"), "bar-1")]
 
     def add(name: str, at: Sequence[dt.date], amounts: Sequence[Decimal], **pen: Any) -> None:
         lines.append(line(name, at, amounts, [money(each, currency) for each in amounts], **pen))
 
     if earlier:
         add(before_name, days, earlier, color="var(--chart-8)", dash="dot")
-        legend.append(LegendEntry(f"{before_name} (dotted)", "bar-8"))
+        legend.append(LegendEntry(_("{month} (dotted)").format(month=before_name), "bar-8"))
     if so_far and at_end is not None and len(so_far) < len(days):
         today = days[len(so_far) - 1]
         add(
-            "Forecast",
+            _("Forecast"),
             [today, days[-1]],
             [so_far[-1], at_end],
             color="var(--chart-1)",
             dash="dash",
         )
-        legend.append(LegendEntry("Forecast (dashed)", "bar-1"))
-    add("This period", days, so_far, color="var(--chart-1)", width=2.5)
+        legend.append(LegendEntry(_("Forecast (dashed)"), "bar-1"))
+    add(_("This period"), days, so_far, color="var(--chart-1)", width=2.5)
     if limit is not None:
-        add("Limit", [days[0], days[-1]], [limit, limit], color="var(--chart-bad)", width=1.5)
-        legend.append(LegendEntry("Limit", "bar-bad"))
+        add(_("Limit"), [days[0], days[-1]], [limit, limit], color="var(--chart-bad)", width=1.5)
+        legend.append(LegendEntry(_("Limit"), "bar-bad"))
     layout = {
         "height": 260,
         "hovermode": "x unified",
@@ -249,9 +255,9 @@ def spend_to_date(
     reached = money(so_far[-1] if so_far else ZERO, currency)
     return Chart(
         key="spend-to-date",
-        title="Spend to date",
-        note=f"Usage added up day by day, in {currency}",
-        summary=f"Spend added up through the period: {reached} so far.",
+        title=_("Spend to date"),
+        note=_("Usage added up day by day, in {currency}").format(currency=currency),
+        summary=_("Spend added up through the period: {reached} so far.").format(reached=reached),
         figure=figure_json(go.Figure(lines, layout)),
         table=_running_table(days, so_far, earlier, before_name, currency),
         legend=legend,
@@ -269,10 +275,12 @@ def _running_table(
         [day_name(day), money(amount, currency)] for day, amount in zip(days, so_far, strict=False)
     ]
     if not earlier:
-        return Table(["Day", "To date"], rows)
+        return Table([_("Day"), _("To date")], rows)
     for turn, row in enumerate(rows):
         row.append(money(earlier[min(turn, len(earlier) - 1)], currency))
-    return Table(["Day", "To date", f"{before_name}, by that day"], rows)
+    return Table(
+        [_("Day"), _("To date"), _("{month}, by that day").format(month=before_name)], rows
+    )
 
 
 def _largest(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from analytics import breakdowns, figures
 from analytics.dimensions import dimensions_of_period
@@ -22,7 +23,7 @@ from analytics.queries import (
 )
 from analytics.shown import ShownAmounts
 from billing import months
-from billing.formats import duration, exact_money, money, percent
+from billing.formats import duration, exact_money, money, number, percent
 from billing.models import BillingPeriod, Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.money import ZERO, exponent
 from invoices.queries import invoice_of
@@ -226,24 +227,35 @@ class PeriodView:
     def _comparison(self) -> str:
         if self.compared is None or not self.has_begun:
             return ""
-        when = "by this day in" if self.running else "in"
         change = breakdowns.changed(self.spend.net, self.compared.net)
         then = money(self.compared.net, self.currency)
-        return f"It was {then} {when} {self._month_before} ({change})."
+        return (
+            _("It was {amount} by this day in {month} ({change}).")
+            if self.running
+            else _("It was {amount} in {month} ({change}).")
+        ).format(amount=then, month=self._month_before, change=change)
 
     def _stats(self) -> list[Stat]:
         calls, before = self.calls, self.calls_before
-        against = f"the same days of {self._month_before}" if self.running else self._month_before
-        hint = f"{before.total:,} in {against}" if before and before.total else "in this period"
+        against = (
+            _("the same days of {month}").format(month=self._month_before)
+            if self.running
+            else self._month_before
+        )
+        hint = (
+            _("{total} in {against}").format(total=number(f"{before.total:,}"), against=against)
+            if before and before.total
+            else _("in this period")
+        )
         per_call = self.spend.net / calls.total if calls.total else None
         if per_call is not None:  # often less than a cent: two decimals more than the currency has
             per_call = round(per_call, exponent(self.currency) + 2)
         return [
-            Stat("Calls", f"{calls.total:,}", hint),
-            Stat("Call time", duration(calls.duration_seconds), "of ended calls"),
-            Stat("Success rate", percent(calls.success_rate), "completed of all that ended"),
-            Stat("Average call", duration(calls.average_seconds), "of ended calls"),
-            Stat("Usage per call", exact_money(per_call, self.currency), "usage / calls"),
+            Stat(_("Calls"), number(f"{calls.total:,}"), hint),
+            Stat(_("Call time"), duration(calls.duration_seconds), _("of ended calls")),
+            Stat(_("Success rate"), percent(calls.success_rate), _("completed of all that ended")),
+            Stat(_("Average call"), duration(calls.average_seconds), _("of ended calls")),
+            Stat(_("Usage per call"), exact_money(per_call, self.currency), _("usage / calls")),
         ]
 
     def _charts(self, ahead: Forecast | None) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone as clock
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from billing.access import WorkspaceRequest, render_page, require_owner, workspace_page
 from billing.errors import BillingError
+from billing.formats import word
 from billing.forms import InviteForm, KeyForm, add_refusal
 from billing.models import Invitation, ServiceKey, User, WorkspaceMember
 from billing.services import invitations
@@ -45,7 +47,10 @@ def people(request: WorkspaceRequest) -> HttpResponse:
             except BillingError as refusal:
                 add_refusal(form, refusal)
             else:
-                messages.success(request, f"An invitation is on its way to {invited.email}.")
+                messages.success(
+                    request,
+                    _("An invitation is on its way to {email}.").format(email=invited.email),
+                )
                 return redirect("billing:people", workspace.pk)
     context = {
         "form": form,
@@ -73,13 +78,17 @@ def change_member(request: WorkspaceRequest, member_id: UUID) -> HttpResponse:
     try:
         if request.POST.get("do") == "remove":
             remove_member(member=member)
-            messages.success(request, f"{member.user.email} does not get in any more.")
+            messages.success(
+                request, _("{email} does not get in any more.").format(email=member.user.email)
+            )
             if member.user_id == request.user.pk:
                 return redirect("billing:home")
         elif request.POST.get("role") in WorkspaceMember.Role.values:
             role = request.POST["role"]
-            member, _ = set_member(workspace=workspace, email=member.user.email, role=role)
-            told = f"{member.user.email} is {member.get_role_display().lower()} now."
+            member, _changed = set_member(workspace=workspace, email=member.user.email, role=role)
+            told = _("{email} has a new role: {role}.").format(
+                email=member.user.email, role=word(member.get_role_display())
+            )
             messages.success(request, told)
     except BillingError as refusal:
         messages.error(request, refusal.detail)
@@ -98,12 +107,16 @@ def change_invitation(request: WorkspaceRequest, invitation_id: UUID) -> HttpRes
             taken = invitations.cancel(
                 workspace_id=workspace_id, invitation_id=invitation_id, now=now
             )
-            messages.success(request, f"The invitation of {taken.email} is taken back.")
+            messages.success(
+                request, _("The invitation of {email} is taken back.").format(email=taken.email)
+            )
         else:
             sent = invitations.send_again(
                 workspace_id=workspace_id, invitation_id=invitation_id, now=now
             )
-            messages.success(request, f"A new link is on its way to {sent.email}.")
+            messages.success(
+                request, _("A new link is on its way to {email}.").format(email=sent.email)
+            )
     except BillingError as refusal:
         messages.error(request, refusal.detail)
     return redirect("billing:people", workspace_id)
@@ -149,7 +162,9 @@ def revoke(request: WorkspaceRequest, key_id: UUID) -> HttpResponse:
     workspace = request.membership.workspace
     key = get_object_or_404(ServiceKey, workspace=workspace, by_owner=True, pk=key_id)
     revoke_key(key=key, now=clock.now())
-    messages.success(request, f"{key.name} is revoked: it is refused within seconds.")
+    messages.success(
+        request, _("{name} is revoked: it is refused within seconds.").format(name=key.name)
+    )
     return redirect("billing:keys", workspace.pk)
 
 
@@ -182,7 +197,7 @@ def accept_invitation(request: HttpRequest, invitation_id: UUID, token: str) -> 
             return render(request, "billing/invitation_dead.html", status=404)
         if user is None:
             login(request, member.user, backend=_BACKEND)
-        messages.success(request, f"Welcome to {invitation.workspace.name}.")
+        messages.success(request, _("Welcome to {name}.").format(name=invitation.workspace.name))
         return redirect("analytics:dashboard", member.workspace_id)
     status = 422 if form is not None and form.errors else 200
     return render(request, "billing/invitation.html", context, status=status)

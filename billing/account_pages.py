@@ -11,6 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -99,7 +101,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
     if doing == "codes" and now_verified:
         return _shown_codes(request, factors.new_recovery_codes(user=user))
     if doing == "remove" and now_verified:
-        return _removed(request, lambda: factors.remove_app(user=user), "The app is taken away.")
+        return _removed(request, lambda: factors.remove_app(user=user), _("The app is taken away."))
     form = CodeForm(request.POST if doing == "confirm" else None)
     passkey_form = PasskeyForm(request.POST if doing == "passkey" else None)
     if doing == "confirm" and form.is_valid():
@@ -163,7 +165,7 @@ def _enrolled(request: HttpRequest, device: Device, codes: list[str]) -> HttpRes
     factors.end_other_sessions(user=_user(request), kept=request.session.session_key)
     if codes:
         return _shown_codes(request, codes)
-    messages.success(request, f"The passkey “{device.name}” is kept.")
+    messages.success(request, _("The passkey “{name}” is kept.").format(name=device.name))
     return redirect("billing:account")
 
 
@@ -194,7 +196,9 @@ def change_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
     """Rename or remove one of one's own."""
     passkey = get_object_or_404(Passkey, pk=passkey_id, user=_user(request))
     if request.POST.get("do") == "remove":
-        said = f"The passkey “{passkey.name}” is removed. Remove it on its device too."
+        said = _("The passkey “{name}” is removed. Remove it on its device too.").format(
+            name=passkey.name
+        )
         return _removed(
             request, lambda: factors.remove_passkey(user=_user(request), passkey=passkey), said
         )
@@ -202,7 +206,7 @@ def change_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
     try:
         if form.is_valid():
             passkeys.rename(passkey=passkey, name=form.cleaned_data["name"])
-            messages.success(request, f"It is called “{passkey.name}” now.")
+            messages.success(request, _("It is called “{name}” now.").format(name=passkey.name))
         else:
             messages.error(request, str(form.errors["name"][0]))
     except BillingError as refusal:
@@ -242,10 +246,15 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
     user, this = _user(request), request.session.session_key
     if request.POST.get("session") == "others":
         ended = factors.end_other_sessions(user=user, kept=this)
-        messages.success(request, f"{ended} other session{'' if ended == 1 else 's'} ended.")
+        messages.success(
+            request,
+            ngettext("{n} other session ended.", "{n} other sessions ended.", ended).format(
+                n=ended
+            ),
+        )
         return redirect("billing:account")
     for session in Session.objects.filter(user=user):
         if factors.public_id(session.session_key) == request.POST.get("session"):
             session.delete()
-            messages.success(request, "That session is ended.")
+            messages.success(request, _("That session is ended."))
     return redirect("billing:account")

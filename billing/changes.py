@@ -13,80 +13,90 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from billing.formats import readable
 from billing.models import AuditEntry, SubscriptionTier
 
 _SHOWN = {
     "billing_workspace": {
-        "name": "Name",
-        "status": "Status",
-        "tier_id": "Plan",
-        "currency": "Currency",
-        "timezone": "Timezone",
-        "billing_email": "Billing e-mail",
-        "billing_name": "Name on the invoice",
-        "address_line1": "Address",
-        "address_line2": "Address, second line",
-        "address_postal_code": "Postal code",
-        "address_city": "City",
-        "address_state": "State or region",
-        "address_country": "Country",
-        "tax_id": "Tax number",
-        "tax_status": "Taxed as",
-        "tax_exemption": "Exempt from tax by",
-        "e_invoice_format": "E-invoice",
-        "e_invoice_attached": "E-invoice attached to e-mails",
-        "buyer_reference": "Buyer reference",
-        "order_number": "Order number",
-        "electronic_address": "Electronic address",
-        "electronic_address_scheme": "Scheme of the electronic address",
-        "language": "Language",
-        "custom_fields": "More on invoices",
+        "name": _noop("Name"),
+        "status": _noop("Status"),
+        "tier_id": _noop("Plan"),
+        "currency": _noop("Currency"),
+        "timezone": _noop("Timezone"),
+        "billing_email": _noop("Billing e-mail"),
+        "billing_name": _noop("Name on the invoice"),
+        "address_line1": _noop("Address"),
+        "address_line2": _noop("Address, second line"),
+        "address_postal_code": _noop("Postal code"),
+        "address_city": _noop("City"),
+        "address_state": _noop("State or region"),
+        "address_country": _noop("Country"),
+        "tax_id": _noop("Tax number"),
+        "tax_status": _noop("Taxed as"),
+        "tax_exemption": _noop("Exempt from tax by"),
+        "e_invoice_format": _noop("E-invoice"),
+        "e_invoice_attached": _noop("E-invoice attached to e-mails"),
+        "buyer_reference": _noop("Buyer reference"),
+        "order_number": _noop("Order number"),
+        "electronic_address": _noop("Electronic address"),
+        "electronic_address_scheme": _noop("Scheme of the electronic address"),
+        "language": _noop("Language"),
+        "custom_fields": _noop("More on invoices"),
     },
     "billing_workspacebillingsettings": {
-        "usage_limit_monthly": "Monthly usage limit",
-        "alert_threshold_percentage": "Alert at (% of the limit)",
-        "auto_pause_on_limit": "Pause agents at the limit",
-        "collection_method": "Payment",
-        "payment_terms_days": "Payment term (days)",
-        "prices_include_tax": "Prices include tax",
+        "usage_limit_monthly": _noop("Monthly usage limit"),
+        "alert_threshold_percentage": _noop("Alert at (% of the limit)"),
+        "auto_pause_on_limit": _noop("Pause agents at the limit"),
+        "collection_method": _noop("Payment"),
+        "payment_terms_days": _noop("Payment term (days)"),
+        "prices_include_tax": _noop("Prices include tax"),
     },
-    "billing_workspacemember": {"role": "Role"},
+    "billing_workspacemember": {"role": _noop("Role")},
     "billing_invitation": {
-        "role": "Role",
-        "generation": "Times sent",
-        "accepted_at": "Accepted",
-        "cancelled_at": "Taken back",
+        "role": _noop("Role"),
+        "generation": _noop("Times sent"),
+        "accepted_at": _noop("Accepted"),
+        "cancelled_at": _noop("Taken back"),
     },
-    "billing_servicekey": {"scopes": "May read", "expires_at": "Expires", "revoked_at": "Revoked"},
+    "billing_servicekey": {
+        "scopes": _noop("May read"),
+        "expires_at": _noop("Expires"),
+        "revoked_at": _noop("Revoked"),
+    },
     "billing_addon": {
-        "quantity": "Quantity",
-        "unit_price": "Price of one a month",
-        "starts_on": "From",
-        "ends_on": "Until",
+        "quantity": _noop("Quantity"),
+        "unit_price": _noop("Price of one a month"),
+        "starts_on": _noop("From"),
+        "ends_on": _noop("Until"),
     },
-    "billing_commitment": {"amount": "At least a month", "starts_on": "From", "ends_on": "Until"},
+    "billing_commitment": {
+        "amount": _noop("At least a month"),
+        "starts_on": _noop("From"),
+        "ends_on": _noop("Until"),
+    },
     "billing_discount": {
-        "percentage": "Percent",
-        "amount": "Amount",
-        "starts_on": "From",
-        "ends_on": "Until",
+        "percentage": _noop("Percent"),
+        "amount": _noop("Amount"),
+        "starts_on": _noop("From"),
+        "ends_on": _noop("Until"),
     },
-    "billing_billingperiod": {"status": "Status"},
-    "invoices_invoice": {"status": "Status"},
+    "billing_billingperiod": {"status": _noop("Status")},
+    "invoices_invoice": {"status": _noop("Status")},
 }
 _SUBJECTS = {
-    "billing_workspace": "Workspace",
-    "billing_workspacebillingsettings": "Limits and terms",
-    "billing_workspacemember": "Member",
-    "billing_addon": "Add-on",
-    "billing_commitment": "Minimum commitment",
-    "billing_discount": "Discount",
-    "billing_invitation": "Invitation of",
-    "billing_servicekey": "API key",
-    "billing_billingperiod": "Billing period",
-    "invoices_invoice": "Invoice",
+    "billing_workspace": _noop("Workspace"),
+    "billing_workspacebillingsettings": _noop("Limits and terms"),
+    "billing_workspacemember": _noop("Member"),
+    "billing_addon": _noop("Add-on"),
+    "billing_commitment": _noop("Minimum commitment"),
+    "billing_discount": _noop("Discount"),
+    "billing_invitation": _noop("Invitation of"),
+    "billing_servicekey": _noop("API key"),
+    "billing_billingperiod": _noop("Billing period"),
+    "invoices_invoice": _noop("Invoice"),
 }
 _NAMED = (
     "billing_workspacemember",
@@ -157,7 +167,7 @@ def shown_actor(entry: AuditEntry) -> str:
     """Members by their address; who it was of the platform is not an owner's matter."""
     if entry.door == "page":
         return entry.actor
-    return "A service of the platform" if entry.door == "api" else "The platform"
+    return _("A service of the platform") if entry.door == "api" else _("The platform")
 
 
 def _value(column: str, value: str | None, plans: dict[int, str]) -> str:

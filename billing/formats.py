@@ -157,6 +157,43 @@ def date_range(first: dt.date, last: dt.date) -> str:
     return format_interval(first, last, "yMMMd", locale=language)
 
 
+def short_day(day: dt.date) -> str:
+    """As in tables: "2 Nov 2026"."""
+    language = active_language()
+    if language == "en":
+        return f"{day.day} {day:%b %Y}"
+    return format_date(day, "medium", locale=language)
+
+
+def day_month(day: dt.date) -> str:
+    """Without its year: "2 November"."""
+    language = active_language()
+    if language == "en":
+        return f"{day.day} {day:%B}"
+    return format_skeleton("MMMMd", day, locale=language)
+
+
+def weekday_date(day: dt.date) -> str:
+    """With its weekday, without its year: "Monday, 2 November"."""
+    language = active_language()
+    if language == "en":
+        return f"{day:%A}, {day.day} {day:%B}"
+    weekday = format_date(day, "EEEE", locale=language)
+    return f"{weekday}, {format_skeleton('MMMMd', day, locale=language)}"
+
+
+def long_time(at: dt.datetime) -> str:
+    return f"{long_date(at)}, {at:%H:%M}"
+
+
+def short_time(at: dt.datetime) -> str:
+    return f"{short_day(at)}, {at:%H:%M}"
+
+
+def exact_time(at: dt.datetime) -> str:
+    return f"{short_day(at)}, {at:%H:%M:%S}"
+
+
 def country_name(code: str) -> str:
     """A country in the active language; a code that names none as it is."""
     return Locale(active_language()).territories.get(code, code)

@@ -6,8 +6,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from billing.errors import BillingError
+from billing.formats import word
 from billing.models import OWNER_SCOPES, Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.taxnumbers import COUNTRIES
@@ -25,11 +28,11 @@ class SignInForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.error_messages = {
-            "invalid_login": "E-mail address and password do not belong together.",
-            "inactive": "This account is no longer active.",
+            "invalid_login": _("E-mail address and password do not belong together."),
+            "inactive": _("This account is no longer active."),
         }
         self.fields["username"] = EmailFormField(
-            label="E-mail address",
+            label=_("E-mail address"),
             widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
         )
         self.order_fields(["username", "password"])
@@ -37,7 +40,7 @@ class SignInForm(AuthenticationForm):
 
 class ForgottenForm(forms.Form):
     email = EmailFormField(
-        label="E-mail address",
+        label=_lazy("E-mail address"),
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )
 
@@ -52,15 +55,15 @@ class LimitsForm(forms.ModelForm):
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limit = self.fields["usage_limit_monthly"]
-        limit.label = f"Monthly usage limit ({currency})"
-        limit.help_text = "What usage may cost in one billing period, without the subscription."
-        limit.help_text += " Empty: no limit."
+        limit.label = _("Monthly usage limit ({currency})").format(currency=currency)
+        limit.help_text = _("What usage may cost in one billing period, without the subscription.")
+        limit.help_text += " " + _("Empty: no limit.")
         threshold = self.fields["alert_threshold_percentage"]
-        threshold.label = "Alert at (% of the limit)"
-        threshold.help_text = "The owners get an e-mail when this much of the limit is used."
+        threshold.label = _("Alert at (% of the limit)")
+        threshold.help_text = _("The owners get an e-mail when this much of the limit is used.")
         pause = self.fields["auto_pause_on_limit"]
-        pause.label = "Pause live agents at the limit"
-        pause.help_text = (
+        pause.label = _("Pause live agents at the limit")
+        pause.help_text = _(
             "They come back by themselves when the next period begins or the limit is raised."
         )
         for name in ("usage_limit_monthly", "alert_threshold_percentage"):
@@ -86,21 +89,21 @@ class BillingDetailsForm(forms.ModelForm):
             "address_country",
             "tax_id",
         ]
-        labels: ClassVar[dict[str, str]] = {
-            "billing_email": "Billing e-mail",
-            "billing_name": "Name on the invoice",
-            "address_line1": "Street and number",
-            "address_line2": "Building, floor, c/o",
-            "address_postal_code": "Postal code",
-            "address_city": "City",
-            "address_state": "State or region",
-            "address_country": "Country (two letters)",
-            "tax_id": "Tax or VAT number",
+        labels: ClassVar[dict[str, Any]] = {
+            "billing_email": _lazy("Billing e-mail"),
+            "billing_name": _lazy("Name on the invoice"),
+            "address_line1": _lazy("Street and number"),
+            "address_line2": _lazy("Building, floor, c/o"),
+            "address_postal_code": _lazy("Postal code"),
+            "address_city": _lazy("City"),
+            "address_state": _lazy("State or region"),
+            "address_country": _lazy("Country (two letters)"),
+            "tax_id": _lazy("Tax or VAT number"),
         }
-        help_texts: ClassVar[dict[str, str]] = {
-            "billing_email": "Invoices and reminders go here.",
-            "billing_name": "Empty: the workspace's name.",
-            "address_country": "ISO 3166, as US or DE.",
+        help_texts: ClassVar[dict[str, Any]] = {
+            "billing_email": _lazy("Invoices and reminders go here."),
+            "billing_name": _lazy("Empty: the workspace's name."),
+            "address_country": _lazy("ISO 3166, as US or DE."),
         }
         widgets: ClassVar[dict[str, forms.Widget]] = {
             "billing_email": forms.TextInput(attrs={"autocomplete": "email"}),
@@ -133,39 +136,45 @@ class EInvoiceForm(forms.ModelForm):
             "electronic_address",
             "electronic_address_scheme",
         ]
-        labels: ClassVar[dict[str, str]] = {
-            "e_invoice_format": "Format",
-            "e_invoice_attached": "Attach the XML to invoice e-mails",
-            "buyer_reference": "Buyer reference or Leitweg-ID",
-            "order_number": "Your order number",
-            "electronic_address": "Electronic address",
-            "electronic_address_scheme": "Its scheme (EAS code)",
+        labels: ClassVar[dict[str, Any]] = {
+            "e_invoice_format": _lazy("Format"),
+            "e_invoice_attached": _lazy("Attach the XML to invoice e-mails"),
+            "buyer_reference": _lazy("Buyer reference or Leitweg-ID"),
+            "order_number": _lazy("Your order number"),
+            "electronic_address": _lazy("Electronic address"),
+            "electronic_address_scheme": _lazy("Its scheme (EAS code)"),
         }
-        help_texts: ClassVar[dict[str, str]] = {
-            "e_invoice_format": "For software that reads invoices. The PDF comes as always.",
-            "e_invoice_attached": "Factur-X is inside the PDF and needs no file of its own.",
-            "buyer_reference": "XRechnung wants one.",
-            "order_number": "Of the purchase order, if invoices are to name one.",
-            "electronic_address": "Where e-invoices go. Empty: the billing e-mail.",
-            "electronic_address_scheme": "As 0204 (Leitweg-ID), 9930 (German VAT number).",
+        help_texts: ClassVar[dict[str, Any]] = {
+            "e_invoice_format": _lazy("For software that reads invoices. The PDF comes as always."),
+            "e_invoice_attached": _lazy("Factur-X is inside the PDF and needs no file of its own."),
+            "buyer_reference": _lazy("XRechnung wants one."),
+            "order_number": _lazy("Of the purchase order, if invoices are to name one."),
+            "electronic_address": _lazy("Where e-invoices go. Empty: the billing e-mail."),
+            "electronic_address_scheme": _lazy("As 0204 (Leitweg-ID), 9930 (German VAT number)."),
         }
+
+
+def _roles() -> list[tuple[str, str]]:
+    return [(value, word(label)) for value, label in WorkspaceMember.Role.choices]
 
 
 class InviteForm(forms.Form):
     email = EmailFormField(
-        label="E-mail address", widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=_lazy("E-mail address"), widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
     role = forms.ChoiceField(
-        choices=WorkspaceMember.Role.choices,
+        choices=_roles,
         initial=WorkspaceMember.Role.VIEWER,
-        help_text="Viewers look. Admins also change limits, billing details and the payment method."
-        " Owners also say who gets in.",
+        help_text=_lazy(
+            "Viewers look. Admins also change limits, billing details and the payment method."
+            " Owners also say who gets in."
+        ),
     )
 
 
 _SCOPE_LABELS = {
-    "usage:read": "Usage: records, calls, summaries, admission",
-    "billing:read": "Billing: periods, invoices, PDFs",
+    "usage:read": _lazy("Usage: records, calls, summaries, admission"),
+    "billing:read": _lazy("Billing: periods, invoices, PDFs"),
 }
 
 
@@ -175,20 +184,25 @@ class KeyForm(forms.Form):
     name = forms.CharField(
         max_length=100,
         validators=[validate_line],
-        help_text="What uses it, as in: nightly report.",
+        help_text=_lazy("What uses it, as in: nightly report."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     scopes = forms.MultipleChoiceField(
-        label="It may read",
+        label=_lazy("It may read"),
         choices=[(scope, _SCOPE_LABELS[scope]) for scope in OWNER_SCOPES],
         initial=list(OWNER_SCOPES),
         widget=forms.CheckboxSelectMultiple,
     )
     lasts = forms.TypedChoiceField(
-        label="Expires",
+        label=_lazy("Expires"),
         coerce=int,
-        choices=[(90, "After 90 days"), (365, "After a year"), (30, "After 30 days"), (0, "Never")],
-        help_text="It stops by itself then. You can revoke it at any time.",
+        choices=[
+            (90, _lazy("After 90 days")),
+            (365, _lazy("After a year")),
+            (30, _lazy("After 30 days")),
+            (0, _lazy("Never")),
+        ],
+        help_text=_lazy("It stops by itself then. You can revoke it at any time."),
     )
 
     def clean_lasts(self) -> Any:
@@ -198,7 +212,7 @@ class KeyForm(forms.Form):
 
 class CodeForm(forms.Form):
     token = forms.CharField(
-        label="Code",
+        label=_lazy("Code"),
         max_length=40,
         widget=forms.TextInput(
             attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "text"}

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.access import (
@@ -66,7 +67,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         try:
             enqueue_for_sure("billing.mail_password_link", form.cleaned_data["email"])
         except BrokerUnavailable:
-            form.add_error("email", "We cannot take it just now. Try again in a minute.")
+            form.add_error("email", _("We cannot take it just now. Try again in a minute."))
             sent, status = False, 503
     return render(request, "billing/forgotten.html", {"form": form, "sent": sent}, status=status)
 
@@ -102,13 +103,13 @@ def settings(request: WorkspaceRequest) -> HttpResponse:
     question = _question(limits, request) if sent == "limits" else ""
     followed: list[str] = []
     if sent == "limits" and not question and _saved(limits, request, followed):
-        messages.success(request, " ".join(["Limits saved.", *followed]))
+        messages.success(request, " ".join([_("Limits saved."), *followed]))
         return redirect("billing:settings", workspace.pk)
     if sent == "details" and _saved(details, request):
-        messages.success(request, "Billing details saved. They appear on the next invoice.")
+        messages.success(request, _("Billing details saved. They appear on the next invoice."))
         return redirect("billing:settings", workspace.pk)
     if sent == "e-invoices" and _saved(e_invoices, request):
-        messages.success(request, "Saved. It holds for invoices from now on.")
+        messages.success(request, _("Saved. It holds for invoices from now on."))
         return redirect("billing:settings", workspace.pk)
     workspace.refresh_from_db()
     context = {
@@ -138,17 +139,16 @@ def _question(form: LimitsForm, request: WorkspaceRequest) -> str:
     if limit and limit > spent:
         return ""
     then = (
-        "live agents are paused at once and new calls are refused"
+        _("live agents are paused at once and new calls are refused")
         if form.cleaned_data["auto_pause_on_limit"]
-        else "the owners are told at once"
+        else _("the owners are told at once")
     )
     if not limit:
-        return f"A limit of 0 lets nothing be used: {then}."
+        return _("A limit of 0 lets nothing be used: {then}.").format(then=then)
     currency = workspace.currency
-    return (
-        f"{money(spent, currency)} is spent this period already, and {money(limit, currency)} is"
-        f" not more than that: {then}."
-    )
+    return _(
+        "{spent} is spent this period already, and {limit} is not more than that: {then}."
+    ).format(spent=money(spent, currency), limit=money(limit, currency), then=then)
 
 
 def _saved(

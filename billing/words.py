@@ -21,6 +21,12 @@ WORDS = (
     # Statuses of calls and agents.
     _("Completed"), _("In progress"), _("Failed"), _("Busy"), _("No answer"), _("Cancelled"),
     _("Live"), _("Paused"), _("Inbound"), _("Outbound"), _("Archived"),
+    # What happened to an invoice.
+    _("Sent to be paid"), _("Reminder sent"), _("Payment failed"),
+    _("Not charged: no payment method"), _("Workspace suspended"), _("Workspace active again"),
+    _("Payment received"), _("Credit used"), _("Voided"), _("Carried over"), _("Issued anew"),
+    _("Not to be billed again"), _("Refund"), _("Dispute"), _("The payment failed."),
+    _("Your card was declined."),
     # People.
     _("Owner"), _("Admin"), _("Viewer"),
     # Tiers.

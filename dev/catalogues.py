@@ -7,6 +7,7 @@ placeholders are not those of their text, a `.mo` that is not its `.po`. Needs n
 """
 
 import ast
+import datetime as dt
 import io
 import re
 import sys
@@ -22,7 +23,7 @@ _LOCALE = _ROOT / "locale"
 LANGUAGES = ("de", "fr", "es", "ja")
 _PACKAGES = ("billing", "usage", "invoices", "analytics")
 _FUNCTIONS = {
-    "_": 0, "gettext": 0, "gettext_lazy": 0, "gettext_noop": 0,
+    "_": 0, "_lazy": 0, "_noop": 0, "gettext": 0, "gettext_lazy": 0, "gettext_noop": 0,
     "ngettext": 1, "ngettext_lazy": 1, "pgettext": 2, "pgettext_lazy": 2,
 }  # fmt: skip
 _TAG = re.compile(
@@ -135,6 +136,8 @@ def faults(language: str, wanted: set[Message]) -> Iterator[str]:
 
 
 def compiled(catalogue: Catalog) -> bytes:
+    # Its head has the time, which would make it another file each time.
+    catalogue.creation_date = catalogue.revision_date = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     file = io.BytesIO()
     write_mo(file, catalogue)
     return file.getvalue()

@@ -4,6 +4,9 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
+from billing.formats import long_date, word
 from invoices.models import Invoice, InvoiceEvent
 from invoices.queries import in_order
 
@@ -37,30 +40,37 @@ def timeline(
 ) -> list[Step]:
     """Oldest first; what has not happened yet comes last."""
     period = invoice.billing_period
-    steps = [Step("done", "Period ended", period.label, period.period_end)] if period else []
+    steps = [Step("done", _("Period ended"), period.label, period.period_end)] if period else []
     steps += [
-        Step("done", "Issued", f"To {invoice.bill_to_email}", invoice.issued_at),
+        Step(
+            "done",
+            _("Issued"),
+            _("To {email}").format(email=invoice.bill_to_email),
+            invoice.issued_at,
+        ),
     ]
     steps += [
         Step(
             "bad" if event.kind in _BAD else "done",
-            event.get_kind_display(),
-            event.detail,
+            word(event.get_kind_display()),
+            word(event.detail),
             event.at,
         )
         for event in in_order(events)
         if event.kind not in _LEFT_OUT
     ]
     if invoice.carried_over and invoice.status == _Status.OPEN:
-        steps.append(Step("next", "Charged with your next invoice", "Too small by itself"))
+        steps.append(Step("next", _("Charged with your next invoice"), _("Too small by itself")))
     elif invoice.status in (_Status.DRAFT, *Invoice.AWAITED):
         automatic = invoice.collection_method == "charge_automatically"
-        title = "Charged by itself" if automatic else "To be paid"
+        title = _("Charged by itself") if automatic else _("To be paid")
         if lacks_payment_method:
-            title = "Charged as soon as there is a payment method"
-        steps.append(Step("next", title, "At the latest", day=invoice.due_date))
+            title = _("Charged as soon as there is a payment method")
+        steps.append(Step("next", title, _("At the latest"), day=invoice.due_date))
     elif invoice.status == _Status.OVERDUE:
-        steps.append(Step("next", "To be paid", "Pay it now, or choose another payment method"))
+        steps.append(
+            Step("next", _("To be paid"), _("Pay it now, or choose another payment method"))
+        )
     return steps
 
 
@@ -78,15 +88,18 @@ def notice_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Notice | N
     can_pay = bool(invoice.hosted_invoice_url)
     match invoice.status:
         case _Status.DRAFT:
-            return Notice("", "It is being prepared.", "Then it can be paid here.")
+            return Notice("", _("It is being prepared."), _("Then it can be paid here."))
         case _Status.UNCOLLECTIBLE:
-            text = "We no longer ask for it. It is still owed"
-            text += ", and can be paid here." if can_pay else "; write to us to pay it."
-            return Notice("warn", "This invoice was written off.", text)
+            text = (
+                _("We no longer ask for it. It is still owed, and can be paid here.")
+                if can_pay
+                else _("We no longer ask for it. It is still owed; write to us to pay it.")
+            )
+            return Notice("warn", _("This invoice was written off."), text)
         case _Status.OPEN | _Status.PARTLY_PAID | _Status.OVERDUE if declined:
-            text = "Pay it here with another card" if can_pay else "Write to us to pay it"
-            return Notice("bad", "A payment for it was declined.", f"{text}.")
+            text = _("Pay it here with another card.") if can_pay else _("Write to us to pay it.")
+            return Notice("bad", _("A payment for it was declined."), text)
         case _Status.OVERDUE:
-            text = f"It was due on {invoice.due_date.day} {invoice.due_date:%B %Y}."
-            return Notice("bad", "It is overdue.", text if invoice.due_date < today else "")
+            text = _("It was due on {day}.").format(day=long_date(invoice.due_date))
+            return Notice("bad", _("It is overdue."), text if invoice.due_date < today else "")
     return None

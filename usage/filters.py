@@ -29,8 +29,8 @@ _NOT_NEGATIVE = MinValueValidator(0, _("Not below zero."))
 _DATE = forms.DateInput(attrs={"type": "date"})
 # The first and last days of the calendar have no midnight in some timezones.
 SENSIBLE_DAYS = [
-    MinValueValidator(dt.date(2000, 1, 1), "Choose a day after 1999."),
-    MaxValueValidator(dt.date(2999, 12, 31), "Choose a day before 3000."),
+    MinValueValidator(dt.date(2000, 1, 1), _("Choose a day after 1999.")),
+    MaxValueValidator(dt.date(2999, 12, 31), _("Choose a day before 3000.")),
 ]
 
 
@@ -38,9 +38,11 @@ class WorkspaceFilter(filters.FilterSet):
     """Days are days of the workspace's clock, both ends included."""
 
     day_from = filters.DateFilter(
-        label="From", method="from_day", widget=_DATE, validators=SENSIBLE_DAYS
+        label=_("From"), method="from_day", widget=_DATE, validators=SENSIBLE_DAYS
     )
-    day_to = filters.DateFilter(label="To", method="to_day", widget=_DATE, validators=SENSIBLE_DAYS)
+    day_to = filters.DateFilter(
+        label=_("To"), method="to_day", widget=_DATE, validators=SENSIBLE_DAYS
+    )
     time_field = ""
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
@@ -69,13 +71,15 @@ class WorkspaceFilter(filters.FilterSet):
 class RecordFilter(WorkspaceFilter):
     """Usage records by billing period, resource type, provider, agent, model, days and call."""
 
-    billing_period = filters.ChoiceFilter(label="Billing period")
-    resource_type = filters.ChoiceFilter(label="Resource")
-    provider = filters.ChoiceFilter(label="Provider")
-    agent = filters.ChoiceFilter(label="Agent")
-    model = filters.ChoiceFilter(label="Model")
+    billing_period = filters.ChoiceFilter(label=_("Billing period"))
+    resource_type = filters.ChoiceFilter(label=_("Resource"))
+    provider = filters.ChoiceFilter(label=_("Provider"))
+    agent = filters.ChoiceFilter(label=_("Agent"))
+    model = filters.ChoiceFilter(label=_("Model"))
     call = filters.UUIDFilter(
-        label="Call id", field_name="call_id", widget=forms.TextInput(attrs={"spellcheck": "false"})
+        label=_("Call id"),
+        field_name="call_id",
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
     )
     time_field = "occurred_at"
 
@@ -99,14 +103,14 @@ class RecordFilter(WorkspaceFilter):
         )
         agents = sorted({(name, str(pk)) for pk, name, _ in named if pk is not None})
         models = sorted({model for *_, model in named if model is not None})
-        self.offer("agent", [(pk, name) for name, pk in agents], "All agents")
-        self.offer("model", [(model, model) for model in models], "All models")
+        self.offer("agent", [(pk, name) for name, pk in agents], _("All agents"))
+        self.offer("model", [(model, model) for model in models], _("All models"))
         for name, found in (("agent", agents), ("model", models)):
             if not found:
                 del self.filters[name]
-        self.offer("billing_period", [(str(p.pk), p.label) for p in periods], "All periods")
-        self.offer("resource_type", [(t, resource(t).label) for t in types], "All resources")
-        self.offer("provider", [(p, provider_name(p)) for p in providers], "All providers")
+        self.offer("billing_period", [(str(p.pk), p.label) for p in periods], _("All periods"))
+        self.offer("resource_type", [(t, resource(t).label) for t in types], _("All resources"))
+        self.offer("provider", [(p, provider_name(p)) for p in providers], _("All providers"))
 
     def rollups(self) -> QuerySet[UsageRollup] | QuerySet[DimensionRollup] | None:
         """The rollups of exactly the records chosen; None where no rollup can tell (by call)."""
@@ -160,14 +164,14 @@ class CallFilter(WorkspaceFilter):
     """
 
     status = filters.ChoiceFilter(
-        label="Status",
-        choices=[(value, readable(value)) for value in Call.Status.values],
-        empty_label="All statuses",
+        label=_("Status"),
+        choices=lambda: [(value, readable(value)) for value in Call.Status.values],
+        empty_label=_("All statuses"),
     )
     direction = filters.ChoiceFilter(
-        label="Direction",
-        choices=[(value, readable(value)) for value in Call.Direction.values],
-        empty_label="Both directions",
+        label=_("Direction"),
+        choices=lambda: [(value, readable(value)) for value in Call.Direction.values],
+        empty_label=_("Both directions"),
     )
     agent = filters.ChoiceFilter(label=_("Agent"), empty_label=_("All agents"))
     provider = filters.ChoiceFilter(label=_("Provider"), empty_label=_("All providers"))

@@ -270,7 +270,7 @@ def known_entity(code: str | None) -> IssuingEntity | None:
 def _fitting_fields(workspace: Workspace) -> dict[str, str]:
     """The custom fields that its issuing entity has; raises `Invalid` for what is no text."""
     known = workspace.issuing_entity.custom_fields if workspace.issuing_entity else []
-    given = workspace.custom_fields
+    given = workspace.custom_fields or {}
     if not isinstance(given, dict):
         raise Invalid("Names and texts are expected.", field="custom_fields", code="invalid")
     kept = {}

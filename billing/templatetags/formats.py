@@ -1,11 +1,15 @@
 """The formats of `billing.formats` as template filters, and the small parts of every page."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing import formats
+from billing.phrases import phrase
 
 register = template.Library()
 
@@ -17,8 +21,31 @@ for _format in (
     formats.percent,
     formats.duration,
     formats.readable,
+    formats.word,
+    phrase,
 ):
     register.filter(_format.__name__, _format)
+
+
+def _register_time(name: str, show: Callable[[Any], str]) -> None:
+    """A filter of days and times, on the clock of the page; nothing of what is not there."""
+
+    def shown(value: Any) -> str:
+        return show(value) if value else ""
+
+    register.filter(name, shown, expects_localtime=True)
+
+
+for _name, _show in (
+    ("long_day", formats.long_date),
+    ("short_day", formats.short_day),
+    ("day_month", formats.day_month),
+    ("weekday_date", formats.weekday_date),
+    ("long_time", formats.long_time),
+    ("short_time", formats.short_time),
+    ("exact_time", formats.exact_time),
+):
+    _register_time(_name, _show)
 
 
 @register.simple_tag
@@ -48,7 +75,7 @@ def badge(status: str, label: str = "") -> SafeString:
     return format_html(
         '<span class="badge {}">{}</span>',
         _TONES.get(status, ""),
-        label or formats.readable(status),
+        formats.word(label) or formats.readable(status),
     )
 
 

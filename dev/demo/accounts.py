@@ -61,6 +61,7 @@ def make_workspace(company: Company, *, now: dt.datetime) -> None:
             "address_postal_code": address.postal_code,
             "address_state": address.state,
             "address_country": address.country,
+            "language": company.language,
         },
         now=now,
     )
@@ -92,6 +93,8 @@ def let_in(personas: Sequence[Company], *, password: str) -> None:
     """Let finance and the personas' owners in with `password`, hashed once for all of them."""
     emails = [FINANCE_EMAIL, SECOND_EMAIL, *(company.owner_email for company in personas)]
     User.objects.filter(email__in=emails).update(password=make_password(password))
+    for company in personas:
+        User.objects.filter(email=company.owner_email).update(language=company.language)
 
 
 def attach_card(company: Company, *, now: dt.datetime) -> None:

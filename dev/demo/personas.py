@@ -65,6 +65,8 @@ class Company:
     dear_agent: int | None = None
     # Charged once, with its first month.
     set_up_fee: Decimal | None = None
+    # Of its invoices and mails, and of its owner's pages.
+    language: str = "en"
 
     @property
     def id(self) -> UUID:
@@ -120,6 +122,7 @@ PERSONAS = (
         synthesis="cartesia",
         foreign_costs="USD",
         dear_agent=1,
+        language="de",
     ),
     Company(
         slug="annapurna",
@@ -154,6 +157,7 @@ PERSONAS = (
         telephony="telnyx",
         transcription="assemblyai",
         synthesis="cartesia",
+        language="ja",
     ),
     Company(
         slug="thameside",

@@ -9,6 +9,8 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone as clock
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 from django.views.decorators.http import require_GET, require_POST
 
 from billing.access import WorkspaceRequest, require_settings_right, workspace_page
@@ -29,7 +31,7 @@ from invoices.pdf import pdf_response
 
 # Each is a request or two to Stripe.
 _CHARGED_AT_ONCE = 3
-_UNREACHABLE = "The payment provider cannot be reached now. Please try again in a minute."
+_UNREACHABLE = _noop("The payment provider cannot be reached now. Please try again in a minute.")
 
 
 @require_POST
@@ -66,7 +68,9 @@ def payment_method_saved(request: WorkspaceRequest) -> HttpResponse:
             workspace_id=workspace.pk, session_id=session_id, now=clock.now()
         )
         if charges is not None:
-            messages.success(request, "Your card is saved. It will be charged for your invoices.")
+            messages.success(
+                request, _("Your card is saved. It will be charged for your invoices.")
+            )
             _charge_now(request, charges)
     except NotFound as error:
         raise Http404(error.detail) from None
@@ -82,14 +86,27 @@ def _charge_now(request: WorkspaceRequest, charges: Sequence[InvoiceAction]) -> 
         invoice = Invoice.objects.get(pk=asked.invoice_id)
         amount = money(invoice.amount_charged, invoice.currency)
         if invoice.status == Invoice.Status.PAID:
-            messages.success(request, f"{invoice.number} over {amount} is paid.")
+            messages.success(
+                request,
+                _("{number} over {amount} is paid.").format(number=invoice.number, amount=amount),
+            )
         elif done is not None and done.status == InvoiceAction.Status.FAILED:
-            messages.error(request, f"{invoice.number} over {amount}: {done.last_error}")
+            messages.error(
+                request,
+                _("{number} over {amount}: {last_error}").format(
+                    number=invoice.number, amount=amount, last_error=done.last_error
+                ),
+            )
         else:
-            messages.info(request, f"{invoice.number} over {amount} is being charged now.")
+            messages.info(
+                request,
+                _("{number} over {amount} is being charged now.").format(
+                    number=invoice.number, amount=amount
+                ),
+            )
     left = len(charges) - _CHARGED_AT_ONCE
     if left > 0:
-        messages.info(request, f"{left} more invoices are being charged now.")
+        messages.info(request, _("{left} more invoices are being charged now.").format(left=left))
 
 
 def _certificate(request: WorkspaceRequest, invoice_id: UUID) -> proof.Certificate:

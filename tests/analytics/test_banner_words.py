@@ -43,4 +43,4 @@ def test_what_is_paid_of_an_invoice_is_not_asked_for_again() -> None:
     invoice = make_invoice(acme, status="overdue")
     Invoice.objects.filter(pk=invoice.pk).update(amount_paid=20)
 
-    assert f"{invoice.number} over $41.34 is to be paid" in page_of(member_client(acme), acme)
+    assert f"invoice {invoice.number} over $41.34." in page_of(member_client(acme), acme)

@@ -174,7 +174,7 @@ def test_a_suspended_workspace_learns_how_to_pay() -> None:
     issue_invoice(make_period(acme, at(15, month=10)), status="overdue", hosted_invoice_url=pay)
     page = page_of(member_client(acme), acme)
     assert "There is no payment method to charge, and this workspace is suspended." in page
-    assert "until invoice INV-2026-000001 over $157.00 is paid." in page
+    assert "until this is paid: invoice INV-2026-000001 over $157.00." in page
     assert f'href="{pay}"' in page
 
 
