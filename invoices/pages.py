@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -15,13 +16,14 @@ from billing.keyset import requested_page
 from billing.queries import shows_cost
 from invoices.document import legal_texts, tax_rows
 from invoices.explained import explained
-from invoices.models import CreditNote, Invoice, InvoiceEvent, InvoiceItem
+from invoices.models import CreditNote, EInvoice, Invoice, InvoiceEvent, InvoiceItem
 from invoices.pdf import (
     invoice_filename,
     pdf_response,
     render_credit_note,
     render_invoice,
     render_preview,
+    xml_response,
 )
 from invoices.queries import (
     lacks_payment_method,
@@ -30,6 +32,7 @@ from invoices.queries import (
     records_behind,
     with_standing,
 )
+from invoices.services.e_invoices import chosen_format, invoice_xml
 from invoices.services.preview import upcoming_invoice
 from invoices.timeline import notice_of, timeline
 
@@ -93,6 +96,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     context = {
         "invoice": invoice,
         "taxes": tax_rows(invoice, taxes),
+        "has_e_invoice": EInvoice.objects.filter(invoice=invoice).exists(),
         "legal_texts": legal_texts(taxes, issuer_then(invoice.letterhead)),
         "items": [_shown(item, invoice) for item in invoice.items.all()],
         "credit_notes": invoice.credit_notes.filter(status=CreditNote.Status.ISSUED),
@@ -133,6 +137,19 @@ def item_records(request: WorkspaceRequest, invoice_id: UUID, item_id: UUID) -> 
 def pdf(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
     invoice = _invoice(request, invoice_id)
     return pdf_response(render_invoice(invoice), invoice_filename(invoice))
+
+
+@require_GET
+@workspace_page
+def e_invoice(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
+    """The invoice for software, in the form that the workspace gets."""
+    invoice = _invoice(request, invoice_id)
+    wanted = chosen_format(invoice.workspace)
+    try:
+        return xml_response(invoice_xml(invoice, wanted), f"{invoice.number}-{wanted}.xml")
+    except BillingError as refusal:
+        messages.error(request, refusal.detail)
+        return redirect("invoices:detail", request.membership.workspace_id, invoice.pk)
 
 
 @require_GET

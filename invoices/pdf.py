@@ -114,6 +114,15 @@ def pdf_response(pdf: bytes, filename: str, *, inline: bool = False) -> HttpResp
     )
 
 
+def xml_response(xml: str, filename: str) -> HttpResponse:
+    """An e-invoice as a file to keep."""
+    return HttpResponse(
+        xml,
+        content_type="application/xml; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+    )
+
+
 def invoice_filename(invoice: Invoice) -> str:
     return f"{invoice.number}.pdf"
 

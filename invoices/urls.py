@@ -12,6 +12,7 @@ urlpatterns = [
     path("w/<uuid:workspace_id>/invoices/upcoming/pdf/", pages.upcoming_pdf, name="upcoming-pdf"),
     path(_INVOICE, pages.detail, name="detail"),
     path(f"{_INVOICE}pdf/", pages.pdf, name="pdf"),
+    path(f"{_INVOICE}e-invoice/", pages.e_invoice, name="e-invoice"),
     path(
         "w/<uuid:workspace_id>/credit-notes/<uuid:credit_note_id>/pdf/",
         pages.credit_note_pdf,

@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -16,13 +17,15 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilt
 from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
+from billing.errors import BillingError
 from billing.formats import country_name, exact_money, money
 from billing.money import ZERO
 from invoices.admin.inlines import ItemInline
 from invoices.admin.links import link, pdf_link, stripe_link
 from invoices.admin.timeline import Moment, history
-from invoices.models import Invoice, TaxDecision
-from invoices.pdf import invoice_filename, pdf_response, render_invoice
+from invoices.models import EInvoice, Invoice, TaxDecision
+from invoices.pdf import invoice_filename, pdf_response, render_invoice, xml_response
+from invoices.services.e_invoices import chosen_format, invoice_xml
 from usage.models import UsageRecord
 from usage.queries.records import workspaces_with_call
 
@@ -119,6 +122,7 @@ class InvoiceAdmin(FrozenAdmin):
                     ("exact", "rounding", "refunded"),
                     *_UNUSUAL,
                     ("issued", "due_date", "paid", "files"),
+                    "software",
                     ("collection_method", "payment_terms_days", "suspends_since"),
                     ("stripe", "id"),
                 )
@@ -188,6 +192,11 @@ class InvoiceAdmin(FrozenAdmin):
         pdf = self.admin_site.admin_view(self.pdf)
         return [
             path("<uuid:invoice_id>/pdf/", pdf, name="invoices_invoice_pdf"),
+            path(
+                "<uuid:invoice_id>/e-invoice/",
+                self.admin_site.admin_view(self.e_invoice),
+                name="invoices_invoice_e_invoice",
+            ),
             *super().get_urls(),
         ]
 
@@ -198,6 +207,20 @@ class InvoiceAdmin(FrozenAdmin):
         if invoice is None:
             raise Http404
         return pdf_response(render_invoice(invoice), invoice_filename(invoice), inline=True)
+
+    def e_invoice(self, request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+        """It for software, in the form that its customer gets."""
+        if not self.has_view_permission(request):
+            raise Http404
+        invoice = self.get_queryset(request).filter(pk=invoice_id).first()
+        if invoice is None:
+            raise Http404
+        wanted = chosen_format(invoice.workspace)
+        try:
+            return xml_response(invoice_xml(invoice, wanted), f"{invoice.number}-{wanted}.xml")
+        except BillingError as refusal:
+            messages.error(request, refusal.detail)
+            return redirect("admin:invoices_invoice_change", invoice.pk)
 
     @display(description="Month", ordering="billing_period__period_start")
     def month(self, invoice: Invoice) -> str:
@@ -308,6 +331,14 @@ class InvoiceAdmin(FrozenAdmin):
     @display(description="File")
     def files(self, invoice: Invoice) -> str:
         return pdf_link(invoice)
+
+    @display(description="E-invoice")
+    def software(self, invoice: Invoice) -> str:
+        url = reverse("admin:invoices_invoice_e_invoice", args=[invoice.pk])
+        kept = EInvoice.objects.filter(invoice=invoice).first()
+        if kept is None:
+            return format_html("{} (issued without one)", link(url, "Make one"))
+        return format_html("{} ({})", link(url, kept.get_format_display()), kept.rules)
 
     @display(description="Replaced by")
     def replacement(self, invoice: Invoice) -> str:

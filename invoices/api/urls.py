@@ -48,6 +48,11 @@ urlpatterns = [
     path("invoices/<uuid:invoice_id>/", invoices.InvoiceDetail.as_view(), name="invoice"),
     path("invoices/<uuid:invoice_id>/pdf/", invoices.InvoicePdf.as_view(), name="invoice-pdf"),
     path(
+        "invoices/<uuid:invoice_id>/e-invoice/",
+        invoices.InvoiceEInvoice.as_view(),
+        name="invoice-e-invoice",
+    ),
+    path(
         "invoices/<uuid:invoice_id>/items/<uuid:item_id>/records/",
         invoices.ItemRecords.as_view(),
         name="item-records",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing.errors import Conflict
+from billing.errors import Conflict, Invalid
 from billing.issuers import issuer_of, issuer_then
 from billing.languages import in_language
 from billing.models import Workspace
@@ -136,6 +136,19 @@ def credit_note_xml(note: CreditNote, wanted: Format) -> str:
         return kept.xml
     parties = kept.parties if kept is not None else _parties_unchanged(note.invoice)
     return _valid(note.workspace, wanted, _note_terms(note, parties))
+
+
+def chosen_format(workspace: Workspace, asked: str = "") -> Format:
+    """The format that is asked for, else the customer's own; XRechnung where it has none.
+
+    Raises `Invalid`.
+    """
+    if not asked:
+        return _wanted(workspace) or Format.XRECHNUNG
+    known = [each for each in Format if each != Format.NONE]
+    if asked not in known:
+        raise Invalid(f"One of {', '.join(known)} is expected.", field="format")
+    return Format(asked)
 
 
 def deliver_e_invoice(*, e_invoice_id: UUID, now: dt.datetime) -> bool:

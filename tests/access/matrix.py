@@ -73,6 +73,7 @@ POST   billing-periods/<period_id>/finalize/                         own       b
 GET    invoices/                                                     own       billing:read
 GET    invoices/<invoice_id>/                                        own       billing:read
 GET    invoices/<invoice_id>/pdf/                                    own       billing:read
+GET    invoices/<invoice_id>/e-invoice/                              own       billing:read
 GET    trial-invoices/                                               platform  billing:read
 POST   trial-invoices/approve/                                       platform  billing:write
 GET    invoices/<invoice_id>/certificate/                            own       billing:read
@@ -167,6 +168,7 @@ GET    w/<workspace_id>/invoices/upcoming/                           owner admin
 GET    w/<workspace_id>/invoices/upcoming/pdf/                       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/                       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/pdf/                   owner admin viewer
+GET    w/<workspace_id>/invoices/<invoice_id>/e-invoice/             owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate/           owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin viewer
@@ -250,6 +252,7 @@ POST   admin/billing/exchangerate/import_csv/                        finance peo
 POST   admin/billing/billingperiod/<object_id>/finalize/             finance people
 POST   admin/billing/billingperiod/<object_id>/retry_close/          finance people
 GET    admin/invoices/invoice/<invoice_id>/pdf/                      read-only support finance people
+GET    admin/invoices/invoice/<invoice_id>/e-invoice/                read-only support finance people
 GET    admin/invoices/invoice/<invoice_id>/certificate/              read-only support finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_sync/            finance people
 POST   admin/invoices/invoice/<object_id>/retry_the_payment/         finance people

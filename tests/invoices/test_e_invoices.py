@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 from facturx import get_level, get_xml_from_pdf
 from lxml import etree
 from pypdf import PdfReader
@@ -30,8 +31,9 @@ from invoices.services.e_invoices import (
 from invoices.services.mailing import mail_issued_invoice
 from invoices.services.manual_items import Line, request_one_off
 from invoices.services.reissuing import reissue_invoice
+from tests.kit.api import ApiClient
 from tests.kit.e_invoices import GERMAN_DETAILS, german_issuer, proved_by_hand, texts
-from tests.kit.personas import make_period
+from tests.kit.personas import make_period, member_client
 from tests.kit.taxes import FRENCH, GERMAN, checked, make_customer
 from tests.kit.usage import make_usage
 
@@ -85,6 +87,19 @@ def test_a_german_customer_gets_an_xrechnung_of_what_it_owes() -> None:
         "/*/cac:TaxTotal//cac:TaxCategory/cbc:ID": ["S"],
     }.items():
         assert texts(kept.xml, path) == said
+    api = ApiClient("billing:read")
+    answer = api.get(f"invoices/{invoice.pk}/e-invoice/")
+    assert (answer["Content-Type"], answer.content.decode()) == (
+        "application/xml; charset=utf-8",
+        kept.xml,
+    )
+    other = api.get(f"invoices/{invoice.pk}/e-invoice/", format="facturx")
+    assert other.status_code == 200, other.content
+    cii = other.content.decode()
+    assert proved_by_hand(cii)["total"] == Decimal("72.99")
+    assert api.get(f"invoices/{invoice.pk}/e-invoice/", format="word").status_code == 400
+    page = member_client(acme).get(reverse("invoices:e-invoice", args=[acme.pk, invoice.pk]))
+    assert page.content.decode() == kept.xml
     mail_issued_invoice(invoice_id=invoice.pk, now=NOVEMBER_3)
     attached = Email.objects.get(kind="invoice_issued").attachments.order_by("filename")
     assert [each.filename for each in attached] == [
