@@ -14,7 +14,8 @@ _SHARDS = 8
 
 
 def distribute_test_database() -> None:
-    """Migrate it and distribute its records. Tests may empty its shards: what they set for that is told to the workers."""
+    """Migrate it and distribute its records. Tests may empty its shards: what they set for that is
+    told to the workers."""
     call_command("migrate", verbosity=0)
     with connection.cursor() as cursor:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
