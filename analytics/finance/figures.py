@@ -107,7 +107,7 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
         period_ids.append(period.pk)
         besides[currency] += period.live_fee + period.live_add_ons
         besides[currency] += period.live_discounts + period.live_shortfall
-        besides[currency] += period.live_manual
+        besides[currency] += period.live_manual + period.reversals_credited
     by_provider: Sums = defaultdict(lambda: [ZERO, ZERO])
     by_type: Sums = defaultdict(lambda: [ZERO, ZERO])
     by_currency: Sums = defaultdict(lambda: [ZERO, ZERO])
