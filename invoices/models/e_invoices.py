@@ -53,6 +53,13 @@ class EInvoice(models.Model):
     def __str__(self) -> str:
         return f"{self.get_format_display()} of {self.number}"
 
+    @classmethod
+    def of(cls, document: Invoice | CreditNote) -> "EInvoice | None":
+        """The one that a document was issued with."""
+        if isinstance(document, Invoice):
+            return cls._default_manager.filter(invoice=document).first()
+        return cls._default_manager.filter(credit_note=document).first()
+
     @property
     def document(self) -> Invoice | CreditNote:
         document = self.invoice or self.credit_note

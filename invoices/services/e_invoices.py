@@ -121,7 +121,7 @@ def invoice_xml(invoice: Invoice, wanted: Format) -> str:
 
     Raises `EInvoiceInvalid` and `EInvoiceLost`.
     """
-    kept = EInvoice.objects.filter(invoice=invoice).first()
+    kept = EInvoice.of(invoice)
     if kept is not None and kept.format == wanted:
         return kept.xml
     parties = kept.parties if kept is not None else _parties_unchanged(invoice)
@@ -131,7 +131,7 @@ def invoice_xml(invoice: Invoice, wanted: Format) -> str:
 
 def credit_note_xml(note: CreditNote, wanted: Format) -> str:
     """As `invoice_xml`, of an issued credit note."""
-    kept = EInvoice.objects.filter(credit_note=note).first()
+    kept = EInvoice.of(note)
     if kept is not None and kept.format == wanted:
         return kept.xml
     parties = kept.parties if kept is not None else _parties_unchanged(note.invoice)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from invoices.services.ledger.adjustments import adjustment_differences
+from invoices.services.ledger.e_invoices import e_invoice_differences
 from invoices.services.ledger.invoices import invoice_differences
 from invoices.services.ledger.items import item_differences
 from invoices.services.ledger.reversals import reversal_differences
@@ -13,6 +14,7 @@ from usage.services.ledger import Difference, Scope
 __all__ = [
     "adjustment_differences",
     "close_differences",
+    "e_invoice_differences",
     "invoice_differences",
     "item_differences",
     "reversal_differences",
@@ -30,6 +32,7 @@ def close_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
         item_differences,
         invoice_differences,
         tax_differences,
+        e_invoice_differences,
         reversal_differences,
     )
     return [difference for find in finds for difference in find(scope)]

@@ -17,7 +17,8 @@ from django.db.models import Count, Sum
 from billing.errors import NotFound
 from billing.models import BillingPeriod, PeriodCounter
 from billing.money import ZERO, without_exponent
-from invoices.models import CreditNoteItem, Invoice
+from invoices.einvoices.reading import Unreadable, totals_of
+from invoices.models import CreditNoteItem, EInvoice, Invoice
 from invoices.payments.models import PaymentEntry
 from invoices.payments.services.proof.report import Proof, prove
 from invoices.payments.services.proof.steps import STEPS
@@ -239,6 +240,7 @@ def _figures(invoice: Invoice, period: BillingPeriod) -> dict[str, _Shown]:
             {"Net": invoice.net, "Tax": invoice.tax, "Amount": invoice.amount},
             invoice.amount - invoice.net - invoice.tax,
         ),
+        "e_invoices": _e_invoice(invoice),
         "stripe": _stripe(invoice),
         "payments": _payments(invoice),
     }
@@ -251,6 +253,23 @@ def _taken_over(period: BillingPeriod) -> Decimal:
 
 def _sum(sums: dict[str, Any]) -> dict[str, Decimal]:
     return {"Sum at list price": sums["price"]}
+
+
+def _e_invoice(invoice: Invoice) -> _Shown:
+    kept = EInvoice.of(invoice)
+    if kept is None:
+        return {"E-invoice": "none"}, ZERO
+    try:
+        said = totals_of(kept.xml)
+    except Unreadable:
+        return {"E-invoice": "cannot be read"}, ZERO
+    shown: dict[str, Decimal | int | str] = {
+        "E-invoice": kept.get_format_display(),
+        "Net": said.net,
+        "Tax": said.tax,
+        "Amount due": said.due,
+    }
+    return shown, said.due - invoice.amount
 
 
 def _stripe(invoice: Invoice) -> _Shown:

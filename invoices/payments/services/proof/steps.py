@@ -8,6 +8,7 @@ from billing.models import BillingPeriod
 from invoices.payments.services.ledger import payment_differences, stripe_differences
 from invoices.services.ledger import (
     adjustment_differences,
+    e_invoice_differences,
     invoice_differences,
     item_differences,
     reversal_differences,
@@ -114,6 +115,14 @@ STEPS = (
         "Tax",
         "net and tax are those of the lines and of their rates",
         tax_differences,
+        Since.BILLED,
+    ),
+    Step(
+        "e_invoices",
+        "E-invoices",
+        "number, currency, net, tax, gross and amount due in the XML are those of the invoice or"
+        " credit note",
+        e_invoice_differences,
         Since.BILLED,
     ),
     Step(
