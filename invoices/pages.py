@@ -32,7 +32,7 @@ from invoices.queries import (
     records_behind,
     with_standing,
 )
-from invoices.services.e_invoices import chosen_format, invoice_xml
+from invoices.services.e_invoices import chosen_format, credit_note_xml, invoice_xml
 from invoices.services.preview import upcoming_invoice
 from invoices.timeline import notice_of, timeline
 
@@ -185,10 +185,27 @@ def upcoming_pdf(request: WorkspaceRequest) -> HttpResponse:
 @require_GET
 @workspace_page
 def credit_note_pdf(request: WorkspaceRequest, credit_note_id: UUID) -> HttpResponse:
-    note = get_object_or_404(
-        CreditNote.objects.select_related("invoice", "workspace"),
+    note = _credit_note(request, credit_note_id)
+    return pdf_response(render_credit_note(note), f"{note.number}.pdf")
+
+
+@require_GET
+@workspace_page
+def credit_note_e_invoice(request: WorkspaceRequest, credit_note_id: UUID) -> HttpResponse:
+    """The credit note for software, in the form that the workspace gets."""
+    note = _credit_note(request, credit_note_id)
+    wanted = chosen_format(note.workspace)
+    try:
+        return xml_response(credit_note_xml(note, wanted), f"{note.number}-{wanted}.xml")
+    except BillingError as refusal:
+        messages.error(request, refusal.detail)
+        return redirect("invoices:detail", request.membership.workspace_id, note.invoice_id)
+
+
+def _credit_note(request: WorkspaceRequest, credit_note_id: UUID) -> CreditNote:
+    return get_object_or_404(
+        CreditNote.objects.select_related("invoice__billing_period", "workspace"),
         workspace=request.membership.workspace,
         status=CreditNote.Status.ISSUED,
         pk=credit_note_id,
     )
-    return pdf_response(render_credit_note(note), f"{note.number}.pdf")

@@ -18,5 +18,10 @@ urlpatterns = [
         pages.credit_note_pdf,
         name="credit-note-pdf",
     ),
+    path(
+        "w/<uuid:workspace_id>/credit-notes/<uuid:credit_note_id>/e-invoice/",
+        pages.credit_note_e_invoice,
+        name="credit-note-e-invoice",
+    ),
     path(f"{_INVOICE}items/<uuid:item_id>/", pages.item_records, name="item"),
 ]

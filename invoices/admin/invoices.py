@@ -21,7 +21,7 @@ from billing.errors import BillingError
 from billing.formats import country_name, exact_money, money
 from billing.money import ZERO
 from invoices.admin.inlines import ItemInline
-from invoices.admin.links import link, pdf_link, stripe_link
+from invoices.admin.links import e_invoice_link, link, pdf_link, stripe_link
 from invoices.admin.timeline import Moment, history
 from invoices.models import EInvoice, Invoice, TaxDecision
 from invoices.pdf import invoice_filename, pdf_response, render_invoice, xml_response
@@ -335,10 +335,7 @@ class InvoiceAdmin(FrozenAdmin):
     @display(description="E-invoice")
     def software(self, invoice: Invoice) -> str:
         url = reverse("admin:invoices_invoice_e_invoice", args=[invoice.pk])
-        kept = EInvoice.objects.filter(invoice=invoice).first()
-        if kept is None:
-            return format_html("{} (issued without one)", link(url, "Make one"))
-        return format_html("{} ({})", link(url, kept.get_format_display()), kept.rules)
+        return e_invoice_link(url, EInvoice.of(invoice))
 
     @display(description="Replaced by")
     def replacement(self, invoice: Invoice) -> str:

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from invoices.models import Invoice
+from invoices.models import EInvoice, Invoice
 
 _CLASS = "text-primary-600 dark:text-primary-500 font-medium"
 
@@ -22,6 +22,13 @@ def link(url: str, text: str, *, new_tab: bool = False) -> SafeString:
 
 def pdf_link(invoice: Invoice) -> SafeString:
     return link(reverse("admin:invoices_invoice_pdf", args=[invoice.pk]), "PDF", new_tab=True)
+
+
+def e_invoice_link(url: str, kept: EInvoice | None) -> SafeString:
+    """`url` makes one of the same facts where the document was issued without."""
+    if kept is None:
+        return format_html("{} (issued without one)", link(url, "Make one"))
+    return format_html("{} ({})", link(url, kept.get_format_display()), kept.rules)
 
 
 def stripe_link(invoice: Invoice) -> SafeString:

@@ -7,7 +7,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,9 +18,8 @@ from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.views import ApiView
 from invoices.api.serializers import InvoiceSerializer, ItemSerializer, ProofSerializer
 from invoices.models import Invoice, InvoiceItem
-from invoices.pdf import invoice_filename, pdf_response, render_invoice, xml_response
+from invoices.pdf import invoice_filename, pdf_response, render_invoice
 from invoices.queries import proof_of, records_behind
-from invoices.services.e_invoices import chosen_format, invoice_xml
 from usage.api.serializers import UsageRecordSerializer
 from usage.models import UsageRecord
 
@@ -84,37 +83,6 @@ class InvoicePdf(ApiView):
             Invoice.objects.select_related("workspace", "billing_period"), request, pk=invoice_id
         )
         return pdf_response(render_invoice(invoice), invoice_filename(invoice), inline=True)
-
-
-class InvoiceEInvoice(ApiView):
-    """The invoice for software, as XML: XRechnung, Peppol BIS, or the CII that is inside of a
-    Factur-X. 409 `e_invoice_invalid` names the rule that it breaks."""
-
-    required_scopes = _SCOPES
-    parameters = frozenset({"format"})
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        # `format` is the e-invoice's here, not the answer's.
-        renderer = self.get_renderers()[0]
-        return renderer, renderer.media_type
-
-    @extend_schema(
-        operation_id="invoices_e_invoice",
-        parameters=[
-            OpenApiParameter(
-                "format",
-                enum=["facturx", "xrechnung", "peppol"],
-                description="Default: the one that the workspace gets.",
-            )
-        ],
-        responses={(200, "application/xml"): OpenApiTypes.BINARY},
-    )
-    def get(self, request: Request, invoice_id: UUID) -> HttpResponse:
-        invoice = visible_or_404(
-            Invoice.objects.select_related("workspace", "billing_period"), request, pk=invoice_id
-        )
-        wanted = chosen_format(invoice.workspace, request.query_params.get("format", ""))
-        return xml_response(invoice_xml(invoice, wanted), f"{invoice.number}-{wanted}.xml")
 
 
 class ItemRecords(ApiView, ListAPIView):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoices.api import invoices, manual_items, periods, trials, upcoming
+from invoices.api import e_invoices, invoices, manual_items, periods, trials, upcoming
 
 app_name = "invoices-api"
 urlpatterns = [
@@ -49,7 +49,7 @@ urlpatterns = [
     path("invoices/<uuid:invoice_id>/pdf/", invoices.InvoicePdf.as_view(), name="invoice-pdf"),
     path(
         "invoices/<uuid:invoice_id>/e-invoice/",
-        invoices.InvoiceEInvoice.as_view(),
+        e_invoices.InvoiceEInvoice.as_view(),
         name="invoice-e-invoice",
     ),
     path(

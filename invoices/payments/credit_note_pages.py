@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
 from billing.exports import csv_response
-from invoices.models import CreditNote
+from invoices.models import CreditNote, EInvoice
 from invoices.payments.services.credit_notes.records import CSV_HEAD, credited_records, csv_rows
 
 # More are in the file.
@@ -22,6 +22,7 @@ def page(request: WorkspaceRequest, credit_note_id: UUID) -> HttpResponse:
     records = credited_records(note)
     context = {
         "note": note,
+        "has_e_invoice": EInvoice.objects.filter(credit_note=note).exists(),
         "items": note.items.select_related("item"),
         "taxes": note.taxes.exclude(category=""),
         "records": records[:SHOWN],

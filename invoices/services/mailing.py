@@ -14,7 +14,7 @@ from billing.links import page_url
 from billing.models import Email, Workspace
 from billing.services.emails import Attachment, in_each_language, queue_email
 from invoices.document import add_method, pay_by, period_range
-from invoices.models import EInvoice, Invoice
+from invoices.models import CreditNote, EInvoice, Invoice
 from invoices.pdf import invoice_filename, render_invoice
 from invoices.queries import lacks_payment_method
 from invoices.signals import amount_explained
@@ -35,7 +35,7 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
         .prefetch_related("items")
         .get(pk=invoice_id)
     )
-    papers = [pdf_attachment(invoice), *_e_invoice_attachments(invoice)]
+    papers = [pdf_attachment(invoice), *e_invoice_attachments(invoice)]
 
     def send(suffix: str, recipients: list[str]) -> bool:
         return _queue(invoice, suffix, recipients, papers, now)
@@ -89,14 +89,14 @@ def pdf_attachment(invoice: Invoice) -> Attachment:
     return Attachment(invoice_filename(invoice), "application/pdf", render_invoice(invoice))
 
 
-def _e_invoice_attachments(invoice: Invoice) -> list[Attachment]:
+def e_invoice_attachments(document: Invoice | CreditNote) -> list[Attachment]:
     """The XML as a file, where the customer wants it; a Factur-X is inside of the PDF."""
-    if not invoice.workspace.e_invoice_attached:
+    if not document.workspace.e_invoice_attached:
         return []
-    kept = EInvoice.objects.filter(invoice=invoice).first()
+    kept = EInvoice.of(document)
     if kept is None or kept.format == Workspace.EInvoiceFormat.FACTURX:
         return []
-    name = f"{invoice.number}-{kept.format}.xml"
+    name = f"{document.number}-{kept.format}.xml"
     return [Attachment(name, "application/xml", kept.xml.encode())]
 
 

@@ -83,6 +83,7 @@ POST   invoices/<invoice_id>/void/                                   own       b
 GET    invoices/<invoice_id>/credit-notes/                           own       billing:read
 POST   invoices/<invoice_id>/credit-notes/                           own       billing:write
 GET    credit-notes/<credit_note_id>/pdf/                            own       billing:read
+GET    credit-notes/<credit_note_id>/e-invoice/                      own       billing:read
 GET    credit-notes/<credit_note_id>/records/                        own       billing:read
 GET    workspaces/<workspace_id>/call-disputes/                      own       billing:read
 POST   workspaces/<workspace_id>/calls/<call_id>/dispute/            own       billing:write
@@ -173,6 +174,7 @@ GET    w/<workspace_id>/invoices/<invoice_id>/items/<item_id>/       owner admin
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate/           owner admin viewer
 GET    w/<workspace_id>/invoices/<invoice_id>/certificate.json       owner admin viewer
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/pdf/           owner admin viewer
+GET    w/<workspace_id>/credit-notes/<credit_note_id>/e-invoice/     owner admin viewer
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/               owner admin viewer
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/records.csv    owner admin viewer
 POST   w/<workspace_id>/calls/<call_id>/dispute/                     owner admin
@@ -262,6 +264,7 @@ GET    admin/billing/workspace/<object_id>/statement_csv/            read-only f
 POST   admin/billing/workspace/<object_id>/pay_out_credit/           finance people
 POST   admin/invoices/invoice/<object_id>/give_back/                 finance people
 GET    admin/invoices/creditnote/<credit_note_id>/pdf/               read-only finance people
+GET    admin/invoices/creditnote/<credit_note_id>/e-invoice/         read-only finance people
 POST   admin/invoices/creditnote/<object_id>/approve_and_issue/      finance people
 POST   admin/invoices/creditnote/<object_id>/discard/                finance people
 POST   admin/payments/calldispute/<object_id>/approve/               finance people

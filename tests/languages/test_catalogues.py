@@ -20,7 +20,7 @@ def test_there_is_a_catalogue_for_each_language_that_can_be_chosen():
 
 
 # Names, files and the framework's own words.
-_STAYS = re.compile(r"^(PDF|CSV|JSON|API|UTC|[^A-Za-z]*)$")
+_STAYS = re.compile(r"^(PDF|XML|CSV|JSON|API|UTC|[^A-Za-z]*)$")
 
 
 def test_no_page_has_a_text_that_is_not_marked():

@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
@@ -12,11 +13,13 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, when
-from invoices.admin.links import link
-from invoices.models import CreditNote, CreditNoteItem
+from billing.errors import BillingError
+from invoices.admin.links import e_invoice_link, link
+from invoices.models import CreditNote, CreditNoteItem, EInvoice
 from invoices.payments.admin.actions import what_it_gave, where_it_goes
 from invoices.payments.services.credit_notes import approve_and_issue, discard_credit_note
-from invoices.pdf import pdf_response, render_credit_note
+from invoices.pdf import pdf_response, render_credit_note, xml_response
+from invoices.services.e_invoices import chosen_format, credit_note_xml
 
 
 class CreditNoteItemInline(FrozenInlineMixin, TabularInline):
@@ -56,10 +59,11 @@ class CreditNoteAdmin(FrozenAdmin):
         ("goes", "rest"),
         ("drafted_by", "approved_by", "issued_by", "issued"),
         ("file", "in_stripe"),
+        "software",
     )
     readonly_fields = (
         *("name", "state", "over", "before_tax", "taxed", "goes", "rest"),
-        *("issued", "file", "in_stripe"),
+        *("issued", "file", "in_stripe", "software"),
     )
     actions_detail = ("approve_and_issue", "discard")
 
@@ -67,14 +71,35 @@ class CreditNoteAdmin(FrozenAdmin):
         view = self.admin_site.admin_view(self.pdf)
         return [
             path("<uuid:credit_note_id>/pdf/", view, name="invoices_creditnote_pdf"),
+            path(
+                "<uuid:credit_note_id>/e-invoice/",
+                self.admin_site.admin_view(self.e_invoice),
+                name="invoices_creditnote_e_invoice",
+            ),
             *super().get_urls(),
         ]
 
     def pdf(self, request: HttpRequest, credit_note_id: UUID) -> HttpResponse:
-        note = self.get_queryset(request).filter(pk=credit_note_id, status="issued").first()
+        note = self._issued(request, credit_note_id)
+        return pdf_response(render_credit_note(note), f"{note.number}.pdf", inline=True)
+
+    def e_invoice(self, request: HttpRequest, credit_note_id: UUID) -> HttpResponse:
+        """It for software, in the form that its customer gets."""
+        note = self._issued(request, credit_note_id)
+        wanted = chosen_format(note.workspace)
+        try:
+            return xml_response(credit_note_xml(note, wanted), f"{note.number}-{wanted}.xml")
+        except BillingError as refusal:
+            messages.error(request, refusal.detail)
+            return redirect("admin:invoices_creditnote_change", note.pk)
+
+    def _issued(self, request: HttpRequest, credit_note_id: UUID) -> CreditNote:
+        note: CreditNote | None = (
+            self.get_queryset(request).filter(pk=credit_note_id, status="issued").first()
+        )
         if note is None or not self.has_view_permission(request):
             raise Http404
-        return pdf_response(render_credit_note(note), f"{note.number}.pdf", inline=True)
+        return note
 
     @asking(
         "Approve and issue",
@@ -149,6 +174,13 @@ class CreditNoteAdmin(FrozenAdmin):
             return "–"
         address = reverse("admin:invoices_creditnote_pdf", args=[note.pk])
         return link(address, "PDF", new_tab=True)
+
+    @display(description="E-invoice")
+    def software(self, note: CreditNote) -> str:
+        if note.status != CreditNote.Status.ISSUED:
+            return "–"
+        url = reverse("admin:invoices_creditnote_e_invoice", args=[note.pk])
+        return e_invoice_link(url, EInvoice.of(note))
 
     @display(description="Into Stripe")
     def in_stripe(self, note: CreditNote) -> str:

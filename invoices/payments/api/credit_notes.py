@@ -24,10 +24,12 @@ from billing.api.fields import (
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.errors import Invalid
+from invoices.api.e_invoices import SCHEMA, EInvoiceView
 from invoices.models import CreditedRecord, CreditNote, Invoice
 from invoices.payments.services.credit_notes import credit_invoice
 from invoices.payments.services.credit_notes.records import credited_records
-from invoices.pdf import pdf_response, render_credit_note
+from invoices.pdf import pdf_response, render_credit_note, xml_response
+from invoices.services.e_invoices import credit_note_xml
 
 
 class CreditedItemSerializer(StrictSerializer):
@@ -189,3 +191,19 @@ class CreditNotePdf(ApiView):
             pk=credit_note_id,
         )
         return pdf_response(render_credit_note(note), f"{note.number}.pdf", inline=True)
+
+
+class CreditNoteEInvoice(EInvoiceView):
+    """An issued credit note for software, as XML, as its invoice is."""
+
+    @extend_schema(operation_id="credit_notes_e_invoice", **SCHEMA)
+    def get(self, request: Request, credit_note_id: UUID) -> HttpResponse:
+        note = visible_or_404(
+            CreditNote.objects.filter(status="issued").select_related(
+                "invoice__billing_period", "workspace"
+            ),
+            request,
+            pk=credit_note_id,
+        )
+        wanted = self.wanted(note.workspace)
+        return xml_response(credit_note_xml(note, wanted), f"{note.number}-{wanted}.xml")

@@ -36,6 +36,11 @@ urlpatterns = [
         name="credit-note-pdf",
     ),
     path(
+        "credit-notes/<uuid:credit_note_id>/e-invoice/",
+        credit_notes.CreditNoteEInvoice.as_view(),
+        name="credit-note-e-invoice",
+    ),
+    path(
         "credit-notes/<uuid:credit_note_id>/records/",
         credit_notes.CreditNoteRecords.as_view(),
         name="credit-note-records",

@@ -24,7 +24,7 @@ from invoices.models import CreditNote, Invoice
 from invoices.payments.models import StripeCustomer
 from invoices.pdf import render_credit_note
 from invoices.queries import lacks_payment_method
-from invoices.services.mailing import pdf_attachment
+from invoices.services.mailing import e_invoice_attachments, pdf_attachment
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +131,7 @@ def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
     except typst.TypstError:
         log.exception("the PDF of credit note %s cannot be set", note.number)
         papers = []
+    papers += e_invoice_attachments(note)
     _to_payer(invoice, f"credit_note:{note.pk}", said, attachments=papers, now=now)
 
 
