@@ -20,7 +20,10 @@ from billing.services import tax_numbers, tax_rates
 
 class RegistrationForm(ServiceForm):
     def carry_out(self) -> TaxRegistration:
-        names = ("country", "region", "number", "consumers_only", "is_home", "starts_on", "ends_on")
+        names = (
+            *("issuing_entity", "country", "region", "number"),
+            *("consumers_only", "is_home", "starts_on", "ends_on"),
+        )
         facts = {name: self.cleaned_data[name] for name in names}
         return tax_rates.add_registration(now=clock.now(), **facts)
 
@@ -53,16 +56,24 @@ class DatedAdmin(BillingAdmin):
 
 @admin.register(TaxRegistration)
 class TaxRegistrationAdmin(DatedAdmin):
-    list_display = ("country", "region", "number", "what", "starts_on", "ends_on")
+    list_display = (
+        *("country", "region", "number", "issuing_entity", "what"),
+        *("starts_on", "ends_on"),
+    )
+    list_select_related = ("issuing_entity",)
     search_fields = ("country", "number")
     add_form = RegistrationForm
-    fixed = ("country", "region", "number", "consumers_only", "is_home", "starts_on")
+    fixed = (
+        *("issuing_entity", "country", "region", "number"),
+        *("consumers_only", "is_home", "starts_on"),
+    )
     fieldsets = (
         (
             None,
             {
                 "fields": (
                     ("country", "region", "number"),
+                    "issuing_entity",
                     ("is_home", "consumers_only"),
                     ("starts_on", "ends_on"),
                 ),

@@ -20,6 +20,7 @@ from billing.api.serializers import StrictSerializer
 from billing.models import TaxRate, TaxRegistration
 from billing.models.taxes import TAX_CLASS
 from billing.services import tax_rates
+from billing.services.workspaces import known_entity
 
 
 class NewRegistrationSerializer(StrictSerializer):
@@ -32,6 +33,13 @@ class NewRegistrationSerializer(StrictSerializer):
     is_home = FlagField(default=False, help_text="The issuer is established there.")
     starts_on = DayField()
     ends_on = DayField(required=False, allow_null=True, default=None, help_text="Exclusive.")
+    issuing_entity = PlainTextField(
+        max_length=12,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Its code; by default the issuer whom the settings name.",
+    )
 
 
 class RegistrationSerializer(serializers.Serializer):
@@ -43,6 +51,9 @@ class RegistrationSerializer(serializers.Serializer):
     is_home = serializers.BooleanField()
     starts_on = serializers.DateField()
     ends_on = serializers.DateField(allow_null=True)
+    issuing_entity = serializers.CharField(
+        source="issuing_entity.code", default=None, allow_null=True
+    )
     created_at = AwareDateTimeField()
 
 
@@ -75,12 +86,12 @@ class RegistrationList(PlatformView, ListAPIView):
 
     required_scopes = {"GET": "billing:read", "POST": "billing:write"}
     lists = True
-    queryset = TaxRegistration.objects.all()
+    queryset = TaxRegistration.objects.select_related("issuing_entity")
     serializer_class = RegistrationSerializer
     ordering = ("created_at", "id")
 
     def get_queryset(self) -> "QuerySet[TaxRegistration]":
-        return self.all_of(TaxRegistration)
+        return self.all_of(TaxRegistration).select_related("issuing_entity")
 
     @extend_schema(
         request=NewRegistrationSerializer,
@@ -101,7 +112,9 @@ class RegistrationList(PlatformView, ListAPIView):
     def post(self, request: Request) -> Response:
         """Adds one. Invoices that are issued from now on are taxed by it."""
         self.refuse_bound_keys()
-        row = tax_rates.add_registration(now=clock.now(), **self.read(NewRegistrationSerializer))
+        asked = self.read(NewRegistrationSerializer)
+        asked["issuing_entity"] = known_entity(asked["issuing_entity"])
+        row = tax_rates.add_registration(now=clock.now(), **asked)
         return Response(RegistrationSerializer(row).data, status=201)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.errors import Conflict, Invalid
-from billing.models import TaxRate, TaxRegistration
+from billing.models import IssuingEntity, TaxRate, TaxRegistration
 from billing.rating.taxes import EU, ONE_STOP_SHOP
 from billing.services.overlaps import no_overlap
 from billing.services.tax_numbers import check_missing
@@ -108,8 +108,10 @@ def add_registration(
     consumers_only: bool = False,
     is_home: bool = False,
     ends_on: dt.date | None = None,
+    issuing_entity: IssuingEntity | None = None,
 ) -> TaxRegistration:
-    """From `starts_on` customers there are charged tax. Raises `Invalid` or `Conflict`.
+    """From `starts_on` the entity's customers there are charged tax; without one, those of the
+    issuer whom the settings name. Raises `Invalid` or `Conflict`.
 
     Of documents that are issued from now on: what is issued stays as it is.
     """
@@ -140,6 +142,7 @@ def add_registration(
         )
     with no_overlap("Another registration there, or another home, holds for some of these days."):
         registration = TaxRegistration.objects.create(
+            issuing_entity=issuing_entity,
             country=country,
             region=region,
             number=number,

@@ -9,6 +9,8 @@ from billing.models import ManualItem, TaxNumberCheck, TaxRate, TaxRegistration
 from billing.services.tax_rates import ensure_tax_rates
 from invoices.models import Invoice
 from invoices.services.closing import finalize_due_periods
+from tests.kit.api import ApiClient
+from tests.kit.e_invoices import german_issuer
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, page_after, press
 from tests.kit.taxes import FRENCH, make_customer, register
@@ -35,6 +37,27 @@ def test_a_registration_turns_tax_on_and_what_is_wrong_stands_beside_its_field()
     client.post(change, {"ends_on": "2027-01-01"})
     row.refresh_from_db()
     assert row.ends_on == dt.date(2027, 1, 1)
+
+
+def test_a_registration_belongs_to_an_issuing_entity_in_the_admin_and_over_the_api():
+    entity = german_issuer(registered=False)
+    ensure_tax_rates()
+    client, add = finance_client(), reverse("admin:billing_taxregistration_add")
+    given = DE | {"starts_on": "2026-01-01", "issuing_entity": str(entity.pk)}
+    assert client.post(add, given).status_code == 302
+    row = TaxRegistration.objects.get()
+    assert row.issuing_entity == entity
+
+    api = ApiClient("billing:read", "billing:write")
+    austrian = {"country": "AT", "number": "ATU13585627", "starts_on": "2026-01-01"}
+    unknown = api.post("tax-registrations/", {**austrian, "issuing_entity": "XX"})
+    assert (unknown.status_code, unknown.json()["code"]) == (400, "unknown_entity")
+    assert "issuing_entity" in str(unknown.json()["errors"])
+    added = api.post("tax-registrations/", {**austrian, "issuing_entity": "DE"})
+    own = api.post("tax-registrations/", austrian)
+    assert [each.json()["issuing_entity"] for each in (added, own)] == ["DE", None]
+    listed = api.get("tax-registrations/").json()["results"]
+    assert sorted(str(each["issuing_entity"]) for each in listed) == ["DE", "DE", "None"]
 
 
 def test_a_new_rate_ends_the_one_before_it():
@@ -71,7 +94,7 @@ def test_the_page_of_an_invoice_says_why_it_is_taxed():
 
     text = page.content.decode()
     assert "VAT 19% on €49.00: €9.31" in text
-    assert "From DE DE136695976 to DE, business, no number" in text
+    assert "From Germany, DE136695976, to Germany, business, no number" in text
 
 
 def test_twenty_are_given_back_from_the_customers_page(time_machine):

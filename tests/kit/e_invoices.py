@@ -5,7 +5,7 @@ from typing import Any
 
 from lxml import etree
 
-from billing.models import IssuerBankAccount, IssuingEntity, TaxRegistration
+from billing.models import IssuerBankAccount, IssuingEntity
 from tests.kit.taxes import register
 
 _NAMES = {
@@ -49,7 +49,7 @@ def german_issuer(*, registered: bool = True) -> IssuingEntity:
         entity=entity, currency="EUR", iban="DE75512108001245126199", bic="SOLADEST600"
     )
     if registered:
-        TaxRegistration.objects.filter(pk=register().pk).update(issuing_entity=entity)
+        register(issuing_entity=entity)
     return entity
 
 
