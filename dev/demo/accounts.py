@@ -62,6 +62,9 @@ def make_workspace(company: Company, *, now: dt.datetime) -> None:
             "address_state": address.state,
             "address_country": address.country,
             "language": company.language,
+            "issuing_entity": company.issuing_entity or None,
+            "e_invoice_format": company.e_invoice_format,
+            "buyer_reference": company.buyer_reference,
         },
         now=now,
     )

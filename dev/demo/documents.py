@@ -1,5 +1,5 @@
-"""What finance does about the demo's bills: tax in one country, a fee by hand, money given back,
-and money that came by bank transfer.
+"""What finance does about the demo's bills: a German company that invoices Germans, tax in two
+countries, a fee by hand, money given back, and money that came by bank transfer.
 """
 
 import datetime as dt
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from billing.models import BillingPeriod, TaxRegistration
+from billing.models import BillingPeriod, IssuerBankAccount, IssuingEntity, TaxRegistration
 from billing.money import charge_step
 from billing.services.tax_rates import add_registration, ensure_tax_rates
 from dev.demo.personas import FINANCE_EMAIL, Company, Story
@@ -23,19 +23,48 @@ from usage.models import UsageRecord
 
 # At home in the EU: customers of its other countries pay its tax, until they have a VAT number.
 _REGISTERED = ("NL", "NL004495445B01")
+_REGISTERED_IN_GERMANY = ("DE", "DE136695976")
+_GERMAN_COMPANY = {
+    "series": "INV-DE",
+    "name": "Voice Platform GmbH",
+    "address_line1": "Torstraße 1",
+    "address_postal_code": "10119",
+    "address_city": "Berlin",
+    "address_country": "DE",
+    "register": "Amtsgericht Charlottenburg, HRB 123456",
+    "contact_name": "Rechnungswesen",
+    "phone": "+49 30 5550100",
+    "email": "rechnung@voice-platform.example",
+}
+
+
+def make_german_company() -> None:
+    """Who invoices German customers, with all that an XRechnung names of its issuer."""
+    entity, _ = IssuingEntity.objects.get_or_create(code="DE", defaults=_GERMAN_COMPANY)
+    IssuerBankAccount.objects.get_or_create(
+        entity=entity,
+        currency="EUR",
+        defaults={"iban": "DE75512108001245126199", "bic": "SOLADEST600"},
+    )
 
 
 def register_for_tax(*, now: dt.datetime) -> None:
     ensure_tax_rates()
-    country, number = _REGISTERED
-    if not TaxRegistration.objects.filter(country=country).exists():
-        add_registration(
-            country=country,
-            number=number,
-            starts_on=dt.date(now.year - 1, 1, 1),
-            is_home=True,
-            now=now,
-        )
+    _register(*_REGISTERED, None, now)
+    _register(*_REGISTERED_IN_GERMANY, IssuingEntity.objects.get(code="DE"), now)
+
+
+def _register(country: str, number: str, whose: IssuingEntity | None, now: dt.datetime) -> None:
+    if TaxRegistration.objects.filter(country=country).exists():
+        return
+    add_registration(
+        country=country,
+        number=number,
+        starts_on=dt.date(now.year - 1, 1, 1),
+        is_home=True,
+        issuing_entity=whose,
+        now=now,
+    )
 
 
 def add_fee(company: Company, *, now: dt.datetime) -> None:

@@ -73,6 +73,7 @@ class Loader:
     def make_accounts(self, *, password: str) -> None:
         now = clock.now()
         with self._step("Making workspaces, people and agents"):
+            documents.make_german_company()
             for company in self._personas:
                 accounts.make_workspace(company, now=now)
                 prices.set_prices(company, now=now)

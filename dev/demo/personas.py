@@ -67,6 +67,10 @@ class Company:
     set_up_fee: Decimal | None = None
     # Of its invoices and mails, and of its owner's pages.
     language: str = "en"
+    # The code of the company that invoices it; without one, the settings' issuer.
+    issuing_entity: str = ""
+    e_invoice_format: str = "none"
+    buyer_reference: str = ""
 
     @property
     def id(self) -> UUID:
@@ -123,6 +127,9 @@ PERSONAS = (
         foreign_costs="USD",
         dear_agent=1,
         language="de",
+        issuing_entity="DE",
+        e_invoice_format="xrechnung",
+        buyer_reference="KST 4711",
     ),
     Company(
         slug="annapurna",

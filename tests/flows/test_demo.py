@@ -82,8 +82,10 @@ def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, 
     assert UsageRecord.objects.filter(late=True, reverses__isnull=True).count() == 6
     note = CreditNote.objects.get(key="bad-call")
     assert (note.workspace.name, note.total, note.to_refund) == ("Kranich Logistik", 20, 20)
-    # At the invoice's own rate of 21 %: 16.53 x 1.21 is 20.00.
-    assert (note.net, note.tax) == (Decimal("16.53"), Decimal("3.47"))
+    # At the invoice's own rate of 19 %, which the German company takes: 16.81 x 1.19 is 20.00.
+    assert (note.net, note.tax) == (Decimal("16.81"), Decimal("3.19"))
+    assert (note.e_invoice.format, note.invoice.e_invoice.format) == ("xrechnung", "xrechnung")
+    assert note.invoice.number.startswith("INV-DE-")
     decided, waiting = CallDispute.objects.order_by("state")
     assert (decided.state, waiting.state) == ("approved", "open")
     assert decided.credit_note is not None
