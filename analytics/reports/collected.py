@@ -28,6 +28,9 @@ _MOVED = f"""
             y.amount AS received, 0 AS refunded, 0 AS disputed
        FROM payments_payment AS y
      UNION ALL
+     SELECT y.workspace_id, y.currency, r."on", y.way, 0, -y.amount, 0, 0
+       FROM payments_paymentreversal AS r JOIN payments_payment AS y ON y.id = r.payment_id
+     UNION ALL
      SELECT i.workspace_id, i.currency, (e.occurred_at AT TIME ZONE w.timezone)::date, 'stripe', 0,
             0, CASE e.kind WHEN 'refund' THEN e.amount ELSE 0 END,
             CASE e.kind WHEN 'dispute' THEN e.amount ELSE 0 END

@@ -35,7 +35,8 @@ _OPEN = f"""
      paid AS (
      SELECT a.invoice_id, sum(a.amount) AS amount
        FROM payments_paymentallocation AS a JOIN payments_payment AS y ON y.id = a.payment_id
-      WHERE y.received_on <= %(as_of)s GROUP BY 1),
+       LEFT JOIN payments_paymentreversal AS r ON r.payment_id = y.id AND r."on" <= %(as_of)s
+      WHERE y.received_on <= %(as_of)s AND r.id IS NULL GROUP BY 1),
      used AS (
      SELECT invoice_id, -sum(amount) AS amount FROM payments_creditentry
       WHERE kind IN ('spent', 'returned') AND "on" <= %(as_of)s GROUP BY 1),

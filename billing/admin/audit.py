@@ -87,6 +87,7 @@ class TableFilter(_Choice):
         "payments_chargeback": "Chargebacks",
         "payments_payment": "Payments",
         "payments_paymentallocation": "What payments pay",
+        "payments_paymentreversal": "Payments taken back",
         "payments_paymententry": "Payments as Stripe tells of them",
         "payments_creditentry": "Credit of workspaces",
     }

@@ -25,6 +25,7 @@ class InvoiceEvent(models.Model):
         SUSPENDED = "suspended", "Workspace suspended"
         REACTIVATED = "reactivated", "Workspace active again"
         PAYMENT = "payment", "Payment received"
+        PAYMENT_TAKEN_BACK = "payment_taken_back", "Payment taken back"
         CREDIT_USED = "credit_used", "Credit used"
         PAID = "paid", "Paid"
         VOIDED = "voided", "Voided"

@@ -90,6 +90,7 @@ POST   workspaces/<workspace_id>/calls/<call_id>/dispute/            own       b
 POST   call-disputes/<dispute_id>/withdraw/                          own       billing:write
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
+POST   payments/<payment_id>/take-back/                              own       billing:write
 GET    workspaces/<workspace_id>/statement/                          own       billing:read
 GET    workspaces/<workspace_id>/statement/csv/                      own       billing:read
 GET    workspaces/<workspace_id>/statement/pdf/                      own       billing:read
@@ -261,6 +262,7 @@ POST   admin/invoices/invoice/<object_id>/retry_the_payment/         finance peo
 POST   admin/billing/workspace/<object_id>/record_a_payment/         finance people
 GET    admin/billing/workspace/<object_id>/statement/                read-only finance people
 GET    admin/billing/workspace/<object_id>/statement_csv/            read-only finance people
+POST   admin/billing/workspace/<object_id>/take_back_a_payment/      finance people
 POST   admin/billing/workspace/<object_id>/pay_out_credit/           finance people
 POST   admin/invoices/invoice/<object_id>/give_back/                 finance people
 GET    admin/invoices/creditnote/<credit_note_id>/pdf/               read-only finance people
@@ -273,6 +275,7 @@ POST   admin/payments/chargeback/<object_id>/send/                   finance peo
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/correct/                   finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
+POST   admin/invoices/invoice/<object_id>/take_back_a_payment/       finance people
 POST   admin/invoices/invoice/<object_id>/write_off/                 finance people
 POST   admin/invoices/invoice/<object_id>/void/                      finance people
 POST   admin/invoices/invoice/<object_id>/issue_anew/                finance people

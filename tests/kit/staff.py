@@ -30,6 +30,7 @@ from invoices.payments.models import (
     Chargeback,
     Difference,
     InvoiceAction,
+    Payment,
     PaymentEntry,
     ReconciliationRun,
 )
@@ -204,6 +205,15 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         drafted_by="fiona",
         approved_by="fiona",
         issued_at=NOW,
+    )
+    Payment.objects.create(
+        workspace=workspace,
+        way="bank_transfer",
+        currency=workspace.currency,
+        amount=Decimal("3.00"),
+        received_on=NOW.date(),
+        reference=f"SEPA {name}",
+        recorded_by="fiona",
     )
     CallDispute.objects.create(
         workspace=workspace,

@@ -22,6 +22,8 @@ from invoices.payments.admin.forms import (
     InvoicePaymentForm,
     PaidForm,
     ReasonForm,
+    TakeBackForm,
+    payments_by_hand,
 )
 from invoices.payments.models import InvoiceAction, Payment, StripeSync
 from invoices.payments.services import collection
@@ -32,6 +34,7 @@ from invoices.payments.services.credit_notes import (
 )
 from invoices.payments.services.receiving import PAYABLE, Share, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
+from invoices.payments.services.taking_back import take_back_payment
 from invoices.services import manual_items
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
@@ -71,7 +74,7 @@ class InvoiceActionsMixin(BillingAdmin):
         {
             "title": "More",
             "icon": "more_vert",
-            "items": ["correct", "mark_as_paid", "write_off", "void"],
+            "items": ["correct", "mark_as_paid", "take_back_a_payment", "write_off", "void"],
         },
         "issue_anew",
         "leave_unbilled",
@@ -197,6 +200,22 @@ class InvoiceActionsMixin(BillingAdmin):
         return what_it_paid(payment)
 
     @asking(
+        "Take a payment back",
+        icon="settings_backup_restore",
+        variant=ActionVariant.WARNING,
+        permission="take_back",
+        title="Take back a payment that was recorded wrongly?",
+        text="For the wrong invoice, amount or customer. All of it is taken back, and what it paid"
+        " is open again; record it anew as it was. No money is sent. Both stay on the statement.",
+        submit="Take it back",
+        form_class=TakeBackForm,
+    )
+    def take_back_a_payment(
+        self, request: HttpRequest, invoice: Invoice, form: TakeBackForm
+    ) -> str:
+        return take_back(request, form)
+
+    @asking(
         "Write off",
         icon="money_off",
         variant=ActionVariant.WARNING,
@@ -280,6 +299,10 @@ class InvoiceActionsMixin(BillingAdmin):
             and not invoice.carried_over
             and invoice.amount_open > 0
         )
+
+    def has_take_back_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return invoice is not None and payments_by_hand(invoice.pk).exists()
 
     def has_credit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         invoice = self._invoice(request, object_id)
@@ -366,6 +389,24 @@ def received(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         "recorded_by": str(request.user),
         "now": clock.now(),
     }
+
+
+def take_back(request: HttpRequest, form: TakeBackForm) -> str:
+    """Take the chosen payment back, and say what is open again."""
+    reversal = take_back_payment(
+        payment_id=UUID(form.cleaned_data["payment"]),
+        reason=form.cleaned_data["reason"],
+        taken_back_by=str(request.user),
+        now=clock.now(),
+    )
+    payment = reversal.payment
+    said = [
+        f"{money(share.invoice.amount_open, payment.currency)} of {share.invoice.number} is open"
+        for share in payment.allocations.select_related("invoice")
+    ]
+    if payment.amount_to_credit:
+        said.append(f"{money(payment.amount_to_credit, payment.currency)} is off the credit")
+    return f"{money(payment.amount, payment.currency)} taken back: {'; '.join(said)}."
 
 
 def what_it_paid(payment: Payment) -> str:

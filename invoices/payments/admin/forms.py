@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django import forms
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone as clock
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
@@ -20,7 +20,7 @@ from billing.models import Workspace
 from billing.money import exponent
 from billing.text import UnfitText, printable_line
 from invoices.models import CreditNote, Invoice
-from invoices.payments.models import Payment
+from invoices.payments.models import Payment, PaymentAllocation
 from invoices.payments.services.credit_notes import creditable, refundable
 from invoices.payments.services.receiving import WAYS
 from invoices.payments.services.settle.credit import credit_balance
@@ -153,6 +153,38 @@ class WorkspacePaymentForm(WayForm):
         field = self.fields["invoice"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "what is due first; the rest becomes credit"), *choices]
+
+
+class TakeBackForm(BaseDialogForm):
+    """A payment by hand, of an invoice or of a workspace, that was recorded wrongly."""
+
+    payment = forms.ChoiceField(label="Payment", widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(
+        label="What was wrong, as the customer may read it",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        field = self.fields["payment"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [
+            (
+                str(payment.pk),
+                f"{plain(payment.amount, payment.currency)} {payment.currency} on"
+                f" {payment.received_on:%d %B %Y}, {payment.reference}",
+            )
+            for payment in payments_by_hand(object_id)[:200]
+        ]
+
+
+def payments_by_hand(object_id: Any) -> QuerySet[Payment]:
+    """Those of an invoice, or of a workspace, that can be taken back, latest first."""
+    mine = Q(workspace=object_id) | Exists(
+        PaymentAllocation.objects.filter(payment=OuterRef("pk"), invoice=object_id)
+    )
+    return Payment.objects.filter(mine, way__in=WAYS, reversal__isnull=True)
 
 
 class PayOutForm(DatedForm):

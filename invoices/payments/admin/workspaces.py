@@ -16,8 +16,13 @@ from billing.formats import money
 from billing.models import Workspace
 from invoices.admin.links import link
 from invoices.admin.workspaces import BilledWorkspaceAdmin
-from invoices.payments.admin.actions import received, what_it_paid
-from invoices.payments.admin.forms import PayOutForm, WorkspacePaymentForm
+from invoices.payments.admin.actions import received, take_back, what_it_paid
+from invoices.payments.admin.forms import (
+    PayOutForm,
+    TakeBackForm,
+    WorkspacePaymentForm,
+    payments_by_hand,
+)
 from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.receiving import Share, record_payment
@@ -29,11 +34,28 @@ class PaymentInline(FrozenInlineMixin, TabularInline):
     model = Payment
     tab = True
     per_page = 24
-    fields = ("received_on", "paid", "way", "reference", "pays", "to_credit", "recorded_by")
+    fields = (
+        "received_on",
+        "paid",
+        "way",
+        "reference",
+        "pays",
+        "to_credit",
+        "recorded_by",
+        "undone",
+    )
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        return super().get_queryset(request).prefetch_related("allocations__invoice")
+        found = super().get_queryset(request).select_related("reversal")
+        return found.prefetch_related("allocations__invoice")
+
+    @display(description="Taken back")
+    def undone(self, payment: Payment) -> str:
+        reversal = getattr(payment, "reversal", None)
+        if reversal is None:
+            return "–"
+        return f"{reversal.on:%d %B %Y} by {reversal.taken_back_by}: {reversal.reason}"
 
     @display(description="Amount")
     def paid(self, payment: Payment) -> str:
@@ -81,7 +103,7 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         {
             "title": "More",
             "icon": "more_vert",
-            "items": ["pay_out_credit", "statement", "statement_csv"],
+            "items": ["take_back_a_payment", "pay_out_credit", "statement", "statement_csv"],
         },
     )
 
@@ -130,6 +152,21 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         return what_it_paid(payment)
 
     @asking(
+        "Take a payment back",
+        icon="settings_backup_restore",
+        permission="take_back",
+        title="Take back a payment that was recorded wrongly?",
+        text="For the wrong invoice, amount or customer. All of it is taken back: what it paid is"
+        " open again, and what was over is taken off the credit. No money is sent.",
+        submit="Take it back",
+        form_class=TakeBackForm,
+    )
+    def take_back_a_payment(
+        self, request: HttpRequest, workspace: Workspace, form: TakeBackForm
+    ) -> str:
+        return take_back(request, form)
+
+    @asking(
         "Pay out credit",
         icon="undo",
         permission="pay_out_credit",
@@ -155,6 +192,11 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
 
     def has_record_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("payments.add_payment")
+
+    def has_take_back_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return (
+            request.user.has_perm("payments.add_payment") and payments_by_hand(object_id).exists()
+        )
 
     def has_pay_out_credit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         if not request.user.has_perm("payments.add_creditentry"):

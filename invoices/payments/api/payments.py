@@ -1,10 +1,11 @@
 """Payments that came outside of Stripe, and the customer's credit."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone as clock
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +25,7 @@ from billing.models import Workspace
 from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.receiving import WAYS, Share, record_payment
 from invoices.payments.services.settle.credit import credit_balance
+from invoices.payments.services.taking_back import take_back_payment
 
 _SCOPES = {"GET": "billing:read", "POST": "billing:write"}
 _KEY_HELP = "Names the payment: the same one again is recorded once."
@@ -59,6 +61,16 @@ class AllocationSerializer(serializers.Serializer):
     amount = AmountField("amount", currency="payment.currency")
 
 
+class ReversalSerializer(serializers.Serializer):
+    on = serializers.DateField()
+    reason = serializers.CharField()
+    taken_back_by = serializers.CharField()
+
+
+class TakeBackSerializer(StrictSerializer):
+    reason = PlainTextField(max_length=500, help_text="What was wrong; the customer may read it.")
+
+
 class PaymentSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     workspace_id = serializers.UUIDField()
@@ -71,6 +83,12 @@ class PaymentSerializer(serializers.Serializer):
     to_credit = AmountField("amount_to_credit")
     recorded_by = serializers.CharField()
     created_at = AwareDateTimeField()
+    taken_back = serializers.SerializerMethodField()
+
+    @extend_schema_field(ReversalSerializer(allow_null=True))
+    def get_taken_back(self, payment: Payment) -> Any:
+        reversal = getattr(payment, "reversal", None)
+        return None if reversal is None else ReversalSerializer(reversal).data
 
 
 class CreditEntrySerializer(serializers.Serializer):
@@ -91,7 +109,7 @@ class CreditSerializer(serializers.Serializer):
 
 
 def _shown() -> "QuerySet[Payment]":
-    return Payment.objects.prefetch_related("allocations__invoice")
+    return Payment.objects.select_related("reversal").prefetch_related("allocations__invoice")
 
 
 class Payments(ApiView):
@@ -128,6 +146,27 @@ class Payments(ApiView):
         )
         shown = _shown().get(pk=payment.pk)
         return Response(PaymentSerializer(shown).data, status=200 if known else 201)
+
+
+class TakeBack(ApiView):
+    """Takes back a payment by hand that was recorded wrongly: all of it, once.
+
+    Its invoices are open again, and what was over of it is taken off the customer's credit.
+    """
+
+    required_scopes = {"POST": "billing:write"}
+    serializer_class = TakeBackSerializer
+
+    @extend_schema(operation_id="payments_take_back", responses=PaymentSerializer)
+    def post(self, request: Request, payment_id: UUID) -> Response:
+        payment = visible_or_404(Payment.objects.all(), request, pk=payment_id)
+        take_back_payment(
+            payment_id=payment.pk,
+            taken_back_by=caller_name(request),
+            now=clock.now(),
+            **self.read(TakeBackSerializer),
+        )
+        return Response(PaymentSerializer(_shown().get(pk=payment.pk)).data)
 
 
 class Credit(ApiView):

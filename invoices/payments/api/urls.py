@@ -62,5 +62,6 @@ urlpatterns = [
     path(f"{_WORKSPACE}/statement/csv/", statements.StatementCsv.as_view(), name="statement-csv"),
     path(f"{_WORKSPACE}/statement/pdf/", statements.StatementPdf.as_view(), name="statement-pdf"),
     path(f"{_WORKSPACE}/payments/", payments.Payments.as_view(), name="payments"),
+    path("payments/<uuid:payment_id>/take-back/", payments.TakeBack.as_view(), name="take-back"),
     path(f"{_WORKSPACE}/credit/", payments.Credit.as_view(), name="credit"),
 ]

@@ -3,7 +3,12 @@ from invoices.payments.models.call_disputes import CallDispute
 from invoices.payments.models.chargebacks import Chargeback, ChargebackEvidence
 from invoices.payments.models.credit_note_syncs import CreditNoteStep, CreditNoteSync
 from invoices.payments.models.payment_entries import PaymentEntry
-from invoices.payments.models.payments import CreditEntry, Payment, PaymentAllocation
+from invoices.payments.models.payments import (
+    CreditEntry,
+    Payment,
+    PaymentAllocation,
+    PaymentReversal,
+)
 from invoices.payments.models.proof_runs import ProofRun
 from invoices.payments.models.reconciliation import Difference, ReconciliationRun
 from invoices.payments.models.reported_payments import ReportedPayment
@@ -24,6 +29,7 @@ __all__ = [
     "Payment",
     "PaymentAllocation",
     "PaymentEntry",
+    "PaymentReversal",
     "ProofRun",
     "ReconciliationRun",
     "ReportedPayment",

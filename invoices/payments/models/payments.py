@@ -104,6 +104,33 @@ class PaymentAllocation(models.Model):
         return f"{self.amount} of {self.payment_id} for {self.invoice_id}"
 
 
+class PaymentReversal(models.Model):
+    """A payment that was recorded wrongly is taken back: all of it, once. Appended, never changed.
+
+    Inserting it takes what the payment paid off its invoices' sums; the payment and its shares stay
+    as they were recorded.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="reversal")
+    reason = models.CharField(max_length=500)
+    taken_back_by = models.CharField(max_length=254)
+    on = models.DateField(help_text="On the workspace's calendar.")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(taken_back_by=""),
+                name="who_takes_a_payment_back_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment}, taken back"
+
+
 class CreditEntry(models.Model):
     """One movement of a customer's credit, and the balance after it. Appended, never changed.
 
@@ -116,6 +143,7 @@ class CreditEntry(models.Model):
         SPENT = "spent", "Used for an invoice"
         RETURNED = "returned", "Returned from a void invoice"
         PAID_OUT = "paid_out", "Paid out"
+        TAKEN_BACK = "taken_back", "Overpayment taken back"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit")
@@ -151,11 +179,11 @@ class CreditEntry(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["overpayment", "credit_note", "returned"], amount__gt=0)
-                | Q(kind__in=["spent", "paid_out"], amount__lt=0),
+                | Q(kind__in=["spent", "paid_out", "taken_back"], amount__lt=0),
                 name="credit_entry_has_its_kinds_sign",
             ),
             models.CheckConstraint(
-                condition=~Q(kind="overpayment") | Q(payment__isnull=False),
+                condition=~Q(kind__in=["overpayment", "taken_back"]) | Q(payment__isnull=False),
                 name="an_overpayment_names_its_payment",
             ),
             models.CheckConstraint(

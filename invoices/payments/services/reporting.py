@@ -13,6 +13,7 @@ from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from invoices.models import Invoice
 from invoices.payments.models import CreditNoteSync, PaymentAllocation, ReportedPayment
 from invoices.payments.services import lookups, stripe_client
+from invoices.payments.services.settle.taking_back import stripe_was_ahead
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeRefused, StripeUnavailable
 from invoices.payments.services.stripe_requests import perform
@@ -31,11 +32,14 @@ _CREDIT = "Credit"
 
 
 def report_allocation(allocation: PaymentAllocation, *, now: dt.datetime) -> None:
-    """Have Stripe told, inside the caller's transaction."""
+    """Have Stripe told, inside the caller's transaction, of what it does not count yet."""
+    told_already = stripe_was_ahead(allocation)
+    if told_already >= allocation.amount:
+        return
     report = ReportedPayment.objects.create(
         invoice=allocation.invoice,
         allocation=allocation,
-        amount=allocation.amount,
+        amount=allocation.amount - told_already,
         requested_at=now,
         next_attempt_at=now,
     )

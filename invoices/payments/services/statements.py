@@ -15,7 +15,7 @@ from billing.exports import csv_text
 from billing.models import Workspace
 from billing.money import ZERO, without_exponent
 from invoices.models import CreditNote, Invoice
-from invoices.payments.models import CreditEntry, Payment, PaymentEntry
+from invoices.payments.models import CreditEntry, Payment, PaymentEntry, PaymentReversal
 from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
 
 CSV_HEAD = ("date", "text", "reference", "amount", "balance", "currency")
@@ -88,6 +88,13 @@ def _moves(workspace: Workspace) -> Iterator[StatementLine]:
         text = f"Payment, {way if payment.way == Payment.Way.STRIPE else way.lower()}"
         reference = payment.reference or "–"
         yield StatementLine(payment.received_on, text, reference, -payment.amount)
+    taken_back = PaymentReversal.objects.filter(
+        payment__workspace=workspace, payment__currency=currency
+    ).select_related("payment")
+    for reversal in taken_back.order_by("created_at"):
+        payment = reversal.payment
+        text = f"Payment taken back, {payment.get_way_display().lower()}"
+        yield StatementLine(reversal.on, text, payment.reference or "–", payment.amount)
     for invoice in invoices:
         if invoice.status == Invoice.Status.VOID and invoice.voided_at:
             text = "Invoice is void"

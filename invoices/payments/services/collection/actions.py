@@ -17,6 +17,7 @@ from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import refresh, settle, stripe_client
 from invoices.payments.services.reporting import has_unreported, report_payments
+from invoices.payments.services.settle.taking_back import stripe_is_ahead
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
 from invoices.services.history import locked_invoice
@@ -130,10 +131,11 @@ def try_action_again(*, action_id: UUID, now: dt.datetime) -> InvoiceAction:
 
 def allowed_actions(invoice: Invoice) -> frozenset[str]:
     """The kinds of action that the invoice's status allows; none where Stripe calls it paid."""
-    if invoice.carried_over:
+    ahead = stripe_is_ahead(invoice)
+    if invoice.carried_over or 0 < invoice.amount_open <= ahead:
         return frozenset()
     allowed = {kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses}
-    if invoice.amount_paid or invoice.amount_credited:
+    if invoice.amount_paid or invoice.amount_credited or ahead:
         # What was paid of it, or is on a credit note, would be for nothing.
         allowed.discard(Kind.VOID)
     return frozenset(allowed)

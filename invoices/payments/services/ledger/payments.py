@@ -52,7 +52,9 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
   LEFT JOIN (SELECT share.invoice_id, sum(share.amount) AS amount
                FROM payments_paymentallocation AS share
                JOIN payments_payment AS payment ON payment.id = share.payment_id
-              WHERE payment.way <> 'stripe' GROUP BY share.invoice_id) AS outside
+               LEFT JOIN payments_paymentreversal AS reversal ON reversal.payment_id = payment.id
+              WHERE payment.way <> 'stripe' AND reversal.id IS NULL
+              GROUP BY share.invoice_id) AS outside
     ON outside.invoice_id = invoice.id
   LEFT JOIN (SELECT entry.invoice_id, sum(payment.amount_to_credit) AS amount
                FROM payments_payment AS payment

@@ -9,8 +9,12 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
        invoice.amount_paid, coalesce(paid.amount, 0), invoice.credit_used,
        coalesce(credit.amount, 0)
   FROM invoices_invoice AS invoice
-  LEFT JOIN (SELECT invoice_id, sum(amount) AS amount FROM payments_paymentallocation
-              GROUP BY invoice_id) AS paid ON paid.invoice_id = invoice.id
+  LEFT JOIN (SELECT share.invoice_id, sum(share.amount) AS amount
+               FROM payments_paymentallocation AS share
+               LEFT JOIN payments_paymentreversal AS reversal
+                 ON reversal.payment_id = share.payment_id
+              WHERE reversal.id IS NULL GROUP BY share.invoice_id) AS paid
+    ON paid.invoice_id = invoice.id
   LEFT JOIN (SELECT invoice_id, -sum(amount) AS amount FROM payments_creditentry
               WHERE kind IN ('spent', 'returned') GROUP BY invoice_id) AS credit
     ON credit.invoice_id = invoice.id
@@ -32,6 +36,20 @@ SELECT payment.workspace_id, payment.id, payment.amount, payment.amount_allocate
  WHERE (payment.amount_allocated <> coalesce(shares.amount, 0)
         OR payment.amount_to_credit <> coalesce(credit.amount, 0)
         OR payment.amount <> payment.amount_allocated + payment.amount_to_credit)
+   AND (%(workspace)s::uuid IS NULL OR payment.workspace_id = %(workspace)s)
+   AND %(period)s::uuid IS NULL
+ ORDER BY 1, 2
+"""
+_REVERSALS = """
+SELECT payment.workspace_id, payment.id, reversal.id IS NOT NULL, payment.amount_to_credit,
+       coalesce(credit.amount, 0)
+  FROM payments_payment AS payment
+  LEFT JOIN payments_paymentreversal AS reversal ON reversal.payment_id = payment.id
+  LEFT JOIN (SELECT payment_id, -sum(amount) AS amount FROM payments_creditentry
+              WHERE kind = 'taken_back' GROUP BY payment_id) AS credit
+    ON credit.payment_id = payment.id
+ WHERE coalesce(credit.amount, 0)
+       <> CASE WHEN reversal.id IS NULL THEN 0 ELSE payment.amount_to_credit END
    AND (%(workspace)s::uuid IS NULL OR payment.workspace_id = %(workspace)s)
    AND %(period)s::uuid IS NULL
  ORDER BY 1, 2
@@ -90,6 +108,12 @@ def settlement_differences(scope: Scope) -> Iterator[Difference]:
         detail = (
             f"payment {payment} of {amount} says {allocated} and {to_credit} of credit, its rows"
             f" add up to {shares} and {credit}"
+        )
+        yield Difference("payments and their shares", workspace, None, detail)
+    for workspace, payment, reversed_, to_credit, credit in rows(_REVERSALS, scope):
+        detail = (
+            f"payment {payment} is {'' if reversed_ else 'not '}taken back and left {to_credit} of"
+            f" credit, of which {credit} is taken back"
         )
         yield Difference("payments and their shares", workspace, None, detail)
     for workspace, currency, position, balance, due in rows(_CREDIT, scope):

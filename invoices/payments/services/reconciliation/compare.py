@@ -13,6 +13,7 @@ from invoices.models import Invoice
 from invoices.payments.models import Difference, PaymentEntry, ReportedPayment
 from invoices.payments.services import settle, stripe_client
 from invoices.payments.services.refresh import InvoiceState
+from invoices.payments.services.settle.taking_back import stripe_is_ahead
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_sync.plan import stripe_lines
 from invoices.payments.services.stripe_units import stripe_minor
@@ -46,6 +47,9 @@ def same_status(invoice: Invoice, found: StripeObject) -> bool:
     carried = settle.carried_over(found, invoice.currency)
     if invoice.status == Invoice.Status.OPEN and (carried or invoice.carried_over):
         return carried == invoice.carried_over
+    if found.get("status") == "paid" and invoice.status in Invoice.UNPAID:
+        # It counts a payment that was taken back here.
+        return stripe_is_ahead(invoice) >= invoice.amount_open
     return found.get("status") == _IN_STRIPE[Invoice.Status(invoice.status)]
 
 

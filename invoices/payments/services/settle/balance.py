@@ -14,6 +14,7 @@ from billing.formats import money
 from billing.money import ZERO
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.services import notifications
+from invoices.payments.services.settle.taking_back import stripe_is_ahead
 from invoices.payments.services.settle.transitions import mark_paid
 from invoices.payments.services.stripe_units import from_stripe_minor
 from invoices.services.history import locked_invoice, record
@@ -54,6 +55,8 @@ def note_paid_in_stripe(
     if carried and invoice.status != Invoice.Status.PAID:
         mark_carried_over(invoice_id=invoice.pk, amount=carried, now=now, source=source)
         return
+    if stripe_is_ahead(invoice):
+        return  # Stripe counts a payment that was taken back; charges are booked by themselves
     note_carried_in(invoice_id=invoice.pk, amount=carried_in(stripe_invoice, invoice.currency))
     mark_paid(invoice_id=invoice.pk, paid_at=paid_at, now=now, source=source)
     _mark_carried_paid(invoice.pk, paid_at=paid_at, now=now)

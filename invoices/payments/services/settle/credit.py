@@ -115,6 +115,24 @@ def take_credit(
     )
 
 
+def take_back_credit(
+    payment: Payment, *, on: dt.date, reason: str, now: dt.datetime, source: str
+) -> CreditEntry:
+    """What was over of a payment that is taken back. The workspace must be locked and have it."""
+    return _append(
+        payment.workspace_id,
+        payment.currency,
+        Kind.TAKEN_BACK,
+        -payment.amount_to_credit,
+        payment=payment,
+        reference=payment.reference,
+        reason=reason,
+        on=on,
+        source=source,
+        now=now,
+    )
+
+
 def _spend(invoice: Invoice, now: dt.datetime) -> None:
     balance = credit_balance(invoice.workspace_id, invoice.currency)
     step = charge_step(invoice.currency)
