@@ -24,7 +24,8 @@ WORDS = (
     # What happened to an invoice.
     _("Sent to be paid"), _("Reminder sent"), _("Payment failed"),
     _("Not charged: no payment method"), _("Workspace suspended"), _("Workspace active again"),
-    _("Payment received"), _("Credit used"), _("Voided"), _("Carried over"), _("Issued anew"),
+    _("Payment received"), _("Payment taken back"), _("Credit used"), _("Voided"),
+    _("Carried over"), _("Issued anew"),
     _("Not to be billed again"), _("Refund"), _("Dispute"), _("The payment failed."),
     _("Your card was declined."),
     # People.
@@ -38,7 +39,9 @@ WORDS = (
     _("Invoice"), _("Credit note"), _("Invoice is void"), _("Sent back"), _("Refund, Stripe"),
     _("Credit paid out"), _("Payment, Stripe"),
     _("Payment, bank transfer"), _("Payment, another way"), _("Opening balance"),
-    _("Closing balance"),
+    _("Closing balance"), _("Payment taken back, bank transfer"),
+    _("Payment taken back, another way"), _("Payment charged back, Stripe"),
+    _("Chargeback won, payment is back"), _("Chargeback lost, written off"),
     # What the law wants an invoice to say (`billing.rating.taxes`).
     _("Reverse charge: the customer accounts for VAT (Articles 44 and 196 of Directive"
       " 2006/112/EC)."),

@@ -15,6 +15,7 @@ from unfold.decorators import display
 
 from billing.admin.base import FrozenInlineMixin, amount
 from billing.errors import NotFound
+from billing.formats import money
 from invoices.admin.invoices import InvoiceAdmin
 from invoices.admin.links import link
 from invoices.admin.timeline import Moment, newest_first
@@ -54,13 +55,13 @@ class PaymentEntryInline(FrozenInlineMixin, TabularInline):
 
 class ChargebackInline(FrozenInlineMixin, TabularInline):
     model = Chargeback
-    show_change_link = True
     fields = ("taken", "reason", "status", "due_by", "closed_at")
     readonly_fields = fields
 
     @display(description="Amount")
     def taken(self, chargeback: Chargeback) -> str:
-        return amount(chargeback.amount, chargeback.currency)
+        page = reverse("admin:payments_chargeback_change", args=[chargeback.pk])
+        return link(page, money(chargeback.amount, chargeback.currency))
 
 
 admin.site.unregister(Invoice)

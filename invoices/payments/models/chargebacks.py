@@ -59,6 +59,11 @@ class Chargeback(models.Model):
         return f"Chargeback of {self.invoice.number}"
 
     @property
+    def took_money(self) -> bool:
+        """Whether the bank has taken the money, for now or for good; a mere inquiry takes none."""
+        return self.status != "prevented" and not self.status.startswith("warning_")
+
+    @property
     def needs_response(self) -> bool:
         return self.status in self.NEEDS_RESPONSE
 

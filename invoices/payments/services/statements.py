@@ -6,7 +6,7 @@ void; days are the workspace's.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from billing.exports import csv_text
 from billing.models import Workspace
 from billing.money import ZERO, without_exponent
 from invoices.models import CreditNote, Invoice
-from invoices.payments.models import CreditEntry, Payment, PaymentEntry, PaymentReversal
+from invoices.payments.models import Chargeback, CreditEntry, Payment, PaymentEntry, PaymentReversal
 from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
 
 CSV_HEAD = ("date", "text", "reference", "amount", "balance", "currency")
@@ -112,8 +112,27 @@ def _moves(workspace: Workspace) -> Iterator[StatementLine]:
     for refund in refunds.order_by("occurred_at"):
         text = "Refund, Stripe"
         yield StatementLine(day(refund.occurred_at), text, refund.stripe_id, refund.amount)
+    for chargeback in Chargeback.objects.filter(workspace=workspace, currency=currency).order_by(
+        "opened_at"
+    ):
+        yield from _of_chargeback(chargeback, day)
     paid_out = CreditEntry.objects.filter(
         workspace=workspace, currency=currency, kind=CreditEntry.Kind.PAID_OUT
     )
     for entry in paid_out.order_by("position"):
         yield StatementLine(entry.on, "Credit paid out", entry.reference, -entry.amount)
+
+
+def _of_chargeback(
+    chargeback: Chargeback, day: Callable[[dt.datetime], dt.date]
+) -> Iterator[StatementLine]:
+    """The bank took the money; it is back, or lost and no longer asked for by this invoice."""
+    if not chargeback.took_money:
+        return
+    amount, name = chargeback.amount, chargeback.stripe_id
+    yield StatementLine(day(chargeback.opened_at), "Payment charged back, Stripe", name, amount)
+    if chargeback.closed_at is not None:
+        end = "Chargeback lost, written off"
+        if chargeback.status == "won":
+            end = "Chargeback won, payment is back"
+        yield StatementLine(day(chargeback.closed_at), end, name, -amount)

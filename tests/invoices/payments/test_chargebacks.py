@@ -20,6 +20,7 @@ from invoices.payments.services.chargebacks import (
 )
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.reconciliation import reconcile
+from invoices.payments.services.statements import statement
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.crashes import Call, killed_at_request
 from tests.kit.invoices import NOVEMBER_2, make_invoice
@@ -99,6 +100,25 @@ def test_an_end_is_an_end_whatever_comes_after_it(acme: Workspace) -> None:
     assert Invoice.objects.get(pk=invoice.pk).status == "paid"
     with pytest.raises(NotAnswerable):
         submit(lost)
+
+
+@pytest.mark.parametrize(
+    ("status", "moves"),
+    [
+        ("needs_response", ["Payment charged back, Stripe"]),
+        ("won", ["Payment charged back, Stripe", "Chargeback won, payment is back"]),
+        ("lost", ["Payment charged back, Stripe", "Chargeback lost, written off"]),
+        ("warning_closed", []),
+    ],
+)
+def test_the_statement_says_what_the_bank_took(
+    acme: Workspace, status: str, moves: list[str]
+) -> None:
+    charged_back(make_invoice(acme, status="draft"), status)
+    made = statement(acme, first=dt.date(2026, 11, 1), last=dt.date(2026, 11, 30))
+    assert [line.text for line in made.lines] == ["Invoice", *moves]
+    # 61.34 are asked for; as much again is missing while the bank has it.
+    assert made.closing == Decimal("61.34") * (2 if len(moves) == 1 else 1)
 
 
 def test_evidence_is_of_our_rows(acme: Workspace) -> None:
