@@ -121,15 +121,24 @@ def _missing(workspace: Workspace) -> Iterator[tuple[str, str]]:
             yield "buyer_reference", "Buyer reference or order number: Peppol wants one of them."
 
 
-def missing_of_issuer(workspace: Workspace) -> list[str]:
-    """What its format lacks of who invoices it: finance's matter, not the customer's."""
+def missing_of_issuer(workspace: Workspace, running: IssuingEntity | None) -> list[str]:
+    """What its format lacks of who invoices it, and of who invoices its `running` month, which
+    stays with whom it began: finance's matter, not the customer's."""
     wanted = Format(workspace.e_invoice_format)
     if wanted == Format.NONE:
         return []
     entity = workspace.issuing_entity
     if entity is None:
         return ["Issuing entity: e-invoices need one, which has its address in parts."]
-    return list(_missing_of(entity, wanted))
+    missing = list(_missing_of(entity, wanted))
+    if running is None:
+        missing.append(
+            "The running month is still invoiced by the issuer whom the settings name, who cannot"
+            " send e-invoices: without a format until the next month begins, or it waits."
+        )
+    elif running != entity:
+        missing += _missing_of(running, wanted)
+    return missing
 
 
 def _missing_of(entity: IssuingEntity, wanted: Format) -> Iterator[str]:

@@ -19,7 +19,7 @@ from billing.admin.terms import INLINES, save_terms
 from billing.e_invoices import missing_details, missing_of_issuer
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
-from billing.queries import active_period
+from billing.queries import active_period, issuing_entity_at
 from billing.services.workspaces import (
     BILLING_DETAILS,
     create_workspace,
@@ -207,7 +207,9 @@ class WorkspaceAdmin(BillingAdmin):
 
     @display(description="Still lacking")
     def e_invoice_lacks(self, workspace: Workspace) -> str:
-        missing = [what for _, what in missing_details(workspace)] + missing_of_issuer(workspace)
+        running = issuing_entity_at(workspace, clock.now())
+        missing = [what for _, what in missing_details(workspace)]
+        missing += missing_of_issuer(workspace, running)
         if not missing:
             return "Nothing."
         return format_html_join(mark_safe("<br>"), "{}", ((what,) for what in missing))

@@ -2,11 +2,16 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone as clock
 
 from billing.e_invoices import is_electronic_address, is_leitweg_id, missing_details
 from billing.models import Workspace
+from billing.services.workspaces import update_workspace
 from tests.kit.api import ApiClient, problem_of
-from tests.kit.personas import make_workspace, member_client
+from tests.kit.e_invoices import GERMAN_DETAILS, german_issuer
+from tests.kit.personas import make_period, make_workspace, member_client
+from tests.kit.staff import change_page, finance_client
+from tests.kit.taxes import make_customer
 
 
 @pytest.mark.parametrize(
@@ -133,3 +138,17 @@ def test_an_owner_chooses_the_format_and_sees_what_it_lacks() -> None:
     viewer = member_client(acme, role="viewer")
     assert viewer.post(page, {**sent, "e_invoice_format": "none"}).status_code == 403
     assert Workspace.objects.get(pk=acme.pk).e_invoice_format == "xrechnung"
+
+
+@pytest.mark.django_db
+def test_a_month_that_began_with_an_issuer_without_e_invoices_is_named_to_finance() -> None:
+    german_issuer()
+    acme = make_customer("Acme", **{**GERMAN_DETAILS, "issuing_entity": None})
+    make_period(acme, clock.now())
+    update_workspace(workspace_id=acme.pk, changes={"issuing_entity": "DE"}, now=clock.now())
+    globex = make_customer("Globex", **GERMAN_DETAILS)
+    make_period(globex, clock.now())
+    says = "The running month is still invoiced by the issuer whom the settings name"
+    finance = finance_client()
+    assert says in change_page(finance, "billing_workspace", acme.pk)
+    assert says not in change_page(finance, "billing_workspace", globex.pk)
