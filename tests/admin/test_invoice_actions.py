@@ -115,6 +115,30 @@ def test_a_part_payment_is_recorded_from_the_invoices_page_once():
     assert "$20.00 for INV-2026-000001" in page_after(client, response)
 
 
+def test_a_payment_for_the_wrong_customer_is_taken_back_from_the_invoices_page():
+    client, invoice = finance_client(), make_invoice(make_workspace())
+    fields = {**PAYMENT, "amount": "70.00"}
+    press(client, "invoices_invoice", "record_a_payment", invoice.pk, **fields)
+    payment = invoice.allocations.get().payment
+    assert "Take a payment back" in change_page(client, "invoices_invoice", invoice.pk)
+
+    response = press(
+        client,
+        "invoices_invoice",
+        "take_back_a_payment",
+        invoice.pk,
+        payment=str(payment.pk),
+        reason="Globex's",
+    )
+
+    invoice.refresh_from_db()
+    assert str(invoice.amount_open) == "61.340"
+    said = page_after(client, response)
+    assert "$70.00 taken back: $61.34 of INV-2026-000001 is open; $8.66 is off the credit" in said
+    assert "Take a payment back" not in said
+    assert "Globex&#x27;s" in change_page(client, "billing_workspace", invoice.workspace_id)
+
+
 def test_it_is_marked_as_paid_with_its_way_reference_and_reason():
     client, invoice = finance_client(), make_invoice(make_workspace())
 
