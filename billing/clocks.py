@@ -58,6 +58,16 @@ class _Witness:
 _witness = _Witness()
 
 
+def set_by() -> dt.timedelta:
+    """How far the clock was set since this process began."""
+    return _witness.was_set_by()
+
+
+def ahead_of_the_database() -> dt.timedelta:
+    """How far this machine's clock is before the database's; below zero where it is behind."""
+    return _witness.differs_by()
+
+
 def doubt() -> str:
     """What is wrong with the clock, or ""."""
     tolerance = dt.timedelta(seconds=settings.CLOCK_TOLERANCE_SECONDS)

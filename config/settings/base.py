@@ -241,6 +241,7 @@ STORAGES = {
 # Metrics: open to the machine itself; from elsewhere with this bearer token.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_COLLECTORS = [
+    "billing.metrics.Clocks",
     "usage.metrics.Heartbeats",
     "invoices.metrics.Backlog",
     "invoices.payments.metrics.Webhooks",
