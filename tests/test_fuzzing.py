@@ -142,6 +142,7 @@ BEYOND_THE_SCHEMA = {
     "invalid_text": "some characters do not show; which ones no portable pattern tells",
     "malformed_json": "texts with NUL, and numbers longer than any column",
     "invalid_provider": "as `invalid_text`, in the form of a key",
+    "invalid_model": "as `invalid_provider`",
     "invalid_key": "as `invalid_text`",
     "invalid_code": "a coupon's code has letters of any alphabet, in upper case",
     "too_many_decimals": "how many decimals a JSON number has",

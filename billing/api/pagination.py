@@ -69,7 +69,7 @@ class CursorPagination(BasePagination):
         query = {**self.request.query_params.dict(), "cursor": cursor}
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(query)}")
 
-    def get_schema_operation_parameters(self, view: "APIView") -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: "APIView | None") -> list[dict[str, Any]]:
         return [
             {
                 "name": "limit",

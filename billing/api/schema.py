@@ -24,6 +24,8 @@ from billing.taxnumbers import COUNTRIES
 
 _KEY, _SESSION = "serviceKey", "session"
 _READING = {"get", "head"}
+# What is written as it is asked for may not be possible to write.
+_MAY_CONFLICT = {"invoices_e_invoice"}
 # Codes that a text of such a name is one of.
 _CODES: dict[str, frozenset[str]] = {"currency": CURRENCIES, "country": COUNTRIES}
 # One line that is not only spaces, without control characters. Others that do not show are refused
@@ -130,6 +132,8 @@ def _close(schema: dict[str, Any], components: dict[str, Any]) -> None:
     """Say of what is sent that names which are not in the schema are refused."""
     if "$ref" in schema:
         schema = components[schema["$ref"].rpartition("/")[2]]
+    for part in schema.get("allOf", ()):  # a reference with a default beside it
+        _close(part, components)
     if schema.get("type") == "array":
         _close(schema["items"], components)
     elif "properties" in schema and "additionalProperties" not in schema:
@@ -146,6 +150,8 @@ def _problems_of(method: str, operation: Mapping[str, Any]) -> set[int]:
         # An id in the body may be another workspace's, which does not exist for the caller.
         statuses |= {404, 409, 413, 415}
     elif method not in _READING:
+        statuses.add(409)
+    if operation["operationId"] in _MAY_CONFLICT:
         statuses.add(409)
     return statuses
 

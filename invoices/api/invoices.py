@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from billing.api.access import visible, visible_or_404
 from billing.api.fields import currency_text, decimal_text
 from billing.api.filters import AwareTimeFilter, IdFilter
+from billing.api.pagination import CursorPagination
 from billing.api.views import ApiView
 from invoices.api.serializers import InvoiceSerializer, ItemSerializer, ProofSerializer
 from invoices.models import Invoice, InvoiceItem
@@ -99,7 +100,14 @@ class ItemRecords(ApiView, ListAPIView):
     serializer_class = UsageRecordSerializer
     ordering = ("-occurred_at", "-id")
 
-    @extend_schema(operation_id="invoices_items_records", responses=ProofSerializer)
+    @extend_schema(
+        operation_id="invoices_items_records",
+        parameters=[
+            OpenApiParameter(each["name"], each["schema"], description=each["description"])
+            for each in CursorPagination().get_schema_operation_parameters(None)
+        ],
+        responses=ProofSerializer,
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.list(request, *args, **kwargs)
 

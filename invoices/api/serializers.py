@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from billing.api.fields import AmountField, AwareDateTimeField, ExactDecimalField, FlagField
@@ -179,6 +179,7 @@ class FinalizedPeriodSerializer(PeriodSerializer):
     invoice = InvoiceSerializer(allow_null=True)
 
 
+@extend_schema_serializer(many=False)  # a page itself, of a view that lists
 class ProofSerializer(serializers.Serializer):
     """Describes a page of the records behind a line, and their exact sum."""
 
