@@ -22,6 +22,8 @@ class _Column(NamedTuple):
     """What one line comes to; `amount` is its share of what is charged."""
 
     kind: str
+    description: str
+    tax_class: str
     resource_type: str
     usage_month: str
     quantity: Decimal
@@ -74,6 +76,8 @@ def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
     expected = [
         _Column(
             line.kind,
+            line.description[:200],
+            line.tax_class,
             line.resource_type,
             str(line.usage_month or ""),
             line.quantity,
@@ -87,6 +91,8 @@ def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
     billed = [
         _Column(
             item.kind,
+            item.description,
+            item.tax_class,
             item.resource_type,
             str(item.usage_month or ""),
             item.quantity,

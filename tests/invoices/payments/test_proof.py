@@ -201,6 +201,29 @@ TAMPERED = {
             " WHERE status = 'paid'"
         ],
     ),
+    "what is charged with an invoice for earlier ones": (
+        "payments",
+        "is paid with 73.160, its payments add up to 73.150",
+        ["UPDATE invoices_invoice SET carried_in = 0.01 WHERE amount = 73.15"],
+    ),
+    "what was too small to be charged": (
+        "history",
+        "carried_over is 0.010, by its log 0.000",
+        ["UPDATE invoices_invoice SET carried_over = 0.01 WHERE amount = 73.15"],
+    ),
+    "when an invoice is due": (
+        "history",
+        "due_date is 2028-",
+        [
+            "UPDATE invoices_invoice SET due_date = due_date + interval '1 year'"
+            " WHERE amount = 73.15"
+        ],
+    ),
+    "who an invoice is addressed to": (
+        "history",
+        "bill_to_name is Somebody, by its log Acme",
+        ["UPDATE invoices_invoice SET bill_to_name = 'Somebody' WHERE amount = 73.15"],
+    ),
     "a call's hour": (
         "calls",
         "1 calls",

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Count, Sum
 
 from billing.errors import NotFound
-from billing.models import BillingPeriod, PeriodCounter
+from billing.models import AuditEntry, BillingPeriod, PeriodCounter
 from billing.money import ZERO, without_exponent
 from invoices.einvoices.reading import Unreadable, totals_of
 from invoices.models import CreditNoteItem, EInvoice, Invoice
@@ -243,7 +243,13 @@ def _figures(invoice: Invoice, period: BillingPeriod) -> dict[str, _Shown]:
         "e_invoices": _e_invoice(invoice),
         "stripe": _stripe(invoice),
         "payments": _payments(invoice),
+        "history": ({"Changes of the invoice": _logged(invoice)}, ZERO),
     }
+
+
+def _logged(invoice: Invoice) -> int:
+    entries = AuditEntry.objects.filter(table=Invoice._meta.db_table, object_id=str(invoice.pk))
+    return entries.count()
 
 
 def _taken_over(period: BillingPeriod) -> Decimal:

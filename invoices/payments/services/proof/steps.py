@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from billing.models import BillingPeriod
-from invoices.payments.services.ledger import payment_differences, stripe_differences
+from invoices.payments.services.ledger import (
+    history_differences,
+    payment_differences,
+    stripe_differences,
+)
 from invoices.services.ledger import (
     adjustment_differences,
     e_invoice_differences,
@@ -144,6 +148,14 @@ STEPS = (
         "Calls",
         "calls and minutes by hour are those of the calls",
         call_differences,
+        Since.RECORDED,
+    ),
+    Step(
+        "history",
+        "History",
+        "invoices, credit notes, payments, credit, disputes and lines by hand are what their logged"
+        " changes have made of them",
+        history_differences,
         Since.RECORDED,
     ),
 )

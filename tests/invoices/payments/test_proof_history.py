@@ -1,0 +1,98 @@
+"""What no sum holds is held by the log: statuses, days, texts and amounts changed by force."""
+
+from decimal import Decimal
+
+import pytest
+
+from invoices.models import Invoice
+from invoices.payments.services import proof
+from invoices.payments.services.call_disputes import approve_dispute, open_dispute
+from invoices.payments.services.chargebacks import note_chargeback
+from invoices.services import manual_items
+from tests.kit.by_force import changed_by_force
+from tests.kit.credit_notes import issue_note
+from tests.kit.proved import JANUARY_3, make_proved_month
+from tests.kit.usage import make_call, make_usage
+from usage.services.ledger import Scope
+
+pytestmark = pytest.mark.django_db
+
+# Each column: what it is set to, and whose history says otherwise.
+TAMPERED = {
+    ("invoices_invoice", "due_date"): ("due_date + 30", "invoice"),
+    ("invoices_invoice", "carried_in"): ("carried_in + 0.01", "invoice"),
+    ("invoices_invoice", "payment_terms_days"): ("payment_terms_days + 30", "invoice"),
+    ("invoices_invoice", "bill_to_tax_id"): ("'DE1'", "invoice"),
+    ("invoices_invoice", "custom_fields"): ("""'[["PO", "7"]]'""", "invoice"),
+    ("invoices_creditnote", "explanation"): ("'Something else'", "credit note"),
+    ("invoices_creditnote", "issued_at"): ("issued_at - interval '40 days'", "credit note"),
+    ("payments_paymententry", "occurred_at"): ("occurred_at + interval '1 day'", "entry"),
+    ("payments_chargeback", "amount"): ("amount + 0.01", "chargeback"),
+    ("payments_chargeback", "status"): ("'under_review'", "chargeback"),
+    ("payments_payment", "received_on"): ("received_on + 1", "payment"),
+    ("payments_creditentry", "reason"): ("'a present'", "credit"),
+    ("payments_calldispute", "amount"): ("amount + 1", "dispute"),
+    ("payments_calldispute", "text"): ("'All was well'", "dispute"),
+    ("billing_manualitem", "net"): ("net + 1", "line by hand"),
+    ("billing_manualitem", "asked_by"): ("'nobody'", "line by hand"),
+}
+
+
+def failing() -> dict[str, str]:
+    found = proof.prove(Scope(), now=JANUARY_3)
+    return {each.step.name: str(each.first) for each in found.results if not each.passed}
+
+
+@pytest.fixture
+def _documents() -> None:
+    """A paid month with a credit note, a chargeback, a dispute that was approved, and a line by
+    hand."""
+    acme = make_proved_month()
+    invoice = Invoice.objects.get(workspace=acme)
+    issue_note(invoice, "3.00")
+    note_chargeback(
+        invoice_id=invoice.pk,
+        stripe_id="du_1",
+        amount=invoice.amount,
+        status="needs_response",
+        reason="fraudulent",
+        charge_id="ch_1",
+        due_by=JANUARY_3,
+        opened_at=JANUARY_3,
+        now=JANUARY_3,
+    )
+    call = make_call(acme, JANUARY_3)
+    make_usage(acme, JANUARY_3, "1", "10", key="disputed", call_id=call)
+    dispute, _ = open_dispute(
+        workspace_id=acme.pk,
+        call_id=call,
+        reason="dropped",
+        text="It broke off",
+        opened_by="owner@acme.test",
+        now=JANUARY_3,
+    )
+    approve_dispute(dispute_id=dispute.pk, by="fay@finance.test", now=JANUARY_3)
+    manual_items.add_manual_item(
+        workspace_id=acme.pk,
+        line=manual_items.Line("charge", "Training", Decimal(90)),
+        reason="Asked for",
+        asked_by="ann@finance.test",
+        now=JANUARY_3,
+    )
+
+
+@pytest.mark.usefixtures("_documents")
+def test_what_no_sum_holds_is_held_by_the_log() -> None:
+    assert failing() == {}
+
+    wrong = []
+    for (table, column), (value, whose) in TAMPERED.items():
+        with changed_by_force(f"UPDATE {table} SET {column} = {value}"):
+            found = failing()
+        says = found.get("history", "nothing")
+        if not says.startswith(f"{whose} and its history") or f": {column} is " not in says:
+            wrong.append(f"{table}.{column}: {found}")
+    assert not wrong, "\n".join(wrong)
+    with changed_by_force("DELETE FROM billing_manualitem"):
+        assert "Training: gone, and no entry says so" in failing()["history"]
+    assert failing() == {}
