@@ -99,14 +99,20 @@ def enrol(request: HttpRequest) -> HttpResponse:
         return redirect("billing:second-factor")
     doing = request.POST.get("do", "confirm") if request.method == "POST" else ""
     if doing == "codes" and now_verified:
-        return _shown_codes(request, factors.new_recovery_codes(user=user))
+        return _shown_codes(request, factors.new_recovery_codes(user=user, now=clock.now()))
     if doing == "remove" and now_verified:
-        return _removed(request, lambda: factors.remove_app(user=user), _("The app is taken away."))
+        return _removed(
+            request,
+            lambda: factors.remove_app(user=user, now=clock.now()),
+            _("The app is taken away."),
+        )
     form = CodeForm(request.POST if doing == "confirm" else None)
     passkey_form = PasskeyForm(request.POST if doing == "passkey" else None)
     if doing == "confirm" and form.is_valid():
         try:
-            device, codes = factors.confirm_enrolment(user=user, token=form.cleaned_data["token"])
+            device, codes = factors.confirm_enrolment(
+                user=user, token=form.cleaned_data["token"], now=clock.now()
+            )
         except BillingError as refusal:
             form.add_error("token", refusal.detail)
         else:
@@ -200,7 +206,9 @@ def change_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
             name=passkey.name
         )
         return _removed(
-            request, lambda: factors.remove_passkey(user=_user(request), passkey=passkey), said
+            request,
+            lambda: factors.remove_passkey(user=_user(request), passkey=passkey, now=clock.now()),
+            said,
         )
     form = PasskeyForm(request.POST)
     try:

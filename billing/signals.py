@@ -1,6 +1,7 @@
 """Signals that later apps follow without billing knowing them.
 
-Sent inside the transaction that makes the change, with `workspace_id` (UUID) and `now`.
+Sent inside the transaction that makes the change, with `workspace_id` (UUID) and `now`, unless said
+otherwise.
 """
 
 from django.dispatch import Signal
@@ -13,3 +14,5 @@ billing_details_changed = Signal()
 # What prices of the whole period add to the list prices of running periods, asked outside of any
 # change with `period_ids`. A receiver answers amounts by the period's id.
 adjustments_asked = Signal()
+# A password took another's place, by whatever door; with `user`. A first password is no change.
+password_changed = Signal()

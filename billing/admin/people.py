@@ -154,7 +154,9 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
         form_class=ReasonForm,
     )
     def reset_second_factor(self, request: HttpRequest, person: User, form: Any) -> str:
-        second_factor.reset(user=person, by=User.objects.get(pk=request.user.pk or 0))
+        second_factor.reset(
+            user=person, by=User.objects.get(pk=request.user.pk or 0), now=clock.now()
+        )
         return f"The second factor of {person.email} is reset."
 
     @display(description="Second factor")

@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 
 from billing.languages import Language, NumberFormat
 from billing.models.fields import EmailAddressField, LineField
+from billing.signals import password_changed
 from billing.text import same_address
 
 
@@ -65,6 +66,9 @@ class User(AbstractUser):
         help_text="Of numbers on pages. Empty: as the language has it.",
     )
 
+    # Whether the password that waits to be saved takes another's place.
+    _replaces_one = False
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
@@ -84,6 +88,20 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def set_password(self, raw_password: str | None) -> None:
+        """A hash made anew of the same password, at a sign-in, does not come to `save` as one."""
+        self._replaces_one = (
+            not self._state.adding and bool(self.password) and self.has_usable_password()
+        )
+        super().set_password(raw_password)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # Django keeps a new password there until it is saved, and none at a hash made anew.
+        is_changed = getattr(self, "_password", None) is not None and self._replaces_one
+        super().save(*args, **kwargs)
+        if is_changed:
+            password_changed.send(type(self), user=self)
 
     def get_full_name(self) -> str:
         return self.name or self.email

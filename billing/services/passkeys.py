@@ -38,6 +38,7 @@ from webauthn.helpers.structs import (
 
 from billing.errors import BillingError, Conflict
 from billing.models import Passkey, User
+from billing.services import account_news
 
 log = logging.getLogger(__name__)
 CHALLENGE_LASTS = dt.timedelta(minutes=5)
@@ -152,7 +153,7 @@ def add(
             raise Conflict(f"There are {MOST} passkeys already: remove one first.")
         try:
             with transaction.atomic():
-                return Passkey.objects.create(
+                passkey = Passkey.objects.create(
                     user=user,
                     name=name,
                     credential_id=made.credential_id,
@@ -166,6 +167,8 @@ def add(
             raise Conflict(
                 "A passkey of that name, or on that device, is there already.", field="name"
             ) from refusal
+        account_news.tell(user, account_news.PASSKEY_ADDED, now=now, named=name)
+        return passkey
 
 
 def verify(*, user: User, answer: str, kept: dict[str, str] | None, now: dt.datetime) -> Passkey:

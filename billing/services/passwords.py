@@ -83,13 +83,15 @@ def _mail(user: User) -> None:
             default_token_generator.make_token(user),
         ],
     )
-    with in_language(user.language or _language_of_workspace(user)):
+    with in_language(language_of(user)):
         message = _message(user, path)
     message.send()
 
 
-def _language_of_workspace(user: User) -> str:
-    """That of the workspace they have been in the longest; "" for staff."""
+def language_of(user: User) -> str:
+    """The one they chose, or of the workspace they have been in the longest; "" for staff."""
+    if user.language:
+        return user.language
     languages = user.memberships.order_by("created_at").values_list(
         "workspace__language", flat=True
     )

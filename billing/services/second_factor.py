@@ -18,6 +18,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing.errors import BillingError, Conflict
 from billing.models import Passkey, Session, User
+from billing.services import account_news
 
 log = logging.getLogger(__name__)
 RECOVERY_CODES = 10
@@ -83,7 +84,7 @@ def begin_enrolment(*, user: User) -> Enrolment:
     return Enrolment(device, secret, mark_safe(picture))  # noqa: S308 - made of our own secret
 
 
-def confirm_enrolment(*, user: User, token: str) -> tuple[TOTPDevice, list[str]]:
+def confirm_enrolment(*, user: User, token: str, now: dt.datetime) -> tuple[TOTPDevice, list[str]]:
     """Take the app's first code; the device, and recovery codes to be shown once.
 
     An app of before goes, and every other session of the person has to sign in again.
@@ -98,14 +99,16 @@ def confirm_enrolment(*, user: User, token: str) -> tuple[TOTPDevice, list[str]]
             device.confirmed = True
             device.save()
             codes = _new_codes(user)
+            account_news.tell(user, account_news.APP_ADDED, now=now)
     if not is_right:  # outside, so that the failed try is counted
         raise WrongCode("That is not the code of this moment.", field="token")
     return device, codes
 
 
-def new_recovery_codes(*, user: User) -> list[str]:
+def new_recovery_codes(*, user: User, now: dt.datetime) -> list[str]:
     """In place of all earlier ones."""
     with transaction.atomic():
+        account_news.tell(user, account_news.CODES_RENEWED, now=now)
         return _new_codes(user)
 
 
@@ -140,23 +143,29 @@ def verify(*, user: User, token: str) -> Device:
     raise WrongCode("That code is wrong, has been used, or is too old.", field="token")
 
 
-def remove_app(*, user: User) -> Passkey | None:
+def remove_app(*, user: User, now: dt.datetime) -> Passkey | None:
     """Take the app away; a passkey that is left. Raises `LastOne` for staff who need one."""
-    _remove(user, TOTPDevice.objects.filter(user=user))
+    _remove(user, TOTPDevice.objects.filter(user=user), account_news.APP_REMOVED, now)
     return Passkey.objects.filter(user=user).first()
 
 
-def remove_passkey(*, user: User, passkey: Passkey) -> Passkey | TOTPDevice | None:
+def remove_passkey(
+    *, user: User, passkey: Passkey, now: dt.datetime
+) -> Passkey | TOTPDevice | None:
     """Take one passkey away; a factor that is left. Raises `LastOne` as `remove_app` does."""
-    _remove(user, Passkey.objects.filter(user=user, pk=passkey.pk))
+    gone = Passkey.objects.filter(user=user, pk=passkey.pk)
+    _remove(user, gone, account_news.PASSKEY_REMOVED, now, named=passkey.name)
     left = TOTPDevice.objects.filter(user=user, confirmed=True).first()
     return left or Passkey.objects.filter(user=user).first()
 
 
-def _remove(user: User, devices: QuerySet[Any]) -> None:
+def _remove(
+    user: User, devices: QuerySet[Any], what: str, now: dt.datetime, named: str = ""
+) -> None:
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        devices.delete()
+        if devices.delete()[0]:
+            account_news.tell(user, what, now=now, named=named)
         if is_enrolled(user):
             return
         if is_needed(user):
@@ -164,7 +173,7 @@ def _remove(user: User, devices: QuerySet[Any]) -> None:
         StaticDevice.objects.filter(user=user).delete()
 
 
-def reset(*, user: User, by: User | None) -> None:
+def reset(*, user: User, by: User | None, now: dt.datetime) -> None:
     """Somebody lost their factors and codes: staff, or a command (`by` nobody), lets them enrol
     again. They are signed out.
     """
@@ -174,6 +183,7 @@ def reset(*, user: User, by: User | None) -> None:
         for model in (TOTPDevice, StaticDevice, Passkey):
             model.objects.filter(user=user).delete()
         Session.objects.filter(user=user).delete()
+        account_news.tell(user, account_news.FACTOR_RESET, now=now)
 
 
 def end_other_sessions(*, user: User, kept: str | None) -> int:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone as clock
 
 from billing.models import User
 from billing.services import second_factor
@@ -19,5 +20,5 @@ class Command(BaseCommand):
         person = User.objects.filter(email__iexact=same_address(email)).first()
         if person is None:
             raise CommandError(f"There is nobody with the address {email}.")
-        second_factor.reset(user=person, by=None)
+        second_factor.reset(user=person, by=None, now=clock.now())
         self.stdout.write(f"The second factor of {person.email} is reset.")
