@@ -25,7 +25,7 @@ from billing.taxnumbers import COUNTRIES
 _KEY, _SESSION = "serviceKey", "session"
 _READING = {"get", "head"}
 # What is written as it is asked for may not be possible to write.
-_MAY_CONFLICT = {"invoices_e_invoice"}
+_MAY_CONFLICT = {"invoices_e_invoice", "credit_notes_e_invoice"}
 # Codes that a text of such a name is one of.
 _CODES: dict[str, frozenset[str]] = {"currency": CURRENCIES, "country": COUNTRIES}
 # One line that is not only spaces, without control characters. Others that do not show are refused

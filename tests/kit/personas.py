@@ -52,8 +52,9 @@ def make_member(workspace: Workspace, *, role: str = WorkspaceMember.Role.OWNER)
     """Someone of the workspace, `<role>@acme.test`, who can sign in with `PASSWORD`."""
     email = _address(role, workspace.name)
     user = set_member(workspace=workspace, email=email, role=role)[0].user
-    user.set_password(PASSWORD)
-    user.save()
+    if not user.has_usable_password():  # in place of another, it would be told by mail
+        user.set_password(PASSWORD)
+        user.save()
     return user
 
 
