@@ -15,9 +15,11 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
+from billing.languages import habits
 from billing.models import User, WorkspaceMember
 
 LAST_WORKSPACE = "last_workspace"
+IN_MENU = 8
 
 
 def memberships_of(user: User) -> list[WorkspaceMember]:
@@ -35,6 +37,23 @@ def find_membership(memberships: Sequence[WorkspaceMember], workspace_id: UUID) 
         if membership.workspace_id == workspace_id:
             return membership
     raise Http404("There is no such workspace.")
+
+
+def _nearest(memberships: Sequence[WorkspaceMember], here: WorkspaceMember) -> Any:
+    """Those that the menu of each page has room for; the others are found by their name."""
+    if len(memberships) <= IN_MENU:
+        return memberships
+    return [here, *[each for each in memberships if each != here][: IN_MENU - 1]]
+
+
+def named_like(memberships: Sequence[WorkspaceMember], text: str) -> list[WorkspaceMember]:
+    """Those of workspaces with all the words of `text` in their names, in any case."""
+    words = text.casefold().split()
+    return [
+        each
+        for each in memberships
+        if all(word in each.workspace.name.casefold() for word in words)
+    ]
 
 
 def require_settings_right(membership: WorkspaceMember) -> None:
@@ -117,7 +136,9 @@ def render_page(
         "workspace": workspace,
         "currency": workspace.currency,
         "membership": request.membership,
-        "memberships": request.memberships,
+        "memberships": _nearest(request.memberships, request.membership),
+        "membership_count": len(request.memberships),
+        "clock": habits().time_zone or workspace.timezone,
         "section": section,
     }
     return render(request, template, {**frame, **context}, status=status)

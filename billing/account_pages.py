@@ -1,4 +1,4 @@
-"""Pages of one's own account: the second factor, and where one is signed in."""
+"""Pages of getting into one's own account: the second factor, and ending sessions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 from django_otp.models import Device
 
 from billing.errors import BillingError
@@ -29,7 +29,7 @@ from billing.services import second_factor as factors
 _ASKED, _MADE = "passkey_asked", "passkey_made"
 
 
-def _user(request: HttpRequest) -> User:
+def own_user(request: HttpRequest) -> User:
     """Who `login_required` has let in."""
     assert isinstance(request.user, User)
     return request.user
@@ -65,9 +65,9 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     if is_by_passkey or form.is_valid():
         try:
             if is_by_passkey:
-                device = passkeys.verify(user=_user(request), **_answer(request, _ASKED))
+                device = passkeys.verify(user=own_user(request), **_answer(request, _ASKED))
             else:
-                device = factors.verify(user=_user(request), token=form.cleaned_data["token"])
+                device = factors.verify(user=own_user(request), token=form.cleaned_data["token"])
         except BillingError as refusal:
             if is_by_passkey:
                 refused = refusal.detail
@@ -79,9 +79,9 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "refused": refused,
-        "has_app": factors.has_app(_user(request)),
+        "has_app": factors.has_app(own_user(request)),
         "next": _next(request),
-        **_passkey_context(request, passkeys.to_ask(user=_user(request)), _ASKED),
+        **_passkey_context(request, passkeys.to_ask(user=own_user(request)), _ASKED),
     }
     status = 422 if form.errors or refused else 200
     return render(request, "billing/second_factor.html", context, status=status)
@@ -93,7 +93,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 @login_required
 def enrol(request: HttpRequest) -> HttpResponse:
     """Sets up an app or a passkey, gives new recovery codes, or takes the app away."""
-    user, now_verified = _user(request), bool(request.user.is_verified())  # type: ignore[union-attr]
+    user, now_verified = own_user(request), bool(request.user.is_verified())  # type: ignore[union-attr]
     if factors.is_enrolled(user) and not now_verified:
         request.session[PENDING] = True
         return redirect("billing:second-factor")
@@ -168,7 +168,7 @@ def _answer(request: HttpRequest, purpose: str) -> dict[str, Any]:
 def _enrolled(request: HttpRequest, device: Device, codes: list[str]) -> HttpResponse:
     """Verified by what was just set up; every other session has to sign in again."""
     _verified(request, device)
-    factors.end_other_sessions(user=_user(request), kept=request.session.session_key)
+    factors.end_other_sessions(user=own_user(request), kept=request.session.session_key)
     if codes:
         return _shown_codes(request, codes)
     messages.success(request, _("The passkey “{name}” is kept.").format(name=device.name))
@@ -186,7 +186,7 @@ def _removed(
     else:
         if left is not None:
             django_otp.login(request, left)
-        factors.end_other_sessions(user=_user(request), kept=request.session.session_key)
+        factors.end_other_sessions(user=own_user(request), kept=request.session.session_key)
         messages.success(request, success)
     return redirect("billing:account")
 
@@ -200,14 +200,16 @@ def _shown_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
 @login_required
 def change_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
     """Rename or remove one of one's own."""
-    passkey = get_object_or_404(Passkey, pk=passkey_id, user=_user(request))
+    passkey = get_object_or_404(Passkey, pk=passkey_id, user=own_user(request))
     if request.POST.get("do") == "remove":
         said = _("The passkey “{name}” is removed. Remove it on its device too.").format(
             name=passkey.name
         )
         return _removed(
             request,
-            lambda: factors.remove_passkey(user=_user(request), passkey=passkey, now=clock.now()),
+            lambda: factors.remove_passkey(
+                user=own_user(request), passkey=passkey, now=clock.now()
+            ),
             said,
         )
     form = PasskeyForm(request.POST)
@@ -222,36 +224,11 @@ def change_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
     return redirect("billing:account")
 
 
-@require_GET
-@never_cache
-@login_required
-def account(request: HttpRequest) -> HttpResponse:
-    user = _user(request)
-    sessions = [
-        {
-            "id": factors.public_id(session.session_key),
-            "is_this": session.session_key == request.session.session_key,
-            "session": session,
-        }
-        for session in factors.sessions_of(user, now=clock.now())
-    ]
-    context = {
-        "sessions": sessions,
-        "is_enrolled": factors.is_enrolled(user),
-        "is_needed": factors.is_needed(user),
-        "has_app": factors.has_app(user),
-        "passkeys": Passkey.objects.filter(user=user).order_by("created_at"),
-        "here": passkeys.site(),
-        "codes_left": factors.remaining_codes(user),
-    }
-    return render(request, "billing/account.html", context)
-
-
 @require_POST
 @login_required
 def end_sessions(request: HttpRequest) -> HttpResponse:
     """End one session of one's own, or all but this one."""
-    user, this = _user(request), request.session.session_key
+    user, this = own_user(request), request.session.session_key
     if request.POST.get("session") == "others":
         ended = factors.end_other_sessions(user=user, kept=this)
         messages.success(

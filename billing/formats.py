@@ -5,9 +5,6 @@ person may prefer numbers as another language writes them.
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,12 +15,11 @@ from babel.numbers import get_currency_symbol
 from django.utils.translation import gettext, pgettext
 
 from billing import money as exact
-from billing.languages import active_language
+from billing.languages import active_language, habits
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 _EN_DASH = "\N{EN DASH}"
-_number_format: ContextVar[str] = ContextVar("number_format", default="")
 
 
 class _Marks(NamedTuple):
@@ -33,16 +29,6 @@ class _Marks(NamedTuple):
     group: str
     symbol_behind: bool
     before_percent: str
-
-
-@contextmanager
-def numbers_as(language: str) -> Iterator[None]:
-    """Within it, numbers are written as in a language; "" for as in the one that is active."""
-    token = _number_format.set(language)
-    try:
-        yield
-    finally:
-        _number_format.reset(token)
 
 
 @lru_cache(maxsize=16)
@@ -59,7 +45,7 @@ def _marks_of(language: str) -> _Marks:
 
 
 def _marks() -> _Marks:
-    return _marks_of(_number_format.get() or active_language())
+    return _marks_of(habits().number_format or active_language())
 
 
 def number(text: str) -> str:

@@ -4,15 +4,23 @@ import datetime as dt
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from billing.errors import BillingError
 from billing.formats import word
-from billing.models import OWNER_SCOPES, Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.models import (
+    OWNER_SCOPES,
+    OptionalMail,
+    User,
+    Workspace,
+    WorkspaceBillingSettings,
+    WorkspaceMember,
+)
 from billing.models.fields import EmailFormField
+from billing.services.workspaces import timezones
 from billing.taxnumbers import COUNTRIES
 from billing.text import validate_line
 
@@ -228,3 +236,75 @@ class PasskeyForm(forms.Form):
         help_text="To tell it from others later: “Work laptop”, “Blue key”.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+def _zones() -> list[tuple[str, Any]]:
+    """By continent; those without one, as UTC, first."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(timezones()):
+        continent, _slash, place = name.partition("/")
+        if place:
+            groups.setdefault(continent, []).append((name, place.replace("_", " ")))
+    alone = [(name, name) for name in sorted(timezones()) if "/" not in name]
+    return [("", _("As the workspace")), ("UTC", "UTC"), *groups.items(), (_("Others"), alone)]
+
+
+class AccountForm(forms.ModelForm):
+    """Who one is, and how pages are shown to this person."""
+
+    time_zone = forms.ChoiceField(
+        label=_lazy("Time zone"),
+        required=False,
+        choices=_zones,
+        help_text=_lazy("Of times of day. Months and days stay the workspace's: it is billed so."),
+    )
+
+    class Meta:
+        model = User
+        fields = ["name", "language", "time_zone", "number_format"]
+        labels: ClassVar[dict[str, Any]] = {
+            "name": _lazy("Name"),
+            "language": _lazy("Language"),
+            "number_format": _lazy("Numbers"),
+        }
+        help_texts: ClassVar[dict[str, Any]] = {
+            "name": "",
+            "language": _lazy("Of pages, and of mails to you."),
+            "number_format": "",
+        }
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "name": forms.TextInput(attrs={"autocomplete": "name"})
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._first("language", _("As the browser"))
+        self._first("number_format", _("As the language"))
+
+    def _first(self, name: str, label: str) -> None:
+        field: Any = self.fields[name]
+        field.choices = [("", label), *(pair for pair in field.choices if pair[0])]
+
+
+class NewPasswordForm(PasswordChangeForm):
+    """Django's own; the cursor stays where the page begins."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
+        self.fields["new_password1"].help_text = ""
+
+
+class MailsForm(forms.Form):
+    """Which mails about one workspace a person gets, of those that are not needed."""
+
+    mails = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, member: WorkspaceMember, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.auto_id = f"%s-{member.workspace_id}"
+        mails: Any = self.fields["mails"]
+        mails.choices = [(value, word(label)) for value, label in OptionalMail.choices]
+        self.initial["mails"] = [
+            each for each in OptionalMail.values if each not in member.mails_off
+        ]

@@ -10,8 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language_from_request
 
-from billing.formats import numbers_as
-from billing.languages import in_language
+from billing.languages import Habits, in_language
 from billing.models import User
 
 _ENGLISH = ("/admin/", "/api/", "/stripe/", "/static/")
@@ -29,7 +28,8 @@ class LanguageMiddleware:
         own = user if isinstance(user, User) else None
         chosen = own.language if own else ""
         language = chosen or get_language_from_request(request)
-        with in_language(language), numbers_as(own.number_format if own else ""):
+        having = Habits(own.number_format, own.time_zone) if own else Habits()
+        with in_language(language, having):
             response = self._get_response(request)
         if not chosen:
             patch_vary_headers(response, ["Accept-Language"])

@@ -1,4 +1,13 @@
-"""Languages that customers are written to in, and which one holds for whom."""
+"""Languages that customers are written to in, and which one holds for whom.
+
+With what a person may have otherwise than their language: how numbers are written, whose clock.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
@@ -35,6 +44,36 @@ def known_language(tag: str) -> str:
     return code if code in Language.values else settings.LANGUAGE_CODE
 
 
-def in_language(code: str) -> translation.override:
-    """Within it, texts, numbers and dates are those of a language."""
-    return translation.override(known_language(code))
+@dataclass(frozen=True)
+class Habits:
+    """How one reader has it; "" for as the language, and the page, have it."""
+
+    number_format: str = ""
+    time_zone: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        return ZoneInfo(self.time_zone) if self.time_zone else None
+
+
+_NONE = Habits()
+_habits: ContextVar[Habits] = ContextVar("habits", default=_NONE)
+
+
+def habits() -> Habits:
+    """Of whom the page is for; of a paper or a mail, nobody's."""
+    return _habits.get()
+
+
+@contextmanager
+def in_language(code: str, having: Habits = _NONE) -> Iterator[None]:
+    """Within it, texts, numbers and dates are those of a language.
+
+    A paper or mail made for a page in here is in its own language, without the reader's habits.
+    """
+    token = _habits.set(having)
+    try:
+        with translation.override(known_language(code)):
+            yield
+    finally:
+        _habits.reset(token)

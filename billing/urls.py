@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import access_pages, account_pages, pages
+from billing import access_pages, account_pages, own_pages, pages
 
 app_name = "billing"
 urlpatterns = [
@@ -10,7 +10,9 @@ urlpatterns = [
     path("login/", pages.sign_in, name="login"),
     path("logout/", pages.sign_out, name="logout"),
     path("second-factor/", account_pages.second_factor, name="second-factor"),
-    path("account/", account_pages.account, name="account"),
+    path("account/", own_pages.account, name="account"),
+    path("account/mails/<uuid:workspace_id>/", own_pages.change_mails, name="change-mails"),
+    path("workspaces/", own_pages.workspaces, name="workspaces"),
     path("account/second-factor/", account_pages.enrol, name="enrol"),
     path("account/passkeys/<int:passkey_id>/", account_pages.change_passkey, name="change-passkey"),
     path("account/sessions/", account_pages.end_sessions, name="end-sessions"),

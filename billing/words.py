@@ -30,6 +30,9 @@ WORDS = (
     _("Your card was declined."),
     # People.
     _("Owner"), _("Admin"), _("Viewer"),
+    # Mails that one may do without.
+    _("Much of the usage limit is used"), _("The usage limit is reached"),
+    _("Decisions on disputed calls"),
     # Tiers.
     _("Free"), _("Starter"), _("Pro"), _("Enterprise"),
     # Why a credit note was issued.

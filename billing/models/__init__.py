@@ -24,7 +24,12 @@ from billing.models.taxes import TaxNumberCheck, TaxRate, TaxRegistration
 from billing.models.terms import AddOn, Commitment, PeriodCharge, TierChange
 from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
 from billing.models.work import DurableWork
-from billing.models.workspaces import Workspace, WorkspaceBillingSettings, WorkspaceMember
+from billing.models.workspaces import (
+    OptionalMail,
+    Workspace,
+    WorkspaceBillingSettings,
+    WorkspaceMember,
+)
 
 __all__ = [
     "COUNTER_SLOTS",
@@ -47,6 +52,7 @@ __all__ = [
     "Letterhead",
     "LimitAlert",
     "ManualItem",
+    "OptionalMail",
     "OwedPasswordLink",
     "Passkey",
     "PeriodCharge",

@@ -2,8 +2,10 @@
 
 import uuid
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -192,6 +194,14 @@ class Workspace(models.Model):
         return ZoneInfo(self.timezone)
 
 
+class OptionalMail(models.TextChoices):
+    """Mails to owners that each may do without; what the law or a payment asks for is none."""
+
+    LIMIT_NEAR = "limit_near", "Much of the usage limit is used"
+    LIMIT_REACHED = "limit_reached", "The usage limit is reached"
+    CALL_DISPUTE = "call_dispute", "Decisions on disputed calls"
+
+
 class WorkspaceMember(models.Model):
     class Role(models.TextChoices):
         OWNER = "owner"
@@ -202,6 +212,13 @@ class WorkspaceMember(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+    mails_off: Any = ArrayField(
+        models.CharField(max_length=24, choices=OptionalMail),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Mails about this workspace that this person does without.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -211,6 +228,10 @@ class WorkspaceMember(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(role__in=["owner", "admin", "viewer"]), name="member_role_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(mails_off__contained_by=OptionalMail.values),
+                name="member_does_without_known_mails",
             ),
         ]
 

@@ -9,11 +9,19 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 
 from billing.languages import in_language
-from billing.models import Email, EmailAttachment, User, Workspace, WorkspaceMember
+from billing.models import (
+    Email,
+    EmailAttachment,
+    OptionalMail,
+    User,
+    Workspace,
+    WorkspaceMember,
+)
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from billing.smtp import PartlyRefused, RefusedFor, is_for_good, refusals_of
 
@@ -181,10 +189,18 @@ def in_each_language(
 
 def owner_addresses(workspace_id: UUID) -> list[str]:
     """Addresses of the owners of a workspace, for what they must know."""
-    return list(
-        WorkspaceMember.objects.filter(
-            workspace_id=workspace_id, role=WorkspaceMember.Role.OWNER, user__is_active=True
-        )
-        .order_by("user__email")
-        .values_list("user__email", flat=True)
-    )
+    return list(_owners(workspace_id).values_list("user__email", flat=True))
+
+
+def addresses_wanting(workspace: Workspace, mail: OptionalMail) -> list[str]:
+    """Of its owners, those who have not turned such mails off; without owners, the billing's."""
+    owners = list(_owners(workspace.pk).values_list("user__email", "mails_off"))
+    if not owners:
+        return [workspace.billing_email] if workspace.billing_email else []
+    return [address for address, off in owners if mail not in off]
+
+
+def _owners(workspace_id: UUID) -> QuerySet[WorkspaceMember]:
+    return WorkspaceMember.objects.filter(
+        workspace_id=workspace_id, role=WorkspaceMember.Role.OWNER, user__is_active=True
+    ).order_by("user__email")

@@ -84,16 +84,16 @@ class CurrencyInUse(Conflict):
 
 
 @lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
+def timezones() -> frozenset[str]:
     # Two are no place: the machine's own clock, and what a system without one calls it.
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-def known_timezone(name: str) -> str:
-    if name not in _timezones():
+def known_timezone(name: str, *, field: str = "timezone") -> str:
+    if name not in timezones():
         raise Invalid(
             f"{name!r} is not a timezone of the IANA database.",
-            field="timezone",
+            field=field,
             code="unknown_timezone",
         )
     return name

@@ -1,5 +1,6 @@
 """The formats of `billing.formats` as template filters, and the small parts of every page."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing import formats
+from billing.languages import habits
 from billing.phrases import phrase
 
 register = template.Library()
@@ -28,9 +30,16 @@ for _format in (
 
 
 def _register_time(name: str, show: Callable[[Any], str]) -> None:
-    """A filter of days and times, on the clock of the page; nothing of what is not there."""
+    """A filter of days and times, on the clock of the page; nothing of what is not there.
+
+    Times of day are on the reader's own clock, if they have set one. Days stay the workspace's: by
+    them months and invoices are counted.
+    """
+    is_time = name.endswith("_time")
 
     def shown(value: Any) -> str:
+        if is_time and isinstance(value, dt.datetime) and (zone := habits().zone):
+            value = value.astimezone(zone)
         return show(value) if value else ""
 
     register.filter(name, shown, expects_localtime=True)

@@ -146,8 +146,11 @@ POST   second-factor/                                                signed-in
 GET    account/                                                      signed-in
 GET    account/second-factor/                                        signed-in
 POST   account/second-factor/                                        signed-in
+POST   account/                                                      signed-in
+POST   account/mails/<workspace_id>/                                 owner admin viewer
 POST   account/passkeys/<passkey_id>/                                signed-in
 POST   account/sessions/                                             signed-in
+GET    workspaces/                                                   signed-in
 GET    password/                                                     everyone
 POST   password/                                                     everyone
 GET    password/<uidb64>/<token>/                                    everyone

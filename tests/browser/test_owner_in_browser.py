@@ -128,6 +128,11 @@ def test_every_page_fits_reads_and_is_labelled(
     page = open_page("/login/", width=width, scheme=scheme)
     assert page.evaluate(AUDIT) == []
     page = open_page("/", width=width, scheme=scheme, sign_in=OWNER)
+    for own in ("/account/", "/workspaces/"):
+        page.goto(own)
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        assert (own, page.evaluate(AUDIT)) == (own, [])
+        assert (own, page.evaluate("document.documentElement.scrollWidth")) == (own, width)
     for name, more in (
         ("analytics:dashboard", []),
         ("usage:records", []),

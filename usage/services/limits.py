@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from billing.arrays import array
 from billing.formats import percent, percent_sign, quantity
 from billing.issuers import issuer_of
-from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, Workspace
+from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, OptionalMail, Workspace
 from billing.prepared import prepared_cursor
-from billing.services.emails import in_each_language, owner_addresses, queue_email
+from billing.services.emails import addresses_wanting, in_each_language, queue_email
 from usage.queries.net import net_spends
 from usage.services.agents import align_agents
 
@@ -243,7 +243,9 @@ def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> No
         )
         return email is not None
 
-    in_each_language(workspace, owner_addresses(workspace.pk) or [workspace.billing_email], send)
+    is_reached = alert.kind == LimitAlert.Kind.LIMIT
+    mail = OptionalMail.LIMIT_REACHED if is_reached else OptionalMail.LIMIT_NEAR
+    in_each_language(workspace, addresses_wanting(workspace, mail), send)
 
 
 def sweep_limits(*, now: dt.datetime) -> int:

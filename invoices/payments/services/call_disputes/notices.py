@@ -4,7 +4,8 @@ import datetime as dt
 
 from billing.formats import exact_money, money
 from billing.links import page_url
-from billing.services.emails import owner_addresses, queue_email
+from billing.models import OptionalMail
+from billing.services.emails import addresses_wanting, queue_email
 from billing.services.notifications import TEMPLATE, Notification, notify_finance
 from invoices.payments.models import CallDispute
 
@@ -37,7 +38,7 @@ def tell_owner(dispute: CallDispute, *, now: dt.datetime) -> None:
         key=f"call-dispute:{dispute.pk}:{dispute.state}",
         kind="call_dispute",
         workspace_id=dispute.workspace_id,
-        recipients=owner_addresses(dispute.workspace_id),
+        recipients=addresses_wanting(dispute.workspace, OptionalMail.CALL_DISPUTE),
         subject=subject[:200],
         template=TEMPLATE,
         context={
