@@ -3,6 +3,7 @@
 The most urgent comes first.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,9 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from billing.formats import money, percent
+from billing.formats import long_date, money, percent
 from billing.models import Workspace, WorkspaceMember
-from invoices.models import Invoice
+from invoices.models import Invoice, PaymentMethod
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,13 @@ def banners(
     spend: Decimal | None,
     paused_by_limit: int,
     refused_details: str,
+    expiring: PaymentMethod | None,
+    today: dt.date,
 ) -> list[Banner]:
     """`unpaid` are the invoices still to pay, oldest first, with their standing.
 
     `spend` is the current period's. `refused_details` is why Stripe refuses its billing details.
+    `expiring` is the card that soon cannot be charged, or cannot be `today`.
     """
     workspace = membership.workspace
     shown = [_standing(workspace, unpaid)]
@@ -51,9 +55,28 @@ def banners(
                 _("Check them"),
             )
         )
+    if expiring is not None:
+        shown.append(card_banner(expiring, today))
     if spend is not None and workspace.status == Workspace.Status.ACTIVE:
         shown.append(_limit(membership, spend, paused_by_limit))
     return [banner for banner in shown if banner]
+
+
+def card_banner(card: PaymentMethod, today: dt.date) -> Banner:
+    """That a card expires soon, or has expired."""
+    assert card.expires_on is not None
+    day = long_date(card.expires_on)
+    if card.expires_on < today:
+        title = _("{card} expired on {day}.").format(card=card.label, day=day)
+    else:
+        title = _("{card} expires on {day}.").format(card=card.label, day=day)
+    return Banner(
+        "bad" if card.expires_on < today else "warn",
+        title,
+        _("Your invoices are charged to it: add another one under “Payment method”."),
+        reverse("invoices:list", args=[card.workspace_id]),
+        _("Payment method"),
+    )
 
 
 def _standing(workspace: Workspace, unpaid: Sequence[Invoice]) -> Banner | None:

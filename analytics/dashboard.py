@@ -10,7 +10,7 @@ from billing.models import BillingPeriod, WorkspaceMember
 from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
 from invoices.payments.models import StripeCustomer
-from invoices.queries import with_standing
+from invoices.queries import expiring_card_of, with_standing
 from usage.models import CallPrice, VoiceAgent
 
 RECENT_INVOICES = 6
@@ -54,7 +54,7 @@ def overview(
     active: UUID | None,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """The template context of `analytics/dashboard.html`; eleven queries, whatever was used."""
+    """The template context of `analytics/dashboard.html`; twelve queries, whatever was used."""
     workspace = membership.workspace
     invoices = list(
         Invoice.objects.filter(workspace=workspace)
@@ -82,6 +82,8 @@ def overview(
             ).order_by("issued_at", "id")[:100]
         ),
         spend=spend,
+        expiring=expiring_card_of(workspace.pk, now=now),
+        today=now.astimezone(workspace.zone).date(),
         refused_details=StripeCustomer.objects.filter(pk=workspace.pk, status="blocked")
         .values_list("last_error", flat=True)
         .first()

@@ -26,8 +26,9 @@ from invoices.pdf import (
     xml_response,
 )
 from invoices.queries import (
+    card_of,
+    expiring_card_of,
     lacks_payment_method,
-    payment_method_of,
     proof_of,
     records_behind,
     with_standing,
@@ -49,6 +50,7 @@ _PAYABLE = [*_UNPAID, Invoice.Status.UNCOLLECTIBLE]
 def invoice_list(request: WorkspaceRequest) -> HttpResponse:
     workspace = request.membership.workspace
     status = request.GET.get("status", "")
+    card = card_of(workspace.pk)
     invoices = Invoice.objects.filter(workspace=workspace).select_related(
         "billing_period__workspace"
     )
@@ -57,7 +59,9 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "page": requested_page(request, invoices, by="issued_at", limit=PAGE_SIZE),
         "today": timezone.localdate(),
-        "payment_method": payment_method_of(workspace.pk),
+        "payment_method": card.label if card else "",
+        "card": card,
+        "is_expiring": expiring_card_of(workspace.pk, now=timezone.now()) is not None,
         "status": status,
         "statuses": [(value, Invoice.Status(value).label) for value in _FILTERS],
         "unpaid": list(

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from billing import months
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, Workspace
 from billing.money import ZERO
 from invoices.models import (
     CreditNote,
@@ -151,6 +151,31 @@ def payment_method_of(workspace_id: UUID) -> str:
     return (
         PaymentMethod.objects.filter(pk=workspace_id).values_list("label", flat=True).first() or ""
     )
+
+
+# So many days before its last one a card is said to expire.
+EXPIRES_SOON = 30
+
+
+def expiring_cards(*, now: dt.datetime, within: int = EXPIRES_SOON) -> QuerySet[PaymentMethod]:
+    """Cards that are charged and expire so soon, or have; the first to do so first."""
+    return (
+        PaymentMethod.objects.filter(
+            expires_on__lte=(now + dt.timedelta(days=within)).date(),
+            workspace__billing_settings__collection_method="charge_automatically",
+        )
+        .exclude(workspace__status=Workspace.Status.CLOSED)
+        .order_by("expires_on", "workspace_id")
+    )
+
+
+def expiring_card_of(workspace_id: UUID, *, now: dt.datetime) -> PaymentMethod | None:
+    return expiring_cards(now=now).filter(pk=workspace_id).first()
+
+
+def card_of(workspace_id: UUID) -> PaymentMethod | None:
+    """How the workspace pays, with when its card expires; None where there is nothing."""
+    return PaymentMethod.objects.filter(pk=workspace_id).first()
 
 
 def lacks_payment_method(invoice: Invoice) -> bool:

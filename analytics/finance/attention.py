@@ -19,6 +19,7 @@ from invoices.payments.models import (
     ReconciliationRun,
     StripeSync,
 )
+from invoices.queries import expiring_cards
 from invoices.services.closing import due_periods
 
 SHOWN = 8
@@ -242,6 +243,22 @@ def _customers(now: dt.datetime) -> Iterator[AttentionItem]:
         "customers at their usage limit",
         at_limit.order_by().values("workspace").distinct().count(),
         _list("billing_limitalert", "?kind__exact=limit"),
+        "warn",
+    )
+
+
+@needs_a_person
+def _cards(now: dt.datetime) -> Iterator[AttentionItem]:
+    cards = expiring_cards(now=now)
+    first = cards.select_related("workspace").first()
+    if first is None:
+        return
+    name = first.workspace.name
+    yield AttentionItem(
+        f"card expires within 30 days, or has: that of {name}",
+        f"cards expire within 30 days, or have, first that of {name}",
+        cards.count(),
+        reverse("finance:customer", args=[first.workspace_id]),
         "warn",
     )
 

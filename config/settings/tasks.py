@@ -40,6 +40,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.prune_sign_ins",
         "schedule": crontab(hour="3", minute="50"),
     },
+    "mail about cards that expire": {
+        "task": "payments.mail_expiring_cards",
+        "schedule": crontab(minute="50"),
+    },
     "check tax numbers again": {
         "task": "billing.check_old_tax_numbers",
         "schedule": crontab(hour="4", minute="5"),

@@ -1,5 +1,8 @@
 """How a workspace pays what is charged automatically."""
 
+import calendar
+import datetime as dt
+
 from django.db import models
 from django.db.models import Q
 
@@ -9,7 +12,7 @@ from billing.models import Workspace
 class PaymentMethod(models.Model):
     """The card or account that automatic invoices are charged to; no row where there is none.
 
-    Stripe keeps it; this is what was last heard of it.
+    Stripe keeps it; this is what was last heard of it. Of a card, with its last month.
     """
 
     workspace = models.OneToOneField(
@@ -17,6 +20,9 @@ class PaymentMethod(models.Model):
     )
     stripe_id = models.CharField(max_length=255)
     label = models.CharField(max_length=80, help_text="As its owner knows it: Visa ending in 4242.")
+    expires_on = models.DateField(
+        null=True, blank=True, db_index=True, help_text="The last day of a card's last month."
+    )
     noted_at = models.DateTimeField()
 
     class Meta:
@@ -28,3 +34,7 @@ class PaymentMethod(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+def last_day_of(year: int, month: int) -> dt.date:
+    return dt.date(year, month, calendar.monthrange(year, month)[1])

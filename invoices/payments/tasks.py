@@ -10,6 +10,7 @@ from djstripe.models import Event
 
 from billing.queue import enqueue
 from invoices.payments.services import (
+    card_expiry,
     chargebacks,
     checkout,
     collection,
@@ -129,6 +130,11 @@ def save_card_from_checkout(workspace_id: str, session_id: str) -> None:
     checkout.save_card_from_checkout(
         workspace_id=UUID(workspace_id), session_id=session_id, now=clock.now()
     )
+
+
+@shared_task(name="payments.mail_expiring_cards")
+def mail_expiring_cards() -> int:
+    return card_expiry.mail_expiring_cards(now=clock.now())
 
 
 @shared_task(name="payments.refresh_payment_method", **_RETRIES)

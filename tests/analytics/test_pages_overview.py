@@ -213,5 +213,5 @@ def test_the_overview_takes_the_same_queries_for_a_day_as_for_a_month(
     # invoices, spend, that of agents and models; calls of this period and the one before, twice
     # each; what is unpaid, and how many agents the limit has paused; whether
     # Stripe takes the billing details.
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         client.get(reverse("analytics:dashboard", args=[acme.pk]))

@@ -308,6 +308,19 @@ def _to_payer(
     )
 
 
+def tell_payer_of(
+    workspace: Workspace,
+    said: Callable[[], Notification],
+    *,
+    key: str,
+    kind: str,
+    now: dt.datetime,
+) -> bool:
+    """What is not about one invoice, to the billing address and the owners; once for each key."""
+    addresses = _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)])
+    return _to_people(workspace, addresses, said, key=key, kind=kind, now=now)
+
+
 def _to_people(
     workspace: Workspace,
     addresses: Sequence[str],

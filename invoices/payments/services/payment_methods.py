@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from invoices.models import Invoice, PaymentMethod
+from invoices.models.payment_methods import last_day_of
 from invoices.payments.models import InvoiceAction, StripeCustomer
 from invoices.payments.services import stripe_client
 from invoices.payments.services.collection import ActionPending, NotAllowedNow, charge
@@ -35,7 +36,12 @@ def refresh_payment_method(
         is_new = known is None or known.stripe_id != method["id"]
         PaymentMethod.objects.update_or_create(
             workspace_id=workspace_id,
-            defaults={"stripe_id": method["id"], "label": label_of(method), "noted_at": now},
+            defaults={
+                "stripe_id": method["id"],
+                "label": label_of(method),
+                "expires_on": expiry_of(method),
+                "noted_at": now,
+            },
         )
         return charge_what_is_owed(workspace_id=workspace_id, now=now) if is_new or renewed else []
 
@@ -66,6 +72,17 @@ def label_of(method: StripeObject) -> str:
     last4 = text(details.get("last4"))
     name = brand.replace("_", " ").capitalize()
     return (f"{name} ending in {last4}" if last4 else name)[:80]
+
+
+def expiry_of(method: StripeObject) -> dt.date | None:
+    """The last day on which a card can be charged; None of what is no card, or does not say."""
+    card = method.get("card")
+    if not isinstance(card, dict):
+        return None
+    month, year = card.get("exp_month"), card.get("exp_year")
+    if not isinstance(month, int) or not isinstance(year, int):
+        return None
+    return last_day_of(year, month) if 1 <= month <= 12 and 2000 <= year <= 9998 else None
 
 
 def _default_method(workspace_id: UUID) -> StripeObject | None:
