@@ -4,15 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('invoices', '0005_credited_records'),
+        ("invoices", "0007_taxes_in_the_log"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='paymentmethod',
-            name='expires_on',
-            field=models.DateField(blank=True, db_index=True, help_text="The last day of a card's last month.", null=True),
+            model_name="paymentmethod",
+            name="expires_on",
+            field=models.DateField(
+                blank=True,
+                db_index=True,
+                help_text="The last day of a card's last month.",
+                null=True,
+            ),
         ),
     ]
