@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import django
+import hypothesis
 import pytest
 from pytest_django import DjangoDbBlocker
 
@@ -25,6 +26,12 @@ if citus := os.environ.get("CITUS_DATABASE_URL"):
     if "/test_" not in citus:
         pytest.exit("CITUS_DATABASE_URL must name a database of the tests: .../test_something", 1)
     os.environ["DATABASE_URL"] = citus
+
+# How fast examples are made says how busy the machine is.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 # Until all is imported and collected; see `pytest_collection_finish`.
 gc.disable()

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.utils import timezone as clock
 
 from analytics.finance.figures import overview
@@ -158,12 +159,14 @@ def test_the_owner_sees_the_month_that_counts_and_no_forecast_for_the_closed_one
 @pytest.mark.usefixtures("two_days_later")
 def test_finance_sees_the_workspace_in_what_has_come_in_so_far(acme, caller):
     spend(caller, acme, "6")
+    cache.clear()
 
     found = overview(now=NOVEMBER_12)
     (month,) = found.months
 
-    assert (month.workspaces, month.usage, month.fees) == (1, 6, 49)
-    assert [row.price for row in found.margins.by_provider] == [6]
+    # November with its fee, closed early, and what counts in December with its own.
+    assert (month.workspaces, month.usage, month.fees) == (1, 90 + 6, 49 + 49)
+    assert [row.price for row in found.margins.by_provider] == [96]
 
 
 def test_in_december_all_of_it_is_billed_once(acme, caller):

@@ -138,10 +138,12 @@ def test_a_workspace_that_is_not_over_is_not_erased(walk: Walk, acme: UUID) -> N
     with pytest.raises(CommandError, match="Acme is active: close it first"):
         call_command("erase_workspace", str(acme))
     close(acme)
+    paid_at = Invoice.objects.get(workspace=acme).paid_at
     for unpaid in ("draft", "open", "partly_paid", "overdue"):
         Invoice.objects.filter(workspace=acme).update(status=unpaid, paid_at=None)
         with pytest.raises(CommandError, match="not paid, void or written off: INV-2028-000001"):
             call_command("erase_workspace", str(acme))
+    Invoice.objects.filter(workspace=acme).update(status="paid", paid_at=paid_at)
     with pytest.raises(CommandError, match="There is no workspace"):
         call_command("erase_workspace", "00000000-0000-0000-0000-000000000000")
     assert VoiceAgent.objects.get().name == "Ada Lovelace"
