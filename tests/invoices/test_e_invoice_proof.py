@@ -113,14 +113,14 @@ def test_a_document_that_was_changed_after_its_e_invoice_is_named_on_its_month()
     ):
         result = proof.prove(Scope.of_period(period), now=NOVEMBER_3, steps=STEPS).results[0]
         kept = [(each.workspace_id, each.period_id, each.detail) for each in result.found]
-    assert kept == [
+    assert sorted(kept) == sorted(
         (acme.pk, period.pk, f"{number} has {ours} for its {name}, its e-invoice says {theirs}")
         for number, amounts in (
             (invoice.number, (("net", "61.350", "61.34"), ("gross", "73.000", "72.99"))),
             (note.number, (("net", "10.010", "10.00"), ("gross", "11.910", "11.90"))),
         )
         for name, ours, theirs in (*amounts, ("due", *amounts[1][1:]))
-    ]
+    )
     assert found(Scope.of_period(period)) == []
 
 

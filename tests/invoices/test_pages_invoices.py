@@ -76,7 +76,7 @@ def test_the_list_takes_as_many_queries_for_many_invoices_as_for_one(
     client = member_client(acme)
     client.get(reverse("invoices:list", args=[acme.pk]))
     # Session, user, memberships, the page, the payment method, those still to pay.
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         page = client.get(reverse("invoices:list", args=[acme.pk]))
     assert page.content.decode().count("INV-2026-00000") > 9
 

@@ -9,7 +9,7 @@ from billing.formats import long_date
 from billing.links import page_url
 from billing.services.notifications import Notification
 from invoices.models import PaymentMethod
-from invoices.payments.services.notifications import tell_payer_of
+from invoices.payments.services.notifications import mail_to_payer_of
 from invoices.queries import expiring_cards
 
 DAYS_BEFORE = (30, 7)
@@ -49,7 +49,7 @@ def _tell(card: PaymentMethod, *, now: dt.datetime) -> bool:
         )
 
     with transaction.atomic():
-        return tell_payer_of(
+        return mail_to_payer_of(
             workspace, said, key=_key(card, min(due)), kind="card_expires", now=now
         )
 

@@ -308,7 +308,7 @@ def _to_payer(
     )
 
 
-def tell_payer_of(
+def mail_to_payer_of(
     workspace: Workspace,
     said: Callable[[], Notification],
     *,

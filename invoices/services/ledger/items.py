@@ -9,7 +9,7 @@ from uuid import UUID
 from billing.charges import frozen_charges
 from billing.models import BillingPeriod
 from billing.money import EXACT, from_minor
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.lines import Line, amounts_minor, build_lines
 from invoices.services.closing.reversals import given_back
 from invoices.services.closing.sums import usage_sums, with_meters
@@ -69,6 +69,11 @@ def expected_lines(
         yield period, lines
 
 
+def _tax_class(line: Line | InvoiceItem) -> str:
+    """That of a line by hand is decided on with the tax of its document."""
+    return "" if line.kind == InvoiceItem.Kind.MANUAL else line.tax_class
+
+
 def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
     """In what an invoice's lines differ first from `lines`; empty where they do not."""
     amounts = amounts_minor(lines, invoice.currency)
@@ -77,7 +82,7 @@ def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
         _Column(
             line.kind,
             line.description[:200],
-            line.tax_class,
+            _tax_class(line),
             line.resource_type,
             str(line.usage_month or ""),
             line.quantity,
@@ -92,7 +97,7 @@ def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
         _Column(
             item.kind,
             item.description,
-            item.tax_class,
+            _tax_class(item),
             item.resource_type,
             str(item.usage_month or ""),
             item.quantity,
