@@ -159,7 +159,6 @@ def test_of_an_overdue_invoice_what_is_paid_is_no_longer_owed():
 
     assert figures.overdue() == [figures.Owed("USD", 1, Decimal(40))]
     assert text.count("$40.00") == 2  # of all, and of the longest overdue
-    assert text.count("$61.34") == 1  # what was billed, in the chart of its month
 
 
 def test_a_failed_close_is_retried_from_the_first_page():
