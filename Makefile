@@ -12,14 +12,13 @@ ARGS ?=
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset serve test test-long fuzz lint bench bench-close clean bootstrap lock
+.PHONY: help demo demo-reset serve test fuzz lint bench bench-close clean bootstrap lock
 
 help:  ## Show this list
 	@echo 'make demo         a running system with two months of usage in it'
 	@echo 'make demo-reset   forget the data of demo and serve'
 	@echo 'make serve        web, worker and beat without demo data'
 	@echo 'make test         run the tests (ARGS="-k period -x" is passed on)'
-	@echo 'make test-long    walks over many months, which "make test" leaves out'
 	@echo 'make fuzz         send the API thousands of requests made from its own document'
 	@echo 'make lint         ruff, mypy, migrations, import layers, translations'
 	@echo 'make bench        measure ingest'
@@ -38,11 +37,7 @@ serve: bootstrap
 	@exec $(VENV)/python -m dev.launcher serve
 
 test: bootstrap
-	@exec $(VENV)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not long" $(ARGS)
-
-# Walks over many months, before a release.
-test-long: bootstrap
-	@exec $(VENV)/python -m pytest -m long $(ARGS)
+	@exec $(VENV)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 # Another seed each time; a failure names it: FUZZ_SEED=... repeats it.
 fuzz: bootstrap

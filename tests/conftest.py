@@ -29,7 +29,7 @@ if citus := os.environ.get("CITUS_DATABASE_URL"):
 
 # How fast examples are made says how busy the machine is.
 hypothesis.settings.register_profile(
-    "suite", max_examples=50, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("suite")
 

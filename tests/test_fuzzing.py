@@ -44,7 +44,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 SEED = int(os.environ.get("FUZZ_SEED", "20261122"))
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import pytest
 from django.core import mail
 
 from tests.kit.walk import START, Walk
@@ -114,7 +113,6 @@ INITECH_SUSPENDED = (
 )
 
 
-@pytest.mark.long
 def test_a_quarter_over_a_year_a_leap_day_and_a_change_of_clocks(walk: Walk) -> None:
     """Acme in New York pays by card and meets its limit, Globex in Berlin pays its invoices on
     Stripe's page after ten days, Initech's card is declined in Kathmandu, Umbrella on UTC gets

@@ -231,7 +231,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lines=LINES,
     case=st.sampled_from([*CASES, None]),
