@@ -5,12 +5,15 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone as clock
 
 from billing.models import Workspace
 from tests.kit.personas import make_agent, make_workspace
 from tests.kit.usage import make_call, make_usage
 from usage.models import Call, CallPrice, CallPriceProgress, UsageRecord
+from usage.services import call_prices
 from usage.services.call_prices import price_calls, price_calls_again, rebuild_call_prices
 from usage.services.voiding import void_record
 
@@ -87,7 +90,6 @@ def test_a_reversal_lowers_the_price_of_its_call(acme: Workspace) -> None:
 
 
 def acme_record(acme: Workspace) -> UUID:
-
     return UsageRecord.objects.get(workspace=acme).pk
 
 
@@ -133,3 +135,20 @@ def test_another_workspaces_records_under_the_id_of_a_call_are_not_its_own(acme:
     make_usage(globex, clock.now(), "1", "1", call_id=call)
     price_calls(now=clock.now())
     assert price_of(call) == (0, 0)
+
+
+def test_a_year_in_which_nothing_was_written_is_passed_in_a_few_steps(
+    acme: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after it is priced in small parts again."""
+    monkeypatch.setattr(call_prices, "_CALLS_A_STATEMENT", 1)
+    make_usage(acme, NOON, "1", "1", call_id=make_call(acme, NOON))
+    later = NOON + dt.timedelta(days=400)
+    for turn in range(3):
+        at = later + turn * HOUR
+        make_usage(acme, at, "1", "1", call_id=make_call(acme, at))
+    with CaptureQueriesContext(connection) as asked:
+        assert price_calls(now=later + 3 * HOUR) == 4
+    windows = [each for each in asked if each["sql"].startswith("SELECT pg_try_advisory")]
+    assert len(windows) < 60  # of half an hour each they were 19,000
+    assert CallPriceProgress.objects.get().up_to == later + 3 * HOUR

@@ -23,6 +23,7 @@ from usage.models import Call, CallPriceProgress, UsageRecord
 _OVERLAP = dt.timedelta(minutes=1)
 # Of what was written, so much is summed up in one transaction.
 _WINDOW = dt.timedelta(minutes=30)
+_WIDEST = dt.timedelta(days=32)
 _NIGHTLY = dt.timedelta(days=2)
 
 _COLUMNS = (
@@ -136,12 +137,12 @@ def _price(calls: Iterable[tuple[UUID, UUID]]) -> int:
 
 
 def _price_since(since: dt.datetime | None, *, now: dt.datetime) -> int:
-    changed = 0
+    changed, window = 0, _WINDOW
     begun = since or _watermark() or _first_written()
     # What was written up to a moment ago is dated before this.
     horizon = now + dt.timedelta(seconds=1)
     while begun is not None and begun < horizon:
-        until = min(begun + _WINDOW, horizon)
+        until = min(begun + window, horizon)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_ALONE_OR_NOT)
             if not cursor.fetchone()[0]:
@@ -149,9 +150,15 @@ def _price_since(since: dt.datetime | None, *, now: dt.datetime) -> int:
             cursor.execute(_OLDEST_WRITER)
             oldest = cursor.fetchone()[0]
             cursor.execute(_TOUCHED, {"since": begun, "until": until})
-            changed += _price(cursor.fetchall())
+            touched = cursor.fetchall()
+            if len(touched) > _CALLS_A_STATEMENT and window > _WINDOW:
+                window = _WINDOW
+                continue
+            changed += _price(touched)
             if since is None:
                 _note(min(until, oldest or until, now), as_of=now)
+        # Time in which nothing was written is passed in ever longer steps.
+        window = _WINDOW if touched else min(2 * window, _WIDEST)
         begun = until
     return changed
 
