@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from dev.embedded.files import ServiceFiles, is_locked_exclusively, make_local_dir
 from dev.embedded.placement import remove_data
 from dev.embedded.service import PROJECT_ROOT
+from tests.kit.waiting import wait_until
 
 HOLD = """
 import sys
@@ -74,14 +74,6 @@ def hold(local_dir: Path) -> Iterator[Callable[[str], Holder]]:
     for server in ("postgres", "redis"):
         keeper = ServiceFiles(local_dir, server).keeper
         wait_until(lambda keeper=keeper: not is_locked_exclusively(keeper))
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait for another process; generous, since the machine may be busy."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def is_alive(pid: int) -> bool:

@@ -14,7 +14,8 @@ from dev.embedded import EmbeddedServiceError, postgres
 from dev.embedded.files import ServiceFiles, is_locked_exclusively
 from dev.embedded.postgres import PostgresService
 from dev.embedded.service import release
-from tests.config.conftest import Holder, is_alive, wait_until
+from tests.config.conftest import Holder, is_alive
+from tests.kit.waiting import wait_until
 
 
 def server_pid(local_dir: Path, name: str) -> int:

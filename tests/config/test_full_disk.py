@@ -11,7 +11,7 @@ from dev.embedded.files import ServiceFiles, open_lock, try_lock
 from dev.embedded.keeper import Keeper
 from dev.embedded.redis import RedisService
 from dev.embedded.room import Room
-from tests.config.conftest import wait_until
+from tests.kit.waiting import wait_until
 
 Usage = namedtuple("Usage", "free")
 

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +24,10 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.ledger import close_differences
+from tests.kit.locks import somebody_waits
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
+from tests.kit.waiting import wait_until
 from usage.models import UsageRecord
 from usage.services.ingest import Entry, check_entries, record_usage
 from usage.services.ledger import usage_differences
@@ -215,7 +216,7 @@ def test_a_process_killed_at_any_table_that_a_close_writes_to_leaves_nothing_hal
     for table in (PeriodCounter, Invoice, InvoiceItem, BillingPeriod):
         with held(f"LOCK TABLE {table._meta.db_table} IN SHARE MODE"):
             kill_when_it_waits(start_closing())
-        wait_until(lambda: not is_waiting())
+        wait_until(lambda: not somebody_waits())
         assert numbers() == []
         assert not BillingPeriod.objects.filter(status="finalized").exists()
         assert not InvoiceItem.objects.exists()
@@ -259,24 +260,8 @@ def start_closing() -> subprocess.Popen[bytes]:
 
 def kill_when_it_waits(process: subprocess.Popen[bytes]) -> None:
     try:
-        wait_until(lambda: is_waiting() or process.poll() is not None)
+        wait_until(lambda: somebody_waits() or process.poll() is not None)
         assert process.poll() is None, "it has ended without being killed"
     finally:
         process.kill()
         process.wait()
-
-
-def is_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(cursor.fetchone()[0])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)

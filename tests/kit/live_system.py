@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 
 from dev.embedded import postgres, redis
 from tests.kit.template_database import copy_template
+from tests.kit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 # One process for both: each start of Django costs seconds.
@@ -75,14 +75,11 @@ class LiveSystem:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        while not self.port:
-            self.port = next(
-                (each.laddr.port for each in self._listening()),
-                0,
-            )
-            time.sleep(0.05)
-        while self.post("/api/v1/usage/batch/", b"{")[0] != 400:
-            time.sleep(0.1)
+        wait_until(self._listening, what="it does not listen")
+        self.port = self._listening()[0].laddr.port
+        wait_until(
+            lambda: self.post("/api/v1/usage/batch/", b"{")[0] == 400, what="it takes no batches"
+        )
 
     def _listening(self) -> list:
         assert self.web is not None

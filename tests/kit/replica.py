@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import psycopg
 from django.db import connection
 
 from dev.embedded.placement import own_data, place
+from tests.kit.waiting import wait_until
 
 PORT = "5433"
 
@@ -37,23 +38,36 @@ class Replica:
         shutil.rmtree(self.data_dir, ignore_errors=True)
         self.data_dir.mkdir(mode=0o700)
         own_data(replace(self._placement, data_dir=self.data_dir))
+        self._log = self.data_dir.with_name(f"{self.data_dir.name}.log")
         host = socket_dir or connection.settings_dict["HOST"]
         self._run("pg_basebackup", "-h", host, "-U", "postgres", "-D", str(self.data_dir), "-R",
                   "--checkpoint=fast", "--wal-method=stream", "--no-sync")  # fmt: skip
-        self._process = subprocess.Popen(
-            [
-                *(self._placement.binary("postgres"), "-D", str(self.data_dir)),
-                *("-c", f"unix_socket_directories={self.data_dir}"),
-                # The copy has the lock file of its original's socket.
-                *("-c", f"port={PORT}"),
-                *("-c", "shared_buffers=64MB", "-c", "logging_collector=off"),
-            ],
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **self._placement.account.subprocess_arguments(),
-        )
-        self._wait(lambda: self.ask("SELECT pg_is_in_recovery()"))
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._placement.binary("postgres"), "-D", str(self.data_dir)),
+                    *("-c", f"unix_socket_directories={self.data_dir}"),
+                    # The copy has the lock file of its original's socket.
+                    *("-c", f"port={PORT}"),
+                    *("-c", "shared_buffers=64MB", "-c", "logging_collector=off"),
+                ],
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **self._placement.account.subprocess_arguments(),
+            )
+        try:
+            self._wait(lambda: self._answers(host))
+        except BaseException:
+            self.remove()
+            raise
+
+    def _answers(self, primary: str) -> Any:
+        """It does so from a moment on in which no transaction there has more than 64 savepoints;
+        such moments are told each 15 seconds, or when asked for."""
+        with psycopg.connect(host=primary, user="postgres", autocommit=True) as link:
+            link.execute("SELECT pg_log_standby_snapshot()")
+        return self.ask("SELECT pg_is_in_recovery()")
 
     def settings(self) -> dict[str, Any]:
         """For `DATABASES`: the database that the tests use, read from here."""
@@ -87,24 +101,31 @@ class Replica:
             self._process.kill()
             self._process.wait(60)
         shutil.rmtree(self.data_dir, ignore_errors=True)
+        self._log.unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
+        done = subprocess.run(
             [self._placement.binary(program), *arguments],
             cwd="/",
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
+            timeout=120,
             umask=0o077,
             **self._placement.account.subprocess_arguments(),
         )
+        assert done.returncode == 0, done.stderr
 
-    def _wait(self, condition: Any) -> None:
-        deadline = time.monotonic() + 60
-        while True:
+    def _wait(self, condition: Callable[[], object]) -> None:
+        def is_so() -> object:
             try:
-                if condition():
-                    return
+                return condition()
             except psycopg.OperationalError:
-                assert self._process.poll() is None, "the replica ended"
-            assert time.monotonic() < deadline, "the replica does not catch up"
-            time.sleep(0.05)
+                assert self._process.poll() is None, f"the replica ended: {self._said()}"
+                return False
+
+        # Tests of others may be such transactions.
+        wait_until(is_so, seconds=240, what="the replica does not catch up")
+
+    def _said(self) -> str:
+        return self._log.read_text()[-2000:]

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.kit.live_system import LiveSystem
+from tests.kit.waiting import wait_until
 
 BATCHES_PER_CLIENT = 15
 BATCH = 100
@@ -54,8 +55,7 @@ def test_every_acknowledged_record_is_there_once_after_a_kill(system, victim):
     threads = [threading.Thread(target=send, args=(client,)) for client in range(CLIENTS)]
     for thread in threads:
         thread.start()
-    while len(acknowledged) < CLIENTS * BATCHES_PER_CLIENT // 4:
-        time.sleep(0.005)
+    wait_until(lambda: len(acknowledged) >= CLIENTS * BATCHES_PER_CLIENT // 4)
     system.kill_web() if victim == "web" else system.signal_database(signal.SIGKILL)
     for thread in threads:
         thread.join(60)
@@ -144,11 +144,7 @@ def timed(system: LiveSystem, path: str) -> tuple[int, float]:
 def wait_for_locks(system: LiveSystem, *, at_least: int) -> None:
     with psycopg.connect(system.database, autocommit=True) as connection:
         query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        for _ in range(200):
-            if connection.execute(query).fetchone()[0] >= at_least:
-                return
-            time.sleep(0.05)
-    raise AssertionError("nobody waits")
+        wait_until(lambda: connection.execute(query).fetchone()[0] >= at_least, what="nobody waits")
 
 
 def make_workspace(system: LiveSystem, name: str) -> str:

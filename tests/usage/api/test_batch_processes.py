@@ -2,8 +2,8 @@
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from tests.kit.http_server import Answer, HttpClient, WebServer, usage_body
 from tests.kit.personas import make_workspace
+from tests.kit.waiting import wait_until
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,13 +44,6 @@ def worker_and_processes(server: WebServer) -> tuple[psutil.Process, list[psutil
     wait_until(all_run)
     worker = next(each for each in found if each.ppid() == server.process.pid)
     return worker, [each for each in found if each != worker]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def ended(process: psutil.Process) -> bool:
@@ -120,15 +114,17 @@ def test_new_code_is_taken_up_without_a_pause(lasting):
 
     lasting.process.send_signal(signal.SIGHUP)
     statuses: list[int] = []
-    while not all(ended(each) for each in before):
+
+    def all_are_new() -> bool:
         batch = {"records": [usage_body(acme, str(len(statuses)))]}
-        try:
+        # It may meet a worker that is just closing its connections.
+        with suppress(ConnectionError):
             statuses.append(
                 HttpClient(lasting, caller.key).send("POST", "usage/batch/", batch).status
             )
-        except ConnectionError:
-            continue  # met a worker that was just closing its connections
+        return all(ended(each) for each in before)
 
+    wait_until(all_are_new)
     assert set(statuses) == {200}
     worker, processes = worker_and_processes(lasting)
     assert before.isdisjoint({worker, *processes})

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,18 +16,11 @@ from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.outcome import AT_ONCE, flaws, go_on
 from tests.kit.personas import make_workspace
+from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).resolve().parents[4]
-DEADLINE_SECONDS = 60.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def start_syncing(invoice: Invoice, sandbox: SandboxProcess) -> subprocess.Popen[bytes]:
