@@ -1,9 +1,9 @@
 """What tiers, packages and included units add to list prices, shared out to providers and types."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -24,6 +24,32 @@ class Adjusted(NamedTuple):
     amount: Decimal
     listed: Decimal
     records: int
+
+
+# For statements over rollups `u`, of either kind: the adjustments as a table, to be given
+# `as_parameters`, and a row's part of those of its period, provider and type. By list price, and by
+# records where nothing has one.
+ADJUSTED = """adjusted AS (
+       SELECT * FROM unnest(%(periods)s::uuid[], %(types)s::text[], %(providers)s::text[],
+                            %(amounts)s::numeric[], %(listed)s::numeric[],
+                            %(records)s::numeric[])
+              AS each (billing_period_id, resource_type, provider, amount, listed, records))"""
+WITH_ADJUSTED = """
+  LEFT JOIN adjusted AS added USING (billing_period_id, resource_type, provider)"""
+PART_OF_ROW = """coalesce(CASE WHEN added.listed <> 0
+                 THEN added.amount * u.final_cost / added.listed
+                 ELSE added.amount * u.records / nullif(added.records, 0) END, 0)"""
+
+
+def as_parameters(added: Sequence[Adjusted]) -> dict[str, list[Any]]:
+    return {
+        "periods": [each.period_id for each in added],
+        "types": [each.resource_type for each in added],
+        "providers": [each.provider for each in added],
+        "amounts": [each.amount for each in added],
+        "listed": [each.listed for each in added],
+        "records": [each.records for each in added],
+    }
 
 
 def adjustments(periods: QuerySet[BillingPeriod]) -> Iterator[Adjusted]:

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from analytics.bill_comparison import Comparison, SideBill, labels, sentence, signed
 from analytics.bridge import NOBODY, Change, Step, Subject, as_decimal
 from analytics.charts import Chart, Table, axis_value, figure_json, money_axis
-from billing.formats import money
+from billing.formats import money, number
 from billing.models import BillingPeriod
 from billing.money import to_minor
 from usage.models import VoiceAgent
@@ -83,8 +83,9 @@ class ComparisonView:
         said = ", ".join(parts)
         if change.step == Step.VOLUME and self.comparison.now.calls:
             now, before = self.comparison.now.calls, self.comparison.before.calls
-            calls = ngettext("%(now)s call", "%(now)s calls", now) % {"now": f"{now:,}"}
-            calls = _("%(calls)s, %(before)s before") % {"calls": calls, "before": f"{before:,}"}
+            calls = ngettext("%(now)s call", "%(now)s calls", now) % {"now": number(f"{now:,}")}
+            before_shown = number(f"{before:,}")
+            calls = _("%(calls)s, %(before)s before") % {"calls": calls, "before": before_shown}
             said = f"{calls}; {said}" if said else calls
         return said
 

@@ -50,7 +50,7 @@ def changed(now: Decimal, before: Decimal) -> str:
     """A change as text: "+12.0%", "−3.1%", "new" for what was not there before."""
     relative = change(now, before)
     if relative is None:
-        return "new" if now else "–"
+        return _("new") if now else "–"
     return percent(relative) if relative < 0 else f"+{percent(relative)}"
 
 
@@ -208,7 +208,7 @@ def _counted() -> list[str]:
 def _count(name: str, count: int, total: int, css: str) -> BreakdownRow:
     share = _share(Decimal(count), Decimal(total))
     return BreakdownRow(
-        label=readable(name), share=share, css=css, cells=[f"{count:,}", percent(share)]
+        label=readable(name), share=share, css=css, cells=[number(f"{count:,}"), percent(share)]
     )
 
 

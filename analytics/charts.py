@@ -123,7 +123,7 @@ def by_day(
     for day in days:
         values = [each.values.get(day, 0) for each in series]
         if any(values):
-            rows.append([day_name(day), *map(show, values), show(sum(values))])
+            rows.append([short_day(day), *map(show, values), show(sum(values))])
             links.append(link.replace("{x}", day.isoformat()))
     sums = [sum(each.values.values()) for each in series]
     table = Table(
@@ -164,10 +164,6 @@ def money_axis(currency: str) -> dict[str, Any]:
 
 def axis_value(value: Decimal | int) -> str | int:
     return format(value, "f") if isinstance(value, Decimal) else value
-
-
-def day_name(day: dt.date) -> str:
-    return short_day(day)
 
 
 def figure_json(figure: go.Figure) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import plotly.graph_objects as go
@@ -16,12 +17,11 @@ from analytics.charts import (
     axis_value,
     by_day,
     day_axis,
-    day_name,
     figure_json,
     line,
     money_axis,
 )
-from billing.formats import money, number, readable
+from billing.formats import money, number, readable, short_day, short_month
 from billing.money import ZERO
 from usage.resources import resource
 
@@ -80,7 +80,7 @@ def spend_by_day(
         title=_("Spend by day"),
         note=_("What you pay for usage, in {currency}").format(currency=currency),
         summary=_("Spend by day and resource type. The most was {amount} on {day}.").format(
-            amount=money(totals[top], currency), day=day_name(top)
+            amount=money(totals[top], currency), day=short_day(top)
         ),
         figure=figure,
         table=table,
@@ -96,21 +96,15 @@ def spend_by_month(
     usage: str,
 ) -> Chart:
     """The same with one bar for each month that has some of `days`."""
-    firsts = list(dict.fromkeys(day.replace(day=1) for day in days))
+    months = [list(group) for _first, group in groupby(days, key=lambda day: day.replace(day=1))]
     drawn = _largest(by_type)
     numbers = colour_numbers(list(drawn))
-    names = [f"{first:%b %Y}" for first in firsts]
+    names = [short_month(of_month[0]) for of_month in months]
     sums = {
-        name: [
-            sum((spend.get(day, ZERO) for day in days if day.replace(day=1) == first), ZERO)
-            for first in firsts
-        ]
+        name: [sum((spend.get(day, ZERO) for day in of_month), ZERO) for of_month in months]
         for name, spend in drawn.items()
     }
-    links = []
-    for first in firsts:
-        of_month = [day for day in days if day.replace(day=1) == first]
-        links.append(f"{usage}?day_from={of_month[0]}&day_to={of_month[-1]}")
+    links = [f"{usage}?day_from={of_month[0]}&day_to={of_month[-1]}" for of_month in months]
     bars = [
         go.Bar(
             name=_label(name),
@@ -131,20 +125,17 @@ def spend_by_month(
         "xaxis": {"type": "category"},
         "yaxis": money_axis(currency),
     }
-    totals = [sum(amounts, ZERO) for amounts in zip(*sums.values(), strict=True)]
-    rows = [
-        [name, *(money(amounts[at], currency) for amounts in sums.values())]
-        for at, name in enumerate(names)
-    ]
-    for row, total in zip(rows, totals, strict=False):
-        row.append(money(total, currency))
+    rows = []
+    for at, name in enumerate(names):
+        amounts = [of_months[at] for of_months in sums.values()]
+        rows.append([name, *(money(each, currency) for each in (*amounts, sum(amounts, ZERO)))])
     return Chart(
         key="spend-by-day",
-        title="Spend by month",
-        note=f"What you pay for usage, in {currency}",
-        summary="Spend by month and resource type.",
+        title=_("Spend by month"),
+        note=_("What you pay for usage, in {currency}").format(currency=currency),
+        summary=_("Spend by month and resource type."),
         figure=figure_json(go.Figure(bars, layout)),
-        table=Table(["Month", *map(_label, sums), "Total"], rows, links=links),
+        table=Table([_("Month"), *map(_label, sums), _("Total")], rows, links=links),
         legend=[LegendEntry(_label(name), f"bar-{numbers[name]}") for name in sums],
     )
 
@@ -272,7 +263,7 @@ def _running_table(
     currency: str,
 ) -> Table:
     rows = [
-        [day_name(day), money(amount, currency)] for day, amount in zip(days, so_far, strict=False)
+        [short_day(day), money(amount, currency)] for day, amount in zip(days, so_far, strict=False)
     ]
     if not earlier:
         return Table([_("Day"), _("To date")], rows)

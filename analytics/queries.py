@@ -311,6 +311,5 @@ def largest_first(values: Mapping[str, _T]) -> list[tuple[str, _T]]:
 def days_of(period: BillingPeriod) -> list[dt.date]:
     """The period's days on the workspace's clock."""
     zone = period.workspace.zone
-    first = months.local_date(period.period_start, zone)
-    last = months.local_date(period.period_end - dt.timedelta(microseconds=1), zone)
+    first, last = months.first_and_last_day(period.period_start, period.period_end, zone)
     return [first + dt.timedelta(days=turn) for turn in range((last - first).days + 1)]

@@ -16,12 +16,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from analytics import breakdowns, figures
+from analytics.charts import Chart
 from analytics.dimensions import dimensions_between
 from analytics.period_view import Stat
 from analytics.queries import Calls, PeriodTotals, Spend, calls_between, spend_between
 from analytics.ranges import Span
 from analytics.shown import ShownAmounts
-from billing.formats import cents, duration, money, percent
+from billing.formats import cents, duration, money, number, percent
 from billing.models import BillingPeriod, Workspace
 from billing.money import ZERO
 from usage.models import CallPriceRollup
@@ -59,10 +60,9 @@ class RangeView:
         self.shown = ShownAmounts(self.spend, PeriodTotals(self.spend.total), self.currency)
 
     def _read(self, span: Span) -> tuple[Spend, Calls]:
-        until = span.last + (span.last.resolution)
         return (
-            spend_between(self.workspace.pk, span.first, until),
-            calls_between(self.workspace.pk, span.first, until),
+            spend_between(self.workspace.pk, span.first, span.until),
+            calls_between(self.workspace.pk, span.first, span.until),
         )
 
     def context(self) -> dict[str, Any]:
@@ -91,41 +91,27 @@ class RangeView:
         return _("%(then)s in %(days)s (%(change)s)") % said
 
     def _stats(self) -> list[Stat]:
-        calls, before = self.calls, self.calls_before
-        per_call = self.spend.total / calls.total if calls.total else None
-
-        def hint(now: Decimal | int | None, then: Decimal | int | None) -> str:
-            if now is None or then is None:
-                return ""
-            return breakdowns.changed(Decimal(now), Decimal(then))
-
-        per_call_before = None
-        if before and before.total and self.spend_before:
-            per_call_before = self.spend_before.total / before.total
+        calls = self.calls
+        now = _measures(self.spend, calls)
+        then: tuple[Decimal | None, ...] = (None,) * len(now)
+        if self.spend_before and self.calls_before:
+            then = _measures(self.spend_before, self.calls_before)
+        total, length, average, price = (
+            "" if each is None or before is None else breakdowns.changed(each, before)
+            for each, before in zip(now, then, strict=True)
+        )
         return [
-            Stat(
-                _("Calls"), f"{calls.total:,}", hint(calls.total, before.total if before else None)
-            ),
-            Stat(
-                _("Call time"),
-                duration(calls.duration_seconds),
-                hint(calls.duration_seconds, before.duration_seconds if before else None),
-            ),
-            Stat(
-                _("Average call"),
-                duration(calls.average_seconds),
-                hint(calls.average_seconds, before.average_seconds if before else None),
-            ),
-            Stat(
-                _("Usage per call"), cents(per_call, self.currency), hint(per_call, per_call_before)
-            ),
+            Stat(_("Calls"), number(f"{calls.total:,}"), total),
+            Stat(_("Call time"), duration(calls.duration_seconds), length),
+            Stat(_("Average call"), duration(calls.average_seconds), average),
+            Stat(_("Usage per call"), cents(now[-1], self.currency), price),
             Stat(_("Success rate"), percent(calls.success_rate), _("completed of all that ended")),
         ]
 
     def _has_meters(self) -> bool:
         return BillingPeriod.objects.filter(workspace=self.workspace, has_meters=True).exists()
 
-    def _by_day(self) -> Any:
+    def _by_day(self) -> Chart:
         by_type = self.shown.by_type_and_day(since=self.span.first)
         usage = reverse("usage:records", args=[self.workspace.pk])
         if len(self.span.days) > MOST_BARS:
@@ -141,8 +127,9 @@ class RangeView:
         link = f"{usage}?day_from={self.span.first}&day_to={self.span.last}"
         at = {"currency": self.currency, "link": link}
         beside = {"before_name": _("before"), **at}
-        until = self.span.last + self.span.last.resolution
-        spent = dimensions_between(self.workspace.pk, self.span.first, until, self.spend.total)
+        spent = dimensions_between(
+            self.workspace.pk, self.span.first, self.span.until, self.spend.total
+        )
         return {
             "by_agent": breakdowns.by_agent(self.shown, spent.by_agent, **at),
             "by_model": breakdowns.by_model(self.shown, spent.by_model, **at),
@@ -153,6 +140,12 @@ class RangeView:
                 self.shown, self.spend, self.spend_before, self.calls, **beside
             ),
         }
+
+
+def _measures(spend: Spend, calls: Calls) -> tuple[Decimal | None, ...]:
+    """How many calls, how long, how long each, and what each has cost."""
+    per_call = spend.total / calls.total if calls.total else None
+    return Decimal(calls.total), calls.duration_seconds, calls.average_seconds, per_call
 
 
 def heat_map(workspace_id: UUID, span: Span, currency: str) -> HeatMap | None:

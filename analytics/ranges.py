@@ -8,8 +8,8 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from analytics.charts import day_name
-from billing.months import first_of_next_month
+from billing.formats import month_name, short_day
+from billing.months import last_of_month, months_before
 from usage.filters import SENSIBLE_DAYS
 
 THIS_MONTH, LAST_MONTH, DATES = "this_month", "last_month", "dates"
@@ -30,16 +30,21 @@ class Span:
     last: dt.date
 
     @property
+    def until(self) -> dt.date:
+        """The day after the last."""
+        return self.last + _DAY
+
+    @property
     def days(self) -> list[dt.date]:
         return [self.first + turn * _DAY for turn in range((self.last - self.first).days + 1)]
 
     @property
     def label(self) -> str:
-        if self.first.day == 1 and self.last == _last_of_month(self.first):
-            return f"{self.first:%B %Y}"
+        if self.first.day == 1 and self.last == last_of_month(self.first):
+            return month_name(self.first)
         if self.first == self.last:
-            return day_name(self.first)
-        return f"{day_name(self.first)} – {day_name(self.last)}"
+            return short_day(self.first)
+        return f"{short_day(self.first)} – {short_day(self.last)}"
 
 
 class RangeForm(forms.Form):
@@ -69,7 +74,8 @@ class RangeForm(forms.Form):
             data["compare"] = DATES if data.get("with_from") or data.get("with_to") else BEFORE
         super().__init__(data)
         self.today = today
-        named = [(f"{first:%Y-%m}", f"{first:%B %Y}") for first in _months_until(today)]
+        months = [months_before(today, back) for back in range(_MONTHS)]
+        named = [(f"{first:%Y-%m}", month_name(first)) for first in months]
         last = [(str(days), _("Last %(days)s days") % {"days": days}) for days in _LAST_DAYS]
         self.fields["days"].choices = [  # type: ignore[attr-defined]
             (THIS_MONTH, _("This month")),
@@ -120,7 +126,7 @@ class RangeForm(forms.Form):
         if name == THIS_MONTH:
             return Span(today.replace(day=1), today)
         if name == LAST_MONTH:
-            return _month_of(today.replace(day=1) - _DAY)
+            return _month_of(months_before(today, 1))
         if name.isdecimal():
             return Span(today - (int(name) - 1) * _DAY, today)
         return _month_of(dt.date.fromisoformat(f"{name}-01"))
@@ -129,24 +135,12 @@ class RangeForm(forms.Form):
 def before(span: Span) -> Span:
     """As many days before; of a month, or the first days of one, those of the month before."""
     last = span.first - _DAY
-    if span.first.day > 1 or span.last > _last_of_month(span.first):
+    if span.first.day > 1 or span.last > last_of_month(span.first):
         return Span(span.first - len(span.days) * _DAY, last)
-    if span.last == _last_of_month(span.first):
+    if span.last == last_of_month(span.first):
         return _month_of(last)
     return Span(last.replace(day=1), min(last, last.replace(day=1) + (span.last - span.first)))
 
 
 def _month_of(day: dt.date) -> Span:
-    return Span(day.replace(day=1), _last_of_month(day))
-
-
-def _last_of_month(day: dt.date) -> dt.date:
-    return first_of_next_month(day) - _DAY
-
-
-def _months_until(today: dt.date) -> list[dt.date]:
-    """First days, newest first."""
-    found = [today.replace(day=1)]
-    while len(found) < _MONTHS:
-        found.append((found[-1] - _DAY).replace(day=1))
-    return found
+    return Span(day.replace(day=1), last_of_month(day))

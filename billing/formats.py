@@ -132,6 +132,14 @@ def month_name(day: dt.date) -> str:
     return format_skeleton("yMMMM", day, locale=language)
 
 
+def short_month(day: dt.date) -> str:
+    """The month of a day, as in tables: "Oct 2026"."""
+    language = active_language()
+    if language == "en":
+        return f"{day:%b} {day.year}"
+    return format_skeleton("yMMM", day, locale=language)
+
+
 def date_range(first: dt.date, last: dt.date) -> str:
     """From the first day to the last: "1 October – 31 October 2026"."""
     if first == last:

@@ -33,6 +33,16 @@ def first_of_next_month(day: dt.date) -> dt.date:
     return dt.date(day.year, day.month + 1, 1)
 
 
+def last_of_month(day: dt.date) -> dt.date:
+    return first_of_next_month(day) - dt.timedelta(days=1)
+
+
+def months_before(day: dt.date, months: int) -> dt.date:
+    """The first day of the month that is so many before that of `day`."""
+    place = day.year * 12 + day.month - 1 - months
+    return dt.date(place // 12, place % 12 + 1, 1)
+
+
 def holds_on(day: dt.date, starts_on: dt.date, ends_on: dt.date | None) -> bool:
     """Whether `day` is in `[starts_on, ends_on)`; None: without an end."""
     return starts_on <= day and (ends_on is None or day < ends_on)
@@ -40,3 +50,11 @@ def holds_on(day: dt.date, starts_on: dt.date, ends_on: dt.date | None) -> bool:
 
 def local_date(at: dt.datetime, timezone: ZoneInfo) -> dt.date:
     return at.astimezone(timezone).date()
+
+
+def first_and_last_day(
+    start: dt.datetime, end: dt.datetime, timezone: ZoneInfo
+) -> tuple[dt.date, dt.date]:
+    """Of `[start, end)`, which may end within a day: what was closed early does."""
+    last = end - dt.timedelta(microseconds=1)
+    return local_date(start, timezone), local_date(last, timezone)

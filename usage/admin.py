@@ -138,6 +138,7 @@ class UsageRecordAdmin(UncountedAdmin):
         ("provider", ExactTextFilter),
         ("model", ExactTextFilter),
         ("agent", AutocompleteSelectFilter),
+        ("usage_date", RangeDateFilter),
         ("occurred_at", RangeDateTimeFilter),
     )
     search_fields = ("id",)

@@ -1,4 +1,4 @@
-"""Attention items for finance: counts with a link to each list, and the newest of each."""
+"""Attention items for finance: counts with a link to each list, and what they count."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
@@ -70,6 +70,32 @@ def undecided_voids() -> QuerySet[Invoice]:
     return Invoice.objects.filter(Invoice.UNDECIDED)
 
 
+def chargebacks_to_answer() -> QuerySet[Chargeback]:
+    """By the first deadline: whoever misses it has lost."""
+    return Chargeback.objects.filter(
+        status__in=Chargeback.NEEDS_RESPONSE, closed_at__isnull=True, evidence__isnull=True
+    ).order_by("due_by")
+
+
+def open_disputes() -> QuerySet[CallDispute]:
+    return CallDispute.objects.filter(state=CallDispute.State.OPEN).order_by("opened_at")
+
+
+def trials_to_approve() -> QuerySet[TrialInvoice]:
+    """With `changes`, something came in since it was approved: it has to be looked at again."""
+    return TrialInvoice.objects.filter(
+        period__status=BillingPeriod.Status.CURRENT, approved_at__isnull=True
+    )
+
+
+def lines_to_approve() -> QuerySet[ManualItem]:
+    return ManualItem.objects.filter(status=ManualItem.Status.WAITING)
+
+
+def notes_to_approve() -> QuerySet[CreditNote]:
+    return CreditNote.objects.filter(status=CreditNote.Status.DRAFT)
+
+
 def last_reconciliation() -> ReconciliationRun | None:
     return ReconciliationRun.objects.order_by("-started_at").first()
 
@@ -96,10 +122,7 @@ def _list(model: str, query: str = "") -> str:
 
 @needs_a_person
 def _chargebacks(now: dt.datetime) -> list[AttentionItem]:
-    """By the first deadline: whoever misses it has lost."""
-    waiting = Chargeback.objects.filter(
-        status__in=Chargeback.NEEDS_RESPONSE, closed_at__isnull=True, evidence__isnull=True
-    ).order_by("due_by")
+    waiting = chargebacks_to_answer()
     first = waiting.first()
     if first is None:
         return []
@@ -117,7 +140,7 @@ def _chargebacks(now: dt.datetime) -> list[AttentionItem]:
 
 @needs_a_person
 def _open_disputes(now: dt.datetime) -> list[AttentionItem]:
-    waiting = CallDispute.objects.filter(state=CallDispute.State.OPEN).order_by("opened_at")
+    waiting = open_disputes()
     first = waiting.first()
     if first is None:
         return []
@@ -155,13 +178,9 @@ def _month_end(now: dt.datetime) -> Iterator[AttentionItem]:
 
 @needs_a_person
 def _approvals(now: dt.datetime) -> Iterator[AttentionItem]:
-    waiting = TrialInvoice.objects.filter(
-        period__status=BillingPeriod.Status.CURRENT, approved_at__isnull=True
-    )
-    # Approved once, and something came in since: it has to be looked at again.
-    changed = waiting.exclude(changes=[])
     if settings.CLOSE_NEEDS_APPROVAL:
-        count, again = waiting.count(), changed.count()
+        waiting = trials_to_approve()
+        count, again = waiting.count(), waiting.exclude(changes=[]).count()
         trial = reverse("finance:trial")
         yield AttentionItem(
             "month changed since it was approved",
@@ -176,14 +195,14 @@ def _approvals(now: dt.datetime) -> Iterator[AttentionItem]:
     yield AttentionItem(
         "line by hand waits for a second person",
         "lines by hand wait for a second person",
-        ManualItem.objects.filter(status=ManualItem.Status.WAITING).count(),
+        lines_to_approve().count(),
         _list("billing_manualitem", "?status__exact=waiting"),
         "warn",
     )
     yield AttentionItem(
         "credit note waits to be approved",
         "credit notes wait to be approved",
-        CreditNote.objects.filter(status=CreditNote.Status.DRAFT).count(),
+        notes_to_approve().count(),
         _list("invoices_creditnote", "?status__exact=draft"),
         "warn",
     )

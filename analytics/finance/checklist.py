@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db.models import Max
 from django.urls import reverse
 
-from analytics.finance.progress import MonthEnd, month_boundary, month_end
+from analytics.finance.attention import trials_to_approve
+from analytics.finance.progress import MonthEnd, month_boundary
 from billing.models import BillingPeriod, Email
-from invoices.models import TrialInvoice
 from invoices.payments.models import Difference, ProofRun, ReconciliationRun
 from invoices.services.mailing import KIND as MAIL_OF_AN_INVOICE
 from usage.models import ProviderHeartbeat
@@ -26,9 +26,8 @@ class Step(NamedTuple):
     url: str = ""
 
 
-def checklist(*, now: dt.datetime) -> list[Step]:
-    """Of the month that ended last, from its usage to its proof. Twelve queries at most."""
-    of = month_end(now=now)
+def checklist(of: MonthEnd, *, now: dt.datetime) -> list[Step]:
+    """Of the month that ended last, from its usage to its proof. Ten queries at most."""
     return list(_steps(of, now))
 
 
@@ -49,8 +48,14 @@ def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
     invoices = reverse("admin:invoices_invoice_changelist")
     yield _counted("In Stripe", of.synced, of.invoices, of.sync_blocked, "invoices", invoices)
     yield _mails(boundary)
+    # Nothing more comes in for what was written off.
     yield _counted(
-        "Paid", of.paid, of.invoices, of.overdue, "invoices", f"{invoices}?status__exact=overdue"
+        "Paid",
+        of.paid,
+        of.invoices - of.written_off,
+        of.overdue,
+        "invoices",
+        f"{invoices}?status__exact=overdue" if of.overdue else invoices,
     )
     closed_at = BillingPeriod.objects.filter(finalized_at__gte=boundary).aggregate(
         last=Max("finalized_at")
@@ -86,9 +91,7 @@ def _usage(boundary: dt.datetime) -> Step:
 
 
 def _approval() -> Step:
-    waiting = TrialInvoice.objects.filter(
-        period__status=BillingPeriod.Status.CURRENT, approved_at__isnull=True
-    )
+    waiting = trials_to_approve()
     changed, left = waiting.exclude(changes=[]).count(), waiting.count()
     if not left:
         return Step("Approved", "done", "Nothing waits to be approved.", reverse("finance:trial"))

@@ -6,18 +6,18 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone as clock
 
+from analytics.finance import attention
 from analytics.finance.views import SEES_FIGURES
 from analytics.reports import REPORTS, Asked
+from billing.formats import money
+from billing.links import admin_page
 from billing.models import (
     AuditEntry,
-    BillingPeriod,
-    ManualItem,
     PriceOverride,
     RateCardAssignment,
     ServiceKey,
@@ -26,7 +26,7 @@ from billing.models import (
 )
 from billing.queries import active_period, markup_in_force
 from invoices.models import CreditNote, Invoice, PaymentMethod
-from invoices.payments.models import Payment, StripeSync
+from invoices.payments.models import Payment
 from invoices.payments.services.settle.credit import credit_balance
 from usage.models import VoiceAgent
 
@@ -52,6 +52,7 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         "workspace", "billing_period__workspace", "corrects"
     )
     asked = Asked(today, today, today, now, "", workspace.pk)
+    in_force = Q(starts_on__lte=today) & (Q(ends_on=None) | Q(ends_on__gt=today))
     context: dict[str, Any] = {
         "title": workspace.name,
         "workspace": workspace,
@@ -59,9 +60,11 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         "period": active_period(workspace_id=workspace.pk, at=now),
         "markup": markup_in_force(workspace.pk),
         "cards": RateCardAssignment.objects.filter(
-            Q(ends_on=None) | Q(ends_on__gt=today), workspace=workspace, starts_on__lte=today
-        ).select_related("card"),
-        "overrides": PriceOverride.objects.filter(workspace=workspace).count(),
+            Q(workspace=workspace) | Q(tier=workspace.tier, currency=workspace.currency), in_force
+        )
+        .select_related("card")
+        .order_by(F("tier").asc(nulls_first=True)),  # its own count first
+        "overrides": PriceOverride.objects.filter(in_force, workspace=workspace).count(),
         "owed": list(REPORTS["ageing"].rows(asked)),
         "credit": credit_balance(workspace.pk, workspace.currency),
         "methods": PaymentMethod.objects.filter(workspace=workspace)[:1],
@@ -86,26 +89,25 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def _tasks(workspace: Workspace) -> Iterator[Task]:
-    """What of this customer waits for a person."""
-    blocked = BillingPeriod.objects.filter(
-        workspace=workspace, status="current", close_failed_at__isnull=False
-    ).select_related("workspace")
-    for period in blocked:
-        url = reverse("admin:billing_billingperiod_change", args=[period.pk])
-        yield Task(f"The close of {period.label} failed: {period.close_error}", url)
-    syncs = StripeSync.objects.filter(
-        invoice__workspace=workspace, status=StripeSync.Status.BLOCKED
-    ).select_related("invoice")
-    for sync in syncs:
-        url = reverse("admin:invoices_invoice_change", args=[sync.invoice_id])
-        yield Task(f"{sync.invoice.number} is blocked on its way into Stripe", url)
-    for item in ManualItem.objects.filter(workspace=workspace, status=ManualItem.Status.WAITING):
-        url = reverse("admin:billing_manualitem_change", args=[item.pk])
-        yield Task(f"{item.description} waits for a second person", url)
-    drafts = CreditNote.objects.filter(workspace=workspace, status=CreditNote.Status.DRAFT)
-    for note in drafts.select_related("invoice"):
-        url = reverse("admin:invoices_creditnote_change", args=[note.pk])
-        yield Task(f"A credit note for {note.invoice.number} waits to be approved", url)
-    for invoice in Invoice.objects.filter(Invoice.UNDECIDED, workspace=workspace):
-        url = reverse("admin:invoices_invoice_change", args=[invoice.pk])
-        yield Task(f"{invoice.number} is void, to be decided on", url)
+    """What of this customer waits for a person, of what the first page counts."""
+    for chargeback in attention.chargebacks_to_answer().filter(workspace=workspace):
+        until = f"{chargeback.due_by:%Y-%m-%d %H:%M} UTC" if chargeback.due_by else "soon"
+        said = (
+            f"A chargeback over {money(chargeback.amount, chargeback.currency)} is to be answered"
+        )
+        yield Task(f"{said} by {until}", admin_page(chargeback))
+    for dispute in attention.open_disputes().filter(workspace=workspace):
+        said = f"A call is disputed since {dispute.opened_at:%Y-%m-%d}"
+        yield Task(f"{said}: {dispute.get_reason_display().lower()}", admin_page(dispute))
+    for period in attention.blocked_periods().filter(workspace=workspace):
+        yield Task(f"The close of {period.label} failed: {period.close_error}", admin_page(period))
+    for sync in attention.blocked_syncs().filter(invoice__workspace=workspace):
+        said = f"{sync.invoice.number} is blocked on its way into Stripe"
+        yield Task(said, admin_page(sync.invoice))
+    for item in attention.lines_to_approve().filter(workspace=workspace):
+        yield Task(f"{item.description} waits for a second person", admin_page(item))
+    for note in attention.notes_to_approve().filter(workspace=workspace).select_related("invoice"):
+        said = f"A credit note for {note.invoice.number} waits to be approved"
+        yield Task(said, admin_page(note))
+    for invoice in attention.undecided_voids().filter(workspace=workspace):
+        yield Task(f"{invoice.number} is void, to be decided on", admin_page(invoice))

@@ -4,7 +4,13 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from analytics.adjustments import Adjusted
+from analytics.adjustments import (
+    ADJUSTED,
+    PART_OF_ROW,
+    WITH_ADJUSTED,
+    Adjusted,
+    as_parameters,
+)
 from billing.replica import reading_connection
 
 # Price and cost by currency and name.
@@ -38,13 +44,9 @@ class Margins(NamedTuple):
     by_agent: list[Margin]
 
 
-# Of each currency the names with the smallest margin, losses first. `adjusted` says what is added
-# to the list prices of each period's providers and types.
+# Of each currency the names with the smallest margin, losses first.
 _LEAST = """
-  WITH adjusted AS (
-       SELECT * FROM unnest(%(periods)s::uuid[], %(types)s::text[], %(providers)s::text[],
-                            %(amounts)s::numeric[], %(listed)s::numeric[])
-              AS each (billing_period_id, resource_type, provider, amount, listed))
+  WITH {adjusted_as}
 SELECT name, currency, price, cost
   FROM (SELECT summed.*, row_number() OVER (
                PARTITION BY currency ORDER BY price - cost, name) AS place
@@ -53,6 +55,7 @@ SELECT name, currency, price, cost
  ORDER BY currency, place
 """
 LEAST_BY_WORKSPACE = _LEAST.format(
+    adjusted_as=ADJUSTED,
     summed="""
         SELECT owner.name, owner.currency,
                sum(used.price) + coalesce(sum(added.amount), 0) AS price, sum(used.cost) AS cost
@@ -64,19 +67,19 @@ LEAST_BY_WORKSPACE = _LEAST.format(
           JOIN billing_workspace AS owner ON owner.id = used.workspace_id
           LEFT JOIN (SELECT billing_period_id, sum(amount) AS amount FROM adjusted GROUP BY 1)
                AS added USING (billing_period_id)
-         GROUP BY owner.id"""
+         GROUP BY owner.id""",
 )
+_BY_AGENT = """
+    SELECT agent.name || ' · ' || owner.name AS name, owner.currency,
+           sum(u.final_cost + {part}) AS price, sum(u.total_cost) AS cost
+      FROM usage_dimensionrollup AS u
+      JOIN usage_voiceagent AS agent ON agent.id = u.agent_id
+      JOIN billing_workspace AS owner ON owner.id = agent.workspace_id {with_adjusted}
+     WHERE u.billing_period_id = ANY(%(active)s)
+     GROUP BY agent.id, owner.id"""
 LEAST_BY_AGENT = _LEAST.format(
-    summed="""
-        SELECT agent.name || ' · ' || owner.name AS name, owner.currency,
-               sum(used.final_cost * (1 + coalesce(added.amount / nullif(added.listed, 0), 0)))
-               AS price, sum(used.total_cost) AS cost
-          FROM usage_dimensionrollup AS used
-          JOIN usage_voiceagent AS agent ON agent.id = used.agent_id
-          JOIN billing_workspace AS owner ON owner.id = agent.workspace_id
-          LEFT JOIN adjusted AS added USING (billing_period_id, resource_type, provider)
-         WHERE used.billing_period_id = ANY(%(active)s)
-         GROUP BY agent.id, owner.id"""
+    adjusted_as=ADJUSTED,
+    summed=_BY_AGENT.format(part=PART_OF_ROW, with_adjusted=WITH_ADJUSTED),
 )
 _LEAST_SHOWN = 10
 
@@ -87,15 +90,7 @@ def least_earning(
     with reading_connection().cursor() as cursor:
         cursor.execute(
             query,
-            {
-                "active": period_ids,
-                "shown": _LEAST_SHOWN,
-                "periods": [each.period_id for each in adjusted],
-                "types": [each.resource_type for each in adjusted],
-                "providers": [each.provider for each in adjusted],
-                "amounts": [each.amount for each in adjusted],
-                "listed": [each.listed for each in adjusted],
-            },
+            {"active": period_ids, "shown": _LEAST_SHOWN, **as_parameters(adjusted)},
         )
         rows = [Margin(*row) for row in cursor]
     return sorted(rows, key=lambda row: places.get(row.currency, len(places)))

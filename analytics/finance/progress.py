@@ -17,7 +17,7 @@ _TIMEZONES = dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class MonthEnd:
-    """Counts of the periods of one month, and of their invoices."""
+    """Counts of the periods of one month, and of their invoices that are not void."""
 
     month: str
     periods: int
@@ -32,6 +32,7 @@ class MonthEnd:
     sync_blocked: int
     paid: int
     overdue: int
+    written_off: int
 
     @property
     def share(self) -> int:
@@ -74,15 +75,17 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
         finalized=Count("pk", filter=~current),
         in_last_minute=Count("pk", filter=Q(finalized_at__gt=now - dt.timedelta(minutes=1))),
     )
-    invoices = Invoice.objects.filter(
+    issued = Invoice.objects.filter(
         billing_period__period_end__gte=end - _TIMEZONES,
         billing_period__period_end__lte=end + _TIMEZONES,
-    ).aggregate(
+    )
+    invoices = issued.exclude(status=Invoice.Status.VOID).aggregate(
         invoices=Count("pk"),
         synced=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.DONE)),
         sync_blocked=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.BLOCKED)),
         paid=Count("pk", filter=Q(status=Invoice.Status.PAID)),
         overdue=Count("pk", filter=Q(status=Invoice.Status.OVERDUE)),
+        written_off=Count("pk", filter=Q(status=Invoice.Status.UNCOLLECTIBLE)),
     )
     last_day = boundary - dt.timedelta(days=1)
     return MonthEnd(month=f"{last_day:%B %Y}", **periods, **invoices)
@@ -90,4 +93,4 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
 
 def next_month_end(*, now: dt.datetime) -> dt.date:
     """The last day of the month that runs, on UTC's calendar."""
-    return months.first_of_next_month(now.astimezone(dt.UTC).date()) - dt.timedelta(days=1)
+    return months.last_of_month(now.astimezone(dt.UTC).date())

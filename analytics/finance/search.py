@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from billing.links import admin_page
 from billing.models import User, Workspace
 from invoices.models import CreditNote, Invoice
 from usage.models import Call, UsageRecord, VoiceAgent
@@ -29,13 +30,19 @@ def found(request: HttpRequest, term: str) -> list[SearchResult]:
     models = _BY_TEXT + (_BY_ID if _is_id(term) else ())
     results = []
     for model, icon in models:
-        shown = admin.site._registry[model]
+        shown = admin.site.get_model_admin(model)
         if not shown.has_view_permission(request):
             continue
-        rows, _ = shown.get_search_results(request, shown.get_queryset(request), term)
+        everything = shown.get_queryset(request).select_related(*_named_with(model))
+        rows, _ = shown.get_search_results(request, everything, term)
         for row in rows[:_MOST]:
             results.append(SearchResult(str(row), _about(row), _page_of(row), icon))
     return results
+
+
+def _named_with(model: type[Model]) -> list[str]:
+    """What a row's title needs besides the row."""
+    return ["workspace"] if any(each.name == "workspace" for each in model._meta.fields) else []
 
 
 def _is_id(term: str) -> bool:
@@ -55,5 +62,4 @@ def _about(row: Model) -> str:
 def _page_of(row: Model) -> str:
     if isinstance(row, Workspace):
         return reverse("finance:customer", args=[row.pk])
-    options = row._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
+    return admin_page(row)

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from django.core.cache import cache
 
 from analytics.reports import REPORTS, Asked
+from billing.formats import short_month
 from billing.money import ZERO
+from billing.months import months_before
 from billing.replica import lagging_reads
 
 MONTHS = 13
@@ -80,11 +82,9 @@ def trends(*, now: dt.datetime, currencies: Sequence[str]) -> list[Trend]:
 
 def _trends(now: dt.datetime) -> list[Trend]:
     today = now.date()
-    first = today.replace(day=1)
-    for _ in range(MONTHS - 1):
-        first = (first - dt.timedelta(days=1)).replace(day=1)
+    first = months_before(today, MONTHS - 1)
     asked = Asked(first, today, today, now)
-    names = {month: f"{month:%b %Y}" for month in asked.months}
+    names = {month: short_month(month) for month in asked.months}
     made = []
     for title, key, value, part in (
         ("Revenue", "revenue", "revenue", "invoiced by month, less credit notes"),

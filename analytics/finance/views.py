@@ -61,17 +61,18 @@ def month_end(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
     now = clock.now()
+    month = progress.month_end(now=now)
     context = {
         "title": "Month end",
         "now": now,
-        "month_end": progress.month_end(now=now),
-        "steps": () if "part" in request.GET else checklist.checklist(now=now),
+        "month_end": month,
         "blocked_periods": attention.blocked_periods()[:50],
         "blocked_syncs": attention.blocked_syncs()[:50],
         "may_close": request.user.has_perm(_MAY_CLOSE),
     }
     if "part" in request.GET:
         return render(request, "admin/finance/progress.html", context)
+    context["steps"] = checklist.checklist(month, now=now)
     return render(
         request,
         "admin/finance/month_end.html",

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.http import HttpRequest
-from django.urls import reverse
 
 from billing.errors import NotFound
+from billing.links import admin_page
 from billing.models import DurableWork, Workspace
 from billing.services.work import WorkKind, kinds
 
@@ -42,10 +42,7 @@ class Waiting:
     def url(self) -> str:
         """Of what it is about, in the admin."""
         about = self.row.about()[1]
-        if about is None:
-            return ""
-        options = about._meta
-        return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[about.pk])
+        return admin_page(about) if about else ""
 
     @property
     def workspace(self) -> Workspace | None:

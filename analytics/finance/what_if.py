@@ -1,6 +1,5 @@
 """The finance page "Who would pay more or less": past months by other prices."""
 
-import datetime as dt
 from typing import Any
 
 from django import forms
@@ -94,7 +93,7 @@ class WhatIfForm(forms.Form):
 def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perms(_SEES):
         raise PermissionDenied
-    last = (clock.now().date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+    last = months.months_before(clock.now().date(), 1)
     asked = {"first": f"{last:%Y-%m}", "last": f"{last:%Y-%m}", **request.GET.dict()}
     is_sent = request.method == "POST"
     data = request.POST if is_sent else asked if len(request.GET) else None

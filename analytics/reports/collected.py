@@ -18,8 +18,8 @@ from analytics.reports.definition import (
     text,
     to_workspace,
 )
+from invoices.payments.models import Payment
 
-_WAYS = {"stripe": "Stripe", "bank_transfer": "Bank transfer", "other": "Another way"}
 # As `REFUNDS_THAT_CAME_TO_NOTHING`; of disputes those that were won or only warned of gave nothing
 # back.
 _MOVED = f"""
@@ -60,9 +60,11 @@ SELECT date_trunc('month', day::timestamp)::date AS month, moved.way AS way_code
 _PAYMENTS = f"""
 SELECT y.received_on, w.name AS customer, w.id AS workspace_id, y.way AS way_code, y.reference,
        y.currency, y.amount, y.amount_to_credit AS to_credit, y.amount_allocated AS allocated,
+       CASE WHEN r."on" <= %(as_of)s THEN r."on" END AS taken_back,
        (SELECT string_agg(i.number, ', ' ORDER BY i.number) FROM payments_paymentallocation AS a
           JOIN invoices_invoice AS i ON i.id = a.invoice_id WHERE a.payment_id = y.id) AS invoices
   FROM payments_payment AS y JOIN billing_workspace AS w ON w.id = y.workspace_id
+  LEFT JOIN payments_paymentreversal AS r ON r.payment_id = y.id
  WHERE y.received_on BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
    AND {ASKED_FOR.format(currency="y.currency")}
  ORDER BY y.currency, y.received_on, w.name, y.created_at
@@ -70,7 +72,8 @@ SELECT y.received_on, w.name AS customer, w.id AS workspace_id, y.way AS way_cod
 
 
 def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "way": _WAYS.get(row["way_code"], row["way_code"])} for row in rows]
+    ways = dict(Payment.Way.choices)
+    return [{**row, "way": ways[row["way_code"]]} for row in rows]
 
 
 def collection_rows(asked: Asked) -> list[dict[str, Any]]:
@@ -122,11 +125,14 @@ COLLECTED = (
             money("amount", "Amount"),
             money("allocated", "To invoices"),
             money("to_credit", "To credit"),
+            day("taken_back", "Taken back"),
         ),
         payment_rows,
         Basis.RANGE,
         "Each payment received in the range, up to the as-of date: by the day on the bank "
-        "statement, or Stripe's. What pays no invoice is the customer's credit.",
+        "statement, or Stripe's. What pays no invoice is the customer's credit. One that was "
+        "recorded wrongly and taken back stays in its sums, with the day: “Collections by month” "
+        "takes it off on that day.",
         {"customer": to_workspace},
     ),
 )

@@ -33,7 +33,8 @@ SELECT n.number, n.id AS note_id, {NOTED_ON} AS issued, w.name AS customer, w.id
 """
 _BALANCES = f"""
 SELECT w.name AS customer, w.id AS workspace_id, c.currency,
-       coalesce(sum(c.amount) FILTER (WHERE c.kind = 'overpayment'), 0) AS overpaid,
+       coalesce(sum(c.amount) FILTER (WHERE c.kind IN ('overpayment', 'taken_back')), 0)
+       AS overpaid,
        coalesce(sum(c.amount) FILTER (WHERE c.kind = 'credit_note'), 0) AS from_notes,
        coalesce(sum(c.amount) FILTER (WHERE c.kind IN ('spent', 'returned')), 0) AS used,
        coalesce(sum(c.amount) FILTER (WHERE c.kind = 'paid_out'), 0) AS paid_out,
@@ -97,8 +98,9 @@ CREDITED = (
         balance_rows,
         Basis.AS_OF,
         "All movements of each customer's credit up to the as-of date, by their own day: "
-        "overpayments and credit notes raise it, what pays invoices (less what came back from void "
-        "ones) and what is paid out lowers it. The balance is their sum.",
+        "overpayments (less those of payments that were taken back) and credit notes raise it, "
+        "what pays invoices (less what came back from void ones) and what is paid out lowers it. "
+        "The balance is their sum.",
         {"customer": to_workspace},
     ),
 )

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from analytics.adjustments import Adjusted, adjustments
+from analytics.adjustments import (
+    ADJUSTED,
+    PART_OF_ROW,
+    WITH_ADJUSTED,
+    Adjusted,
+    adjustments,
+    as_parameters,
+)
 from analytics.reports.definition import (
     ASKED_FOR,
     CURRENCY,
@@ -29,26 +36,16 @@ from billing.tables import Column, Row
 from usage.models import UsageRollup
 from usage.resources import provider_name, resource_name
 
-# Each row's own list prices, and its part of what its period's tiers and packages add to them: by
-# list price, and by records where nothing has one.
 # Plan: the rollups' index by workspace and day where one is asked for, else a scan of them.
-_SUMS = """
-  WITH adjusted AS (
-       SELECT * FROM unnest(%(periods)s::uuid[], %(types)s::text[], %(providers)s::text[],
-                            %(amounts)s::numeric[], %(listed)s::numeric[],
-                            %(records)s::numeric[])
-              AS each (billing_period_id, resource_type, provider, amount, listed, records))
-SELECT {names}, w.currency, sum(u.records)::bigint AS records, sum(u.final_cost) AS listed,
-       round(sum(u.final_cost + coalesce(CASE WHEN added.listed <> 0
-                 THEN added.amount * u.final_cost / added.listed
-                 ELSE added.amount * u.records / nullif(added.records, 0) END, 0)), 10) AS price,
-       sum(u.total_cost) AS cost
-  FROM {rollups} AS u
+_SUMS = f"""
+  WITH {ADJUSTED}
+SELECT {{names}}, w.currency, sum(u.records)::bigint AS records, sum(u.final_cost) AS listed,
+       round(sum(u.final_cost + {PART_OF_ROW}), 10) AS price, sum(u.total_cost) AS cost
+  FROM {{rollups}} AS u
   JOIN billing_workspace AS w ON w.id = u.workspace_id
-  {joins}
-  LEFT JOIN adjusted AS added USING (billing_period_id, resource_type, provider)
- WHERE u.usage_date BETWEEN %(first)s AND least(%(last)s, %(as_of)s) AND {asked_for}
- GROUP BY {group}, w.currency
+  {{joins}} {WITH_ADJUSTED}
+ WHERE u.usage_date BETWEEN %(first)s AND least(%(last)s, %(as_of)s) AND {{asked_for}}
+ GROUP BY {{group}}, w.currency
 """
 
 
@@ -129,16 +126,7 @@ def _summed(
         rollups=rollups,
         asked_for=ASKED_FOR.format(currency="w.currency"),
     )
-    return selected(
-        statement,
-        asked,
-        periods=[each.period_id for each in added],
-        types=[each.resource_type for each in added],
-        providers=[each.provider for each in added],
-        amounts=[each.amount for each in added],
-        listed=[each.listed for each in added],
-        records=[each.records for each in added],
-    )
+    return selected(statement, asked, **as_parameters(added))
 
 
 _SUMMED = ("records", "listed", "price", "cost")
@@ -173,8 +161,8 @@ def _to_records(row: Row, asked: Asked) -> str:
         resource_type=row.get("resource_type"),
         agent__id__exact=row.get("agent_id"),
         model=row.get("model"),
-        occurred_at_from_0=asked.first,
-        occurred_at_to_0=asked.last,
+        usage_date_from=asked.first,
+        usage_date_to=min(asked.last, asked.as_of),
     )
 
 

@@ -1,6 +1,5 @@
 """What customers owe: ageing by customer, open invoices, days sales outstanding, write-offs."""
 
-import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -24,7 +23,7 @@ from analytics.reports.definition import (
     to_invoice,
     to_workspace,
 )
-from billing.months import first_of_next_month
+from billing.months import last_of_month
 from billing.tables import Column, Kind, Row
 
 _DSO_DAYS = 90
@@ -113,7 +112,7 @@ def dso_rows(asked: Asked) -> list[Row]:
     for month in asked.months:
         if month > asked.as_of:
             break
-        end = min(first_of_next_month(month) - dt.timedelta(days=1), asked.as_of)
+        end = min(last_of_month(month), asked.as_of)
         for row in selected(_DSO, replace(asked, as_of=end)):
             sold = row["invoiced"]
             rows.append(

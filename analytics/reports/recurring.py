@@ -21,14 +21,13 @@ from analytics.reports.definition import (
     text,
     to_workspace,
 )
-from billing import months
 from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
+from billing.months import last_of_month, months_before
 from billing.queries import with_totals
 from billing.rating.charges import ChargeKind
 from billing.tables import Row
 
-_DAY = dt.timedelta(days=1)
 _YEAR = Decimal(12)
 # A fee of more days than a month has is a year's.
 _LONGEST_MONTH = 31
@@ -44,19 +43,13 @@ SELECT w.id AS workspace_id, w.name AS customer, w.currency, c.first_day, c.last
 """
 
 
-def _end_of(month: dt.date) -> dt.date:
-    return months.first_of_next_month(month) - _DAY
-
-
-def _month_before(month: dt.date) -> dt.date:
-    return (month - _DAY).replace(day=1)
-
-
 def _running(asked: Asked) -> Iterator[dict[str, Any]]:
     """Fees of periods that are still open, as they stand."""
     periods = BillingPeriod.objects.filter(
         status=BillingPeriod.Status.CURRENT,
-        period_start__lte=dt.datetime.combine(_end_of(asked.last_month), dt.time(), tzinfo=dt.UTC),
+        period_start__lte=dt.datetime.combine(
+            last_of_month(asked.last_month), dt.time(), tzinfo=dt.UTC
+        ),
     )
     if asked.workspace_id:
         periods = periods.filter(workspace=asked.workspace_id)
@@ -79,13 +72,15 @@ def _running(asked: Asked) -> Iterator[dict[str, Any]]:
 
 def _by_customer(asked: Asked) -> Iterator[tuple[dt.date, Any, Decimal, Decimal]]:
     """Month, whose (row of names), what recurred at the end of the month before, and of it."""
-    before = _month_before(asked.first_month)
+    before = months_before(asked.first_month, 1)
     all_months = [before, *asked.months]
     fees: dict[tuple[UUID, str], dict[dt.date, Decimal]] = defaultdict(
         lambda: dict.fromkeys(all_months, ZERO)
     )
     names: dict[tuple[UUID, str], dict[str, Any]] = {}
-    frozen = selected(_FROZEN, asked, since=_end_of(before), last_end=_end_of(asked.last_month))
+    frozen = selected(
+        _FROZEN, asked, since=last_of_month(before), last_end=last_of_month(asked.last_month)
+    )
     for row in (*frozen, *_running(asked)):
         key = row["workspace_id"], row["currency"]
         names[key] = row
@@ -93,10 +88,10 @@ def _by_customer(asked: Asked) -> Iterator[tuple[dt.date, Any, Decimal, Decimal]
         if row["of_days"] > _LONGEST_MONTH:
             monthly = EXACT.divide(monthly, _YEAR)
         for month in all_months:
-            if row["first_day"] <= _end_of(month) <= row["last_day"]:
+            if row["first_day"] <= last_of_month(month) <= row["last_day"]:
                 fees[key][month] += monthly
     for month in asked.months:
-        earlier = _month_before(month)
+        earlier = months_before(month, 1)
         for key, of_months in fees.items():
             yield month, names[key], of_months[earlier], of_months[month]
 
@@ -157,7 +152,7 @@ def month_rows(asked: Asked) -> list[Row]:
 
 def _to_changes(row: Row, asked: Asked) -> str:
     return RECURRING[1].url(
-        first=row["month"], last=_end_of(row["month"]), currency=row["currency"]
+        first=row["month"], last=last_of_month(row["month"]), currency=row["currency"]
     )
 
 

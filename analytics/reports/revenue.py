@@ -1,6 +1,5 @@
 """Revenue and usage by customer and month, the invoices behind them, top and falling customers."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -29,7 +28,7 @@ from analytics.reports.definition import (
     to_workspace,
 )
 from billing.money import ZERO
-from billing.months import first_of_next_month
+from billing.months import last_of_month, months_before
 from billing.tables import Column, Kind, Row
 from usage.resources import resource
 
@@ -123,16 +122,10 @@ def usage_rows(asked: Asked) -> Iterator[Row]:
         yield {**row, "resource": kind.label, "unit": kind.unit}
 
 
-def _months_back(month: dt.date, months: int) -> dt.date:
-    place = month.year * 12 + month.month - 1 - months
-    return dt.date(place // 12, place % 12 + 1, 1)
-
-
 def _compared(asked: Asked) -> list[Row]:
     """Revenue of the months asked for beside as many before, by customer and currency."""
-    months = len(asked.months)
-    before = _months_back(asked.first_month, months)
-    both = replace(asked, first=before, last=asked.last)
+    before = months_before(asked.first_month, len(asked.months))
+    both = replace(asked, first=before)
     found: dict[Any, dict[str, Any]] = {}
     for row in revenue_rows(both):
         key = row["workspace_id"], row["currency"]
@@ -171,7 +164,7 @@ def _to_invoices(row: Row, asked: Asked) -> str:
     month = row["month"]
     return INVOICES.url(
         first=month,
-        last=first_of_next_month(month) - dt.timedelta(days=1),
+        last=last_of_month(month),
         as_of=asked.as_of,
         workspace=row["workspace_id"],
     )
@@ -189,8 +182,8 @@ def _to_records(row: Row, asked: Asked) -> str:
         "usage_usagerecord",
         workspace__id__exact=row["workspace_id"],
         resource_type=row["resource_type"],
-        occurred_at_from_0=max(month, asked.first),
-        occurred_at_to_0=min(first_of_next_month(month), asked.last + dt.timedelta(days=1)),
+        usage_date_from=max(month, asked.first),
+        usage_date_to=min(last_of_month(month), asked.last, asked.as_of),
     )
 
 

@@ -25,6 +25,7 @@ from analytics.reports.definition import (
 )
 from billing.models import BillingPeriod
 from billing.money import ZERO
+from billing.months import local_date
 from billing.queries import with_totals
 from billing.tables import Row
 from usage.models import UsageRollup
@@ -50,10 +51,8 @@ def _open_periods(asked: Asked) -> "QuerySet[BillingPeriod]":
     """Begun by the as-of date, and not closed by then."""
     end = asked.parameters["as_of_end"]
     found = BillingPeriod.objects.filter(
-        Q(status=BillingPeriod.Status.CURRENT) | Q(finalized_at__gte=end)
+        Q(status=BillingPeriod.Status.CURRENT) | Q(finalized_at__gte=end), period_start__lt=end
     )
-    if not asked.is_now:
-        found = found.filter(period_start__lt=end)
     if asked.workspace_id:
         found = found.filter(workspace=asked.workspace_id)
     if asked.currency:
@@ -91,9 +90,7 @@ def unbilled_rows(asked: Asked) -> list[Row]:
             {
                 "customer": period.workspace.name,
                 "workspace_id": period.workspace_id,
-                "month": period.period_start.astimezone(period.workspace.zone)
-                .date()
-                .replace(day=1),
+                "month": local_date(period.period_start, period.workspace.zone),
                 "state": _state(period, asked),
                 "currency": period.workspace.currency,
                 "usage": usage,

@@ -26,19 +26,15 @@
     return JSON.stringify({ id: credential.id, rawId: toText(credential.rawId), type: credential.type, response: parts });
   }
 
-  const REFUSALS = {
-    InvalidStateError: "This device has a passkey of yours already.",
-    NotAllowedError: "Nothing was confirmed. Try again when you are ready.",
-    SecurityError: "This browser makes no passkeys for this address.",
-  };
-
   const form = document.querySelector("form[data-passkey]");
   if (!form) return;
   const said = form.querySelector("[data-passkey-refusal]");
+  // Its texts, in the page's language, by the names of the browser's errors.
+  const { dataset: texts } = said;
   const tell = (text) => { said.textContent = text; said.hidden = !text; };
   if (!window.PublicKeyCredential) {
     form.querySelector("button").disabled = true;
-    tell("This browser has no passkeys.");
+    tell(texts.none);
     return;
   }
   const publicKey = readOptions(JSON.parse(document.getElementById("passkey-options").textContent));
@@ -52,7 +48,7 @@
       answer.value = written(await navigator.credentials[form.dataset.passkey]({ publicKey }));
       form.requestSubmit();
     } catch (error) {
-      tell(REFUSALS[error.name] || `The browser says: ${error.message}`);
+      tell(texts[error.name.charAt(0).toLowerCase() + error.name.slice(1)] || `${texts.other} ${error.message}`);
     }
   });
   // Whoever comes back to this page is asked anew.

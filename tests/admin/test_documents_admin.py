@@ -104,11 +104,18 @@ def test_twenty_are_given_back_from_the_customers_page(time_machine):
     client = finance_client()
 
     line = {"kind": "credit", "description": "Goodwill", "net": "20.00", "tax_class": "standard"}
-    answer = press(
-        client, "billing_workspace", "add_by_hand", acme.pk, reason="Ticket 4711", **line
-    )
+    for _ in range(2):
+        answer = press(
+            client,
+            "billing_workspace",
+            "add_by_hand",
+            acme.pk,
+            reason="Ticket 4711",
+            key="a-click",
+            **line,
+        )
+        assert "Credit of $20.00 is added to the next invoice." in page_after(client, answer)
 
-    assert "Credit of $20.00 is added to the next invoice." in page_after(client, answer)
     item = ManualItem.objects.get()
     assert (item.status, item.asked_by) == ("approved", "fay@finance.test")
 
@@ -117,10 +124,20 @@ def test_an_invoice_of_its_own_is_issued_from_the_customers_page():
     acme = make_workspace()
     client = finance_client()
     line = {"description": "Set-up fee", "net": "250.00", "tax_class": "standard"}
-    answer = press(client, "billing_workspace", "bill_at_once", acme.pk, reason="Contract", **line)
-
-    invoice = Invoice.objects.get()
-    assert f"{invoice.number} over $250.00 is issued." in page_after(client, answer)
+    dialog = client.get(reverse("admin:billing_workspace_bill_at_once", args=[acme.pk]))
+    assert 'name="key"' in dialog.content.decode()
+    for _ in range(2):
+        answer = press(
+            client,
+            "billing_workspace",
+            "bill_at_once",
+            acme.pk,
+            reason="Contract",
+            key="a-click",
+            **line,
+        )
+        invoice = Invoice.objects.get()
+        assert f"{invoice.number} over $250.00 is issued." in page_after(client, answer)
 
 
 def test_who_asked_for_a_large_line_cannot_approve_it():

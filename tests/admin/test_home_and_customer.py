@@ -2,14 +2,20 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
 from django.urls import reverse
 
-from analytics.finance import attention, checklist, figures, search, trends
+from analytics.finance import attention, checklist, figures, progress, search, trends
+from billing.models import BillingPeriod
+from billing.services.price_assignments import assign_card
 from invoices.models import Invoice
+from invoices.payments.models import CallDispute, Chargeback
 from invoices.services.closing.finalize import finalize_period
+from tests.kit import prices
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace
 from tests.kit.staff import finance_client
@@ -84,6 +90,52 @@ def test_a_customers_page_has_everything_and_leads_to_it() -> None:
     assert "<main" in text
 
 
+def test_a_customers_page_names_the_rate_cards_in_force_and_whose_they_are() -> None:
+    acme = make_workspace("Acme")
+    prices.use(prices.published(name="Special"), acme.pk)
+    assign_card(
+        card_id=prices.published(name="Usual").pk,
+        tier=acme.tier.name,
+        starts_on=NOW.date(),
+        now=NOW,
+    )
+    client = finance_client()
+
+    page = client.get(reverse("finance:customer", args=[acme.pk]))
+
+    assert [(each.card.name, each.tier_id is None) for each in page.context["cards"]] == [
+        ("Special", True),
+        ("Usual", False),
+    ]
+    assert "Usual</a> (of its tier)" in page.content.decode()
+
+
+def test_a_customers_page_says_what_of_theirs_waits_for_a_person() -> None:
+    """And nothing of another's."""
+    for name in ("Acme", "Globex"):
+        workspace = make_workspace(name)
+        invoice = make_invoice(workspace, amount="100.00")
+        Chargeback.objects.create(
+            workspace=workspace, invoice=invoice, stripe_id=f"du_{name}", currency="USD",
+            amount=25, status="needs_response", opened_at=NOW, due_by=NOW + dt.timedelta(days=7),
+        )  # fmt: skip
+        CallDispute.objects.create(
+            workspace=workspace, call_id=uuid4(), reason="dropped", text="It broke off.",
+            currency="USD", price=1, opened_by="owner", opened_at=NOW,
+        )  # fmt: skip
+
+    page = finance_client().get(reverse("finance:customer", args=[workspace.pk]))
+
+    tasks = page.context["tasks"]
+    assert [task.text for task in tasks] == [
+        f"A chargeback over $25.00 is to be answered by {NOW + dt.timedelta(days=7):%Y-%m-%d %H:%M}"
+        " UTC",
+        f"A call is disputed since {NOW:%Y-%m-%d}: broke off",
+    ]
+    for task in tasks:
+        assert page.client.get(task.url).status_code == 200
+
+
 def test_the_search_finds_by_number_customer_mail_amount_and_call() -> None:
     acme = make_workspace("Acme", timezone="UTC")
     call = make_call(acme, NOW)
@@ -104,6 +156,39 @@ def test_the_search_finds_by_number_customer_mail_amount_and_call() -> None:
     assert titles("nothing at all") == []
 
 
+def test_the_search_takes_the_same_queries_for_one_row_or_six(
+    django_assert_num_queries: Any,
+) -> None:
+    request = finance_client().get(reverse("admin:index")).wsgi_request
+    for month in range(1, 7):
+        make_invoice(make_workspace(f"Acme {month}"), month=month)
+        # Permissions are read once for the request's user.
+        if month == 1:
+            search.found(request, "acme")
+        if month in (1, 6):
+            with django_assert_num_queries(5):
+                assert len(search.found(request, "acme")) >= 2 * month
+
+
+def test_what_is_void_or_written_off_does_not_keep_a_month_from_being_paid() -> None:
+    acme = make_workspace("Acme")
+    issued = {
+        status: make_invoice(acme, month=month, status=status)
+        for month, status in ((8, "paid"), (9, "void"), (10, "uncollectible"))
+    }
+    ended = progress.month_boundary(NOW)
+    for days, invoice in enumerate(issued.values()):
+        BillingPeriod.objects.filter(pk=invoice.billing_period_id).update(
+            period_end=ended + dt.timedelta(hours=days)
+        )
+
+    of = progress.month_end(now=NOW)
+    [paid] = [step for step in checklist.checklist(of, now=NOW) if step.title == "Paid"]
+
+    assert (of.invoices, of.paid, of.written_off) == (2, 1, 1)
+    assert (paid.state, paid.detail) == ("done", "1 of 1 invoices")
+
+
 def test_the_steps_of_a_month_end_are_worked_out_and_not_ticked() -> None:
     acme = make_workspace("Acme", timezone="UTC")
     last_month = NOW.replace(day=1) - dt.timedelta(days=10)
@@ -111,7 +196,8 @@ def test_the_steps_of_a_month_end_are_worked_out_and_not_ticked() -> None:
     period = make_period(acme, last_month)
 
     def states() -> dict[str, str]:
-        return {step.title: step.state for step in checklist.checklist(now=NOW)}
+        of = progress.month_end(now=NOW)
+        return {step.title: step.state for step in checklist.checklist(of, now=NOW)}
 
     before = states()
     assert (before["Closed"], before["Proved"]) == ("open", "open")

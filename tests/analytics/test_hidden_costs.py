@@ -40,9 +40,13 @@ def pages_of(workspace: Workspace) -> list[str]:
     item = invoice.items.get(resource_type="call_minutes")
     return [
         reverse("analytics:dashboard", args=[workspace.pk]),
+        reverse("analytics:spend", args=[workspace.pk]),
+        reverse("analytics:compare", args=[workspace.pk]),
         reverse("usage:records", args=[workspace.pk]),
         reverse("usage:export", args=[workspace.pk]),
         reverse("usage:calls", args=[workspace.pk]),
+        reverse("usage:calls", args=[workspace.pk]) + "?sort=-price",
+        reverse("usage:calls-csv", args=[workspace.pk]),
         reverse("usage:receipt", args=[workspace.pk, CALL]),
         reverse("invoices:detail", args=[workspace.pk, invoice.pk]),
         reverse("invoices:item", args=[workspace.pk, invoice.pk, item.pk]),

@@ -8,6 +8,7 @@ import time_machine
 from django.core.cache import cache
 
 from analytics.finance import figures
+from analytics.reports import REPORTS, Asked
 from billing.models import Workspace, WorkspaceBillingSettings
 from tests.kit.api import ApiClient, refusal
 from tests.kit.personas import NOW, make_agent, make_workspace, member_client
@@ -168,6 +169,32 @@ def test_what_included_units_take_off_is_in_every_margin(api, acme):
     assert (by_agent["Night · Globex"], by_agent["Day · Globex"]) == (D("1.2"), D("1.8"))
     for rows in (margins.by_provider, margins.by_resource_type):
         assert sum(row.price for row in rows) == sum(row.price for row in margins.by_workspace)
+
+
+def test_an_amount_a_month_without_list_prices_is_shared_out_by_records_everywhere(acme):
+    cache.delete("finance:overview")
+    price = {"model": "graduated", "tiers": [{"up_to": None, "unit_price": "0", "flat": "12"}]}
+    month = NOW.date().replace(day=1)
+    before = dt.datetime.combine(month, dt.time(), dt.UTC) - dt.timedelta(days=5)
+    globex = Workspace.objects.get(name="Globex")
+    use(
+        published(rate(price, "call_minutes"), now=before, day=month),
+        globex.pk,
+        day=month,
+        now=before,
+    )
+    night, day = (str(make_agent(globex, name).pk) for name in ("Night", "Day"))
+    make_usage(globex, NOW, "20", "0.05", agent_id=night)
+    for _ in range(2):
+        make_usage(globex, NOW, "30", "0.05", agent_id=day)
+
+    margins = figures.overview(now=NOW + dt.timedelta(minutes=1)).margins
+    asked = Asked(month, NOW.date(), NOW.date(), NOW, workspace_id=globex.pk)
+
+    on_the_page = {row.name: row.price for row in margins.by_agent}
+    assert (on_the_page["Night · Globex"], on_the_page["Day · Globex"]) == (4, 8)
+    reported = {row["agent"]: row["price"] for row in REPORTS["margin-by-agent"].rows(asked)}
+    assert (reported["Night"], reported["Day"]) == (4, 8)
 
 
 def test_finance_sees_who_earns_least(api, acme):
