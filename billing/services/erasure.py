@@ -50,7 +50,12 @@ _NAMING = {
     *_ADDRESS,
 }
 # Those that do so in one table alone; elsewhere they are names of things.
-_NAMING_IN = {"billing_taxnumbercheck": {"number", "reference"}}
+_NAMING_IN = {
+    "billing_taxnumbercheck": {"number", "reference"},
+    "payments_calldispute": {"text", "opened_by", "decided_by", "facts"},
+}
+# Tables whose rows are a person's, as the log names them.
+_OF_PEOPLE = ("billing_user", "billing_passkey", "otp_totp_totpdevice", "otp_static_staticdevice")
 
 
 def erase_people(workspace: Workspace, *, now: dt.datetime) -> list[tuple[int, str]]:
@@ -94,6 +99,14 @@ def erase_details(workspace: Workspace) -> None:
     TaxNumberCheck.objects.filter(pk=workspace.pk).delete()
 
 
+def emails_of(workspace: Workspace, people: Collection[tuple[int, str]]) -> QuerySet[Email]:
+    """About the workspace, and about the accounts of who was deleted with it."""
+    about = Q(workspace=workspace)
+    for _, address in people:
+        about |= Q(workspace=None, recipients=[address])
+    return Email.objects.filter(about)
+
+
 def empty_emails(emails: QuerySet[Email]) -> int:
     """Their texts and recipients go. The row stays: by its key nothing is mailed twice."""
     EmailAttachment.objects.filter(email__in=emails).delete()
@@ -115,7 +128,7 @@ def erase_from_audit_log(
     Inside a transaction, and last in it: erasing leaves entries too.
     """
     addresses = {email for _, email in people}
-    theirs = Q(table="billing_user", object_id__in=[str(pk) for pk, _ in people])
+    theirs = Q(table__in=_OF_PEOPLE, object_id__in=[str(pk) for pk, _ in people])
     about = AuditEntry.objects.filter(
         Q(workspace_id=workspace_id)
         | theirs

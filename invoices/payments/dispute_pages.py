@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone as clock
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from billing.access import WorkspaceRequest, require_settings_right, workspace_page
@@ -21,7 +22,7 @@ def dispute_call(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
     require_settings_right(request.membership)
     workspace = request.membership.workspace
     try:
-        dispute, _ = open_dispute(
+        dispute, _is_new = open_dispute(
             workspace_id=workspace.pk,
             call_id=call_id,
             reason=request.POST.get("reason", ""),
@@ -36,9 +37,11 @@ def dispute_call(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
     else:
         if dispute.state == CallDispute.State.APPROVED:
             given = money(dispute.amount, dispute.currency)
-            messages.success(request, f"{given} is given back for this call.")
+            messages.success(
+                request, _("{amount} is given back for this call.").format(amount=given)
+            )
         else:
-            messages.success(request, "We look into this call and write to you.")
+            messages.success(request, _("We look into this call and write to you."))
     return redirect("usage:receipt", workspace.pk, call_id)
 
 
@@ -55,5 +58,5 @@ def withdraw(request: WorkspaceRequest, dispute_id: UUID) -> HttpResponse:
     except BillingError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, "The dispute is taken back.")
+        messages.success(request, _("The dispute is taken back."))
     return redirect("usage:receipt", workspace.pk, dispute.call_id)

@@ -1,19 +1,22 @@
 """The owner's statement: a page, CSV and PDF, for days of their choice."""
 
-import datetime as dt
-
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.errors import Invalid
 from billing.exports import csv_response
 from billing.models import Workspace
 from invoices.payments.services.statement_paper import render_statement
-from invoices.payments.services.statements import CSV_HEAD, Statement, csv_rows, statement
+from invoices.payments.services.statements import (
+    CSV_HEAD,
+    Statement,
+    asked_days,
+    csv_rows,
+    statement,
+)
 from invoices.pdf import pdf_response
-
-_MOST = dt.timedelta(days=3700)
 
 
 @require_GET
@@ -39,11 +42,12 @@ def as_pdf(request: WorkspaceRequest) -> HttpResponse:
 
 def asked_statement(request: HttpRequest, workspace: Workspace) -> Statement:
     """For `first` to `last`; without, the last twelve months. Days that are none are not found."""
+    typed = (request.GET.get("first", ""), request.GET.get("last", ""))
     today = clock.now().astimezone(workspace.zone).date()
-    last = _day(request, "last", today)
-    first = _day(request, "first", last - dt.timedelta(days=365))
-    if not dt.timedelta(0) <= last - first <= _MOST:
-        raise Http404("Choose a first day before the last one.")
+    try:
+        first, last = asked_days(*typed, today=today)
+    except Invalid as error:
+        raise Http404(error.detail) from None
     return statement(workspace, first=first, last=last)
 
 
@@ -52,14 +56,6 @@ def csv_of(made: Statement) -> StreamingHttpResponse:
     return csv_response(name, CSV_HEAD, csv_rows(made))
 
 
-def pdf_of(made: Statement) -> HttpResponse:
+def pdf_of(made: Statement, *, inline: bool = False) -> HttpResponse:
     name = f"statement-{made.first}-{made.last}.pdf"
-    return pdf_response(render_statement(made), name)
-
-
-def _day(request: HttpRequest, name: str, default: dt.date) -> dt.date:
-    given = request.GET.get(name, "")
-    try:
-        return dt.date.fromisoformat(given) if given else default
-    except ValueError:
-        raise Http404("There is no such day.") from None
+    return pdf_response(render_statement(made), name, inline=inline)

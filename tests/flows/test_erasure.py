@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,14 +14,22 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from djstripe.models import Event
 
-from billing.models import AuditEntry, Email, TaxNumberCheck, User, Workspace
-from billing.services import erasure, workspace_export
+from billing.models import AuditEntry, Email, Passkey, TaxNumberCheck, User, Workspace
+from billing.services import account_news, erasure, workspace_export
 from billing.services.members import set_member
 from invoices.models import Invoice
+from invoices.payments.models import ChargebackEvidence
+from invoices.payments.services.call_disputes import (
+    approve_dispute,
+    open_dispute,
+    withdraw_dispute,
+)
+from invoices.payments.services.chargebacks import evidence_for, note_chargeback
 from tests.kit.personas import make_workspace
 from tests.kit.walk import Walk
 from usage.models import VoiceAgent
 
+CALL = UUID("11111111-1111-4111-8111-111111111111")
 # What names Acme's people, in whatever column.
 NAMES = (
     "owner@acme.test",
@@ -66,11 +75,56 @@ def acme(walk: Walk) -> UUID:
             "quantity": "400",
             "unit_cost": "0.0125",
             "occurred_at": "2028-01-10T11:00:00+01:00",
+            "call_id": str(CALL),
         }
     )
     walk.go_to("2028-02-02T00:05:00+01:00")
     AccessLog.objects.create(username="owner@acme.test", path_info="/login/")
+    owner, now = User.objects.get(email="owner@acme.test"), workspace.created_at
+    Passkey.objects.create(
+        user=owner,
+        name="Phone of Ada Lovelace",
+        credential_id=b"1",
+        public_key=b"2",
+        host="localhost",
+        created_at=now,
+    )
+    account_news.tell(owner, account_news.PASSKEY_ADDED, now=now, named="Phone of Ada Lovelace")
+    complain(acme)
     return acme
+
+
+def complain(acme: UUID) -> None:
+    """Ada disputes a call with us and takes that back, and her payment with the bank."""
+    invoice = Invoice.objects.get(workspace=acme)
+    at = invoice.issued_at
+    facts = {"workspace_id": acme, "opened_by": "owner@acme.test", "now": at}
+    for text in ("Ada Lovelace was cut off", "1 Main Street was not heard"):
+        dispute, _ = open_dispute(call_id=CALL, reason="dropped", text=text, **facts)
+        if text.startswith("Ada"):
+            withdraw_dispute(dispute_id=dispute.pk, by="owner@acme.test", now=at)
+    approve_dispute(dispute_id=dispute.pk, by="fay@finance.test", amount=Decimal(1), now=at)
+    chargeback = note_chargeback(
+        invoice_id=invoice.pk,
+        stripe_id="du_1",
+        amount=invoice.amount,
+        status="needs_response",
+        reason="fraudulent",
+        charge_id="ch_1",
+        due_by=None,
+        opened_at=at,
+        now=at,
+    )
+    assert chargeback is not None
+    said = evidence_for(chargeback)
+    ChargebackEvidence.objects.create(
+        chargeback=chargeback,
+        evidence=said,
+        params={"evidence": said},
+        asked_by="fay@finance.test",
+        status="done",
+        finished_at=at,
+    )
 
 
 def close(workspace_id: UUID) -> None:

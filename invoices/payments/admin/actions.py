@@ -11,7 +11,7 @@ from django.utils import timezone as clock
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from billing.admin.base import BillingAdmin, asking
+from billing.admin.base import asking
 from billing.formats import money
 from billing.models import User
 from invoices.models import CreditNote, Invoice
@@ -23,32 +23,22 @@ from invoices.payments.admin.forms import (
     PaidForm,
     ReasonForm,
     TakeBackForm,
-    payments_by_hand,
 )
-from invoices.payments.models import InvoiceAction, Payment, StripeSync
+from invoices.payments.admin.outcomes import received, take_back, what_it_gave, what_it_paid
+from invoices.payments.admin.permissions import InvoicePermissionsMixin
+from invoices.payments.models import InvoiceAction
 from invoices.payments.services import collection
-from invoices.payments.services.credit_notes import (
-    CREDITABLE,
-    credit_invoice,
-    creditable,
-)
-from invoices.payments.services.receiving import PAYABLE, Share, pay_in_full, record_payment
+from invoices.payments.services.credit_notes import credit_invoice
+from invoices.payments.services.receiving import Share, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
-from invoices.payments.services.taking_back import take_back_payment
 from invoices.services import manual_items
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
-_Kind = InvoiceAction.Kind
 _Ask = Callable[..., InvoiceAction]
 _OUTCOME = {
     InvoiceAction.Status.DONE: "done.",
     InvoiceAction.Status.WAITING: "asked of Stripe; the history shows the answer.",
 }
-
-
-def sync_of(invoice: Invoice) -> StripeSync | None:
-    """None while its sync has not begun."""
-    return getattr(invoice, "stripe_sync", None)
 
 
 class VoidForm(DecisionForm):
@@ -65,7 +55,7 @@ class VoidForm(DecisionForm):
     )
 
 
-class InvoiceActionsMixin(BillingAdmin):
+class InvoiceActionsMixin(InvoicePermissionsMixin):
     actions_detail = (
         "retry_the_sync",
         "retry_the_payment",
@@ -280,89 +270,6 @@ class InvoiceActionsMixin(BillingAdmin):
         )
         return "Its usage stays unbilled."
 
-    def has_retry_sync_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        sync = sync_of(invoice) if invoice else None
-        return sync is not None and sync.status in (
-            StripeSync.Status.BLOCKED,
-            StripeSync.Status.WAITING,
-        )
-
-    def has_retry_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self._may(request, object_id, _Kind.RETRY_PAYMENT)
-
-    def has_record_payment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        return (
-            invoice is not None
-            and invoice.status in PAYABLE
-            and not invoice.carried_over
-            and invoice.amount_open > 0
-        )
-
-    def has_take_back_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        return invoice is not None and payments_by_hand(invoice.pk).exists()
-
-    def has_credit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        return (
-            invoice is not None
-            and invoice.status in CREDITABLE
-            and not invoice.carried_over
-            and creditable(invoice) > 0
-        )
-
-    def has_correct_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        return (
-            invoice is not None
-            and invoice.status != Invoice.Status.VOID
-            and invoice.kind != Invoice.Kind.CORRECTION
-        )
-
-    def has_mark_uncollectible_permission(
-        self, request: HttpRequest, object_id: Any = None
-    ) -> bool:
-        return self._may(request, object_id, _Kind.MARK_UNCOLLECTIBLE)
-
-    def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self._may(request, object_id, _Kind.VOID)
-
-    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        return (
-            invoice is not None
-            and invoice.status == Invoice.Status.VOID
-            and invoice.replacement is None
-        )
-
-    def has_leave_unbilled_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        invoice = self._invoice(request, object_id)
-        return (
-            self.has_decide_permission(request, object_id)
-            and invoice is not None
-            and not invoice.unbilled_reason
-        )
-
-    def _may(self, request: HttpRequest, object_id: Any, kind: str) -> bool:
-        invoice = self._invoice(request, object_id)
-        return invoice is not None and kind in collection.allowed_actions(invoice)
-
-    def _invoice(self, request: HttpRequest, object_id: Any) -> Invoice | None:
-        """The invoice for those who may act on it, read once for all buttons of a page."""
-        if not self.has_act_permission(request):
-            return None
-        known: dict[str, Invoice | None] = request.__dict__.setdefault("_invoices", {})
-        key = str(object_id)
-        if key not in known:
-            known[key] = (
-                Invoice.objects.select_related("stripe_sync", "replaced_by")
-                .filter(pk=object_id)
-                .first()
-            )
-        return known[key]
-
 
 def _ask(request: HttpRequest, invoice: Invoice, ask: _Ask, title: str) -> str:
     assert isinstance(request.user, User)
@@ -377,61 +284,3 @@ def _decision(form: DecisionForm) -> dict[str, Any]:
         "decided_on": given["on"],
         "reference": given["reference"],
     }
-
-
-def received(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
-    """What every dialog about a payment asks alike, as its service takes it."""
-    return {
-        "way": given["way"],
-        "received_on": given["on"],
-        "reference": given["reference"],
-        "key": given["key"],
-        "recorded_by": str(request.user),
-        "now": clock.now(),
-    }
-
-
-def take_back(request: HttpRequest, form: TakeBackForm) -> str:
-    """Take the chosen payment back, and say what is open again."""
-    reversal = take_back_payment(
-        payment_id=UUID(form.cleaned_data["payment"]),
-        reason=form.cleaned_data["reason"],
-        taken_back_by=str(request.user),
-        now=clock.now(),
-    )
-    payment = reversal.payment
-    said = [
-        f"{money(share.invoice.amount_open, payment.currency)} of {share.invoice.number} is open"
-        for share in payment.allocations.select_related("invoice")
-    ]
-    if payment.amount_to_credit:
-        said.append(f"{money(payment.amount_to_credit, payment.currency)} is off the credit")
-    return f"{money(payment.amount, payment.currency)} taken back: {'; '.join(said)}."
-
-
-def what_it_paid(payment: Payment) -> str:
-    """What became of a payment, for whoever has recorded it."""
-    said = [
-        f"{money(each.amount, payment.currency)} for {each.invoice.number}"
-        + ("" if each.invoice.amount_open else ", which is paid")
-        for each in payment.allocations.select_related("invoice")
-    ]
-    if payment.amount_to_credit:
-        said.append(f"{money(payment.amount_to_credit, payment.currency)} to the customer's credit")
-    return f"{money(payment.amount, payment.currency)} recorded: {'; '.join(said)}."
-
-
-def what_it_gave(note: CreditNote) -> str:
-    """Where the money of an issued credit note goes, for whoever has issued it."""
-    return f"{note.number} is issued: {', '.join(where_it_goes(note))}."
-
-
-def where_it_goes(note: CreditNote) -> list[str]:
-    """The parts of an issued note's money, each with its place."""
-    places = [
-        (note.to_open, f"taken off {note.invoice.number}"),
-        (note.to_refund, "refunded through Stripe"),
-        (note.to_credit, "to the customer's credit"),
-        (note.to_out_of_band, "for you to send back"),
-    ]
-    return [f"{money(amount, note.currency)} {where}" for amount, where in places if amount]

@@ -102,7 +102,7 @@ class CallDisputeAdmin(FrozenAdmin):
         decided = approve_dispute(
             dispute_id=dispute.pk,
             by=str(request.user),
-            amount=asked["amount"] or None,
+            amount=asked["amount"],
             rest_to=asked["rest_to"],
             decision=asked["decision"],
             now=clock.now(),

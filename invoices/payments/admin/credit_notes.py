@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
@@ -16,7 +17,7 @@ from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, w
 from billing.errors import BillingError
 from invoices.admin.links import e_invoice_link, link
 from invoices.models import CreditNote, CreditNoteItem, EInvoice
-from invoices.payments.admin.actions import what_it_gave, where_it_goes
+from invoices.payments.admin.outcomes import what_it_gave, where_it_goes
 from invoices.payments.services.credit_notes import approve_and_issue, discard_credit_note
 from invoices.pdf import pdf_response, render_credit_note, xml_response
 from invoices.services.e_invoices import chosen_format, credit_note_xml
@@ -47,7 +48,7 @@ class CreditNoteItemInline(FrozenInlineMixin, TabularInline):
 @admin.register(CreditNote)
 class CreditNoteAdmin(FrozenAdmin):
     list_display = ("name", "invoice", "workspace", "over", "state", "reason", "issued", "file")
-    list_filter = ("status", "reason", "rest_to")
+    list_filter = ("status", "reason", "rest_to", ("workspace", AutocompleteSelectFilter))
     list_sums = (("Net", "net"), ("Tax", "tax"), ("Total", "total"))
     search_fields = ("number", "invoice__number", "workspace__name", "=id")
     list_select_related = ("invoice", "workspace")

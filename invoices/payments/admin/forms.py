@@ -3,7 +3,6 @@
 import datetime as dt
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.conf import settings
@@ -16,6 +15,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from billing.admin.base import OnceForm
 from billing.models import Workspace
 from billing.money import exponent
 from billing.text import UnfitText, printable_line
@@ -32,14 +32,6 @@ class DateInput(UnfoldAdminTextInputWidget):
 
     def format_value(self, value: Any) -> str:
         return value.isoformat() if isinstance(value, dt.date) else str(value or "")
-
-
-class OnceForm(BaseDialogForm):
-    """A dialog whose submission, however often it is clicked, counts once: by its `key`."""
-
-    key = forms.CharField(
-        widget=forms.HiddenInput, max_length=64, initial=lambda: uuid4().hex, required=False
-    )
 
 
 class DatedForm(OnceForm):

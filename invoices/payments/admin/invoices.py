@@ -20,7 +20,8 @@ from invoices.admin.invoices import InvoiceAdmin
 from invoices.admin.links import link
 from invoices.admin.timeline import Moment, newest_first
 from invoices.models import Invoice
-from invoices.payments.admin.actions import InvoiceActionsMixin, sync_of
+from invoices.payments.admin.actions import InvoiceActionsMixin
+from invoices.payments.admin.permissions import sync_of
 from invoices.payments.models import Chargeback, InvoiceAction, PaymentEntry, StripeSync
 from invoices.payments.services import proof
 from invoices.pdf import pdf_response

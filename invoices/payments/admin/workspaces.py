@@ -16,13 +16,13 @@ from billing.formats import money
 from billing.models import Workspace
 from invoices.admin.links import link
 from invoices.admin.workspaces import BilledWorkspaceAdmin
-from invoices.payments.admin.actions import received, take_back, what_it_paid
 from invoices.payments.admin.forms import (
     PayOutForm,
     TakeBackForm,
     WorkspacePaymentForm,
     payments_by_hand,
 )
+from invoices.payments.admin.outcomes import received, take_back, what_it_paid
 from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.receiving import Share, record_payment

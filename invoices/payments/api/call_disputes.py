@@ -19,8 +19,6 @@ from billing.models import Workspace
 from invoices.payments.models import CallDispute
 from invoices.payments.services.call_disputes import open_dispute, withdraw_dispute
 
-_SCOPES = {"GET": "billing:read", "POST": "billing:write"}
-
 
 class NewDisputeSerializer(StrictSerializer):
     reason = serializers.ChoiceField(choices=CallDispute.Reason.choices)

@@ -1,6 +1,5 @@
 """A customer's statement: as JSON, CSV and PDF, for days of the caller's choice."""
 
-import datetime as dt
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -15,13 +14,11 @@ from billing.api.access import visible_or_404
 from billing.api.fields import AmountField, currency_text
 from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView
+from billing.errors import Invalid
 from billing.models import Workspace
-from invoices.payments.services.statement_paper import render_statement
-from invoices.payments.services.statements import Statement, statement
-from invoices.payments.statement_pages import csv_of
-from invoices.pdf import pdf_response
+from invoices.payments.services.statements import Statement, asked_days, statement
+from invoices.payments.statement_pages import csv_of, pdf_of
 
-_MOST = dt.timedelta(days=3700)
 _DAYS = [
     OpenApiParameter("first", OpenApiTypes.DATE, description="Default: a year before `last`."),
     OpenApiParameter("last", OpenApiTypes.DATE, description="Included. Default: today."),
@@ -100,27 +97,15 @@ class StatementPdf(ApiView):
         responses={(200, "application/pdf"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, workspace_id: UUID) -> HttpResponse:
-        made = _asked(request, workspace_id)
-        name = f"statement-{made.first}-{made.last}.pdf"
-        return pdf_response(render_statement(made), name, inline=True)
+        return pdf_of(_asked(request, workspace_id), inline=True)
 
 
 def _asked(request: Request, workspace_id: UUID) -> Statement:
     workspace = visible_or_404(Workspace.objects.all(), request, workspace="pk", pk=workspace_id)
+    typed = (request.query_params.get("first", ""), request.query_params.get("last", ""))
     today = clock.now().astimezone(workspace.zone).date()
-    last = _day(request, "last") or today
-    first = _day(request, "first") or last - dt.timedelta(days=365)
-    if not dt.timedelta(0) <= last - first <= _MOST:
-        raise InvalidParameters({"first": "A day before the last one, at most ten years."})
-    return statement(workspace, first=first, last=last)
-
-
-def _day(request: Request, name: str) -> dt.date | None:
-    given = request.query_params.get(name, "")
     try:
-        day = dt.date.fromisoformat(given) if given else None
-    except ValueError:
-        raise InvalidParameters({name: "YYYY-MM-DD is expected."}) from None
-    if day is not None and not dt.date(2000, 1, 1) <= day <= dt.date(2200, 1, 1):
-        raise InvalidParameters({name: "A day from 2000 to 2200 is expected."})
-    return day
+        first, last = asked_days(*typed, today=today)
+    except Invalid as error:
+        raise InvalidParameters({str(error.field): error.detail}) from None
+    return statement(workspace, first=first, last=last)

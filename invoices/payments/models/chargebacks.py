@@ -18,7 +18,7 @@ class Chargeback(models.Model):
     stays paid: what is lost is lost beside it (`docs/adr/0044-chargebacks.md`).
     """
 
-    # As Stripe calls them; the first two of each kind wait for our answer, or for the bank.
+    # Statuses as Stripe calls them; those of a mere inquiry begin with `warning_`.
     NEEDS_RESPONSE: ClassVar = ("needs_response", "warning_needs_response")
     OVER: ClassVar = ("won", "lost", "warning_closed", "prevented")
 

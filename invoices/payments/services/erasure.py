@@ -11,10 +11,10 @@ from django.db.models import Q
 from djstripe.models import Event, WebhookEventTrigger
 
 from billing.errors import Conflict, NotFound
-from billing.models import BillingPeriod, Email, Workspace
+from billing.models import BillingPeriod, DurableWork, Workspace
 from billing.services import erasure
 from invoices.models import EInvoice, Invoice
-from invoices.payments.models import CallDispute, StripeCustomer
+from invoices.payments.models import CallDispute, ChargebackEvidence, StripeCustomer
 from usage.models import UsageRollup, VoiceAgent
 
 
@@ -47,10 +47,8 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
         _refuse_unfinished(workspace)
         people = erasure.erase_people(workspace, now=now)
         erasure.erase_details(workspace)
-        emails = erasure.empty_emails(Email.objects.filter(workspace=workspace))
-        CallDispute.objects.filter(workspace=workspace).update(
-            text=erasure.ERASED, opened_by=erasure.ERASED, facts={}
-        )
+        emails = erasure.empty_emails(erasure.emails_of(workspace, people))
+        _erase_disputes(workspace)
         agents = list(VoiceAgent.objects.filter(workspace=workspace))
         for agent in agents:
             agent.name, agent.created_from = f"Agent {str(agent.pk)[:8]}", ""
@@ -70,6 +68,17 @@ def _refuse_unfinished(workspace: Workspace) -> None:
     running = BillingPeriod.objects.filter(workspace=workspace, status="current")
     if UsageRollup.objects.filter(billing_period__in=running).exists():
         raise CannotErase(f"{workspace} has used something that is not invoiced yet.")
+
+
+def _erase_disputes(workspace: Workspace) -> None:
+    """Of calls, what their owners said; of payments, who was named to the bank, once it is told."""
+    disputes = CallDispute.objects.filter(workspace=workspace)
+    disputes.filter(state=CallDispute.State.WITHDRAWN).update(decided_by=erasure.ERASED)
+    disputes.update(text=erasure.ERASED, opened_by=erasure.ERASED, facts={})
+    told = ChargebackEvidence.objects.filter(
+        ~DurableWork.UNFINISHED, chargeback__workspace=workspace
+    )
+    told.update(evidence={}, params={}, last_error="")
 
 
 def _erase_old_invoices(workspace: Workspace, now: dt.datetime) -> tuple[int, int, dt.date | None]:

@@ -62,7 +62,7 @@ def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime)
             link_url=page_url("billing:settings", workspace.pk),
         )
 
-    _to_people(
+    mail_to_people(
         workspace,
         owner_addresses(workspace.pk),
         said,
@@ -260,7 +260,7 @@ def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime)
             link_url=page_url("billing:settings", workspace.pk),
         )
 
-    _to_people(
+    mail_to_people(
         workspace,
         _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)]),
         said,
@@ -296,7 +296,7 @@ def _to_payer(
     attachments: Sequence[Attachment] = (),
 ) -> bool:
     """Whether it was queued now: the same message about an invoice is sent once."""
-    return _to_people(
+    return mail_to_people(
         invoice.workspace,
         _without_repeats([invoice.bill_to_email, *owner_addresses(invoice.workspace_id)]),
         said,
@@ -318,10 +318,10 @@ def mail_to_payer_of(
 ) -> bool:
     """What is not about one invoice, to the billing address and the owners; once for each key."""
     addresses = _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)])
-    return _to_people(workspace, addresses, said, key=key, kind=kind, now=now)
+    return mail_to_people(workspace, addresses, said, key=key, kind=kind, now=now)
 
 
-def _to_people(
+def mail_to_people(
     workspace: Workspace,
     addresses: Sequence[str],
     said: Callable[[], Notification],

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from billing.formats import date_range, long_date, money, word
 from billing.issuers import Issuer, issuer_of
 from billing.languages import in_language
-from invoices.document import addressee, frame, sender
+from invoices.bill_to import bill_to
+from invoices.document_parts import addressee, frame, sender
 from invoices.glyphs import printable
 from invoices.payments.services.statements import Statement
 from invoices.pdf import render_document
-from invoices.services.closing.issue import bill_to
 
 
 def render_statement(made: Statement) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from billing.errors import Invalid
 from billing.exports import csv_text
 from billing.models import Workspace
 from billing.money import ZERO, without_exponent
@@ -18,6 +19,8 @@ from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Chargeback, CreditEntry, Payment, PaymentEntry, PaymentReversal
 from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
 
+MOST = dt.timedelta(days=3700)
+A_YEAR = dt.timedelta(days=365)
 CSV_HEAD = ("date", "text", "reference", "amount", "balance", "currency")
 
 
@@ -44,6 +47,25 @@ class Statement:
     @property
     def closing(self) -> Decimal:
         return self.lines[-1].balance if self.lines else self.opening
+
+
+def asked_days(first: str, last: str, *, today: dt.date) -> tuple[dt.date, dt.date]:
+    """The days that were typed; where there is none, `today` as the last and a year before it.
+
+    Raises `Invalid` that names `first` or `last`.
+    """
+    until = _day("last", last) or today
+    since = _day("first", first) or max(until, dt.date.min + A_YEAR) - A_YEAR
+    if not dt.timedelta(0) <= until - since <= MOST:
+        raise Invalid("A day before the last one, at most ten years.", field="first")
+    return since, until
+
+
+def _day(name: str, typed: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(typed) if typed else None
+    except ValueError:
+        raise Invalid("YYYY-MM-DD is expected.", field=name) from None
 
 
 def statement(workspace: Workspace, *, first: dt.date, last: dt.date) -> Statement:

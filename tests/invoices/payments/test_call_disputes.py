@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from billing.errors import Invalid
-from billing.models import Email, Workspace
+from billing.models import Email, User, Workspace
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CallDispute
 from invoices.payments.services import settle
@@ -232,6 +232,25 @@ def test_an_owner_disputes_on_the_receipt_and_a_viewer_does_not(acme: Workspace)
     assert CallDispute.objects.get().state == "withdrawn"
 
 
+def test_the_owner_reads_of_it_in_their_language(acme: Workspace) -> None:
+    call = a_call(acme)
+    owner = member_client(acme)
+    User.objects.filter(email="owner@acme.test").update(language="de")
+    given = {"reason": "dropped", "text": "Abgebrochen"}
+    address = f"/w/{acme.pk}/calls/{call}/dispute/"
+    assert (
+        "Wir sehen uns diesen Anruf an" in owner.post(address, given, follow=True).content.decode()
+    )
+    approve(CallDispute.objects.get())
+    told = Email.objects.get(kind="call_dispute")
+    assert (
+        told.subject == f"Wir erstatten 12,00\xa0$ zu Ihrer Beanstandung des Anrufs {str(call)[:8]}"
+    )
+    assert "Ihre nächste Rechnung ist um diesen Betrag niedriger" in told.text
+    page = owner.get(f"/w/{acme.pk}/calls/{call}/").content.decode()
+    assert "Abgebrochenes Gespräch" in page
+
+
 def test_the_api_opens_lists_and_withdraws(acme: Workspace) -> None:
     call = a_call(acme)
     api = ApiClient("billing:read", "billing:write")
@@ -253,6 +272,9 @@ def test_finance_approves_with_the_facts_in_sight(acme: Workspace) -> None:
     assert "dispute of a call" in client.get("/admin/").content.decode()
     page = client.get(f"/admin/payments/calldispute/{dispute.pk}/change/").content.decode()
     assert "Our duration" in page
+    press(client, "payments_calldispute", "approve", dispute.pk, amount="0", rest_to="credit")
+    dispute.refresh_from_db()
+    assert dispute.state == "open"
     press(client, "payments_calldispute", "approve", dispute.pk, amount="", rest_to="credit")
     dispute.refresh_from_db()
     assert (dispute.state, dispute.decided_by) == ("approved", FINANCE)

@@ -4,12 +4,14 @@ from decimal import Decimal
 
 import pytest
 
+from billing.models import Workspace
 from invoices.models import Invoice
 from invoices.payments.services import proof
 from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.chargebacks import note_chargeback
+from invoices.payments.services.ledger import history_differences
 from invoices.services import manual_items
-from tests.kit.by_force import changed_by_force
+from tests.kit.by_force import by_force, changed_by_force
 from tests.kit.credit_notes import issue_note
 from tests.kit.proved import JANUARY_3, make_proved_month
 from tests.kit.usage import make_call, make_usage
@@ -33,6 +35,7 @@ TAMPERED = {
     ("payments_creditentry", "reason"): ("'a present'", "credit"),
     ("payments_calldispute", "amount"): ("amount + 1", "dispute"),
     ("payments_calldispute", "text"): ("'All was well'", "dispute"),
+    ("billing_manualitem", "description"): ("'7'", "line by hand"),
     ("billing_manualitem", "net"): ("net + 1", "line by hand"),
     ("billing_manualitem", "asked_by"): ("'nobody'", "line by hand"),
 }
@@ -74,7 +77,7 @@ def _documents() -> None:
     approve_dispute(dispute_id=dispute.pk, by="fay@finance.test", now=JANUARY_3)
     manual_items.add_manual_item(
         workspace_id=acme.pk,
-        line=manual_items.Line("charge", "Training", Decimal(90)),
+        line=manual_items.Line("charge", "007", Decimal(90)),
         reason="Asked for",
         asked_by="ann@finance.test",
         now=JANUARY_3,
@@ -94,5 +97,32 @@ def test_what_no_sum_holds_is_held_by_the_log() -> None:
             wrong.append(f"{table}.{column}: {found}")
     assert not wrong, "\n".join(wrong)
     with changed_by_force("DELETE FROM billing_manualitem"):
-        assert "Training: gone, and no entry says so" in failing()["history"]
+        assert "007: gone, and no entry says so" in failing()["history"]
     assert failing() == {}
+
+
+@pytest.mark.usefixtures("_documents")
+def test_a_clock_that_was_set_back_makes_no_difference() -> None:
+    # As if each change had been made before the one that it followed.
+    by_force("UPDATE billing_auditentry SET at = timestamptz '2000-01-01' - (at - '2000-01-01')")
+    assert failing() == {}
+
+    with changed_by_force("UPDATE invoices_invoice SET due_date = due_date + 30"):
+        assert ": due_date is " in failing()["history"]
+
+
+@pytest.mark.usefixtures("_documents")
+def test_rows_from_before_the_log_are_held_to_what_changed_since() -> None:
+    by_force("DELETE FROM billing_auditentry WHERE operation = 'insert'")
+    assert failing() == {}
+
+    with changed_by_force("UPDATE invoices_invoice SET paid_at = paid_at + interval '1 day'"):
+        assert ": paid_at is " in failing()["history"]
+
+
+@pytest.mark.usefixtures("_documents")
+def test_a_workspace_alone_is_held_to_its_own_log() -> None:
+    acme, globex = (Workspace.objects.get(name=name) for name in ("Acme", "Globex"))
+    with changed_by_force("DELETE FROM billing_manualitem"):
+        assert [each.workspace_id for each in history_differences(Scope(acme.pk))] == [acme.pk]
+        assert list(history_differences(Scope(globex.pk))) == []

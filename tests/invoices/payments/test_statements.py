@@ -89,8 +89,10 @@ def test_owners_read_it_as_page_csv_and_pdf():
     pdf = client.get(f"/w/{workspace.pk}/statement/pdf/{days}").content
     made_on = PdfReader(io.BytesIO(pdf)).metadata.creation_date
     assert made_on == dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
-    for far in ("?first=1960-01-01&last=1961-01-01", "?first=9999-01-01&last=9999-12-31"):
-        assert client.get(f"/w/{workspace.pk}/statement/pdf/{far}").status_code == 200
+    far_days = ("first=1960-01-01&last=1961-01-01", "first=9999-01-01&last=9999-12-31")
+    for far in (*far_days, "last=0001-01-01"):
+        for form in ("", "pdf/"):
+            assert client.get(f"/w/{workspace.pk}/statement/{form}?{far}").status_code == 200
     for wrong in ("?first=x", "?first=2026-12-01&last=2026-11-01", "?first=0001-01-01"):
         assert client.get(f"/w/{workspace.pk}/statement/{wrong}").status_code == 404
 
@@ -106,5 +108,8 @@ def test_services_read_it_as_json_and_files():
     csv = b"".join(api.get(f"{path}csv/{days}").streaming_content).decode()
     assert "'=SEPA" in csv
     assert api.get(f"{path}pdf/{days}").content.startswith(b"%PDF")
-    for bad in ("?first=yesterday", "?first=2026-12-02&last=2026-12-01", "?day=2026-12-01"):
-        assert api.get(path + bad).status_code == 400
+    assert api.get(path + "?last=0001-01-01").json()["lines"] == []
+    for bad in ("first=yesterday", "first=2026-12-02&last=2026-12-01", "day=2026-12-01"):
+        refused = api.get(f"{path}?{bad}")
+        named = [each["parameter"] for each in refused.json()["errors"]]
+        assert (refused.status_code, named) == (400, [bad.split("=")[0]])

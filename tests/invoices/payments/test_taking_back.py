@@ -11,29 +11,21 @@ from billing.errors import Invalid
 from billing.models import AuditEntry, Workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
-from invoices.payments.models import (
-    CreditEntry,
-    Payment,
-    PaymentReversal,
-    ReportedPayment,
-)
+from invoices.payments.models import CreditEntry, Payment, PaymentReversal, ReportedPayment
 from invoices.payments.services import collection, settle, stripe_client
 from invoices.payments.services.ledger.payments import payment_differences
-from invoices.payments.services.receiving import Share, record_payment
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.refresh import refresh_invoice
-from invoices.payments.services.reporting import report_payment
 from invoices.payments.services.settle.credit import credit_balance, spend_credit
 from invoices.payments.services.statements import statement
-from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.payments.services.taking_back import CannotTakeBack, take_back_payment
 from tests.kit.api import ApiClient
-from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.invoices import make_invoice
+from tests.kit.payments import NOVEMBER_5, pay, report_all, sent, state
 from tests.kit.personas import make_workspace
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
-NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 NOVEMBER_6 = NOVEMBER_5 + dt.timedelta(days=1)
 
 
@@ -42,44 +34,14 @@ def acme() -> Workspace:
     return make_workspace("Acme")
 
 
-def pay(workspace: Workspace, amount: str, *invoices: Invoice) -> Payment:
-    return record_payment(
-        workspace_id=workspace.pk,
-        amount=Decimal(amount),
-        way="bank_transfer",
-        received_on=dt.date(2026, 11, 4),
-        reference="SEPA 4711",
-        shares=[Share(invoice.pk) for invoice in invoices] or None,
-        recorded_by="fiona@platform.test",
-        now=NOVEMBER_5,
-    )
-
-
 def take_back(payment: Payment, reason: str = "It was Globex's.") -> PaymentReversal:
     return take_back_payment(
         payment_id=payment.pk, reason=reason, taken_back_by="frank@platform.test", now=NOVEMBER_6
     )
 
 
-def state(invoice: Invoice) -> tuple[str, Decimal]:
-    stored = Invoice.objects.get(pk=invoice.pk)
-    return stored.status, stored.amount_open
-
-
 def flaws(workspace: Workspace) -> list[str]:
     return [each.detail for each in payment_differences(Scope(workspace_id=workspace.pk))]
-
-
-def sent(workspace: Workspace) -> Invoice:
-    invoice = make_invoice(workspace, status="draft", collection_method="send_invoice")
-    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
-    invoice.refresh_from_db()
-    return invoice
-
-
-def report_all() -> None:
-    for report in ReportedPayment.objects.filter(status="waiting"):
-        report_payment(report_id=report.pk, now=NOVEMBER_5)
 
 
 def test_a_paid_invoice_is_open_again_with_its_period(

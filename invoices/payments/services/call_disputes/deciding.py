@@ -146,7 +146,7 @@ def _credit_closed(
                 period,
                 reason=_REASONS[CallDispute.Reason(dispute.reason)],
                 explanation=_explanation(dispute),
-                drafted_by=f"dispute by {dispute.opened_by}",
+                drafted_by=str(dispute),
                 approved_by=by,
                 key=f"dispute:{dispute.pk}:{owed.invoice_id}",
                 rest_to=rest_to,
@@ -170,7 +170,8 @@ def _give_part(
         item, _ = manual_items.add_manual_item(
             workspace_id=dispute.workspace_id,
             line=manual_items.Line("credit", _explanation(dispute)[:200], amount),
-            reason=f"{dispute} by {dispute.opened_by}: {dispute.text}"[:500],
+            # Whose it is and their words stand in the dispute alone, so that they can be erased.
+            reason=f"{dispute}: {dispute.get_reason_display().lower()}",
             asked_by=by,
             idempotency_key=f"dispute:{dispute.pk}",
             now=now,
@@ -184,7 +185,7 @@ def _give_part(
         explanation=_explanation(dispute),
         rest_to=rest_to,
         key=f"dispute:{dispute.pk}:{line.invoice_id}",
-        drafted_by=f"dispute by {dispute.opened_by}",
+        drafted_by=str(dispute),
         now=now,
     )
     approve_credit_note(credit_note_id=note.pk, by=by, now=now)

@@ -2,12 +2,15 @@
 
 import datetime as dt
 
+from django.utils.translation import gettext as _
+
 from billing.formats import exact_money, money
 from billing.links import page_url
 from billing.models import OptionalMail
-from billing.services.emails import addresses_wanting, queue_email
-from billing.services.notifications import TEMPLATE, Notification, notify_finance
+from billing.services.emails import addresses_wanting
+from billing.services.notifications import Notification, notify_finance
 from invoices.payments.models import CallDispute
+from invoices.payments.services.notifications import mail_to_people
 
 
 def tell_finance(dispute: CallDispute, *, now: dt.datetime) -> None:
@@ -27,29 +30,31 @@ def tell_finance(dispute: CallDispute, *, now: dt.datetime) -> None:
 
 def tell_owner(dispute: CallDispute, *, now: dt.datetime) -> None:
     """In time with the decision, to the owners of the workspace."""
-    name = f"your dispute of call {str(dispute.call_id)[:8]}"
-    if dispute.state == CallDispute.State.REFUSED:
-        subject, paragraphs = f"We have looked into {name}", ["We give nothing back for it."]
-    else:
-        given = money(dispute.amount, dispute.currency)
-        subject = f"We give back {given} for {name}"
-        paragraphs = [_where(dispute)]
-    queue_email(
+
+    def said() -> Notification:
+        call = str(dispute.call_id)[:8]
+        if dispute.state == CallDispute.State.REFUSED:
+            subject = _("We have looked into your dispute of call {call}").format(call=call)
+            paragraphs = [_("We give nothing back for it.")]
+        else:
+            given = money(dispute.amount, dispute.currency)
+            subject = _("We give back {amount} for your dispute of call {call}").format(
+                amount=given, call=call
+            )
+            paragraphs = [_where(dispute)]
+        return Notification(
+            subject=subject,
+            paragraphs=[*paragraphs, *([dispute.decision] if dispute.decision else [])],
+            link_label=_("See the call"),
+            link_url=page_url("usage:receipt", dispute.workspace_id, dispute.call_id),
+        )
+
+    mail_to_people(
+        dispute.workspace,
+        addresses_wanting(dispute.workspace, OptionalMail.CALL_DISPUTE),
+        said,
         key=f"call-dispute:{dispute.pk}:{dispute.state}",
         kind="call_dispute",
-        workspace_id=dispute.workspace_id,
-        recipients=addresses_wanting(dispute.workspace, OptionalMail.CALL_DISPUTE),
-        subject=subject[:200],
-        template=TEMPLATE,
-        context={
-            "workspace": dispute.workspace,
-            "notification": Notification(
-                subject=subject,
-                paragraphs=[*paragraphs, *([dispute.decision] if dispute.decision else [])],
-                link_label="See the call",
-                link_url=page_url("usage:receipt", dispute.workspace_id, dispute.call_id),
-            ),
-        },
         now=now,
     )
 
@@ -57,9 +62,11 @@ def tell_owner(dispute: CallDispute, *, now: dt.datetime) -> None:
 def _where(dispute: CallDispute) -> str:
     if dispute.credit_note is not None:
         note = dispute.credit_note
-        return f"Credit note {note.number} for invoice {note.invoice.number} gives it back."
+        return _("Credit note {note} for invoice {number} gives it back.").format(
+            note=note.number, number=note.invoice.number
+        )
     if dispute.manual_item is not None:
-        return "It is a credit on your next invoice."
+        return _("It is a credit on your next invoice.")
     if not dispute.amount:
-        return "Its usage had been taken back before."
-    return "Its usage is taken back: your next invoice is lower by it."
+        return _("Its usage had been taken back before.")
+    return _("Its usage is taken back: your next invoice is lower by it.")

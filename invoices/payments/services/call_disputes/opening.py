@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from billing import months
 from billing.errors import Conflict, Invalid, NotFound
@@ -47,18 +48,18 @@ def open_dispute(
         ).first()
         if known is not None:
             if (known.reason, known.text) != (reason, text):
-                raise AlreadyDisputed("This call is disputed already: wait for the decision.")
+                raise AlreadyDisputed(_("This call is disputed already: wait for the decision."))
             return known, False
         if reason not in CallDispute.Reason.values:
             raise Invalid("There is no such reason.", field="reason")
         if not text:
-            raise Invalid("Say what was wrong.", field="text", code="required")
+            raise Invalid(_("Say what was wrong."), field="text", code="required")
         records = records_of(workspace.pk, call_id)
         if not records and not Call.objects.filter(workspace=workspace, pk=call_id).exists():
             raise NotFound(f"There is no call {call_id}.")
         price = price_of(records)
         if price <= 0:
-            raise Invalid("This call costs nothing.", field="call_id", code="nothing_to_dispute")
+            raise Invalid(_("This call costs nothing."), field="call_id", code="nothing_to_dispute")
         dispute = CallDispute.objects.create(
             workspace=workspace,
             call_id=call_id,

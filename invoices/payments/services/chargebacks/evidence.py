@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db.models import Count, Max, Min, Q, Sum
 
-from billing.formats import country_name, money, quantity
+from billing import months
+from billing.formats import money, quantity
 from billing.models import AuditEntry, Session, WorkspaceMember
+from invoices.document_parts import addressed_lines
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CallDispute, Chargeback
 from usage.models import Call
@@ -35,8 +37,7 @@ def evidence_for(chargeback: Chargeback) -> dict[str, str]:
 
 
 def _address(invoice: Invoice) -> str:
-    *lines, last = invoice.bill_to_address.split("\n")
-    return ", ".join([*lines, country_name(last)])
+    return ", ".join(addressed_lines(invoice.bill_to_address))
 
 
 def _service_date(invoice: Invoice) -> str:
@@ -44,9 +45,8 @@ def _service_date(invoice: Invoice) -> str:
     if period is None:
         return f"{invoice.issued_on:%Y-%m-%d}"
     zone = invoice.workspace.zone
-    last = period.period_end - dt.timedelta(microseconds=1)
-    first = period.period_start.astimezone(zone)
-    return f"{first:%Y-%m-%d} to {last.astimezone(zone):%Y-%m-%d}"
+    first, last = months.first_and_last_day(period.period_start, period.period_end, zone)
+    return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def _access(invoice: Invoice) -> Iterator[str]:

@@ -11,7 +11,7 @@ from billing.errors import Conflict
 from billing.formats import money
 from billing.models import BillingPeriod
 from billing.services.notifications import notify_finance
-from billing.services.workspaces import reactivate_after_payment, suspend_for_payment
+from billing.services.suspensions import reactivate_after_payment, suspend_for_payment
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import notifications
