@@ -6,10 +6,17 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from billing import months
 from billing.formats import long_date, money, word
 from billing.issuers import Issuer
 from billing.phrases import phrase
-from invoices.document import frame, given_by_customer, legal_texts, parties, questions
+from invoices.document_parts import (
+    frame,
+    given_by_customer,
+    legal_texts,
+    parties,
+    questions,
+)
 from invoices.glyphs import printable
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, InvoiceTax
 
@@ -24,9 +31,8 @@ def credit_note_document(
 ) -> dict[str, Any]:
     """What the invoice's template sets. The invoice says to whom it is, and what the law wants."""
     invoice, currency = note.invoice, note.currency
-    zone = note.workspace.zone
     assert note.issued_at is not None
-    issued_on = long_date(note.issued_at.astimezone(zone).date())
+    issued_on = long_date(months.local_date(note.issued_at, note.workspace.zone))
     total_label = _("Total {currency}").format(currency=currency)
     rows = [(total_label, note.total), *_places(note)]
     # Lines that nothing was decided on about tax have a rate without a category.
@@ -73,7 +79,7 @@ def credit_note_document(
             }
             for label, amount in rows
         ],
-        "legal": [printable(text) for text in legal_texts(invoice_taxes, issuer)],
+        "legal": [printable(text) for text in legal_texts(invoice_taxes, issuer.legal_text)],
         "notes": [],
         "payment": {
             "title": _("There is nothing to do"),

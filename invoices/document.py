@@ -3,33 +3,29 @@
 In the language that is active: `invoices.pdf` puts the document's own in force.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from billing.formats import (
-    MINUS,
-    country_name,
-    date_range,
-    exact_money,
-    long_date,
-    money,
-    quantity,
-    word,
-)
+from billing import months
+from billing.formats import MINUS, date_range, exact_money, long_date, money, quantity, word
 from billing.issuers import Issuer
-from billing.languages import active_language
 from billing.money import ZERO
 from billing.phrases import phrase
-from billing.taxnumbers import COUNTRIES
+from invoices.document_parts import (
+    bank_facts,
+    frame,
+    given_by_customer,
+    legal_texts,
+    parties,
+    questions,
+)
 from invoices.explained import explained
-from invoices.glyphs import lacks_glyphs, printable
-from invoices.models import Invoice, InvoiceItem, InvoiceTax, TaxDecision
+from invoices.glyphs import printable
+from invoices.models import Invoice, InvoiceItem, InvoiceTax
 
 _Status = Invoice.Status
 # The address last: what follows one is easily taken for a part of it.
@@ -57,7 +53,6 @@ def invoice_document(
     those of an invoice that is not saved.
     """
     currency = invoice.currency
-    zone = invoice.workspace.zone
     taxes = list(invoice.taxes.all()) if taxes is None else taxes
     return {
         **frame(_("Invoice"), invoice.number, issuer),
@@ -72,39 +67,13 @@ def invoice_document(
             *([[_("Replaces"), invoice.replaces.number]] if invoice.replaces else []),
             *([[_("Corrects"), invoice.corrects.number]] if invoice.corrects else []),
         ],
-        "headline": _headline(invoice, zone),
+        "headline": _headline(invoice),
         "items": [_item(item, currency, units) for item in items],
         "totals": _totals(invoice, taxes),
         "bank": bank_facts(issuer, currency, invoice.number) if invoice.amount_due else [],
-        "legal": [printable(text) for text in legal_texts(taxes, issuer)],
-        "notes": [note for note in (_rounding(invoice), _glyphs(invoice, items, issuer)) if note],
+        "legal": [printable(text) for text in legal_texts(taxes, issuer.legal_text)],
+        "notes": _rounding(invoice),
         "payment": _payment(invoice, issuer, add_method_at),
-    }
-
-
-def frame(title: str, number: str, issuer: Issuer) -> dict[str, Any]:
-    """What every document has: its title, its words in the active language, its issuer's looks."""
-    return {
-        "title": title,
-        "number": number,
-        "language": active_language(),
-        "subject": _("{title} {number} from {issuer}").format(
-            title=title, number=number, issuer=printable(issuer.name)
-        ),
-        "words": {
-            "bill_to": _("Bill to"),
-            "description": _("Description"),
-            "quantity": _("Quantity"),
-            "unit_price": _("Unit price"),
-            "amount": _("Amount"),
-            "preview": _("Preview"),
-            "page": _("Page {page} of {pages}"),
-            "bank": _("Bank details"),
-        },
-        "colour": issuer.colour,
-        "logo": list(issuer.logo),
-        "footer": [printable(line) for line in issuer.footer.splitlines() if line.strip()][:3],
-        "bank": [],
     }
 
 
@@ -143,127 +112,26 @@ def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
     }
 
 
-def given_by_customer(invoice: Invoice) -> list[list[str]]:
-    """The customer's order number and what else it wanted on its invoices."""
-    order = [[_("Your order number"), invoice.order_number]] if invoice.order_number else []
-    pairs = [*order, *invoice.custom_fields]
-    return [[printable(name), printable(text)] for name, text in pairs]
-
-
-def bank_facts(issuer: Issuer, currency: str, reference: str) -> list[list[str]]:
-    """Where a transfer in the currency goes; empty where the issuer takes none."""
-    account = issuer.bank_account(currency)
-    if account is None:
-        return []
-    facts = [
-        (_("Account holder"), issuer.name),
-        (_("Bank"), account.bank),
-        ("IBAN", account.spaced_iban),
-        ("BIC", account.bic),
-        (_("Account"), account.account),
-        (_("Payment reference"), reference),
-    ]
-    return [[label, printable(text)] for label, text in facts if text]
-
-
-def parties(invoice: Invoice, issuer: Issuer) -> dict[str, Any]:
-    """Who sends a document about the invoice, and to whom: as the invoice itself says it."""
-    return {
-        "issuer": sender(issuer, tax_id=supplier_tax_number(invoice) or issuer.tax_id),
-        "bill_to": addressee(
-            bill_to_name=invoice.bill_to_name,
-            bill_to_email=invoice.bill_to_email,
-            bill_to_address=invoice.bill_to_address,
-            bill_to_tax_id=invoice.bill_to_tax_id,
-        ),
-    }
-
-
-def sender(issuer: Issuer, *, tax_id: str) -> dict[str, Any]:
-    return {
-        "name": printable(issuer.name),
-        "lines": [
-            *(printable(line) for line in issuer_address(issuer)),
-            *_tax_id_line(tax_id),
-            *_named(_("Tax number"), issuer.tax_number),
-            *_named("", issuer.register),
-            *_named(_("Managing directors"), issuer.directors),
-            *_named("", issuer.contact_name),
-            printable(issuer.email),
-            *_named("", issuer.phone),
-            *_named("", issuer.website),
-        ],
-    }
-
-
-def addressee(
-    *, bill_to_name: str, bill_to_email: str, bill_to_address: str, bill_to_tax_id: str
-) -> dict[str, Any]:
-    """Named as an invoice's columns are, and `invoices.services.closing.issue.bill_to`."""
-    return {
-        "name": printable(bill_to_name),
-        "lines": [
-            *(printable(line) for line in addressed_lines(bill_to_address)),
-            *_tax_id_line(bill_to_tax_id),
-            printable(bill_to_email),
-        ],
-    }
-
-
 def period_range(invoice: Invoice) -> str:
     """The days it bills, first and last, on the workspace's calendar: "1 – 31 October 2026".
 
     Empty where it bills no period.
     """
-    period, zone = invoice.billing_period, invoice.workspace.zone
+    period = invoice.billing_period
     if period is None:
         return ""
-    first = period.period_start.astimezone(zone).date()
-    # The end is exclusive; a period that was closed early may end within a day.
-    last = (period.period_end - dt.timedelta(microseconds=1)).astimezone(zone).date()
-    return date_range(first, last)
+    zone = invoice.workspace.zone
+    return date_range(*months.first_and_last_day(period.period_start, period.period_end, zone))
 
 
-def addressed_lines(address: str) -> list[str]:
-    """An address line by line; the country, kept as its code, in the reader's language."""
-    lines = [line for line in address.splitlines() if line.strip()]
-    if lines and lines[-1] in COUNTRIES:
-        lines[-1] = country_name(lines[-1])
-    return lines
-
-
-def issuer_address(issuer: Issuer) -> list[str]:
-    """Its lines; the single one of the settings is broken after the street."""
-    if not issuer.address_country:
-        text = issuer.address_line1
-        lines = text.splitlines() if "\n" in text else text.split(",", 1)
-        return [line for line in lines if line.strip()]
-    city = (issuer.address_postal_code, issuer.address_city, issuer.address_state)
-    lines = [
-        issuer.address_line1,
-        issuer.address_line2,
-        " ".join(part for part in city if part),
-        country_name(issuer.address_country),
-    ]
-    return [line for line in lines if line]
-
-
-def _tax_id_line(tax_id: str) -> list[str]:
-    return _named(_("Tax ID"), tax_id)
-
-
-def _named(label: str, text: str) -> list[str]:
-    return [printable(f"{label} {text}".strip())] if text else []
-
-
-def _headline(invoice: Invoice, zone: ZoneInfo) -> dict[str, str]:
+def _headline(invoice: Invoice) -> dict[str, str]:
     amount = money(invoice.amount_charged, invoice.currency)
     due = _("Due {day}").format(day=long_date(invoice.due_date))
     amount_now = money(invoice.amount_due, invoice.currency)
     match invoice.status:
         case _Status.PAID:
             assert invoice.paid_at is not None
-            paid_on = long_date(invoice.paid_at.astimezone(zone).date())
+            paid_on = long_date(months.local_date(invoice.paid_at, invoice.workspace.zone))
             return {
                 "label": _("Amount paid"),
                 "amount": amount,
@@ -318,18 +186,6 @@ def _item(item: InvoiceItem, currency: str, units: dict[str, str]) -> dict[str, 
     }
 
 
-def supplier_tax_number(invoice: Invoice) -> str:
-    """The registration it is taxed by; empty where the issuer charges no tax."""
-    decision: TaxDecision | None = getattr(invoice, "tax_decision", None)
-    return decision.supplier_tax_number if decision else ""
-
-
-def legal_texts(taxes: Sequence[InvoiceTax], issuer: Issuer) -> list[str]:
-    """What the law wants an invoice with these taxes to say, and its issuer's own text."""
-    own = issuer.legal_text.splitlines()
-    return list(dict.fromkeys(text for text in [*(tax.text for tax in taxes), *own] if text))
-
-
 def tax_rows(invoice: Invoice, taxes: Sequence[InvoiceTax]) -> list[tuple[str, str]]:
     """Each tax in words with its amount: what is added to the net, or is in the total."""
     currency = invoice.currency
@@ -381,10 +237,10 @@ def _paid(invoice: Invoice) -> Decimal:
     return invoice.amount_paid + paid_along
 
 
-def _rounding(invoice: Invoice) -> str:
+def _rounding(invoice: Invoice) -> list[str]:
     """Rounding is shown, not hidden: the exact sum and what was added or left off."""
     if not invoice.residual:
-        return ""
+        return []
     currency = invoice.currency
     if invoice.residual > 0:
         first = _("The exact sum of all lines is {exact}; rounding it once added {rest}.")
@@ -398,27 +254,7 @@ def _rounding(invoice: Invoice) -> str:
         "The lines are rounded so that they add up to the total. A unit price is the line's exact"
         " amount divided by its quantity."
     )
-    return f"{first} {then}"
-
-
-def _glyphs(invoice: Invoice, items: Sequence[InvoiceItem], issuer: Issuer) -> str:
-    texts = [
-        issuer.name,
-        *issuer_address(issuer),
-        issuer.tax_id,
-        issuer.email,
-        invoice.bill_to_name,
-        invoice.bill_to_address,
-        invoice.bill_to_tax_id,
-        invoice.bill_to_email,
-        *(item.description for item in items),
-    ]
-    if not any(lacks_glyphs(text) for text in texts):
-        return ""
-    return _(
-        "A character above that this paper has no letterform for is printed as its Unicode number,"
-        " as [U+13000]."
-    )
+    return [f"{first} {then}"]
 
 
 def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, str]:
@@ -444,7 +280,7 @@ def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, 
     elif add_method_at:
         text = _("There is no payment method on file, so nothing is charged yet.")
         how = add_method(add_method_at)
-    elif invoice.collection_method == "charge_automatically":
+    elif invoice.is_charged_automatically:
         text = _("Your payment method on file is charged automatically. There is nothing to do.")
     else:
         text = pay_by(invoice)
@@ -458,9 +294,3 @@ def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, 
 
 def pay_by(invoice: Invoice) -> str:
     return _("Please pay by {day}.").format(day=long_date(invoice.due_date))
-
-
-def questions(issuer: Issuer, number: str) -> str:
-    return _("Questions? Write to {email} and name {number}.").format(
-        email=printable(issuer.email), number=number
-    )

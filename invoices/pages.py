@@ -14,7 +14,8 @@ from billing.errors import BillingError
 from billing.issuers import issuer_then
 from billing.keyset import requested_page
 from billing.queries import shows_cost
-from invoices.document import legal_texts, tax_rows
+from invoices.document import tax_rows
+from invoices.document_parts import legal_texts
 from invoices.explained import explained
 from invoices.models import CreditNote, EInvoice, Invoice, InvoiceEvent, InvoiceItem
 from invoices.pdf import (
@@ -101,7 +102,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
         "invoice": invoice,
         "taxes": tax_rows(invoice, taxes),
         "has_e_invoice": EInvoice.objects.filter(invoice=invoice).exists(),
-        "legal_texts": legal_texts(taxes, issuer_then(invoice.letterhead)),
+        "legal_texts": legal_texts(taxes, issuer_then(invoice.letterhead).legal_text),
         "items": [_shown(item, invoice) for item in invoice.items.all()],
         "credit_notes": invoice.credit_notes.filter(status=CreditNote.Status.ISSUED),
         "steps": timeline(invoice, events, lacks_payment_method=lacks),
@@ -169,6 +170,7 @@ def upcoming(request: WorkspaceRequest) -> HttpResponse:
         "preview": preview,
         "invoice": preview.invoice,
         "items": [(item, explained(item, currency)) for item in preview.items],
+        "taxes": tax_rows(preview.invoice, preview.taxes),
     }
     return render_page(request, "invoices/upcoming.html", context, section="invoices")
 

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import typst
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext
 
@@ -23,7 +22,7 @@ from billing.models import Workspace
 from invoices.credit_note_document import credit_note_document
 from invoices.document import as_preview, invoice_document
 from invoices.einvoices.embedding import named_facturx
-from invoices.glyphs import FONTS
+from invoices.glyphs import FONTS, has_numbers
 from invoices.models import CreditNote, EInvoice, Invoice, InvoiceItem, InvoiceTax
 from invoices.queries import lacks_payment_method
 
@@ -33,14 +32,11 @@ _Standard = Literal["a-3b", "ua-1"]
 STANDARDS: Sequence[_Standard] = ("a-3b", "ua-1")
 
 
-def render_invoice(invoice: Invoice, *, xml: str | None = None) -> bytes:
+def render_invoice(invoice: Invoice) -> bytes:
     """The invoice's PDF as its rows say now; the same rows give the same bytes.
 
     Reads the items, the period and the workspace (prefetch them when there are many invoices).
-    `xml` is put inside, which makes it a Factur-X; by default the one it was issued with, if any.
     """
-    if xml is None:
-        xml = _facturx_of(EInvoice.objects.filter(invoice=invoice))
     with in_language(invoice.language):
         document = invoice_document(
             invoice,
@@ -51,7 +47,9 @@ def render_invoice(invoice: Invoice, *, xml: str | None = None) -> bytes:
             if lacks_payment_method(invoice)
             else "",
         )
-        return render_document(document, timestamp=int(invoice.issued_at.timestamp()), xml=xml)
+        return render_document(
+            document, timestamp=int(invoice.issued_at.timestamp()), xml=_facturx_of(invoice)
+        )
 
 
 def render_preview(
@@ -68,11 +66,9 @@ def render_preview(
         )
 
 
-def render_credit_note(note: CreditNote, *, xml: str | None = None) -> bytes:
+def render_credit_note(note: CreditNote) -> bytes:
     """The PDF of an issued credit note; the same rows give the same bytes."""
     assert note.issued_at is not None
-    if xml is None:
-        xml = _facturx_of(EInvoice.objects.filter(credit_note=note))
     with in_language(note.invoice.language):
         document = credit_note_document(
             note,
@@ -81,17 +77,27 @@ def render_credit_note(note: CreditNote, *, xml: str | None = None) -> bytes:
             invoice_taxes=list(note.invoice.taxes.all()),
             issuer=issuer_then(note.letterhead),
         )
-        return render_document(document, timestamp=int(note.issued_at.timestamp()), xml=xml)
+        return render_document(
+            document, timestamp=int(note.issued_at.timestamp()), xml=_facturx_of(note)
+        )
 
 
-def _facturx_of(kept: "QuerySet[EInvoice]") -> str:
-    """The XML that belongs inside of the document's PDF; empty where there is none."""
-    found = kept.filter(format=Workspace.EInvoiceFormat.FACTURX).values_list("xml", flat=True)
-    return found.first() or ""
+def _facturx_of(document: Invoice | CreditNote) -> str:
+    """The XML that it was issued with and that belongs inside of its PDF; empty without one."""
+    kept = EInvoice.of(document)
+    if kept is None or kept.format != Workspace.EInvoiceFormat.FACTURX:
+        return ""
+    return kept.xml
 
 
 def render_document(document: dict[str, Any], *, timestamp: int, xml: str = "") -> bytes:
     """What `document` says, set by the invoice's template; with `xml` inside, as Factur-X."""
+    if has_numbers(json.dumps({**document, "logo": []})):
+        note = gettext(
+            "A character above that this paper has no letterform for is printed as its Unicode"
+            " number, as [U+13000]."
+        )
+        document = {**document, "notes": [*document["notes"], note]}
     inputs = {"invoice": document, **({"facturx": xml} if xml else {})}
     try:
         pdf = compile_pdf(_TEMPLATE, inputs, timestamp, standards=STANDARDS)

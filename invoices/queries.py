@@ -146,13 +146,6 @@ def with_standing(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
     return invoices.annotate(declined=Exists(failed), has_method=Exists(methods))
 
 
-def payment_method_of(workspace_id: UUID) -> str:
-    """As its owner knows it; empty where there is none."""
-    return (
-        PaymentMethod.objects.filter(pk=workspace_id).values_list("label", flat=True).first() or ""
-    )
-
-
 # So many days before its last one a card is said to expire.
 EXPIRES_SOON = 30
 
@@ -184,5 +177,5 @@ def lacks_payment_method(invoice: Invoice) -> bool:
         invoice.is_charged_automatically
         and invoice.status in (Invoice.Status.DRAFT, *Invoice.UNPAID)
         and not invoice.carried_over
-        and not payment_method_of(invoice.workspace_id)
+        and card_of(invoice.workspace_id) is None
     )

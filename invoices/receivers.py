@@ -27,12 +27,9 @@ def close_what_waited(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kw
     """A month that could not be closed for want of a detail is tried again once it is there."""
     waits = BillingPeriod.objects.filter(
         workspace=workspace_id,
-        workspace__e_invoice_format__in=[
-            each for each in Workspace.EInvoiceFormat if each != Workspace.EInvoiceFormat.NONE
-        ],
         status=BillingPeriod.Status.CURRENT,
         close_failed_at__isnull=False,
-    )
+    ).exclude(workspace__e_invoice_format=Workspace.EInvoiceFormat.NONE)
     if waits.exists():
         transaction.on_commit(
             lambda: enqueue("invoices.close_workspaces", [str(workspace_id)], True)

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone as clock
 
-from billing.clocks import be_sure
+from billing.clocks import check_clock
 from billing.queue import enqueue
 from invoices.services import closing, e_invoices, mailing, trial_close
 
@@ -14,7 +14,7 @@ from invoices.services import closing, e_invoices, mailing, trial_close
 @shared_task(name="invoices.finalize_due_periods")
 def finalize_due_periods(retry_blocked: bool = False) -> None:
     """Share what is due out among the workers; a chunk that is lost is due in the next hour too."""
-    be_sure()
+    check_clock()
     if settings.CLOSE_NEEDS_APPROVAL:
         trial_close.trial_close(now=clock.now())
     if not retry_blocked:
@@ -34,7 +34,7 @@ def try_close() -> None:
 
 @shared_task(name="invoices.close_workspaces")
 def close_workspaces(workspace_ids: list[str], retry_blocked: bool = False) -> None:
-    be_sure()
+    check_clock()
     closing.close_workspaces(
         workspace_ids=[UUID(workspace_id) for workspace_id in workspace_ids],
         now=clock.now(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from billing.formats import long_date, word
+from invoices.event_details import event_detail
 from invoices.models import Invoice, InvoiceEvent
 from invoices.queries import in_order
 
@@ -53,7 +54,7 @@ def timeline(
         Step(
             "bad" if event.kind in _BAD else "done",
             word(event.get_kind_display()),
-            word(event.detail),
+            event_detail(event, invoice.currency),
             event.at,
         )
         for event in in_order(events)
@@ -62,8 +63,7 @@ def timeline(
     if invoice.carried_over and invoice.status == _Status.OPEN:
         steps.append(Step("next", _("Charged with your next invoice"), _("Too small by itself")))
     elif invoice.status in (_Status.DRAFT, *Invoice.AWAITED):
-        automatic = invoice.collection_method == "charge_automatically"
-        title = _("Charged by itself") if automatic else _("To be paid")
+        title = _("Charged by itself") if invoice.is_charged_automatically else _("To be paid")
         if lacks_payment_method:
             title = _("Charged as soon as there is a payment method")
         steps.append(Step("next", title, _("At the latest"), day=invoice.due_date))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import wraps
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
@@ -184,6 +185,14 @@ class SheetForm(BaseDialogForm):
         label="A CSV file, or cells copied from a spreadsheet, with the header",
         max_length=MOST_BYTES,
         widget=SheetWidget(attrs={"rows": 10}),
+    )
+
+
+class OnceForm(BaseDialogForm):
+    """A dialog whose submission, however often it is clicked, counts once: by its `key`."""
+
+    key = forms.CharField(
+        widget=forms.HiddenInput, max_length=64, initial=lambda: uuid4().hex, required=False
     )
 
 

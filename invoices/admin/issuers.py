@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from billing.admin.base import BillingAdmin
 from billing.e_invoices import check_electronic_address
-from billing.errors import BillingError, Invalid
+from billing.errors import Invalid
 from billing.languages import Language
 from billing.logos import MOST_BYTES, NotALogo, clean_logo
 from billing.models import IssuerBankAccount, IssuingEntity
@@ -181,11 +181,7 @@ class IssuingEntityAdmin(BillingAdmin):
             raise PermissionDenied
         if entity is None:
             return HttpResponseRedirect(reverse("admin:billing_issuingentity_changelist"))
-        try:
-            pdf = render_specimen(entity, language)
-        except BillingError as error:
-            self.message_user(request, error.detail)
-            return HttpResponseRedirect(request.META.get("HTTP_REFERER", "/admin/"))
+        pdf = render_specimen(entity, language)
         return pdf_response(pdf, f"{entity.code}-{language}.pdf", inline=True)
 
     @action(description="Preview: English", icon="visibility")

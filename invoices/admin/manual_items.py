@@ -25,6 +25,7 @@ from billing.admin.base import (
     FrozenAdmin,
     FrozenInlineMixin,
     MonthWidget,
+    OnceForm,
     amount,
     asking,
     when,
@@ -42,7 +43,7 @@ _STATES = {
 }
 
 
-class LineForm(BaseDialogForm):
+class LineForm(OnceForm):
     kind = forms.ChoiceField(
         label="What", choices=ManualItem.Kind.choices, widget=UnfoldAdminSelectWidget
     )
@@ -71,6 +72,7 @@ class LineForm(BaseDialogForm):
         max_length=500,
         widget=UnfoldAdminTextInputWidget,
     )
+    field_order = ("kind", "description", "net", "tax_class", "month", "reason", "key")
 
     def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, object_id, *args, **kwargs)
@@ -136,6 +138,7 @@ class LinesByHandMixin(BillingAdmin):
             month=form.cleaned_data["month"],
             reason=form.cleaned_data["reason"],
             asked_by=str(request.user),
+            idempotency_key=form.cleaned_data["key"],
             now=clock.now(),
         )
         said = f"{item.get_kind_display()} of {money(item.net, workspace.currency)}"
@@ -160,6 +163,7 @@ class LinesByHandMixin(BillingAdmin):
             lines=[form.line()],
             reason=form.cleaned_data["reason"],
             asked_by=str(request.user),
+            idempotency_key=form.cleaned_data["key"],
             now=clock.now(),
         )
         if made.invoice is None:

@@ -22,6 +22,7 @@ from billing import months
 from billing.money import EXACT, ZERO
 from billing.phrases import phrase
 from invoices.document import pay_by
+from invoices.document_parts import legal_texts
 from invoices.einvoices.parties import Parties
 from invoices.einvoices.units import ONE, unit_of
 from invoices.models import (
@@ -41,7 +42,6 @@ _DISCOUNT = "95"
 # What a document without tax is to a tax office (UNTDID 5305), and why (VATEX).
 _NOT_SUBJECT = "O"
 _NOT_SUBJECT_CODE = "VATEX-EU-O"
-_NOT_SUBJECT_TEXT = "Not subject to VAT."
 _ALLOWED = (_Kind.DISCOUNT, _Kind.CREDIT, _Kind.MANUAL)
 # Payment means (UNTDID 4461).
 _CREDIT_TRANSFER, _SEPA, _ONLINE, _CLEARING, _UNDEFINED = "30", "58", "68", "97", "1"
@@ -70,13 +70,13 @@ def invoice_terms(
     lines = [item for item in items if not _is_allowance(item)]
     allowances = [item for item in items if _is_allowance(item) and item.net]
     earlier = invoice.corrects or invoice.replaces
-    replaced = [f"Replaces {invoice.replaces.number}."] if invoice.replaces else []
+    replaced = [f"{_('Replaces')}: {invoice.replaces.number}"] if invoice.replaces else []
     first, last = _days(invoice)
     return {
         **_head(invoice.number, invoice.issued_on, _INVOICE, invoice.currency, parties),
         **_supplied(first, last),
         "BT-9": invoice.due_date,
-        **_note([*_legal(taxes, parties), *replaced]),
+        **_note([*legal_texts(taxes, parties["seller"]["legal_text"]), *replaced]),
         **({"BG-3": [_preceding(earlier)]} if earlier else {}),
         **_payment(invoice, parties["seller"]),
         "BG-20": [_allowance(item) for item in allowances],
@@ -109,7 +109,7 @@ def credit_note_terms(
     return {
         **_head(note.number, issued_on, _CREDIT_NOTE, note.currency, parties),
         **_supplied(first, last),
-        **_note([note.explanation, *_legal(invoice_taxes, parties)]),
+        **_note([note.explanation, *legal_texts(invoice_taxes, parties["seller"]["legal_text"])]),
         "BG-3": [_preceding(invoice)],
         "BT-20": _("There is nothing to pay."),
         "BT-81": _UNDEFINED if note.to_refund or note.to_out_of_band else _CLEARING,
@@ -202,18 +202,11 @@ def _days(invoice: Invoice) -> tuple[dt.date | None, dt.date]:
         period = invoice.corrects.billing_period
     if period is None:
         return None, invoice.issued_on
-    first = months.local_date(period.period_start, zone)
-    last = months.local_date(period.period_end - dt.timedelta(microseconds=1), zone)
-    return first, last
+    return months.first_and_last_day(period.period_start, period.period_end, zone)
 
 
 def _supplied(first: dt.date | None, last: dt.date) -> Terms:
     return {"BT-72": last, **({"BT-73": first, "BT-74": last} if first else {})}
-
-
-def _legal(taxes: Sequence[InvoiceTax], parties: Parties) -> list[str]:
-    texts = [*(tax.text for tax in taxes), parties["seller"]["legal_text"]]
-    return list(dict.fromkeys(text for text in texts if text))
 
 
 def _note(texts: Sequence[str]) -> Terms:
@@ -328,7 +321,7 @@ def _untaxed(net: Decimal) -> list[Terms]:
             "BT-117": _amount(ZERO),
             "BT-118": _NOT_SUBJECT,
             "BT-119": _number(ZERO),
-            "BT-120": _NOT_SUBJECT_TEXT,
+            "BT-120": _("Not subject to VAT."),
             "BT-121": _NOT_SUBJECT_CODE,
         }
     ]

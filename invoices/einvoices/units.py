@@ -2,7 +2,6 @@
 
 from django.conf import settings
 
-from billing.rating.fees import MONTHLY
 from invoices.models import InvoiceItem
 
 ONE = "C62"
@@ -33,7 +32,8 @@ _CODES = {
 
 
 def unit_of(item: InvoiceItem) -> str:
-    if item.kind == InvoiceItem.Kind.SUBSCRIPTION and item.description == MONTHLY:
+    """Of a line that is counted."""
+    if item.kind == InvoiceItem.Kind.SUBSCRIPTION:
         return _MONTH
     word = settings.RESOURCE_UNITS.get(item.resource_type, "")
     return _CODES.get(word.casefold(), ONE)

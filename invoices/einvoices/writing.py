@@ -1,7 +1,6 @@
 """The XML of an e-invoice: factur-x writes it from the terms of EN 16931, the same ones the same.
 
-It holds a country for required where EN 16931's rules ask for it anyway, by a name that people
-know: so what a person can mend is looked at first (`lacking`).
+What is missing is left out of it: `invoices.einvoices.checking` says so, by the rule's name.
 """
 
 import copy

@@ -14,7 +14,7 @@ class TrialInvoice(models.Model):
     """What one period would be billed, as the last trial of its close made it.
 
     Approved by a person or a rule: `approved_by` names who or which. Another `digest` needs to be
-    approved anew; `changes` says what is different from what was approved before.
+    approved anew; `changes` says, one after the other, what came since the last approval.
     """
 
     class Kind(models.TextChoices):

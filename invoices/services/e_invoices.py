@@ -19,6 +19,7 @@ from billing.models import Workspace
 from billing.queue import enqueue
 from billing.services import work
 from billing.services.work import WorkKind
+from invoices.bill_to import bill_to
 from invoices.einvoices.checking import RULES_NAMED, broken_rules
 from invoices.einvoices.content import Terms, credit_note_terms, invoice_terms
 from invoices.einvoices.delivery import Refused, Unavailable, adapter
@@ -134,6 +135,8 @@ def credit_note_xml(note: CreditNote, wanted: Format) -> str:
     kept = EInvoice.of(note)
     if kept is not None and kept.format == wanted:
         return kept.xml
+    # One that was issued without is still to whom its invoice was.
+    kept = kept or EInvoice.of(note.invoice)
     parties = kept.parties if kept is not None else _parties_unchanged(note.invoice)
     return _valid(note.workspace, wanted, _note_terms(note, parties))
 
@@ -267,27 +270,20 @@ def _note_terms(note: CreditNote, parties: Parties) -> Terms:
 
 def _parties_of_note(note: CreditNote) -> Parties:
     """Those of its invoice, by whose tax it goes; who they are now where that one had none."""
-    kept = EInvoice.objects.filter(invoice=note.invoice_id).first()
-    if kept is not None:
-        return dict(kept.parties)
-    return _parties_now(note.invoice)
+    kept = EInvoice.of(note.invoice)
+    return kept.parties if kept is not None else _parties_now(note.invoice)
 
 
 def _parties_unchanged(invoice: Invoice) -> Parties:
     """Who they are now, if they are still who the invoice is addressed to."""
-    parties = _parties_now(invoice)
-    buyer = parties["buyer"]
-    place = " ".join(part for part in (buyer["postal_code"], buyer["city"], buyer["state"]) if part)
-    address = "\n".join(
-        part for part in (buyer["line1"], buyer["line2"], place, buyer["country"]) if part
-    )
-    facts = (buyer["name"], address, invoice.workspace.tax_id)
-    if facts != (invoice.bill_to_name, invoice.bill_to_address, invoice.bill_to_tax_id):
+    now = bill_to(invoice.workspace)
+    kept = ("bill_to_name", "bill_to_address", "bill_to_tax_id")
+    if any(now[name] != getattr(invoice, name) for name in kept):
         raise EInvoiceLost(
             f"{invoice.number} was issued without an e-invoice, and name, address or tax number of"
             " its customer have changed since."
         )
-    return parties
+    return _parties_now(invoice)
 
 
 def _parties_now(invoice: Invoice) -> Parties:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from billing.money import ZERO, to_charge_steps
 from invoices.credited import Group, Line, Rate
-from invoices.models import CreditNote, CreditNoteTax, Invoice
+from invoices.models import CreditNote, CreditNoteTax, Invoice, InvoiceItem
 
 CREDITABLE = (*Invoice.UNPAID, Invoice.Status.PAID, Invoice.Status.UNCOLLECTIBLE)
 
@@ -18,6 +18,11 @@ class Holdings(NamedTuple):
     names: dict[Rate, str]
 
 
+def rate_of(item: InvoiceItem) -> Rate:
+    """Nothing, at nothing, where no tax was decided on."""
+    return item.tax_category, item.tax_rate or ZERO
+
+
 def holdings(invoice: Invoice) -> Holdings:
     """What earlier notes have left of each line and rate."""
     currency = invoice.currency
@@ -26,7 +31,7 @@ def holdings(invoice: Invoice) -> Holdings:
             item.pk,
             to_charge_steps(item.net, currency),
             to_charge_steps(item.net_credited, currency),
-            (item.tax_category, item.tax_rate or Decimal(0)),
+            rate_of(item),
         )
         for item in invoice.items.all()
     ]

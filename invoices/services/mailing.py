@@ -126,6 +126,6 @@ def _payment(invoice: Invoice) -> str:
         how = add_method(page_url("invoices:list", invoice.workspace_id))
         text = _("There is no payment method on file, so nothing is charged yet.")
         return f"{text} {how}"
-    if invoice.collection_method == "charge_automatically":
+    if invoice.is_charged_automatically:
         return _("Your payment method on file is charged automatically. There is nothing to do.")
     return pay_by(invoice)

@@ -20,14 +20,10 @@ from billing import months
 from billing.errors import Conflict, Invalid, NotFound
 from billing.models import BillingPeriod, ManualItem, TaxRate, Workspace
 from billing.money import ZERO
-from billing.queries import issuing_entity_at
 from billing.rating.taxes import EXEMPT, STANDARD
 from billing.services.terms import check_amount, first_open_day
-from billing.taxes import TaxReader
-from invoices.models import Invoice, InvoiceItem
-from invoices.services.closing.issue import invoice_to, write_invoice
-from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed, tax_day
-from invoices.signals import invoices_issued
+from invoices.models import Invoice
+from invoices.services.one_offs import correctable_invoice, issue_one_off
 
 Status = ManualItem.Status
 MAX_LINES = 50
@@ -58,7 +54,7 @@ class AlreadyBilled(Conflict):
 
 
 class NoNextBill(Conflict):
-    """A closed workspace whose last month is billed has no bill to come: nothing waits for one."""
+    """A closed workspace has no bill to come after its last month's: nothing waits for one."""
 
     code = "no_next_bill"
 
@@ -104,10 +100,10 @@ def add_manual_item(
             if known is not None:
                 _require_same(known, asked_for)
                 return known, False
-        _require_next_bill(workspace)
         _check_line(line, workspace, known_tax_classes(), "")
         if month is not None:
             _check_month(workspace, month, now)
+        _require_next_bill(workspace, month)
         item = ManualItem(
             workspace=workspace,
             month=month,
@@ -119,12 +115,6 @@ def add_manual_item(
             _approve(item, asked_by, now)
         item.save(force_insert=True)
         return item, True
-
-
-class NotCorrectable(Conflict):
-    """Nothing can be added to what this invoice asks for."""
-
-    code = "not_correctable"
 
 
 def request_one_off(
@@ -152,7 +142,7 @@ def request_one_off(
         if not 1 <= len(lines) <= MAX_LINES:
             raise Invalid(f"1 to {MAX_LINES} lines are expected.", field="items")
         if corrects is not None:
-            _corrected(workspace, corrects)
+            correctable_invoice(workspace, corrects)
         tax_classes = known_tax_classes()
         for number, line in enumerate(lines):
             _check_line(line, workspace, tax_classes, f"items/{number}/")
@@ -180,26 +170,28 @@ def request_one_off(
             if at_once:
                 _approve(item, asked_by, now)
             item.save(force_insert=True)
-        invoice = _issue(workspace, items, now) if at_once else None
+        invoice = issue_one_off(workspace, items, now) if at_once else None
         return OneOff(items, invoice, True)
 
 
 def approve(*, item_id: UUID, by: str, now: dt.datetime) -> ManualItem:
     """Let an item be billed; all of a one-off invoice together, which is then issued.
 
-    Raises `NotWaiting` or `SecondPersonNeeded`.
+    Raises `NotWaiting`, `SecondPersonNeeded` or `NoNextBill`, and what issuing raises.
     """
     with _locked_item(item_id) as item:
         if item.status != Status.WAITING:
             raise NotWaiting(f"It is {item.get_status_display().lower()}: there is nothing to do.")
         if item.asked_by == by:
             raise SecondPersonNeeded(f"{by} has asked for it: somebody else has to approve it.")
+        if item.one_off_invoice_id is None:
+            _require_next_bill(item.workspace, item.month)
         items = _together(item)
         for each in items:
             _approve(each, by, now)
             each.save(update_fields=["status", "approved_by", "approved_at"])
         if item.one_off_invoice_id is not None:
-            _issue(item.workspace, items, now)
+            issue_one_off(item.workspace, items, now)
         item.refresh_from_db()
         return item
 
@@ -234,90 +226,13 @@ def known_tax_classes() -> list[str]:
     return list(dict.fromkeys([STANDARD, *classes, EXEMPT]))
 
 
-def _issue(workspace: Workspace, items: Sequence[ManualItem], now: dt.datetime) -> Invoice:
-    """The invoice of approved items: its id is theirs, so that there is one."""
-    amounts = [item.signed for item in items]
-    corrects = items[0].corrects_invoice_id
-    corrected = _corrected(workspace, corrects) if corrects else None
-    entity = corrected.issuing_entity if corrected else issuing_entity_at(workspace, now)
-    with cannot_be_taxed():
-        tax = document_tax(
-            TaxReader([workspace]),
-            workspace,
-            entity,
-            [(item.signed, item.tax_class) for item in items],
-            prices_include_tax=(
-                corrected.prices_include_tax
-                if corrected
-                else workspace.billing_settings.prices_include_tax
-            ),
-            # What was missing was supplied with the rest.
-            day=tax_day(corrected) if corrected else months.local_date(now, workspace.zone),
-        )
-    invoice = invoice_to(
-        workspace,
-        amounts=amounts,
-        tax=tax,
-        now=now,
-        issuing_entity=entity,
-        id=items[0].one_off_invoice_id,
-        kind=Invoice.Kind.CORRECTION if corrected else Invoice.Kind.ONE_OFF,
-        corrects=corrected,
-        exact_amount=sum(amounts, ZERO),
-    )
-    lines = [
-        InvoiceItem(
-            invoice=invoice,
-            position=position,
-            kind=InvoiceItem.Kind.MANUAL,
-            description=item.description,
-            quantity=1,
-            unit_price=item.signed,
-            exact_amount=item.signed,
-            amount=item.signed,
-            tax_class=item.tax_class,
-            manual_item=item,
-            **taxed,
-        )
-        for position, (item, taxed) in enumerate(
-            zip(items, items_taxed(amounts, tax), strict=True), start=1
-        )
-    ]
-    write_invoice(invoice, lines, tax)
-    for item in items:
-        item.status = Status.BILLED
-        item.billed_at = now
-        item.save(update_fields=["status", "billed_at"])
-    invoices_issued.send(Invoice, invoice_ids=[invoice.pk], now=now)
-    return invoice
-
-
-def _corrected(workspace: Workspace, invoice_id: UUID) -> Invoice:
-    """The invoice that is corrected. Raises `NotFound`, and `NotCorrectable` for one that asks for
-    nothing, or corrects another itself."""
-    invoice = (
-        Invoice.objects.select_related("billing_period", "issuing_entity")
-        .filter(workspace=workspace, pk=invoice_id)
-        .first()
-    )
-    if invoice is None:
-        raise NotFound("There is no such invoice.", field="corrects_id")
-    invoice.workspace = workspace
-    if invoice.status == Invoice.Status.VOID:
-        raise NotCorrectable(f"{invoice.number} is void: issue it anew, or an invoice of its own.")
-    if invoice.kind == Invoice.Kind.CORRECTION:
-        raise NotCorrectable(f"{invoice.number} corrects another invoice: correct that one.")
-    if invoice.currency != workspace.currency:
-        raise NotCorrectable(f"{invoice.number} is in {invoice.currency}.")
-    return invoice
-
-
 def _together(item: ManualItem) -> list[ManualItem]:
-    """The item, or all of its one-off invoice, locked."""
-    items = ManualItem.objects.select_for_update(of=("self",)).select_related("workspace")
+    """The item, which is locked, or all of its one-off invoice, locked too."""
     if item.one_off_invoice_id is None:
-        return list(items.filter(pk=item.pk))
-    group = items.filter(one_off_invoice_id=item.one_off_invoice_id)
+        return [item]
+    group = ManualItem.objects.select_for_update().filter(
+        one_off_invoice_id=item.one_off_invoice_id
+    )
     return list(group.order_by("created_at", "pk"))
 
 
@@ -365,12 +280,16 @@ def _check_line(line: Line, workspace: Workspace, tax_classes: Sequence[str], pl
         )
 
 
-def _require_next_bill(workspace: Workspace) -> None:
+def _require_next_bill(workspace: Workspace, month: dt.date | None) -> None:
+    """A bill is to come that takes it, as `billing.charges` does: of no month before its own."""
     if workspace.status != Workspace.Status.CLOSED:
         return
-    if not workspace.periods.filter(status=BillingPeriod.Status.CURRENT).exists():
+    to_come = workspace.periods.filter(status=BillingPeriod.Status.CURRENT)
+    if month is not None:
+        to_come = to_come.filter(period_end__gt=months.midnight(month, workspace.zone))
+    if not to_come.exists():
         raise NoNextBill(
-            f"{workspace.name} is closed and its last month is billed: issue an invoice of its own,"
+            f"{workspace.name} is closed and has no such bill to come: issue an invoice of its own,"
             " or a credit note."
         )
 

@@ -132,9 +132,11 @@ def _trial(
     previous = before.get((period.workspace_id, period.period_start))
     kind = kind_of(amount, previous)
     by_rule = kind in _ORDINARY
-    changes = earlier.changes if earlier and earlier.approved_at is None else []
-    if earlier is not None and earlier.approved_at is not None:
-        changes = changes_between(earlier.snapshot, snapshot)
+    changes = []
+    if earlier is not None and (earlier.approved_at is not None or earlier.changes):
+        # From what was approved on: what came since the last trial follows what came before it.
+        known = earlier.changes if earlier.approved_at is None else []
+        changes = [*known, *changes_between(earlier.snapshot, snapshot)]
     return TrialInvoice(
         period=period,
         made_at=now,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.languages import in_language
 from billing.models import BillingPeriod, Workspace
 from billing.models import WorkspaceBillingSettings as Terms
 from billing.rating import taxes
@@ -273,6 +274,17 @@ def test_a_correction_names_the_invoice_it_corrects() -> None:
     assert texts(xml, "//cac:InvoiceDocumentReference/cbc:ID") == ["INV-2026-000042"]
     assert texts(xml, "//cac:InvoiceDocumentReference/cbc:IssueDate") == ["2026-11-02"]
     assert texts(xml, "//cac:InvoicePeriod/cbc:StartDate") == ["2026-10-01"]
+
+
+def test_its_own_words_are_in_the_language_of_the_document() -> None:
+    void, _, _ = invoice_of(MIXED)
+    invoice, items, rows = invoice_of(MIXED, None, replaces=void)
+    with in_language("de"):
+        xml = assert_valid(Format.XRECHNUNG, invoice_terms(invoice, items, rows, parties_for(None)))
+    assert "Ersetzt: INV-2026-000042" in xml
+    assert texts(xml, "//cac:TaxSubtotal//cbc:TaxExemptionReason") == [
+        "Unterliegt nicht der Umsatzsteuer."
+    ]
 
 
 @pytest.mark.parametrize("wanted", FORMATS)

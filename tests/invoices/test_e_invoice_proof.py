@@ -1,26 +1,24 @@
 """The proof reads frozen e-invoices anew: their totals are the documents'."""
 
-import datetime as dt
 import re
-from decimal import Decimal
 
 import pytest
 
 from billing.models import Workspace
 from invoices.models import EInvoice, Invoice
 from invoices.payments.services import proof
-from invoices.payments.services.credit_notes import credit_invoice
-from invoices.services.closing import finalize_due_periods
 from tests.kit.by_force import changed_by_force
-from tests.kit.e_invoices import GERMAN_DETAILS, german_issuer
-from tests.kit.personas import make_period
+from tests.kit.e_invoices import (
+    GERMAN_DETAILS,
+    NOVEMBER_3,
+    closed_october,
+    credited,
+    german_issuer,
+)
 from tests.kit.taxes import GERMAN, make_customer
-from tests.kit.usage import make_usage
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
-OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
-NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 STEPS = tuple(step for step in proof.STEPS if step.name == "e_invoices")
 # Where each form says what: net, tax, gross, due, currency and number.
 TOTALS = {
@@ -51,19 +49,7 @@ def billed_and_credited(name: str, e_invoice_format: str) -> Workspace:
     """72.99 billed with 11.65 of tax, and 11.90 of it credited."""
     details = {**GERMAN_DETAILS, "e_invoice_format": e_invoice_format}
     acme = make_customer(name, tax_id=GERMAN, **details)
-    make_period(acme, OCTOBER_5)
-    make_usage(acme, OCTOBER_5, "1", "10.28")
-    assert finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk).failed == []
-    Invoice.objects.update(status="open")
-    credit_invoice(
-        invoice_id=Invoice.objects.get(workspace=acme).pk,
-        total=Decimal("11.90"),
-        reason="goodwill",
-        explanation="Sorry for the noise",
-        rest_to="credit",
-        drafted_by="ann",
-        now=NOVEMBER_3,
-    )
+    credited(closed_october(acme), "11.90")
     return acme
 
 

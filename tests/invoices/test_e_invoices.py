@@ -1,9 +1,7 @@
-"""E-invoices of documents that are issued: checked before, kept with them, mailed and delivered."""
+"""E-invoices of invoices: checked before these are issued, kept with them, and mailed."""
 
-import datetime as dt
 import io
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -13,48 +11,29 @@ from pypdf import PdfReader
 from pytest_django import Settings
 
 from billing.models import BillingPeriod, Email, ManualItem, Workspace
-from billing.services import work
 from billing.services.workspaces import update_workspace
-from invoices.einvoices import delivery
-from invoices.models import CreditNote, EInvoice, EInvoiceDelivery, Invoice
-from invoices.payments.services.credit_notes import credit_invoice
+from invoices.models import CreditNote, EInvoice, Invoice
 from invoices.pdf import render_credit_note, render_invoice
 from invoices.services.closing import finalize_due_periods
-from invoices.services.e_invoices import (
-    DELIVERIES,
-    EInvoiceInvalid,
-    EInvoiceLost,
-    Format,
-    deliver_e_invoice,
-    invoice_xml,
-)
+from invoices.services.e_invoices import EInvoiceInvalid, EInvoiceLost, Format, invoice_xml
 from invoices.services.mailing import mail_issued_invoice
 from invoices.services.manual_items import Line, request_one_off
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.api import ApiClient
-from tests.kit.e_invoices import GERMAN_DETAILS, german_issuer, proved_by_hand, texts
-from tests.kit.personas import make_period, member_client
-from tests.kit.staff import finance_client
+from tests.kit.e_invoices import (
+    GERMAN_DETAILS,
+    NOVEMBER_3,
+    closed_october,
+    credited,
+    german_issuer,
+    proved_by_hand,
+    texts,
+    used_in_october,
+)
+from tests.kit.personas import member_client
 from tests.kit.taxes import FRENCH, GERMAN, checked, make_customer
-from tests.kit.usage import make_usage
 
 pytestmark = pytest.mark.django_db
-OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
-NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
-
-
-def used_in_october(workspace: Workspace) -> BillingPeriod:
-    period = make_period(workspace, OCTOBER_5)
-    make_usage(workspace, OCTOBER_5, "1", "10.28")
-    return period
-
-
-def closed(workspace: Workspace) -> Invoice:
-    """Its October, with 12.336 of usage and a fee of 49.00."""
-    used_in_october(workspace)
-    summary = finalize_due_periods(now=NOVEMBER_3, workspace_id=workspace.pk)
-    assert summary.failed == []
-    return Invoice.objects.get(workspace=workspace)
 
 
 def by_transfer(workspace: Workspace) -> Workspace:
@@ -63,23 +42,10 @@ def by_transfer(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def credited(invoice: Invoice) -> CreditNote:
-    Invoice.objects.update(status="open")
-    return credit_invoice(
-        invoice_id=invoice.pk,
-        total=Decimal("20.00"),
-        reason="goodwill",
-        explanation="Sorry for the noise",
-        rest_to="credit",
-        drafted_by="ann",
-        now=NOVEMBER_3,
-    )
-
-
 def test_a_german_customer_gets_an_xrechnung_of_what_it_owes() -> None:
     german_issuer()
     acme = by_transfer(make_customer("Acme", tax_id=GERMAN, **GERMAN_DETAILS))
-    invoice = closed(acme)
+    invoice = closed_october(acme)
     kept = invoice.e_invoice
     assert (kept.format, kept.workspace) == ("xrechnung", acme)
     found = proved_by_hand(kept.xml)
@@ -125,7 +91,7 @@ def test_a_german_customer_gets_an_xrechnung_of_what_it_owes() -> None:
 def test_what_was_issued_stays_as_it_was_in_every_format() -> None:
     german_issuer()
     acme = make_customer("Acme", **GERMAN_DETAILS)
-    invoice = closed(acme)
+    invoice = closed_october(acme)
     kept = invoice.e_invoice.xml
     cii = invoice_xml(invoice, Format.FACTURX)
     changes = {"billing_name": "Else", "buyer_reference": "Other", "address_city": "Bonn"}
@@ -148,7 +114,7 @@ def test_reverse_charge_inside_of_the_pdf_and_its_credit_note() -> None:
         order_number="PO 4711",
     )
     checked(globex)
-    invoice = closed(globex)
+    invoice = closed_october(globex)
     pdf = render_invoice(invoice)
     assert pdf == render_invoice(invoice)
     name, xml = get_xml_from_pdf(pdf)
@@ -179,78 +145,6 @@ def test_reverse_charge_inside_of_the_pdf_and_its_credit_note() -> None:
     assert texts(note.e_invoice.xml, "//ram:InvoiceReferencedDocument/ram:IssuerAssignedID") == [
         invoice.number
     ]
-
-
-def test_a_credit_note_is_downloaded_and_mailed_as_its_invoice_is() -> None:
-    german_issuer()
-    acme = make_customer("Acme", tax_id=GERMAN, **GERMAN_DETAILS)
-    globex = make_customer("Globex")
-    note = credited(closed(acme))
-    kept, file = note.e_invoice.xml, f"{note.number}-xrechnung.xml"
-    assert texts(kept, "/cn:CreditNote/cbc:ID") == [note.number]
-    api = ApiClient("billing:read")
-    owner, finance = member_client(acme), finance_client()
-    addresses = {
-        owner: reverse("invoices:credit-note-e-invoice", args=[acme.pk, note.pk]),
-        finance: reverse("admin:invoices_creditnote_e_invoice", args=[note.pk]),
-    }
-    answers = [
-        api.get(f"credit-notes/{note.pk}/e-invoice/"),
-        *(client.get(url) for client, url in addresses.items()),
-    ]
-    for answer in answers:
-        assert (answer["Content-Type"], answer["Content-Disposition"], answer.content.decode()) == (
-            "application/xml; charset=utf-8",
-            f'attachment; filename="{file}"',
-            kept,
-        )
-    cii = api.get(f"credit-notes/{note.pk}/e-invoice/", format="facturx").content.decode()
-    assert proved_by_hand(cii)["total"] == Decimal("20.00")
-    assert api.get(f"credit-notes/{note.pk}/e-invoice/", format="word").status_code == 400
-    pages = {
-        owner: reverse("payments:credit-note", args=[acme.pk, note.pk]),
-        finance: reverse("admin:invoices_creditnote_change", args=[note.pk]),
-    }
-    for client, url in pages.items():
-        assert addresses[client] in client.get(url).content.decode()
-    stranger = reverse("invoices:credit-note-e-invoice", args=[globex.pk, note.pk])
-    assert member_client(globex).get(stranger).status_code == 404
-    attached = Email.objects.get(kind="invoice_credit_note").attachments.order_by("filename")
-    assert [each.filename for each in attached] == [file, f"{note.number}.pdf"]
-
-
-def test_a_credit_note_comes_without_xml_to_who_wants_none_attached_or_has_it_in_the_pdf() -> None:
-    german_issuer()
-    for name, details in (
-        ("Acme", {"e_invoice_attached": False}),
-        ("Globex", {"e_invoice_format": "facturx"}),
-    ):
-        note = credited(closed(make_customer(name, tax_id=GERMAN, **{**GERMAN_DETAILS, **details})))
-        told = Email.objects.get(kind="invoice_credit_note", workspace_id=note.workspace_id)
-        assert [each.filename for each in told.attachments.all()] == [f"{note.number}.pdf"]
-
-
-def test_an_older_credit_note_that_no_software_reads_any_more_says_so_on_its_page() -> None:
-    german_issuer()
-    acme = make_customer("Acme", **{**GERMAN_DETAILS, "e_invoice_format": "none"})
-    note = credited(closed(acme))
-    owner, finance = member_client(acme), finance_client()
-    urls = {
-        owner: reverse("invoices:credit-note-e-invoice", args=[acme.pk, note.pk]),
-        finance: reverse("admin:invoices_creditnote_e_invoice", args=[note.pk]),
-    }
-    assert (
-        urls[owner]
-        not in owner.get(reverse("payments:credit-note", args=[acme.pk, note.pk])).content.decode()
-    )
-    for client, url in urls.items():
-        assert texts(client.get(url).content.decode(), "/cn:CreditNote/cbc:ID") == [note.number]
-    update_workspace(workspace_id=acme.pk, changes={"address_city": "Bonn"}, now=NOVEMBER_3)
-    for client, url in urls.items():
-        page = client.get(url, follow=True)
-        assert "was issued without an e-invoice" in page.content.decode()
-    answer = ApiClient("billing:read").get(f"credit-notes/{note.pk}/e-invoice/")
-    assert (answer.status_code, answer.json()["code"]) == (409, "e_invoice_lost")
 
 
 def test_an_invoice_that_breaks_a_rule_waits_alone_and_goes_on_when_it_is_mended(
@@ -287,8 +181,7 @@ def test_an_invoice_that_breaks_a_rule_waits_alone_and_goes_on_when_it_is_mended
 def test_nothing_is_left_of_a_one_off_or_a_credit_note_that_breaks_a_rule() -> None:
     german_issuer()
     acme = make_customer("Acme", **GERMAN_DETAILS)
-    invoice = closed(acme)
-    Invoice.objects.update(status="open")
+    invoice = closed_october(acme)
     Workspace.objects.update(buyer_reference="", address_city="")
     with pytest.raises(EInvoiceInvalid, match="BR-DE-15"):
         request_one_off(
@@ -301,36 +194,20 @@ def test_nothing_is_left_of_a_one_off_or_a_credit_note_that_breaks_a_rule() -> N
     assert not ManualItem.objects.exists()
     assert Invoice.objects.count() == 1
     # A credit note is to whom its invoice was, and needs nothing that has changed since.
-    note = credit_invoice(
-        invoice_id=invoice.pk,
-        total=Decimal("20.00"),
-        reason="goodwill",
-        explanation="Sorry",
-        rest_to="credit",
-        drafted_by="ann",
-        now=NOVEMBER_3,
-    )
+    note = credited(invoice)
     assert texts(note.e_invoice.xml, "/*/cbc:BuyerReference") == ["04011000-12345-03"]
     EInvoice.objects.filter(invoice=invoice).update(
         parties={**invoice.e_invoice.parties, "buyer_reference": ""}
     )
     with pytest.raises(EInvoiceInvalid, match="BR-DE-15"):
-        credit_invoice(
-            invoice_id=invoice.pk,
-            total=Decimal("1.00"),
-            reason="goodwill",
-            explanation="Sorry",
-            rest_to="credit",
-            drafted_by="ann",
-            now=NOVEMBER_3,
-        )
+        credited(invoice, "1.00")
     assert CreditNote.objects.get() == note
 
 
 def test_a_replacement_and_a_one_off_have_e_invoices_of_their_own() -> None:
     german_issuer()
     acme = make_customer("Acme", **GERMAN_DETAILS)
-    void = closed(acme)
+    void = closed_october(acme)
     Invoice.objects.update(status="void", voided_at=NOVEMBER_3, void_reason="Wrong address")
     again = reissue_invoice(invoice_id=void.pk, now=NOVEMBER_3, source="ann")
     assert texts(again.e_invoice.xml, "//cac:InvoiceDocumentReference/cbc:ID") == [void.number]
@@ -357,7 +234,7 @@ def test_a_replacement_and_a_one_off_have_e_invoices_of_their_own() -> None:
 def test_an_older_invoice_has_one_as_long_as_its_customer_is_who_it_was() -> None:
     german_issuer(registered=False)
     acme = make_customer("Acme", **{**GERMAN_DETAILS, "e_invoice_format": "none"})
-    invoice = closed(acme)
+    invoice = closed_october(acme)
     assert not EInvoice.objects.exists()
     xml = invoice_xml(invoice, Format.XRECHNUNG)
     assert proved_by_hand(xml)["total"] == Decimal("61.34")
@@ -365,65 +242,3 @@ def test_an_older_invoice_has_one_as_long_as_its_customer_is_who_it_was() -> Non
     update_workspace(workspace_id=acme.pk, changes={"address_city": "Bonn"}, now=NOVEMBER_3)
     with pytest.raises(EInvoiceLost):
         invoice_xml(Invoice.objects.get(), Format.XRECHNUNG)
-
-
-@pytest.fixture
-def dropped(settings: Settings, tmp_path: Path) -> Path:
-    settings.E_INVOICE_DELIVERY = "invoices.einvoices.delivery.FileDrop"
-    settings.E_INVOICE_DIRECTORY = str(tmp_path / "out")
-    return tmp_path / "out"
-
-
-def test_an_e_invoice_is_delivered_once_also_by_a_process_that_was_killed(
-    dropped: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    german_issuer()
-    invoice = closed(make_customer("Acme", **GERMAN_DETAILS))
-    pk = invoice.e_invoice.pk
-    real = delivery.FileDrop.send
-
-    class Killed(BaseException):
-        pass
-
-    def send_and_die(self: delivery.FileDrop, e_invoice: EInvoice) -> str:
-        real(self, e_invoice)
-        raise Killed
-
-    monkeypatch.setattr(delivery.FileDrop, "send", send_and_die)
-    with pytest.raises(Killed):
-        deliver_e_invoice(e_invoice_id=pk, now=NOVEMBER_3)
-    monkeypatch.setattr(delivery.FileDrop, "send", lambda *given: pytest.fail("sent twice"))
-    assert deliver_e_invoice(e_invoice_id=pk, now=NOVEMBER_3) is False
-    after = NOVEMBER_3 + work.lease_duration() + dt.timedelta(seconds=1)
-    assert deliver_e_invoice(e_invoice_id=pk, now=after) is True
-    row = EInvoiceDelivery.objects.get()
-    (file,) = dropped.iterdir()
-    assert (row.status, row.reference) == ("done", file.name)
-    assert file.read_text(encoding="utf-8") == invoice.e_invoice.xml
-
-
-def test_a_delivery_waits_for_a_side_that_is_down_and_stops_where_it_is_refused(
-    dropped: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    german_issuer()
-    pk = closed(make_customer("Acme", **GERMAN_DETAILS)).e_invoice.pk
-
-    def down(*given: object) -> str:
-        raise delivery.Unavailable("503")
-
-    def refused(*given: object) -> str:
-        raise delivery.Refused("unknown receiver")
-
-    monkeypatch.setattr(delivery.FileDrop, "send", down)
-    assert deliver_e_invoice(e_invoice_id=pk, now=NOVEMBER_3) is False
-    row = EInvoiceDelivery.objects.get()
-    assert (row.status, row.attempts, row.last_error) == ("waiting", 1, "503")
-    monkeypatch.setattr(delivery.FileDrop, "send", refused)
-    later = NOVEMBER_3 + dt.timedelta(hours=1)
-    assert deliver_e_invoice(e_invoice_id=pk, now=later) is False
-    row.refresh_from_db()
-    assert (row.status, row.blocked_reason) == ("blocked", "refused")
-    assert row.about()[0].startswith("E-invoice of INV-DE-2026-")
-    DELIVERIES.retry_now(pk, later)
-    monkeypatch.undo()
-    assert deliver_e_invoice(e_invoice_id=pk, now=later) is True

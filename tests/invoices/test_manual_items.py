@@ -171,12 +171,19 @@ def test_what_no_bill_would_ever_say_is_refused():
     make_period(acme, OCTOBER_5)
     Workspace.objects.filter(pk=acme.pk).update(status="closed")
     add(acme, description="Training", net="5.00")  # its last month is still to be billed
+    refused(lambda: add(acme, month=dt.date(2026, 11, 1)), "no_next_bill")
+    large = add(acme, net="900.00", month=dt.date(2026, 10, 1))
 
     close(acme)
 
     assert ("Training", "5.00") in lines(Invoice.objects.get(workspace=acme))
     refused(lambda: add(acme, now=NOVEMBER_3), "no_next_bill")
-    assert ManualItem.objects.count() == 1
+    refused(
+        lambda: manual_items.approve(item_id=large.pk, by="bob@finance.test", now=NOVEMBER_3),
+        "no_next_bill",
+    )
+    large.refresh_from_db()
+    assert (ManualItem.objects.count(), large.status) == (2, "waiting")
 
 
 def test_the_same_request_again_is_one_item():

@@ -7,9 +7,10 @@ import pytest
 import time_machine
 from django.urls import reverse
 
+from billing.issuers import Issuer
 from billing.models import BillingPeriod
 from billing.services.terms import add_discount
-from invoices.document import Issuer, as_preview, invoice_document
+from invoices.document import as_preview, invoice_document
 from invoices.models import Invoice, InvoiceTax
 from invoices.services.closing import finalize_period
 from invoices.services.preview import upcoming_invoice
@@ -159,7 +160,7 @@ def test_the_paper_stresses_the_total_also_where_the_tax_is_in_it():
     globex.billing_settings.prices_include_tax = True
     globex.billing_settings.save()
     preview = upcoming_invoice(workspace_id=globex.pk, now=NOVEMBER_25)
-    issuer = Issuer("Voice", "Street, City", "", "billing@voice.test")
+    issuer = Issuer(name="Voice", email="billing@voice.test")
 
     whole = invoice_document(
         preview.invoice, preview.items, issuer=issuer, units={}, taxes=preview.taxes

@@ -132,9 +132,16 @@ def test_what_comes_after_the_approval_is_listed_and_approved_anew(acme):
     trial = trial_of(acme)
     assert (trial.kind, trial.approved_at) == ("up", None)
     assert trial.changes == ["Call Minutes: 2 units more, 12 became 84."]
+    make_usage(acme, NOVEMBER_5, "1", "10", now=DECEMBER_3)
+    trial_close(now=DECEMBER_3)
+    trial = trial_of(acme)
+    assert trial.changes == [
+        "Call Minutes: 2 units more, 12 became 84.",
+        "Call Minutes: 1 units more, 84 became 96.",
+    ]
     approve(seen={period.pk: trial.digest}, by="fay", now=DECEMBER_3)
     finalize_due_periods(now=DECEMBER_3)
-    assert billed(acme) == ["133.00"]
+    assert billed(acme) == ["145.00"]
 
 
 @pytest.mark.usefixtures("approval")
@@ -226,10 +233,15 @@ def test_services_read_trials_and_approve_them_as_they_were_read(acme):
     asked = {"billing_period_id": seen["billing_period_id"], "digest": "0" * 64}
     stale = api.post("trial-invoices/approve/", {"trials": [asked]}).json()
     assert stale == {"approved": [], "left": [seen["billing_period_id"]]}
+    assert api.post("trial-invoices/approve/", {"trials": [asked] * 1001}).status_code == 400
     asked["digest"] = seen["digest"]
     done = api.post("trial-invoices/approve/", {"trials": [asked]}).json()
     assert done == {"approved": [seen["billing_period_id"]], "left": []}
     assert trial_of(acme).approved_by.startswith("service key")
+
+    many = api.post("trial-invoices/approve/", {"trials": [asked] * 1001})
+    assert many.status_code == 400
+    assert [each["pointer"] for each in many.json()["errors"]] == ["/trials"]
 
     bound = ApiClient("billing:read", "billing:write", workspace_id=acme.pk)
     assert bound.get("trial-invoices/").json()["results"] == []

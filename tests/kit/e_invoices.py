@@ -1,12 +1,21 @@
-"""E-invoices read by other means than they are written with, and an issuer who may send them."""
+"""E-invoices read by other means than they are written with, and documents that have them."""
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
 from lxml import etree
 
-from billing.models import IssuerBankAccount, IssuingEntity
+from billing.models import BillingPeriod, IssuerBankAccount, IssuingEntity, Workspace
+from invoices.models import CreditNote, Invoice
+from invoices.payments.services.credit_notes import credit_invoice
+from invoices.services.closing import finalize_due_periods
+from tests.kit.personas import make_period
 from tests.kit.taxes import register
+from tests.kit.usage import make_usage
+
+OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
+NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 
 _NAMES = {
     "ubl": "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2",
@@ -51,6 +60,33 @@ def german_issuer(*, registered: bool = True) -> IssuingEntity:
     if registered:
         register(issuing_entity=entity)
     return entity
+
+
+def used_in_october(workspace: Workspace) -> BillingPeriod:
+    period = make_period(workspace, OCTOBER_5)
+    make_usage(workspace, OCTOBER_5, "1", "10.28")
+    return period
+
+
+def closed_october(workspace: Workspace) -> Invoice:
+    """Of 12.336 of usage and a fee of 49.00."""
+    used_in_october(workspace)
+    summary = finalize_due_periods(now=NOVEMBER_3, workspace_id=workspace.pk)
+    assert summary.failed == []
+    return Invoice.objects.get(workspace=workspace)
+
+
+def credited(invoice: Invoice, total: str = "20.00") -> CreditNote:
+    Invoice.objects.update(status="open")
+    return credit_invoice(
+        invoice_id=invoice.pk,
+        total=Decimal(total),
+        reason="goodwill",
+        explanation="Sorry for the noise",
+        rest_to="credit",
+        drafted_by="ann",
+        now=NOVEMBER_3,
+    )
 
 
 def texts(xml: str, path: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 lines      what an invoice says, from the period's rollups (pure)
 sums       what each period comes to, and the proof that its counters and rollups agree
+reversals  credit notes that give late reversals back, in place of the period they entered
+approval   the bill that was approved, and that a close is that bill
 numbering  gapless invoice numbers
 issue      invoices and their items
 advance    totals frozen, the next month opened, agents back
 chunk      one transaction that closes some periods, set by set
-blocking    the same for periods of which some cannot be closed
+blocking   the same for periods of which some cannot be closed
 finalize   the doors' functions: one period, or all that are due
 """
 

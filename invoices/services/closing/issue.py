@@ -10,6 +10,7 @@ from billing import months
 from billing.issuers import freeze, issuer_of, series_of
 from billing.models import IssuingEntity, Workspace
 from billing.money import ZERO
+from invoices.bill_to import bill_to
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.closing.sums import Closing
@@ -133,16 +134,6 @@ def due_on(workspace: Workspace, terms_days: int, issued_at: dt.datetime) -> dt.
     return months.local_date(issued_at, workspace.zone) + dt.timedelta(days=terms_days)
 
 
-def bill_to(workspace: Workspace) -> dict[str, str]:
-    """Whom an invoice is addressed to, as of now; frozen with it."""
-    return {
-        "bill_to_name": workspace.billing_name or workspace.name,
-        "bill_to_email": workspace.billing_email,
-        "bill_to_address": _address(workspace),
-        "bill_to_tax_id": workspace.tax_id,
-    }
-
-
 def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:
     return [
         InvoiceItem(
@@ -172,22 +163,3 @@ def _items(closing: Closing, invoice: Invoice) -> list[InvoiceItem]:
             start=1,
         )
     ]
-
-
-def _address(workspace: Workspace) -> str:
-    city = " ".join(
-        part
-        for part in (
-            workspace.address_postal_code,
-            workspace.address_city,
-            workspace.address_state,
-        )
-        if part
-    )
-    parts = (
-        workspace.address_line1,
-        workspace.address_line2,
-        city,
-        workspace.address_country,
-    )
-    return "\n".join(part for part in parts if part)

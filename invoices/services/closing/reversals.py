@@ -24,13 +24,13 @@ from billing.money import (
     EXACT,
     ZERO,
     charge_places,
-    charge_step,
     from_charge_steps,
     largest_remainder,
+    to_charge_steps,
 )
-from invoices.credited import Rate, TooMuch, credit_lines, left_of_lines, share
+from invoices.credited import TooMuch, credit_lines, left_of_lines, share
 from invoices.models import CreditNote, CreditNoteItem, Invoice, InvoiceItem
-from invoices.services.holdings import CREDITABLE, Holdings, holdings, left_of
+from invoices.services.holdings import CREDITABLE, Holdings, holdings, left_of, rate_of
 from usage.queries.meters import metered_prices
 
 _STEP = Decimal("1E-10")
@@ -249,7 +249,7 @@ def _owed_items(invoice: Invoice, rows: Sequence[_Reversed]) -> list[OwedItem]:
     left_of_rate = {rate: group.net for rate, group in held.groups.items()}
     for key, asked in zip(wanted, steps, strict=True):
         item_id, month = key
-        rate = _rate(items[item_id])
+        rate = rate_of(items[item_id])
         given = min(asked, left[item_id], left_of_rate[rate])
         if given <= 0:
             continue
@@ -267,10 +267,10 @@ def _paid_shares(invoice: Invoice, held: Holdings) -> dict[UUID, Decimal]:
     shares = {}
     items = list(invoice.items.all())
     for rate in held.groups:
-        group = [item for item in items if _rate(item) == rate]
+        group = [item for item in items if rate_of(item) == rate]
         positive = {line.id: line.net for line in held.lines if line.rate == rate and line.net > 0}
         off = -sum((item.net for item in group if item.kind == InvoiceItem.Kind.DISCOUNT), ZERO)
-        taken = int(off / charge_step(invoice.currency))
+        taken = to_charge_steps(off, invoice.currency)
         discount = share(min(taken, sum(positive.values())), positive)
         included = 1 + rate[1] / 100 if invoice.prices_include_tax else Decimal(1)
         for item_id, net in positive.items():
@@ -290,10 +290,7 @@ def _part(whole: Decimal, given: int, asked: int) -> Decimal:
 
 
 def _is_left(invoice: Invoice, owed: Sequence[OwedItem], held: Holdings) -> bool:
-    step = charge_step(invoice.currency)
-    wanted: dict[UUID, int] = defaultdict(int)
-    for each in owed:
-        wanted[each.item_id] += int(each.net / step)
+    wanted = {each.item_id: to_charge_steps(each.net, invoice.currency) for each in owed}
     try:
         credited = credit_lines(wanted, held.lines, held.groups)
     except TooMuch:
@@ -301,7 +298,3 @@ def _is_left(invoice: Invoice, owed: Sequence[OwedItem], held: Holdings) -> bool
     net = from_charge_steps(credited.net, invoice.currency)
     tax = from_charge_steps(credited.tax, invoice.currency)
     return bool(owed) and left_of(invoice).holds(net=net, tax=tax)
-
-
-def _rate(item: InvoiceItem) -> Rate:
-    return item.tax_category, item.tax_rate or ZERO

@@ -1,7 +1,8 @@
 """What closed periods come to: usage from rollups, fee, credit, and the proof that nothing lacks.
 
-A fixed number of statements for any number of periods. Nothing here reads a usage record: what a
-period costs to close does not depend on how many it holds.
+A fixed number of statements for any number of periods, and one for each invoice that gives late
+reversals back. These alone are read as records: what a period costs to close does not depend on how
+many it holds.
 """
 
 import datetime as dt
