@@ -39,7 +39,9 @@ def find_membership(memberships: Sequence[WorkspaceMember], workspace_id: UUID) 
     raise Http404("There is no such workspace.")
 
 
-def _nearest(memberships: Sequence[WorkspaceMember], here: WorkspaceMember) -> Any:
+def _nearest(
+    memberships: Sequence[WorkspaceMember], here: WorkspaceMember
+) -> Sequence[WorkspaceMember]:
     """Those that the menu of each page has room for; the others are found by their name."""
     if len(memberships) <= IN_MENU:
         return memberships

@@ -141,11 +141,11 @@ def shown_entries(entries: Iterable[AuditEntry]) -> Iterator[ShownEntry]:
         named = entry.subject if entry.table in _NAMED else ""
         yield ShownEntry(
             entry=entry,
-            subject=f"{_SUBJECTS[entry.table]} {named}".strip(),
+            subject=f"{_(_SUBJECTS[entry.table])} {named}".strip(),
             who=shown_actor(entry),
             changes=[
                 ShownChange(
-                    label, *(_value(column, value, plans) for value in entry.changes[column])
+                    _(label), *(_value(column, value, plans) for value in entry.changes[column])
                 )
                 for column, label in _SHOWN[entry.table].items()
                 if column in entry.changes

@@ -83,7 +83,7 @@ def doubt() -> str:
     return ""
 
 
-def be_sure() -> None:
+def check_clock() -> None:
     """Raises `ClockInDoubt`."""
     if said := doubt():
         raise ClockInDoubt(said)

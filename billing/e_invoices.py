@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from stdnum import ean
 from stdnum.be import vat as be_vat
 from stdnum.fr import siren, siret
@@ -66,19 +67,23 @@ def check_electronic_address(address: str, scheme: str) -> None:
     """Both or neither, and what is given is of its scheme. Raises `Invalid`."""
     if bool(scheme) != bool(address):
         raise Invalid(
-            "An electronic address and its scheme go together.",
+            _("An electronic address and its scheme go together."),
             field="electronic_address" if scheme else "electronic_address_scheme",
             code="blank",
         )
     if scheme and scheme not in SCHEMES:
         raise Invalid(
-            f"{scheme!r} is no scheme of electronic addresses (EAS), as 0204, 9930 or EM.",
+            _("“{scheme}” is no scheme of electronic addresses (EAS), as 0204, 9930 or EM.").format(
+                scheme=scheme
+            ),
             field="electronic_address_scheme",
             code="unknown_scheme",
         )
     if address and not is_electronic_address(address, scheme):
         raise Invalid(
-            f"{address!r} cannot be an address of scheme {scheme}.",
+            _("“{address}” cannot be an address of scheme {scheme}.").format(
+                address=address, scheme=scheme
+            ),
             field="electronic_address",
             code="invalid_electronic_address",
         )
@@ -99,26 +104,34 @@ def missing_details(workspace: Workspace) -> Sequence[tuple[str, str]]:
 def _missing(workspace: Workspace) -> Iterator[tuple[str, str]]:
     wanted = Format(workspace.e_invoice_format)
     if not workspace.address_country:
-        yield "address_country", "Address: give its country, which every e-invoice names."
+        yield "address_country", _("Address: give its country, which every e-invoice names.")
     if wanted == Format.XRECHNUNG:
         if not workspace.buyer_reference:
             yield (
                 "buyer_reference",
-                "Buyer reference: XRechnung wants one. An authority has its Leitweg-ID, others a"
-                " cost centre or the like.",
+                _(
+                    "Buyer reference: XRechnung wants one. An authority has its Leitweg-ID, others"
+                    " a cost centre or the like."
+                ),
             )
-        for field, name in (("address_city", "city"), ("address_postal_code", "postal code")):
-            if not getattr(workspace, field):
-                yield field, f"Address: give its {name}, which XRechnung wants."
+        if not workspace.address_city:
+            yield "address_city", _("Address: give its city, which XRechnung wants.")
+        if not workspace.address_postal_code:
+            yield "address_postal_code", _("Address: give its postal code, which XRechnung wants.")
     if wanted == Format.PEPPOL:
         if workspace.electronic_address_scheme in ("", E_MAIL):
             yield (
                 "electronic_address",
-                "Electronic address: Peppol wants one of its network, and its scheme. An e-mail"
-                " address is none.",
+                _(
+                    "Electronic address: Peppol wants one of its network, and its scheme. An e-mail"
+                    " address is none."
+                ),
             )
         if not workspace.buyer_reference and not workspace.order_number:
-            yield "buyer_reference", "Buyer reference or order number: Peppol wants one of them."
+            yield (
+                "buyer_reference",
+                _("Buyer reference or order number: Peppol wants one of them."),
+            )
 
 
 def missing_of_issuer(workspace: Workspace, running: IssuingEntity | None) -> list[str]:

@@ -4,9 +4,9 @@ import csv
 import datetime as dt
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import xlsxwriter
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
@@ -17,8 +17,9 @@ _BYTE_ORDER_MARK = "\ufeff"
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 # Of one sheet, its head included; what is more goes to a further one.
 SHEET_ROWS = 1_048_576
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _WIDTH = 18
+_Row = TypeVar("_Row")
 
 
 class _Echo:
@@ -59,7 +60,6 @@ def xlsx_response(
     rows: Iterable[Sequence[Any]],
     *,
     sheet: str,
-    most_rows: int = SHEET_ROWS,
 ) -> FileResponse:
     """A workbook of texts, numbers (int, Decimal) and times (aware ones as their clock shows).
 
@@ -77,20 +77,36 @@ def xlsx_response(
     }
     with xlsxwriter.Workbook(file, options) as book:
         bold = book.add_format({"bold": True})
-        waiting: Iterator[Sequence[Any]] = iter(rows)
-        for number in itertools.count(1):
+
+        def begin(number: int) -> Any:
             page = book.add_worksheet(sheet if number == 1 else f"{sheet} {number}")
             page.set_column(0, len(head) - 1, _WIDTH)
             page.freeze_panes(1, 0)
             page.write_row(0, 0, head, bold)
-            last = 0
-            for last, row in enumerate(itertools.islice(waiting, most_rows - 1), start=1):
-                _write_row(page, last, row)
-            if (ahead := next(waiting, None)) is None:
-                break
-            waiting = itertools.chain([ahead], waiting)
+            return page
+
+        for page, place, row in on_sheets(rows, begin):
+            _write_row(page, place, row)
+    return file_response(file, filename, XLSX)
+
+
+def on_sheets(rows: Iterable[_Row], begin: Callable[[int], Any]) -> Iterator[tuple[Any, int, _Row]]:
+    """Each row with its sheet and its place there, below a head. `begin` makes the sheet of a
+    number: the first in any case, and another where one is full."""
+    waiting = iter(rows)
+    for number in itertools.count(1):
+        sheet = begin(number)
+        for place, row in enumerate(itertools.islice(waiting, SHEET_ROWS - 1), start=1):
+            yield sheet, place, row
+        if (ahead := next(waiting, None)) is None:
+            return
+        waiting = itertools.chain([ahead], waiting)
+
+
+def file_response(file: IO[bytes], filename: str, content_type: str) -> FileResponse:
+    """A file that was just written, to be saved; it is closed with the response."""
     file.seek(0)
-    return FileResponse(file, as_attachment=True, filename=filename, content_type=_XLSX)
+    return FileResponse(file, as_attachment=True, filename=filename, content_type=content_type)
 
 
 def _write_row(page: Any, place: int, row: Sequence[Any]) -> None:

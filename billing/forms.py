@@ -127,7 +127,9 @@ class BillingDetailsForm(forms.ModelForm):
     def clean_address_country(self) -> str:
         country: str = self.cleaned_data["address_country"].strip().upper()
         if country and country not in COUNTRIES:
-            raise forms.ValidationError("A country's two letters, as US or DE.", "invalid_country")
+            raise forms.ValidationError(
+                _("A country's two letters, as US or DE."), "invalid_country"
+            )
         return country
 
 
@@ -160,6 +162,11 @@ class EInvoiceForm(forms.ModelForm):
             "electronic_address": _lazy("Where e-invoices go. Empty: the billing e-mail."),
             "electronic_address_scheme": _lazy("As 0204 (Leitweg-ID), 9930 (German VAT number)."),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        formats: Any = self.fields["e_invoice_format"]
+        formats.choices = [(value, word(label)) for value, label in formats.choices]
 
 
 def _roles() -> list[tuple[str, str]]:
@@ -230,10 +237,10 @@ class CodeForm(forms.Form):
 
 class PasskeyForm(forms.Form):
     name = forms.CharField(
-        label="Name",
+        label=_lazy("Name"),
         max_length=64,
         validators=[validate_line],
-        help_text="To tell it from others later: “Work laptop”, “Blue key”.",
+        help_text=_lazy("To tell it from others later: “Work laptop”, “Blue key”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 import arro3.core as arrow
 import arro3.io
 import xlsxwriter
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 
 from billing import formats
-from billing.exports import csv_response, csv_text
+from billing.exports import XLSX, csv_response, csv_text, file_response, on_sheets
 from billing.money import exponent, without_exponent
 
 Row = Mapping[str, Any]
@@ -76,7 +75,7 @@ def shown(value: Any, column: Column, currency: str) -> str:
         case Kind.DAYS:
             return formats.quantity(round(value, 1))
         case Kind.MONTH:
-            return f"{value:%b %Y}"
+            return formats.short_month(value)
         case Kind.TIME:
             return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
     return str(value)
@@ -139,8 +138,6 @@ def _plain(row: Row, column: Column) -> str:
 
 _MOST_DIGITS = 15
 _QUOTIENT = 10
-# Including the head.
-_MOST_ROWS = 1_048_576
 _SHEET_FORMATS = {
     Kind.DAY: "yyyy-mm-dd",
     Kind.MONTH: "yyyy-mm",
@@ -158,18 +155,25 @@ def _xlsx(filename: str, columns: Sequence[Column], rows: Iterable[Row]) -> Http
     # A row at a time: memory stays flat. On disk, since a workbook's index is written last.
     file = tempfile.TemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
     with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
-        sheet = book.add_worksheet()
-        sheet.freeze_panes(1, 0)
         bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         looks = {
             kind: book.add_format({"num_format": text}) for kind, text in _SHEET_FORMATS.items()
         }
         of_money: dict[int, Any] = {}
-        for place, column in enumerate(columns):
-            sheet.set_column(place, place, _WIDTHS.get(column.kind, 14))
-            sheet.write_string(0, place, column.label, bold)
-        last = 0
-        for last, row in enumerate(islice(rows, _MOST_ROWS - 1), start=1):
+        # Of each sheet, for what its filter covers.
+        last_lines: dict[Any, int] = {}
+
+        def begin(number: int) -> Any:
+            sheet = book.add_worksheet()
+            sheet.freeze_panes(1, 0)
+            for place, column in enumerate(columns):
+                sheet.set_column(place, place, _WIDTHS.get(column.kind, 14))
+                sheet.write_string(0, place, column.label, bold)
+            last_lines[sheet] = 1
+            return sheet
+
+        for sheet, line, row in on_sheets(rows, begin):
+            last_lines[sheet] = line
             currency = row.get("currency") or ""
             for place, column in enumerate(columns):
                 look = looks.get(column.kind)
@@ -179,11 +183,10 @@ def _xlsx(filename: str, columns: Sequence[Column], rows: Iterable[Row]) -> Http
                         decimals = f".{'0' * digits}" if digits else ""
                         of_money[digits] = book.add_format({"num_format": f"#,##0{decimals}"})
                     look = of_money[digits]
-                _write(sheet, last, place, row, column, look)
-        sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
-    return _file_response(
-        file, filename, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    )
+                _write(sheet, line, place, row, column, look)
+        for sheet, line in last_lines.items():
+            sheet.autofilter(0, 0, line, len(columns) - 1)
+    return file_response(file, filename, XLSX)
 
 
 def _write(sheet: Any, line: int, place: int, row: Row, column: Column, look: Any) -> None:
@@ -239,7 +242,7 @@ def _parquet(filename: str, columns: Sequence[Column], rows: Iterable[Row]) -> H
 
     file = tempfile.TemporaryFile(suffix=".parquet")  # noqa: SIM115 - the response closes it
     arro3.io.write_parquet(arrow.RecordBatchReader.from_batches(schema, batches()), file)
-    return _file_response(file, filename, "application/vnd.apache.parquet")
+    return file_response(file, filename, "application/vnd.apache.parquet")
 
 
 def _arrow_type(kind: Kind) -> arrow.DataType:
@@ -263,11 +266,6 @@ def _arrow_text(value: Any, column: Column) -> str | None:
     if column.kind is Kind.TIME:
         return str(value.astimezone(dt.UTC).isoformat())
     return str(value)
-
-
-def _file_response(file: IO[bytes], filename: str, content_type: str) -> FileResponse:
-    file.seek(0)
-    return FileResponse(file, as_attachment=True, filename=filename, content_type=content_type)
 
 
 _FORMATS: dict[str, Callable[[str, Sequence[Column], Iterable[Row]], HttpResponseBase]] = {

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 MAX_PROVIDER_LENGTH = 64
 MAX_EMAIL_LENGTH = 254
@@ -18,17 +20,19 @@ RESOURCE_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 # Letters by their category that show nothing: fillers of Hangul and Braille, the grapheme joiner.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _NON_JOINER, _JOINER = "\u200c", "\u200d"
 # Where a joiner changes what shows: between letters of scripts that need it, and within emoji.
 _JOINED = frozenset({"Lo", "Lm", "Mn", "Mc", "So", "Sk"})
-_NAMES = {
-    "Cc": "control characters",
-    "Cs": "half of a surrogate pair",
-    "Co": "characters for private use",
-    "Zl": "line separators",
-    "Zp": "line separators",
-    "Cf": "invisible characters or marks of writing direction",
+_CONTROL = _noop("Control characters are not allowed.")
+_LINES = _noop("Line separators are not allowed.")
+# By category.
+_REFUSED = {
+    "Cc": _CONTROL,
+    "Cs": _noop("Half of a surrogate pair is not allowed."),
+    "Co": _noop("Characters for private use are not allowed."),
+    "Zl": _LINES,
+    "Zp": _LINES,
+    "Cf": _noop("Invisible characters or marks of writing direction are not allowed."),
 }
 
 
@@ -44,20 +48,20 @@ def printable_line(text: str) -> str:
     """
     if text.isascii():
         if not text.isprintable():
-            raise UnfitText("Control characters are not allowed.")
+            raise UnfitText(_(_CONTROL))
         return text.strip()
     for place, character in enumerate(text):
         category = unicodedata.category(character)
         if character in (_JOINER, _NON_JOINER) and _joins(text, place):
             continue
         if category in _REFUSED:
-            raise UnfitText(f"{_NAMES[category].capitalize()} are not allowed.")
+            raise UnfitText(_(_REFUSED[category]))
         if (
             character in _BLANK
             or ord(character) & 0xFFFE == 0xFFFE
             or 0xFDD0 <= ord(character) <= 0xFDEF
         ):
-            raise UnfitText("Invisible characters are not allowed.")
+            raise UnfitText(_("Invisible characters are not allowed."))
     return unicodedata.normalize("NFC", text.strip())
 
 
@@ -99,7 +103,7 @@ def email_address(text: str) -> str:
     """
     try:
         address = printable_line(text)
-        local, _, domain = address.rpartition("@")
+        local, _at, domain = address.rpartition("@")
         domain = _own_script(domain)
         if not local.isascii():
             if not _LOCAL.fullmatch(local) or local[0] == "." or local[-1] == "." or ".." in local:
@@ -110,7 +114,7 @@ def email_address(text: str) -> str:
         if len(f"{local}@{domain}") > MAX_EMAIL_LENGTH or len(local.encode()) > 64:
             raise UnfitText("")
     except (ValidationError, UnicodeError, ValueError):
-        raise UnfitText("This is not an e-mail address.") from None
+        raise UnfitText(_("This is not an e-mail address.")) from None
     return f"{local}@{domain}"
 
 

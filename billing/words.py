@@ -28,16 +28,22 @@ WORDS = (
     _("Carried over"), _("Issued anew"),
     _("Not to be billed again"), _("Refund"), _("Dispute"), _("The payment failed."),
     _("Your card was declined."),
+    # Ways to pay.
+    _("Bank transfer"), _("Another way"),
     # People.
     _("Owner"), _("Admin"), _("Viewer"),
     # Mails that one may do without.
     _("Much of the usage limit is used"), _("The usage limit is reached"),
     _("Decisions on disputed calls"),
+    # Formats of e-invoices.
+    _("None"), _("Factur-X / ZUGFeRD: inside the PDF"),
     # Tiers.
     _("Free"), _("Starter"), _("Pro"), _("Enterprise"),
     # Why a credit note was issued.
     _("Poor quality"), _("Dropped calls"), _("Billed twice"), _("Wrong price"),
     _("Usage taken back"), _("Order cancelled"), _("Goodwill"), _("Another reason"),
+    # Disputes of calls.
+    _("Billed wrongly"), _("Broke off"), _("Refused"), _("Withdrawn"),
     # Lines of a statement.
     _("Invoice"), _("Credit note"), _("Invoice is void"), _("Sent back"), _("Refund, Stripe"),
     _("Credit paid out"), _("Payment, Stripe"),

@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, valid, and about every endpoint."""
 
+import re
 from typing import Any
 
 import pytest
@@ -50,6 +51,14 @@ def test_every_operation_says_who_may_and_how_it_fails(path: str, method: str):
         assert "application/problem+json" in operation["responses"][status]["content"]
     assert "required_scopes" not in operation["description"]
     assert any(status.startswith("2") for status in operation["responses"])
+
+
+def test_a_registration_may_be_of_the_one_stop_shop_and_an_address_may_not():
+    schemas = DOCUMENT["components"]["schemas"]
+    registered = schemas["NewRegistrationRequest"]["properties"]["country"]["pattern"]
+    address = schemas["PatchedWorkspaceRequest"]["properties"]["address_country"]["pattern"]
+    assert [bool(re.search(registered, code)) for code in ("EU", "DE", "XX")] == [True, True, False]
+    assert [bool(re.search(address, code)) for code in ("EU", "DE", "XX")] == [False, True, False]
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_no_inline_code(client: Client):

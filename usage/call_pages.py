@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, page_before, render_page, workspace_page
@@ -32,10 +33,10 @@ from usage.queries.usual_calls import compare, parts_of, usual_call
 MAX_RECEIPT_LINES = 1_000
 # Where a receipt leads back to, by the page that led to it.
 _BACK = {
-    "usage:calls": "Calls",
-    "usage:records": "Usage",
-    "invoices:item": "Invoice line",
-    "analytics:dashboard": "Overview",
+    "usage:calls": _lazy("Calls"),
+    "usage:records": _lazy("Usage"),
+    "invoices:item": _lazy("Invoice line"),
+    "analytics:dashboard": _lazy("Overview"),
 }
 
 

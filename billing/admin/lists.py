@@ -21,13 +21,14 @@ from django.http.response import HttpResponseBase
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
+from billing.exports import SHEET_ROWS
 from billing.formats import money
 from billing.tables import Column, Kind, table_response
 
 FILE_PARAMETER = "_file"
 _FORMATS = ("csv", "xlsx")
-# A sheet holds no more, with its head; who needs more filters first.
-_MOST = 1_048_575
+# One sheet's, without its head; who needs more filters first.
+_MOST = SHEET_ROWS - 1
 _CHUNK = 1_000
 # Rows by which it is told what a column of the admin's own text holds.
 _LOOKED_AT = 200

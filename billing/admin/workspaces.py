@@ -20,8 +20,8 @@ from billing.e_invoices import missing_details, missing_of_issuer
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.queries import active_period, issuing_entity_at
+from billing.services.workspace_details import BILLING_DETAILS
 from billing.services.workspaces import (
-    BILLING_DETAILS,
     create_workspace,
     update_billing_settings,
     update_workspace,

@@ -147,7 +147,14 @@ class DayField(serializers.DateField):
 
 
 class PlainTextField(serializers.CharField):
-    """One line of text, trimmed, of characters that show; numbers are not taken for text."""
+    """One line of text, trimmed, of characters that show; numbers are not taken for text.
+
+    `codes` are what the API's document says it is one of; whoever takes it refuses others.
+    """
+
+    def __init__(self, *, codes: frozenset[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.codes = codes
 
     def to_internal_value(self, data: object) -> str:
         return _checked(lambda: _fit(printable_line, data, "invalid_text"))

@@ -26,7 +26,7 @@ _KEY, _SESSION = "serviceKey", "session"
 _READING = {"get", "head"}
 # What is written as it is asked for may not be possible to write.
 _MAY_CONFLICT = {"invoices_e_invoice", "credit_notes_e_invoice"}
-# Codes that a text of such a name is one of.
+# Codes that a text of such a name is one of, where its field does not say so itself.
 _CODES: dict[str, frozenset[str]] = {"currency": CURRENCIES, "country": COUNTRIES}
 # One line that is not only spaces, without control characters. Others that do not show are refused
 # too: which ones cannot be said in the patterns that all readers of the document have.
@@ -95,7 +95,10 @@ class _PlainText(OpenApiSerializerFieldExtension):
         if direction == "response":
             return schema
         name = field.field_name or ""
-        if known := next((all_ for end, all_ in _CODES.items() if name.endswith(end)), None):
+        known = field.codes or next(
+            (all_ for end, all_ in _CODES.items() if name.endswith(end)), None
+        )
+        if known:
             end = "|" if field.allow_blank else ""
             return schema | {"pattern": f"^({'|'.join(sorted(known))}{end})$"}
         return schema | {"pattern": _BLANK_TOO if field.allow_blank else _SHOWS}

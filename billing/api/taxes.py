@@ -19,12 +19,18 @@ from billing.api.platform_views import PlatformView
 from billing.api.serializers import StrictSerializer
 from billing.models import TaxRate, TaxRegistration
 from billing.models.taxes import TAX_CLASS
+from billing.rating.taxes import ONE_STOP_SHOP
 from billing.services import tax_rates
-from billing.services.workspaces import known_entity
+from billing.services.workspace_details import known_entity
+from billing.taxnumbers import COUNTRIES
 
 
 class NewRegistrationSerializer(StrictSerializer):
-    country = PlainTextField(max_length=2, help_text="ISO 3166, as DE; EU: the one-stop shop.")
+    country = PlainTextField(
+        max_length=2,
+        codes=COUNTRIES | {ONE_STOP_SHOP},
+        help_text="ISO 3166, as DE; EU: the one-stop shop.",
+    )
     region = PlainTextField(max_length=100, required=False, default="", allow_blank=True)
     number = PlainTextField(max_length=40)
     consumers_only = FlagField(

@@ -12,6 +12,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone as clock
+from stdnum.iso7064 import mod_97_10
 
 from billing.colours import readable_on_white
 from billing.models.fields import EmailAddressField, LineField
@@ -181,7 +182,7 @@ class IssuerBankAccount(models.Model):
             raise ValidationError({"currency": "A currency that can be billed, as EUR."})
         if not self.iban and not self.account:
             raise ValidationError({"iban": "An IBAN, or an account, is expected."})
-        if self.iban and not _iban_adds_up(self.iban):
+        if self.iban and not mod_97_10.is_valid(self.iban[4:] + self.iban[:4]):
             raise ValidationError({"iban": "The check digits of this IBAN do not fit."})
 
 
@@ -198,8 +199,3 @@ class Letterhead(models.Model):
 
     def __str__(self) -> str:
         return str(self.facts.get("name", ""))
-
-
-def _iban_adds_up(iban: str) -> bool:
-    digits = "".join(str(int(character, 36)) for character in iban[4:] + iban[:4])
-    return int(digits) % 97 == 1

@@ -59,7 +59,9 @@ def invite(
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
         members = WorkspaceMember.objects.filter(workspace_id=workspace_id)
         if members.filter(user__email__iexact=address).exists():
-            raise IsMemberAlready(f"{address} is a member already.", field="email")
+            raise IsMemberAlready(
+                _("{email} is a member already.").format(email=address), field="email"
+            )
         open_ones = open_invitations(workspace_id)
         invitation = open_ones.filter(email=address).first()
         if invitation is not None:
@@ -67,7 +69,10 @@ def invite(
             invitation.role, invitation.invited_by = role, invited_by
             return _sent_anew(invitation, now)
         if open_ones.count() >= MOST_OPEN:
-            raise Invalid(f"At most {MOST_OPEN} invitations are open at a time.", field="email")
+            raise Invalid(
+                _("At most {most} invitations are open at a time.").format(most=MOST_OPEN),
+                field="email",
+            )
         invitation = Invitation.objects.create(
             workspace_id=workspace_id,
             email=address,
@@ -200,14 +205,16 @@ def _locked(workspace_id: UUID, invitation_id: UUID) -> Invitation:
     open_one = open_invitations(workspace_id).select_for_update(of=("self",))
     invitation = open_one.filter(pk=invitation_id).first()
     if invitation is None:
-        raise NotFound("There is no such invitation any more.")
+        raise NotFound(_("There is no such invitation any more."))
     return invitation
 
 
 def _refuse_flood(invitation: Invitation) -> None:
     if invitation.generation >= _MOST_SENT:
         raise Invalid(
-            f"{invitation.email} was invited {_MOST_SENT} times: take it back, or ask them.",
+            _("{email} was invited {times} times: take it back, or ask them.").format(
+                email=invitation.email, times=_MOST_SENT
+            ),
             field="email",
         )
 

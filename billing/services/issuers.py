@@ -3,7 +3,7 @@
 import hashlib
 
 from billing.errors import Invalid
-from billing.issuers import series_of
+from billing.issuers import credit_note_series_of, series_of
 from billing.logos import NotALogo, clean_logo
 from billing.models import IssuingEntity
 
@@ -11,7 +11,7 @@ from billing.models import IssuingEntity
 def check_series(series: str) -> None:
     """Raises `Invalid` where the issuer whom the settings name counts in it too."""
     own = series_of(None)
-    if series in (own, f"{own}-CN"):
+    if series in (own, credit_note_series_of(None)):
         raise Invalid(
             f"{own} is the series of the issuer whom the settings name.",
             field="series",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from billing.errors import Invalid
 from billing.models import OWNER_SCOPES, SCOPES, ServiceKey, Workspace
@@ -70,7 +71,11 @@ def create_owners_key(
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
         if usable_keys_of_owners(workspace_id, now=now).count() >= MOST_KEYS_OF_OWNERS:
-            raise Invalid(f"A workspace has at most {MOST_KEYS_OF_OWNERS} keys: revoke one first.")
+            raise Invalid(
+                _("A workspace has at most {most} keys: revoke one first.").format(
+                    most=MOST_KEYS_OF_OWNERS
+                )
+            )
         return create_key(
             name=name,
             scopes=scopes,

@@ -1,6 +1,7 @@
 """Who may look at and act for a workspace: its members, of whom one at least owns it."""
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from billing.errors import Conflict, Invalid
 from billing.models import User, Workspace, WorkspaceMember
@@ -65,4 +66,4 @@ def _keep_an_owner(member: WorkspaceMember) -> None:
         workspace_id=member.workspace_id, role=WorkspaceMember.Role.OWNER
     )
     if member.role == WorkspaceMember.Role.OWNER and owners.count() == 1:
-        raise LastOwner("A workspace keeps at least one owner: name another one first.")
+        raise LastOwner(_("A workspace keeps at least one owner: name another one first."))

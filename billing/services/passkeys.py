@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -150,7 +151,9 @@ def add(
         # So that two pages at once do not pass the most that one may have.
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if Passkey.objects.filter(user=user).count() >= MOST:
-            raise Conflict(f"There are {MOST} passkeys already: remove one first.")
+            raise Conflict(
+                _("There are {most} passkeys already: remove one first.").format(most=MOST)
+            )
         try:
             with transaction.atomic():
                 passkey = Passkey.objects.create(
@@ -165,7 +168,7 @@ def add(
                 )
         except IntegrityError as refusal:
             raise Conflict(
-                "A passkey of that name, or on that device, is there already.", field="name"
+                _("A passkey of that name, or on that device, is there already."), field="name"
             ) from refusal
         account_news.tell(user, account_news.PASSKEY_ADDED, now=now, named=name)
         return passkey
@@ -207,19 +210,19 @@ def rename(*, passkey: Passkey, name: str) -> None:
         with transaction.atomic():
             passkey.save(update_fields=["name"])
     except IntegrityError as refusal:
-        raise Conflict("You have another passkey of that name.", field="name") from refusal
+        raise Conflict(_("You have another passkey of that name."), field="name") from refusal
 
 
 def _site() -> Site:
     here = site()
     if here is None:
-        raise Conflict("This system's address is one where browsers have no passkeys.")
+        raise Conflict(_("This system's address is one where browsers have no passkeys."))
     return here
 
 
 def _challenge(kept: dict[str, str] | None, now: dt.datetime) -> bytes:
     if kept is None or abs(now - dt.datetime.fromisoformat(kept["at"])) > CHALLENGE_LASTS:
-        raise WrongPasskey("This page was used or open for too long: try again.", field="answer")
+        raise WrongPasskey(_("This page was used or open for too long: try again."), field="answer")
     return base64url_to_bytes(kept["challenge"])
 
 
@@ -245,7 +248,7 @@ def _described(user: User, here: Site) -> list[PublicKeyCredentialDescriptor]:
 
 def _wrong(user: User, reason: Exception) -> WrongPasskey:
     log.warning("a passkey was refused: %s", str(reason)[:200], extra={"user_id": user.pk})
-    return WrongPasskey("That passkey was not accepted: try again.", field="answer")
+    return WrongPasskey(_("That passkey was not accepted: try again."), field="answer")
 
 
 def _is_number(host: str) -> bool:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from django_otp import verify_token
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -92,7 +93,7 @@ def confirm_enrolment(*, user: User, token: str, now: dt.datetime) -> tuple[TOTP
     with transaction.atomic():
         device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).first()
         if device is None:
-            raise Conflict("Begin again: there is nothing to confirm.")
+            raise Conflict(_("Begin again: there is nothing to confirm."))
         is_right = device.verify_token(_digits(token))
         if is_right:
             TOTPDevice.objects.filter(user=user, confirmed=True).delete()
@@ -101,7 +102,7 @@ def confirm_enrolment(*, user: User, token: str, now: dt.datetime) -> tuple[TOTP
             codes = _new_codes(user)
             account_news.tell(user, account_news.APP_ADDED, now=now)
     if not is_right:  # outside, so that the failed try is counted
-        raise WrongCode("That is not the code of this moment.", field="token")
+        raise WrongCode(_("That is not the code of this moment."), field="token")
     return device, codes
 
 
@@ -133,14 +134,16 @@ def verify(*, user: User, token: str) -> Device:
     model = TOTPDevice if digits.isdecimal() and len(digits) == 6 else StaticDevice
     given = digits if model is TOTPDevice else _stored(token)
     for device in model.objects.filter(user=user, confirmed=True):
-        allowed, _ = device.verify_is_allowed()
+        allowed, _why = device.verify_is_allowed()
         if not allowed:
-            raise WrongCode("Too many wrong codes: wait a moment, then try again.", field="token")
+            raise WrongCode(
+                _("Too many wrong codes: wait a moment, then try again."), field="token"
+            )
         found = verify_token(user, device.persistent_id, given)
         if found is not None:
             return found
     log.warning("a wrong second factor was given", extra={"user_id": user.pk})
-    raise WrongCode("That code is wrong, has been used, or is too old.", field="token")
+    raise WrongCode(_("That code is wrong, has been used, or is too old."), field="token")
 
 
 def remove_app(*, user: User, now: dt.datetime) -> Passkey | None:
@@ -169,7 +172,7 @@ def _remove(
         if is_enrolled(user):
             return
         if is_needed(user):
-            raise LastOne("Staff need a second factor: set up another one first.")
+            raise LastOne(_("Staff need a second factor: set up another one first."))
         StaticDevice.objects.filter(user=user).delete()
 
 

@@ -11,16 +11,9 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from billing.e_invoices import (
-    check_electronic_address,
-    is_leitweg_id,
-    looks_like_leitweg_id,
-)
 from billing.errors import Conflict, Invalid
-from billing.languages import Language
 from billing.models import (
     BillingPeriod,
-    IssuingEntity,
     SubscriptionTier,
     Workspace,
     WorkspaceBillingSettings,
@@ -28,47 +21,16 @@ from billing.models import (
 )
 from billing.money import CURRENCIES
 from billing.services.members import known_address, set_member
+from billing.services.suspensions import set_status
 from billing.services.tax_numbers import note_tax_number
 from billing.services.tier_changes import (
     begin_tier,
     first_day_not_opened,
     first_day_of_change,
 )
+from billing.services.workspace_details import BILLING_DETAILS, change_details
 from billing.signals import admission_changed, billing_details_changed
-from billing.taxnumbers import COUNTRIES, is_tax_number
 from billing.text import UnfitText, printable_line
-
-BILLING_DETAILS = (
-    "name",
-    "billing_email",
-    "billing_name",
-    "address_line1",
-    "address_line2",
-    "address_city",
-    "address_state",
-    "address_postal_code",
-    "address_country",
-    "tax_id",
-    "tax_status",
-    "tax_exemption",
-    "e_invoice_format",
-    "e_invoice_attached",
-    "buyer_reference",
-    "order_number",
-    "electronic_address",
-    "electronic_address_scheme",
-    "language",
-    "custom_fields",
-)
-
-MOST_CUSTOM_TEXT = 100
-# What says where e-invoices go, and is checked together.
-_ROUTING = {
-    "e_invoice_format",
-    "buyer_reference",
-    "electronic_address",
-    "electronic_address_scheme",
-}
 
 
 class AlreadyExists(Conflict):
@@ -218,29 +180,13 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
             _move_running_periods(workspace, now)
         if "tier" in changed:
             begin_tier(workspace, on=first_day_of_change(workspace, now))
-        for name in BILLING_DETAILS:
-            if name in changed:
-                setattr(workspace, name, changed[name])
-        if {"tax_id", "address_country"} & changed.keys():
-            _check_tax_number(workspace)
-        if {"tax_status", "tax_exemption"} & changed.keys():
-            _check_exemption(workspace)
-        if _ROUTING & changed.keys():
-            _check_routing(workspace)
-        if "issuing_entity" in changed:
-            workspace.issuing_entity = known_entity(changed["issuing_entity"])
-        if {"custom_fields", "issuing_entity"} & changed.keys():
-            workspace.custom_fields = _fitting_fields(workspace)
-        if "language" in changed and changed["language"] not in Language.values:
-            raise Invalid(
-                f"{', '.join(Language.values)} are spoken.", field="language", code="invalid_choice"
-            )
+        change_details(workspace, changed)
         if changed:
             workspace.save()
         if {"tax_id", "address_country"} & changed.keys():
             note_tax_number(workspace, now)
         if "status" in changed:
-            _set_status(workspace, changed["status"], now)
+            set_status(workspace, changed["status"], now)
         if any(name in changed for name in BILLING_DETAILS):
             billing_details_changed.send(Workspace, workspace_id=workspace.pk, now=now)
         return workspace
@@ -253,42 +199,6 @@ def _stored(workspace: Workspace, name: str) -> Any:
     if name == "issuing_entity":
         return workspace.issuing_entity.code if workspace.issuing_entity else None
     return getattr(workspace, name)
-
-
-def known_entity(code: str | None) -> IssuingEntity | None:
-    """The one who invoices; None for the issuer whom the settings name."""
-    if not code:
-        return None
-    entity = IssuingEntity.objects.filter(code=code).first()
-    if entity is None:
-        raise Invalid(
-            f"There is no issuing entity {code!r}.", field="issuing_entity", code="unknown_entity"
-        )
-    return entity
-
-
-def _fitting_fields(workspace: Workspace) -> dict[str, str]:
-    """The custom fields that its issuing entity has; raises `Invalid` for what is no text."""
-    known = workspace.issuing_entity.custom_fields if workspace.issuing_entity else []
-    given = workspace.custom_fields or {}
-    if not isinstance(given, dict):
-        raise Invalid("Names and texts are expected.", field="custom_fields", code="invalid")
-    kept = {}
-    for name, text in given.items():
-        if name not in known or not isinstance(text, str) or len(text) > MOST_CUSTOM_TEXT:
-            has = ", ".join(known) or "none"
-            raise Invalid(
-                f"{name!r} is no text of a custom field of its issuing entity, which has: {has}.",
-                field="custom_fields",
-                code="unknown_field",
-            )
-        try:
-            line = printable_line(text)
-        except UnfitText as error:
-            raise Invalid(str(error), field="custom_fields", code="invalid_text") from None
-        if line:
-            kept[name] = line
-    return kept
 
 
 def _refuse_changes_of_what_is_in_use(workspace: Workspace, changed: dict[str, Any]) -> None:
@@ -320,55 +230,6 @@ def _has_amounts(workspace: Workspace) -> bool:
     )
 
 
-def _check_tax_number(workspace: Workspace) -> None:
-    country = workspace.address_country
-    if country and country not in COUNTRIES:
-        raise Invalid(
-            "A country's two capital letters are expected, as US or DE (ISO 3166).",
-            field="address_country",
-            code="invalid_country",
-        )
-    if workspace.tax_id and not is_tax_number(workspace.tax_id, country=country):
-        raise Invalid(
-            f"{workspace.tax_id!r} cannot be a tax number"
-            + (f" of a company in {country}." if country else "."),
-            field="tax_id",
-            code="invalid_tax_id",
-        )
-
-
-def _check_exemption(workspace: Workspace) -> None:
-    is_exempt = workspace.tax_status == Workspace.TaxStatus.EXEMPT
-    if is_exempt and not workspace.tax_exemption:
-        raise Invalid(
-            "An exempt customer's invoices say why: a certificate or an article is expected.",
-            field="tax_exemption",
-            code="blank",
-        )
-    if not is_exempt and workspace.tax_exemption:
-        raise Invalid(
-            "Only an exempt customer has a reason for it.",
-            field="tax_exemption",
-            code="not_exempt",
-        )
-
-
-def _check_routing(workspace: Workspace) -> None:
-    """What has a form is of it. What is only missing is no error: `missing_details` says it."""
-    check_electronic_address(workspace.electronic_address, workspace.electronic_address_scheme)
-    reference = workspace.buyer_reference
-    if (
-        workspace.e_invoice_format == Workspace.EInvoiceFormat.XRECHNUNG
-        and looks_like_leitweg_id(reference)
-        and not is_leitweg_id(reference)
-    ):
-        raise Invalid(
-            f"{reference!r} is not a Leitweg-ID: its check digits are wrong.",
-            field="buyer_reference",
-            code="invalid_leitweg_id",
-        )
-
-
 def _move_running_periods(workspace: Workspace, now: dt.datetime) -> None:
     """A new tier holds for the period that runs now; one that has ended keeps its own."""
     workspace.periods.filter(status=BillingPeriod.Status.CURRENT, period_end__gt=now).update(
@@ -386,41 +247,6 @@ def change_tier_from_next_period(*, workspace_id: UUID, tier: str, now: dt.datet
         workspace.tier = plan
         workspace.save(update_fields=["tier", "updated_at"])
         begin_tier(workspace, on=first_day_not_opened(workspace, now))
-        return True
-
-
-def _set_status(workspace: Workspace, status: str, now: dt.datetime) -> None:
-    if status == Workspace.Status.ACTIVE:
-        workspace.suspension_reason = ""
-    elif status == Workspace.Status.SUSPENDED:
-        workspace.suspension_reason = Workspace.SuspensionReason.MANUAL
-    else:
-        workspace.suspension_reason = ""
-    workspace.status = status
-    workspace.save(update_fields=["status", "suspension_reason", "updated_at"])
-    admission_changed.send(Workspace, workspace_id=workspace.pk, now=now)
-
-
-def suspend_for_payment(*, workspace_id: UUID, now: dt.datetime) -> bool:
-    """Suspend an active workspace until it has paid; whether it changed."""
-    with transaction.atomic():
-        workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
-        if workspace.status != Workspace.Status.ACTIVE:
-            return False
-        workspace.status = Workspace.Status.SUSPENDED
-        workspace.suspension_reason = Workspace.SuspensionReason.PAYMENT
-        workspace.save(update_fields=["status", "suspension_reason", "updated_at"])
-        admission_changed.send(Workspace, workspace_id=workspace_id, now=now)
-        return True
-
-
-def reactivate_after_payment(*, workspace_id: UUID, now: dt.datetime) -> bool:
-    """Lift a suspension for payment; one made by staff stays. Whether it changed."""
-    with transaction.atomic():
-        workspace = Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
-        if workspace.suspension_reason != Workspace.SuspensionReason.PAYMENT:
-            return False
-        _set_status(workspace, Workspace.Status.ACTIVE, now)
         return True
 
 

@@ -7,13 +7,15 @@ import zipfile
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import pytest
+
+from billing import exports
 from billing.exports import xlsx_response
+from billing.tables import Column, Kind, table_response
 
 
-def opened(rows: list[list[object]], most_rows: int = 1000) -> zipfile.ZipFile:
-    answer = xlsx_response(
-        "calls.xlsx", ["When", "Price", "Who"], rows, sheet="Calls", most_rows=most_rows
-    )
+def opened(rows: list[list[object]]) -> zipfile.ZipFile:
+    answer = xlsx_response("calls.xlsx", ["When", "Price", "Who"], rows, sheet="Calls")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="calls.xlsx"'
     return zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
 
@@ -29,8 +31,11 @@ def test_values_keep_their_kind_and_free_text_is_never_a_formula() -> None:
     assert "<f>" not in sheet
 
 
-def test_more_rows_than_a_sheet_holds_go_on_in_another_under_the_same_head() -> None:
-    book = opened([[number, number, "x"] for number in range(5)], most_rows=3)
+def test_more_rows_than_a_sheet_holds_go_on_in_another_under_the_same_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exports, "SHEET_ROWS", 3)
+    book = opened([[number, number, "x"] for number in range(5)])
     names = re.findall(r'<sheet name="([^"]+)"', book.read("xl/workbook.xml").decode())
     assert names == ["Calls", "Calls 2", "Calls 3"]
     sheets = [book.read(f"xl/worksheets/sheet{number}.xml").decode() for number in (1, 2, 3)]
@@ -38,6 +43,21 @@ def test_more_rows_than_a_sheet_holds_go_on_in_another_under_the_same_head() -> 
     assert all("<t>Price</t>" in sheet for sheet in sheets)
 
 
-def test_a_sheet_that_is_just_full_is_the_only_one() -> None:
-    book = opened([[number, number, "x"] for number in range(2)], most_rows=3)
+def test_a_report_longer_than_a_sheet_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "SHEET_ROWS", 3)
+    columns = [Column("name", "Name"), Column("calls", "Calls", Kind.COUNT)]
+    answer = table_response(
+        "xlsx", "calls", columns, [{"name": "Acme", "calls": number} for number in (1, 2, 3)]
+    )
+    book = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))  # type: ignore[attr-defined]
+    first, second = (book.read(f"xl/worksheets/sheet{number}.xml").decode() for number in (1, 2))
+    assert [first.count("<row "), second.count("<row ")] == [3, 2]
+    assert "<v>3</v>" in second
+    assert '<autoFilter ref="A1:B3"/>' in first
+    assert '<autoFilter ref="A1:B2"/>' in second
+
+
+def test_a_sheet_that_is_just_full_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "SHEET_ROWS", 3)
+    book = opened([[number, number, "x"] for number in range(2)])
     assert "xl/worksheets/sheet2.xml" not in book.namelist()

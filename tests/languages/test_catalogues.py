@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from billing.colours import contrast, readable_on_white
 from billing.languages import Language
@@ -17,6 +18,7 @@ def test_every_text_is_translated_with_its_placeholders(language):
 
 def test_there_is_a_catalogue_for_each_language_that_can_be_chosen():
     assert {"en", *LANGUAGES} == set(Language.values)
+    assert Language.choices == settings.LANGUAGES
 
 
 # Names, files and the framework's own words.

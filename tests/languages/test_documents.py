@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 
 from billing.issuers import freeze, issuer_of
@@ -11,7 +12,8 @@ from billing.logos import NotALogo, clean_logo
 from billing.models import Email, IssuerBankAccount, IssuingEntity, Letterhead, User
 from billing.phrases import phrase
 from billing.services.workspaces import update_workspace
-from invoices.models import Invoice
+from invoices.event_details import event_detail
+from invoices.models import Invoice, InvoiceEvent
 from invoices.pdf import render_invoice
 from invoices.services.closing.finalize import finalize_period
 from invoices.services.mailing import mail_issued_invoice
@@ -99,6 +101,31 @@ def test_descriptions_are_known_by_their_form(english, german):
     assert phrase(english) == english
 
 
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("As INV-2026-000007.", "Als INV-2026-000007."),
+        ("1 day before the due date.", "1 Tag vor dem Fälligkeitstag."),
+        ("3 days after the due date.", "3 Tage nach dem Fälligkeitstag."),
+        (
+            "€1,200.00 by Bank transfer (RF18); €212.43 is still open.",
+            "1.200,00 €, Banküberweisung (RF18); 212,43 € sind noch offen.",
+        ),
+        ("€5.00 of €61.34 refunded in all.", "5,00 € von 61,34 € insgesamt erstattet."),
+        (
+            "INV-CN-2026-000001 over €20.00: Sorry for the noise",
+            "INV-CN-2026-000001 über 20,00 €: Sorry for the noise",
+        ),
+        ("Agreed with Ms Doe", "Agreed with Ms Doe"),
+    ],
+)
+def test_what_happened_to_an_invoice_is_known_by_its_form(english, german):
+    event = InvoiceEvent(detail=english)
+    with in_language("de"):
+        assert _plain(event_detail(event, "EUR")) == german
+    assert event_detail(event, "EUR") == english
+
+
 def make_entity(code: str = "DE", **facts: object) -> IssuingEntity:
     entity = IssuingEntity.objects.create(
         code=code,
@@ -123,8 +150,8 @@ def test_each_entity_counts_in_its_own_series_from_the_next_month_on():
     periods = [make_period(each, at=now) for each in (acme, globex)]
     for each in (acme, globex):
         update_workspace(workspace_id=each.pk, changes={"issuing_entity": "DE"}, now=now)
-    for period, month in zip(periods, (11, 11), strict=True):
-        finalize_period(period_id=period.pk, now=dt.datetime(2026, month, 3, tzinfo=dt.UTC))
+    for period in periods:
+        finalize_period(period_id=period.pk, now=dt.datetime(2026, 11, 3, tzinfo=dt.UTC))
     for each in (acme, globex):
         running = each.periods.get(status="current")
         finalize_period(period_id=running.pk, now=dt.datetime(2026, 12, 3, tzinfo=dt.UTC))
@@ -177,6 +204,15 @@ def test_a_mail_is_in_its_readers_language_else_the_workspaces():
     assert mail.subject == "Voice Platform Inc. からの請求書 INV-2026-000042"
     assert '<html lang="ja">' in mail.html
     assert "お支払金額" in mail.text
+
+
+@pytest.mark.parametrize("iban", ["DE89370400440532013001", "DE89-3704", "DE"])
+def test_an_iban_that_is_none_is_refused(iban):
+    entity = make_entity()
+    account = IssuerBankAccount(entity=entity, currency="EUR", iban=iban)
+    with pytest.raises(ValidationError) as refused:
+        account.full_clean()
+    assert list(refused.value.message_dict) == ["iban"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Creation and changes of voice agents, and their pausing by usage limit and suspension."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.dispatch import receiver
+from django.utils.translation import ngettext
 
 from billing.errors import Conflict, Invalid, NotFound
+from billing.formats import quantity
 from billing.models import Workspace
 from billing.services.workspaces import fingerprint, named
 from billing.signals import admission_changed
@@ -60,9 +63,11 @@ def _follow_admission(sender: Any, *, workspace_id: UUID, now: dt.datetime, **kw
     changed = _apply(admission, workspace_id=workspace_id, now=now)
     if not changed:
         return ""
-    agents = f"{changed:,} agent{'s' if changed != 1 else ''}"
-    verb = "were" if changed != 1 else "was"
-    return f"{agents} came back." if admission.allowed else f"{agents} {verb} paused now."
+    if admission.allowed:
+        said = ngettext("{n} agent came back.", "{n} agents came back.", changed)
+    else:
+        said = ngettext("{n} agent was paused now.", "{n} agents were paused now.", changed)
+    return said.format(n=quantity(Decimal(changed)))
 
 
 def create_agent(

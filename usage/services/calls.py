@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
-from billing.clocks import be_sure
+from billing.clocks import check_clock
 from billing.models import Workspace
 from billing.text import UnfitText, provider_key
 from billing.times import NotATime, parse_time
@@ -118,7 +118,7 @@ def _check(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordError
         except NotATime as error:
             return refuse(error.code, field, error.detail)
         if not dt.timedelta(days=-3660) < at - now < dt.timedelta(minutes=5):
-            be_sure()  # of our own clock, before the sender's is blamed
+            check_clock()  # our own, before the sender's is blamed
             code = "in_the_future" if at > now else "too_old"
             return refuse(code, field, "This time cannot be recorded.")
     started_at, ended_at = times["started_at"], times.get("ended_at")

@@ -210,12 +210,13 @@ def _earned(crossing: _Crossing, now: dt.datetime) -> list[LimitAlert]:
 def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> None:
     workspace: Workspace = alert.workspace
     period: BillingPeriod = alert.period
+    is_reached = alert.kind == LimitAlert.Kind.LIMIT
     # Rounded down: 99.6 % is not all of it.
     used = 100 * crossing.spend // crossing.limit if crossing.limit else Decimal(100)
 
     def send(suffix: str, recipients: list[str]) -> bool:
         month = period.label
-        if alert.kind == LimitAlert.Kind.LIMIT:
+        if is_reached:
             subject = _("{workspace} has reached its usage limit for {month}")
         else:
             subject = _("{workspace} has used {used} of its usage limit for {month}")
@@ -243,7 +244,6 @@ def _tell_owners(alert: LimitAlert, crossing: _Crossing, now: dt.datetime) -> No
         )
         return email is not None
 
-    is_reached = alert.kind == LimitAlert.Kind.LIMIT
     mail = OptionalMail.LIMIT_REACHED if is_reached else OptionalMail.LIMIT_NEAR
     in_each_language(workspace, addresses_wanting(workspace, mail), send)
 

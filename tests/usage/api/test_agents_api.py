@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from billing.services.workspaces import suspend_for_payment
+from billing.services.suspensions import suspend_for_payment
 from tests.kit.api import ApiClient, problem_of, refusal
 from tests.kit.personas import NOW, make_period, make_workspace
 

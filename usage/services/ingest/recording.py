@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
-from billing.clocks import be_sure
+from billing.clocks import check_clock
 from billing.services.periods import mark_metered, open_period
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest.agents import strangers_of
@@ -31,8 +31,7 @@ from usage.services.limits import check_limits, spread_slot_allowance
 # something else is wrong.
 _MAX_TRIES = 8
 _DEADLOCK = "40P01"
-
-TIMES_REFUSED = {"in_the_future", "too_old"}
+_TIMES_REFUSED = {"in_the_future", "too_old"}
 
 _terms_cache = PricingTermsCache()
 
@@ -89,8 +88,8 @@ def record_usage(
     # Who a record is comes before whether it may be recorded: a retry is answered as one.
     if unfit := [each for each in wanted if each.refusal is not None]:
         answer_known(unfit)
-        if any(each.refusal and each.refusal.code in TIMES_REFUSED for each in unfit):
-            be_sure()  # of our own clock, before the sender's is blamed
+        if any(each.refusal and each.refusal.code in _TIMES_REFUSED for each in unfit):
+            check_clock()  # our own, before the sender's is blamed
         wanted = [each for each in wanted if each.refusal is None and each.existing is None]
     firsts = {each.id: each for each in reversed(wanted)}
     new = sorted(firsts.values(), key=attrgetter("id"))
