@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from billing.errors import BillingError
+from billing.e_invoices import check_electronic_address
+from billing.errors import BillingError, Invalid
 from billing.formats import word
 from billing.models import (
     OWNER_SCOPES,
@@ -167,6 +168,17 @@ class EInvoiceForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         formats: Any = self.fields["e_invoice_format"]
         formats.choices = [(value, word(label)) for value, label in formats.choices]
+
+    def clean(self) -> dict[str, Any]:
+        """Asked here too: else the name of the database's constraint would be the answer."""
+        given = self.cleaned_data
+        try:
+            check_electronic_address(
+                given.get("electronic_address", ""), given.get("electronic_address_scheme", "")
+            )
+        except Invalid as refusal:
+            add_refusal(self, refusal)
+        return given
 
 
 def _roles() -> list[tuple[str, str]]:

@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import gettext_lazy as _
 
 MAX_PROVIDER_LENGTH = 64
 MAX_EMAIL_LENGTH = 254
@@ -23,21 +22,24 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _NON_JOINER, _JOINER = "\u200c", "\u200d"
 # Where a joiner changes what shows: between letters of scripts that need it, and within emoji.
 _JOINED = frozenset({"Lo", "Lm", "Mn", "Mc", "So", "Sk"})
-_CONTROL = _noop("Control characters are not allowed.")
-_LINES = _noop("Line separators are not allowed.")
+_CONTROL = _("Control characters are not allowed.")
+_LINES = _("Line separators are not allowed.")
 # By category.
 _REFUSED = {
     "Cc": _CONTROL,
-    "Cs": _noop("Half of a surrogate pair is not allowed."),
-    "Co": _noop("Characters for private use are not allowed."),
+    "Cs": _("Half of a surrogate pair is not allowed."),
+    "Co": _("Characters for private use are not allowed."),
     "Zl": _LINES,
     "Zp": _LINES,
-    "Cf": _noop("Invisible characters or marks of writing direction are not allowed."),
+    "Cf": _("Invisible characters or marks of writing direction are not allowed."),
 }
 
 
 class UnfitText(ValueError):
-    """Why a text is refused, as a sentence."""
+    """Why a text is refused, as a sentence in the language of whoever reads it.
+
+    Settings are read before there are any languages.
+    """
 
 
 def printable_line(text: str) -> str:
@@ -48,14 +50,14 @@ def printable_line(text: str) -> str:
     """
     if text.isascii():
         if not text.isprintable():
-            raise UnfitText(_(_CONTROL))
+            raise UnfitText(_CONTROL)
         return text.strip()
     for place, character in enumerate(text):
         category = unicodedata.category(character)
         if character in (_JOINER, _NON_JOINER) and _joins(text, place):
             continue
         if category in _REFUSED:
-            raise UnfitText(_(_REFUSED[category]))
+            raise UnfitText(_REFUSED[category])
         if (
             character in _BLANK
             or ord(character) & 0xFFFE == 0xFFFE
@@ -141,11 +143,11 @@ def validate_line(text: str) -> None:
     try:
         printable_line(text)
     except UnfitText as error:
-        raise ValidationError(str(error), code="invalid_text") from None
+        raise ValidationError(error.args[0], code="invalid_text") from None
 
 
 def validate_address(text: str) -> None:
     try:
         email_address(text)
     except UnfitText as error:
-        raise ValidationError(str(error), code="invalid_email") from None
+        raise ValidationError(error.args[0], code="invalid_email") from None

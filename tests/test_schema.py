@@ -53,12 +53,12 @@ def test_every_operation_says_who_may_and_how_it_fails(path: str, method: str):
     assert any(status.startswith("2") for status in operation["responses"])
 
 
-def test_a_registration_may_be_of_the_one_stop_shop_and_an_address_may_not():
+def test_a_registration_may_be_of_the_one_stop_shop_and_a_rate_may_not():
     schemas = DOCUMENT["components"]["schemas"]
     registered = schemas["NewRegistrationRequest"]["properties"]["country"]["pattern"]
-    address = schemas["PatchedWorkspaceRequest"]["properties"]["address_country"]["pattern"]
+    rated = schemas["NewRateRequest"]["properties"]["country"]["pattern"]
     assert [bool(re.search(registered, code)) for code in ("EU", "DE", "XX")] == [True, True, False]
-    assert [bool(re.search(address, code)) for code in ("EU", "DE", "XX")] == [False, True, False]
+    assert [bool(re.search(rated, code)) for code in ("EU", "DE", "XX")] == [False, True, False]
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_no_inline_code(client: Client):

@@ -155,7 +155,7 @@ def test_taxes_keep_what_was_reported_and_take_it_off_when_it_is_void() -> None:
 
 def test_a_payment_that_was_taken_back_says_so_and_leaves_the_customers_credit() -> None:
     acme = make_workspace("Acme")
-    payment = pay(make_invoice(acme, amount="100.00"), "100.00", "2026-10-30")
+    payment = pay(make_invoice(acme, amount="100.00"), "100.00", "2026-10-30", over="8")
     for position, (kind, amount, on) in enumerate(
         (("overpayment", 8, "2026-10-30"), ("taken_back", -8, "2026-11-04")), start=1
     ):
@@ -174,8 +174,8 @@ def test_a_payment_that_was_taken_back_says_so_and_leaves_the_customers_credit()
     assert taken_back("2026-11-03") == [None]
     assert taken_back("2026-11-04") == [day("2026-11-04")]
     assert [(row["month"].month, row["received"]) for row in rows_of("collections")] == [
-        (10, 100),
-        (11, -100),
+        (10, 108),
+        (11, -108),
     ]
     [row] = rows_of("customer-credit")
     assert (row["overpaid"], row["balance"]) == (0, 0)

@@ -33,12 +33,13 @@ def rows_of(key: str, **asked: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in REPORTS[key].rows(Asked(**facts))]
 
 
-def pay(invoice: Invoice, amount: str, on: str) -> Payment:
+def pay(invoice: Invoice, amount: str, on: str, *, over: str = "0") -> Payment:
+    """So much for the invoice, and `over` it."""
     payment = Payment.objects.create(
         workspace=invoice.workspace,
         way="bank_transfer",
         currency=invoice.currency,
-        amount=Decimal(amount),
+        amount=Decimal(amount) + Decimal(over),
         received_on=day(on),
         recorded_by="fay",
     )
