@@ -16,14 +16,11 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone as clock
-from rest_framework.permissions import SAFE_METHODS
 
 from billing.api.access import may_see
-from billing.api.authentication import NotAuthenticated, key_of
 from billing.api.bodies import is_packed, read_body, unpack
-from billing.api.permissions import MembersOnlyRead, require_scope
+from billing.api.callers import check_rate, key_of, require_reading_member, require_scope
 from billing.api.problems import error_response, problem_response
-from billing.api.throttles import check_rate
 from billing.errors import BillingError, NotFound
 from billing.models import ServiceKey, User
 from billing.services.sign_in import client_address
@@ -164,8 +161,4 @@ def _asking(request: HttpRequest) -> Asking:
     key = key_of(header, now=clock.now(), address=client_address(request))
     if key is not None:
         return Asking(key, AnonymousUser())
-    if not isinstance(request.user, User) or not request.user.is_active:
-        raise NotAuthenticated("Send a service key: Authorization: Bearer <key>.")
-    if request.method not in SAFE_METHODS:
-        raise MembersOnlyRead("A signed-in member may read; changes need a service key.")
-    return Asking(None, request.user)
+    return Asking(None, require_reading_member(request.user, request.method))

@@ -1,34 +1,15 @@
-"""Scopes of service keys, and read-only access for members."""
+"""Permissions for REST framework: scopes of service keys, and read-only access for members."""
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from billing.api.authentication import NotAuthenticated
-from billing.errors import BillingError
+from billing.api.callers import require_reading_member, require_scope
 from billing.models import ServiceKey
 
 if TYPE_CHECKING:  # its class body imports this module, by the settings
     from rest_framework.views import APIView
-
-
-class MissingScope(BillingError):
-    status = 403
-    code = "missing_scope"
-
-
-class MembersOnlyRead(BillingError):
-    status = 403
-    code = "members_only_read"
-
-
-def require_scope(key: ServiceKey, scopes: str | Collection[str]) -> None:
-    """Raise `MissingScope` unless the key has the scope, or one of several."""
-    wanted = (scopes,) if isinstance(scopes, str) else tuple(scopes)
-    if not set(wanted) & set(key.scopes):
-        raise MissingScope(f"The service key lacks the scope {' or '.join(wanted)}.")
 
 
 class HasScope(BasePermission):
@@ -47,8 +28,5 @@ class HasScope(BasePermission):
             scopes: dict[str, Any] = getattr(view, "required_scopes", {})
             require_scope(request.auth, scopes[method])
             return True
-        if not request.user or not request.user.is_authenticated:
-            raise NotAuthenticated("Send a service key: Authorization: Bearer <key>.")
-        if method not in SAFE_METHODS:
-            raise MembersOnlyRead("A signed-in member may read; changes need a service key.")
+        require_reading_member(request.user, method)
         return True

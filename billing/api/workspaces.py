@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import visible, visible_or_404
-from billing.api.permissions import require_scope
+from billing.api.callers import require_scope
 from billing.api.serializers import (
     BillingSettingsSerializer,
     MemberSerializer,

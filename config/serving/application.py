@@ -4,40 +4,83 @@ A hot request with a service key needs no session, messages, CSRF token or page 
 costs a fraction of what it costs in a thread of Django, and is answered by the same rules
 (`billing.api.hot`). Without a key, for another host, or by plain HTTP where HTTPS is asked for, it
 goes to Django.
+
+What would hold up the event loop is done elsewhere, as each hot endpoint says: in a micro-batch, in
+a thread, or in a process beside the worker. One key may only have a few batches, calls or large
+records under way in each worker, less than there is room for: when they wait for a lock, others
+still find room.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote_from_bytes
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
+from django.db import connection
 from django.urls.resolvers import RoutePattern
 from django.utils import timezone as clock
 
-from billing.api.authentication import key_of, recalled_key_of
 from billing.api.bodies import BodyTooSlow, ClientLeft, CollectedBody, body_file
-from billing.api.hot import Asking, HotEndpoint, Reply, admit, problem_reply
+from billing.api.callers import key_of, recalled_key_of
+from billing.api.hot import (
+    Asking,
+    HotEndpoint,
+    HotRequest,
+    Lane,
+    ManyFunction,
+    Reply,
+    admit,
+    answer,
+    problem_reply,
+)
 from billing.services.sign_in import client_address
 from config import health, metrics
 from config.middleware import common_headers
 from config.serving.django_bridge import DjangoBridge, Message, Receive, Send
-from config.serving.lanes import Lanes
+from config.serving.processes import PROCESSES, Processes
 
 # Octets of a query string that stand for themselves.
 _QUERY = "".join(map(chr, range(0x21, 0x7F)))
+# What is larger, or packed, is not read among others.
+_SMALL_BYTES = 16_384
+_THREADS = 8
+_AT_ONCE_PER_KEY = 2
+_MAX_MICRO_BATCH = 256
+# A micro-batch that takes longer (it waits for a lock) does not hold up everyone else: the next
+# begins beside it. Sooner would only make for more and smaller ones.
+_MAX_WAIT_SECONDS = 0.02
+T = TypeVar("T")
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 class Application:
+    """Threads start when needed, so that a process may be forked before; without
+    `start_processes`, threads do what processes would."""
+
     def __init__(self, endpoints: Sequence[HotEndpoint], *, threads: int) -> None:
-        self.lanes = Lanes(endpoints)
+        self._micro_batchers = {
+            endpoint: MicroBatcher(cast(ManyFunction, endpoint.function))
+            for endpoint in endpoints
+            if endpoint.lane is Lane.TOGETHER
+        }
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hot")
+        self._processes: Processes | None = None
+        self._slots = asyncio.Semaphore(PROCESSES + 1)
+        self._rooms: WeakValueDictionary[tuple[UUID, Lane], asyncio.Semaphore]
+        self._rooms = WeakValueDictionary()
         django = BaseHandler()
         django.load_middleware()
         self._django = DjangoBridge(django.get_response, threads=threads)
@@ -46,6 +89,9 @@ class Application:
             (endpoint, RoutePattern("/" + endpoint.route, is_endpoint=True))
             for endpoint in endpoints
         ]
+
+    def start_processes(self) -> None:
+        self._processes = Processes()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -72,9 +118,17 @@ class Application:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self.lanes.stop()
-        self._django.stop()
+        self.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def stop(self) -> None:
+        """When every request has been answered."""
+        for batcher in self._micro_batchers.values():
+            batcher.stop()
+        self._threads.shutdown()
+        if self._processes is not None:
+            self._processes.stop()
+        self._django.stop()
 
     def _find(self, request: ASGIRequest) -> tuple[HotEndpoint, Mapping[str, Any]] | None:
         """The hot endpoint that is asked for, and the parameters in its path."""
@@ -120,12 +174,33 @@ class Application:
         key = recalled_key_of(header, now=now)
         if key is None:
             address = client_address(request)
-            key = await self.lanes.in_thread(partial(key_of, header, now=now, address=address))
+            key = await self._in_thread(partial(key_of, header, now=now, address=address))
         assert key is not None  # there is a header
         asking = Asking(key, AnonymousUser())
         admitted = admit(endpoint, request, asking, parameters, in_background=True)
         await body.collect(owner=str(key.pk))
-        return await self.lanes.run(endpoint, admitted, body, key.pk)
+        return await self._run(endpoint, admitted, body, key.pk)
+
+    async def _run(
+        self, endpoint: HotEndpoint, request: HotRequest, body: CollectedBody, key_id: UUID
+    ) -> Reply:
+        """The answer to a request whose body has been collected."""
+        if endpoint in self._micro_batchers and not request.packed and body.size <= _SMALL_BYTES:
+            request = request._replace(body=body.read())
+            return await self._micro_batchers[endpoint].submit(request)
+        processes = self._processes if endpoint.lane is Lane.PROCESS else None
+        room = self._rooms.setdefault((key_id, endpoint.lane), asyncio.Semaphore(_AT_ONCE_PER_KEY))
+        async with room, self._slots if processes else nullcontext():
+            # Until it was its turn the body stayed where it is, which may be the disk.
+            work = partial(answer, endpoint, request._replace(body=body.read()))
+            if processes:
+                return await processes.run(partial(_with_connection, work))
+            return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, _with_connection, work
+        )
 
     async def _send(self, reply: Reply, body: CollectedBody, send: Send) -> None:
         headers = [
@@ -155,3 +230,78 @@ def _is_ordinary(request: ASGIRequest) -> bool:
     except SuspiciousOperation:
         return False
     return "HTTP_AUTHORIZATION" in request.META
+
+
+def _with_connection(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    finally:
+        connection.close()  # back to the pool
+
+
+class MicroBatcher(Generic[Q, A]):
+    """Answers requests that arrive at the same time by one transaction or query. Alone, a request
+    goes straight through; under load, twenty records share one transaction, one flush to disk and
+    one way back to the loop. A record is still answered only after its own commit.
+
+    `work` gives, in order, an answer or an error to each request; what it raises is raised to
+    everyone in the micro-batch."""
+
+    def __init__(
+        self, work: Callable[[Sequence[Q]], Sequence[A | Exception]], *, at_once: int = 2
+    ) -> None:
+        self._work = work
+        self._pending: list[tuple[Q, asyncio.Future[A]]] = []
+        # Its own: others may wait for locks in theirs.
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="micro-batch")
+        self._at_once = at_once
+        self._under_way = 0
+
+    async def submit(self, request: Q) -> A:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[A] = loop.create_future()
+        self._pending.append((request, future))
+        if not self._under_way:
+            self._begin()
+        elif len(self._pending) == 1:
+            loop.call_later(_MAX_WAIT_SECONDS, self._begin_beside, future)
+        return await future
+
+    def stop(self) -> None:
+        self._threads.shutdown()
+
+    def _begin_beside(self, first: "asyncio.Future[A]") -> None:
+        """Unless the one that waits since then has gone, with those behind it."""
+        waits = self._pending and self._pending[0][1] is first
+        if waits and self._under_way < self._at_once:
+            self._begin()
+
+    def _begin(self) -> None:
+        batch, self._pending = self._pending[:_MAX_MICRO_BATCH], self._pending[_MAX_MICRO_BATCH:]
+        self._under_way += 1
+        requests = [request for request, _ in batch]
+        loop = asyncio.get_running_loop()
+        working = loop.run_in_executor(self._threads, self._answer, requests)
+        working.add_done_callback(partial(self._deliver, batch))
+
+    def _answer(self, requests: Sequence[Q]) -> Sequence[A | Exception]:
+        try:
+            return _with_connection(partial(self._work, requests))
+        except Exception as error:  # noqa: BLE001 - raised to everyone who waits for it
+            return [error] * len(requests)
+
+    def _deliver(
+        self,
+        batch: Sequence[tuple[Q, "asyncio.Future[A]"]],
+        working: "asyncio.Future[Sequence[A | Exception]]",
+    ) -> None:
+        self._under_way -= 1
+        if self._pending:
+            self._begin()
+        for (_, future), reply in zip(batch, working.result(), strict=True):
+            if future.done():
+                continue  # its client is gone
+            if isinstance(reply, Exception):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)

@@ -60,4 +60,4 @@ def post_worker_init(worker: Any) -> None:
     # Threads that hold the interpreter hand over after this time: a request that takes a
     # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)
-    worker.wsgi.lanes.start_processes()
+    worker.wsgi.start_processes()

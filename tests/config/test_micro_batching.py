@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from billing.api.hot import HotRequest, Reply
-from config.serving.lanes import MicroBatcher
+from config.serving.application import MicroBatcher
 from tests.kit.personas import make_workspace
 from usage.api.hot import RecordRefused, record_singles
 from usage.services.ingest.parsing import MalformedJSON

@@ -16,7 +16,7 @@ from usage.models import UsageRecord
 from usage.services.ingest import RecordOutcome, check_entries, record_usage
 from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
-from usage.services.ingest.pricing_terms import PricingTermsCache
+from usage.services.ingest.recording import PricingTermsCache
 from usage.services.ledger import usage_differences
 
 # Outside of any transaction, as in a web process: within one, nothing is remembered.

@@ -18,8 +18,13 @@ from usage.services.ingest.agents import agents_of_calls, strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import is_below
 from usage.services.ingest.known import answer_known, answer_repeats
-from usage.services.ingest.pricing import price_records, unknown_workspace
-from usage.services.ingest.pricing_terms import OpenPeriod, PricingTerms, read_pricing_terms
+from usage.services.ingest.pricing import (
+    OpenPeriod,
+    PricingTerms,
+    price_records,
+    unknown_workspace,
+)
+from usage.services.ingest.pricing_terms import read_pricing_terms
 
 _HUNDRED = Decimal(100)
 _PERCENT = Decimal("0.0001")

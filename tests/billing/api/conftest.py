@@ -1,8 +1,7 @@
 import pytest
 from django.core.cache import cache
 
-from billing.api.authentication import forget_keys
-from billing.api.throttles import forget_counts
+from billing.api.callers import forget_counts, forget_keys
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from billing.api.throttles import TooManyRequests, check_rate, forget_counts
+from billing.api.callers import TooManyRequests, check_rate, forget_counts
 
 
 def ask_until_refused(service: SimpleNamespace, *, limit: int) -> None:

@@ -3,13 +3,19 @@
 entries         one record as sent, as priced, as a row, and as stored
 parsing         bytes -> entries, refused one by one
 checking        the rules an entry must meet by itself
-pricing_terms   what each workspace is priced and limited by, and which periods are open
+recording       price, write, check limits that are near, and the outcome of every record; keeps
+                the terms that workspaces are priced by
+pricing         period, cost and price of a record by those terms, or a refusal
+writing         the values of the write statement, and what became of it
 statement       the set-based statement: records, rollups and counters
-writing         its values, and what became of it
-pricing         period, cost and price of a record, or a refusal
-findings        counting what finance should look at
+
+Asked where a record needs it:
+
+pricing_terms   what a workspace is priced and limited by, and which periods are open, read anew
+unit_costs      a cost by the cost card, or in another currency
+agents          whose agent a record names, and who took its call
 known           records whose key was there before
-recording       price, write, check limits that are near, and the outcome of every record
+findings        counting what finance should look at
 """
 
 from usage.services.ingest.checking import check_entries

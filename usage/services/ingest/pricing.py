@@ -1,26 +1,118 @@
-"""Pricing records: period and day, cost and price, or a refusal; and what finance should see.
-
-A cost is as sent, or as the cost card says, in its currency: found here, since the card and the
-exchange rates hold for days of the workspace's clock.
-"""
+"""Pricing records by their workspace's terms: period and day, cost and price, or a refusal; and
+what finance should see."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from django.conf import settings
-
-from billing.costs import CostInForce
-from billing.money import EXACT
-from billing.rating import converted, rate
-from usage.services.ingest.entries import PricedRecord, RecordError
+from billing import months
+from billing.costs import CostBook
+from billing.pricing import PriceList
+from billing.rating import markup_factor, rate
+from usage.services.ingest.entries import PeriodDay, PricedRecord, RecordError
 from usage.services.ingest.findings import Drift, Findings, is_below
-from usage.services.ingest.pricing_terms import PricingTerms
+from usage.services.ingest.unit_costs import unit_cost_of
 
 # What numeric(28, 10) holds.
 COST_LIMIT = Decimal(10) ** 18
-_HUNDRED = Decimal(100)
+
+
+class OpenPeriod(NamedTuple):
+    id: str
+    start: dt.datetime
+    end: dt.datetime
+
+
+class Versions(NamedTuple):
+    """Which versions of the rows terms were read from: `xmin` of the workspace, of its billing
+    settings, of the platform's markup (None: there is no such row), and of what tells that prices
+    of rate cards or overrides have changed (None: there never was one)."""
+
+    workspace: str
+    settings: str
+    platform: str | None
+    prices: str | None
+
+
+class PricingTerms:
+    """One workspace as it was read. A record has the price of `prices`, where there are any and one
+    matches; else `factor` times its cost. `costs` are everybody's."""
+
+    def __init__(
+        self,
+        *,
+        versions: Versions,
+        closed: bool,
+        timezone: str,
+        currency: str,
+        markup: Decimal,
+        is_limited: bool,
+        closed_until: dt.datetime | None,
+        prices: PriceList | None,
+        has_agents: bool,
+        costs: CostBook | None,
+        read_at: float,
+    ) -> None:
+        self.versions = versions
+        self.is_closed = closed
+        self.zone = ZoneInfo(timezone)
+        self.currency = currency
+        self.markup = format(markup, "f")
+        self.factor = markup_factor(markup)
+        self.prices = prices
+        # The first agent of a workspace makes a new version of its row.
+        self.has_agents = has_agents
+        self.costs = costs
+        self.is_limited = is_limited
+        self.closed_until = closed_until
+        self.read_at = read_at
+        self.periods: list[OpenPeriod] = []
+        # Of these, the ones that are known to have meters, and the ones whose limit was last found
+        # near: ids.
+        self.metered: frozenset[str] = frozenset()
+        self.near: frozenset[str] = frozenset()
+        # Records come in the order of their time, more or less: most enter where the last did.
+        self._last: PeriodDay | None = None
+
+    def period_day(self, occurred_at: dt.datetime) -> PeriodDay | None:
+        """The open period that holds the time; else, for a time before the end of the last closed
+        period, the earliest open one; else None: a period must be opened first."""
+        last = self._last
+        if last is not None and last.start <= occurred_at < last.end:
+            return last
+        for period in self.periods:
+            if period.start <= occurred_at < period.end:
+                name, start, end = _day(self.zone, occurred_at)
+                self._last = PeriodDay(
+                    period.id, name, False, max(start, period.start), min(end, period.end)
+                )
+                return self._last
+        if self.closed_until is not None and occurred_at < self.closed_until and self.periods:
+            name, start, _ = _day(self.zone, occurred_at)
+            return PeriodDay(self.periods[0].id, name, True, start, start)
+        return None
+
+    def must_open_at(self, occurred_at: dt.datetime) -> dt.datetime:
+        """Which time's period to open for a record that `period_day` found none for."""
+        if self.closed_until is not None and occurred_at < self.closed_until:
+            # Late, and nothing is open: what follows the last closed period.
+            return self.closed_until
+        return occurred_at
+
+
+def _day(zone: ZoneInfo, at: dt.datetime) -> tuple[str, dt.datetime, dt.datetime]:
+    return _day_of(zone, months.local_date(at, zone))
+
+
+# Workspaces share a few timezones, and batches a few days.
+@lru_cache(maxsize=4096)
+def _day_of(zone: ZoneInfo, date: dt.date) -> tuple[str, dt.datetime, dt.datetime]:
+    """A day's name, its first moment and the next day's."""
+    following = date + dt.timedelta(days=1)
+    return date.isoformat(), months.midnight(date, zone), months.midnight(following, zone)
 
 
 def unknown_workspace(index: int) -> RecordError:
@@ -75,7 +167,9 @@ def price_records(
         cost = None
         if terms.costs is None and each.unit_cost_given and each.sent_currency is None:
             unit_cost = each.unit_cost
-        elif (cost := unit_cost_of(each, terms, period_day.usage_date)) is None:
+        elif (
+            cost := unit_cost_of(each, terms.costs, terms.currency, period_day.usage_date)
+        ) is None:
             unusual += 1
             continue
         else:
@@ -123,75 +217,3 @@ def price_records(
         frozenset(unbounded),
         Findings(drifts, sold_low),
     )
-
-
-class UnitCost(NamedTuple):
-    """`exact` is in the workspace's currency. `drifts_from` is the row of the cost card that the
-    cost which was sent, in `currency`, differs from by more than the tolerance."""
-
-    exact: Decimal
-    currency: str
-    drifts_from: CostInForce | None
-
-
-def unit_cost_of(record: PricedRecord, terms: PricingTerms, usage_date: str) -> UnitCost | None:
-    """What a unit of the record costs; None: it is refused. The record keeps its cost, the
-    currency and the rate."""
-    book = terms.costs
-    card = None
-    if book is not None:
-        card = book.cost_for(
-            record.workspace_id,
-            usage_date,
-            record.resource_type,
-            record.provider,
-            record.model or "",
-        )
-    if record.unit_cost_given:
-        currency = record.sent_currency or terms.currency
-    elif card is None:
-        detail = "The cost card says nothing for this provider, type and day: send a unit_cost."
-        record.refuse("no_cost", "unit_cost", detail)
-        return None
-    else:
-        currency = card.currency
-        record.unit_cost, record.unit_cost_text = card.unit_cost, card.text
-    exact = _in_own_currency(record.unit_cost, currency, terms, usage_date)
-    if exact is None:
-        detail = f"There is no rate from {currency} to {terms.currency} of that day or its week."
-        record.refuse("no_exchange_rate", "cost_currency", detail)
-        return None
-    if currency == terms.currency:
-        record.cost_currency = record.exchange_rate = None
-    else:
-        assert book is not None
-        record.cost_currency = currency
-        record.exchange_rate = str(book.exchange_rate(currency, terms.currency, usage_date))
-    if card is None or not record.unit_cost_given:
-        return UnitCost(exact, currency, None)
-    if card.currency == currency:
-        drifts = differs(record.unit_cost, card.unit_cost)
-    else:
-        by_card = _in_own_currency(card.unit_cost, card.currency, terms, usage_date)
-        drifts = by_card is None or differs(exact, by_card)
-    return UnitCost(exact, currency, card if drifts else None)
-
-
-def _in_own_currency(
-    amount: Decimal, currency: str, terms: PricingTerms, usage_date: str
-) -> Decimal | None:
-    """An amount in the workspace's currency; None where no rate is known."""
-    if currency == terms.currency:
-        return amount
-    if terms.costs is None:
-        return None
-    rate = terms.costs.exchange_rate(currency, terms.currency, usage_date)
-    return None if rate is None else converted(amount, rate)
-
-
-def differs(sent: Decimal, card: Decimal) -> bool:
-    """Whether a unit cost is further from the cost card's than the tolerance allows."""
-    if sent == card:
-        return False
-    allowed = EXACT.multiply(card, settings.COST_TOLERANCE_PERCENTAGE)
-    return EXACT.multiply(abs(EXACT.subtract(sent, card)), _HUNDRED) > allowed

@@ -1,6 +1,7 @@
 """Recording a batch of usage: price, write, count, check limits, commit; each record's outcome."""
 
 import datetime as dt
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
@@ -16,8 +17,8 @@ from usage.services.ingest.agents import strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import count_findings
 from usage.services.ingest.known import answer_known, answer_repeats
-from usage.services.ingest.pricing import Priced, price_records, unknown_workspace
-from usage.services.ingest.pricing_terms import PricingTerms, PricingTermsCache
+from usage.services.ingest.pricing import Priced, PricingTerms, price_records, unknown_workspace
+from usage.services.ingest.pricing_terms import MAX_AGE_SECONDS, read_pricing_terms
 from usage.services.ingest.writing import (
     LimitsNear,
     PricingTermsChanged,
@@ -32,6 +33,53 @@ from usage.services.limits import check_limits, spread_slot_allowance
 _MAX_TRIES = 8
 _DEADLOCK = "40P01"
 _TIMES_REFUSED = {"in_the_future", "too_old"}
+# Whose terms are kept at a time.
+_MAX_WORKSPACES = 20_000
+
+
+class PricingTermsCache:
+    """Pricing terms from one batch to the next, in one process.
+
+    They may be out of date at any time: whoever writes by them has the database compare their
+    versions and their periods in the same statement, and reads again when it refuses. Only what
+    can be compared is kept: a workspace that is missing or closed is asked for each time.
+    """
+
+    def __init__(self) -> None:
+        self._terms: dict[str, PricingTerms] = {}
+
+    def of(self, workspace_ids: Sequence[str]) -> tuple[dict[str, PricingTerms], bool]:
+        """Pricing terms by workspace id, and whether all of them were read just now."""
+        # Row versions tell apart what was committed, not the steps of a transaction under way.
+        if connection.in_atomic_block:
+            return read_pricing_terms(workspace_ids), True
+        oldest = time.monotonic() - MAX_AGE_SECONDS
+        found: dict[str, PricingTerms] = {}
+        missing: list[str] = []
+        for workspace_id in workspace_ids:
+            terms = self._terms.get(workspace_id)
+            if terms is None or terms.read_at < oldest:
+                missing.append(workspace_id)
+            else:
+                found[workspace_id] = terms
+        if missing:
+            found |= self.read(missing)
+        return found, len(missing) == len(workspace_ids)
+
+    def read(self, workspace_ids: Sequence[str]) -> dict[str, PricingTerms]:
+        """Terms as they are now, kept from here on; unknown workspaces are missing."""
+        read = read_pricing_terms(workspace_ids)
+        if connection.in_atomic_block:
+            return read
+        if len(self._terms) + len(read) > _MAX_WORKSPACES:
+            self._terms.clear()
+        for workspace_id, terms in read.items():
+            if terms.is_closed:
+                self._terms.pop(workspace_id, None)
+            else:
+                self._terms[workspace_id] = terms
+        return read
+
 
 _terms_cache = PricingTermsCache()
 

@@ -26,7 +26,7 @@ from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
 from usage.services.ingest.agents import agents_of_calls
 from usage.services.ingest.entries import PricedRecord, RecordRow, row_of
-from usage.services.ingest.pricing_terms import PricingTerms
+from usage.services.ingest.pricing import PricingTerms
 
 # Of twenty-odd values each.
 _ROWS_A_STATEMENT = 500
