@@ -8,7 +8,7 @@ import base64
 import binascii
 import heapq
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
@@ -66,10 +66,10 @@ class Keyset:
     ) -> Page:
         """The page of `queryset` at `cursor`, the first one without. Raises `UnreadableCursor`.
 
-        A list whose rows lie in two indexes gives `parts` of the queryset, without common rows;
-        they are merged.
+        A list whose rows lie in several indexes, or tables, gives them as `parts`, without common
+        rows and each with what `ordering` names; they are merged.
         """
-        position = None if cursor is None else self._read(cursor, queryset.model)
+        position = None if cursor is None else self._read(cursor, queryset)
         backward = position is not None and position.backward
         queries = parts(queryset) if parts else [queryset]
         found = self._merged([self._rows(each, position, limit + 1) for each in queries], backward)
@@ -84,6 +84,23 @@ class Keyset:
             None if is_first else self._write(rows[0], backward=True),
             None if is_last else self._write(rows[-1], backward=False),
         )
+
+    def walk(
+        self,
+        queryset: QuerySet[Any],
+        *,
+        limit: int,
+        parts: Callable[[QuerySet[Any]], Sequence[QuerySet[Any]]] | None = None,
+    ) -> Iterator[Any]:
+        """All rows, read page by page: no more than `limit` are held, and no transaction stays open
+        while somebody downloads them."""
+        cursor: str | None = None
+        while True:
+            page = self.page(queryset, cursor=cursor, limit=limit, parts=parts)
+            yield from page.rows
+            cursor = page.next
+            if cursor is None:
+                return
 
     def _merged(self, parts: Sequence[list[Any]], backward: bool) -> Sequence[Any]:
         if len(parts) == 1:
@@ -121,15 +138,15 @@ class Keyset:
             .rstrip("=")
         )
 
-    def _read(self, cursor: str, model: type[Model]) -> _Position:
+    def _read(self, cursor: str, rows: QuerySet[Any]) -> _Position:
         try:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             backward, group, values = json.loads(raw)
             return _Position(
                 bool(backward),
-                _column_value(model, self.group, group) if self.group else None,
+                _column_value(rows, self.group, group) if self.group else None,
                 [
-                    _column_value(model, name, value)
+                    _column_value(rows, name, value)
                     for name, value in zip(self.names, values, strict=True)
                 ],
             )
@@ -143,21 +160,30 @@ def requested_page(request: HttpRequest, queryset: QuerySet[Any], *, by: str, li
 
 
 def page_in_order(
-    request: HttpRequest, queryset: QuerySet[Any], keyset: Keyset, *, limit: int
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    keyset: Keyset,
+    *,
+    limit: int,
+    parts: Callable[[QuerySet[Any]], Sequence[QuerySet[Any]]] | None = None,
 ) -> Page:
     """The page of a list of the owner's pages in any order.
 
     A cursor that cannot be read, in an old link for instance, starts at the top.
     """
     try:
-        return keyset.page(queryset, cursor=request.GET.get("cursor") or None, limit=limit)
+        cursor = request.GET.get("cursor") or None
+        return keyset.page(queryset, cursor=cursor, limit=limit, parts=parts)
     except UnreadableCursor:
-        return keyset.page(queryset, cursor=None, limit=limit)
+        return keyset.page(queryset, cursor=None, limit=limit, parts=parts)
 
 
-def _column_value(model: type[Model], name: str, value: Any) -> Any:
-    """A cursor's text as the value of the column it was written from."""
+def _column_value(rows: QuerySet[Any], name: str, value: Any) -> Any:
+    """A cursor's text as the value of the column, or of the annotation, it was written from."""
     if not isinstance(value, str | int) or "\x00" in str(value):
         raise TypeError(value)
-    column = model._meta.get_field(name.removesuffix("_id"))
+    annotation = rows.query.annotations.get(name)
+    if annotation is not None:
+        return annotation.output_field.to_python(value)
+    column = rows.model._meta.get_field(name.removesuffix("_id"))
     return cast("Field[Any, Any]", column).to_python(value)

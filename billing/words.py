@@ -51,6 +51,11 @@ WORDS = (
     _("Closing balance"), _("Payment taken back, bank transfer"),
     _("Payment taken back, another way"), _("Payment charged back, Stripe"),
     _("Chargeback won, payment is back"), _("Chargeback lost, written off"),
+    # Lines of the payment history.
+    _("Payment"), _("Refund failed"), _("Payment charged back"), _("Overpayment kept as credit"),
+    _("Credit from a credit note"), _("Credit used for an invoice"),
+    _("Credit back from a void invoice"), _("Credit of an overpayment taken back"),
+    _("Your credit"),
     # What the law wants an invoice to say (`billing.rating.taxes`).
     _("Reverse charge: the customer accounts for VAT (Articles 44 and 196 of Directive"
       " 2006/112/EC)."),

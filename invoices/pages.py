@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -36,6 +36,7 @@ from invoices.queries import (
 )
 from invoices.services.e_invoices import chosen_format, credit_note_xml, invoice_xml
 from invoices.services.preview import upcoming_invoice
+from invoices.services.year_archive import asked_year, year_archive
 from invoices.timeline import notice_of, timeline
 
 PAGE_SIZE = 24
@@ -72,6 +73,18 @@ def invoice_list(request: WorkspaceRequest) -> HttpResponse:
         ),
     }
     return render_page(request, "invoices/list.html", context, section="invoices")
+
+
+@require_GET
+@workspace_page
+def year_zip(request: WorkspaceRequest) -> HttpResponseBase:
+    """All documents of a year; one without any is said so."""
+    workspace = request.membership.workspace
+    try:
+        return year_archive(workspace, asked_year(request.GET.get("year", ""), workspace))
+    except BillingError as refusal:
+        messages.error(request, refusal.detail)
+        return redirect("payments:history", workspace.pk)
 
 
 def _invoice(request: WorkspaceRequest, invoice_id: UUID) -> Invoice:

@@ -8,6 +8,7 @@ app_name = "invoices"
 _INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
 urlpatterns = [
     path("w/<uuid:workspace_id>/invoices/", pages.invoice_list, name="list"),
+    path("w/<uuid:workspace_id>/invoices.zip", pages.year_zip, name="year-zip"),
     path("w/<uuid:workspace_id>/invoices/upcoming/", pages.upcoming, name="upcoming"),
     path("w/<uuid:workspace_id>/invoices/upcoming/pdf/", pages.upcoming_pdf, name="upcoming-pdf"),
     path(_INVOICE, pages.detail, name="detail"),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import django_filters
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
@@ -16,11 +16,15 @@ from billing.api.access import visible, visible_or_404
 from billing.api.fields import currency_text, decimal_text
 from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.pagination import CursorPagination
+from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView
+from billing.errors import Invalid
+from billing.models import Workspace
 from invoices.api.serializers import InvoiceSerializer, ItemSerializer, ProofSerializer
 from invoices.models import Invoice, InvoiceItem
 from invoices.pdf import invoice_filename, pdf_response, render_invoice
 from invoices.queries import proof_of, records_behind
+from invoices.services.year_archive import asked_year, year_archive
 from usage.api.serializers import UsageRecordSerializer
 from usage.models import UsageRecord
 
@@ -84,6 +88,38 @@ class InvoicePdf(ApiView):
             Invoice.objects.select_related("workspace", "billing_period"), request, pk=invoice_id
         )
         return pdf_response(render_invoice(invoice), invoice_filename(invoice), inline=True)
+
+
+class YearZip(ApiView):
+    """All documents of a year in one zip: invoices and credit notes as PDF, with their e-invoices.
+
+    It is made while it is sent. A year without documents is 404.
+    """
+
+    required_scopes = _SCOPES
+    parameters = frozenset({"year"})
+
+    @extend_schema(
+        operation_id="invoices_of_year",
+        parameters=[
+            OpenApiParameter(
+                "year",
+                OpenApiTypes.INT,
+                description="Of the days of issue, on the workspace's calendar. Default: the latest"
+                " one with documents.",
+            )
+        ],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, workspace_id: UUID) -> StreamingHttpResponse:
+        workspace = visible_or_404(
+            Workspace.objects.all(), request, workspace="pk", pk=workspace_id
+        )
+        try:
+            year = asked_year(request.query_params.get("year", ""), workspace)
+        except Invalid as error:
+            raise InvalidParameters({"year": error.detail}) from None
+        return year_archive(workspace, year)
 
 
 class ItemRecords(ApiView, ListAPIView):

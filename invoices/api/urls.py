@@ -8,6 +8,9 @@ app_name = "invoices-api"
 urlpatterns = [
     path("billing-periods/<uuid:period_id>/finalize/", periods.Finalize.as_view(), name="finalize"),
     path(
+        "workspaces/<uuid:workspace_id>/invoices.zip", invoices.YearZip.as_view(), name="year-zip"
+    ),
+    path(
         "workspaces/<uuid:workspace_id>/upcoming-invoice/",
         upcoming.UpcomingInvoice.as_view(),
         name="upcoming-invoice",

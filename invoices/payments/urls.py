@@ -2,7 +2,13 @@
 
 from django.urls import path
 
-from invoices.payments import credit_note_pages, dispute_pages, pages, statement_pages
+from invoices.payments import (
+    credit_note_pages,
+    dispute_pages,
+    history_pages,
+    pages,
+    statement_pages,
+)
 from invoices.payments.webhooks.view import webhook
 
 app_name = "payments"
@@ -26,6 +32,8 @@ urlpatterns = [
         dispute_pages.withdraw,
         name="dispute-withdraw",
     ),
+    path("w/<uuid:workspace_id>/payments/", history_pages.page, name="history"),
+    path("w/<uuid:workspace_id>/payments.csv", history_pages.as_csv, name="history-csv"),
     path(_STATEMENT, statement_pages.page, name="statement"),
     path(f"{_STATEMENT}csv/", statement_pages.as_csv, name="statement-csv"),
     path(f"{_STATEMENT}pdf/", statement_pages.as_pdf, name="statement-pdf"),

@@ -91,6 +91,7 @@ POST   call-disputes/<dispute_id>/withdraw/                          own       b
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
 POST   payments/<payment_id>/take-back/                              own       billing:write
+GET    workspaces/<workspace_id>/invoices.zip                        own       billing:read
 GET    workspaces/<workspace_id>/statement/                          own       billing:read
 GET    workspaces/<workspace_id>/statement/csv/                      own       billing:read
 GET    workspaces/<workspace_id>/statement/pdf/                      own       billing:read
@@ -183,6 +184,9 @@ GET    w/<workspace_id>/credit-notes/<credit_note_id>/               owner admin
 GET    w/<workspace_id>/credit-notes/<credit_note_id>/records.csv    owner admin viewer
 POST   w/<workspace_id>/calls/<call_id>/dispute/                     owner admin
 POST   w/<workspace_id>/disputes/<dispute_id>/withdraw/              owner admin
+GET    w/<workspace_id>/invoices.zip                                 owner admin viewer
+GET    w/<workspace_id>/payments/                                    owner admin viewer
+GET    w/<workspace_id>/payments.csv                                 owner admin viewer
 GET    w/<workspace_id>/statement/                                   owner admin viewer
 GET    w/<workspace_id>/statement/csv/                               owner admin viewer
 GET    w/<workspace_id>/statement/pdf/                               owner admin viewer
