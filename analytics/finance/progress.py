@@ -10,6 +10,7 @@ from billing import months
 from billing.models import BillingPeriod
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync
+from invoices.payments.services.month_records import invoices_of_month
 
 # Months end at another moment in each timezone, up to 14 hours from UTC's.
 _TIMEZONES = dt.timedelta(days=1)
@@ -20,6 +21,7 @@ class MonthEnd:
     """Counts of the periods of one month, and of their invoices that are not void."""
 
     month: str
+    first_day: dt.date
     periods: int
     waiting: int  # not ended yet, or still in their grace
     due: int
@@ -75,10 +77,7 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
         finalized=Count("pk", filter=~current),
         in_last_minute=Count("pk", filter=Q(finalized_at__gt=now - dt.timedelta(minutes=1))),
     )
-    issued = Invoice.objects.filter(
-        billing_period__period_end__gte=end - _TIMEZONES,
-        billing_period__period_end__lte=end + _TIMEZONES,
-    )
+    issued = invoices_of_month((boundary - dt.timedelta(days=1)).replace(day=1))
     invoices = issued.exclude(status=Invoice.Status.VOID).aggregate(
         invoices=Count("pk"),
         synced=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.DONE)),
@@ -88,7 +87,9 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
         written_off=Count("pk", filter=Q(status=Invoice.Status.UNCOLLECTIBLE)),
     )
     last_day = boundary - dt.timedelta(days=1)
-    return MonthEnd(month=f"{last_day:%B %Y}", **periods, **invoices)
+    return MonthEnd(
+        month=f"{last_day:%B %Y}", first_day=last_day.replace(day=1), **periods, **invoices
+    )
 
 
 def next_month_end(*, now: dt.datetime) -> dt.date:

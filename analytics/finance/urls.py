@@ -3,11 +3,23 @@
 from django.contrib import admin
 from django.urls import path
 
-from analytics.finance import customer, proof, reports, trial, views, what_if
+from analytics.finance import customer, month_end, proof, reports, trial, views, what_if
 
 app_name = "finance"
 urlpatterns = [
-    path("month-end/", admin.site.admin_view(views.month_end), name="month_end"),
+    path("month-end/", admin.site.admin_view(month_end.page), name="month_end"),
+    path("month-end/sign/", admin.site.admin_view(month_end.sign), name="sign_month"),
+    path("month-end/records/", admin.site.admin_view(month_end.records), name="month_records"),
+    path(
+        "month-end/records/<uuid:month_record_id>/",
+        admin.site.admin_view(month_end.record_page),
+        name="month_record",
+    ),
+    path(
+        "month-end/records/<uuid:month_record_id>/confirm/",
+        admin.site.admin_view(month_end.confirm),
+        name="confirm_month",
+    ),
     path("month-end/start/", admin.site.admin_view(views.start_month_end), name="start_month_end"),
     path("trial-close/", admin.site.admin_view(trial.page), name="trial"),
     path("trial-close/start/", admin.site.admin_view(trial.start_trial), name="start_trial"),

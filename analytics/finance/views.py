@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance import attention, checklist, costs, figures, progress, trends, waiting_work
+from analytics.finance import attention, costs, figures, progress, trends, waiting_work
 from analytics.reports import REPORTS
 from billing.errors import BillingError, NotFound
 from billing.models import BillingPeriod
@@ -23,7 +23,7 @@ from billing.queue import BrokerUnavailable, enqueue_for_sure
 from billing.services.price_rows import in_words
 
 SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
-_MAY_CLOSE = "billing.change_billingperiod"
+MAY_CLOSE = "billing.change_billingperiod"
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -51,33 +51,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "reconciliation": attention.last_reconciliation(),
         "month_end": progress.month_end(now=now),
         "next_month_end": progress.next_month_end(now=now),
-        "may_close": request.user.has_perm(_MAY_CLOSE),
+        "may_close": request.user.has_perm(MAY_CLOSE),
         "may_reconcile": request.user.has_perm("payments.change_reconciliationrun"),
     }
-
-
-def month_end(request: HttpRequest) -> HttpResponse:
-    """The progress of the month end; with `?part` only what changes, for the page to renew."""
-    if not request.user.has_perms(SEES_FIGURES):
-        raise PermissionDenied
-    now = clock.now()
-    month = progress.month_end(now=now)
-    context = {
-        "title": "Month end",
-        "now": now,
-        "month_end": month,
-        "blocked_periods": attention.blocked_periods()[:50],
-        "blocked_syncs": attention.blocked_syncs()[:50],
-        "may_close": request.user.has_perm(_MAY_CLOSE),
-    }
-    if "part" in request.GET:
-        return render(request, "admin/finance/progress.html", context)
-    context["steps"] = checklist.checklist(month, now=now)
-    return render(
-        request,
-        "admin/finance/month_end.html",
-        {**admin.site.each_context(request), **context},
-    )
 
 
 def costs_and_margins(request: HttpRequest) -> HttpResponse:
@@ -137,7 +113,7 @@ def low_records(request: HttpRequest, period_id: UUID, rate_id: UUID) -> HttpRes
 @require_POST
 def start_month_end(request: HttpRequest) -> HttpResponse:
     """Close what is due now instead of at the next full hour; with `retry`, failed ones too."""
-    if not request.user.has_perm(_MAY_CLOSE):
+    if not request.user.has_perm(MAY_CLOSE):
         raise PermissionDenied
     start(request, "The month end", "invoices.finalize_due_periods", "retry" in request.POST)
     return HttpResponseRedirect(reverse("finance:month_end"))

@@ -85,6 +85,7 @@ class TableFilter(_Choice):
         "invoices_creditnote": "Credit notes",
         "payments_calldispute": "Disputes of calls",
         "payments_chargeback": "Chargebacks",
+        "payments_monthrecord": "Records of months",
         "payments_payment": "Payments",
         "payments_paymentallocation": "What payments pay",
         "payments_paymentreversal": "Payments taken back",

@@ -13,6 +13,7 @@ from billing.models import SCOPES, ProviderCost, ServiceKey, User, Workspace
 from billing.services.keys import create_key, revoke_key
 from billing.services.staff import ensure_staff_groups
 from invoices.models import Invoice, InvoiceItem
+from invoices.payments.models import MonthRecord
 from tests.kit.personas import member_client, signed_in_client
 from usage.models import Call, UsageRecord, VoiceAgent
 
@@ -62,6 +63,13 @@ def staff() -> dict[str, Client]:
     return {name: signed_in_client(person) for name, person in people.items()}
 
 
+def _signed_month() -> MonthRecord:
+    facts = {"snapshot": {"steps": [], "sums": []}, "digest": "0", "is_complete": True}
+    return MonthRecord.objects.get_or_create(
+        month=dt.date(2026, 10, 1), signed_by="fay@finance.test", defaults=facts
+    )[0]
+
+
 def values_of(acme: Workspace) -> dict[str, Any]:
     """What of Acme's stands in an address, by the name of the part."""
     invoice = Invoice.objects.get(workspace=acme)
@@ -79,6 +87,7 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "dispute_id": acme.call_disputes.get().pk,
         "item_id": InvoiceItem.objects.filter(invoice=invoice).first().pk,
         "card_id": assignment.card_id,
+        "month_record_id": _signed_month().pk,
         "number": 1,
         "assignment_id": assignment.pk,
         "key_id": ServiceKey.objects.get(workspace=acme, by_owner=True).pk,

@@ -220,6 +220,10 @@ GET    admin/month-end/                                              read-only f
 GET    admin/costs/                                                  read-only finance people
 GET    admin/costs/<period_id>/<rate_id>/                            read-only finance people
 POST   admin/month-end/start/                                        finance people
+POST   admin/month-end/sign/                                         finance people
+GET    admin/month-end/records/                                      read-only finance people
+GET    admin/month-end/records/<month_record_id>/                    read-only finance people
+POST   admin/month-end/records/<month_record_id>/confirm/            finance people
 GET    admin/trial-close/                                            read-only finance people
 POST   admin/trial-close/start/                                      finance people
 POST   admin/trial-close/approve/                                    finance people

@@ -2,6 +2,7 @@ from invoices.payments.models.actions import InvoiceAction
 from invoices.payments.models.call_disputes import CallDispute
 from invoices.payments.models.chargebacks import Chargeback, ChargebackEvidence
 from invoices.payments.models.credit_note_syncs import CreditNoteStep, CreditNoteSync
+from invoices.payments.models.month_records import MonthRecord
 from invoices.payments.models.payment_entries import PaymentEntry
 from invoices.payments.models.payments import (
     CreditEntry,
@@ -26,6 +27,7 @@ __all__ = [
     "Difference",
     "HandledEvent",
     "InvoiceAction",
+    "MonthRecord",
     "Payment",
     "PaymentAllocation",
     "PaymentEntry",
