@@ -8,14 +8,13 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import plotly.graph_objects as go
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from analytics.bill_comparison import Comparison, SideBill, labels, sentence, signed
 from analytics.bridge import NOBODY, Change, Step, Subject, as_decimal
-from analytics.charts import Chart, Table, axis_value, figure_json, money_axis
+from analytics.charts import Chart, Table, axis_value, bar, figure_json, money_axis
 from billing.formats import money, number
 from billing.models import BillingPeriod
 from billing.money import to_minor
@@ -140,23 +139,21 @@ class ComparisonView:
         colours.append("var(--chart-1)")
         totals = [money(before.shown, self.currency), money(now.shown, self.currency)]
         texts = [totals[0], *(row.amount for row in rows), totals[1]]
-        figure = go.Figure(
-            go.Bar(
-                orientation="h",
-                y=names,
-                x=[axis_value(each) for each in heights],
-                base=[axis_value(each) for each in bases],
-                marker={"color": colours, "cornerradius": 2},
-                customdata=texts,
-                hovertemplate="%{y}: %{customdata}<extra></extra>",
-            ),
-            {
-                "height": 90 + 34 * len(names),
-                "showlegend": False,
-                "xaxis": money_axis(self.currency),
-                "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
-            },
+        steps = bar(
+            orientation="h",
+            y=names,
+            x=[axis_value(each) for each in heights],
+            base=[axis_value(each) for each in bases],
+            marker={"color": colours, "cornerradius": 2},
+            customdata=texts,
+            hovertemplate="%{y}: %{customdata}<extra></extra>",
         )
+        layout = {
+            "height": 90 + 34 * len(names),
+            "showlegend": False,
+            "xaxis": money_axis(self.currency),
+            "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
+        }
         return Chart(
             key="bridge",
             title=_("From one bill to the other"),
@@ -167,7 +164,7 @@ class ComparisonView:
                 "now": f"{names[-1]}, {texts[-1]}",
                 "steps": ", ".join(f"{row.label} {row.amount}" for row in rows) or "–",
             },
-            figure=figure_json(figure),
+            figure=figure_json([steps], layout),
             table=Table([_("Step"), _("Amount")], list(zip(names, texts, strict=True))),
         )
 

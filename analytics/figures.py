@@ -6,8 +6,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
+from plotly.graph_objects import Scatter
 
 from analytics.charts import (
     Chart,
@@ -15,6 +15,7 @@ from analytics.charts import (
     Series,
     Table,
     axis_value,
+    bar,
     by_day,
     day_axis,
     figure_json,
@@ -106,7 +107,7 @@ def spend_by_month(
     }
     links = [f"{usage}?day_from={of_month[0]}&day_to={of_month[-1]}" for of_month in months]
     bars = [
-        go.Bar(
+        bar(
             name=_label(name),
             x=names,
             y=[axis_value(amount) for amount in amounts],
@@ -134,7 +135,7 @@ def spend_by_month(
         title=_("Spend by month"),
         note=_("What you pay for usage, in {currency}").format(currency=currency),
         summary=_("Spend by month and resource type."),
-        figure=figure_json(go.Figure(bars, layout)),
+        figure=figure_json(bars, layout),
         table=Table([_("Month"), *map(_label, sums), _("Total")], rows, links=links),
         legend=[LegendEntry(_label(name), f"bar-{numbers[name]}") for name in sums],
     )
@@ -169,20 +170,18 @@ def peak_hours(*, by_hour: Mapping[int, int], timezone: str) -> Chart:
     busiest = max(range(24), key=lambda hour: calls[hour])
     labels = [f"{hour:02}:00" for hour in range(24)]
     colours = [f"var(--chart-{'1' if hour == busiest else 'quiet'})" for hour in range(24)]
-    figure = go.Figure(
-        go.Bar(
-            x=labels,
-            y=calls,
-            marker={"color": colours, "cornerradius": 3},
-            customdata=[_("{count} calls").format(count=number(f"{count:,}")) for count in calls],
-            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
-        ),
-        {
-            "height": 260,
-            "xaxis": {"type": "category", "tickmode": "array", "tickvals": labels[::4]},
-            "yaxis": {"tickformat": ",d", "rangemode": "tozero", "nticks": 6},
-        },
+    hours = bar(
+        x=labels,
+        y=calls,
+        marker={"color": colours, "cornerradius": 3},
+        customdata=[_("{count} calls").format(count=number(f"{count:,}")) for count in calls],
+        hovertemplate="%{x}<br>%{customdata}<extra></extra>",
     )
+    layout = {
+        "height": 260,
+        "xaxis": {"type": "category", "tickmode": "array", "tickvals": labels[::4]},
+        "yaxis": {"tickformat": ",d", "rangemode": "tozero", "nticks": 6},
+    }
     return Chart(
         key="peak-hours",
         title=_("Peak hours"),
@@ -190,7 +189,7 @@ def peak_hours(*, by_hour: Mapping[int, int], timezone: str) -> Chart:
         summary=_("Calls by hour of the day: most, {count}, start at {hour}.").format(
             count=number(f"{calls[busiest]:,}"), hour=labels[busiest]
         ),
-        figure=figure_json(figure),
+        figure=figure_json([hours], layout),
         table=Table(
             [_("Hour"), _("Calls")], [[labels[h], number(f"{calls[h]:,}")] for h in range(24)]
         ),
@@ -213,7 +212,7 @@ def spend_to_date(
     the month; `at_end` is the forecast for the last of `days`.
     """
     so_far, earlier = _running(totals), _running(before)[: len(days)]
-    lines: list[go.Scatter] = []
+    lines: list[Scatter] = []
     legend = [LegendEntry(_("This period"), "bar-1")]
 
     def add(name: str, at: Sequence[dt.date], amounts: Sequence[Decimal], **pen: Any) -> None:
@@ -249,7 +248,7 @@ def spend_to_date(
         title=_("Spend to date"),
         note=_("Usage added up day by day, in {currency}").format(currency=currency),
         summary=_("Spend added up through the period: {reached} so far.").format(reached=reached),
-        figure=figure_json(go.Figure(lines, layout)),
+        figure=figure_json(lines, layout),
         table=_running_table(days, so_far, earlier, before_name, currency),
         legend=legend,
     )

@@ -205,12 +205,18 @@ def readable(code: str) -> str:
 
 def _with_symbol(digits: str, currency: str, *, negative: bool) -> str:
     language = active_language()
-    symbol = get_currency_symbol(currency, locale="en_US" if language == "en" else language)
+    symbol = _symbol(currency, language)
     sign, written = MINUS if negative else "", number(digits)
     if _marks_of(language).symbol_behind:
         return f"{sign}{written}{NO_BREAK}{symbol}"
     space = NO_BREAK if symbol[-1].isalpha() else ""
     return f"{sign}{symbol}{space}{written}"
+
+
+@lru_cache(maxsize=512)
+def _symbol(currency: str, language: str) -> str:
+    symbol: str = get_currency_symbol(currency, locale="en_US" if language == "en" else language)
+    return symbol
 
 
 def _trimmed(value: Decimal, *, min_decimals: int) -> str:

@@ -25,6 +25,10 @@ class Language(models.TextChoices):
     JAPANESE = "ja", "日本語"
 
 
+# As `values` would make it anew for each amount on a page.
+_CODES = frozenset(Language.values)
+
+
 class NumberFormat(models.TextChoices):
     """How numbers are written, named by a language that writes them so."""
 
@@ -41,7 +45,7 @@ def active_language() -> str:
 def known_language(tag: str) -> str:
     """The language of ours that a tag names, as de of de-AT; else the installation's."""
     code = tag.partition("-")[0].lower()
-    return code if code in Language.values else settings.LANGUAGE_CODE
+    return code if code in _CODES else settings.LANGUAGE_CODE
 
 
 @dataclass(frozen=True)

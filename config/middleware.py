@@ -8,12 +8,14 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.common import CommonMiddleware
+from django.middleware.gzip import GZipMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import resolve
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
 # What a workspace spends is nobody's to find in a cache.
 _PRIVATE = ("/api/v1/", "/admin/", "/w/")
+_PAGES = ("/admin/", "/w/")
 
 
 class ProbesMiddleware:
@@ -69,6 +71,22 @@ class SlashForReadersMiddleware(CommonMiddleware):
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)
+
+
+class CompressPagesMiddleware(GZipMiddleware):
+    """Packs the pages of owners and finance with gzip, and nothing else (ADR 47).
+
+    Not what shows a secret once (answers to forms, pages of sign-in and account), not the API, and
+    not files that stream, which are sent as they are made.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if response.streaming or not is_page:
+            return response
+        if request.method != "GET" or not request.path.startswith(_PAGES):
+            return response
+        return super().process_response(request, response)
 
 
 class ResponseHeadersMiddleware:

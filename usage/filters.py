@@ -23,6 +23,7 @@ from usage.models import (
     VoiceAgent,
 )
 from usage.queries.calls import providers_of_calls
+from usage.queries.used import Used, used_by
 from usage.resources import provider_name, resource
 
 _NOT_NEGATIVE = MinValueValidator(0, _("Not below zero."))
@@ -89,28 +90,31 @@ class RecordFilter(WorkspaceFilter):
 
     def __init__(self, *args: Any, periods: Sequence[BillingPeriod], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = list(
-            UsageRollup.objects.filter(workspace=self.workspace)
-            .values_list("resource_type", "provider")
-            .distinct()
-        )
-        types = sorted({resource_type for resource_type, _ in kinds})
-        providers = sorted({provider for _, provider in kinds})
-        named = list(
-            DimensionRollup.objects.filter(workspace=self.workspace)
-            .values_list("agent_id", "agent__name", "model")
-            .distinct()
-        )
-        agents = sorted({(name, str(pk)) for pk, name, _ in named if pk is not None})
-        models = sorted({model for *_, model in named if model is not None})
+        used = self._used()
+        agents, models = used.agents, used.models
         self.offer("agent", [(pk, name) for name, pk in agents], _("All agents"))
         self.offer("model", [(model, model) for model in models], _("All models"))
         for name, found in (("agent", agents), ("model", models)):
             if not found:
                 del self.filters[name]
         self.offer("billing_period", [(str(p.pk), p.label) for p in periods], _("All periods"))
-        self.offer("resource_type", [(t, resource(t).label) for t in types], _("All resources"))
-        self.offer("provider", [(p, provider_name(p)) for p in providers], _("All providers"))
+        self.offer(
+            "resource_type", [(t, resource(t).label) for t in used.types], _("All resources")
+        )
+        self.offer("provider", [(p, provider_name(p)) for p in used.providers], _("All providers"))
+
+    def _used(self) -> Used:
+        """What there is to choose; of now, if something is asked for that was not there before."""
+        known = used_by(self.workspace.pk)
+        asked = [
+            (self.data.get("resource_type"), known.types),
+            (self.data.get("provider"), known.providers),
+            (self.data.get("agent"), {pk for _, pk in known.agents}),
+            (self.data.get("model"), known.models),
+        ]
+        if all(not value or value in values for value, values in asked):
+            return known
+        return used_by(self.workspace.pk, again=True)
 
     def rollups(self) -> QuerySet[UsageRollup] | QuerySet[DimensionRollup] | None:
         """The rollups of exactly the records chosen; None where no rollup can tell (by call)."""

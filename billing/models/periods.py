@@ -211,6 +211,7 @@ class BillingPeriod(models.Model):
                 fields=["period_end"], condition=Q(status="current"), name="periods_to_close"
             ),
             models.Index(fields=["workspace", "period_end"], name="periods_of_workspace"),
+            models.Index(fields=["-period_start", "id"], name="periods_by_time"),
             models.Index(
                 fields=["workspace", "period_start"],
                 condition=Q(status="current"),

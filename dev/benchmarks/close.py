@@ -35,10 +35,9 @@ import psutil  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
 from billing.services.builtins import ensure_builtins  # noqa: E402
-from config import celery_app  # noqa: E402
-from dev.benchmarks.months import make_month  # noqa: E402
+from dev.benchmarks.months import forget, make_month  # noqa: E402
 from dev.benchmarks.sealing import Sealing, measure_sealing  # noqa: E402
-from dev.benchmarks.server import postgres_cpu_seconds  # noqa: E402
+from dev.benchmarks.server import postgres_cpu_seconds, postmaster_pid  # noqa: E402
 from dev.benchmarks.syncing import Syncing, measure_sync  # noqa: E402
 from dev.migrate import migrate  # noqa: E402
 from invoices.payments.services.proof import Proof, prove  # noqa: E402
@@ -103,11 +102,11 @@ class Bench:
         self.first = (today.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
         # The third of the month: every timezone's month has ended, and its grace has passed.
         self.now = dt.datetime.combine(today.replace(day=3), dt.time(), tzinfo=dt.UTC)
-        self.postmaster = _postmaster()
+        self.postmaster = postmaster_pid()
 
     def run(self) -> int:
         options = self.options
-        _forget()
+        forget()
         closings = [
             self._closing(workspaces=options.workspaces, processes=1),
             self._closing(workspaces=options.workspaces, processes=2),
@@ -291,24 +290,6 @@ def _close_here(now: dt.datetime) -> dict[str, Any]:
         "finalized": summary.finalized,
         "failed": len(summary.failed),
     }
-
-
-def _postmaster() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        backend = cursor.fetchone()[0]
-    return int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
-def _forget() -> None:
-    """What an earlier run has left in this benchmark's own database and queue."""
-    celery_app.control.purge()
-    with connection.cursor() as cursor:
-        cursor.execute("SET usage.allow_truncate = on")
-        cursor.execute(
-            "TRUNCATE billing_workspace, invoices_invoicesequence, usage_usagerecord CASCADE"
-        )
-        cursor.execute("SET usage.allow_truncate = off")
 
 
 if __name__ == "__main__":

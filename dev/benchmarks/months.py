@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from billing import months
 from billing.models import COUNTER_SLOTS
+from config import celery_app
 
 # Rows a statement: the trigger on usage records holds a statement's rows until its end.
 _RECORDS_A_STEP = 100_000
@@ -90,24 +91,44 @@ UPDATE billing_periodcounter AS counter
 """
 
 
-def make_month(
-    *, label: str, workspaces: int, records: int, first: dt.date, now: dt.datetime
-) -> list[UUID]:
-    """So many workspaces with so many records each in the month from `first`; their periods."""
-    until = months.first_of_next_month(first)
+def forget() -> None:
+    """What an earlier run has left in this benchmark's own database and queue."""
+    celery_app.control.purge()
+    with connection.cursor() as cursor:
+        cursor.execute("SET usage.allow_truncate = on")
+        cursor.execute(
+            "TRUNCATE billing_workspace, invoices_invoicesequence, usage_usagerecord CASCADE"
+        )
+        cursor.execute("SET usage.allow_truncate = off")
+
+
+def open_workspaces(
+    *, label: str, count: int, first: dt.date, now: dt.datetime
+) -> list[tuple[UUID, UUID]]:
+    """So many workspaces, each with its period of the month from `first`."""
     with connection.cursor() as cursor:
         cursor.execute(
             _WORKSPACES,
             {
                 "label": label,
-                "count": workspaces,
+                "count": count,
                 "now": now,
                 "first": first,
-                "until": until,
+                "until": months.first_of_next_month(first),
                 "last_slot": COUNTER_SLOTS - 1,
             },
         )
         made: list[tuple[UUID, UUID]] = cursor.fetchall()
+    return made
+
+
+def make_month(
+    *, label: str, workspaces: int, records: int, first: dt.date, now: dt.datetime
+) -> list[UUID]:
+    """So many workspaces with so many records each in the month from `first`; their periods."""
+    until = months.first_of_next_month(first)
+    made = open_workspaces(label=label, count=workspaces, first=first, now=now)
+    with connection.cursor() as cursor:
         at_once = max(1, _RECORDS_A_STEP // records)
         with tqdm(total=workspaces * records, desc=label, unit=" records", unit_scale=True) as bar:
             for place in range(0, len(made), at_once):

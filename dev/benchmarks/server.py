@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from django.db import connection
 
 WORKERS = int(os.environ.get("WEB_WORKERS", "2"))
 
@@ -78,6 +79,14 @@ class Web:
         gunicorn = psutil.Process(self.process.pid)
         family = [gunicorn, *gunicorn.children(recursive=True)]
         return sum(each.memory_full_info().pss for each in family)
+
+
+def postmaster_pid() -> int:
+    """The process whose children serve connections, of a server on this machine."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    return int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def postgres_cpu_seconds(postmaster: int) -> float:

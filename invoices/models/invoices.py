@@ -287,6 +287,7 @@ class Invoice(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["workspace", "-issued_at", "-id"], name="invoices_of_workspace"),
+            models.Index(fields=["-issued_at", "-number"], name="invoices_by_time"),
             models.Index(
                 fields=["due_date"],
                 condition=Q(status__in=["draft", "open", "partly_paid", "overdue"]),

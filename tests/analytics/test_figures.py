@@ -4,6 +4,8 @@ import datetime as dt
 import json
 from decimal import Decimal
 
+import plotly.graph_objects as go
+
 from analytics import figures
 
 DAYS = [dt.date(2026, 11, day) for day in range(1, 31)]
@@ -107,3 +109,26 @@ def test_the_table_of_spend_to_date_stays_at_the_total_of_a_shorter_month_before
         currency="USD",
     )
     assert chart.table.rows[-1] == ["31 Mar 2026", "$31.00", "$28.00"]
+
+
+def test_each_kind_of_figure_is_one_that_plotly_takes() -> None:
+    amounts = {FIRST: Decimal("1.5"), THIRD: Decimal("2.25")}
+    shared = {"days": DAYS, "by_type": {"storage": amounts}, "currency": "USD", "usage": "/u/"}
+    made = [
+        figures.spend_by_day(**shared),
+        figures.spend_by_month(**shared),
+        figures.calls_by_day(days=DAYS, by_status={"completed": {FIRST: 3}}),
+        figures.peak_hours(by_hour={9: 4}, timezone="UTC"),
+        figures.spend_to_date(
+            days=DAYS,
+            totals=[Decimal("1.5"), Decimal("3")],
+            before=[Decimal(1)] * 30,
+            before_name="October 2026",
+            limit=Decimal(50),
+            at_end=Decimal(40),
+            currency="USD",
+        ),
+    ]
+    for chart in made:
+        # Raises for a property, or a value of one, that there is not.
+        assert len(go.Figure(chart.figure).data) == len(chart.figure["data"]) > 0

@@ -1,5 +1,6 @@
 """Headers of every answer, and what a line of the log says and hides."""
 
+import gzip
 import io
 import json
 import logging
@@ -34,6 +35,30 @@ def test_what_a_workspace_spends_is_kept_in_no_cache() -> None:
     ]
     for answer in answers:
         assert "no-store" in answer["Cache-Control"], answer.wsgi_request.path
+
+
+def test_pages_are_packed_and_nothing_that_may_hold_a_secret_is() -> None:
+    acme = make_row_of_each_model()
+    owner, root, api = member_client(acme), superuser_client(), ApiClient()
+    packing = {"Accept-Encoding": "gzip, br"}
+
+    page = owner.get(f"/w/{acme.pk}/", headers=packing)
+    assert page["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in page["Vary"]
+    assert len(page.content) < len(gzip.decompress(page.content)) / 3
+    assert root.get("/admin/", headers=packing)["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in owner.get(f"/w/{acme.pk}/")
+
+    new_key = {"name": "CI", "scopes": ["usage:read"], "lasts": "90"}
+    for answer in (
+        owner.post(f"/w/{acme.pk}/keys/", new_key, headers=packing),
+        owner.get(f"/w/{acme.pk}/usage.csv", headers=packing),
+        owner.get("/account/second-factor/", headers=packing),
+        Client().get("/login/", headers=packing),
+        api.client.get("/api/v1/invoices/", headers=packing),
+    ):
+        assert answer.status_code == 200, answer.wsgi_request.path
+        assert "Content-Encoding" not in answer, answer.wsgi_request.path
 
 
 def test_the_admin_has_a_policy_as_strict_as_unfold_allows() -> None:

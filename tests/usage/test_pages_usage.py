@@ -179,10 +179,24 @@ def test_the_page_takes_as_many_queries_for_one_record_as_for_forty(
         make_usage(acme, at(5), "1", "1", call_id=uuid4(), key=str(number))
     client = member_client(acme)
     client.get(reverse("usage:records", args=[acme.pk]))
-    # Session, user, memberships, periods, kinds, agents and models, whether costs show, the page,
-    # the totals.
-    with django_assert_num_queries(9):
+    # Session, user, memberships, periods, whether costs show, the page, the totals; what there is
+    # to choose is kept for some minutes.
+    with django_assert_num_queries(7):
         client.get(reverse("usage:records", args=[acme.pk]))
+
+
+def test_what_is_used_for_the_first_time_can_be_chosen_at_once() -> None:
+    acme = make_workspace("Acme")
+    address, client = reverse("usage:records", args=[acme.pk]), member_client(acme)
+    make_usage(acme, at(4), "1", "1", key="old")
+    client.get(address)
+    make_usage(acme, at(5), "2", "1", provider="newco", key="new")
+
+    page = client.get(address, {"provider": "newco"})
+
+    assert page.status_code == 200
+    assert [row.idempotency_key for row in page.context["page"].rows] == ["new"]
+    assert client.get(address, {"provider": "nobody"}).status_code == 422
 
 
 def test_the_export_has_every_chosen_record_exactly() -> None:
