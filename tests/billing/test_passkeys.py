@@ -4,9 +4,11 @@ import datetime as dt
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
+import segno
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection
@@ -24,8 +26,11 @@ ENROL, ASK = "/account/second-factor/", "/second-factor/"
 
 
 @pytest.fixture(autouse=True)
-def _here(time_machine: Any, settings: Any) -> None:
+def _here(time_machine: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     time_machine.move_to(NOW, tick=False)
+    # The page shows the app's code as well. Trying all eight patterns for it takes as long as the
+    # page does.
+    monkeypatch.setattr(segno, "make", partial(segno.make, mask=0))
     settings.SITE_URL = "https://billing.acme.test"
     settings.ALLOWED_HOSTS = ["billing.acme.test", "other.acme.test"]
     settings.STAFF_SECOND_FACTOR = True
