@@ -16,9 +16,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from billing.languages import habits
-from billing.models import User, WorkspaceMember
+from billing.models import OwnerView, User, WorkspaceMember
+from billing.services.owner_views import owner_view_of
 
 LAST_WORKSPACE = "last_workspace"
+# In a session of staff: which look at a workspace, as its owner has it, they have open.
+OWNER_VIEW = "owner_view"
 IN_MENU = 8
 
 
@@ -96,6 +99,8 @@ class WorkspaceRequest(HttpRequest):
     user: User
     membership: WorkspaceMember
     memberships: list[WorkspaceMember]
+    # Of staff who see the page as its owner does, and are no member.
+    owner_view: OwnerView | None
 
 
 _View = Callable[Concatenate[WorkspaceRequest, ...], Any]
@@ -113,8 +118,18 @@ def workspace_page(view: _View) -> Callable[..., HttpResponse]:
             # Of several the last would count, and the others be lost in silence.
             raise BadRequest(f"Given more than once: {', '.join(repeated)}.")
         request.memberships = memberships_of(request.user)
-        request.membership = find_membership(request.memberships, workspace_id)
-        if request.session.get(LAST_WORKSPACE) != str(workspace_id):
+        request.owner_view = _owner_view(request, workspace_id)
+        if request.owner_view is None:
+            request.membership = find_membership(request.memberships, workspace_id)
+        elif request.method not in ("GET", "HEAD"):
+            raise PermissionDenied("Who sees a workspace as its owner does changes nothing in it.")
+        else:
+            request.membership = WorkspaceMember(
+                workspace=request.owner_view.workspace,
+                user=request.user,
+                role=WorkspaceMember.Role.VIEWER,
+            )
+        if request.owner_view is None and request.session.get(LAST_WORKSPACE) != str(workspace_id):
             request.session[LAST_WORKSPACE] = str(workspace_id)
         with timezone.override(request.membership.workspace.zone):
             response: HttpResponse = view(request, *args, **kwargs)
@@ -122,6 +137,19 @@ def workspace_page(view: _View) -> Callable[..., HttpResponse]:
 
     # What is owed is nobody else's to find: in a cache, or by the back button after signing out.
     return never_cache(login_required(wrapped))
+
+
+def _owner_view(request: WorkspaceRequest, workspace_id: UUID) -> OwnerView | None:
+    """The second way in, beside membership: a look that was opened in the admin, under a right of
+    its own. It has ended after half an hour, and a member's own page is never such a look."""
+    opened = request.session.get(OWNER_VIEW)
+    if not opened or opened["workspace"] != str(workspace_id):
+        return None
+    if any(each.workspace_id == workspace_id for each in request.memberships):
+        return None
+    return owner_view_of(
+        view_id=UUID(opened["id"]), workspace_id=workspace_id, by=request.user, now=timezone.now()
+    )
 
 
 def render_page(
@@ -142,5 +170,6 @@ def render_page(
         "membership_count": len(request.memberships),
         "clock": habits().time_zone or workspace.timezone,
         "section": section,
+        "owner_view": request.owner_view,
     }
     return render(request, template, {**frame, **context}, status=status)

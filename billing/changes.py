@@ -55,6 +55,7 @@ _SHOWN = {
         "prices_include_tax": _noop("Prices include tax"),
     },
     "billing_workspacemember": {"role": _noop("Role")},
+    "billing_ownerview": {"seen_by": _noop("By"), "reason": _noop("Why")},
     "billing_invitation": {
         "role": _noop("Role"),
         "generation": _noop("Times sent"),
@@ -93,6 +94,7 @@ _SUBJECTS = {
     "billing_addon": _noop("Add-on"),
     "billing_commitment": _noop("Minimum commitment"),
     "billing_discount": _noop("Discount"),
+    "billing_ownerview": _noop("Seen as you see it, by the platform"),
     "billing_invitation": _noop("Invitation of"),
     "billing_servicekey": _noop("API key"),
     "billing_billingperiod": _noop("Billing period"),

@@ -25,6 +25,7 @@ from billing.models import (
     WorkspaceMember,
 )
 from billing.queries import active_period, markup_in_force
+from billing.services.owner_views import MAY_OPEN
 from invoices.models import CreditNote, Invoice, PaymentMethod
 from invoices.payments.models import Payment
 from invoices.payments.services.settle.credit import credit_balance
@@ -78,6 +79,7 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         "agents": VoiceAgent.objects.filter(workspace=workspace).count(),
         "changes": AuditEntry.objects.filter(workspace_id=workspace.pk)[:_SHOWN],
         "tasks": list(_tasks(workspace)),
+        "may_see_as_owner": request.user.has_perm(MAY_OPEN),
         "reports": [
             (REPORTS[key].title, REPORTS[key].url(workspace=workspace.pk))
             for key in ("revenue", "usage", "margin-by-agent", "open-invoices", "payments")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from analytics.finance import customer, month_end, proof, reports, trial, views, what_if
+from analytics.finance import customer, month_end, owner_view, proof, reports, trial, views, what_if
 
 app_name = "finance"
 urlpatterns = [
@@ -25,6 +25,12 @@ urlpatterns = [
     path("trial-close/start/", admin.site.admin_view(trial.start_trial), name="start_trial"),
     path("trial-close/approve/", admin.site.admin_view(trial.approve), name="approve_trial"),
     path("customers/<uuid:workspace_id>/", admin.site.admin_view(customer.page), name="customer"),
+    path(
+        "customers/<uuid:workspace_id>/see-as-owner/",
+        admin.site.admin_view(owner_view.see_as_owner),
+        name="see_as_owner",
+    ),
+    path("owner-view/leave/", admin.site.admin_view(owner_view.leave), name="leave_owner_view"),
     path("reports/", admin.site.admin_view(reports.index), name="reports"),
     path("reports/<slug:report_key>/", admin.site.admin_view(reports.page), name="report"),
     path(

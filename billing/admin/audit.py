@@ -78,6 +78,7 @@ class TableFilter(_Choice):
         "otp_static_staticdevice": "Recovery codes",
         "billing_passkey": "Passkeys",
         "billing_billingperiod": "Billing periods",
+        "billing_ownerview": "Looks as an owner",
         "billing_manualitem": "Lines by hand",
         "invoices_invoice": "Invoices",
         "invoices_invoiceitem": "Items of invoices",

@@ -8,6 +8,7 @@ from billing.models.invitations import Invitation
 from billing.models.issuers import IssuerBankAccount, IssuingEntity, Letterhead
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
 from billing.models.manual_items import ManualItem
+from billing.models.owner_views import OwnerView
 from billing.models.passkeys import Passkey
 from billing.models.people import OwedPasswordLink, User
 from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
@@ -54,6 +55,7 @@ __all__ = [
     "ManualItem",
     "OptionalMail",
     "OwedPasswordLink",
+    "OwnerView",
     "Passkey",
     "PeriodCharge",
     "PeriodCounter",

@@ -42,6 +42,7 @@ _MAY = {
         "billingperiod": "change",
         "servicekey": "add change",
         "email": "change",
+        "ownerview": "open",
     },
     "usage": {"voiceagent": "change"},
     "invoices": {"invoice": "change", "creditnote": "change"},

@@ -220,6 +220,8 @@ GET    admin/month-end/                                              read-only f
 GET    admin/costs/                                                  read-only finance people
 GET    admin/costs/<period_id>/<rate_id>/                            read-only finance people
 POST   admin/month-end/start/                                        finance people
+POST   admin/customers/<workspace_id>/see-as-owner/                  finance people
+POST   admin/owner-view/leave/                                       staff
 POST   admin/month-end/sign/                                         finance people
 GET    admin/month-end/records/                                      read-only finance people
 GET    admin/month-end/records/<month_record_id>/                    read-only finance people
