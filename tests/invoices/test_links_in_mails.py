@@ -21,7 +21,7 @@ from billing.services.passwords import mail_password_link
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import ReconciliationRun, StripeCustomer
-from invoices.payments.services import notifications
+from invoices.payments.services import notifications, refused_details
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
 from tests.kit.credit_notes import issue_note
@@ -85,8 +85,8 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
         issue_note(invoice, "1.00"), now=NOVEMBER_2
     ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
-    "tell_owners_of_refused_details": lambda invoice: notifications.tell_owners_of_refused_details(
-        refused(invoice), now=NOVEMBER_2
+    "tell_owners_of_refused_details": lambda invoice: (
+        refused_details.tell_owners_of_refused_details(refused(invoice), now=NOVEMBER_2)
     ),
     "tell_subscription_ended": lambda invoice: notifications.tell_subscription_ended(
         invoice.workspace, key="sub_1", now=NOVEMBER_2
@@ -97,7 +97,7 @@ TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
         invoice, detail="It was paid although it is void.", now=NOVEMBER_2
     ),
     "tell_finance_of_refused_details": (
-        lambda invoice: notifications.tell_finance_of_refused_details(
+        lambda invoice: refused_details.tell_finance_of_refused_details(
             refused(invoice), now=NOVEMBER_2
         )
     ),
@@ -120,7 +120,11 @@ def subjects(invoice: Invoice) -> list[Model | None]:
 
 
 def test_every_notification_is_opened_here():
-    told = {name for name, _ in inspect.getmembers(notifications, inspect.isfunction)}
+    told = {
+        name
+        for module in (notifications, refused_details)
+        for name, _ in inspect.getmembers(module, inspect.isfunction)
+    }
     assert {name for name in told if name.startswith(("tell_", "notify_"))} == {
         *TO_OWNERS,
         *TO_FINANCE,

@@ -13,7 +13,7 @@ from billing.services.work import Claim, Clock, Lease, WorkKind
 from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import lookups, mirror, stripe_client
-from invoices.payments.services.notifications import (
+from invoices.payments.services.refused_details import (
     tell_finance_of_refused_details,
     tell_owners_of_refused_details,
 )

@@ -21,59 +21,11 @@ from billing.services.emails import (
 from billing.services.notifications import TEMPLATE, Notification, notify_finance
 from invoices.document import add_method
 from invoices.models import CreditNote, Invoice
-from invoices.payments.models import StripeCustomer
 from invoices.pdf import render_credit_note
 from invoices.queries import lacks_payment_method
 from invoices.services.mailing import e_invoice_attachments, pdf_attachment
 
 log = logging.getLogger(__name__)
-
-
-def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
-    """Once for each change of the details that Stripe refuses."""
-    workspace = account.workspace
-    notify_finance(
-        key=_refusal(account),
-        subject=f"Stripe refuses the billing details of {workspace.name}",
-        paragraphs=[
-            account.last_error,
-            "Its invoices go on with what Stripe had before. The details are sent again when"
-            " someone changes them, or by “Try again” under Waiting work.",
-        ],
-        about=workspace,
-        now=now,
-    )
-
-
-def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
-    workspace = account.workspace
-
-    def said() -> Notification:
-        return Notification(
-            subject=_("Your billing details were not accepted"),
-            paragraphs=[
-                _("The payment provider refuses the billing details of {workspace}:").format(
-                    workspace=workspace.name
-                ),
-                account.last_error,
-                _("Please check the tax number, the country and the address."),
-            ],
-            link_label=_("Check the billing details"),
-            link_url=page_url("billing:settings", workspace.pk),
-        )
-
-    mail_to_people(
-        workspace,
-        owner_addresses(workspace.pk),
-        said,
-        key=_refusal(account),
-        kind="details_refused",
-        now=now,
-    )
-
-
-def _refusal(account: StripeCustomer) -> str:
-    return f"details-refused:{account.pk}:{account.requested_at.isoformat()}"
 
 
 def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
