@@ -10,6 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from billing.models import Workspace
+from tests.browser.axe import violations
 from tests.browser.conftest import Opener
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_agent, make_member, make_period, make_workspace
@@ -127,11 +128,13 @@ def test_every_page_fits_reads_and_is_labelled(
     call = acme.calls.get()
     page = open_page("/login/", width=width, scheme=scheme)
     assert page.evaluate(AUDIT) == []
+    found = {"/login/": violations(page)}
     page = open_page("/", width=width, scheme=scheme, sign_in=OWNER)
     for own in ("/account/", "/workspaces/"):
         page.goto(own)
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
         assert (own, page.evaluate(AUDIT)) == (own, [])
+        found[own] = violations(page)
         assert (own, page.evaluate("document.documentElement.scrollWidth")) == (own, width)
     for name, more in (
         ("analytics:dashboard", []),
@@ -155,6 +158,8 @@ def test_every_page_fits_reads_and_is_labelled(
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
         assert (name, page.evaluate(AUDIT)) == (name, [])
         assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, width)
+        found[name] = violations(page)
+    assert {name: faults for name, faults in found.items() if faults} == {}
 
 
 def test_paper_shows_the_numbers_and_leaves_out_the_frame(
