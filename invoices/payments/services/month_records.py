@@ -17,7 +17,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.money import ZERO
-from invoices.models import Invoice, InvoiceEvent
+from invoices.models import CreditNote, Invoice, InvoiceEvent
 from invoices.payments.models import MonthRecord
 
 # Months end at another moment in each timezone, up to 14 hours from UTC's.
@@ -66,6 +66,11 @@ def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
     """By currency: how many invoices that are not void, and their sums as texts."""
     live = invoices_of_month(month).exclude(status=Invoice.Status.VOID)
     settled = F("amount_paid") + F("credit_used") + F("amount_credited")
+    notes = CreditNote.objects.filter(status=CreditNote.Status.ISSUED, invoice__in=live)
+    # All that was credited, what was paid before and went back or became credit too.
+    credited: dict[str, Decimal] = dict(
+        notes.order_by().values_list("currency").annotate(given=Sum("total"))
+    )
     rows: Any = (
         live.order_by("currency")
         .values("currency")
@@ -73,7 +78,6 @@ def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
             invoices=Count("pk"),
             invoiced=Sum("amount"),
             tax_sum=Sum("tax"),
-            credited=Sum("amount_credited"),
             paid=Sum(F("amount_paid") + F("credit_used")),
             open=Sum(
                 F("amount") - settled,
@@ -86,7 +90,11 @@ def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
         {
             "currency": row["currency"],
             "invoices": row["invoices"],
-            **{name: f"{row['tax_sum' if name == 'tax' else name]:f}" for name in SUMS},
+            "invoiced": f"{row['invoiced']:f}",
+            "tax": f"{row['tax_sum']:f}",
+            "credited": f"{credited.get(row['currency'], ZERO):.3f}",
+            "paid": f"{row['paid']:f}",
+            "open": f"{row['open']:f}",
         }
         for row in rows
     ]
