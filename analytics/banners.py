@@ -37,11 +37,13 @@ def banners(
     refused_details: str,
     expiring: PaymentMethod | None,
     today: dt.date,
+    pausing_budgets: Sequence[str] = (),
 ) -> list[Banner]:
     """`unpaid` are the invoices still to pay, oldest first, with their standing.
 
     `spend` is the current period's. `refused_details` is why Stripe refuses its billing details.
-    `expiring` is the card that soon cannot be charged, or cannot be `today`.
+    `expiring` is the card that soon cannot be charged, or cannot be `today`. `pausing_budgets` are
+    the names of budgets that hold agents paused.
     """
     workspace = membership.workspace
     shown = [_standing(workspace, unpaid)]
@@ -59,6 +61,18 @@ def banners(
         shown.append(card_banner(expiring, today))
     if spend is not None and workspace.status == Workspace.Status.ACTIVE:
         shown.append(_limit(membership, spend, paused_by_limit))
+    if pausing_budgets and workspace.status == Workspace.Status.ACTIVE:
+        shown.append(
+            Banner(
+                "bad",
+                _("Agents are paused by a budget: {names}.").format(
+                    names=", ".join(pausing_budgets)
+                ),
+                _("They come back when its next period begins, or when it is raised or removed."),
+                reverse("usage:budgets", args=[workspace.pk]),
+                _("See the budgets"),
+            )
+        )
     return [banner for banner in shown if banner]
 
 

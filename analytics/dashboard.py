@@ -11,6 +11,7 @@ from billing.queries import active_periods, with_totals
 from invoices.models import Invoice
 from invoices.payments.models import StripeCustomer
 from invoices.queries import expiring_card_of, with_standing
+from usage.budget_cards import cards_of
 from usage.models import CallPrice, VoiceAgent
 
 RECENT_INVOICES = 6
@@ -54,7 +55,7 @@ def overview(
     active: UUID | None,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """The template context of `analytics/dashboard.html`; twelve queries, whatever was used."""
+    """The template context of `analytics/dashboard.html`; as many queries, whatever was used."""
     workspace = membership.workspace
     invoices = list(
         Invoice.objects.filter(workspace=workspace)
@@ -66,6 +67,7 @@ def overview(
         "period": period,
         "active_id": active,
         "invoices": invoices,
+        "budgets": cards_of(workspace, now=now),
     }
     spend = None
     if period is not None:
@@ -91,6 +93,7 @@ def overview(
         paused_by_limit=VoiceAgent.objects.filter(
             workspace=workspace, paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT
         ).count(),
+        pausing_budgets=[card.budget.name for card in context["budgets"] if card.is_pausing],
     )
     return context
 

@@ -22,7 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
-_TABLES = re.compile(r"\b(?:billing_|invoices_|payments_|otp_|auth_)")
+_TABLES = re.compile(r"\b(?:billing_|invoices_|payments_|otp_|auth_|usage_budget)")
 _LONGEST = 254
 # Where a change may come from; `sql` is a statement that nobody has signed.
 DOORS = ("admin", "api", "page", "stripe", "task", "command", "sql")

@@ -84,6 +84,20 @@ _SHOWN = {
         "starts_on": _noop("From"),
         "ends_on": _noop("Until"),
     },
+    "usage_budget": {
+        "name": _noop("Name"),
+        "period": _noop("Per"),
+        "amount": _noop("Amount"),
+        "resource_type": _noop("Resource type"),
+        "webhook_kind": _noop("Webhook"),
+        "webhook_url": _noop("Address of the webhook"),
+    },
+    "usage_budgetlevel": {
+        "percentage": _noop("Percent"),
+        "notifies": _noop("Notifies"),
+        "pauses": _noop("Pauses agents"),
+    },
+    "usage_budgetrecipient": {"email": _noop("E-mail address")},
     "billing_billingperiod": {"status": _noop("Status")},
     "invoices_invoice": {"status": _noop("Status")},
 }
@@ -97,6 +111,9 @@ _SUBJECTS = {
     "billing_ownerview": _noop("Seen as you see it, by the platform"),
     "billing_invitation": _noop("Invitation of"),
     "billing_servicekey": _noop("API key"),
+    "usage_budget": _noop("Budget"),
+    "usage_budgetlevel": _noop("Level of budget"),
+    "usage_budgetrecipient": _noop("Told by budget"),
     "billing_billingperiod": _noop("Billing period"),
     "invoices_invoice": _noop("Invoice"),
 }
@@ -106,6 +123,9 @@ _NAMED = (
     "billing_discount",
     "billing_invitation",
     "billing_servicekey",
+    "usage_budget",
+    "usage_budgetlevel",
+    "usage_budgetrecipient",
     "invoices_invoice",
 )
 # Keys that the platform's services have for a workspace are not its owners' matter.

@@ -34,7 +34,8 @@ WORDS = (
     _("Owner"), _("Admin"), _("Viewer"),
     # Mails that one may do without.
     _("Much of the usage limit is used"), _("The usage limit is reached"),
-    _("Decisions on disputed calls"),
+    _("Decisions on disputed calls"), _("Much of a budget is used"),
+    _("Each Monday: spend and budgets"),
     # Formats of e-invoices.
     _("None"), _("Factur-X / ZUGFeRD: inside the PDF"),
     # Tiers.

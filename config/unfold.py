@@ -88,6 +88,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Reconciliation", "compare_arrows", "payments_reconciliationrun"),
                 _item("Differences", "rule", "payments_difference"),
                 _item("Limit alerts", "notification_important", "billing_limitalert"),
+                _item("Budgets", "savings", "usage_budget"),
+                _item("Budget levels reached", "data_alert", "usage_budgetevent"),
                 _item("E-mails", "mail", "billing_email"),
             ],
         },

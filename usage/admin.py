@@ -16,6 +16,7 @@ from unfold.paginator import InfinitePaginator
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, exact_amount, labels
 from billing.formats import duration, quantity, readable
+from usage import budget_admin  # noqa: F401 - registers its pages
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
 from usage.queries.records import find_record, workspaces_with_call
 from usage.resources import provider_name, resource_name

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage import call_pages, pages
+from usage import budget_pages, call_pages, pages
 
 app_name = "usage"
 urlpatterns = [
@@ -15,4 +15,12 @@ urlpatterns = [
     ),
     path("w/<uuid:workspace_id>/calls/<uuid:call_id>/", call_pages.receipt, name="receipt"),
     path("w/<uuid:workspace_id>/agents/", pages.agents, name="agents"),
+    path("w/<uuid:workspace_id>/budgets/", budget_pages.budgets, name="budgets"),
+    path("w/<uuid:workspace_id>/budgets/new/", budget_pages.new_budget, name="new-budget"),
+    path("w/<uuid:workspace_id>/budgets/<uuid:budget_id>/", budget_pages.budget, name="budget"),
+    path(
+        "w/<uuid:workspace_id>/budgets/<uuid:budget_id>/remove/",
+        budget_pages.remove,
+        name="remove-budget",
+    ),
 ]

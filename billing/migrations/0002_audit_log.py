@@ -52,6 +52,10 @@ BEGIN
                     (SELECT name || ' ' || (known ->> 'currency') FROM billing_subscriptiontier
                       WHERE id = (known ->> 'tier_id')::bigint)
                 WHEN 'billing_billingperiod' THEN left(known ->> 'period_start', 10)
+                WHEN 'usage_budgetlevel' THEN
+                    (SELECT name FROM usage_budget WHERE id = (known ->> 'budget_id')::uuid)
+                WHEN 'usage_budgetrecipient' THEN
+                    (SELECT name FROM usage_budget WHERE id = (known ->> 'budget_id')::uuid)
                 WHEN 'billing_workspacebillingsettings' THEN
                     (SELECT name FROM billing_workspace
                       WHERE id = (known ->> 'workspace_id')::uuid)

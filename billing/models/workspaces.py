@@ -200,6 +200,8 @@ class OptionalMail(models.TextChoices):
     LIMIT_NEAR = "limit_near", "Much of the usage limit is used"
     LIMIT_REACHED = "limit_reached", "The usage limit is reached"
     CALL_DISPUTE = "call_dispute", "Decisions on disputed calls"
+    BUDGET = "budget", "Much of a budget is used"
+    WEEKLY_SUMMARY = "weekly_summary", "Each Monday: spend and budgets"
 
 
 class WorkspaceMember(models.Model):

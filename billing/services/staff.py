@@ -65,7 +65,7 @@ _MAY = {
 # Who answers customers sees no price, cost, margin, key or log.
 _SUPPORT_SEES = {
     "billing": "workspace workspacemember billingperiod limitalert email",
-    "usage": "voiceagent call callrollup",
+    "usage": "voiceagent call callrollup budget budgetevent",
     "invoices": "invoice invoiceitem invoiceevent",
 }
 _SUPPORT_MAY = {"billing": {"email": "change"}, "usage": {"voiceagent": "change"}}

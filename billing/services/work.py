@@ -312,7 +312,10 @@ def _is_over(field: str, limit: dt.datetime, longest: dt.timedelta) -> Q:
 def lease_duration() -> dt.timedelta:
     """Longer than any one request over the network takes, with its turn in line."""
     longest = max(
-        settings.STRIPE_TIMEOUT_SECONDS, settings.EMAIL_TIMEOUT, settings.VIES_TIMEOUT_SECONDS
+        settings.STRIPE_TIMEOUT_SECONDS,
+        settings.EMAIL_TIMEOUT,
+        settings.VIES_TIMEOUT_SECONDS,
+        settings.WEBHOOK_TIMEOUT_SECONDS,
     )
     return dt.timedelta(seconds=3 * longest + 30)
 

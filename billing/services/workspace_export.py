@@ -18,6 +18,7 @@ from billing.models import User, Workspace
 
 # What lets somebody in, and the work of our own that says nothing of the workspace.
 _SECRET = {"digest", "password", "secret", "mac", "lease_token", "session_key"}
+_SECRET |= {"webhook_url", "webhook_secret"}
 _NOT_ITS_OWN = {"usage.sealfingerprints", "billing.session"}
 
 

@@ -62,6 +62,9 @@ _vies = env.text(
 )
 VIES_URL = "" if _vies == "off" else _vies.rstrip("/")
 VIES_TIMEOUT_SECONDS = env.integer("VIES_TIMEOUT_SECONDS", 10, min=1, max=120)
+# Webhooks to addresses of customers: private networks, and plain HTTP into them, by name only.
+WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 5, min=1, max=60)
+WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS", [])
 TAX_NUMBER_CHECK_DAYS = env.integer("TAX_NUMBER_CHECK_DAYS", 30, min=1, max=3650)
 ISSUER_EMAIL = env.text("ISSUER_EMAIL", DEFAULT_FROM_EMAIL)
 _PORT = env.integer("PORT", 8000, min=1, max=65535)

@@ -81,4 +81,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="4", minute="40"),
     },
     "check limits": {"task": "usage.sweep_limits", "schedule": 60.0},
+    "compare budgets": {"task": "usage.check_budgets", "schedule": 60.0},
+    "mail weekly summaries": {
+        "task": "usage.mail_weekly_summaries",
+        "schedule": crontab(minute="15"),
+    },
 }

@@ -13,7 +13,7 @@ from django.utils import timezone as clock
 
 from billing.models import BillingPeriod
 from billing.months import Interval
-from dev.demo import accounts, documents, prices
+from dev.demo import accounts, budgets, documents, prices
 from dev.demo.calls import DemoCall, calls_of
 from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
@@ -105,6 +105,7 @@ class Loader:
             accounts.set_limit(month.company, month.calls, now=clock.now())
         more = self._load_months(door, this, "Loading this month")
         door.usage(late)
+        budgets.make_budgets(self._personas[0], now=clock.now())
         return Loaded(loaded.calls + more.calls, loaded.records + more.records + len(late))
 
     def sync_here(self) -> None:

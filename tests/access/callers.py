@@ -94,6 +94,7 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "invitation_id": acme.invitations.get().pk,
         "cost_id": ProviderCost.objects.get(workspace=acme).pk,
         "line_id": acme.manual_items.get().pk,
+        "budget_id": acme.budgets.get().pk,
         "add_on_id": acme.add_ons.get().pk,
         "commitment_id": acme.commitments.get().pk,
         "discount_id": acme.discounts.get().pk,

@@ -44,6 +44,11 @@ PATCH  workspaces/<workspace_id>/commitments/<commitment_id>/        own       t
 GET    workspaces/<workspace_id>/discounts/                          own       billing:read terms:write
 POST   workspaces/<workspace_id>/discounts/                          own       terms:write
 PATCH  workspaces/<workspace_id>/discounts/<discount_id>/            own       terms:write
+GET    workspaces/<workspace_id>/budgets/                            own       workspaces:write terms:write billing:read
+POST   workspaces/<workspace_id>/budgets/                            own       terms:write
+GET    workspaces/<workspace_id>/budgets/<budget_id>/                own       workspaces:write terms:write billing:read
+PATCH  workspaces/<workspace_id>/budgets/<budget_id>/                own       terms:write
+DELETE workspaces/<workspace_id>/budgets/<budget_id>/                own       terms:write
 GET    audit-log/                                                    own       audit:read
 GET    workspaces/<workspace_id>/manual-items/                       own       billing:read
 POST   workspaces/<workspace_id>/manual-items/                       own       billing:write
@@ -194,6 +199,12 @@ GET    w/<workspace_id>/changes/                                     owner admin
 GET    w/<workspace_id>/changes.csv                                  owner admin viewer
 GET    w/<workspace_id>/settings/                                    owner admin viewer
 POST   w/<workspace_id>/settings/                                    owner admin
+GET    w/<workspace_id>/budgets/                                     owner admin viewer
+GET    w/<workspace_id>/budgets/new/                                 owner admin
+POST   w/<workspace_id>/budgets/new/                                 owner admin
+GET    w/<workspace_id>/budgets/<budget_id>/                         owner admin viewer
+POST   w/<workspace_id>/budgets/<budget_id>/                         owner admin
+POST   w/<workspace_id>/budgets/<budget_id>/remove/                  owner admin
 GET    w/<workspace_id>/people/                                      owner admin viewer
 POST   w/<workspace_id>/people/                                      owner
 POST   w/<workspace_id>/people/<member_id>/                          owner
@@ -327,6 +338,8 @@ payments.calldispute          read-only finance people         frozen           
 payments.chargeback           read-only finance people         frozen           frozen           frozen
 payments.difference           read-only finance people         frozen           frozen           frozen
 payments.reconciliationrun    read-only finance people         frozen           frozen           frozen
+usage.budget                  read-only support finance people frozen           frozen           frozen
+usage.budgetevent             read-only support finance people frozen           frozen           frozen
 usage.call                    read-only support finance people frozen           frozen           frozen
 usage.callrollup              read-only support finance people frozen           frozen           frozen
 usage.usagerecord             read-only finance people         frozen           frozen           frozen

@@ -48,6 +48,8 @@ LIST_QUERIES = {
     "invoices.creditnote": 7,
     "invoices.invoice": 7,
     "payments.reconciliationrun": 6,
+    "usage.budget": 7,
+    "usage.budgetevent": 6,
     "usage.call": 5,
     "usage.callrollup": 5,
     "usage.usagerecord": 5,

@@ -212,6 +212,6 @@ def test_the_overview_takes_the_same_queries_for_a_day_as_for_a_month(
     # Session, user, memberships; periods with totals, their terms, the one that counts now, two of
     # invoices, spend, that of agents and models; calls of this period and the one before, twice
     # each; what is unpaid, and how many agents the limit has paused; whether
-    # Stripe takes the billing details.
-    with django_assert_num_queries(19):
+    # Stripe takes the billing details; budgets, of which there are none.
+    with django_assert_num_queries(20):
         client.get(reverse("analytics:dashboard", args=[acme.pk]))

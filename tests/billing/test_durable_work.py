@@ -115,6 +115,7 @@ def test_one_sweep_starts_what_is_due_of_every_kind(
         "payments.reportedpayment",
         "payments.stripecustomer",
         "payments.stripesync",
+        "usage.budgetdelivery",
     ]
 
 

@@ -38,7 +38,8 @@ from tests.kit import costs, prices
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
 from tests.kit.usage import make_usage
-from usage.models import Call, CallRollup, VoiceAgent
+from usage.models import BudgetEvent, Call, CallRollup, VoiceAgent
+from usage.services.budgets import Level, create_budget
 
 OCTOBER = dt.datetime(2026, 10, 15, tzinfo=dt.UTC)
 
@@ -127,6 +128,27 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         spend=Decimal("400"),
         usage_limit=Decimal("500"),
         threshold_percentage=Decimal("80"),
+    )
+    budget = create_budget(
+        workspace_id=workspace.pk,
+        facts={
+            "name": f"Budget of {name}",
+            "scope": "workspace",
+            "period": "month",
+            "amount": "500",
+            "levels": [Level(Decimal(80))],
+        },
+        now=NOW,
+    ).budget
+    BudgetEvent.objects.create(
+        budget=budget,
+        workspace=workspace,
+        period_start=NOW.date().replace(day=1),
+        amount=budget.amount,
+        percentage=Decimal(80),
+        spend=Decimal(400),
+        notifies=True,
+        pauses=False,
     )
     Email.objects.create(
         key=f"key {name}",

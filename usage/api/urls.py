@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage.api import agents, calls, estimates, ingest, records
+from usage.api import agents, budgets, calls, estimates, ingest, records
 
 app_name = "usage-api"
 urlpatterns = [
@@ -22,5 +22,11 @@ urlpatterns = [
         "workspaces/<uuid:workspace_id>/admission/",
         ingest.AdmissionCheck.as_view(),
         name="admission",
+    ),
+    path("workspaces/<uuid:workspace_id>/budgets/", budgets.BudgetList.as_view(), name="budgets"),
+    path(
+        "workspaces/<uuid:workspace_id>/budgets/<uuid:budget_id>/",
+        budgets.BudgetDetail.as_view(),
+        name="budget",
     ),
 ]

@@ -1,6 +1,14 @@
 """Models of usage."""
 
 from usage.models.agents import VoiceAgent
+from usage.models.budgets import (
+    Budget,
+    BudgetDelivery,
+    BudgetEvent,
+    BudgetLevel,
+    BudgetRecipient,
+    BudgetState,
+)
 from usage.models.call_prices import CallPrice, CallPriceProgress, CallPriceRollup
 from usage.models.calls import Call, CallRollup
 from usage.models.findings import CostDrift, LowMargin
@@ -10,6 +18,12 @@ from usage.models.records import DimensionRollup, UsageRecord, UsageRollup
 from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 
 __all__ = [
+    "Budget",
+    "BudgetDelivery",
+    "BudgetEvent",
+    "BudgetLevel",
+    "BudgetRecipient",
+    "BudgetState",
     "Call",
     "CallPrice",
     "CallPriceProgress",

@@ -11,7 +11,7 @@ from billing.models.fields import LineField
 
 
 class VoiceAgent(models.Model):
-    """An agent that takes calls; paused by hand, by the usage limit, or by a suspension."""
+    """An agent that takes calls; paused by hand, by the usage limit, a budget or a suspension."""
 
     class Status(models.TextChoices):
         DRAFT = "draft"
@@ -22,6 +22,7 @@ class VoiceAgent(models.Model):
         USAGE_LIMIT = "usage_limit"
         SUSPENDED = "suspended"
         MANUAL = "manual"
+        BUDGET = "budget"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="agents")
@@ -38,7 +39,8 @@ class VoiceAgent(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    status="paused", paused_reason__in=["usage_limit", "suspended", "manual"]
+                    status="paused",
+                    paused_reason__in=["usage_limit", "suspended", "manual", "budget"],
                 )
                 | Q(status__in=["draft", "live"], paused_reason__isnull=True),
                 name="only_a_paused_agent_has_a_reason",

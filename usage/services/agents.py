@@ -1,4 +1,4 @@
-"""Creation and changes of voice agents, and their pausing by usage limit and suspension."""
+"""Creation and changes of voice agents, and their pausing by limit, budgets and suspension."""
 
 import datetime as dt
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.dispatch import receiver
 from django.utils.translation import ngettext
 
@@ -17,8 +17,13 @@ from billing.services.workspaces import fingerprint, named
 from billing.signals import admission_changed
 from usage.models import VoiceAgent
 from usage.queries.admission import Admission, admission_of
+from usage.queries.budgets import is_held
 
-_BY_RULE = (VoiceAgent.PausedReason.USAGE_LIMIT, VoiceAgent.PausedReason.SUSPENDED)
+_BY_RULE = (
+    VoiceAgent.PausedReason.USAGE_LIMIT,
+    VoiceAgent.PausedReason.SUSPENDED,
+    VoiceAgent.PausedReason.BUDGET,
+)
 _REASONS = {
     "suspended": VoiceAgent.PausedReason.SUSPENDED,
     "closed": VoiceAgent.PausedReason.SUSPENDED,
@@ -31,7 +36,7 @@ class AgentExists(Conflict):
 
 
 def align_agents(*, workspace_id: UUID, now: dt.datetime) -> int:
-    """Pause or bring back the workspace's agents as its admission says; how many changed.
+    """Pause or bring back the agents as admission and budgets say; how many changed.
 
     Agents paused by hand, and drafts, are left alone. Called in the transaction of whatever
     changed the admission; running it again changes nothing.
@@ -41,18 +46,26 @@ def align_agents(*, workspace_id: UUID, now: dt.datetime) -> int:
 
 def _apply(admission: Admission, *, workspace_id: UUID, now: dt.datetime) -> int:
     agents = VoiceAgent.objects.filter(workspace_id=workspace_id)
+    paused = Q(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE)
     if admission.allowed or admission.reason is None:
-        return agents.filter(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE).update(
+        held = is_held(now)
+        returned = agents.filter(paused, ~held).update(
             status=VoiceAgent.Status.LIVE, paused_reason=None, updated_at=now
         )
-    reason = _REASONS[admission.reason]
-    return (
-        agents.filter(
-            Q(status=VoiceAgent.Status.LIVE)
-            | Q(status=VoiceAgent.Status.PAUSED, paused_reason__in=_BY_RULE)
+        return returned + _pause(
+            agents.filter(Q(status=VoiceAgent.Status.LIVE) | paused, held),
+            VoiceAgent.PausedReason.BUDGET,
+            now,
         )
-        .exclude(paused_reason=reason, status=VoiceAgent.Status.PAUSED)
-        .update(status=VoiceAgent.Status.PAUSED, paused_reason=reason, updated_at=now)
+    return _pause(
+        agents.filter(Q(status=VoiceAgent.Status.LIVE) | paused), _REASONS[admission.reason], now
+    )
+
+
+def _pause(agents: QuerySet[VoiceAgent], reason: VoiceAgent.PausedReason, now: dt.datetime) -> int:
+    """All of them that are not paused for this reason yet; how many."""
+    return agents.exclude(paused_reason=reason, status=VoiceAgent.Status.PAUSED).update(
+        status=VoiceAgent.Status.PAUSED, paused_reason=reason, updated_at=now
     )
 
 
@@ -119,7 +132,8 @@ def _made_before(agent_id: UUID, workspace_id: UUID, created_from: str) -> Voice
 
 
 def update_agent(*, agent_id: UUID, changes: dict[str, Any], now: dt.datetime) -> VoiceAgent:
-    """Change `name` or `status`. Pausing is by hand; going live yields to limit and suspension."""
+    """Change `name` or `status`. Pausing is by hand; going live yields to limit,
+    budgets and suspension."""
     with transaction.atomic():
         workspace_id = VoiceAgent.objects.values_list("workspace_id", flat=True).get(pk=agent_id)
         _lock(workspace_id)

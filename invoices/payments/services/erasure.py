@@ -15,7 +15,7 @@ from billing.models import BillingPeriod, DurableWork, Workspace
 from billing.services import erasure
 from invoices.models import EInvoice, Invoice
 from invoices.payments.models import CallDispute, ChargebackEvidence, StripeCustomer
-from usage.models import UsageRollup, VoiceAgent
+from usage.models import Budget, UsageRollup, VoiceAgent
 
 
 class CannotErase(Conflict):
@@ -45,6 +45,8 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
         if workspace is None:
             raise NotFound(f"There is no workspace {workspace_id}.")
         _refuse_unfinished(workspace)
+        # They name people and addresses, and nothing was billed by them.
+        Budget.objects.filter(workspace=workspace).delete()
         people = erasure.erase_people(workspace, now=now)
         erasure.erase_details(workspace)
         emails = erasure.empty_emails(erasure.emails_of(workspace, people))
