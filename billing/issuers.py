@@ -112,12 +112,17 @@ def freeze(issuer: Issuer) -> Letterhead:
     """The row that says what the issuer is now; the same facts have one row."""
     facts = asdict(issuer)
     logo = facts.pop("logo")
-    text = json.dumps(facts, sort_keys=True)
-    digest = hashlib.sha256(text.encode() + b"\0" + logo).hexdigest()
     letterhead, _ = Letterhead.objects.get_or_create(
-        digest=digest, defaults={"facts": json.loads(text), "logo": logo}
+        digest=digest_of(facts, logo),
+        defaults={"facts": json.loads(json.dumps(facts)), "logo": logo},
     )
     return letterhead
+
+
+def digest_of(facts: Mapping[str, Any], logo: bytes) -> str:
+    """What names a letterhead."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode() + b"\0" + logo).hexdigest()
 
 
 def series_of(entity: IssuingEntity | None) -> str:

@@ -21,6 +21,7 @@ from billing.api.fields import ExactDecimalField, PlainTextField
 from billing.api.problems import MEDIA_TYPE
 from billing.money import CURRENCIES
 from billing.taxnumbers import COUNTRIES
+from billing.text import RESOURCE_TYPE
 
 _KEY, _SESSION = "serviceKey", "session"
 _READING = {"get", "head"}
@@ -98,6 +99,9 @@ class _PlainText(OpenApiSerializerFieldExtension):
         known = field.codes or next(
             (all_ for end, all_ in _CODES.items() if name.endswith(end)), None
         )
+        if name == "resource_type":
+            end = "|" if field.allow_blank else ""
+            return schema | {"pattern": f"^({RESOURCE_TYPE.pattern}{end})$"}
         if known:
             end = "|" if field.allow_blank else ""
             return schema | {"pattern": f"^({'|'.join(sorted(known))}{end})$"}

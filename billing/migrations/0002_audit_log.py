@@ -8,12 +8,16 @@ from django.db import migrations, models
 
 # A row that is changed leaves what changed in it, as text: no number loses a digit. Arguments of
 # the trigger: the column with the workspace's id, the one with the row's own, columns that are
-# not worth an entry, and columns whose values are nobody's to read.
+# not worth an entry, columns whose values are nobody's to read, and columns of which the digest of
+# the value is enough: long ones, and those that name people.
 #
 # Who acts stands at the end of the client's statement (billing/audit.py). A literal in it ends in a
 # quote, so that nothing a client has sent can stand there.
 AUDIT = r"""
-CREATE FUNCTION billing_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION billing_digest(value text) RETURNS text LANGUAGE sql STRICT AS $$
+    SELECT 'sha256:' || encode(sha256(convert_to(value, 'UTF8')), 'hex')
+$$;
+CREATE OR REPLACE FUNCTION billing_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     given text := substring(right(current_query(), 4000) from '/\*audit:([A-Za-z0-9+/=]+)\*/\s*$');
     act jsonb := coalesce(convert_from(decode(given, 'base64'), 'UTF8')::jsonb, '{}');
@@ -22,10 +26,13 @@ DECLARE
     known jsonb := before || after;
     ignored text[] := string_to_array(TG_ARGV[2], ' ');
     hidden text[] := string_to_array(TG_ARGV[3], ' ');
+    digested text[] := string_to_array(coalesce(TG_ARGV[4], ''), ' ');
     difference jsonb;
 BEGIN
     SELECT jsonb_object_agg(key, CASE WHEN key = ANY(hidden)
                THEN jsonb_build_array('(hidden)', '(hidden)')
+               WHEN key = ANY(digested)
+               THEN jsonb_build_array(billing_digest(before ->> key), billing_digest(after ->> key))
                ELSE jsonb_build_array(before ->> key, after ->> key) END)
       INTO difference
       FROM jsonb_object_keys(known) AS key
@@ -100,6 +107,7 @@ DROP TRIGGER audit_log_is_append_only ON billing_auditentry;
 DROP TRIGGER audit_log_is_not_truncated ON billing_auditentry;
 DROP FUNCTION audit_log_is_append_only();
 DROP FUNCTION billing_audit();
+DROP FUNCTION billing_digest(text);
 """
 _UNIMPORTANT = (
     "last_t drift throttling_failure_count throttling_failure_timestamp last_used_at created_at"

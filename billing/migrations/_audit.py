@@ -16,11 +16,15 @@ def audited(
     key: str = "id",
     ignored: str = "",
     hidden: str = "",
+    digested: str = "",
 ) -> RunSQL:
     """The columns with the workspace's id ("" for none) and the row's own; columns that are not
-    worth an entry, and columns whose values are nobody's to read, parted by spaces."""
+    worth an entry, columns whose values are nobody's to read, and columns whose digests are enough,
+    parted by spaces."""
+    arguments = [workspace, key, ignored, hidden, *([digested] if digested else [])]
+    given = ", ".join(f"'{each}'" for each in arguments)
     return RunSQL(
         f"CREATE TRIGGER {_NAME} AFTER {events} ON {table} FOR EACH ROW"
-        f" EXECUTE FUNCTION billing_audit('{workspace}', '{key}', '{ignored}', '{hidden}');",
+        f" EXECUTE FUNCTION billing_audit({given});",
         f"DROP TRIGGER {_NAME} ON {table};",
     )

@@ -198,4 +198,4 @@ class Letterhead(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     def __str__(self) -> str:
-        return str(self.facts.get("name", ""))
+        return str(self.facts["name"]) if "name" in self.facts else self.digest

@@ -3,14 +3,17 @@
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from billing.decimals import NotExact, exact_decimal
 from billing.errors import Invalid
+from billing.exports import csv_text
 
 MOST_BYTES = 1_000_000
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _Row = TypeVar("_Row")
 
 
@@ -86,7 +89,7 @@ def read_sheet(
             if len(rows) >= most:
                 raise Invalid(f"At most {most} {noun} are kept.", code=f"too_many_{noun}")
             try:
-                rows.append(read(row))
+                rows.append(read({name: _read(text) for name, text in row.items()}))
             except BadRow as error:
                 faults.append(f"line {reader.line_num}: {error}")
     except csv.Error as error:
@@ -102,5 +105,22 @@ def write_sheet(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> st
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: _written(value) for column, value in row.items()} for row in rows)
     return file.getvalue()
+
+
+def _written(value: str) -> str:
+    """A name that a spreadsheet would run as a formula, or one that looks as if it had been kept
+    from that, gets an apostrophe more."""
+    return f"'{value}" if value.startswith("'") or _runs(value) else value
+
+
+def _read(value: Any) -> Any:
+    """A cell as it was; no text where a line has more or fewer than the first."""
+    if isinstance(value, str) and value.startswith("'") and _written(value[1:]) == value:
+        return value[1:]
+    return value
+
+
+def _runs(value: str) -> bool:
+    return csv_text(value) != value and not _NUMBER.fullmatch(value)

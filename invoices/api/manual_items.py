@@ -29,7 +29,7 @@ from billing.rating.taxes import STANDARD
 from invoices.api.invoices import shown_invoices
 from invoices.api.serializers import InvoiceSerializer
 from invoices.services import manual_items
-from invoices.services.manual_items import Line
+from invoices.services.manual_items import MAX_LINES, Line
 
 _SCOPES: dict[str, str | tuple[str, ...]] = {"GET": "billing:read", "POST": "billing:write"}
 _KEY = OpenApiParameter(
@@ -68,7 +68,11 @@ class NewManualItemSerializer(LineSerializer):
 
 
 class NewOneOffSerializer(StrictSerializer):
-    items = LineSerializer(many=True)
+    items = LineSerializer(
+        many=True,
+        min_length=1,  # type: ignore[call-arg] # of the list
+        max_length=MAX_LINES,
+    )
     reason = PlainTextField(max_length=500, help_text=_REASON)
     corrects_id = IdField(
         required=False,

@@ -145,9 +145,12 @@ def test_csv_goes_out_and_comes_in_again_unchanged():
     cost("0.0043", "deepgram", "transcription", "nova-3", day=D(2026, 1, 1))
     cost("0.0045", "deepgram", "transcription", "nova-3", day=D(2026, 6, 1), currency="EUR")
     cost("0", "deepgram", workspace_id=acme.pk)
+    # A spreadsheet does not run it, and it comes back as it was.
+    cost("1", "=1+1", "synthesis", "'=2")
     text = costs_csv(ProviderCost.objects.all())
 
-    assert text.splitlines()[1] == ("deepgram,,,USD,0,2026-11-22,," + str(acme.pk))
+    assert "'=1+1,synthesis,''=2,USD," in text
+    assert text.splitlines()[2] == ("deepgram,,,USD,0,2026-11-22,," + str(acme.pk))
     assert set_costs(costs=costs_from_csv(text.encode()), now=NOW).added == 0
     assert costs_csv(ProviderCost.objects.all()) == text
 

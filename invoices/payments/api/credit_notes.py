@@ -104,18 +104,24 @@ def _shown() -> "QuerySet[CreditNote]":
     return CreditNote.objects.prefetch_related("items__item", "taxes")
 
 
-class CreditNotes(ApiView):
+class CreditNotes(ApiView, ListAPIView):
     """The credit notes of an invoice, latest first; posting issues one, if one person may."""
 
     required_scopes = {"GET": "billing:read", "POST": "billing:write"}
+    lists = True
     queryset = CreditNote.objects.none()  # for the schema
     serializer_class = CreditNoteSerializer
+    ordering = ("-created_at", "-id")
 
-    @extend_schema(operation_id="credit_notes_list", responses=CreditNoteSerializer(many=True))
-    def get(self, request: Request, invoice_id: UUID) -> Response:
-        invoice = visible_or_404(Invoice.objects.all(), request, pk=invoice_id)
-        notes = _shown().filter(invoice=invoice)
-        return Response(CreditNoteSerializer(notes, many=True).data)
+    @extend_schema(operation_id="credit_notes_list")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[CreditNote]":
+        shown = Invoice.objects.all()
+        return _shown().filter(
+            invoice=visible_or_404(shown, self.request, pk=self.kwargs["invoice_id"])
+        )
 
     @extend_schema(
         operation_id="credit_notes_issue",

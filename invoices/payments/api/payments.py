@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone as clock
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -112,18 +113,21 @@ def _shown() -> "QuerySet[Payment]":
     return Payment.objects.select_related("reversal").prefetch_related("allocations__invoice")
 
 
-class Payments(ApiView):
+class Payments(ApiView, ListAPIView):
     """What a workspace has paid, latest first; posting records a payment outside of Stripe."""
 
     required_scopes = _SCOPES
+    lists = True
     queryset = Payment.objects.none()  # for the schema
     serializer_class = PaymentSerializer
+    ordering = ("-received_on", "-created_at", "-id")
 
-    @extend_schema(operation_id="payments_list", responses=PaymentSerializer(many=True))
-    def get(self, request: Request, workspace_id: UUID) -> Response:
-        workspace = _workspace(request, workspace_id)
-        payments = _shown().filter(workspace=workspace)[:1000]
-        return Response(PaymentSerializer(payments, many=True).data)
+    @extend_schema(operation_id="payments_list")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Payment]":
+        return _shown().filter(workspace=_workspace(self.request, self.kwargs["workspace_id"]))
 
     @extend_schema(
         operation_id="payments_record",

@@ -13,7 +13,7 @@ from billing.money import ZERO
 from billing.pricing import prices_by_rate
 from billing.rating import depends_on_period
 from invoices.services.ledger.periods import closed_periods
-from usage.queries.meters import Meter
+from usage.queries.meters import Meter, meter_as_json
 from usage.queries.net import frozen_meters, live_meters
 from usage.services.ledger import Difference, Scope, rows
 
@@ -65,6 +65,8 @@ def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[Difference
                     f" {_said(then.get(key))}, its rollups come to {_said(now.get(key))}"
                 )
                 yield Difference("period and meters", period.workspace_id, period.pk, detail)
+        if detail := _said_otherwise(live.get(period.pk, []), frozen.get(period.pk, [])):
+            yield Difference("period and meters", period.workspace_id, period.pk, detail)
         total = sum((amounts[2] for amounts in then.values()), ZERO)
         if {total} != {period.adjustment, *billed[period.pk]}:
             items = ", ".join(f"{each:f}" for each in sorted(billed[period.pk])) or "none"
@@ -75,6 +77,8 @@ def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[Difference
             yield Difference("period and meters", period.workspace_id, period.pk, detail)
 
 
+# Compared to the last digit by themselves.
+_SUMS = ("quantity", "list_amount", "adjustment", "amount")
 _Amounts = tuple[Decimal, Decimal, Decimal]
 
 
@@ -83,6 +87,17 @@ def _by_rate(meters: Sequence[Meter]) -> dict[tuple[UUID, dt.date | None], _Amou
         (meter.rate_id, meter.late_month): (meter.billed, meter.listed, meter.adjustment)
         for meter in meters
     }
+
+
+def _said_otherwise(live: Sequence[Meter], frozen: Sequence[Meter]) -> str:
+    """The first text or line of a frozen meter that is not what its price makes; "" for none."""
+    made = {(meter.rate_id, meter.late_month): meter_as_json(meter) for meter in live}
+    for meter in frozen:
+        now, then = made.get((meter.rate_id, meter.late_month)), meter_as_json(meter)
+        for name, value in then.items():
+            if now is not None and now[name] != value and name not in _SUMS:
+                return f"{meter.description}: its {name} is {value}, its price makes {now[name]}"
+    return ""
 
 
 def _said(amounts: _Amounts | None) -> str:

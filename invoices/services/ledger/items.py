@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from billing.charges import frozen_charges
@@ -14,6 +14,7 @@ from invoices.services.closing.lines import Line, amounts_minor, build_lines
 from invoices.services.closing.reversals import given_back
 from invoices.services.closing.sums import usage_sums, with_meters
 from invoices.services.ledger.periods import closed_periods
+from usage.queries.meters import meter_as_json
 from usage.queries.net import frozen_meters
 from usage.services.ledger import Difference, Scope
 
@@ -30,6 +31,7 @@ class _Column(NamedTuple):
     unit_price: Decimal
     exact_amount: Decimal
     adjustment: Decimal
+    meters: list[dict[str, Any]]
     amount: Decimal
 
 
@@ -89,6 +91,7 @@ def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
             line.unit_price,
             line.exact_amount,
             line.adjustment,
+            [meter_as_json(meter) for meter in line.meters],
             from_minor(amount, invoice.currency),
         )
         for line, amount in zip(lines, amounts, strict=True)
@@ -104,6 +107,7 @@ def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
             item.unit_price,
             item.exact_amount,
             item.adjustment,
+            item.meters,
             item.amount,
         )
         for item in items

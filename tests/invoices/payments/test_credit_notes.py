@@ -306,7 +306,7 @@ def test_services_issue_it_over_the_api_once(acme: Workspace) -> None:
     assert first.json()["to_open"] == "20.00"
     other = finance.post(path, {**body, "amount": "21"})
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
-    assert len(finance.get(path).json()) == 1
+    assert len(finance.get(path).json()["results"]) == 1
     others = ApiClient("billing:write", workspace_id=make_workspace("Globex").pk)
     assert others.post(path, body).status_code == 404
 

@@ -224,6 +224,26 @@ TAMPERED = {
         "bill_to_name is Somebody, by its log Acme",
         ["UPDATE invoices_invoice SET bill_to_name = 'Somebody' WHERE amount = 73.15"],
     ),
+    "a letterhead": (
+        "history",
+        "is not what it was issued as",
+        ["""UPDATE billing_letterhead SET facts = facts || '{"name": "Somebody"}'"""],
+    ),
+    "what a line says of its tiers": (
+        "items",
+        "meters is [], the period's sums make it",
+        ["UPDATE invoices_invoiceitem SET meters = '[]' WHERE meters <> '[]'"],
+    ),
+    "what a meter says of its tiers": (
+        "adjustments",
+        "its lines is [], its price makes",
+        ["UPDATE usage_periodmeter SET lines = '[]'"],
+    ),
+    "a meter that nothing can read": (
+        "adjustments",
+        "could not be proved to the end: TypeError",
+        ["""UPDATE usage_periodmeter SET lines = '["x"]'"""],
+    ),
     "a call's hour": (
         "calls",
         "1 calls",
@@ -254,7 +274,7 @@ def test_the_tax_that_a_credit_note_gives_back_is_proved(acme, column):
     with changed_by_force(f"UPDATE invoices_creditnotetax SET {column} = {column} + 0.01"):
         found = failing()
 
-    assert list(found) == ["taxes"]
+    assert next(iter(found)) == "taxes"
     assert found["taxes"].startswith("credit note and tax: ")
 
 

@@ -1,11 +1,12 @@
 """What no sum holds is held by the log: statuses, days, texts and amounts changed by force."""
 
+import hashlib
 from decimal import Decimal
 
 import pytest
 
-from billing.models import Workspace
-from invoices.models import Invoice
+from billing.models import AuditEntry, BillingPeriod, Workspace
+from invoices.models import Invoice, TrialInvoice
 from invoices.payments.services import proof
 from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.chargebacks import note_chargeback
@@ -38,6 +39,11 @@ TAMPERED = {
     ("billing_manualitem", "description"): ("'7'", "line by hand"),
     ("billing_manualitem", "net"): ("net + 1", "line by hand"),
     ("billing_manualitem", "asked_by"): ("'nobody'", "line by hand"),
+    ("billing_periodcharge", "source_id"): ("'7'", "charge"),
+    ("invoices_creditnoteitem", "position"): ("position + 1", "line"),
+    ("payments_creditnotestep", "amount"): ("amount + 1", "request for a credit note"),
+    # Of these the log has the digest.
+    ("invoices_trialinvoice", "snapshot"): ("""'{"total": "0"}'""", "trial"),
 }
 
 
@@ -48,8 +54,8 @@ def failing() -> dict[str, str]:
 
 @pytest.fixture
 def _documents() -> None:
-    """A paid month with a credit note, a chargeback, a dispute that was approved, and a line by
-    hand."""
+    """A paid month with a credit note, a chargeback, a dispute that was approved, a line by hand,
+    and what its trial had come to."""
     acme = make_proved_month()
     invoice = Invoice.objects.get(workspace=acme)
     issue_note(invoice, "3.00")
@@ -81,6 +87,15 @@ def _documents() -> None:
         reason="Asked for",
         asked_by="ann@finance.test",
         now=JANUARY_3,
+    )
+    TrialInvoice.objects.create(
+        period=BillingPeriod.objects.get(invoices=invoice),
+        made_at=JANUARY_3,
+        kind=TrialInvoice.Kind.USUAL,
+        currency="USD",
+        amount=invoice.amount,
+        digest="0" * 64,
+        snapshot={"total": "73.15"},
     )
 
 
@@ -126,3 +141,15 @@ def test_a_workspace_alone_is_held_to_its_own_log() -> None:
     with changed_by_force("DELETE FROM billing_manualitem"):
         assert [each.workspace_id for each in history_differences(Scope(acme.pk))] == [acme.pk]
         assert list(history_differences(Scope(globex.pk))) == []
+
+
+@pytest.mark.usefixtures("_documents")
+def test_of_long_texts_the_log_has_digests() -> None:
+    entry = AuditEntry.objects.get(table="invoices_trialinvoice")
+
+    assert entry.changes["snapshot"] == [None, "sha256:" + _sha256('{"total": "73.15"}')]
+    assert entry.changes["amount"] == [None, "73.150"]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from billing.issuers import digest_of
+from billing.models import Letterhead
 from billing.services.erasure import ERASED
 from usage.services.ledger import Difference, Scope, rows
 
@@ -22,12 +24,24 @@ class _Logged(NamedTuple):
     workspace: str = "here.workspace_id"
     period: str = "NULL::uuid"
     joined: str = ""
+    key: str = "id"
 
 
 _OF_INVOICE = {
     "workspace": "invoice.workspace_id",
     "period": "invoice.billing_period_id",
     "joined": "JOIN invoices_invoice AS invoice ON invoice.id = here.invoice_id",
+}
+_OF_NOTE = {
+    "workspace": "note.workspace_id",
+    "period": "invoice.billing_period_id",
+    "joined": "JOIN invoices_creditnote AS note ON note.id = here.credit_note_id"
+    " JOIN invoices_invoice AS invoice ON invoice.id = note.invoice_id",
+}
+_OF_PERIOD = {
+    "workspace": "period.workspace_id",
+    "period": "period.id",
+    "joined": "JOIN billing_billingperiod AS period ON period.id = here.period_id",
 }
 _TABLES = (
     _Logged("invoices_invoice", "invoice", "here.number", period="here.billing_period_id"),
@@ -39,8 +53,28 @@ _TABLES = (
     ),
     _Logged("invoices_invoicetax", "tax", "invoice.number || ' ' || here.name", **_OF_INVOICE),
     _Logged(
+        "invoices_taxdecision", "decision on tax", "invoice.number", key="invoice_id", **_OF_INVOICE
+    ),
+    _Logged(
         "invoices_creditnote", "credit note", "coalesce(here.number, here.id::text)", **_OF_INVOICE
     ),
+    _Logged(
+        "invoices_creditnoteitem",
+        "line",
+        "coalesce(note.number, 'a draft') || ' line ' || here.position",
+        **_OF_NOTE,
+    ),
+    _Logged("invoices_creditnotetax", "tax", "note.number || ' ' || here.name", **_OF_NOTE),
+    _Logged("invoices_einvoice", "e-invoice", "here.id::text"),
+    _Logged("invoices_trialinvoice", "trial", "left(period.period_start::text, 7)", **_OF_PERIOD),
+    _Logged(
+        "payments_creditnotestep",
+        "request for a credit note",
+        "coalesce(note.number, '') || ' ' || here.kind",
+        workspace="note.workspace_id",
+        joined="JOIN invoices_creditnote AS note ON note.id = here.sync_id",
+    ),
+    _Logged("payments_reportedpayment", "report of a payment", "invoice.number", **_OF_INVOICE),
     _Logged("payments_paymententry", "entry", "here.stripe_id", **_OF_INVOICE),
     _Logged("payments_chargeback", "chargeback", "here.stripe_id", **_OF_INVOICE),
     _Logged("payments_payment", "payment", "here.id::text"),
@@ -49,6 +83,7 @@ _TABLES = (
     _Logged("payments_calldispute", "dispute", "here.id::text"),
     _Logged("billing_manualitem", "line by hand", "here.description", period="here.period_id"),
     _Logged("billing_discount", "discount", "here.name"),
+    _Logged("billing_periodcharge", "charge", "here.description", **_OF_PERIOD),
     _Logged(
         "billing_billingperiod", "period", "left(here.period_start::text, 7)", period="here.id"
     ),
@@ -57,22 +92,25 @@ _TABLES = (
 #
 # The last entry by its time says what a column is. Where a clock was set back, or another server
 # took over, that may not be the last one: then the value that was reached once more often than it
-# was left is where the entries lead, whatever their times.
+# was left is where the entries lead, whatever their times. Of some columns the log has the digest.
 _CHANGED = """
-SELECT {workspace}, {period}, {name}, said.key, said.value, found.row ->> said.key,
+SELECT {workspace}, {period}, {name}, said.key, said.value, now.value,
        jsonb_typeof(found.row -> said.key) = 'number'
   FROM {table} AS here {joined}
  CROSS JOIN LATERAL (SELECT to_jsonb(here) AS row OFFSET 0) AS found
  CROSS JOIN LATERAL (
        SELECT DISTINCT ON (change.key) change.key, change.value ->> 1 AS value
          FROM billing_auditentry AS entry, jsonb_each(entry.changes) AS change
-        WHERE entry."table" = '{table}' AND entry.object_id = here.id::text
+        WHERE entry."table" = '{table}' AND entry.object_id = here.{key}::text
         ORDER BY change.key, entry.at DESC) AS said
- WHERE found.row ? said.key AND said.value IS DISTINCT FROM found.row ->> said.key
-   AND (SELECT count(*) FILTER (WHERE step ->> 1 IS NOT DISTINCT FROM found.row ->> said.key)
-               - count(*) FILTER (WHERE step ->> 0 IS NOT DISTINCT FROM found.row ->> said.key)
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN said.value LIKE 'sha256:%%' THEN billing_digest(found.row ->> said.key)
+                   ELSE found.row ->> said.key END AS value OFFSET 0) AS now
+ WHERE found.row ? said.key AND said.value IS DISTINCT FROM now.value
+   AND (SELECT count(*) FILTER (WHERE step ->> 1 IS NOT DISTINCT FROM now.value)
+               - count(*) FILTER (WHERE step ->> 0 IS NOT DISTINCT FROM now.value)
           FROM (SELECT entry.changes -> said.key AS step FROM billing_auditentry AS entry
-                 WHERE entry."table" = '{table}' AND entry.object_id = here.id::text
+                 WHERE entry."table" = '{table}' AND entry.object_id = here.{key}::text
                    AND entry.changes ? said.key) AS steps) <> 1
    AND (%(workspace)s::uuid IS NULL OR {workspace} = %(workspace)s)
    AND (%(period)s::uuid IS NULL OR {period} = %(period)s)
@@ -82,7 +120,7 @@ _GONE = """
 SELECT entry.workspace_id, entry.object_id, entry.subject
   FROM billing_auditentry AS entry
  WHERE entry."table" = '{table}' AND entry.operation = 'insert'
-   AND NOT EXISTS (SELECT FROM {table} AS here WHERE here.id = entry.object_id::uuid)
+   AND NOT EXISTS (SELECT FROM {table} AS here WHERE here.{key}::text = entry.object_id)
    AND NOT EXISTS (SELECT FROM billing_auditentry AS later
                     WHERE later."table" = '{table}' AND later.object_id = entry.object_id
                       AND later.operation = 'delete')
@@ -93,7 +131,9 @@ SELECT entry.workspace_id, entry.object_id, entry.subject
 
 
 def history_differences(scope: Scope) -> Iterator[Difference]:
-    """Where a row is not what its logged changes have made of it, or is gone without one."""
+    """Where a row is not what its logged changes have made of it, or is gone without one; and
+    letterheads that are not those that documents were issued with."""
+    yield from _letterhead_differences(scope)
     for logged in _TABLES:
         facts = logged._asdict()
         what = f"{logged.called} and its history"
@@ -105,6 +145,16 @@ def history_differences(scope: Scope) -> Iterator[Difference]:
                 yield Difference(what, workspace, period, detail)
         for workspace, key, subject in rows(_GONE.format(**facts), scope):
             yield Difference(what, workspace, None, f"{subject or key}: gone, and no entry says so")
+
+
+def _letterhead_differences(scope: Scope) -> Iterator[Difference]:
+    """A letterhead is named by its digest, and documents name it in their logged rows."""
+    if scope.workspace_id is not None:
+        return  # they are no workspace's
+    for letterhead in Letterhead.objects.order_by("pk").iterator(chunk_size=20):
+        if digest_of(letterhead.facts, bytes(letterhead.logo)) != letterhead.digest:
+            detail = f"{letterhead.digest} ({letterhead}) is not what it was issued as"
+            yield Difference("letterhead and its digest", None, None, detail)
 
 
 def _same(said: str | None, found: str | None, *, is_number: bool) -> bool:

@@ -1,6 +1,7 @@
 """The report of the proof: each step with a pass or what differs, for all periods of a scope."""
 
 import datetime as dt
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.models import BillingPeriod
@@ -16,6 +18,7 @@ from invoices.models import Invoice
 from invoices.payments.services.proof.steps import STEPS, Step
 from usage.services.ledger import Difference, Scope
 
+log = logging.getLogger(__name__)
 # What one step keeps; where more differ, they are counted.
 MOST_KEPT = 10_000
 
@@ -75,10 +78,23 @@ def prove(scope: Scope, *, now: dt.datetime, steps: Sequence[Step] = STEPS) -> P
 
 def _taken(step: Step, scope: Scope) -> StepResult:
     began = time.perf_counter()
-    left = iter(step.find(scope))
+    left = _found(step, scope)
     found = list(islice(left, MOST_KEPT))
     count = len(found) + sum(1 for _ in left)
     return StepResult(step, found, count, time.perf_counter() - began)
+
+
+def _found(step: Step, scope: Scope) -> Iterator[Difference]:
+    """Also that a step could not be taken: what was changed by force may be what nothing can read,
+    and must not hide what the other steps find."""
+    try:
+        yield from step.find(scope)
+    except (InterfaceError, OperationalError):
+        raise  # the database is gone, or was told to stop
+    except Exception as error:
+        log.exception("step %s of the proof could not be taken to its end", step.name)
+        detail = f"could not be proved to the end: {type(error).__name__}: {error}"
+        yield Difference(step.title, scope.workspace_id, None, detail.splitlines()[0])
 
 
 def periods_in(scope: Scope) -> "QuerySet[BillingPeriod]":
