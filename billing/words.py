@@ -46,17 +46,18 @@ WORDS = (
     # Disputes of calls.
     _("Billed wrongly"), _("Broke off"), _("Refused"), _("Withdrawn"),
     # Lines of a statement.
-    _("Invoice"), _("Credit note"), _("Invoice is void"), _("Sent back"), _("Refund, Stripe"),
-    _("Credit paid out"), _("Payment, Stripe"),
+    _("Invoice"), _("Credit note"), _("Invoice is void"), _("Credit note is void"),
+    _("Sent back"), _("Refund, Stripe"), _("Credit paid out"), _("Payment, Stripe"),
     _("Payment, bank transfer"), _("Payment, another way"), _("Opening balance"),
     _("Closing balance"), _("Payment taken back, bank transfer"),
     _("Payment taken back, another way"), _("Payment charged back, Stripe"),
     _("Chargeback won, payment is back"), _("Chargeback lost, written off"),
+    _("Chargeback asked for again"),
     # Lines of the payment history.
     _("Payment"), _("Refund failed"), _("Payment charged back"), _("Overpayment kept as credit"),
     _("Credit from a credit note"), _("Credit used for an invoice"),
     _("Credit back from a void invoice"), _("Credit of an overpayment taken back"),
-    _("Your credit"),
+    _("Credit of a void credit note taken back"), _("Your credit"),
     # What the law wants an invoice to say (`billing.rating.taxes`).
     _("Reverse charge: the customer accounts for VAT (Articles 44 and 196 of Directive"
       " 2006/112/EC)."),

@@ -81,6 +81,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Invoices", "receipt_long", "invoices_invoice"),
                 _item("Credit notes", "undo", "invoices_creditnote"),
+                _item("E-invoices", "data_object", "invoices_einvoice"),
                 _item("Chargebacks", "gavel", "payments_chargeback"),
                 _item("Disputes of calls", "voice_chat", "payments_calldispute"),
                 _item("Lines by hand", "edit_note", "billing_manualitem"),

@@ -56,9 +56,9 @@ def credit_note_document(
         "headline": {
             "label": _("Credited to you"),
             "amount": money(note.total, currency),
-            "note": printable(f"{word(note.get_reason_display())}: {note.explanation}"),
-            "stamp": "",
-            "tone": "good",
+            "note": printable(_note(note)),
+            "stamp": _("Void") if note.is_void else "",
+            "tone": "bad" if note.is_void else "good",
         },
         "items": [
             {
@@ -88,6 +88,12 @@ def credit_note_document(
             "link": "",
         },
     }
+
+
+def _note(note: CreditNote) -> str:
+    if note.is_void:
+        return _("It is void: {reason}").format(reason=note.void_reason)
+    return f"{word(note.get_reason_display())}: {note.explanation}"
 
 
 def _places(note: CreditNote) -> list[tuple[str, Decimal]]:

@@ -63,6 +63,22 @@ _FORMS: list[tuple[re.Pattern[str], Callable[[_Match], str]]] = [
             lambda found: _("{amount} of {whole} refunded in all."),
         ),
         (
+            rf"(?P<amount>{_MONEY}) was charged back for good, and is open again:"
+            r" (?P<explanation>.+)",
+            lambda found: _("{amount} was charged back for good, and is open again: {explanation}"),
+        ),
+        (
+            rf"(?P<amount>{_MONEY}) was charged back for good, and is written off:"
+            r" (?P<explanation>.+)",
+            lambda found: _(
+                "{amount} was charged back for good, and is written off: {explanation}"
+            ),
+        ),
+        (
+            r"(?P<number>\S+) is void: (?P<explanation>.+)",
+            lambda found: _("{number} is void: {explanation}"),
+        ),
+        (
             rf"(?P<number>\S+) over (?P<amount>{_MONEY}): (?P<explanation>.+)",
             lambda found: _("{number} over {amount}: {explanation}"),
         ),

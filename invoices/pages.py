@@ -117,7 +117,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
         "has_e_invoice": EInvoice.objects.filter(invoice=invoice).exists(),
         "legal_texts": legal_texts(taxes, issuer_then(invoice.letterhead).legal_text),
         "items": [_shown(item, invoice) for item in invoice.items.all()],
-        "credit_notes": invoice.credit_notes.filter(status=CreditNote.Status.ISSUED),
+        "credit_notes": invoice.credit_notes.filter(CreditNote.NUMBERED),
         "steps": timeline(invoice, events, lacks_payment_method=lacks),
         "lacks_payment_method": lacks,
         "notice": notice_of(invoice, declined=declined, today=timezone.localdate()),
@@ -224,7 +224,7 @@ def credit_note_e_invoice(request: WorkspaceRequest, credit_note_id: UUID) -> Ht
 def _credit_note(request: WorkspaceRequest, credit_note_id: UUID) -> CreditNote:
     return get_object_or_404(
         CreditNote.objects.select_related("invoice__billing_period", "workspace"),
+        CreditNote.NUMBERED,
         workspace=request.membership.workspace,
-        status=CreditNote.Status.ISSUED,
         pk=credit_note_id,
     )

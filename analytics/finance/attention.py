@@ -77,6 +77,11 @@ def chargebacks_to_answer() -> QuerySet[Chargeback]:
     ).order_by("due_by")
 
 
+def chargebacks_to_decide() -> QuerySet[Chargeback]:
+    """Lost, and nobody has said whether they are asked for again."""
+    return Chargeback.objects.filter(status="lost", decision="")
+
+
 def open_disputes() -> QuerySet[CallDispute]:
     return CallDispute.objects.filter(state=CallDispute.State.OPEN).order_by("opened_at")
 
@@ -121,21 +126,25 @@ def _list(model: str, query: str = "") -> str:
 
 
 @needs_a_person
-def _chargebacks(now: dt.datetime) -> list[AttentionItem]:
+def _chargebacks(now: dt.datetime) -> Iterator[AttentionItem]:
     waiting = chargebacks_to_answer()
     first = waiting.first()
-    if first is None:
-        return []
-    until = f"{first.due_by.day} {first.due_by:%B}" if first.due_by else "soon"
-    return [
-        AttentionItem(
+    if first is not None:
+        until = f"{first.due_by.day} {first.due_by:%B}" if first.due_by else "soon"
+        yield AttentionItem(
             f"chargeback to answer by {until}",
             f"chargebacks to answer, the first by {until}",
             waiting.count(),
-            reverse("admin:payments_chargeback_changelist"),
+            _list("payments_chargeback"),
             "bad",
         )
-    ]
+    yield AttentionItem(
+        "lost chargeback to decide on",
+        "lost chargebacks to decide on",
+        chargebacks_to_decide().count(),
+        _list("payments_chargeback", "?status__exact=lost"),
+        "warn",
+    )
 
 
 @needs_a_person

@@ -6,6 +6,7 @@ from analytics.reports.definition import (
     ASKED_FOR,
     CURRENCY,
     CUSTOMER,
+    LIVE_NOTE,
     NOTED_ON,
     Asked,
     Basis,
@@ -27,7 +28,7 @@ SELECT n.number, n.id AS note_id, {NOTED_ON} AS issued, w.name AS customer, w.id
   FROM invoices_creditnote AS n
   JOIN billing_workspace AS w ON w.id = n.workspace_id
   JOIN invoices_invoice AS i ON i.id = n.invoice_id
- WHERE n.status = 'issued' AND {NOTED_ON} BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
+ WHERE {LIVE_NOTE} AND {NOTED_ON} BETWEEN %(first)s AND %(last)s
    AND {ASKED_FOR.format(currency="n.currency")}
  ORDER BY n.currency, n.number
 """
@@ -35,7 +36,8 @@ _BALANCES = f"""
 SELECT w.name AS customer, w.id AS workspace_id, c.currency,
        coalesce(sum(c.amount) FILTER (WHERE c.kind IN ('overpayment', 'taken_back')), 0)
        AS overpaid,
-       coalesce(sum(c.amount) FILTER (WHERE c.kind = 'credit_note'), 0) AS from_notes,
+       coalesce(sum(c.amount) FILTER (WHERE c.kind IN ('credit_note', 'note_void')), 0)
+       AS from_notes,
        coalesce(sum(c.amount) FILTER (WHERE c.kind IN ('spent', 'returned')), 0) AS used,
        coalesce(sum(c.amount) FILTER (WHERE c.kind = 'paid_out'), 0) AS paid_out,
        sum(c.amount) AS balance
@@ -79,8 +81,8 @@ CREDITED = (
         ),
         note_rows,
         Basis.RANGE,
-        "Each credit note issued in the range and by the as-of date. The last four columns say "
-        "where its total went, and add up to it.",
+        "Each credit note issued in the range and by the as-of date, unless it was void by then. "
+        "The last four columns say where its total went, and add up to it.",
         {"number": to_note, "invoice": to_invoice, "customer": to_workspace},
     ),
     Report(
@@ -98,9 +100,9 @@ CREDITED = (
         balance_rows,
         Basis.AS_OF,
         "All movements of each customer's credit up to the as-of date, by their own day: "
-        "overpayments (less those of payments that were taken back) and credit notes raise it, "
-        "what pays invoices (less what came back from void ones) and what is paid out lowers it. "
-        "The balance is their sum.",
+        "overpayments (less those of payments that were taken back) and credit notes (less void "
+        "ones) raise it, what pays invoices (less what came back from void ones) and what is paid "
+        "out lowers it. The balance is their sum.",
         {"customer": to_workspace},
     ),
 )

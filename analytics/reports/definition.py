@@ -130,7 +130,12 @@ ASKED_FOR = """(%(workspace)s::uuid IS NULL OR w.id = %(workspace)s::uuid)
 ISSUED_ON = "(i.issued_at AT TIME ZONE w.timezone)::date"
 VOIDED_ON = "(i.voided_at AT TIME ZONE w.timezone)::date"
 NOTED_ON = "(n.issued_at AT TIME ZONE w.timezone)::date"
+NOTE_VOIDED_ON = "(n.voided_at AT TIME ZONE w.timezone)::date"
 # Issued by then, and not void by then.
+LIVE_NOTE = (
+    f"n.number IS NOT NULL AND {NOTED_ON} <= %(as_of)s"
+    f" AND (n.voided_at IS NULL OR {NOTE_VOIDED_ON} > %(as_of)s)"
+)
 LIVE_INVOICE = f"{ISSUED_ON} <= %(as_of)s AND (i.voided_at IS NULL OR {VOIDED_ON} > %(as_of)s)"
 
 

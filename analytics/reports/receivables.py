@@ -10,8 +10,8 @@ from analytics.reports.definition import (
     CUSTOMER,
     ISSUED_ON,
     LIVE_INVOICE,
+    LIVE_NOTE,
     MONTH,
-    NOTED_ON,
     Asked,
     Basis,
     Report,
@@ -36,13 +36,18 @@ _OPEN = f"""
        FROM payments_paymentallocation AS a JOIN payments_payment AS y ON y.id = a.payment_id
        LEFT JOIN payments_paymentreversal AS r ON r.payment_id = y.id AND r."on" <= %(as_of)s
       WHERE y.received_on <= %(as_of)s AND r.id IS NULL GROUP BY 1),
+     lost AS (
+     SELECT c.invoice_id, sum(c.asked_again) AS amount
+       FROM payments_chargeback AS c JOIN billing_workspace AS w ON w.id = c.workspace_id
+      WHERE c.asked_again > 0 AND (c.decided_at AT TIME ZONE w.timezone)::date <= %(as_of)s
+      GROUP BY 1),
      used AS (
      SELECT invoice_id, -sum(amount) AS amount FROM payments_creditentry
       WHERE kind IN ('spent', 'returned') AND "on" <= %(as_of)s GROUP BY 1),
      lowered AS (
      SELECT n.invoice_id, sum(n.to_open) AS amount
        FROM invoices_creditnote AS n JOIN billing_workspace AS w ON w.id = n.workspace_id
-      WHERE n.status = 'issued' AND {NOTED_ON} <= %(as_of)s GROUP BY 1),
+      WHERE {LIVE_NOTE} GROUP BY 1),
      written_off AS (
      SELECT invoice_id, min(at) AS at FROM invoices_invoiceevent
       WHERE kind = 'uncollectible' GROUP BY 1),
@@ -50,12 +55,14 @@ _OPEN = f"""
      SELECT i.id AS invoice_id, i.number, i.currency, i.due_date, i.amount,
             {ISSUED_ON} AS issued, w.id AS workspace_id, w.name AS customer,
             (written_off.at AT TIME ZONE w.timezone)::date AS written_off,
-            coalesce(paid.amount, 0) AS paid, coalesce(used.amount, 0) AS credit_used,
+            coalesce(paid.amount, 0) - coalesce(lost.amount, 0) AS paid,
+            coalesce(used.amount, 0) AS credit_used,
             coalesce(lowered.amount, 0) AS credited,
-            i.amount - coalesce(paid.amount, 0) - coalesce(used.amount, 0)
-            - coalesce(lowered.amount, 0) AS open
+            i.amount - coalesce(paid.amount, 0) + coalesce(lost.amount, 0)
+            - coalesce(used.amount, 0) - coalesce(lowered.amount, 0) AS open
        FROM invoices_invoice AS i JOIN billing_workspace AS w ON w.id = i.workspace_id
        LEFT JOIN paid ON paid.invoice_id = i.id
+       LEFT JOIN lost ON lost.invoice_id = i.id
        LEFT JOIN used ON used.invoice_id = i.id
        LEFT JOIN lowered ON lowered.invoice_id = i.id
        LEFT JOIN written_off ON written_off.invoice_id = i.id

@@ -11,6 +11,7 @@ from analytics.reports.definition import (
     CUSTOMER,
     ISSUED_ON,
     LIVE_INVOICE,
+    LIVE_NOTE,
     MONTH,
     NOTED_ON,
     Asked,
@@ -50,7 +51,7 @@ WITH billed AS (
             n.net
        FROM invoices_creditnote AS n
        JOIN billing_workspace AS w ON w.id = n.workspace_id
-      WHERE n.status = 'issued' AND {NOTED_ON} <= %(as_of)s
+      WHERE {LIVE_NOTE}
         AND {ASKED_FOR.format(currency="n.currency")})
 SELECT w.name AS customer, w.id AS workspace_id, billed.currency, billed.month,
        coalesce(sum(net) FILTER (WHERE kind IN ('subscription', 'add_on')), 0) AS fees,

@@ -7,6 +7,7 @@ from analytics.reports.definition import (
     CURRENCY,
     ISSUED_ON,
     MONTH,
+    NOTE_VOIDED_ON,
     NOTED_ON,
     VOIDED_ON,
     Asked,
@@ -40,7 +41,15 @@ WITH documents AS (
        JOIN billing_workspace AS w ON w.id = n.workspace_id
        JOIN invoices_invoicetax AS t ON t.invoice_id = n.invoice_id AND t.category = c.category
                                     AND t.rate = c.rate
-      WHERE n.status = 'issued')
+      WHERE n.number IS NOT NULL
+     UNION ALL
+     SELECT {NOTE_VOIDED_ON}, w.id, t.country, t.region, t.name, t.category, t.rate, t.currency, 0,
+            0, 0, 0, 0, c.base, c.tax
+       FROM invoices_creditnotetax AS c JOIN invoices_creditnote AS n ON n.id = c.credit_note_id
+       JOIN billing_workspace AS w ON w.id = n.workspace_id
+       JOIN invoices_invoicetax AS t ON t.invoice_id = n.invoice_id AND t.category = c.category
+                                    AND t.rate = c.rate
+      WHERE n.number IS NOT NULL AND n.voided_at IS NOT NULL)
 SELECT date_trunc('month', day::timestamp)::date AS month, country, region, documents.name,
        category AS category_code, rate / 100 AS rate, documents.currency,
        sum(invoices) AS invoices, sum(base) AS base, sum(tax) AS tax, sum(void_base) AS void_base,

@@ -1,5 +1,5 @@
 """The pages of invoices for staff."""
 
-from invoices.admin import invoices, issuers, manual_items, periods, workspaces
+from invoices.admin import e_invoices, invoices, issuers, manual_items, periods, workspaces
 
-__all__ = ["invoices", "issuers", "manual_items", "periods", "workspaces"]
+__all__ = ["e_invoices", "invoices", "issuers", "manual_items", "periods", "workspaces"]

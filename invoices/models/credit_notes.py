@@ -18,14 +18,15 @@ class CreditNote(models.Model):
     """Less to pay for an invoice, by `total`: `net` of its lines and `tax` at its own rates.
 
     It lowers what is open first (`to_open`); the rest goes where `rest_to` says. Frozen once it is
-    issued, under a number of its own series.
+    issued, under a number of its own series. A void one was either never issued, and is discarded,
+    or keeps its number and says why; `NUMBERED` are those that customers have.
     """
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Waits for approval"
         APPROVED = "approved"
         ISSUED = "issued"
-        VOID = "void", "Discarded"
+        VOID = "void"
 
     class Reason(models.TextChoices):
         QUALITY = "quality", "Poor quality"
@@ -41,6 +42,8 @@ class CreditNote(models.Model):
         REFUND = "refund", "back to the card or account, through Stripe"
         CREDIT = "credit", "to the customer's credit, for the next invoice"
         OUT_OF_BAND = "out_of_band", "back to the customer another way, by ourselves"
+
+    NUMBERED: ClassVar = Q(number__isnull=False)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit_notes")
@@ -77,6 +80,8 @@ class CreditNote(models.Model):
     approved_at = models.DateTimeField(null=True, blank=True)
     issued_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    voided_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    void_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-created_at"]
@@ -90,7 +95,9 @@ class CreditNote(models.Model):
                 name="credit_note_total_is_net_and_tax",
             ),
             models.CheckConstraint(
-                condition=Q(status="issued", number__isnull=False, issued_at__isnull=False)
+                condition=Q(
+                    status__in=["issued", "void"], number__isnull=False, issued_at__isnull=False
+                )
                 | ~Q(status="issued") & Q(number__isnull=True, issued_at__isnull=True),
                 name="only_an_issued_credit_note_has_a_number",
             ),
@@ -100,16 +107,33 @@ class CreditNote(models.Model):
                 )
                 & (
                     Q(
-                        status="issued",
+                        number__isnull=False,
                         total=F("to_open") + F("to_refund") + F("to_credit") + F("to_out_of_band"),
                     )
-                    | ~Q(status="issued") & Q(to_open=0, to_refund=0, to_credit=0, to_out_of_band=0)
+                    | Q(
+                        number__isnull=True,
+                        to_open=0,
+                        to_refund=0,
+                        to_credit=0,
+                        to_out_of_band=0,
+                    )
                 ),
                 name="an_issued_credit_note_says_where_all_of_it_goes",
             ),
             models.CheckConstraint(
                 condition=~Q(status__in=["approved", "issued"]) | ~Q(approved_by=""),
                 name="somebody_has_approved_a_credit_note",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="void", voided_at__isnull=False)
+                & (
+                    Q(number__isnull=True, voided_by="", void_reason="")
+                    | Q(number__isnull=False, to_out_of_band=0)
+                    & ~Q(voided_by="")
+                    & ~Q(void_reason="")
+                )
+                | ~Q(status="void") & Q(voided_at__isnull=True, voided_by="", void_reason=""),
+                name="who_voids_an_issued_credit_note_says_why",
             ),
             models.UniqueConstraint(
                 fields=["workspace", "key"], condition=~Q(key=""), name="one_credit_note_per_key"
@@ -118,6 +142,16 @@ class CreditNote(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"Credit note for {self.invoice_id}"
+
+    @property
+    def is_void(self) -> bool:
+        """It was issued, and is void since."""
+        return self.status == self.Status.VOID and self.number is not None
+
+    @property
+    def status_label(self) -> str:
+        is_discarded = self.status == self.Status.VOID and self.number is None
+        return "Discarded" if is_discarded else self.get_status_display()
 
 
 class CreditNoteItem(models.Model):

@@ -42,7 +42,7 @@ def records(request: WorkspaceRequest, credit_note_id: UUID) -> StreamingHttpRes
 def _issued(request: WorkspaceRequest, credit_note_id: UUID) -> CreditNote:
     return get_object_or_404(
         CreditNote.objects.select_related("invoice", "workspace"),
+        CreditNote.NUMBERED,
         workspace=request.membership.workspace,
-        status=CreditNote.Status.ISSUED,
         pk=credit_note_id,
     )

@@ -69,7 +69,7 @@ def _documents(workspace: Workspace) -> tuple[QuerySet[Invoice], QuerySet[Credit
         Invoice.objects.filter(workspace=workspace)
         .select_related("workspace", "billing_period__workspace", "letterhead")
         .prefetch_related("items", "taxes"),
-        CreditNote.objects.filter(workspace=workspace, status=CreditNote.Status.ISSUED)
+        CreditNote.objects.filter(CreditNote.NUMBERED, workspace=workspace)
         .select_related("workspace", "invoice__billing_period", "letterhead")
         .prefetch_related("taxes", "invoice__taxes"),
     )

@@ -83,6 +83,7 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "period_id": acme.periods.get(status="current").pk,
         "invoice_id": invoice.pk,
         "credit_note_id": invoice.credit_notes.get().pk,
+        "e_invoice_id": acme.e_invoices.get().pk,
         "payment_id": acme.payments.get().pk,
         "dispute_id": acme.call_disputes.get().pk,
         "item_id": InvoiceItem.objects.filter(invoice=invoice).first().pk,

@@ -88,6 +88,7 @@ POST   invoices/<invoice_id>/void/                                   own       b
 GET    invoices/<invoice_id>/credit-notes/                           own       billing:read
 POST   invoices/<invoice_id>/credit-notes/                           own       billing:write
 GET    credit-notes/<credit_note_id>/pdf/                            own       billing:read
+POST   credit-notes/<credit_note_id>/void/                           own       billing:write
 GET    credit-notes/<credit_note_id>/e-invoice/                      own       billing:read
 GET    credit-notes/<credit_note_id>/records/                        own       billing:read
 GET    workspaces/<workspace_id>/call-disputes/                      own       billing:read
@@ -293,9 +294,12 @@ GET    admin/invoices/creditnote/<credit_note_id>/pdf/               read-only f
 GET    admin/invoices/creditnote/<credit_note_id>/e-invoice/         read-only finance people
 POST   admin/invoices/creditnote/<object_id>/approve_and_issue/      finance people
 POST   admin/invoices/creditnote/<object_id>/discard/                finance people
+POST   admin/invoices/creditnote/<object_id>/void/                   finance people
+GET    admin/invoices/einvoice/<e_invoice_id>/xml/                   read-only finance people
 POST   admin/payments/calldispute/<object_id>/approve/               finance people
 POST   admin/payments/calldispute/<object_id>/refuse/                finance people
 POST   admin/payments/chargeback/<object_id>/send/                   finance people
+POST   admin/payments/chargeback/<object_id>/decide/                 finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/correct/                   finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
@@ -333,6 +337,7 @@ billing.taxregistration       read-only finance people         finance people   
 billing.user                  read-only finance people         people           people           people
 billing.workspace             read-only support finance people finance people   finance people   frozen
 invoices.creditnote           read-only finance people         frozen           frozen           frozen
+invoices.einvoice             read-only finance people         frozen           frozen           frozen
 invoices.invoice              read-only support finance people frozen           frozen           frozen
 payments.calldispute          read-only finance people         frozen           frozen           frozen
 payments.chargeback           read-only finance people         frozen           frozen           frozen

@@ -46,6 +46,7 @@ LIST_QUERIES = {
     "payments.chargeback": 6,
     "payments.difference": 6,
     "invoices.creditnote": 7,
+    "invoices.einvoice": 6,
     "invoices.invoice": 7,
     "payments.reconciliationrun": 6,
     "usage.budget": 7,

@@ -74,10 +74,28 @@ def test_a_line_holds_its_net_less_its_share_of_the_discount() -> None:
 
 @pytest.mark.parametrize(
     ("nets", "rate", "net", "tax"),
-    [([16000], "25", 15467, 3867), ([3100], "20", 1600, 320), ([3100], "20", 1400, 280)],
+    [
+        ([16000], "25", 15467, 3867),
+        ([3100], "20", 1600, 320),
+        ([3100], "20", 1400, 280),
+        ([3100], "20", 1700, 340),
+        ([2233], "20", 2233, 447),
+        ([800], "25", 800, 200),
+        ([800], "25", 400, 100),
+        ([1000], "25", 1000, 250),
+        ([1000], "25", 100, 25),
+        ([1000], "0", 1000, 0),
+        # 999 for 15 of 30 days are 499.5.
+        ([999], "0", 500, 0),
+    ],
 )
 def test_tax_is_the_notes_net_at_the_invoices_rate(nets, rate, net, tax) -> None:
     assert Held(nets, rate).take(0, net) == (net, tax, net + tax)
+
+
+def test_of_a_line_with_a_discount_its_share_is_asked_for_and_taxed() -> None:
+    """1,600 of a line of 3,100 less 1,000 were paid with 1,084, and 217 of tax."""
+    assert Held([3100], discount=1000).take(0, 1084) == (1084, 217, 1301)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +104,7 @@ def test_tax_is_the_notes_net_at_the_invoices_rate(nets, rate, net, tax) -> None
         (1000, "25", [375, 375], [(300, 75), (300, 75)]),
         (800, "25", [500, 500], [(400, 100), (400, 100)]),
         (1000, "25", [100], [(80, 20)]),
+        (1000, "25", [1250], [(1000, 250)]),
     ],
 )
 def test_money_back_is_cut_into_net_and_tax_as_the_invoice_is(net, tax_rate, totals, expected):

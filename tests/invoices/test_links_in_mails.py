@@ -19,12 +19,12 @@ from pypdf import PdfReader
 from billing.models import Email, Workspace
 from billing.services.passwords import mail_password_link
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
 from invoices.payments.models import ReconciliationRun, StripeCustomer
 from invoices.payments.services import notifications, refused_details
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
-from tests.kit.credit_notes import issue_note
+from tests.kit.credit_notes import draft_note, issue_note
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import NOW, make_workspace, member_client
 from tests.kit.staff import finance_client
@@ -84,6 +84,12 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
     "tell_credit_note": lambda invoice: notifications.tell_credit_note(
         issue_note(invoice, "1.00"), now=NOVEMBER_2
     ),
+    "tell_open_again": lambda invoice: notifications.tell_open_again(
+        invoice, amount=invoice.amount, key="du_1", now=NOVEMBER_2
+    ),
+    "tell_credit_note_void": lambda invoice: notifications.tell_credit_note_void(
+        numbered(invoice), now=NOVEMBER_2
+    ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
     "tell_owners_of_refused_details": lambda invoice: (
         refused_details.tell_owners_of_refused_details(refused(invoice), now=NOVEMBER_2)
@@ -108,6 +114,13 @@ TO_FINANCE: dict[str, Callable[[Invoice], object]] = {
         for about in subjects(invoice)
     ],
 }
+
+
+def numbered(invoice: Invoice) -> CreditNote:
+    """As a note looks whose issue was told before."""
+    note = draft_note(invoice, "1.00")
+    note.number, note.issued_at = "INV-CN-2026-000001", NOVEMBER_2
+    return note
 
 
 def refused(invoice: Invoice) -> StripeCustomer:

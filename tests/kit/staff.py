@@ -24,7 +24,7 @@ from billing.services.coupons import create_coupon
 from billing.services.invitations import invite
 from billing.services.keys import create_key, create_owners_key
 from billing.services.staff import ensure_finance_group
-from invoices.models import CreditNote, InvoiceEvent
+from invoices.models import CreditNote, EInvoice, InvoiceEvent
 from invoices.payments.models import (
     CallDispute,
     Chargeback,
@@ -211,7 +211,7 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         status="succeeded",
         occurred_at=NOW,
     )
-    CreditNote.objects.create(
+    note = CreditNote.objects.create(
         workspace=workspace,
         invoice=invoice,
         number=f"INV-CN-{name}",
@@ -227,6 +227,15 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
         drafted_by="fiona",
         approved_by="fiona",
         issued_at=NOW,
+    )
+    EInvoice.objects.create(
+        workspace=workspace,
+        credit_note=note,
+        format="xrechnung",
+        parties={},
+        xml="<CreditNote/>",
+        rules="XRechnung 3.0",
+        created_at=NOW,
     )
     Payment.objects.create(
         workspace=workspace,

@@ -12,12 +12,21 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from billing.admin.base import FrozenAdmin, amount, asking, when
+from billing.formats import money
 from invoices.admin.links import link
 from invoices.payments.models import Chargeback
-from invoices.payments.services.chargebacks import evidence_for, submit_evidence
+from invoices.payments.services.chargebacks import (
+    decide_chargeback,
+    evidence_for,
+    submit_evidence,
+)
 
 
 class EvidenceForm(BaseDialogForm):
@@ -30,24 +39,42 @@ class EvidenceForm(BaseDialogForm):
     )
 
 
+class LossForm(BaseDialogForm):
+    decision = forms.ChoiceField(
+        label="The money that is lost",
+        choices=[
+            (Chargeback.Decision.ASK_AGAIN, "is asked for again: the invoice is open"),
+            (Chargeback.Decision.WRITE_OFF, "is written off: the invoice stays paid"),
+        ],
+        initial=Chargeback.Decision.ASK_AGAIN,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    reason = forms.CharField(
+        label="Reason, as the customer may read it",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 @admin.register(Chargeback)
 class ChargebackAdmin(FrozenAdmin):
     list_display = ("invoice_link", "workspace", "over", "because", "state", "deadline", "answered")
-    list_filter = ("status",)
+    list_filter = ("status", "decision")
     search_fields = ("invoice__number", "workspace__name", "=stripe_id")
     list_select_related = ("invoice", "workspace", "evidence")
     fields = (
         ("workspace", "invoice_link", "state"),
         ("over", "because", "deadline"),
         ("opened", "closed", "answered"),
+        ("decided", "decision_reason"),
         "speaks_for_us",
         "stripe_id",
     )
     readonly_fields = (
         *("invoice_link", "state", "over", "because", "deadline", "opened", "closed", "answered"),
-        "speaks_for_us",
+        *("decided", "speaks_for_us"),
     )
-    actions_detail = ("send",)
+    actions_detail = ("send", "decide")
 
     @asking(
         "Send the evidence",
@@ -68,6 +95,35 @@ class ChargebackAdmin(FrozenAdmin):
             now=clock.now(),
         )
         return "It is on its way to Stripe."
+
+    @asking(
+        "Decide on the loss",
+        icon="balance",
+        variant=ActionVariant.PRIMARY,
+        permission="decide",
+        title="What becomes of the money that is lost?",
+        text="Asked for again, the invoice is unpaid: the customer is told, it is reminded of and"
+        " overdue as any other, and can be written off later. Stripe calls its own paid and charges"
+        " nothing: record the payment when it has come. Written off, nothing is asked for.",
+        submit="Decide",
+        form_class=LossForm,
+    )
+    def decide(self, request: HttpRequest, chargeback: Chargeback, form: LossForm) -> str:
+        decided = decide_chargeback(
+            chargeback_id=chargeback.pk,
+            decision=form.cleaned_data["decision"],
+            reason=form.cleaned_data["reason"],
+            by=str(request.user),
+            now=clock.now(),
+        )
+        number = decided.invoice.number
+        if decided.asked_again:
+            return f"{money(decided.asked_again, decided.currency)} of {number} is open again."
+        return f"The loss is written off; {number} stays paid."
+
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        lost = Chargeback.objects.filter(pk=object_id, status="lost", decision="")
+        return self.has_act_permission(request) and lost.exists()
 
     def has_send_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         waiting = Chargeback.objects.filter(
@@ -103,6 +159,13 @@ class ChargebackAdmin(FrozenAdmin):
         days = (chargeback.due_by - clock.now()).days
         left = "has passed" if days < 0 else f"{days} day{'' if days == 1 else 's'} left"
         return format_html("{} ({})", when(chargeback.due_by), left)
+
+    @display(description="Decided")
+    def decided(self, chargeback: Chargeback) -> str:
+        if not chargeback.decision:
+            return "not yet" if chargeback.needs_decision else "–"
+        said = chargeback.get_decision_display()
+        return f"{said}, {when(chargeback.decided_at)}, by {chargeback.decided_by}"
 
     @display(description="Opened", ordering="opened_at")
     def opened(self, chargeback: Chargeback) -> str:

@@ -15,10 +15,17 @@ from unfold.enums import ActionVariant
 
 from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, when
 from billing.errors import BillingError
+from billing.formats import money
 from invoices.admin.links import e_invoice_link, link
 from invoices.models import CreditNote, CreditNoteItem, EInvoice
+from invoices.payments.admin.forms import ReasonForm
 from invoices.payments.admin.outcomes import what_it_gave, where_it_goes
-from invoices.payments.services.credit_notes import approve_and_issue, discard_credit_note
+from invoices.payments.services.credit_notes import (
+    approve_and_issue,
+    can_be_void,
+    discard_credit_note,
+    void_credit_note,
+)
 from invoices.pdf import pdf_response, render_credit_note, xml_response
 from invoices.services.e_invoices import chosen_format, credit_note_xml
 
@@ -59,14 +66,15 @@ class CreditNoteAdmin(FrozenAdmin):
         ("reason", "explanation"),
         ("goes", "rest"),
         ("drafted_by", "approved_by", "issued_by", "issued"),
+        ("voided", "voided_by", "void_reason"),
         ("file", "in_stripe"),
         "software",
     )
     readonly_fields = (
         *("name", "state", "over", "before_tax", "taxed", "goes", "rest"),
-        *("issued", "file", "in_stripe", "software"),
+        *("issued", "voided", "file", "in_stripe", "software"),
     )
-    actions_detail = ("approve_and_issue", "discard")
+    actions_detail = ("approve_and_issue", "discard", "void")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pdf)
@@ -96,7 +104,7 @@ class CreditNoteAdmin(FrozenAdmin):
 
     def _issued(self, request: HttpRequest, credit_note_id: UUID) -> CreditNote:
         note: CreditNote | None = (
-            self.get_queryset(request).filter(pk=credit_note_id, status="issued").first()
+            self.get_queryset(request).filter(CreditNote.NUMBERED, pk=credit_note_id).first()
         )
         if note is None or not self.has_view_permission(request):
             raise Http404
@@ -127,6 +135,31 @@ class CreditNoteAdmin(FrozenAdmin):
         discard_credit_note(credit_note_id=note.pk, now=clock.now())
         return "It is discarded."
 
+    @asking(
+        "Void",
+        icon="delete_forever",
+        variant=ActionVariant.DANGER,
+        permission="void",
+        title="Void this credit note?",
+        text="It takes nothing back any more: what it lowered is asked for again, and credit that"
+        " it gave is taken off. The customer is told. Its number stays used. This is for good.",
+        submit="Void for good",
+        form_class=ReasonForm,
+    )
+    def void(self, request: HttpRequest, note: CreditNote, form: ReasonForm) -> str:
+        made = void_credit_note(
+            credit_note_id=note.pk,
+            reason=form.cleaned_data["reason"],
+            by=str(request.user),
+            now=clock.now(),
+        )
+        left = money(made.invoice.amount_open, made.currency)
+        return f"{made.number} is void; {left} of {made.invoice.number} is open."
+
+    def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        note = CreditNote.objects.filter(pk=object_id).first()
+        return self.has_act_permission(request) and note is not None and can_be_void(note)
+
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         waiting = CreditNote.objects.filter(pk=object_id, status__in=["draft", "approved"])
         return self.has_act_permission(request) and waiting.exists()
@@ -149,7 +182,9 @@ class CreditNoteAdmin(FrozenAdmin):
 
     @display(description="Where the money goes")
     def goes(self, note: CreditNote) -> str:
-        if note.status != CreditNote.Status.ISSUED:
+        if note.is_void:
+            return f"Nowhere: it is void. It had been {'; '.join(where_it_goes(note))}."
+        if note.number is None:
             return "First to what is still open of the invoice, once it is issued."
         return "; ".join(where_it_goes(note))
 
@@ -160,25 +195,34 @@ class CreditNoteAdmin(FrozenAdmin):
     @display(
         description="Status",
         ordering="status",
-        label={"Waits for approval": "warning", "Issued": "success", "Approved": "info"},
+        label={
+            "Waits for approval": "warning",
+            "Issued": "success",
+            "Approved": "info",
+            "Void": "danger",
+        },
     )
     def state(self, note: CreditNote) -> str:
-        return note.get_status_display()
+        return note.status_label
 
     @display(description="Issued", ordering="issued_at")
     def issued(self, note: CreditNote) -> str:
         return when(note.issued_at)
 
+    @display(description="Void since")
+    def voided(self, note: CreditNote) -> str:
+        return when(note.voided_at) if note.is_void else "–"
+
     @display(description="File")
     def file(self, note: CreditNote) -> str:
-        if note.status != CreditNote.Status.ISSUED:
+        if note.number is None:
             return "–"
         address = reverse("admin:invoices_creditnote_pdf", args=[note.pk])
         return link(address, "PDF", new_tab=True)
 
     @display(description="E-invoice")
     def software(self, note: CreditNote) -> str:
-        if note.status != CreditNote.Status.ISSUED:
+        if note.number is None:
             return "–"
         url = reverse("admin:invoices_creditnote_e_invoice", args=[note.pk])
         return e_invoice_link(url, EInvoice.of(note))

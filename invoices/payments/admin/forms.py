@@ -16,6 +16,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import OnceForm
+from billing.formats import money
 from billing.models import Workspace
 from billing.money import exponent
 from billing.text import UnfitText, printable_line
@@ -223,8 +224,8 @@ class CreditNoteForm(OnceForm):
         left = plain(creditable(invoice), invoice.currency)
         amount = self.fields["amount"]
         amount.label = f"Amount in {invoice.currency}, tax included (at most {left})"
-        limit = plain(Decimal(settings.SECOND_PERSON_ABOVE), invoice.currency)
-        amount.help_text = f"Above {limit} it waits for somebody else's approval."
+        limit = money(Decimal(settings.SECOND_PERSON_ABOVE), invoice.currency)
+        amount.help_text = f"Above {limit} it waits until somebody else approves it."
         line = self.fields["line"]
         assert isinstance(line, forms.ChoiceField)
         line.choices = [
@@ -269,9 +270,10 @@ class CorrectionForm(OnceForm):
         invoice = Invoice.objects.filter(pk=object_id).first()
         if invoice is not None:
             tax = "tax included" if invoice.prices_include_tax else "before tax"
-            limit = plain(Decimal(settings.MANUAL_ITEM_APPROVAL_ABOVE), invoice.currency)
-            self.fields["amount"].label = f"Amount in {invoice.currency}, {tax}"
-            self.fields["amount"].help_text = f"Above {limit} somebody else approves it first."
+            limit = money(Decimal(settings.MANUAL_ITEM_APPROVAL_ABOVE), invoice.currency)
+            amount = self.fields["amount"]
+            amount.label = f"Amount in {invoice.currency}, {tax}"
+            amount.help_text = f"Above {limit} it waits until somebody else approves it."
 
     def clean_description(self) -> str:
         try:

@@ -26,7 +26,7 @@ from billing.api.views import ApiView
 from billing.errors import Invalid
 from invoices.api.e_invoices import SCHEMA, EInvoiceView
 from invoices.models import CreditedRecord, CreditNote, Invoice
-from invoices.payments.services.credit_notes import credit_invoice
+from invoices.payments.services.credit_notes import credit_invoice, void_credit_note
 from invoices.payments.services.credit_notes.records import credited_records
 from invoices.pdf import pdf_response, render_credit_note, xml_response
 from invoices.services.e_invoices import credit_note_xml
@@ -83,7 +83,8 @@ class CreditNoteSerializer(serializers.Serializer):
     credit_note_number = serializers.CharField(source="number", allow_null=True)
     status = serializers.ChoiceField(
         choices=CreditNote.Status.choices,
-        help_text="`draft` waits for a second person, in the admin.",
+        help_text="`draft` waits for a second person, in the admin. `void` takes nothing back; one"
+        " without a number was never issued.",
     )
     reason = serializers.ChoiceField(choices=CreditNote.Reason.choices)
     explanation = serializers.CharField()
@@ -98,6 +99,8 @@ class CreditNoteSerializer(serializers.Serializer):
     items = CreditNoteItemSerializer(many=True)
     taxes = CreditNoteTaxSerializer(many=True)
     issued_at = AwareDateTimeField(allow_null=True)
+    voided_at = AwareDateTimeField(allow_null=True)
+    void_reason = serializers.CharField(help_text="Why an issued one is void; else empty.")
 
 
 def _shown() -> "QuerySet[CreditNote]":
@@ -175,11 +178,40 @@ class CreditNoteRecords(ApiView, ListAPIView):
 
     def get_queryset(self) -> "QuerySet[CreditedRecord]":
         note = visible_or_404(
-            CreditNote.objects.filter(status="issued"),
+            CreditNote.objects.filter(CreditNote.NUMBERED),
             self.request,
             pk=self.kwargs["credit_note_id"],
         )
         return credited_records(note)
+
+
+class VoidCreditNoteSerializer(StrictSerializer):
+    reason = PlainTextField(max_length=500, help_text="Why; the customer reads it.")
+
+
+class VoidCreditNote(ApiView):
+    """Has an issued credit note take nothing back any more; its number stays used.
+
+    Only while none of its money has moved for good: no refund, nothing sent back, and what became
+    credit is still there. Again it changes nothing.
+    """
+
+    required_scopes = {"POST": "billing:write"}
+    serializer_class = VoidCreditNoteSerializer
+
+    @extend_schema(operation_id="credit_notes_void", responses=CreditNoteSerializer)
+    def post(self, request: Request, credit_note_id: UUID) -> Response:
+        note = visible_or_404(
+            CreditNote.objects.filter(CreditNote.NUMBERED), request, pk=credit_note_id
+        )
+        asked = self.read(VoidCreditNoteSerializer)
+        void_credit_note(
+            credit_note_id=note.pk,
+            reason=asked["reason"],
+            by=caller_name(request),
+            now=clock.now(),
+        )
+        return Response(CreditNoteSerializer(_shown().get(pk=note.pk)).data)
 
 
 class CreditNotePdf(ApiView):
@@ -192,7 +224,7 @@ class CreditNotePdf(ApiView):
     )
     def get(self, request: Request, credit_note_id: UUID) -> HttpResponse:
         note = visible_or_404(
-            CreditNote.objects.filter(status="issued").select_related("invoice", "workspace"),
+            CreditNote.objects.filter(CreditNote.NUMBERED).select_related("invoice", "workspace"),
             request,
             pk=credit_note_id,
         )
@@ -205,7 +237,7 @@ class CreditNoteEInvoice(EInvoiceView):
     @extend_schema(operation_id="credit_notes_e_invoice", **SCHEMA)
     def get(self, request: Request, credit_note_id: UUID) -> HttpResponse:
         note = visible_or_404(
-            CreditNote.objects.filter(status="issued").select_related(
+            CreditNote.objects.filter(CreditNote.NUMBERED).select_related(
                 "invoice__billing_period", "workspace"
             ),
             request,

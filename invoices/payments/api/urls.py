@@ -31,6 +31,11 @@ urlpatterns = [
         name="credit-notes",
     ),
     path(
+        "credit-notes/<uuid:credit_note_id>/void/",
+        credit_notes.VoidCreditNote.as_view(),
+        name="credit-note-void",
+    ),
+    path(
         "credit-notes/<uuid:credit_note_id>/pdf/",
         credit_notes.CreditNotePdf.as_view(),
         name="credit-note-pdf",

@@ -1,10 +1,11 @@
 """Payments that a cardholder's bank takes back, and the evidence that is sent against it."""
 
 import uuid
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from billing.models import DurableWork, Workspace
 from invoices.models.invoices import AMOUNT, Invoice
@@ -15,8 +16,13 @@ class Chargeback(models.Model):
     """A dispute of Stripe's about a charge, as Stripe told of it last.
 
     Stripe takes the money at once and gives it back when the bank decides for us. The invoice
-    stays paid: what is lost is lost beside it (`docs/adr/0044-chargebacks.md`).
+    stays paid until one is lost and finance decides to ask for `asked_again` of it anew; what it
+    does not ask for is lost beside the invoice (`docs/adr/0044-chargebacks.md`).
     """
+
+    class Decision(models.TextChoices):
+        ASK_AGAIN = "ask_again", "Asked for again"
+        WRITE_OFF = "write_off", "Written off"
 
     # Statuses as Stripe calls them; those of a mere inquiry begin with `warning_`.
     NEEDS_RESPONSE: ClassVar = ("needs_response", "warning_needs_response")
@@ -34,6 +40,15 @@ class Chargeback(models.Model):
     due_by = models.DateTimeField(null=True, blank=True, help_text="The last moment for evidence.")
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    # What finance has decided about one that is lost; the trigger `chargebacks_ask_again` takes
+    # `asked_again` off what payments have paid of the invoice.
+    decision = models.CharField(
+        max_length=12, choices=Decision, blank=True, default="", db_default=""
+    )
+    asked_again = models.DecimalField(**AMOUNT, default=Decimal(0), db_default=Decimal(0))
+    decision_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
+    decided_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["due_by", "opened_at"]
@@ -47,6 +62,23 @@ class Chargeback(models.Model):
                 | ~Q(status__in=["won", "lost", "warning_closed", "prevented"])
                 & Q(closed_at__isnull=True),
                 name="only_a_chargeback_that_is_over_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    decision="",
+                    asked_again=0,
+                    decision_reason="",
+                    decided_by="",
+                    decided_at__isnull=True,
+                )
+                | Q(status="lost", decided_at__isnull=False)
+                & ~Q(decision_reason="")
+                & ~Q(decided_by="")
+                & (
+                    Q(decision="write_off", asked_again=0)
+                    | Q(decision="ask_again", asked_again__gt=0, asked_again__lte=F("amount"))
+                ),
+                name="who_decides_on_a_lost_chargeback_says_why",
             ),
         ]
         indexes: ClassVar = [
@@ -62,6 +94,10 @@ class Chargeback(models.Model):
     def took_money(self) -> bool:
         """Whether the bank has taken the money, for now or for good; a mere inquiry takes none."""
         return self.status != "prevented" and not self.status.startswith("warning_")
+
+    @property
+    def needs_decision(self) -> bool:
+        return self.status == "lost" and not self.decision
 
     @property
     def needs_response(self) -> bool:

@@ -1,4 +1,4 @@
-"""A credit note on its way into Stripe: what is still open lowered, money refunded, all noted."""
+"""A credit note on its way into Stripe: what is open lowered, money refunded, all noted; void."""
 
 import uuid
 from typing import Any
@@ -42,6 +42,8 @@ class CreditNoteStep(StripeRequest):
         LOWER = "lower", "Lower what is open"
         REFUND = "refund", "Refund a payment"
         NOTE = "note", "Note what was given back"
+        VOID = "void", "Void it"
+        MARK = "mark", "Say that it is void"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     sync = models.ForeignKey(CreditNoteSync, on_delete=models.CASCADE, related_name="steps")
@@ -57,6 +59,14 @@ class CreditNoteStep(StripeRequest):
         help_text="The payment that is refunded.",
     )
     stripe_id = models.CharField(max_length=255, blank=True)
+    of = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="undone_by",
+        help_text="The step whose work it makes void.",
+    )
 
     class Meta:
         ordering = ["position"]
@@ -65,13 +75,18 @@ class CreditNoteStep(StripeRequest):
                 fields=["sync", "position"], name="one_credit_note_step_per_position"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["lower", "refund", "note"], amount__gt=0),
+                condition=Q(kind__in=["lower", "refund", "note", "void", "mark"], amount__gt=0),
                 name="credit_note_step_has_a_kind_and_an_amount",
             ),
             models.CheckConstraint(
                 condition=Q(kind="refund", entry__isnull=False)
                 | ~Q(kind="refund") & Q(entry__isnull=True),
                 name="only_a_refund_names_a_payment",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["void", "mark"], of__isnull=False)
+                | ~Q(kind__in=["void", "mark"]) & Q(of__isnull=True),
+                name="what_makes_void_names_a_step",
             ),
         ]
 

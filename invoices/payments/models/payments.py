@@ -144,6 +144,7 @@ class CreditEntry(models.Model):
         RETURNED = "returned", "Returned from a void invoice"
         PAID_OUT = "paid_out", "Paid out"
         TAKEN_BACK = "taken_back", "Overpayment taken back"
+        NOTE_VOID = "note_void", "Credit note is void"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="credit")
@@ -179,7 +180,7 @@ class CreditEntry(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["overpayment", "credit_note", "returned"], amount__gt=0)
-                | Q(kind__in=["spent", "paid_out", "taken_back"], amount__lt=0),
+                | Q(kind__in=["spent", "paid_out", "taken_back", "note_void"], amount__lt=0),
                 name="credit_entry_has_its_kinds_sign",
             ),
             models.CheckConstraint(

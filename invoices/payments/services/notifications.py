@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import typst
 from django.utils.translation import gettext as _
@@ -78,13 +79,62 @@ def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
             **_invoice_link(invoice),
         )
 
+    papers = [*_note_papers(note), *e_invoice_attachments(note)]
+    _to_payer(invoice, f"credit_note:{note.pk}", said, attachments=papers, now=now)
+
+
+def tell_credit_note_void(note: CreditNote, *, now: dt.datetime) -> None:
+    """What is to be paid again, and which credit is gone."""
+    invoice = note.invoice
+
+    def said() -> Notification:
+        places = [
+            (note.to_open, _("{amount} more is to be paid.")),
+            (note.to_credit, _("{amount} is no longer your credit.")),
+        ]
+        return Notification(
+            subject=_("Credit note {note} is void").format(note=note.number),
+            paragraphs=[
+                note.void_reason,
+                *(
+                    text.format(amount=money(amount, note.currency))
+                    for amount, text in places
+                    if amount
+                ),
+            ],
+            facts=[
+                (_("Credit note"), str(note.number)),
+                (_("For invoice"), invoice.number),
+                (_("Amount"), money(note.total, note.currency)),
+            ],
+            **_invoice_link(invoice),
+        )
+
+    papers = _note_papers(note)
+    _to_payer(invoice, f"credit_note_void:{note.pk}", said, attachments=papers, now=now)
+
+
+def _note_papers(note: CreditNote) -> list[Attachment]:
     try:
-        papers = [Attachment(f"{note.number}.pdf", "application/pdf", render_credit_note(note))]
+        return [Attachment(f"{note.number}.pdf", "application/pdf", render_credit_note(note))]
     except typst.TypstError:
         log.exception("the PDF of credit note %s cannot be set", note.number)
-        papers = []
-    papers += e_invoice_attachments(note)
-    _to_payer(invoice, f"credit_note:{note.pk}", said, attachments=papers, now=now)
+        return []
+
+
+def tell_open_again(invoice: Invoice, *, amount: Decimal, key: str, now: dt.datetime) -> None:
+    """Its payment was charged back for good. Nothing of it can be paid on Stripe's page."""
+
+    def said() -> Notification:
+        text = _("The bank has taken your payment back for good: {amount} is to be paid again.")
+        return Notification(
+            subject=_("Invoice {number} is open again").format(number=invoice.number),
+            paragraphs=[text.format(amount=money(amount, invoice.currency))],
+            facts=_facts(invoice),
+            **_invoice_link(invoice),
+        )
+
+    _to_payer(invoice, f"open_again:{key}", said, attachments=_pdf(invoice), now=now)
 
 
 def tell_due_soon(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:

@@ -38,6 +38,7 @@ _OF_CREDIT = {
     CreditEntry.Kind.RETURNED: "Credit back from a void invoice",
     CreditEntry.Kind.PAID_OUT: "Credit paid out",
     CreditEntry.Kind.TAKEN_BACK: "Credit of an overpayment taken back",
+    CreditEntry.Kind.NOTE_VOID: "Credit of a void credit note taken back",
 }
 
 

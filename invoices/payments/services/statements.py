@@ -121,22 +121,24 @@ def _moves(workspace: Workspace) -> Iterator[StatementLine]:
         if invoice.status == Invoice.Status.VOID and invoice.voided_at:
             text = "Invoice is void"
             yield StatementLine(day(invoice.voided_at), text, invoice.number, -invoice.amount)
-    notes = CreditNote.objects.filter(workspace=workspace, currency=currency, status="issued")
+    notes = CreditNote.objects.filter(CreditNote.NUMBERED, workspace=workspace, currency=currency)
     for note in notes.order_by("number"):
         assert note.issued_at is not None
         issued, number = day(note.issued_at), str(note.number)
         yield StatementLine(issued, "Credit note", number, -note.total)
         if note.to_out_of_band:
             yield StatementLine(issued, "Sent back", number, note.to_out_of_band)
+        if note.is_void and note.voided_at:
+            text = "Credit note is void"
+            yield StatementLine(day(note.voided_at), text, number, note.total)
     refunds = PaymentEntry.objects.filter(
         invoice__workspace=workspace, invoice__currency=currency, kind=PaymentEntry.Kind.REFUND
     ).exclude(status__in=REFUNDS_THAT_CAME_TO_NOTHING)
     for refund in refunds.order_by("occurred_at"):
         text = "Refund, Stripe"
         yield StatementLine(day(refund.occurred_at), text, refund.stripe_id, refund.amount)
-    for chargeback in Chargeback.objects.filter(workspace=workspace, currency=currency).order_by(
-        "opened_at"
-    ):
+    chargebacks = Chargeback.objects.filter(workspace=workspace, currency=currency)
+    for chargeback in chargebacks.select_related("invoice").order_by("opened_at"):
         yield from _of_chargeback(chargeback, day)
     paid_out = CreditEntry.objects.filter(
         workspace=workspace, currency=currency, kind=CreditEntry.Kind.PAID_OUT
@@ -158,3 +160,6 @@ def _of_chargeback(
         if chargeback.status == "won":
             end = "Chargeback won, payment is back"
         yield StatementLine(day(chargeback.closed_at), end, name, -amount)
+    if chargeback.asked_again and chargeback.decided_at is not None:
+        text, number = "Chargeback asked for again", chargeback.invoice.number
+        yield StatementLine(day(chargeback.decided_at), text, number, chargeback.asked_again)

@@ -46,7 +46,7 @@ SELECT sequence.issuer, sequence.year, sequence.last_number, count(invoice.id)
   FROM invoices_invoicesequence AS sequence
   LEFT JOIN (SELECT id, number FROM invoices_invoice
              UNION ALL
-             SELECT id, number FROM invoices_creditnote WHERE status = 'issued') AS invoice
+             SELECT id, number FROM invoices_creditnote WHERE number IS NOT NULL) AS invoice
     ON invoice.number LIKE sequence.issuer || '-' || sequence.year || '-%%'
  GROUP BY sequence.id
 HAVING count(invoice.id) <> sequence.last_number

@@ -13,12 +13,17 @@ from invoices.payments.models import Chargeback, ChargebackEvidence
 from invoices.payments.services import stripe_client
 from invoices.payments.services.chargebacks import (
     NotAnswerable,
+    NothingToDecide,
+    decide_chargeback,
     evidence_for,
     note_chargeback,
     send_evidence,
     submit_evidence,
 )
+from invoices.payments.services.collection import allowed_actions, mark_invoice_uncollectible
 from invoices.payments.services.customers import ensure_customer
+from invoices.payments.services.ledger.payments import payment_differences
+from invoices.payments.services.receiving import pay_in_full
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.statements import statement
 from invoices.payments.services.stripe_sync import sync_invoice
@@ -27,6 +32,7 @@ from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_member, make_workspace
 from tests.kit.staff import finance_client, press
 from tests.kit.stripe_side import give_card
+from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
 NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
@@ -192,3 +198,72 @@ def test_finance_sends_it_from_its_page(acme: Workspace) -> None:
     press(client, "payments_chargeback", "send", known.pk, words="We spoke.")
     assert ChargebackEvidence.objects.get().asked_by == "fay@finance.test"
     assert known.amount == Decimal(invoice.amount)
+
+
+def decide(chargeback: Chargeback, decision: str = "ask_again") -> Chargeback:
+    return decide_chargeback(
+        chargeback_id=chargeback.pk,
+        decision=decision,
+        reason="It was their own card.",
+        by="fay",
+        now=NOVEMBER_14,
+    )
+
+
+def test_a_lost_one_is_asked_for_again_and_paid_another_way(
+    acme: Workspace, stripe_sandbox: SandboxProcess
+) -> None:
+    known = in_the_sandbox(acme, stripe_sandbox)
+    with pytest.raises(NothingToDecide):
+        decide(known)
+    lost = charged_back(known.invoice, "lost", stripe_id=known.stripe_id)
+    for _ in range(2):
+        assert decide(lost).asked_again == Decimal("61.34")
+    invoice = Invoice.objects.get(pk=lost.invoice_id)
+    assert (invoice.status, invoice.amount_open) == ("open", Decimal("61.34"))
+    assert "$61.34 is to be paid again" in Email.objects.get(kind="invoice_open_again").text
+    made = statement(acme, first=dt.date(2026, 11, 1), last=dt.date(2026, 11, 30))
+    assert "Chargeback asked for again" in [line.text for line in made.lines]
+    assert made.closing == Decimal("61.34")
+    assert reconcile(now=NOVEMBER_14) == []
+    assert list(payment_differences(Scope())) == []
+    assert allowed_actions(invoice) == {"mark_uncollectible"}
+    mark_invoice_uncollectible(invoice_id=invoice.pk, actor=None, reason="Gone", now=NOVEMBER_14)
+    invoice.refresh_from_db()
+    assert invoice.status == "uncollectible"
+    assert reconcile(now=NOVEMBER_14) == []
+    pay_in_full(
+        invoice_id=invoice.pk,
+        way="bank_transfer",
+        received_on=NOVEMBER_14.date(),
+        reference="SEPA 9",
+        reason="Transfer",
+        recorded_by="fay",
+        key="",
+        now=NOVEMBER_14,
+    )
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.reported_payments.count()) == ("paid", 0)
+    assert reconcile(now=NOVEMBER_14) == []
+    assert list(payment_differences(Scope())) == []
+
+
+def test_a_loss_is_written_off_and_then_decided(acme: Workspace) -> None:
+    invoice = make_invoice(acme, status="paid")
+    lost = charged_back(invoice, "lost")
+    client = finance_client()
+    assert "lost chargeback to decide on" in client.get("/admin/").content.decode()
+    response = press(
+        client,
+        "payments_chargeback",
+        "decide",
+        lost.pk,
+        decision="write_off",
+        reason="Not worth it",
+    )
+    assert response.status_code in (200, 302)
+    lost.refresh_from_db()
+    assert (lost.decision, lost.decided_by) == ("write_off", "fay@finance.test")
+    assert Invoice.objects.get(pk=invoice.pk).status == "paid"
+    with pytest.raises(NothingToDecide):
+        decide(lost)

@@ -350,6 +350,7 @@ def test_money_of_one_invoice(facts, says):
         credited=Decimal(0),
         paid_elsewhere=Decimal(0),
         overpaid=Decimal(0),
+        lost=Decimal(0),
         amount_paid=Decimal("73.15"),
         is_settled=True,
         same_paid_at=True,

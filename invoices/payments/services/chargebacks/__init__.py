@@ -1,5 +1,6 @@
 """Chargebacks: followed as Stripe tells of them, and answered with evidence from our rows."""
 
+from invoices.payments.services.chargebacks.deciding import NothingToDecide, decide_chargeback
 from invoices.payments.services.chargebacks.evidence import evidence_for
 from invoices.payments.services.chargebacks.sending import (
     NotAnswerable,
@@ -8,4 +9,12 @@ from invoices.payments.services.chargebacks.sending import (
 )
 from invoices.payments.services.chargebacks.tracking import note_chargeback
 
-__all__ = ["NotAnswerable", "evidence_for", "note_chargeback", "send_evidence", "submit_evidence"]
+__all__ = [
+    "NotAnswerable",
+    "NothingToDecide",
+    "decide_chargeback",
+    "evidence_for",
+    "note_chargeback",
+    "send_evidence",
+    "submit_evidence",
+]

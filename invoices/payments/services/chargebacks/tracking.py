@@ -80,8 +80,8 @@ def _tell_new(chargeback: Chargeback, invoice: Invoice, now: dt.datetime) -> Non
 def _tell_over(chargeback: Chargeback, invoice: Invoice, now: dt.datetime) -> None:
     said = {
         "won": "The bank decided for us: the money is back.",
-        "lost": "The bank decided for the cardholder: the money is lost. The invoice stays paid;"
-        " ask for it anew by a one-off invoice where that is right.",
+        "lost": "The bank decided for the cardholder: the money is lost. Decide on its page"
+        " whether the invoice is asked for again, or the loss is written off.",
     }
     notify_finance(
         key=f"chargeback:{chargeback.stripe_id}:{chargeback.status}",

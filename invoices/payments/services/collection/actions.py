@@ -130,11 +130,14 @@ def try_action_again(*, action_id: UUID, now: dt.datetime) -> InvoiceAction:
 
 
 def allowed_actions(invoice: Invoice) -> frozenset[str]:
-    """The kinds of action that the invoice's status allows; none where Stripe calls it paid."""
-    ahead = stripe_is_ahead(invoice)
-    if invoice.carried_over or 0 < invoice.amount_open <= ahead:
+    """The kinds of action that the invoice's status allows; where Stripe calls it paid, only what
+    needs no Stripe."""
+    if invoice.carried_over:
         return frozenset()
+    ahead = stripe_is_ahead(invoice)
     allowed = {kind for kind, statuses in _ALLOWED.items() if invoice.status in statuses}
+    if 0 < invoice.amount_open <= ahead:
+        allowed &= {Kind.MARK_UNCOLLECTIBLE}
     if invoice.amount_paid or invoice.amount_credited or ahead:
         # What was paid of it, or is on a credit note, would be for nothing.
         allowed.discard(Kind.VOID)
@@ -205,8 +208,8 @@ def _request(
             next_attempt_at=now,
             **decision,
         )
-        if invoice.stripe_invoice_id is None:
-            # Stripe does not have it, and the sync leaves alone what has ended here.
+        if invoice.stripe_invoice_id is None or 0 < invoice.amount_open <= stripe_is_ahead(invoice):
+            # Stripe does not have it, or calls it paid; the sync leaves alone what has ended here.
             _settle_here(action, now)
         else:
             ACTIONS.start(action.pk)

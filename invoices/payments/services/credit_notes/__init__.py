@@ -1,4 +1,4 @@
-"""Credit notes: drafted, approved, issued, or discarded; one named function for each transition."""
+"""Credit notes: drafted, approved, issued, void, discarded; one named function each."""
 
 from invoices.payments.services.credit_notes.drafting import (
     CreditNoteKeyReused,
@@ -16,20 +16,28 @@ from invoices.payments.services.credit_notes.issuing import (
     issue_credit_note,
     refundable,
 )
+from invoices.payments.services.credit_notes.voiding import (
+    CannotVoid,
+    can_be_void,
+    void_credit_note,
+)
 from invoices.services.holdings import CREDITABLE
 
 __all__ = [
     "CREDITABLE",
+    "CannotVoid",
     "CreditNoteKeyReused",
     "CreditTooLarge",
     "NotCreditable",
     "NotRefundable",
     "approve_and_issue",
     "approve_credit_note",
+    "can_be_void",
     "credit_invoice",
     "creditable",
     "discard_credit_note",
     "draft_credit_note",
     "issue_credit_note",
     "refundable",
+    "void_credit_note",
 ]

@@ -107,7 +107,7 @@ def approve_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> C
         if note.status in (Status.APPROVED, Status.ISSUED):
             return note
         if note.status != Status.DRAFT:
-            raise NotCreditable("It was discarded.")
+            raise NotCreditable("It is void." if note.is_void else "It was discarded.")
         if needs_second_person(note) and by == note.drafted_by:
             limit = money(Decimal(settings.SECOND_PERSON_ABOVE), note.currency)
             raise SecondPersonNeeded(f"Above {limit} somebody else than you has to approve it.")
@@ -119,8 +119,8 @@ def approve_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> C
 def discard_credit_note(*, credit_note_id: UUID, now: dt.datetime) -> CreditNote:
     """Have a note that is not issued come to nothing. Raises `NotCreditable` for one that is."""
     with locked_note(credit_note_id) as (note, _):
-        if note.status == Status.ISSUED:
-            raise NotCreditable(f"{note.number} is issued.")
+        if note.number is not None:
+            raise NotCreditable(f"{note.number} is issued: void it instead.")
         if note.status != Status.VOID:
             note.status, note.voided_at = Status.VOID, now
             note.save(update_fields=["status", "voided_at"])

@@ -2,7 +2,8 @@
 
 What is open is lowered by a credit note of Stripe's. What was paid is refunded payment by payment,
 and a second one of Stripe's notes the refunds and what went back outside of Stripe. Our customers'
-credit is outside of Stripe too (ADR 34).
+credit is outside of Stripe too (ADR 34). Of a void note Stripe voids the first; the second it does
+not, as its invoice is paid: its memo says that it is void.
 """
 
 import datetime as dt
@@ -69,7 +70,7 @@ def _take(claim: Claim[CreditNoteSync], step: CreditNoteStep) -> None:
         step,
         lease=claim.lease,
         clock=claim.clock,
-        key=f"credit-note/{note.pk}/{step.position}",
+        key=f"credit-note/{note.pk}/{step.position}" + ("/undo" if step.of_id else ""),
         path=path,
         params=lambda: params,
         look_up=look_up,
@@ -123,10 +124,38 @@ def _note(note: CreditNote, step: CreditNoteStep) -> _Request:
     return "/v1/credit_notes", params, lambda: _made("/v1/credit_notes", params, step)
 
 
+def _void(note: CreditNote, step: CreditNoteStep) -> _Request:
+    path = f"/v1/credit_notes/{_undone(step)}"
+
+    def done_before() -> StripeObject | None:
+        found = stripe_client.get(path)
+        return found if found.get("status") == "void" else None
+
+    return f"{path}/void", {}, done_before
+
+
+def _mark(note: CreditNote, step: CreditNoteStep) -> _Request:
+    path, memo = f"/v1/credit_notes/{_undone(step)}", f"{note.number} is void: {note.void_reason}"
+
+    def done_before() -> StripeObject | None:
+        found = stripe_client.get(path)
+        return found if found.get("memo") == memo else None
+
+    return path, {"memo": memo}, done_before
+
+
+def _undone(step: CreditNoteStep) -> str:
+    """Stripe's id of what the step makes void; read at its turn, after that step was taken."""
+    assert step.of is not None
+    return step.of.stripe_id
+
+
 _REQUESTS: dict[str, Callable[[CreditNote, CreditNoteStep], _Request]] = {
     Kind.LOWER: _lower,
     Kind.REFUND: _refund,
     Kind.NOTE: _note,
+    Kind.VOID: _void,
+    Kind.MARK: _mark,
 }
 
 

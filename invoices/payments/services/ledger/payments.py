@@ -20,12 +20,12 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
        coalesce(entry.refunded, 0), coalesce(entry.failed_refunds, 0),
        greatest(coalesce(entry.credited, 0), invoice.amount_credited),
        invoice.credit_used + coalesce(outside.amount, 0),
-       coalesce(over.amount, 0),
+       coalesce(over.amount, 0), coalesce(lost.amount, 0),
        CASE WHEN copy.id IS NULL OR EXISTS (
                  SELECT FROM payments_paymentallocation AS share
                    JOIN payments_payment AS payment ON payment.id = share.payment_id
                   WHERE share.invoice_id = invoice.id AND payment.way <> 'stripe')
-                 OR invoice.credit_used > 0
+                 OR invoice.credit_used > 0 OR lost.amount > 0
             THEN NULL
             ELSE (copy.stripe_data ->> 'amount_paid')::numeric
                  / (%(units)s::jsonb ->> invoice.currency)::numeric END,
@@ -49,6 +49,8 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, invoice.
                         AS credited
                FROM payments_paymententry GROUP BY invoice_id) AS entry
     ON entry.invoice_id = invoice.id
+  LEFT JOIN (SELECT invoice_id, sum(asked_again) AS amount FROM payments_chargeback
+              GROUP BY invoice_id) AS lost ON lost.invoice_id = invoice.id
   LEFT JOIN (SELECT share.invoice_id, sum(share.amount) AS amount
                FROM payments_paymentallocation AS share
                JOIN payments_payment AS payment ON payment.id = share.payment_id
@@ -79,7 +81,8 @@ _PERIODS = {
 class PaidInvoice(NamedTuple):
     """An invoice with what is known of its money. `amount_paid` is by Stripe's copy, None where
     there is none or money came another way, `paid_elsewhere`, with the customer's credit;
-    `overpaid` is what became credit of charges for it; `is_settled` where nothing is on its way."""
+    `overpaid` is what became credit of charges for it; `lost` was charged back for good and is
+    asked for again; `is_settled` where nothing is on its way."""
 
     workspace_id: UUID
     period_id: UUID | None
@@ -96,6 +99,7 @@ class PaidInvoice(NamedTuple):
     credited: Decimal
     paid_elsewhere: Decimal
     overpaid: Decimal
+    lost: Decimal
     amount_paid: Decimal | None
     is_settled: bool
     same_paid_at: bool
@@ -130,7 +134,8 @@ def payment_flaws(invoice: PaidInvoice) -> Iterator[str]:
         least = invoice.charged - invoice.credited - invoice.paid_elsewhere
         if not least <= invoice.paid <= invoice.charged + invoice.overpaid:
             yield f"is paid with {invoice.charged}, its payments add up to {invoice.paid}"
-    if not is_paid and invoice.is_settled and 0 < invoice.charged <= invoice.paid:
+    kept = invoice.paid - invoice.lost
+    if not is_paid and invoice.is_settled and 0 < invoice.charged <= kept:
         yield f"is {invoice.status}, its payments add up to {invoice.paid} of {invoice.charged}"
     if is_paid and invoice.is_settled and invoice.amount_paid and not invoice.payments:
         yield f"is paid with {invoice.amount_paid.normalize():f} in Stripe, and no payment is known"

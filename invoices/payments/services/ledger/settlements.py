@@ -6,7 +6,8 @@ from usage.services.ledger import Difference, Scope, rows
 
 _INVOICES = """
 SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
-       invoice.amount_paid, coalesce(paid.amount, 0), invoice.credit_used,
+       invoice.amount_paid, coalesce(paid.amount, 0) - coalesce(lost.amount, 0),
+       invoice.credit_used,
        coalesce(credit.amount, 0)
   FROM invoices_invoice AS invoice
   LEFT JOIN (SELECT share.invoice_id, sum(share.amount) AS amount
@@ -18,7 +19,9 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
   LEFT JOIN (SELECT invoice_id, -sum(amount) AS amount FROM payments_creditentry
               WHERE kind IN ('spent', 'returned') GROUP BY invoice_id) AS credit
     ON credit.invoice_id = invoice.id
- WHERE (invoice.amount_paid <> coalesce(paid.amount, 0)
+  LEFT JOIN (SELECT invoice_id, sum(asked_again) AS amount FROM payments_chargeback
+              GROUP BY invoice_id) AS lost ON lost.invoice_id = invoice.id
+ WHERE (invoice.amount_paid <> coalesce(paid.amount, 0) - coalesce(lost.amount, 0)
         OR invoice.credit_used <> coalesce(credit.amount, 0))
    AND (%(workspace)s::uuid IS NULL OR invoice.workspace_id = %(workspace)s)
    AND (%(period)s::uuid IS NULL OR invoice.billing_period_id = %(period)s)

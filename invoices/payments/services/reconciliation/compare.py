@@ -47,8 +47,9 @@ def same_status(invoice: Invoice, found: StripeObject) -> bool:
     carried = settle.carried_over(found, invoice.currency)
     if invoice.status == Invoice.Status.OPEN and (carried or invoice.carried_over):
         return carried == invoice.carried_over
-    if found.get("status") == "paid" and invoice.status in Invoice.UNPAID:
-        # It counts a payment that was taken back here.
+    unpaid = (*Invoice.UNPAID, Invoice.Status.UNCOLLECTIBLE)
+    if found.get("status") == "paid" and invoice.status in unpaid:
+        # It counts a payment that was taken back here, or by the bank.
         return stripe_is_ahead(invoice) >= invoice.amount_open
     return found.get("status") == _IN_STRIPE[Invoice.Status(invoice.status)]
 

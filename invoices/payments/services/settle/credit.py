@@ -133,6 +133,33 @@ def take_back_credit(
     )
 
 
+def take_back_note(
+    *,
+    workspace_id: UUID,
+    currency: str,
+    amount: Decimal,
+    on: dt.date,
+    reference: str,
+    reason: str,
+    key: str,
+    now: dt.datetime,
+    source: str,
+) -> CreditEntry:
+    """What a void credit note had added. The workspace must be locked and have it."""
+    return _append(
+        workspace_id,
+        currency,
+        Kind.NOTE_VOID,
+        -amount,
+        reference=reference,
+        reason=reason,
+        key=key,
+        on=on,
+        source=source,
+        now=now,
+    )
+
+
 def _spend(invoice: Invoice, now: dt.datetime) -> None:
     balance = credit_balance(invoice.workspace_id, invoice.currency)
     step = charge_step(invoice.currency)

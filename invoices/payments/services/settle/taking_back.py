@@ -1,7 +1,8 @@
 """An invoice whose payment is taken back: open again here, and perhaps still paid in Stripe.
 
 Stripe does not take a payment record off its invoice again. Where it was told of the payment, it
-asks for less than is open: it is ahead, until other money comes that it need not be told of.
+asks for less than is open: it is ahead, until other money comes that it need not be told of. So it
+is where a bank took a payment back for good, and finance asks for it again.
 """
 
 import datetime as dt
@@ -13,7 +14,12 @@ from billing.formats import money
 from billing.models import BillingPeriod, DurableWork
 from billing.money import ZERO
 from invoices.models import Invoice, InvoiceEvent
-from invoices.payments.models import PaymentAllocation, PaymentReversal, ReportedPayment
+from invoices.payments.models import (
+    Chargeback,
+    PaymentAllocation,
+    PaymentReversal,
+    ReportedPayment,
+)
 from invoices.services.history import record
 
 Status = Invoice.Status
@@ -31,14 +37,16 @@ def stripe_was_ahead(share: PaymentAllocation) -> Decimal:
 
 
 def _ahead(invoice: Invoice, shares: QuerySet[PaymentAllocation]) -> Decimal:
-    if not shares.filter(payment__reversal__isnull=False).exists():
+    lost = Chargeback.objects.filter(invoice=invoice).aggregate(sum=Sum("asked_again"))["sum"]
+    lost = lost or ZERO
+    if not lost and not shares.filter(payment__reversal__isnull=False).exists():
         return ZERO
     reports = ReportedPayment.objects.filter(invoice=invoice)
     told = reports.exclude(status=DurableWork.Status.FAILED).aggregate(sum=Sum("amount"))["sum"]
     held = shares.filter(payment__reversal__isnull=True).exclude(payment__way="stripe")
     paid = held.aggregate(sum=Sum("amount"))["sum"] or ZERO
     used = Invoice.objects.values_list("credit_used", flat=True).get(pk=invoice.pk)
-    return max((told or ZERO) - paid - used, ZERO)
+    return max((told or ZERO) + lost - paid - used, ZERO)
 
 
 def open_again(invoice: Invoice, *, now: dt.datetime) -> None:
@@ -54,14 +62,20 @@ def open_again(invoice: Invoice, *, now: dt.datetime) -> None:
         period.save(update_fields=["status", "paid_at"])
 
 
+def is_awaited_again(invoice: Invoice) -> str:
+    """The status of an invoice of which more is open than before."""
+    if invoice.status not in Invoice.AWAITED:
+        return invoice.status
+    return Status.PARTLY_PAID if invoice.amount_paid else Status.OPEN
+
+
 def note_taken_back(
     reversal: PaymentReversal, share: PaymentAllocation, invoice: Invoice, *, now: dt.datetime
 ) -> None:
     """What the reversal leaves of a locked invoice: its status, and a line of its history."""
     invoice.refresh_from_db(fields=["amount_paid"])
-    if invoice.status in Invoice.AWAITED:
-        invoice.status = Status.PARTLY_PAID if invoice.amount_paid else Status.OPEN
-        invoice.save(update_fields=["status", "updated_at"])
+    invoice.status = is_awaited_again(invoice)
+    invoice.save(update_fields=["status", "updated_at"])
     payment = reversal.payment
     gone = money(share.amount, invoice.currency)
     left = money(invoice.amount_open, invoice.currency)
