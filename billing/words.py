@@ -58,6 +58,8 @@ WORDS = (
     _("Credit from a credit note"), _("Credit used for an invoice"),
     _("Credit back from a void invoice"), _("Credit of an overpayment taken back"),
     _("Credit of a void credit note taken back"), _("Your credit"),
+    # Of a tax, before its place.
+    _("Sales tax"),
     # What the law wants an invoice to say (`billing.rating.taxes`).
     _("Reverse charge: the customer accounts for VAT (Articles 44 and 196 of Directive"
       " 2006/112/EC)."),

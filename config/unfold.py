@@ -127,6 +127,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Registrations", "account_balance", "billing_taxregistration"),
                 _item("Rates", "percent", "billing_taxrate"),
                 _item("Customers' numbers", "verified", "billing_taxnumbercheck"),
+                _item("Asked of Stripe Tax", "calculate", "invoices_taxcalculation"),
             ],
         },
         {

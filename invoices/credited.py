@@ -27,10 +27,15 @@ class Line(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What is left of all lines of one category and rate: net, and the tax on it."""
+    """What is left of all lines of one category and rate: net, and the tax on it.
+
+    Tax that was calculated elsewhere need not be the net times the rate: a note takes of it in the
+    proportion of its net.
+    """
 
     net: int
     tax: int
+    is_calculated: bool = False
 
 
 class Credited(NamedTuple):
@@ -124,6 +129,8 @@ def credit_total(total: int, lines: Sequence[Line], groups: Mapping[Rate, Group]
 def _tax(net: int, rate: Rate, group: Group) -> int:
     if net >= group.net:
         return group.tax
+    if group.is_calculated:
+        return _round(Decimal(net * group.tax), group.net)
     return min(_round(net * rate[1], 100), group.tax)
 
 

@@ -8,13 +8,14 @@ from django.utils import timezone as clock
 
 from billing.clocks import check_clock
 from billing.queue import enqueue
-from invoices.services import closing, e_invoices, mailing, trial_close
+from invoices.services import asking_ahead, closing, e_invoices, mailing, trial_close
 
 
 @shared_task(name="invoices.finalize_due_periods")
 def finalize_due_periods(retry_blocked: bool = False) -> None:
     """Share what is due out among the workers; a chunk that is lost is due in the next hour too."""
     check_clock()
+    asking_ahead.ask_ahead(now=clock.now())
     if settings.CLOSE_NEEDS_APPROVAL:
         trial_close.trial_close(now=clock.now())
     if not retry_blocked:

@@ -15,6 +15,7 @@ from billing.admin.costs import HoldsFilter
 from billing.admin.terms import ServiceForm
 from billing.formats import quantity
 from billing.models import TaxNumberCheck, TaxRate, TaxRegistration
+from billing.rating.taxes import CALCULATED
 from billing.services import tax_numbers, tax_rates
 
 
@@ -79,13 +80,17 @@ class TaxRegistrationAdmin(DatedAdmin):
                 ),
                 "description": "Customers there are charged tax on invoices that are issued from"
                 " now on. Each then needs a billing country: an invoice without one waits. The"
-                " first registration turns tax on; nobody is charged any without one.",
+                " first registration turns tax on; nobody is charged any without one. In the US a"
+                " registration is of a state (TX): Stripe Tax, where the state has to be registered"
+                " too, is asked for the amounts.",
             },
         ),
     )
 
     @display(description="For")
     def what(self, registration: TaxRegistration) -> str:
+        if registration.country in CALCULATED:
+            return "Customers in that state; Stripe Tax works the amounts out"
         if registration.consumers_only:
             return "Consumers only: the one-stop shop"
         return "Customers there" + ("; our home" if registration.is_home else "")

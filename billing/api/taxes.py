@@ -31,7 +31,13 @@ class NewRegistrationSerializer(StrictSerializer):
         codes=COUNTRIES | {ONE_STOP_SHOP},
         help_text="ISO 3166, as DE; EU: the one-stop shop.",
     )
-    region = PlainTextField(max_length=100, required=False, default="", allow_blank=True)
+    region = PlainTextField(
+        max_length=100,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Of the US a state, as TX or Texas.",
+    )
     number = PlainTextField(max_length=40)
     consumers_only = FlagField(
         default=False, help_text="For customers who are no business, as the one-stop shop is."

@@ -43,7 +43,9 @@ class TaxRegistration(models.Model):
         max_length=2, validators=[_COUNTRY], help_text="ISO 3166, as DE; EU for the one-stop shop."
     )
     region = LineField(
-        max_length=100, blank=True, help_text="A state or region with a tax of its own."
+        max_length=100,
+        blank=True,
+        help_text="A state or region with a tax of its own; in the US needed, as TX or Texas.",
     )
     number = LineField(max_length=40, help_text="As invoices name it.")
     consumers_only = models.BooleanField(
@@ -69,6 +71,10 @@ class TaxRegistration(models.Model):
             models.CheckConstraint(
                 condition=Q(ends_on__isnull=True) | Q(ends_on__gte=F("starts_on")),
                 name="tax_registration_ends_after_its_start",
+            ),
+            models.CheckConstraint(
+                condition=~Q(country="US") | Q(region__regex=r"^[A-Z]{2}$"),
+                name="tax_registration_in_the_us_is_of_a_state",
             ),
             ExclusionConstraint(
                 name="one_tax_registration_per_place_and_day",

@@ -15,12 +15,15 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 
 from billing.money import EXACT, ZERO, allocate, from_minor, to_charge_minor
+from billing.rating.us_states import state_code
 
 EU = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
 )
 # A registration that stands for all member states: the one-stop shop.
 ONE_STOP_SHOP = "EU"
+# Where rates depend on the address: the amounts are asked for (`billing.rating.sales_tax`).
+CALCULATED = frozenset(["US"])
 STANDARD = "standard"
 EXEMPT = "exempt"
 _HUNDRED = Decimal(100)
@@ -81,6 +84,12 @@ class Decision:
     text: str = ""
     reason_code: str = ""
 
+    @property
+    def is_calculated(self) -> bool:
+        """Whether its amounts are asked for: no table has the rates of its place."""
+        at_home = self.treatment in (Treatment.TAXED, Treatment.EXEMPT)
+        return at_home and self.country in CALCULATED
+
 
 class Undecided(Exception):
     """The tax cannot be decided on as things are; `code` says which rule is missing what."""
@@ -100,6 +109,7 @@ def decide(registrations: Sequence[Registration], customer: Customer) -> Decisio
         return None
     if not customer.country:
         raise Undecided("no_billing_country", "It has no billing country, which decides its tax.")
+    _require_state(registrations, customer)
     domestic = _of_country(registrations, customer)
     if domestic is not None and not domestic.consumers_only:
         return _taxed_at(
@@ -116,8 +126,23 @@ def decide(registrations: Sequence[Registration], customer: Customer) -> Decisio
             f"a customer in {domestic.country} who is no business; the seller is registered there",
         )
     home = next((each for each in registrations if each.is_home), None)
-    # Elsewhere the tax of a country in which the seller is no more than registered is none of it.
-    return _outside(home, customer) if home is not None else None
+    # Elsewhere the tax of a country in which the seller is no more than registered is none of it;
+    # nor is that of another state of its own.
+    if home is None or home.country == customer.country:
+        return None
+    return _outside(home, customer)
+
+
+def _require_state(registrations: Sequence[Registration], customer: Customer) -> None:
+    """Where each state taxes by itself, the customer's has to be known."""
+    if customer.country not in CALCULATED or state_code(customer.region):
+        return
+    if any(each.country == customer.country for each in registrations):
+        said = f"{customer.region!r} is none" if customer.region else "It has none"
+        raise Undecided(
+            "no_billing_state",
+            f"Its billing address in the US needs its state, as TX or Texas: {said}.",
+        )
 
 
 def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Decision | None:
@@ -206,10 +231,16 @@ def _taxed_at(
 def _of_country(registrations: Sequence[Registration], customer: Customer) -> Registration | None:
     """The registration of the customer's region, else that of the whole country."""
     there = [each for each in registrations if each.country == customer.country]
+    region = _region(customer.country, customer.region)
     for each in there:
-        if each.region and each.region.casefold() == customer.region.strip().casefold():
+        if each.region and _region(each.country, each.region) == region:
             return each
     return next((each for each in there if not each.region), None)
+
+
+def _region(country: str, text: str) -> str:
+    """In the form in which regions are compared."""
+    return state_code(text) if country in CALCULATED else text.strip().casefold()
 
 
 def _is_of_eu(registration: Registration) -> bool:
@@ -250,6 +281,8 @@ class TaxedGroup:
     text: str
     reason_code: str
     rate_id: str = ""
+    # The tax is as it was answered, which may round otherwise than `base` times the rate.
+    is_calculated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +318,7 @@ _UNTAXED = {
     Treatment.EXPORT: "G",
     Treatment.EXEMPT: "E",
 }
-_EXEMPT_BY_LAW = "Exempt from tax by law."
+EXEMPT_BY_LAW = "Exempt from tax by law."
 
 
 def apply(
@@ -367,4 +400,4 @@ def _category(
 def _text(decision: Decision, category: Category) -> str:
     if decision.treatment != Treatment.TAXED:
         return decision.text
-    return _EXEMPT_BY_LAW if category.code == "E" else ""
+    return EXEMPT_BY_LAW if category.code == "E" else ""

@@ -123,7 +123,7 @@ def _check(claim: Claim[TaxNumberCheck]) -> bool:
             registered_name=answer.name,
             registered_address=answer.address,
         )
-        _close_what_waited(row.pk)
+        close_what_waited(row.pk)
     claim.done()
     return True
 
@@ -157,7 +157,7 @@ def record_check_by_hand(
                 "requested_at": now,
             },
         )
-        _close_what_waited(workspace_id)
+        close_what_waited(workspace_id)
         return check
 
 
@@ -209,7 +209,8 @@ def _requester() -> str:
     return ""
 
 
-def _close_what_waited(workspace_id: UUID) -> None:
+def close_what_waited(workspace_id: UUID) -> None:
+    """Months of a workspace that could not be closed are tried again, after the commit."""
     waits = BillingPeriod.objects.filter(
         workspace=workspace_id,
         status=BillingPeriod.Status.CURRENT,

@@ -13,7 +13,8 @@ from django.db import transaction
 
 from billing.errors import Conflict, Invalid
 from billing.models import IssuingEntity, TaxRate, TaxRegistration
-from billing.rating.taxes import EU, ONE_STOP_SHOP
+from billing.rating.taxes import CALCULATED, EU, ONE_STOP_SHOP
+from billing.rating.us_states import state_code
 from billing.services.overlaps import no_overlap
 from billing.services.tax_numbers import check_missing
 from billing.taxnumbers import COUNTRIES, vat_number
@@ -111,7 +112,8 @@ def add_registration(
     issuing_entity: IssuingEntity | None = None,
 ) -> TaxRegistration:
     """From `starts_on` the entity's customers there are charged tax; without one, those of the
-    issuer whom the settings name. Raises `Invalid` or `Conflict`.
+    issuer whom the settings name. In the US it is of a state, by its code or name, and Stripe Tax
+    works the amounts out. Raises `Invalid` or `Conflict`.
 
     Of documents that are issued from now on: what is issued stays as it is.
     """
@@ -128,18 +130,10 @@ def add_registration(
             f"{number!r} is no VAT number of {country}.", field="number", code="invalid_tax_id"
         )
     _check_days(starts_on, ends_on)
-    rates = TaxRate.objects.filter(tax_class="standard")
-    if (
-        country != ONE_STOP_SHOP
-        and not rates.filter(country=country, region__in=["", region]).exists()
-    ):
-        raise Conflict(
-            f"There is no standard tax rate of {country} {region}".rstrip()
-            + ": add one first. Sales taxes that differ by address, as in the US, are not"
-            " worked out.",
-            field="country",
-            code="no_tax_rate",
-        )
+    if country in CALCULATED:
+        region = _known_state(region)
+    elif country != ONE_STOP_SHOP:
+        _require_rate(country, region)
     with no_overlap("Another registration there, or another home, holds for some of these days."):
         registration = TaxRegistration.objects.create(
             issuing_entity=issuing_entity,
@@ -154,6 +148,27 @@ def add_registration(
         )
     check_missing(now=now)
     return registration
+
+
+def _known_state(region: str) -> str:
+    code = state_code(region)
+    if not code:
+        raise Invalid(
+            "In the US each state taxes by itself: its code or name is expected, as TX or Texas.",
+            field="region",
+            code="unknown_state",
+        )
+    return code
+
+
+def _require_rate(country: str, region: str) -> None:
+    rates = TaxRate.objects.filter(tax_class="standard", country=country)
+    if not rates.filter(region__in=["", region]).exists():
+        raise Conflict(
+            f"There is no standard tax rate of {country} {region}".rstrip() + ": add one first.",
+            field="country",
+            code="no_tax_rate",
+        )
 
 
 def end_registration(*, registration_id: UUID, ends_on: dt.date) -> TaxRegistration:

@@ -46,6 +46,7 @@ SPECTACULAR_SETTINGS = {
         "CreditNoteReason": "invoices.models.CreditNote.Reason",
         "DisputeReason": "invoices.payments.models.CallDispute.Reason",
         "ManualItemKind": "billing.models.ManualItem.Kind",
+        "SalesTaxStatus": "invoices.models.TrialInvoice.TaxStatus",
         "ManualItemStatus": "billing.models.ManualItem.Status",
     },
     "POSTPROCESSING_HOOKS": [

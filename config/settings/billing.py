@@ -96,6 +96,8 @@ STRIPE_API_BASE = env.address("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
+# What Stripe Tax knows each tax class as: "standard=txcd_10103001,services=txcd_20030000".
+STRIPE_TAX_CODES = env.pairs("STRIPE_TAX_CODES", {"standard": "txcd_10103001"})
 STRIPE_API_VERSION = stripe.api_version
 STRIPE_TIMEOUT_SECONDS = env.integer("STRIPE_TIMEOUT_SECONDS", 20, min=1, max=120)
 # All processes together; Stripe allows 25 to an endpoint. 0: no pace of our own.

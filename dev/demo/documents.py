@@ -1,5 +1,5 @@
 """What finance does about the demo's bills: a German company that invoices Germans, tax in two
-countries, a fee by hand, money given back, and money that came by bank transfer.
+countries and in Texas, a fee by hand, money given back, and money that came by bank transfer.
 """
 
 import datetime as dt
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import ROUND_UP, Decimal
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Sum
 
 from billing.models import BillingPeriod, IssuerBankAccount, IssuingEntity, TaxRegistration
@@ -23,6 +24,8 @@ from usage.models import UsageRecord
 
 # At home in the EU: customers of its other countries pay its tax, until they have a VAT number.
 _REGISTERED = ("NL", "NL004495445B01")
+_STRIPE = "https://api.stripe.com"
+_REGISTERED_IN_TEXAS = ("US", "3-20712-0000-1")
 _REGISTERED_IN_GERMANY = ("DE", "DE136695976")
 _GERMAN_COMPANY = {
     "series": "INV-DE",
@@ -52,16 +55,28 @@ def register_for_tax(*, now: dt.datetime) -> None:
     ensure_tax_rates()
     _register(*_REGISTERED, None, now)
     _register(*_REGISTERED_IN_GERMANY, IssuingEntity.objects.get(code="DE"), now)
+    if settings.STRIPE_API_BASE != _STRIPE:
+        # An account of one's own at Stripe would have to be registered there too.
+        _register(*_REGISTERED_IN_TEXAS, None, now, region="TX", is_home=False)
 
 
-def _register(country: str, number: str, whose: IssuingEntity | None, now: dt.datetime) -> None:
+def _register(
+    country: str,
+    number: str,
+    whose: IssuingEntity | None,
+    now: dt.datetime,
+    *,
+    region: str = "",
+    is_home: bool = True,
+) -> None:
     if TaxRegistration.objects.filter(country=country).exists():
         return
     add_registration(
         country=country,
+        region=region,
         number=number,
         starts_on=dt.date(now.year - 1, 1, 1),
-        is_home=True,
+        is_home=is_home,
         issuing_entity=whose,
         now=now,
     )

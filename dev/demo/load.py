@@ -18,12 +18,14 @@ from dev.demo.calls import DemoCall, calls_of
 from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
 from dev.demo.personas import Company
-from invoices.models import Invoice
+from invoices.models import Invoice, TaxCalculation
 from invoices.payments.models import CreditNoteSync, ReportedPayment
 from invoices.payments.services.credit_notes.sync import sync_credit_note
 from invoices.payments.services.refresh import refresh_invoice
 from invoices.payments.services.reporting import report_payment
 from invoices.payments.services.stripe_sync import sync_invoice
+from invoices.payments.services.tax_calculations import calculate_tax
+from invoices.services.asking_ahead import ask_ahead
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.trial_close import trial_close
 
@@ -176,6 +178,9 @@ def _month(company: Company, month: Interval, now: dt.datetime, seed: int) -> _M
 
 def _close_last_month(company: Company, *, now: dt.datetime) -> None:
     """As the schedule does; on the first day of a month as finance does, without the grace."""
+    ask_ahead(now=now)
+    for pk in TaxCalculation.objects.filter(answered_at=None).values_list("pk", flat=True):
+        calculate_tax(calculation_id=pk, now=now)
     if settings.CLOSE_NEEDS_APPROVAL:
         # Left to whoever looks at it: tried, and not closed until somebody approves it.
         trial_close(now=now, workspace_id=company.id)

@@ -93,11 +93,11 @@ PERSONAS = (
     Company(
         slug="bluebird",
         name="Bluebird Dental",
-        timezone="America/New_York",
+        timezone="America/Chicago",
         currency="USD",
         tier="pro",
         story=Story.PAID,
-        address=Address("240 Mercer Street", "New York", "10012", "US", state="NY"),
+        address=Address("240 Congress Avenue", "Austin", "78701", "US", state="TX"),
         agents=("Front desk", "Recall reminders", "After hours"),
         calls_a_day=62,
         weekend_percent=15,

@@ -1,5 +1,21 @@
 """The pages of invoices for staff."""
 
-from invoices.admin import e_invoices, invoices, issuers, manual_items, periods, workspaces
+from invoices.admin import (
+    e_invoices,
+    invoices,
+    issuers,
+    manual_items,
+    periods,
+    tax_calculations,
+    workspaces,
+)
 
-__all__ = ["e_invoices", "invoices", "issuers", "manual_items", "periods", "workspaces"]
+__all__ = [
+    "e_invoices",
+    "invoices",
+    "issuers",
+    "manual_items",
+    "periods",
+    "tax_calculations",
+    "workspaces",
+]

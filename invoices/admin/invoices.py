@@ -136,6 +136,7 @@ class InvoiceAdmin(FrozenAdmin):
                     ("before_tax", "taxed", "taxed_why"),
                     "tax_lines",
                     ("tax_numbers", "number_checked"),
+                    "calculated",
                 ),
             },
         ),
@@ -303,6 +304,30 @@ class InvoiceAdmin(FrozenAdmin):
             return "–"
         answer = "valid" if check["valid"] else "not valid"
         return f"{answer}, {check['source']}, {check['checked_at'][:16]}, {check['reference']}"
+
+    @display(description="Worked out by Stripe Tax")
+    def calculated(self, invoice: Invoice) -> str:
+        decision = _decision(invoice)
+        answer = decision.evidence.get("calculation") if decision else None
+        if not answer:
+            return "–"
+        shares = [
+            (
+                share["jurisdiction"],
+                share["level"],
+                share["percent"],
+                share["taxable"],
+                share["tax"],
+            )
+            for line in answer["lines"]
+            for share in line["shares"]
+        ]
+        return format_html(
+            "{}, {}<br>{}",
+            answer["id"],
+            answer["answered_at"][:16],
+            format_html_join(mark_safe("<br>"), "{} ({}): {} % of {}: {}", shares),
+        )
 
     @display(description="Refunded")
     def refunded(self, invoice: Invoice) -> str:

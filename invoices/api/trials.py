@@ -37,6 +37,10 @@ class TrialSerializer(serializers.Serializer):
     previous_amount = AmountField("previous_amount", allow_null=True)
     digest = serializers.CharField(help_text="Of all that it would bill; named to approve it.")
     snapshot = serializers.JSONField(help_text="What was hashed.")
+    tax_status = serializers.ChoiceField(
+        choices=TrialInvoice.TaxStatus.choices,
+        help_text="Of a US sales tax, which is asked for: whether `amount` has it, as it will be.",
+    )
     changes = serializers.ListField(
         child=serializers.CharField(), help_text="Since it was approved before."
     )

@@ -17,6 +17,7 @@ from billing.api.views import ApiView
 from billing.decimals import NotExact
 from billing.models import Workspace
 from invoices.api.serializers import InvoiceTaxSerializer, ItemSerializer
+from invoices.models import TrialInvoice
 from invoices.pdf import pdf_response, render_preview
 from invoices.services.preview import Preview, upcoming_invoice
 
@@ -57,6 +58,11 @@ class UpcomingInvoiceSerializer(serializers.Serializer):
     due_date = serializers.DateField(source="invoice.due_date", help_text="If it closed now.")
     items = UpcomingItemSerializer(many=True)
     taxes = InvoiceTaxSerializer(many=True, help_text="Empty where the issuer charges no tax.")
+    tax_status = serializers.ChoiceField(
+        choices=TrialInvoice.TaxStatus.choices,
+        help_text="Of a US sales tax, whose amount is asked for when the month has ended:"
+        " `estimated` is by the rates of an earlier invoice; `unknown` is left out.",
+    )
 
     def get_billing_period_id(self, preview: Preview) -> UUID | None:
         return None if preview.period._state.adding else preview.period.pk

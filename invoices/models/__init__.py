@@ -5,6 +5,7 @@ from invoices.models.invoices import Invoice
 from invoices.models.items import InvoiceItem, TaxCategory
 from invoices.models.payment_methods import PaymentMethod
 from invoices.models.sequences import InvoiceSequence
+from invoices.models.tax_calculations import TaxCalculation
 from invoices.models.taxes import InvoiceTax, TaxDecision
 from invoices.models.trials import TrialInvoice
 
@@ -21,6 +22,7 @@ __all__ = [
     "InvoiceSequence",
     "InvoiceTax",
     "PaymentMethod",
+    "TaxCalculation",
     "TaxCategory",
     "TaxDecision",
     "TrialInvoice",

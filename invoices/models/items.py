@@ -35,7 +35,9 @@ _WHY_NONE = {
 
 def tax_label(category: str, name: str, rate: Decimal) -> str:
     """In the active language: "VAT 19%", "VAT 0%, reverse charge"."""
-    label = f"{word(name)} {quantity(rate)}{percent_sign()}"
+    # Of a place: "Sales tax, Texas".
+    kind, comma, place = name.partition(", ")
+    label = f"{word(kind)}{comma}{place} {quantity(rate)}{percent_sign()}"
     why = {str(key): text for key, text in _WHY_NONE.items()}.get(category)
     return f"{label}, {gettext(why)}" if why else label
 

@@ -19,6 +19,8 @@ class TaxLine(models.Model):
     """The tax of one category and rate on a document, rounded once: `base` is before tax.
 
     `tax` is `base * rate / 100`; where prices include the tax, it is taken out of `base + tax`.
+    One that is calculated is as Stripe Tax has rounded it, and `rate` is what its jurisdictions
+    take together.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -32,6 +34,9 @@ class TaxLine(models.Model):
     base = models.DecimalField(**AMOUNT)
     tax = models.DecimalField(**AMOUNT)
     prices_include_tax = models.BooleanField(default=False)
+    is_calculated = models.BooleanField(
+        default=False, db_default=False, help_text="As Stripe Tax answered it."
+    )
     reason_code = models.CharField(
         max_length=40, blank=True, help_text="Why there is none, as e-invoices say it (VATEX)."
     )
@@ -61,6 +66,9 @@ class TaxLine(models.Model):
             & Q(tax=Round((F("base") + F("tax")) * F("rate") / (100 + F("rate")), 2))
         )
     )
+    AS_ANSWERED: ClassVar = Q(
+        is_calculated=True, category="S", tax__gte=0, tax__lte=F("base"), tax=Round("tax", 2)
+    ) & (~Q(currency__in=sorted(NO_DECIMALS)) | Q(tax=Round("tax", 0)))
     HAS_A_RATE: ClassVar = Q(category="S", rate__gt=0) | ~Q(category="S") & Q(rate=0)
 
 
@@ -84,7 +92,8 @@ class InvoiceTax(TaxLine):
                 condition=TaxLine.HAS_A_RATE, name="only_a_taxed_category_has_a_rate"
             ),
             models.CheckConstraint(
-                condition=TaxLine.FOLLOWS, name="invoice_tax_follows_from_its_base"
+                condition=TaxLine.FOLLOWS | TaxLine.AS_ANSWERED,
+                name="invoice_tax_follows_from_its_base",
             ),
         ]
 

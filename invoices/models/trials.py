@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models import BillingPeriod
+from billing.money import ZERO
 from invoices.models.invoices import AMOUNT
 
 
@@ -25,6 +26,11 @@ class TrialInvoice(models.Model):
         USUAL = "usual", "As usual"
         NOTHING = "nothing", "Nothing"
 
+    class TaxStatus(models.TextChoices):
+        KNOWN = "known"
+        ESTIMATED = "estimated", "By the rates of an earlier invoice"
+        UNKNOWN = "unknown", "Not known yet, left out"
+
     period = models.OneToOneField(BillingPeriod, on_delete=models.CASCADE, related_name="trial")
     made_at = models.DateTimeField()
     kind = models.CharField(max_length=8, choices=Kind)
@@ -37,6 +43,10 @@ class TrialInvoice(models.Model):
     # The lines that were hashed: `invoices.services.closing.approval`.
     snapshot = models.JSONField()
     changes = models.JSONField(default=list)
+    # Of a tax that is asked for: whether `amount` has it, as it will be.
+    tax_status = models.CharField(
+        max_length=9, choices=TaxStatus, default=TaxStatus.KNOWN, db_default=TaxStatus.KNOWN
+    )
     approved_by = models.CharField(max_length=150, blank=True)
     approved_at = models.DateTimeField(null=True)
 
@@ -52,6 +62,10 @@ class TrialInvoice(models.Model):
                 condition=Q(kind__in=["new", "gone", "up", "down", "usual", "nothing"]),
                 name="trial_invoice_kind_is_known",
             ),
+            models.CheckConstraint(
+                condition=Q(tax_status__in=["known", "estimated", "unknown"]),
+                name="trial_invoice_tax_status_is_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -63,4 +77,9 @@ class TrialInvoice(models.Model):
         lines = [(line["description"], Decimal(line["amount"])) for line in self.snapshot["lines"]]
         tax = Decimal(self.snapshot["tax"])
         is_included = sum(amount for _, amount in lines) == self.amount
-        return [*lines, ("Includes tax" if is_included else "Tax", tax)] if tax else lines
+        if self.tax_status == self.TaxStatus.UNKNOWN:
+            return [*lines, ("Sales tax: not known yet", ZERO)]
+        label = "Includes tax" if is_included else "Tax"
+        if self.tax_status == self.TaxStatus.ESTIMATED:
+            label += ", by the rates of an earlier month: asked for"
+        return [*lines, (label, tax)] if tax else lines

@@ -22,12 +22,14 @@ from invoices.payments.services import (
     refresh,
     reporting,
     stripe_sync,
+    tax_calculations,
 )
 from invoices.payments.services.credit_notes import sync as credit_note_sync
 from invoices.payments.services.payloads import text
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from invoices.payments.webhooks import mirroring, processing
 from invoices.payments.webhooks import pruning as webhooks_pruning
+from invoices.services import sales_taxes
 
 # Stripe's answer may be late; what stays unread is found by the nightly reconciliation.
 _RETRIES: dict[str, Any] = {
@@ -71,6 +73,12 @@ def prune() -> None:
     now = clock.now()
     webhooks_pruning.prune(now=now)
     pruning.prune_runs(now=now)
+    sales_taxes.prune(now=now)
+
+
+@shared_task(name="payments.calculate_tax")
+def calculate_tax(calculation_id: str) -> None:
+    tax_calculations.calculate_tax(calculation_id=UUID(calculation_id), now=clock.now())
 
 
 @shared_task(name="payments.collect")

@@ -48,7 +48,8 @@ def holdings(invoice: Invoice) -> Holdings:
                 net -= to_charge_steps(given.base, currency)
                 tax -= to_charge_steps(given.tax, currency)
         # A credit at a rate of its own leaves less than nothing of it: nothing is taken back there.
-        groups[rate] = Group(max(net, 0), max(tax, 0))
+        is_calculated = rate in taxes and taxes[rate].is_calculated
+        groups[rate] = Group(max(net, 0), max(tax, 0), is_calculated)
     return Holdings(lines, groups, {rate: each.name for rate, each in taxes.items()})
 
 

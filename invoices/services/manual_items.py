@@ -18,12 +18,13 @@ from django.db import transaction
 
 from billing import months
 from billing.errors import Conflict, Invalid, NotFound
-from billing.models import BillingPeriod, ManualItem, TaxRate, Workspace
+from billing.models import BillingPeriod, ManualItem, TaxRate, TaxRegistration, Workspace
 from billing.money import ZERO
-from billing.rating.taxes import EXEMPT, STANDARD
+from billing.rating.taxes import CALCULATED, EXEMPT, STANDARD
 from billing.services.terms import check_amount, first_open_day
 from invoices.models import Invoice
 from invoices.services.one_offs import correctable_invoice, issue_one_off
+from invoices.services.sales_taxes import asked_if_missing
 
 Status = ManualItem.Status
 MAX_LINES = 50
@@ -133,7 +134,7 @@ def request_one_off(
     As `add_manual_item`; what counts is the largest line. Raises `CannotBeTaxed` too.
     """
     asked_for = _digest(lines, reason, f"correction of {corrects}" if corrects else "one-off")
-    with _locked(workspace_id) as workspace:
+    with asked_if_missing(now), _locked(workspace_id) as workspace:
         known = _known_one_off(workspace, idempotency_key)
         if known:
             _require_same(known[0], asked_for)
@@ -179,7 +180,7 @@ def approve(*, item_id: UUID, by: str, now: dt.datetime) -> ManualItem:
 
     Raises `NotWaiting`, `SecondPersonNeeded` or `NoNextBill`, and what issuing raises.
     """
-    with _locked_item(item_id) as item:
+    with asked_if_missing(now), _locked_item(item_id) as item:
         if item.status != Status.WAITING:
             raise NotWaiting(f"It is {item.get_status_display().lower()}: there is nothing to do.")
         if item.asked_by == by:
@@ -221,9 +222,12 @@ def needs_second_person(net: Decimal) -> bool:
 
 
 def known_tax_classes() -> list[str]:
-    """What a line may be to the tax office: classes that have a rate somewhere, and exempt."""
+    """What a line may be to the tax office: classes that have a rate somewhere, or a tax code
+    where Stripe Tax is asked, and exempt."""
     classes = TaxRate.objects.order_by("tax_class").values_list("tax_class", flat=True).distinct()
-    return list(dict.fromkeys([STANDARD, *classes, EXEMPT]))
+    calculated = TaxRegistration.objects.filter(country__in=CALCULATED).exists()
+    coded = sorted(settings.STRIPE_TAX_CODES) if calculated else []
+    return list(dict.fromkeys([STANDARD, *classes, *coded, EXEMPT]))
 
 
 def _together(item: ManualItem) -> list[ManualItem]:

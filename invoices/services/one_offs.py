@@ -12,6 +12,7 @@ from billing.queries import issuing_entity_at
 from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing.issue import invoice_to, write_invoice
+from invoices.services.sales_taxes import Calculations
 from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed, tax_day
 from invoices.signals import invoices_issued
 
@@ -31,6 +32,7 @@ def issue_one_off(workspace: Workspace, items: Sequence[ManualItem], now: dt.dat
     with cannot_be_taxed():
         tax = document_tax(
             TaxReader([workspace]),
+            Calculations([workspace]),
             workspace,
             entity,
             [(item.signed, item.tax_class) for item in items],

@@ -41,6 +41,10 @@ class Preview:
     def is_billed(self) -> bool:
         return self.closing.is_billed
 
+    @property
+    def tax_status(self) -> str:
+        return self.closing.tax_status
+
 
 def upcoming_invoice(
     *, workspace_id: UUID, now: dt.datetime, period_id: UUID | None = None
@@ -70,7 +74,7 @@ def live_closings(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[Cl
         .annotate(Sum("records"), Sum("final_cost"))
     )
     counted = {period_id: Counted(records, cost or ZERO) for period_id, records, cost in rows}
-    return sum_up(periods, counted, now)
+    return sum_up(periods, counted, now, is_preview=True)
 
 
 @contextmanager

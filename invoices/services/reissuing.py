@@ -12,6 +12,7 @@ from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.services.closing.issue import invoice_to, write_invoice
 from invoices.services.history import locked_invoice, record
+from invoices.services.sales_taxes import Calculations, asked_if_missing
 from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed, tax_day
 from invoices.signals import invoices_issued
 
@@ -35,7 +36,7 @@ def reissue_invoice(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoi
 
     Raises `NotVoid`.
     """
-    with locked_invoice(invoice_id) as void:
+    with asked_if_missing(now), locked_invoice(invoice_id) as void:
         _require_void(void)
         if void.replacement is not None:
             return void.replacement
@@ -82,6 +83,7 @@ def _copy(void: Invoice, now: dt.datetime) -> Invoice:
     with cannot_be_taxed():
         tax = document_tax(
             TaxReader([workspace]),
+            Calculations([workspace]),
             workspace,
             void.issuing_entity,
             [(item.amount, item.tax_class) for item in items],

@@ -3,9 +3,10 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from billing import months
 from billing.errors import Conflict
@@ -16,21 +17,29 @@ from billing.rating import taxes
 from billing.rating.taxes import Taxed, Undecided
 from billing.taxes import Facts, TaxReader
 from invoices.models import Invoice, InvoiceTax, TaxDecision
+from invoices.services.sales_taxes import Asked, Calculations, NotCalculated, calculated_tax
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentTax:
-    """How a document is taxed, and what that comes to."""
+    """How a document is taxed, and what that comes to.
+
+    With `asked` it is by the last rates that were answered, of a document that is not issued.
+    """
 
     facts: Facts
     taxed: Taxed
     prices_include_tax: bool
+    evidence: dict[str, Any] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 class CannotBeTaxed(Conflict):
     """What a document's tax is cannot be said as things are; nothing is issued without it."""
 
     code = "cannot_be_taxed"
+    # What has to be answered first, where that is what is missing.
+    asked: Asked | None = None
 
 
 @contextmanager
@@ -39,39 +48,60 @@ def cannot_be_taxed() -> Iterator[None]:
     try:
         yield
     except Undecided as error:
-        raise CannotBeTaxed(error.detail, code=error.code) from None
+        refusal = CannotBeTaxed(error.detail, code=error.code)
+        refusal.asked = error.asked if isinstance(error, NotCalculated) else None
+        raise refusal from None
 
 
 def document_tax(
     reader: TaxReader,
+    calculations: Calculations,
     workspace: Workspace,
     entity: IssuingEntity | None,
     lines: Sequence[tuple[Decimal, str]],
     *,
     prices_include_tax: bool,
     day: dt.date,
+    period_id: UUID | None = None,
+    is_preview: bool = False,
 ) -> DocumentTax | None:
     """The tax of lines of (amount, tax class); None where `entity` is registered nowhere.
 
-    By the rates of `day`, when what it bills was supplied. Raises `Undecided`.
+    By the rates of `day`, when what it bills was supplied; of a preview by the last rates where
+    those of now have to be asked for. Raises `Undecided`.
     """
     facts = reader.facts_of(workspace, entity, day)
     if facts is None:
         return None
-    taxed = taxes.apply(
-        facts.decision,
-        lines,
-        rate_of=lambda country, region, tax_class: reader.rate(country, region, tax_class, day),
-        currency=workspace.currency,
-        prices_include_tax=prices_include_tax,
-    )
+    evidence: dict[str, Any] = {}
+    asked = None
+    if facts.decision.is_calculated:
+        calculated = calculated_tax(
+            calculations,
+            facts.decision,
+            workspace,
+            lines,
+            prices_include_tax=prices_include_tax,
+            day=day,
+            period_id=period_id,
+            is_preview=is_preview,
+        )
+        taxed, evidence, asked = calculated.taxed, calculated.evidence, calculated.asked
+    else:
+        taxed = taxes.apply(
+            facts.decision,
+            lines,
+            rate_of=lambda country, region, tax_class: reader.rate(country, region, tax_class, day),
+            currency=workspace.currency,
+            prices_include_tax=prices_include_tax,
+        )
     if taxed.gross <= 0:
         raise Undecided(
             "tax_below_zero",
             f"It comes to {taxed.net:f} before tax and {taxed.gross:f} with it: credits at another"
             " rate are larger than what they are taken from.",
         )
-    return DocumentTax(facts, taxed, prices_include_tax)
+    return DocumentTax(facts, taxed, prices_include_tax, evidence, asked)
 
 
 def amounts_of(rounded: Decimal, tax: DocumentTax | None) -> dict[str, Any]:
@@ -123,6 +153,7 @@ def tax_rows(invoice: Invoice, tax: DocumentTax) -> list[InvoiceTax]:
             base=group.base,
             tax=group.tax,
             prices_include_tax=tax.prices_include_tax,
+            is_calculated=group.is_calculated,
             reason_code=group.reason_code,
             text=text,
         )
@@ -152,7 +183,7 @@ def decision_row(invoice: Invoice, tax: DocumentTax) -> TaxDecision:
         customer_status=customer.status,
         customer_tax_number=customer.number,
         prices_include_tax=tax.prices_include_tax,
-        evidence={**tax.facts.evidence, "rates": rates},
+        evidence={**tax.facts.evidence, **tax.evidence, "rates": rates},
         decided_at=invoice.issued_at,
     )
 

@@ -103,8 +103,15 @@ def _keep(closings: Sequence[Closing], now: dt.datetime) -> None:
             trial = known.get(closing.period.pk)
             snapshot = snapshot_of(closing)
             digest = digest_of(snapshot)
+            status = closing.tax_status
             if trial is not None and trial.digest == digest:
-                continue
+                if trial.tax_status == status:
+                    continue
+                if trial.approved_at is not None:
+                    # What was estimated is known now, and the same.
+                    trial.tax_status = status
+                    trial.save(update_fields=["tax_status"])
+                    continue
             made.append(_trial(closing, snapshot, digest, trial, before, now))
         TrialInvoice.objects.bulk_create(
             made,
@@ -112,7 +119,7 @@ def _keep(closings: Sequence[Closing], now: dt.datetime) -> None:
             unique_fields=["period"],
             update_fields=[
                 "made_at", "kind", "currency", "amount", "previous_amount", "digest", "snapshot",
-                "changes", "approved_by", "approved_at",
+                "changes", "tax_status", "approved_by", "approved_at",
             ],
         )  # fmt: skip
         _let_close([trial.period_id for trial in made if trial.approved_at is not None])
@@ -131,7 +138,8 @@ def _trial(
     amount = billed if closing.is_billed else ZERO
     previous = before.get((period.workspace_id, period.period_start))
     kind = kind_of(amount, previous)
-    by_rule = kind in _ORDINARY
+    # Without its tax nobody knows what it comes to.
+    by_rule = kind in _ORDINARY and closing.tax_status != "unknown"
     changes = []
     if earlier is not None and (earlier.approved_at is not None or earlier.changes):
         # From what was approved on: what came since the last trial follows what came before it.
@@ -147,6 +155,7 @@ def _trial(
         digest=digest,
         snapshot=snapshot,
         changes=changes,
+        tax_status=closing.tax_status,
         approved_by=_rule() if by_rule else "",
         approved_at=now if by_rule else None,
     )

@@ -27,8 +27,10 @@ def test_a_registration_turns_tax_on_and_what_is_wrong_stands_beside_its_field()
 
     wrong = client.post(add, DE | {"number": "DE136695977", "starts_on": "2026-01-01"})
     assert "no VAT number of DE" in wrong.content.decode()
-    nowhere = client.post(add, DE | {"country": "US", "number": "1", "starts_on": "2026-01-01"})
-    assert "no standard tax rate of US" in nowhere.content.decode()
+    nowhere = client.post(add, DE | {"country": "JP", "number": "1", "starts_on": "2026-01-01"})
+    assert "no standard tax rate of JP" in nowhere.content.decode()
+    stateless = client.post(add, DE | {"country": "US", "number": "1", "starts_on": "2026-01-01"})
+    assert "as TX or Texas" in stateless.content.decode()
     assert client.post(add, DE | {"starts_on": "2026-01-01"}).status_code == 302
 
     row = TaxRegistration.objects.get()

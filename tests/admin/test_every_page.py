@@ -48,6 +48,7 @@ LIST_QUERIES = {
     "invoices.creditnote": 7,
     "invoices.einvoice": 6,
     "invoices.invoice": 7,
+    "invoices.taxcalculation": 6,
     "payments.reconciliationrun": 6,
     "usage.budget": 7,
     "usage.budgetevent": 6,

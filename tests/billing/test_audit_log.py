@@ -171,6 +171,7 @@ NOT_AUDITED = {
     "invoices_invoiceevent": "a history of its own, appended only",
     "invoices_invoicesequence": "numbers given out, with each invoice",
     "invoices_paymentmethod": "a copy of what Stripe has",
+    "invoices_taxcalculation": "durable work; what was billed by it is with its invoice",
     "otp_static_statictoken": "used up one by one; that there are new ones is in the log",
     "payments_chargebackevidence": "durable work",
     "payments_creditnotesync": "durable work",

@@ -109,6 +109,7 @@ def test_one_sweep_starts_what_is_due_of_every_kind(
         "billing.email",
         "billing.taxnumbercheck",
         "invoices.einvoicedelivery",
+        "invoices.taxcalculation",
         "payments.chargebackevidence",
         "payments.creditnotesync",
         "payments.invoiceaction",

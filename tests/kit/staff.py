@@ -24,7 +24,7 @@ from billing.services.coupons import create_coupon
 from billing.services.invitations import invite
 from billing.services.keys import create_key, create_owners_key
 from billing.services.staff import ensure_finance_group
-from invoices.models import CreditNote, EInvoice, InvoiceEvent
+from invoices.models import CreditNote, EInvoice, InvoiceEvent, TaxCalculation
 from invoices.payments.models import (
     CallDispute,
     Chargeback,
@@ -113,6 +113,17 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
     TaxRate.objects.get_or_create(country="JP", percent=10, starts_on=dt.date(2020, 1, 1))
     TaxNumberCheck.objects.create(
         workspace=workspace, number="DE136695976", status="done", finished_at=NOW
+    )
+    TaxCalculation.objects.create(
+        workspace=workspace,
+        period=period,
+        digest="0" * 64,
+        question={
+            "address": {"city": "Austin", "state": "TX", "postal_code": "78701"},
+            "currency": "USD",
+            "lines": [{"tax_class": "standard", "code": "txcd_10103001", "amount": "61.34"}],
+        },
+        next_attempt_at=NOW,
     )
     terms.add_commitment(workspace_id=workspace.pk, amount=Decimal(20), now=NOW)
     code = f"ONLY-{name.upper()}"

@@ -22,6 +22,7 @@ _MODULES = (
     "refunds",
     "setup_intents",
     "subscriptions",
+    "tax_calculations",
     "webhook_endpoints",
 )
 

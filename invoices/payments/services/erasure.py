@@ -13,7 +13,7 @@ from djstripe.models import Event, WebhookEventTrigger
 from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod, DurableWork, Workspace
 from billing.services import erasure
-from invoices.models import EInvoice, Invoice
+from invoices.models import EInvoice, Invoice, TaxCalculation
 from invoices.payments.models import CallDispute, ChargebackEvidence, StripeCustomer
 from usage.models import Budget, UsageRollup, VoiceAgent
 
@@ -51,6 +51,8 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
         erasure.erase_details(workspace)
         emails = erasure.empty_emails(erasure.emails_of(workspace, people))
         _erase_disputes(workspace)
+        # They say its address; what was billed by them has the amounts.
+        TaxCalculation.objects.filter(workspace=workspace).delete()
         agents = list(VoiceAgent.objects.filter(workspace=workspace))
         for agent in agents:
             agent.name, agent.created_from = f"Agent {str(agent.pk)[:8]}", ""

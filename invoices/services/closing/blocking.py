@@ -12,6 +12,8 @@ from billing.errors import BillingError
 from billing.models import BillingPeriod
 from billing.services.notifications import notify_finance
 from invoices.services.closing.chunk import close_chunk
+from invoices.services.closing.sums import CannotClose
+from invoices.services.sales_taxes import Asked, ask
 
 log = logging.getLogger(__name__)
 # Of a deadlock or a lock that was not to be had, which happen to one and not to the next.
@@ -63,12 +65,18 @@ def close_or_block(
                 return
             if isinstance(error, OperationalError) and attempt < _TRIES:
                 continue
-            log.exception("period %s could not be finalized", period_ids[0])
+            if _asked(error) is None:
+                log.exception("period %s could not be finalized", period_ids[0])
             _block(period_ids[0], error, now=now, summary=summary)
             return
         summary.finalized += len(closed.periods)
         summary.invoiced += len(closed.invoices)
         return
+
+
+def _asked(error: Exception) -> Asked | None:
+    """What a close lacks that somebody else answers."""
+    return error.asked if isinstance(error, CannotClose) else None
 
 
 def _is_lost(error: Exception) -> bool:
@@ -92,7 +100,10 @@ def _block(period_id: UUID, error: Exception, *, now: dt.datetime, summary: Clos
         period.close_error = reason
         period.close_failed_at = now
         period.save(update_fields=["close_error", "close_failed_at"])
-        if is_news:
+        if (asked := _asked(error)) is not None:
+            # The answer, which takes seconds as a rule, closes it; who asks says what keeps it.
+            ask(asked, now=now)
+        elif is_news:
             _tell_finance(period, now)
     summary.failed.append(CloseFailure(period_id, period.workspace_id, reason))
 

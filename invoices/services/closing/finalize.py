@@ -11,6 +11,7 @@ from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod
 from invoices.services.closing.blocking import CloseSummary, close_or_block
 from invoices.services.closing.chunk import close_chunk
+from invoices.services.sales_taxes import asked_if_missing
 
 # Large enough to share each statement's cost, small enough to hold locks for a moment only.
 CHUNK = 200
@@ -42,7 +43,10 @@ def finalize_period(*, period_id: UUID, now: dt.datetime, force: bool = False) -
         raise PeriodNotStarted(f"The period begins at {period.period_start.isoformat()}.")
     if period.is_current and period.period_end > now and not force:
         raise PeriodNotEnded(f"The period ends at {period.period_end.isoformat()}.")
-    closed = close_chunk(period_ids=[period_id], now=now).periods if period.is_current else []
+    closed = []
+    if period.is_current:
+        with asked_if_missing(now):
+            closed = close_chunk(period_ids=[period_id], now=now).periods
     if not closed:
         # Finalized before, or by someone else while this one waited for the lock.
         raise PeriodNotCurrent(f"Billing period {period_id} is already finalized.")

@@ -28,6 +28,7 @@ from billing.rating.taxes import Undecided
 from billing.taxes import TaxReader
 from invoices.services.closing.lines import Line, UsageSum, amounts_minor, build_lines
 from invoices.services.closing.reversals import OwedNote, given_back, owed_notes, taken_over
+from invoices.services.sales_taxes import Asked, Calculations, NotCalculated
 from invoices.services.taxing import DocumentTax, document_tax
 from usage.queries.meters import Meter
 from usage.queries.net import live_meters
@@ -38,6 +39,8 @@ class CannotClose(BillingError):
 
     status = 409
     code = "cannot_close"
+    # What has to be answered first, where a tax that is calculated elsewhere is what is missing.
+    asked: Asked | None = None
 
 
 class Counted(NamedTuple):
@@ -71,6 +74,17 @@ class Closing:
     meters: Sequence[Meter]
     # None where nothing is billed, or the issuer is registered for tax nowhere.
     tax: DocumentTax | None = None
+    # In a preview: what the tax depends on and has no answer yet. `tax` is by the last rates then,
+    # or None without any.
+    asked: Asked | None = None
+
+    @property
+    def tax_status(self) -> str:
+        """Whether its tax is what the invoice would say: `known`; `estimated`, by the rates of an
+        earlier one; or `unknown`, with none to go by: it is left out."""
+        if self.asked is None:
+            return "known"
+        return "estimated" if self.tax else "unknown"
 
     @property
     def is_billed(self) -> bool:
@@ -109,9 +123,14 @@ def usage_sums(periods: Sequence[BillingPeriod]) -> dict[UUID, list[UsageSum]]:
 
 
 def sum_up(
-    periods: Sequence[BillingPeriod], counted: Mapping[UUID, Counted], now: dt.datetime
+    periods: Sequence[BillingPeriod],
+    counted: Mapping[UUID, Counted],
+    now: dt.datetime,
+    *,
+    is_preview: bool = False,
 ) -> list[Closing]:
     """What each period is billed; `periods` in the order in which a workspace's months follow.
+    A preview does not wait for a tax that has to be asked for.
 
     Raises `CannotClose` for a period whose rollups and counters disagree, one of whose tiers has
     no price in the workspace's currency, or whose tax cannot be decided on.
@@ -120,7 +139,8 @@ def sum_up(
     # No record can enter any more: rollups say the same now as a moment ago.
     meters = live_meters(periods)
     terms = TermsReader((period.workspace_id for period in periods), strict=True)
-    taxes = TaxReader([period.workspace for period in periods])
+    workspaces = [period.workspace for period in periods]
+    taxes, calculations = TaxReader(workspaces), Calculations(workspaces)
     credits = _outstanding_credits(periods)
     notes = owed_notes([period for period in periods if _has_late(usage.get(period.pk, []))])
     earlier = given_back(periods)
@@ -143,7 +163,7 @@ def sum_up(
             if closing.total < 0:
                 credits[workspace_id] = closing.total
             if closing.is_billed:
-                closing.tax = _tax(closing, taxes, now)
+                _take_tax(closing, taxes, calculations, now, is_preview=is_preview)
             closings.append(closing)
     return closings
 
@@ -211,13 +231,21 @@ def _has_late(usage: Iterable[UsageSum]) -> bool:
     return any(each.late_month is not None for each in usage)
 
 
-def _tax(closing: Closing, taxes: TaxReader, now: dt.datetime) -> DocumentTax | None:
+def _take_tax(
+    closing: Closing,
+    taxes: TaxReader,
+    calculations: Calculations,
+    now: dt.datetime,
+    *,
+    is_preview: bool,
+) -> None:
     """By the rates of the period's last day; one that is closed early ends with its close."""
     period = closing.period
     last = min(period.period_end - dt.timedelta(microseconds=1), now)
     try:
-        return document_tax(
+        closing.tax = document_tax(
             taxes,
+            calculations,
             period.workspace,
             period.issuing_entity,
             [
@@ -226,12 +254,29 @@ def _tax(closing: Closing, taxes: TaxReader, now: dt.datetime) -> DocumentTax | 
             ],
             prices_include_tax=period.workspace.billing_settings.prices_include_tax,
             day=_local_date(period, last),
+            # A month that is not open yet has no row.
+            period_id=None if period._state.adding else period.pk,
+            is_preview=is_preview,
         )
+    except NotCalculated as error:
+        if not is_preview:
+            raise _cannot_be_taxed(period, error, error.asked) from None
+        closing.asked = error.asked
     except Undecided as error:
-        raise CannotClose(
-            f"The tax of {period.workspace.name} cannot be decided on. {error.detail}",
-            code=error.code,
-        ) from None
+        raise _cannot_be_taxed(period, error) from None
+    if closing.tax is not None and closing.tax.asked is not None:
+        closing.asked = closing.tax.asked
+
+
+def _cannot_be_taxed(
+    period: BillingPeriod, error: Undecided, asked: Asked | None = None
+) -> CannotClose:
+    refusal = CannotClose(
+        f"The tax of {period.workspace.name} cannot be decided on. {error.detail}",
+        code=error.code,
+    )
+    refusal.asked = asked
+    return refusal
 
 
 def with_meters(usage: Sequence[UsageSum], meters: Sequence[Meter]) -> list[UsageSum]:

@@ -105,17 +105,27 @@ def test_what_cannot_be_decided_says_what_is_missing(who, code) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "rates_of"), [("CA", "CA"), (" ca ", "CA"), ("NY", None), ("", None)]
+    ("country", "region"), [("US", "CA"), ("US", " California "), ("US", "us-ca"), ("ES", " ca ")]
 )
-def test_a_registration_of_a_region_is_for_its_customers(region, rates_of) -> None:
-    california = Registration("6", "US", "CA", "123", is_home=True)
+def test_a_registration_of_a_region_is_for_its_customers(country, region) -> None:
+    there = Registration("6", country, "CA", "123", is_home=True)
 
-    decision = decide([california], Customer("US", region, "business"))
+    decision = decide([there], Customer(country, region, "business"))
 
     assert decision is not None
-    assert decision.treatment == ("taxed" if rates_of else "export")
-    if rates_of:
-        assert decision.region == rates_of
+    assert (decision.treatment, decision.region) == ("taxed", "CA")
+    assert decision.is_calculated == (country == "US")
+
+
+def test_another_state_than_those_of_registrations_is_none_of_ours() -> None:
+    california = Registration("6", "US", "CA", "123", is_home=True)
+
+    assert decide([california], Customer("US", "New York", "business")) is None
+    german = decide([HOME, california], Customer("US", "NY", "business"))
+    assert german is not None
+    assert (german.treatment, german.is_calculated) == ("export", False)
+    with pytest.raises(Undecided, match="needs its state"):
+        decide([california], Customer("US", "", "business"))
 
 
 # Peers' cases: the tax of one line, rounded half-up once to what the currency has.

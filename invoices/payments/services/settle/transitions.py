@@ -19,6 +19,7 @@ from invoices.payments.services.settle.credit import return_credit
 from invoices.payments.services.settle.received import settle_rest
 from invoices.services.history import locked_invoice, record
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
+from invoices.services.sales_taxes import asked_if_missing
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +203,7 @@ def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> 
     What finance asked for with the void follows in the same transaction: its usage is billed on a
     new invoice, or stays unbilled for the reason given. Voided in Stripe, that is still to decide.
     """
-    with locked_invoice(invoice_id) as invoice:
+    with asked_if_missing(now), locked_invoice(invoice_id) as invoice:
         if invoice.status == Status.VOID:
             return invoice
         if invoice.status == Status.PAID:
