@@ -77,7 +77,22 @@ def invoice_document(
     }
 
 
-def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
+def tax_note(tax_status: str) -> str:
+    """What a preview says of a tax that is asked for when its month has ended."""
+    if tax_status == "unknown":
+        then = _("It is worked out for your address when the month has ended, and comes on top.")
+        return _("Sales tax is not known yet.") + " " + then
+    if tax_status == "estimated":
+        return _(
+            "The sales tax is by the rates of your last invoice. It is worked out anew when the"
+            " month has ended."
+        )
+    return ""
+
+
+def as_preview(
+    document: dict[str, Any], invoice: Invoice, *, tax_status: str = "known"
+) -> dict[str, Any]:
     """The same, of an invoice that is not issued: it has no number, and asks for nothing."""
     zone = invoice.workspace.zone
     at = invoice.issued_at.astimezone(zone)
@@ -86,6 +101,7 @@ def as_preview(document: dict[str, Any], invoice: Invoice) -> dict[str, Any]:
         **document,
         "number": _("Preview"),
         "preview": True,
+        "notes": [text for text in (tax_note(tax_status), *document["notes"]) if text],
         "facts": [
             [_("As of"), f"{long_date(at.date())}, {at:%H:%M}"],
             *(fact for fact in document["facts"] if fact[0] in named),

@@ -14,7 +14,7 @@ from billing.errors import BillingError
 from billing.issuers import issuer_then
 from billing.keyset import requested_page
 from billing.queries import shows_cost
-from invoices.document import tax_rows
+from invoices.document import tax_note, tax_rows
 from invoices.document_parts import legal_texts
 from invoices.explained import explained
 from invoices.models import CreditNote, EInvoice, Invoice, InvoiceEvent, InvoiceItem
@@ -184,6 +184,7 @@ def upcoming(request: WorkspaceRequest) -> HttpResponse:
         "invoice": preview.invoice,
         "items": [(item, explained(item, currency)) for item in preview.items],
         "taxes": tax_rows(preview.invoice, preview.taxes),
+        "tax_note": tax_note(preview.tax_status),
     }
     return render_page(request, "invoices/upcoming.html", context, section="invoices")
 
@@ -197,7 +198,10 @@ def upcoming_pdf(request: WorkspaceRequest) -> HttpResponse:
     except BillingError:
         return redirect("invoices:upcoming", workspace.pk)  # it says that there is none
     return pdf_response(
-        render_preview(preview.invoice, preview.items, preview.taxes), "preview.pdf"
+        render_preview(
+            preview.invoice, preview.items, preview.taxes, tax_status=preview.tax_status
+        ),
+        "preview.pdf",
     )
 
 

@@ -53,7 +53,11 @@ def render_invoice(invoice: Invoice) -> bytes:
 
 
 def render_preview(
-    invoice: Invoice, items: Sequence[InvoiceItem], taxes: Sequence[InvoiceTax]
+    invoice: Invoice,
+    items: Sequence[InvoiceItem],
+    taxes: Sequence[InvoiceTax],
+    *,
+    tax_status: str = "known",
 ) -> bytes:
     """The paper of an invoice that is not issued, with "Preview" across it."""
     issuer = issuer_of(invoice.issuing_entity)
@@ -62,7 +66,8 @@ def render_preview(
             invoice, items, issuer=issuer, units=settings.RESOURCE_UNITS, taxes=taxes
         )
         return render_document(
-            as_preview(document, invoice), timestamp=int(invoice.issued_at.timestamp())
+            as_preview(document, invoice, tax_status=tax_status),
+            timestamp=int(invoice.issued_at.timestamp()),
         )
 
 

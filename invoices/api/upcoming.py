@@ -124,7 +124,9 @@ class UpcomingPdf(UpcomingView):
     def get(self, request: Request, workspace_id: UUID) -> HttpResponse:
         preview = self.preview(request, workspace_id)
         return pdf_response(
-            render_preview(preview.invoice, preview.items, preview.taxes),
+            render_preview(
+                preview.invoice, preview.items, preview.taxes, tax_status=preview.tax_status
+            ),
             "preview.pdf",
             inline=True,
         )

@@ -12,10 +12,12 @@ import pytest
 from pytest_django import Settings
 
 from billing.errors import BillingError, Conflict, Invalid
+from billing.issuers import issuer_of
 from billing.models import BillingPeriod, Email, Workspace
 from billing.services.tax_rates import add_registration
 from billing.services.workspaces import update_billing_settings, update_workspace
 from dev.stripe_sandbox.testing import SandboxProcess
+from invoices.document import as_preview, invoice_document, tax_note
 from invoices.models import Invoice, TaxCalculation, TaxDecision
 from invoices.payments.services import tax_calculations
 from invoices.payments.services.credit_notes.drafting import (
@@ -294,6 +296,12 @@ def test_a_preview_says_whether_its_tax_is_known(texas: SandboxProcess) -> None:
     unknown = upcoming_invoice(workspace_id=acme.pk, now=OCTOBER_5)
     assert (unknown.tax_status, amounts(unknown.invoice)) == ("unknown", ("61.34", "0.00", "61.34"))
     assert not TaxCalculation.objects.exists(), "nothing is asked for a look"
+    told = "Sales tax is not known yet."
+    assert tax_note(unknown.tax_status).startswith(told)
+    document = invoice_document(
+        unknown.invoice, unknown.items, issuer=issuer_of(None), units={}, taxes=[]
+    )
+    assert as_preview(document, unknown.invoice, tax_status="unknown")["notes"][0].startswith(told)
 
     billed(acme)
     make_usage(acme, NOVEMBER_3, "1", "50")
