@@ -339,6 +339,7 @@ billing.workspace             read-only support finance people finance people   
 invoices.creditnote           read-only finance people         frozen           frozen           frozen
 invoices.einvoice             read-only finance people         frozen           frozen           frozen
 invoices.invoice              read-only support finance people frozen           frozen           frozen
+invoices.taxcalculation       read-only finance people         frozen           frozen           frozen
 payments.calldispute          read-only finance people         frozen           frozen           frozen
 payments.chargeback           read-only finance people         frozen           frozen           frozen
 payments.difference           read-only finance people         frozen           frozen           frozen
