@@ -105,7 +105,7 @@ def _sources(workspace: Workspace) -> list[QuerySet[Any]]:
         .annotate(moved_at=F("occurred_at"))
         .select_related("invoice"),
         CreditEntry.objects.filter(workspace=workspace)
-        .annotate(**of_days)
+        .annotate(moved_at=_in_turn(of_days["moved_at"]))
         .select_related("invoice"),
         CreditNote.objects.filter(
             workspace=workspace, status=CreditNote.Status.ISSUED, to_out_of_band__gt=0
@@ -126,6 +126,17 @@ def _noon(field: str, workspace: Workspace) -> Func:
         Value(workspace.zone.key),
         F(field),
         template="timezone(%(expressions)s::timestamp + interval '12 hours')",
+        output_field=DateTimeField(),
+    )
+
+
+def _in_turn(noon: Func) -> Func:
+    """Of entries of one day, each after the one before it and after the payment it came with."""
+    return Func(
+        noon,
+        F("position"),
+        template="(%(expressions)s)",
+        arg_joiner=" + interval '1 microsecond' * ",
         output_field=DateTimeField(),
     )
 

@@ -79,7 +79,7 @@ def test_the_last_run_is_kept_and_finance_is_told(acme, settings: Settings):
         told = Email.objects.get(kind="finance")
     assert (run.passed, run.periods) == (False, BillingPeriod.objects.count())
     assert "its own terms make it 49.0000000000" in page
-    assert told.subject == "The ledger does not agree: 6 differences"
+    assert told.subject == "The ledger does not agree: 8 differences"
     assert mail.outbox == []
 
 
