@@ -17,6 +17,7 @@ from tests.kit.deliveries import endpoint, event, post
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.personas import make_workspace, member_client
 from tests.kit.stripe_side import customers, give_card
+from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +98,7 @@ def test_a_card_becomes_the_default_even_if_the_owner_does_not_come_back(
     happened = event("checkout.session.completed", {**session, "customer": found["id"]})
     with TestCase.captureOnCommitCallbacks(execute=True):
         assert post(endpoint().djstripe_uuid, happened).status_code == 200
+    wait_until(lambda: started)  # it is published by a thread
     assert started == [(str(acme.pk), session_id)]
     tasks.save_card_from_checkout(*started[0])
     assert default_card().startswith("pm_")
