@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError
 from billing.models import BillingPeriod, TaxRegistration
 from billing.rating.taxes import CALCULATED
 from invoices.services.closing.sums import CannotClose
-from invoices.services.preview import live_closings, one_moment
+from invoices.services.preview import ended_closings
 from invoices.services.sales_taxes import ask
 
 log = logging.getLogger(__name__)
@@ -42,17 +42,7 @@ def ask_ahead(*, now: dt.datetime) -> int:
 
 def _ask_for(workspace_ids: Sequence[UUID], now: dt.datetime) -> int:
     try:
-        with one_moment():
-            periods = list(
-                BillingPeriod.objects.filter(
-                    workspace__in=workspace_ids,
-                    status=BillingPeriod.Status.CURRENT,
-                    period_end__lte=now,
-                )
-                .select_related("workspace__billing_settings", "tier", "issuing_entity")
-                .order_by("workspace_id", "period_start")
-            )
-            closings = live_closings(periods, now)
+        closings = ended_closings(workspace_ids, now)
     except (InterfaceError, OperationalError):
         raise  # no workspace is to blame for that
     except Exception as error:

@@ -77,6 +77,21 @@ def live_closings(periods: Sequence[BillingPeriod], now: dt.datetime) -> list[Cl
     return sum_up(periods, counted, now, is_preview=True)
 
 
+def ended_closings(workspace_ids: Sequence[UUID], now: dt.datetime) -> list[Closing]:
+    """What the months of these workspaces that have ended would close with, as of one moment."""
+    with one_moment():
+        periods = list(
+            BillingPeriod.objects.filter(
+                workspace__in=workspace_ids,
+                status=BillingPeriod.Status.CURRENT,
+                period_end__lte=now,
+            )
+            .select_related("workspace__billing_settings", "tier", "issuing_entity")
+            .order_by("workspace_id", "period_start")
+        )
+        return live_closings(periods, now)
+
+
 @contextmanager
 def one_moment() -> Iterator[None]:
     """Reads see one moment, whatever is recorded meanwhile; in a transaction that has begun, what

@@ -19,7 +19,7 @@ from billing.money import ZERO
 from invoices.models import Invoice, TrialInvoice
 from invoices.services.closing.approval import changes_between, digest_of, snapshot_of
 from invoices.services.closing.sums import CannotClose, Closing
-from invoices.services.preview import live_closings, one_moment
+from invoices.services.preview import ended_closings
 from invoices.services.taxing import amounts_of
 
 log = logging.getLogger(__name__)
@@ -55,17 +55,7 @@ def trial_close(*, now: dt.datetime, workspace_id: UUID | None = None) -> TrialS
 
 def _try(workspace_ids: Sequence[UUID], now: dt.datetime, summary: TrialSummary) -> None:
     try:
-        with one_moment():
-            periods = list(
-                BillingPeriod.objects.filter(
-                    workspace__in=workspace_ids,
-                    status=BillingPeriod.Status.CURRENT,
-                    period_end__lte=now,
-                )
-                .select_related("workspace__billing_settings", "tier", "issuing_entity")
-                .order_by("workspace_id", "period_start")
-            )
-            closings = live_closings(periods, now)
+        closings = ended_closings(workspace_ids, now)
     except (InterfaceError, OperationalError):
         raise  # no workspace is to blame for that
     except Exception as error:

@@ -183,7 +183,7 @@ def test_one_whose_trial_breaks_off_keeps_nobody_else_from_theirs(acme, monkeypa
             raise ZeroDivisionError
         return live_closings(periods, now)
 
-    monkeypatch.setattr("invoices.services.trial_close.live_closings", breaks_for_globex)
+    monkeypatch.setattr("invoices.services.preview.live_closings", breaks_for_globex)
     summary = trial_close(now=DECEMBER_3)
 
     assert (summary.tried, summary.failed) == (1, 1)

@@ -8,6 +8,7 @@ for each period, written together with what tells of it.
 
 import datetime as dt
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
@@ -56,11 +57,14 @@ def check_budgets(*, now: dt.datetime) -> int:
     seen = _seen({budget.workspace_id for budget in budgets})
     due = [budget for budget in budgets if _is_due(budget, seen, now)]
     found = _current_and_ended(due, now)
+    of_budgets: dict[UUID, list[BudgetStanding]] = defaultdict(list)
+    for each in found:
+        of_budgets[each.budget.pk].append(each)
     events = reached_at(found)
     unchanged = []
     told = 0
     for budget in due:
-        of_budget = [each for each in found if each.budget.pk == budget.pk]
+        of_budget = of_budgets[budget.pk]
         if any(_has_news(each, events, now) for each in of_budget):
             told += _settled(budget, seen.get(budget.workspace_id, ""), now)
         else:

@@ -13,11 +13,11 @@ from billing.errors import Conflict, Invalid
 from billing.formats import money
 from billing.models import DurableWork
 from invoices.models import CreditedRecord, CreditNote, Invoice, InvoiceEvent, InvoiceItem
-from invoices.payments.models import CallDispute, CreditNoteStep, CreditNoteSync
+from invoices.payments.models import CallDispute, CreditEntry, CreditNoteStep, CreditNoteSync
 from invoices.payments.services import notifications
 from invoices.payments.services.credit_notes.drafting import locked_note
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
-from invoices.payments.services.settle.credit import credit_balance, take_back_note
+from invoices.payments.services.settle.credit import credit_balance, take_credit
 from invoices.payments.services.settle.taking_back import is_awaited_again, open_again
 from invoices.services.history import record
 
@@ -133,7 +133,8 @@ def _give_back(note: CreditNote, invoice: Invoice, by: str, now: dt.datetime) ->
         update_fields=["net_credited", "tax_credited", "amount_credited", "status", "updated_at"]
     )
     if note.to_credit:
-        take_back_note(
+        take_credit(
+            kind=CreditEntry.Kind.NOTE_VOID,
             workspace_id=note.workspace_id,
             currency=note.currency,
             amount=note.to_credit,

@@ -99,12 +99,16 @@ def take_credit(
     key: str,
     now: dt.datetime,
     source: str,
+    kind: CreditEntry.Kind = Kind.PAID_OUT,
 ) -> CreditEntry:
-    """Credit that is paid out. The workspace must be locked and have it."""
+    """Credit that is paid out, or that a void credit note had added.
+
+    The workspace must be locked and have it.
+    """
     return _append(
         workspace_id,
         currency,
-        Kind.PAID_OUT,
+        kind,
         -amount,
         reference=reference,
         reason=reason,
@@ -127,33 +131,6 @@ def take_back_credit(
         payment=payment,
         reference=payment.reference,
         reason=reason,
-        on=on,
-        source=source,
-        now=now,
-    )
-
-
-def take_back_note(
-    *,
-    workspace_id: UUID,
-    currency: str,
-    amount: Decimal,
-    on: dt.date,
-    reference: str,
-    reason: str,
-    key: str,
-    now: dt.datetime,
-    source: str,
-) -> CreditEntry:
-    """What a void credit note had added. The workspace must be locked and have it."""
-    return _append(
-        workspace_id,
-        currency,
-        Kind.NOTE_VOID,
-        -amount,
-        reference=reference,
-        reason=reason,
-        key=key,
         on=on,
         source=source,
         now=now,
