@@ -1,5 +1,6 @@
 """The system as it runs in production, with servers of its own that a test may kill or stop."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -102,7 +103,9 @@ class LiveSystem:
         postmaster = psutil.Process(pid)
         postmaster.send_signal(number)
         for process in postmaster.children(recursive=True):
-            process.send_signal(number)
+            # One that ended since it was listed needs no signal.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body; (0, b"") when no answer came."""
