@@ -15,7 +15,8 @@ from django.conf import settings
 from billing import months
 from billing.models import IssuingEntity, TaxNumberCheck, TaxRate, TaxRegistration, Workspace
 from billing.rating import taxes
-from billing.rating.taxes import Customer, Decision, Rate, Registration
+from billing.rating.tax_amounts import Rate
+from billing.rating.taxes import Customer, Decision, Registration
 from billing.taxnumbers import vat_number
 
 

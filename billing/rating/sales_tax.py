@@ -14,19 +14,15 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any
 
 from billing.money import EXACT, ZERO, allocate, from_minor
-from billing.rating.taxes import (
-    EXEMPT,
+from billing.rating.tax_amounts import (
     EXEMPT_BY_LAW,
-    STANDARD,
     Category,
-    Decision,
     Taxed,
     TaxedGroup,
-    Treatment,
-    Undecided,
     tax_of,
     tax_within,
 )
+from billing.rating.taxes import EXEMPT, STANDARD, Decision, Treatment, Undecided
 from billing.rating.us_states import STATES, state_code
 
 _RATE_STEP = Decimal("0.0001")
@@ -230,7 +226,7 @@ def taxed_as_answered(
     currency: str,
     prices_include_tax: bool,
 ) -> Taxed:
-    """Tax lines as `billing.rating.taxes.apply` does, with the amounts of an answer about them.
+    """Tax lines as `tax_amounts.apply` does, with the amounts of an answer about them.
 
     Classes of the same rate make one group, whose tax is the sum of what was answered.
     """

@@ -19,7 +19,8 @@ from django.db import transaction
 from billing.models import DurableWork, Workspace
 from billing.rating import sales_tax
 from billing.rating.sales_tax import Address, AnsweredLine, Question
-from billing.rating.taxes import Decision, Taxed, Undecided
+from billing.rating.tax_amounts import Taxed
+from billing.rating.taxes import Decision, Undecided
 from billing.services.work import WorkKind
 from invoices.models import TaxCalculation
 

@@ -13,8 +13,9 @@ from billing.errors import Conflict
 from billing.languages import in_language
 from billing.models import IssuingEntity, Workspace
 from billing.phrases import phrase
-from billing.rating import taxes
-from billing.rating.taxes import Taxed, Undecided
+from billing.rating import tax_amounts
+from billing.rating.tax_amounts import Taxed
+from billing.rating.taxes import Treatment, Undecided
 from billing.taxes import Facts, TaxReader
 from invoices.models import Invoice, InvoiceTax, TaxDecision
 from invoices.services.sales_taxes import Asked, Calculations, NotCalculated, calculated_tax
@@ -88,7 +89,7 @@ def document_tax(
         )
         taxed, evidence, asked = calculated.taxed, calculated.evidence, calculated.asked
     else:
-        taxed = taxes.apply(
+        taxed = tax_amounts.apply(
             facts.decision,
             lines,
             rate_of=lambda country, region, tax_class: reader.rate(country, region, tax_class, day),
@@ -137,7 +138,7 @@ def freeze_taxes(taxed: Sequence[tuple[Invoice, DocumentTax]]) -> None:
 def tax_rows(invoice: Invoice, tax: DocumentTax) -> list[InvoiceTax]:
     decision = tax.facts.decision
     # Without a rate to charge it is the seller's country that leaves it off.
-    is_taxed = decision.treatment == taxes.Treatment.TAXED
+    is_taxed = decision.treatment == Treatment.TAXED
     with in_language(invoice.language):
         texts = [phrase(group.text) for group in tax.taxed.groups]
     return [

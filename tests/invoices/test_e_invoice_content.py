@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from billing.languages import in_language
 from billing.models import BillingPeriod, Workspace
 from billing.models import WorkspaceBillingSettings as Terms
-from billing.rating import taxes
+from billing.rating import tax_amounts, taxes
 from invoices.einvoices.checking import broken_rules
 from invoices.einvoices.content import counted_line, credit_note_terms, invoice_terms
 from invoices.einvoices.mending import said
@@ -136,10 +136,12 @@ def invoice_of(
     if case is not None:
         decision = taxes.decide([REGISTRATION], CASES[case])
         assert decision is not None
-        taxed = taxes.apply(
+        taxed = tax_amounts.apply(
             decision,
             parts,
-            rate_of=lambda country, region, name: taxes.Rate("1", Decimal(RATES[name]), "VAT"),
+            rate_of=lambda country, region, name: tax_amounts.Rate(
+                "1", Decimal(RATES[name]), "VAT"
+            ),
             currency=currency,
             prices_include_tax=inclusive,
         )

@@ -9,7 +9,7 @@ from billing.formats import long_date
 from billing.links import page_url
 from billing.services.notifications import Notification
 from invoices.models import PaymentMethod
-from invoices.payments.services.notifications import mail_to_payer_of
+from invoices.payments.services.payer_mails import mail_to_payer_of
 from invoices.queries import expiring_cards
 
 DAYS_BEFORE = (30, 7)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import typst
@@ -10,21 +9,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from billing.formats import long_date, money
-from billing.issuers import issuer_of, issuer_then
 from billing.links import page_url
 from billing.models import Workspace
-from billing.services.emails import (
-    Attachment,
-    in_each_language,
-    owner_addresses,
-    queue_email,
-)
-from billing.services.notifications import TEMPLATE, Notification, notify_finance
+from billing.services.emails import Attachment
+from billing.services.notifications import Notification, notify_finance
 from invoices.document import add_method
-from invoices.models import CreditNote, Invoice
-from invoices.pdf import render_credit_note
+from invoices.models import Invoice
+from invoices.payments.services.payer_mails import (
+    invoice_link,
+    mail_to_payer,
+    mail_to_payer_of,
+)
 from invoices.queries import lacks_payment_method
-from invoices.services.mailing import e_invoice_attachments, pdf_attachment
+from invoices.services.mailing import pdf_attachment
 
 log = logging.getLogger(__name__)
 
@@ -39,87 +36,10 @@ def tell_paid(invoice: Invoice, *, now: dt.datetime) -> None:
             subject=_("Invoice {number} is paid").format(number=invoice.number),
             paragraphs=[text],
             facts=_facts(invoice),
-            **_invoice_link(invoice),
+            **invoice_link(invoice),
         )
 
-    _to_payer(invoice, "paid", said, now=now)
-
-
-def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
-    """The document itself, and where its money goes."""
-    invoice = note.invoice
-
-    def said() -> Notification:
-        places = [
-            (note.to_open, _("{amount} less is to be paid.")),
-            (
-                note.to_refund,
-                _("{amount} goes back to what you have paid with; banks take a few days."),
-            ),
-            (note.to_credit, _("{amount} is your credit: your next invoice uses it.")),
-            (note.to_out_of_band, _("{amount} is sent back to you.")),
-        ]
-        return Notification(
-            subject=_("Credit note {note} for invoice {number}").format(
-                note=note.number, number=invoice.number
-            ),
-            paragraphs=[
-                note.explanation,
-                *(
-                    text.format(amount=money(amount, note.currency))
-                    for amount, text in places
-                    if amount
-                ),
-            ],
-            facts=[
-                (_("Credit note"), str(note.number)),
-                (_("For invoice"), invoice.number),
-                (_("Amount"), money(note.total, note.currency)),
-            ],
-            **_invoice_link(invoice),
-        )
-
-    papers = [*_note_papers(note), *e_invoice_attachments(note)]
-    _to_payer(invoice, f"credit_note:{note.pk}", said, attachments=papers, now=now)
-
-
-def tell_credit_note_void(note: CreditNote, *, now: dt.datetime) -> None:
-    """What is to be paid again, and which credit is gone."""
-    invoice = note.invoice
-
-    def said() -> Notification:
-        places = [
-            (note.to_open, _("{amount} more is to be paid.")),
-            (note.to_credit, _("{amount} is no longer your credit.")),
-        ]
-        return Notification(
-            subject=_("Credit note {note} is void").format(note=note.number),
-            paragraphs=[
-                note.void_reason,
-                *(
-                    text.format(amount=money(amount, note.currency))
-                    for amount, text in places
-                    if amount
-                ),
-            ],
-            facts=[
-                (_("Credit note"), str(note.number)),
-                (_("For invoice"), invoice.number),
-                (_("Amount"), money(note.total, note.currency)),
-            ],
-            **_invoice_link(invoice),
-        )
-
-    papers = _note_papers(note)
-    _to_payer(invoice, f"credit_note_void:{note.pk}", said, attachments=papers, now=now)
-
-
-def _note_papers(note: CreditNote) -> list[Attachment]:
-    try:
-        return [Attachment(f"{note.number}.pdf", "application/pdf", render_credit_note(note))]
-    except typst.TypstError:
-        log.exception("the PDF of credit note %s cannot be set", note.number)
-        return []
+    mail_to_payer(invoice, "paid", said, now=now)
 
 
 def tell_open_again(invoice: Invoice, *, amount: Decimal, key: str, now: dt.datetime) -> None:
@@ -131,10 +51,10 @@ def tell_open_again(invoice: Invoice, *, amount: Decimal, key: str, now: dt.date
             subject=_("Invoice {number} is open again").format(number=invoice.number),
             paragraphs=[text.format(amount=money(amount, invoice.currency))],
             facts=_facts(invoice),
-            **_invoice_link(invoice),
+            **invoice_link(invoice),
         )
 
-    _to_payer(invoice, f"open_again:{key}", said, attachments=_pdf(invoice), now=now)
+    mail_to_payer(invoice, f"open_again:{key}", said, attachments=_pdf(invoice), now=now)
 
 
 def tell_due_soon(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
@@ -151,7 +71,7 @@ def tell_due_soon(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
             **_payment_link(invoice),
         )
 
-    return _to_payer(invoice, key, said, now=now)
+    return mail_to_payer(invoice, key, said, now=now)
 
 
 def tell_still_unpaid(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
@@ -167,7 +87,7 @@ def tell_still_unpaid(invoice: Invoice, *, key: str, now: dt.datetime) -> bool:
             **_payment_link(invoice),
         )
 
-    return _to_payer(invoice, key, said, now=now)
+    return mail_to_payer(invoice, key, said, now=now)
 
 
 def tell_overdue(
@@ -192,7 +112,7 @@ def tell_overdue(
             **_payment_link(invoice),
         )
 
-    _to_payer(invoice, "overdue", said, attachments=_pdf(invoice), now=now)
+    mail_to_payer(invoice, "overdue", said, attachments=_pdf(invoice), now=now)
 
 
 def tell_suspended(invoice: Invoice, *, now: dt.datetime) -> None:
@@ -207,7 +127,7 @@ def tell_suspended(invoice: Invoice, *, now: dt.datetime) -> None:
             **_payment_link(invoice),
         )
 
-    _to_payer(invoice, "suspended", said, now=now)
+    mail_to_payer(invoice, "suspended", said, now=now)
 
 
 def tell_void(invoice: Invoice, *, replacement: Invoice | None, now: dt.datetime) -> None:
@@ -220,10 +140,10 @@ def tell_void(invoice: Invoice, *, replacement: Invoice | None, now: dt.datetime
             subject=_("Invoice {number} is void").format(number=invoice.number),
             paragraphs=paragraphs,
             facts=_facts(invoice)[:2],
-            **_invoice_link(invoice),
+            **invoice_link(invoice),
         )
 
-    _to_payer(invoice, "void", said, now=now)
+    mail_to_payer(invoice, "void", said, now=now)
 
 
 def tell_carried_over(invoice: Invoice, *, now: dt.datetime) -> None:
@@ -239,10 +159,10 @@ def tell_carried_over(invoice: Invoice, *, now: dt.datetime) -> None:
                 )
             ],
             facts=_facts(invoice)[:2],
-            **_invoice_link(invoice),
+            **invoice_link(invoice),
         )
 
-    _to_payer(invoice, "carried_over", said, now=now)
+    mail_to_payer(invoice, "carried_over", said, now=now)
 
 
 def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime) -> None:
@@ -262,13 +182,8 @@ def tell_subscription_ended(workspace: Workspace, *, key: str, now: dt.datetime)
             link_url=page_url("billing:settings", workspace.pk),
         )
 
-    mail_to_people(
-        workspace,
-        _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)]),
-        said,
-        key=f"subscription-ended:{key}",
-        kind="subscription_ended",
-        now=now,
+    mail_to_payer_of(
+        workspace, said, key=f"subscription-ended:{key}", kind="subscription_ended", now=now
     )
 
 
@@ -287,75 +202,6 @@ _SUSPENDED = gettext_noop(
     "Until it is paid the workspace is suspended: its agents are paused and take no calls. They"
     " come back by themselves as soon as your payment arrives."
 )
-
-
-def _to_payer(
-    invoice: Invoice,
-    about: str,
-    said: Callable[[], Notification],
-    *,
-    now: dt.datetime,
-    attachments: Sequence[Attachment] = (),
-) -> bool:
-    """Whether it was queued now: the same message about an invoice is sent once."""
-    return mail_to_people(
-        invoice.workspace,
-        _without_repeats([invoice.bill_to_email, *owner_addresses(invoice.workspace_id)]),
-        said,
-        key=f"invoice:{invoice.pk}:{about}",
-        kind=f"invoice_{about.split(':', maxsplit=1)[0]}",
-        issuer=issuer_then(invoice.letterhead).name,
-        attachments=attachments,
-        now=now,
-    )
-
-
-def mail_to_payer_of(
-    workspace: Workspace,
-    said: Callable[[], Notification],
-    *,
-    key: str,
-    kind: str,
-    now: dt.datetime,
-) -> bool:
-    """What is not about one invoice, to the billing address and the owners; once for each key."""
-    addresses = _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)])
-    return mail_to_people(workspace, addresses, said, key=key, kind=kind, now=now)
-
-
-def mail_to_people(
-    workspace: Workspace,
-    addresses: Sequence[str],
-    said: Callable[[], Notification],
-    *,
-    key: str,
-    kind: str,
-    now: dt.datetime,
-    issuer: str = "",
-    attachments: Sequence[Attachment] = (),
-) -> bool:
-    """To each in their language: `said` makes the message in the one that is in force."""
-
-    def send(suffix: str, recipients: list[str]) -> bool:
-        notification = said()
-        email = queue_email(
-            key=f"{key}{suffix}",
-            kind=kind,
-            recipients=recipients,
-            subject=notification.subject[:200],
-            template=TEMPLATE,
-            context={
-                "workspace": workspace,
-                "issuer": issuer or issuer_of(workspace.issuing_entity).name,
-                "notification": notification,
-            },
-            now=now,
-            workspace_id=workspace.pk,
-            attachments=attachments,
-        )
-        return email is not None
-
-    return in_each_language(workspace, addresses, send)
 
 
 def _pdf(invoice: Invoice) -> list[Attachment]:
@@ -389,11 +235,7 @@ def _still_open(invoice: Invoice) -> list[tuple[str, str]]:
 def _payment_link(invoice: Invoice) -> dict[str, str]:
     if invoice.hosted_invoice_url:
         return {"link_label": _("Pay now"), "link_url": invoice.hosted_invoice_url}
-    return _invoice_link(invoice)
-
-
-def _invoice_link(invoice: Invoice) -> dict[str, str]:
-    return {"link_label": _("See the invoice"), "link_url": _invoice_url(invoice)}
+    return invoice_link(invoice)
 
 
 def _no_method(invoice: Invoice) -> list[str]:
@@ -402,12 +244,3 @@ def _no_method(invoice: Invoice) -> list[str]:
     how = add_method(page_url("invoices:list", invoice.workspace_id))
     text = _("There is no payment method on file, so nothing could be charged.")
     return [f"{text} {how}"]
-
-
-def _invoice_url(invoice: Invoice) -> str:
-    return page_url("invoices:detail", invoice.workspace_id, invoice.pk)
-
-
-def _without_repeats(addresses: Sequence[str]) -> list[str]:
-    unique = {address.lower(): address for address in reversed(addresses)}
-    return [unique[key] for key in dict.fromkeys(address.lower() for address in addresses)]

@@ -8,7 +8,7 @@ from billing.links import page_url
 from billing.services.emails import owner_addresses
 from billing.services.notifications import Notification, notify_finance
 from invoices.payments.models import StripeCustomer
-from invoices.payments.services.notifications import mail_to_people
+from invoices.payments.services.payer_mails import mail_to_people
 
 
 def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:

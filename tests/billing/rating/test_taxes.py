@@ -4,18 +4,14 @@ from decimal import Decimal
 
 import pytest
 
+from billing.rating.tax_amounts import Category, Rate, apply, tax_of, tax_within
 from billing.rating.taxes import (
-    Category,
     Customer,
     Decision,
-    Rate,
     Registration,
     Treatment,
     Undecided,
-    apply,
     decide,
-    tax_of,
-    tax_within,
 )
 
 HOME = Registration("1", "DE", "", "DE136695976", is_home=True)

@@ -10,7 +10,7 @@ from billing.models import OptionalMail
 from billing.services.emails import addresses_wanting
 from billing.services.notifications import Notification, notify_finance
 from invoices.payments.models import CallDispute
-from invoices.payments.services.notifications import mail_to_people
+from invoices.payments.services.payer_mails import mail_to_people
 
 
 def tell_finance(dispute: CallDispute, *, now: dt.datetime) -> None:
