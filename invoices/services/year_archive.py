@@ -41,7 +41,8 @@ def asked_year(typed: str, workspace: Workspace) -> int:
     """The year that was typed; without, the latest one with documents. Raises `Invalid` for what is
     no year, `NotFound` where there is none with documents."""
     if typed:
-        if not (typed.isascii() and typed.isdigit() and _FIRST <= int(typed[:5]) <= _LAST):
+        is_number = typed.isascii() and typed.isdigit() and len(typed) == len(str(_LAST))
+        if not (is_number and _FIRST <= int(typed) <= _LAST):
             raise Invalid(f"A year between {_FIRST} and {_LAST} is expected.", field="year")
         return int(typed)
     years = years_of_documents(workspace)
