@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote_from_bytes
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -62,8 +62,6 @@ _MAX_MICRO_BATCH = 256
 # begins beside it. Sooner would only make for more and smaller ones.
 _MAX_WAIT_SECONDS = 0.02
 T = TypeVar("T")
-Q = TypeVar("Q")
-A = TypeVar("A")
 
 
 class Application:
@@ -239,7 +237,7 @@ def _with_connection(work: Callable[[], T]) -> T:
         connection.close()  # back to the pool
 
 
-class MicroBatcher(Generic[Q, A]):
+class MicroBatcher:
     """Answers requests that arrive at the same time by one transaction or query. Alone, a request
     goes straight through; under load, twenty records share one transaction, one flush to disk and
     one way back to the loop. A record is still answered only after its own commit.
@@ -247,19 +245,17 @@ class MicroBatcher(Generic[Q, A]):
     `work` gives, in order, an answer or an error to each request; what it raises is raised to
     everyone in the micro-batch."""
 
-    def __init__(
-        self, work: Callable[[Sequence[Q]], Sequence[A | Exception]], *, at_once: int = 2
-    ) -> None:
+    def __init__(self, work: ManyFunction, *, at_once: int = 2) -> None:
         self._work = work
-        self._pending: list[tuple[Q, asyncio.Future[A]]] = []
+        self._pending: list[tuple[HotRequest, asyncio.Future[Reply]]] = []
         # Its own: others may wait for locks in theirs.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="micro-batch")
         self._at_once = at_once
         self._under_way = 0
 
-    async def submit(self, request: Q) -> A:
+    async def submit(self, request: HotRequest) -> Reply:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[A] = loop.create_future()
+        future: asyncio.Future[Reply] = loop.create_future()
         self._pending.append((request, future))
         if not self._under_way:
             self._begin()
@@ -270,7 +266,7 @@ class MicroBatcher(Generic[Q, A]):
     def stop(self) -> None:
         self._threads.shutdown()
 
-    def _begin_beside(self, first: "asyncio.Future[A]") -> None:
+    def _begin_beside(self, first: "asyncio.Future[Reply]") -> None:
         """Unless the one that waits since then has gone, with those behind it."""
         waits = self._pending and self._pending[0][1] is first
         if waits and self._under_way < self._at_once:
@@ -284,7 +280,7 @@ class MicroBatcher(Generic[Q, A]):
         working = loop.run_in_executor(self._threads, self._answer, requests)
         working.add_done_callback(partial(self._deliver, batch))
 
-    def _answer(self, requests: Sequence[Q]) -> Sequence[A | Exception]:
+    def _answer(self, requests: Sequence[HotRequest]) -> Sequence[Reply | Exception]:
         try:
             return _with_connection(partial(self._work, requests))
         except Exception as error:  # noqa: BLE001 - raised to everyone who waits for it
@@ -292,8 +288,8 @@ class MicroBatcher(Generic[Q, A]):
 
     def _deliver(
         self,
-        batch: Sequence[tuple[Q, "asyncio.Future[A]"]],
-        working: "asyncio.Future[Sequence[A | Exception]]",
+        batch: Sequence[tuple[HotRequest, "asyncio.Future[Reply]"]],
+        working: "asyncio.Future[Sequence[Reply | Exception]]",
     ) -> None:
         self._under_way -= 1
         if self._pending:

@@ -35,7 +35,6 @@ _LEAVE_SECONDS = 0.005
 # What asyncio waits when there are no file descriptors left.
 _EXHAUSTED_SECONDS = 1.0
 
-
 # How many connections each worker has open, and one more; 0: it takes none. In memory that all
 # share from the fork on. gunicorn numbers its workers; one that comes round again does no harm.
 _taking = memoryview(mmap.mmap(-1, 4 * 128)).cast("i")

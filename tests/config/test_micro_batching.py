@@ -16,13 +16,14 @@ from usage.services.ledger import usage_differences
 
 
 class Doubling:
-    """Doubles numbers; a micro-batch that holds a 0 waits until it may go on."""
+    """Doubles numbers, in place of requests, which a micro-batch looks into none of; one that holds
+    a 0 waits until it may go on."""
 
     def __init__(self, at_once: int) -> None:
         self.sizes: list[int] = []
         self.begun = threading.Event()
         self.go_on = threading.Event()
-        self.batcher: MicroBatcher[int, int] = MicroBatcher(self._answer, at_once=at_once)
+        self.batcher = MicroBatcher(self._answer, at_once=at_once)
 
     def _answer(self, numbers: Sequence[int]) -> list[int | Exception]:
         self.sizes.append(len(numbers))
