@@ -30,7 +30,7 @@ from usage.models import CallPriceRollup
 # Shades of the heat map, besides none.
 SHADES = 8
 # More days than this are drawn as months.
-MOST_BARS = 92
+MAX_BARS = 92
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class RangeView:
     def _by_day(self) -> Chart:
         by_type = self.shown.by_type_and_day(since=self.span.first)
         usage = reverse("usage:records", args=[self.workspace.pk])
-        if len(self.span.days) > MOST_BARS:
+        if len(self.span.days) > MAX_BARS:
             return figures.spend_by_month(
                 days=self.span.days, by_type=by_type, currency=self.currency, usage=usage
             )

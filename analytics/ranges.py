@@ -17,7 +17,7 @@ BEFORE, NOTHING = "before", "nothing"
 _LAST_DAYS = (7, 30, 90)
 # Months offered by name.
 _MONTHS = 18
-MOST_DAYS = 732
+MAX_DAYS = 732
 _DAY = dt.timedelta(days=1)
 _DATE = forms.DateInput(attrs={"type": "date"})
 
@@ -101,7 +101,7 @@ class RangeForm(forms.Form):
                 continue
             if not chosen[first] or not chosen[last]:
                 self.add_error(first, _("Choose a first and a last day."))
-            elif not 0 <= (chosen[last] - chosen[first]).days < MOST_DAYS:
+            elif not 0 <= (chosen[last] - chosen[first]).days < MAX_DAYS:
                 self.add_error(first, _("The first day comes before the last, two years at most."))
         return chosen
 

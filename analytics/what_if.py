@@ -2,7 +2,7 @@
 
 From rollups, so that ten million records cost as much as their few hundred thousand sums. What
 rollups cannot answer (increments, minimums and other things of single records) is computed from the
-records, up to `MOST_RECORDS`, or refused; nothing is estimated. Amounts are exact but for the
+records, up to `MAX_RECORDS`, or refused; nothing is estimated. Amounts are exact but for the
 rounding of each record to ten decimals.
 
 An override stays what it was: it comes before any card. Months that still run count as far as they
@@ -34,10 +34,10 @@ from billing.services.rate_cards import NewRate
 from usage.queries.meters import meter_adjustment, shared_out
 
 # Rows that one answer lists; the totals are of all.
-MOST_ROWS = 1000
-MOST_MONTHS = 24
+MAX_ROWS = 1000
+MAX_MONTHS = 24
 # What is summed from records while someone waits: some seconds.
-MOST_RECORDS = 1_000_000
+MAX_RECORDS = 1_000_000
 _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
 
@@ -143,10 +143,10 @@ def _what_if(scope: Scope, proposal: Proposal, as_of: dt.datetime) -> WhatIf:
     proposed, record_local = _proposed(rows, now, proposal, overrides, costs)
     by_markup = [place for place, item in enumerate(proposed) if item.follows_cost]
     from_records = sum(rows[place].records for place in {*record_local, *by_markup})
-    if from_records > MOST_RECORDS:
+    if from_records > MAX_RECORDS:
         raise NeedsRecords(
             f"{_why(record_local, proposed)} This is computed from the records themselves, which"
-            f" here are {from_records:,}; at most {MOST_RECORDS:,} are while you wait: choose"
+            f" here are {from_records:,}; at most {MAX_RECORDS:,} are while you wait: choose"
             " fewer months or workspaces.",
         )
     _compute_from_records(rows, proposed, record_local)

@@ -1,7 +1,7 @@
 """Who is acting, told to the database with each statement that changes what bills depend on.
 
 The audit log itself is written by triggers (`billing/migrations/0002_audit_log.py`). What they
-cannot know, who and through which door, stands in a comment at the end of the statement, which
+cannot know, who and through which channel, stands in a comment at the end of the statement, which
 they read with `current_query()`. It costs no round trip, cannot outlive its statement and needs
 no transaction; a text that a client sent cannot be taken for it, for that is inside of quotes.
 """
@@ -23,20 +23,20 @@ from django.http import HttpRequest, HttpResponseBase
 
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 _TABLES = re.compile(r"\b(?:billing_|invoices_|payments_|otp_|auth_|usage_budget)")
-_LONGEST = 254
+_MAX_CHARACTERS = 254
 # Where a change may come from; `sql` is a statement that nobody has signed.
-DOORS = ("admin", "api", "page", "stripe", "task", "command", "sql")
+CHANNELS = ("admin", "api", "page", "stripe", "task", "command", "sql")
 # Why a service, or whoever types a command, changes something.
 REASON_HEADER = "X-Change-Reason"
 REASON_VARIABLE = "CHANGE_REASON"
-_DOORS = {"/admin/": "admin", "/api/": "api", "/stripe/": "stripe"}
+_CHANNELS = {"/admin/": "admin", "/api/": "api", "/stripe/": "stripe"}
 
 
 class Act(NamedTuple):
-    """`door` is one of api, page, admin, stripe, task, command; who acts is asked for when it is
+    """`channel` is one of api, page, admin, stripe, task, command; who acts is asked for when it is
     needed, since most requests change nothing."""
 
-    door: str
+    channel: str
     actor: Callable[[], str]
     reason: Callable[[], str] = lambda: ""
     request_id: str = ""
@@ -81,8 +81,8 @@ def install(sender: object, connection: BaseDatabaseWrapper, **kwargs: Any) -> N
 
 def _comment(act: Act) -> str:
     facts = {
-        "door": act.door,
-        "actor": act.actor()[:_LONGEST],
+        "channel": act.channel,
+        "actor": act.actor()[:_MAX_CHARACTERS],
         "reason": act.reason()[:1000],
         "request_id": act.request_id[:64],
     }
@@ -113,15 +113,17 @@ class AuditMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        door = next((d for start, d in _DOORS.items() if request.path.startswith(start)), "page")
+        channel = next(
+            (d for start, d in _CHANNELS.items() if request.path.startswith(start)), "page"
+        )
         reason: Callable[[], str] = lambda: ""  # noqa: E731
-        if door == "admin":
+        if channel == "admin":
             # Forms and dialogs of finance ask why in a field of this name.
             reason = lambda: str(request.POST.get("reason", "")).strip()  # noqa: E731
-        elif door == "api":
+        elif channel == "api":
             reason = lambda: _header_text(request.headers.get(REASON_HEADER, ""))  # noqa: E731
         request_id = request.headers.get("X-Request-Id", "")
-        with acting(Act(door, lambda: _who(request), reason, request_id)):
+        with acting(Act(channel, lambda: _who(request), reason, request_id)):
             return self._get_response(request)
 
 

@@ -151,7 +151,7 @@ def entries_of(workspace_ids: Sequence[UUID]) -> QuerySet[AuditEntry]:
     """What their owners may see of workspaces' changes."""
     shown = [
         Q(table=table, changes__has_any_keys=list(columns))
-        & (Q(door="page") if table in _ONLY_BY_PAGE else Q())
+        & (Q(channel="page") if table in _ONLY_BY_PAGE else Q())
         for table, columns in _SHOWN.items()
     ]
     return AuditEntry.objects.filter(reduce(or_, shown), workspace_id__in=workspace_ids)
@@ -182,14 +182,14 @@ def shown_columns(entry: AuditEntry) -> dict[str, list[str | None]]:
 
 def with_shown_actor(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
     """Those of which an owner may see who it was."""
-    return entries.filter(door="page")
+    return entries.filter(channel="page")
 
 
 def shown_actor(entry: AuditEntry) -> str:
     """Members by their address; who it was of the platform is not an owner's matter."""
-    if entry.door == "page":
+    if entry.channel == "page":
         return entry.actor
-    return _("A service of the platform") if entry.door == "api" else _("The platform")
+    return _("A service of the platform") if entry.channel == "api" else _("The platform")
 
 
 def _value(column: str, value: str | None, plans: dict[int, str]) -> str:

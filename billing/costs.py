@@ -20,7 +20,7 @@ from billing.months import holds_on
 
 # A rate holds over a week without a newer one, as over holidays, and then no longer.
 MAX_RATE_AGE = dt.timedelta(days=7)
-_MOST_REMEMBERED = 10_000
+_MAX_REMEMBERED = 10_000
 
 
 class CostInForce(NamedTuple):
@@ -70,7 +70,7 @@ class CostBook:
             return self._found[key]
         except KeyError:
             pass
-        if len(self._found) > _MOST_REMEMBERED:
+        if len(self._found) > _MAX_REMEMBERED:
             self._found.clear()
         found = self._found[key] = self._find(*key)
         return found
@@ -96,7 +96,7 @@ class CostBook:
             return self._exchanged[key]
         except KeyError:
             pass
-        if len(self._exchanged) > _MOST_REMEMBERED:
+        if len(self._exchanged) > _MAX_REMEMBERED:
             self._exchanged.clear()
         found = self._exchanged[key] = self._rate_on(
             currency, into, dt.date.fromisoformat(usage_date)

@@ -8,8 +8,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-MOST_BYTES = 256 * 1024
-MOST_PIXELS = 2000
+MAX_BYTES = 256 * 1024
+MAX_PIXELS = 2000
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What draws the picture. Texts, times and profiles are left out.
 _KEPT = {b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"IDAT", b"IEND"}
@@ -23,8 +23,8 @@ class NotALogo(ValueError):
 
 def clean_logo(content: bytes) -> bytes:
     """The picture alone. Raises `NotALogo`."""
-    if len(content) > MOST_BYTES:
-        raise NotALogo(f"At most {MOST_BYTES // 1024} KB are taken.")
+    if len(content) > MAX_BYTES:
+        raise NotALogo(f"At most {MAX_BYTES // 1024} KB are taken.")
     if not content.startswith(_SIGNATURE):
         raise NotALogo("A PNG file is expected.")
     kept, pixels, head = [_SIGNATURE], b"", b""
@@ -73,8 +73,8 @@ def _check_pixels(head: bytes, pixels: bytes, *, palette: bool) -> None:
     if len(head) != 13:
         raise NotALogo("The PNG file is damaged.")
     width, height, depth, colours, method, filtering, interlace = struct.unpack(">IIBBBBB", head)
-    if not (0 < width <= MOST_PIXELS and 0 < height <= MOST_PIXELS):
-        raise NotALogo(f"At most {MOST_PIXELS} by {MOST_PIXELS} pixels are taken.")
+    if not (0 < width <= MAX_PIXELS and 0 < height <= MAX_PIXELS):
+        raise NotALogo(f"At most {MAX_PIXELS} by {MAX_PIXELS} pixels are taken.")
     if (
         depth not in _DEPTHS.get(colours, ())
         or method

@@ -252,7 +252,7 @@ def _published(card_ids: set[UUID]) -> dict[UUID, tuple[list[dt.date], list[UUID
 
 # By their ids. What records name never changes: rates of published versions, and overrides.
 _prices: dict[UUID, RatePrice] = {}
-_MOST_PRICES = 20_000
+_MAX_PRICES = 20_000
 
 
 def prices_by_rate(rate_ids: Iterable[UUID]) -> dict[UUID, RatePrice]:
@@ -268,7 +268,7 @@ def prices_by_rate(rate_ids: Iterable[UUID]) -> dict[UUID, RatePrice]:
                 *PriceOverride.objects.filter(pk__in=missing),
             )
         }
-        if len(_prices) + len(read) > _MOST_PRICES:
+        if len(_prices) + len(read) > _MAX_PRICES:
             _prices.clear()
         _prices.update(read)
         found |= read

@@ -14,5 +14,5 @@ billing_details_changed = Signal()
 # What prices of the whole period add to the list prices of running periods, asked outside of any
 # change with `period_ids`. A receiver answers amounts by the period's id.
 adjustments_asked = Signal()
-# A password took another's place, by whatever door; with `user`. A first password is no change.
+# A password took another's place, by whatever channel; with `user`. A first password is no change.
 password_changed = Signal()

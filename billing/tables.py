@@ -136,7 +136,7 @@ def _plain(row: Row, column: Column) -> str:
     return without_exponent(_number(row, column))
 
 
-_MOST_DIGITS = 15
+_MAX_DIGITS = 15
 _QUOTIENT = 10
 _SHEET_FORMATS = {
     Kind.DAY: "yyyy-mm-dd",
@@ -200,7 +200,7 @@ def _write(sheet: Any, line: int, place: int, row: Row, column: Column, look: An
         sheet.write_datetime(line, place, value, look)
     elif column.is_number:
         number = _number(row, column)
-        if len(number.normalize().as_tuple().digits) > _MOST_DIGITS:
+        if len(number.normalize().as_tuple().digits) > _MAX_DIGITS:
             sheet.write_string(line, place, without_exponent(number))
         else:
             sheet.write_number(line, place, number or 0, look)

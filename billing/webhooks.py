@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-LONGEST_URL = 500
+MAX_URL = 500
 _HOST = re.compile(
     r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+"
 )
@@ -42,7 +42,7 @@ class Refused(Exception):
 
 def check_address(url: str) -> SplitResult:
     """Its parts; raises `UnfitAddress`. Looks nothing up: what its name leads to is seen later."""
-    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise UnfitAddress("invalid_url")
     try:
         parts = urlsplit(url)

@@ -37,7 +37,7 @@ from invoices.queries import (
 from invoices.services.e_invoices import chosen_format, credit_note_xml, invoice_xml
 from invoices.services.preview import upcoming_invoice
 from invoices.services.year_archive import asked_year, year_archive
-from invoices.timeline import notice_of, timeline
+from invoices.timeline import banner_of, timeline
 
 PAGE_SIZE = 24
 _FILTERS = ("open", "partly_paid", "overdue", "paid", "uncollectible", "void")
@@ -120,7 +120,7 @@ def detail(request: WorkspaceRequest, invoice_id: UUID) -> HttpResponse:
         "credit_notes": invoice.credit_notes.filter(CreditNote.NUMBERED),
         "steps": timeline(invoice, events, lacks_payment_method=lacks),
         "lacks_payment_method": lacks,
-        "notice": notice_of(invoice, declined=declined, today=timezone.localdate()),
+        "banner": banner_of(invoice, declined=declined, today=timezone.localdate()),
         "payable": invoice.status in _PAYABLE
         and bool(invoice.hosted_invoice_url)
         and not invoice.carried_over,

@@ -75,7 +75,7 @@ def timeline(
 
 
 @dataclass(frozen=True)
-class Notice:
+class Banner:
     """What an invoice's status means to who has to pay it."""
 
     tone: str
@@ -83,23 +83,23 @@ class Notice:
     text: str
 
 
-def notice_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Notice | None:
+def banner_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Banner | None:
     """None where the status says it all. `declined` is whether a payment for it has failed."""
     can_pay = bool(invoice.hosted_invoice_url)
     match invoice.status:
         case _Status.DRAFT:
-            return Notice("", _("It is being prepared."), _("Then it can be paid here."))
+            return Banner("", _("It is being prepared."), _("Then it can be paid here."))
         case _Status.UNCOLLECTIBLE:
             text = (
                 _("We no longer ask for it. It is still owed, and can be paid here.")
                 if can_pay
                 else _("We no longer ask for it. It is still owed; write to us to pay it.")
             )
-            return Notice("warn", _("This invoice was written off."), text)
+            return Banner("warn", _("This invoice was written off."), text)
         case _Status.OPEN | _Status.PARTLY_PAID | _Status.OVERDUE if declined:
             text = _("Pay it here with another card.") if can_pay else _("Write to us to pay it.")
-            return Notice("bad", _("A payment for it was declined."), text)
+            return Banner("bad", _("A payment for it was declined."), text)
         case _Status.OVERDUE:
             text = _("It was due on {day}.").format(day=long_date(invoice.due_date))
-            return Notice("bad", _("It is overdue."), text if invoice.due_date < today else "")
+            return Banner("bad", _("It is overdue."), text if invoice.due_date < today else "")
     return None

@@ -11,7 +11,7 @@ from django.conf import settings
 from billing.errors import BillingError
 
 GUIDE = Path(settings.BASE_DIR / "docs" / "api.md").read_text(encoding="utf-8")
-DOORS = [
+MODULES = [
     "billing.api.urls",
     "usage.api.urls",
     "invoices.api.urls",
@@ -27,7 +27,7 @@ def subclasses(of: type) -> Iterator[type]:
 
 
 def errors_of_the_api() -> set[str]:
-    for module in DOORS:
+    for module in MODULES:
         import_module(module)
     return {
         each.code

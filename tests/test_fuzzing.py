@@ -196,7 +196,7 @@ REFUSED = ("nobody", "expired", "revoked")
 def test_whatever_is_sent_the_answer_is_as_documented(ids, keys):
     contract = schemathesis.openapi.from_dict(DOCUMENT)
     contract.app = application
-    # Most examples come past the door.
+    # Most examples get past the parsing.
     callers = st.sampled_from(["everything"] * 4 + ["its workspace"] * 2 + sorted(keys))
 
     wrong: list[str] = []

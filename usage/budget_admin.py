@@ -10,7 +10,7 @@ from billing.admin.base import FrozenAdmin, amount
 from billing.formats import percent_sign, quantity
 from usage.models import Budget, BudgetEvent
 from usage.queries.budgets import host_of
-from usage.services.budget_notices import subject_of
+from usage.services.budget_notifications import subject_of
 
 
 @admin.register(Budget)

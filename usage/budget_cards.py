@@ -13,8 +13,8 @@ from billing.formats import date_range, percent, percent_sign, quantity
 from billing.models import Workspace
 from billing.money import EXACT, ZERO
 from usage.models import Budget, BudgetDelivery
-from usage.queries.budgets import BudgetStanding, host_of, standings_now, whole_budgets
-from usage.services.budget_notices import subject_of
+from usage.queries.budgets import BudgetStanding, budgets_with_parts, host_of, standings_now
+from usage.services.budget_notifications import subject_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BudgetCard:
 
 def cards_of(workspace: Workspace, *, now: dt.datetime) -> list[BudgetCard]:
     """Four queries; two more where a budget is of the whole workspace's month and has meters."""
-    return budget_cards(list(whole_budgets().filter(workspace=workspace)), now=now)
+    return budget_cards(list(budgets_with_parts().filter(workspace=workspace)), now=now)
 
 
 def budget_cards(

@@ -20,7 +20,7 @@ from billing.errors import BillingError
 from usage.budget_cards import budget_cards, level_name
 from usage.budget_forms import BudgetForm
 from usage.models import Budget, BudgetEvent
-from usage.queries.budgets import whole_budgets
+from usage.queries.budgets import budgets_with_parts
 from usage.services.budgets import (
     SavedBudget,
     create_budget,
@@ -41,7 +41,7 @@ def budgets(request: WorkspaceRequest) -> HttpResponse:
 
 def _page(request: WorkspaceRequest, saved: SavedBudget | None = None) -> HttpResponse:
     workspace = request.membership.workspace
-    rows = list(whole_budgets().filter(workspace=workspace))
+    rows = list(budgets_with_parts().filter(workspace=workspace))
     cards = budget_cards(rows, now=clock.now(), deliveries=last_deliveries(rows))
     events = BudgetEvent.objects.filter(workspace=workspace).select_related("budget")
     context: dict[str, Any] = {
@@ -66,7 +66,7 @@ def budget(request: WorkspaceRequest, budget_id: UUID) -> HttpResponse:
 
 def _found(request: WorkspaceRequest, budget_id: UUID) -> Budget:
     workspace_id = request.membership.workspace_id
-    found = whole_budgets().filter(workspace=workspace_id, pk=budget_id).first()
+    found = budgets_with_parts().filter(workspace=workspace_id, pk=budget_id).first()
     if found is None:
         raise Http404("This workspace has no such budget.")
     return found

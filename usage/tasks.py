@@ -7,7 +7,7 @@ from django.utils import timezone as clock
 
 from usage.services import (
     budget_checks,
-    budget_notices,
+    budget_notifications,
     call_prices,
     limits,
     sealing,
@@ -47,7 +47,7 @@ def check_budgets() -> None:
 
 @shared_task(name="usage.deliver_budget_webhook")
 def deliver_budget_webhook(event_id: str) -> None:
-    budget_notices.deliver(event_id=UUID(event_id), now=clock.now())
+    budget_notifications.deliver(event_id=UUID(event_id), now=clock.now())
 
 
 @shared_task(name="usage.mail_weekly_summaries")

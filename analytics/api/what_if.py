@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.what_if import (
-    MOST_MONTHS,
-    MOST_ROWS,
+    MAX_MONTHS,
+    MAX_ROWS,
     CostChange,
     Proposal,
     Scope,
@@ -40,11 +40,11 @@ from billing.models import RateCardVersion, SubscriptionTier, Workspace
 from billing.money import CURRENCIES
 from billing.pricing import Matched
 from billing.services.faults import FaultyInput
-from billing.services.provider_costs import MOST_COSTS, NewCost, cost_faults, normalized
-from billing.services.rate_cards import MOST_RATES, affected_workspaces, match_faults
+from billing.services.provider_costs import MAX_COSTS, NewCost, cost_faults, normalized
+from billing.services.rate_cards import MAX_RATES, affected_workspaces, match_faults
 from usage.filters import SENSIBLE_DAYS
 
-_MOST_WORKSPACES = 10_000
+_MAX_WORKSPACES = 10_000
 
 
 class CostChangeSerializer(StrictSerializer):
@@ -102,11 +102,11 @@ class WhatIfSerializer(StrictSerializer):
     cost_card = serializers.ListField(
         child=TriedCostSerializer(),
         required=False,
-        max_length=MOST_COSTS,
+        max_length=MAX_COSTS,
         help_text="Costs to try, as those of `provider-costs`. The most specific holds.",
     )
     workspace_ids = serializers.ListField(
-        child=IdField(), required=False, max_length=_MOST_WORKSPACES
+        child=IdField(), required=False, max_length=_MAX_WORKSPACES
     )
     tier = PlainTextField(required=False, max_length=40, help_text="Its workspaces only.")
     affected_only = serializers.BooleanField(
@@ -143,14 +143,14 @@ class WhatIfAnswerSerializer(serializers.Serializer):
     paying_less = serializers.IntegerField()
     total = ComparedSerializer()
     by_workspace = serializers.SerializerMethodField(
-        help_text=f"The largest difference first; the first {MOST_ROWS:,}."
+        help_text=f"The largest difference first; the first {MAX_ROWS:,}."
     )
     by_resource_type = ComparedSerializer(many=True)
     by_provider = ComparedSerializer(many=True)
 
     @staticmethod
     def _rows(rows: list[Compared]) -> Any:
-        return ComparedSerializer(rows[:MOST_ROWS], many=True).data
+        return ComparedSerializer(rows[:MAX_ROWS], many=True).data
 
     def get_by_workspace(self, found: WhatIf) -> Any:
         return self._rows(found.by_workspace)
@@ -217,8 +217,8 @@ def _proposal(facts: dict[str, Any], version: RateCardVersion | None) -> Proposa
     rates = rates_of(version) if version else facts.get("rates", [])
     for fault in match_faults(rates):
         raise Invalid(fault.detail, field=fault.pointer.strip("/"), code=fault.code)
-    if len(rates) > MOST_RATES:
-        raise Invalid(f"At most {MOST_RATES} rates.", field="rates", code="too_many_rates")
+    if len(rates) > MAX_RATES:
+        raise Invalid(f"At most {MAX_RATES} rates.", field="rates", code="too_many_rates")
     proposal = Proposal(
         rates, facts.get("markup_percentage"), facts.get("costs", []), _cost_card(facts)
     )
@@ -259,9 +259,9 @@ def _until(first: dt.date, last: dt.date) -> dt.date:
             )
     if last < first:
         raise Invalid("Must not be before first_month.", field="last_month", code="before_first")
-    if month_count(first, last) > MOST_MONTHS:
+    if month_count(first, last) > MAX_MONTHS:
         raise Invalid(
-            f"At most {MOST_MONTHS} months at once.", field="first_month", code="too_many_months"
+            f"At most {MAX_MONTHS} months at once.", field="first_month", code="too_many_months"
         )
     return months.first_of_next_month(last)
 

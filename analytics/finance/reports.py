@@ -22,7 +22,7 @@ from usage.filters import SENSIBLE_DAYS
 
 # Rows of a page; its sums are of all, and so are the files.
 _SHOWN = 500
-_MOST_MONTHS = 36
+_MAX_MONTHS = 36
 _DAY = dt.timedelta(days=1)
 _GROUPS = (
     ("Revenue", ("revenue", "usage", "invoices", "top-customers", "falling-customers")),
@@ -70,8 +70,8 @@ class AskedForm(forms.Form):
         first, last = said.get("first"), said.get("last")
         if first and last and first > last:
             self.add_error("last", "The last day is before the first one.")
-        elif first and last and _months_of(first, last) > _MOST_MONTHS:
-            self.add_error("last", f"At most {_MOST_MONTHS} months at once.")
+        elif first and last and _months_of(first, last) > _MAX_MONTHS:
+            self.add_error("last", f"At most {_MAX_MONTHS} months at once.")
         return said
 
 

@@ -13,7 +13,7 @@ from billing.models import User, Workspace
 from invoices.models import CreditNote, Invoice
 from usage.models import Call, UsageRecord, VoiceAgent
 
-_MOST = 6
+_MAX_FOUND = 6
 # What is searched by more than an id, as its list is; and what is found by its whole id alone.
 _BY_TEXT: tuple[tuple[type[Model], str], ...] = (
     (Workspace, "domain"),
@@ -35,7 +35,7 @@ def found(request: HttpRequest, term: str) -> list[SearchResult]:
             continue
         everything = shown.get_queryset(request).select_related(*_named_with(model))
         rows, _ = shown.get_search_results(request, everything, term)
-        for row in rows[:_MOST]:
+        for row in rows[:_MAX_FOUND]:
             results.append(SearchResult(str(row), _about(row), _page_of(row), icon))
     return results
 

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone as clock
 
-from analytics.what_if import MOST_MONTHS, Proposal, Scope, month_count, rates_of, what_if
+from analytics.what_if import MAX_MONTHS, Proposal, Scope, month_count, rates_of, what_if
 from analytics.what_if_answer import WhatIf
 from billing import months
 from billing.errors import BillingError
@@ -85,8 +85,8 @@ class WhatIfForm(forms.Form):
         if version and said.get("currency") not in ("", version.card.currency):
             self.add_error("currency", f"The card is in {version.card.currency}.")
         first, last = said.get("first"), said.get("last")
-        if first and last and not 1 <= month_count(first, last) <= MOST_MONTHS:
-            self.add_error("last", f"One to {MOST_MONTHS} months are compared.")
+        if first and last and not 1 <= month_count(first, last) <= MAX_MONTHS:
+            self.add_error("last", f"One to {MAX_MONTHS} months are compared.")
         return said
 
 

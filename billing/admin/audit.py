@@ -13,13 +13,14 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 
 from billing.admin.base import FrozenAdmin
-from billing.audit import DOORS
+from billing.audit import CHANNELS
 from billing.exports import csv_response, csv_text
 from billing.models import AuditEntry, Workspace
 
-_COLUMNS = (
-    "at door actor reason workspace_id table object_id subject operation changes request_id".split()
-)
+_COLUMNS = [
+    *("at", "channel", "actor", "reason", "workspace_id"),
+    *("table", "object_id", "subject", "operation", "changes", "request_id"),
+]
 
 
 class _Choice(admin.SimpleListFilter):
@@ -36,9 +37,9 @@ class _Choice(admin.SimpleListFilter):
 
 
 class DoorFilter(_Choice):
-    title = "door"
-    parameter_name = "door"
-    choices_by_value = {door: door for door in DOORS}
+    title = "channel"
+    parameter_name = "channel"
+    choices_by_value = {channel: channel for channel in CHANNELS}
 
 
 class TableFilter(_Choice):
@@ -110,7 +111,7 @@ class TableFilter(_Choice):
 class AuditEntryAdmin(FrozenAdmin):
     """Written by triggers in the database, so that nothing passes it by."""
 
-    list_display = ("at", "actor", "door", "what", "difference", "workspace", "reason")
+    list_display = ("at", "actor", "channel", "what", "difference", "workspace", "reason")
     list_filter: ClassVar = [
         DoorFilter,
         TableFilter,

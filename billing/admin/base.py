@@ -25,7 +25,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
 from billing.formats import exact_money, money
-from billing.services.sheets import MOST_BYTES
+from billing.services.sheets import MAX_BYTES
 
 PERIOD_LABELS = {
     "current": "info",
@@ -183,7 +183,7 @@ class SheetForm(BaseDialogForm):
 
     lines = forms.CharField(
         label="A CSV file, or cells copied from a spreadsheet, with the header",
-        max_length=MOST_BYTES,
+        max_length=MAX_BYTES,
         widget=SheetWidget(attrs={"rows": 10}),
     )
 

@@ -28,7 +28,7 @@ from billing.tables import Column, Kind, table_response
 FILE_PARAMETER = "_file"
 _FORMATS = ("csv", "xlsx")
 # One sheet's, without its head; who needs more filters first.
-_MOST = SHEET_ROWS - 1
+_MAX_ROWS = SHEET_ROWS - 1
 _CHUNK = 1_000
 # Rows by which it is told what a column of the admin's own text holds.
 _LOOKED_AT = 200
@@ -82,8 +82,8 @@ class ListMixin:
             return back
         changes: ChangeList = self.get_changelist_instance(request)
         rows = changes.get_queryset(request)
-        if rows.order_by()[: _MOST + 1].count() > _MOST:
-            messages.error(request, f"More than {_MOST:,} rows: filter them first.")
+        if rows.order_by()[: _MAX_ROWS + 1].count() > _MAX_ROWS:
+            messages.error(request, f"More than {_MAX_ROWS:,} rows: filter them first.")
             return back
         names = [name for name in self.get_list_display(request) if name != "action_checkbox"]
         cells = (

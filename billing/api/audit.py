@@ -12,7 +12,7 @@ from billing.api.access import Authenticated, visible_workspaces
 from billing.api.fields import AwareDateTimeField
 from billing.api.filters import AwareTimeFilter, IdFilter
 from billing.api.views import ApiView
-from billing.audit import DOORS
+from billing.audit import CHANNELS
 from billing.changes import entries_of, shown_actor, shown_columns, with_shown_actor
 from billing.models import AuditEntry, ServiceKey
 
@@ -26,7 +26,7 @@ class AuditFilter(django_filters.FilterSet):
     table = django_filters.CharFilter(max_length=63)
     object_id = django_filters.CharFilter(max_length=64)
     operation = django_filters.ChoiceFilter(choices=AuditEntry.Operation.choices)
-    door = django_filters.ChoiceFilter(choices=[(door, door) for door in DOORS])
+    channel = django_filters.ChoiceFilter(choices=[(channel, channel) for channel in CHANNELS])
     actor = django_filters.CharFilter(max_length=254, method="by_actor")
     after = AwareTimeFilter(field_name="at", lookup_expr="gte", help_text="Inclusive.")
     before = AwareTimeFilter(field_name="at", lookup_expr="lt", help_text="Exclusive.")
@@ -52,7 +52,7 @@ class AuditEntrySerializer(serializers.Serializer):
         help_text="Column -> [before, after], as texts; null for what was not there. Secrets are"
         " `(hidden)`."
     )
-    door = serializers.CharField(help_text=f"{', '.join(DOORS)}.")
+    channel = serializers.CharField(help_text=f"{', '.join(CHANNELS)}.")
     actor = serializers.SerializerMethodField()
     reason = serializers.SerializerMethodField()
     request_id = serializers.SerializerMethodField()

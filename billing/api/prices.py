@@ -24,10 +24,10 @@ from billing.rating import (
     read_price,
     shared_evenly,
 )
-from billing.rating.reading import MOST_TIERS
+from billing.rating.reading import MAX_TIERS
 
-MOST_QUANTITIES = 1000
-_MOST_RECORDS = 1_000_000_000
+MAX_QUANTITIES = 1000
+_MAX_RECORDS = 1_000_000_000
 _DECIMALS = 10
 
 
@@ -66,7 +66,7 @@ def _price_schema() -> dict[str, Any]:
     tiers = {
         "type": "array",
         "minItems": 1,
-        "maxItems": MOST_TIERS,
+        "maxItems": MAX_TIERS,
         "items": _object(tier, ["up_to", "unit_price"]),
     }
     increment = {"step": quantity, "first": _decimal(12, 6, nullable=True)}
@@ -133,13 +133,13 @@ class PreviewSerializer(StrictSerializer):
     quantities = serializers.ListField(
         child=_Quantity(),
         required=False,
-        max_length=MOST_QUANTITIES,
+        max_length=MAX_QUANTITIES,
         help_text="Units of each record, in place of `quantity` and `records`.",
     )
     records = WholeNumberField(
         required=False,
         min_value=0,
-        max_value=_MOST_RECORDS,
+        max_value=_MAX_RECORDS,
         help_text="How many records the quantity came in, of the same size each. Default: 1.",
     )
     cost = ExactDecimalField(

@@ -47,7 +47,7 @@ class NewCostSerializer(StrictSerializer):
 
 
 class NewCostsSerializer(StrictSerializer):
-    costs = serializers.ListField(child=NewCostSerializer(), max_length=provider_costs.MOST_COSTS)
+    costs = serializers.ListField(child=NewCostSerializer(), max_length=provider_costs.MAX_COSTS)
 
 
 class CostSerializer(serializers.Serializer):
@@ -94,7 +94,7 @@ class NewExchangeRateSerializer(StrictSerializer):
 
 class NewExchangeRatesSerializer(StrictSerializer):
     rates = serializers.ListField(
-        child=NewExchangeRateSerializer(), max_length=exchange_rates.MOST_RATES
+        child=NewExchangeRateSerializer(), max_length=exchange_rates.MAX_RATES
     )
 
 

@@ -87,7 +87,7 @@ class RatesField(serializers.ListField):
     child = RateSerializer()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=rate_cards.MOST_RATES, **kwargs)
+        super().__init__(max_length=rate_cards.MAX_RATES, **kwargs)
 
 
 class EndSerializer(StrictSerializer):

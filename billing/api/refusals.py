@@ -14,7 +14,7 @@ from billing.errors import BillingError
 log = logging.getLogger(__name__)
 PER_MINUTE = 60
 _WINDOW_SECONDS = 60
-_MOST_ADDRESSES = 10_000
+_MAX_ADDRESSES = 10_000
 # What a key begins with is no secret: the admin shows it.
 _PREFIX = re.compile(r"(?i)bearer\s+(vb_[0-9a-f]{12})_")
 
@@ -38,7 +38,7 @@ def note_refusal(*, address: str, authorization: str, why: str) -> None:
     global _window  # noqa: PLW0603 - the process counts
     window, elapsed = divmod(int(time.time()), _WINDOW_SECONDS)
     with _lock:
-        if window != _window or len(_counts) >= _MOST_ADDRESSES:
+        if window != _window or len(_counts) >= _MAX_ADDRESSES:
             _counts.clear()
             _window = window
         count = _counts[address] = _counts.get(address, 0) + 1

@@ -41,7 +41,7 @@ BEGIN
         RETURN NULL;
     END IF;
     INSERT INTO billing_auditentry (id, at, workspace_id, "table", object_id, subject, operation,
-                                    changes, door, actor, reason, request_id)
+                                    changes, channel, actor, reason, request_id)
     VALUES (
         gen_random_uuid(),
         clock_timestamp(),
@@ -71,7 +71,7 @@ BEGIN
             known ->> 'description', known ->> 'stripe_id', ''), 254),
         lower(TG_OP),
         difference,
-        coalesce(act ->> 'door', 'sql'),
+        coalesce(act ->> 'channel', 'sql'),
         coalesce(act ->> 'actor', session_user || ' (database)'),
         coalesce(act ->> 'reason', ''),
         coalesce(act ->> 'request_id', '')
@@ -87,9 +87,9 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP = 'UPDATE' AND current_setting('billing.erasing', true) = 'on' THEN
-        IF (NEW.id, NEW.at, NEW.workspace_id, NEW."table", NEW.object_id, NEW.operation, NEW.door,
+        IF (NEW.id, NEW.at, NEW.workspace_id, NEW."table", NEW.object_id, NEW.operation, NEW.channel,
             NEW.request_id) IS NOT DISTINCT FROM
-           (OLD.id, OLD.at, OLD.workspace_id, OLD."table", OLD.object_id, OLD.operation, OLD.door,
+           (OLD.id, OLD.at, OLD.workspace_id, OLD."table", OLD.object_id, OLD.operation, OLD.channel,
             OLD.request_id) THEN
             RETURN NEW;
         END IF;
@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(blank=True, help_text='What it is called.', max_length=254)),
                 ('operation', models.CharField(choices=[('insert', 'Insert'), ('update', 'Update'), ('delete', 'Delete')], max_length=6)),
                 ('changes', models.JSONField(help_text='Column -> [before, after], as PostgreSQL writes them.')),
-                ('door', models.CharField(max_length=16)),
+                ('channel', models.CharField(max_length=16)),
                 ('actor', models.CharField(max_length=254)),
                 ('reason', models.TextField(blank=True)),
                 ('request_id', models.CharField(blank=True, max_length=64)),

@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.db import migrations, models
 
 
-# The days a workspace is on its first tier begin with it, through whichever door it came.
+# The days a workspace is on its first tier begin with it, through whichever channel it came.
 FIRST_TIER = """
 CREATE FUNCTION billing_first_tier() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""Model of the audit log: who changed what, from what to what, when and through which door."""
+"""Model of the audit log: who changed what, from what to what, when and through which channel."""
 
 import uuid
 
@@ -27,7 +27,7 @@ class AuditEntry(models.Model):
     subject = models.CharField(max_length=254, blank=True, help_text="What it is called.")
     operation = models.CharField(max_length=6, choices=Operation)
     changes = models.JSONField(help_text="Column -> [before, after], as PostgreSQL writes them.")
-    door = models.CharField(max_length=16)
+    channel = models.CharField(max_length=16)
     actor = models.CharField(max_length=254)
     reason = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)

@@ -25,7 +25,7 @@ _SERIES = RegexValidator(r"\A[A-Z0-9-]{1,12}\Z", "1 to 12 capital letters, digit
 _COLOUR = RegexValidator(r"\A#[0-9a-f]{6}\Z", "A colour as #2f55d4.")
 _IBAN = RegexValidator(r"\A[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}\Z", "An IBAN, without spaces.")
 _BIC = RegexValidator(r"\A[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z", "8 or 11 characters.")
-MOST_CUSTOM_FIELDS = 8
+MAX_CUSTOM_FIELDS = 8
 
 
 def _known_country(code: str) -> None:
@@ -107,7 +107,7 @@ class IssuingEntity(models.Model):
         LineField(max_length=40),
         default=list,
         blank=True,
-        size=MOST_CUSTOM_FIELDS,
+        size=MAX_CUSTOM_FIELDS,
         help_text="What its customers may have printed besides their order number, separated by"
         " commas: Cost centre, Supplier number.",
     )

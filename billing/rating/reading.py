@@ -17,7 +17,7 @@ from billing.rating.prices import (
     Volume,
 )
 
-MOST_TIERS = 100
+MAX_TIERS = 100
 # Digits before and after the point. Quantities and markups are those of their columns; a unit's
 # price may be as small as some are per character or token.
 _UNIT_PRICE = (12, 18)
@@ -156,8 +156,8 @@ def _tiers(reader: _Reader) -> tuple[Tier, ...]:
         return ()
     if not value:
         reader.fault("tiers", "no_tiers", "There must be a tier, and the last one is open.")
-    elif len(value) > MOST_TIERS:
-        reader.fault("tiers", "too_many_tiers", f"At most {MOST_TIERS} tiers are read.")
+    elif len(value) > MAX_TIERS:
+        reader.fault("tiers", "too_many_tiers", f"At most {MAX_TIERS} tiers are read.")
         return ()
     tiers = []
     lower = ZERO

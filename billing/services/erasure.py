@@ -123,7 +123,7 @@ def empty_old_emails(*, now: dt.datetime) -> int:
 def erase_from_audit_log(
     workspace_id: UUID, people: Collection[tuple[int, str]], agents: Collection[UUID]
 ) -> int:
-    """What changed, when and through which door stays; who is named there does not.
+    """What changed, when and through which channel stays; who is named there does not.
 
     Inside a transaction, and last in it: erasing leaves entries too.
     """

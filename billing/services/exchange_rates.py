@@ -13,7 +13,7 @@ from billing.rating import Fault
 from billing.services.faults import FaultyInput
 from billing.services.sheets import Cells, read_sheet, write_sheet
 
-MOST_RATES = 5000
+MAX_RATES = 5000
 COLUMNS = ("from_currency", "to_currency", "day", "rate")
 
 
@@ -53,8 +53,8 @@ def normalized(rate: NewExchangeRate) -> NewExchangeRate:
 def _faults(rates: Sequence[NewExchangeRate]) -> Iterable[Fault]:
     if not rates:
         yield Fault("/rates", "required", "There are no exchange rates.")
-    if len(rates) > MOST_RATES:
-        yield Fault("/rates", "too_many_rates", f"At most {MOST_RATES} at once.")
+    if len(rates) > MAX_RATES:
+        yield Fault("/rates", "too_many_rates", f"At most {MAX_RATES} at once.")
         return
     seen: set[tuple[object, ...]] = set()
     for index, rate in enumerate(rates):
@@ -96,7 +96,7 @@ def exchange_rates_csv(rows: Iterable[ExchangeRate]) -> str:
 
 def exchange_rates_from_csv(content: bytes) -> list[NewExchangeRate]:
     """Raises `Invalid`, which names the first lines that are wrong."""
-    return read_sheet(content, COLUMNS, _rate_of_row, most=MOST_RATES, noun="rates")
+    return read_sheet(content, COLUMNS, _rate_of_row, max_rows=MAX_RATES, noun="rates")
 
 
 def _rate_of_row(row: Mapping[str, str]) -> NewExchangeRate:

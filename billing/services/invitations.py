@@ -29,8 +29,8 @@ LASTS = dt.timedelta(days=7)
 # A mail that could not be sent is tried again so much later, for as long as the link is good.
 TRY_AGAIN_AFTER = dt.timedelta(minutes=10)
 # A person is not flooded, and an owner's account that was taken is no tool for it.
-MOST_OPEN = 50
-_MOST_SENT = 10
+MAX_OPEN = 50
+_MAX_SENT = 10
 
 
 class LinkIsDead(NotFound):
@@ -68,9 +68,9 @@ def invite(
             _refuse_flood(invitation)
             invitation.role, invitation.invited_by = role, invited_by
             return _sent_anew(invitation, now)
-        if open_ones.count() >= MOST_OPEN:
+        if open_ones.count() >= MAX_OPEN:
             raise Invalid(
-                _("At most {most} invitations are open at a time.").format(most=MOST_OPEN),
+                _("At most {most} invitations are open at a time.").format(most=MAX_OPEN),
                 field="email",
             )
         invitation = Invitation.objects.create(
@@ -210,10 +210,10 @@ def _locked(workspace_id: UUID, invitation_id: UUID) -> Invitation:
 
 
 def _refuse_flood(invitation: Invitation) -> None:
-    if invitation.generation >= _MOST_SENT:
+    if invitation.generation >= _MAX_SENT:
         raise Invalid(
             _("{email} was invited {times} times: take it back, or ask them.").format(
-                email=invitation.email, times=_MOST_SENT
+                email=invitation.email, times=_MAX_SENT
             ),
             field="email",
         )

@@ -15,7 +15,7 @@ from billing.errors import Invalid
 from billing.models import OWNER_SCOPES, SCOPES, ServiceKey, Workspace
 
 _PREFIX_LENGTH = 12
-MOST_KEYS_OF_OWNERS = 50
+MAX_KEYS_OF_OWNERS = 50
 
 
 def create_key(
@@ -70,10 +70,10 @@ def create_owners_key(
         raise Invalid("It would have expired already.", field="expires_at")
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
-        if usable_keys_of_owners(workspace_id, now=now).count() >= MOST_KEYS_OF_OWNERS:
+        if usable_keys_of_owners(workspace_id, now=now).count() >= MAX_KEYS_OF_OWNERS:
             raise Invalid(
                 _("A workspace has at most {most} keys: revoke one first.").format(
-                    most=MOST_KEYS_OF_OWNERS
+                    most=MAX_KEYS_OF_OWNERS
                 )
             )
         return create_key(

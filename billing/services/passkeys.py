@@ -43,8 +43,8 @@ from billing.services import account_news
 
 log = logging.getLogger(__name__)
 CHALLENGE_LASTS = dt.timedelta(minutes=5)
-MOST = 10
-LONGEST_ANSWER = 16_000
+MAX_PASSKEYS = 10
+MAX_ANSWER = 16_000
 _LONGEST_ID = 1023
 _TIMEOUT_MS = int(CHALLENGE_LASTS.total_seconds()) * 1000
 # What the library raises on an answer that no browser has made, beside its own.
@@ -150,9 +150,9 @@ def add(
     with transaction.atomic():
         # So that two pages at once do not pass the most that one may have.
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        if Passkey.objects.filter(user=user).count() >= MOST:
+        if Passkey.objects.filter(user=user).count() >= MAX_PASSKEYS:
             raise Conflict(
-                _("There are {most} passkeys already: remove one first.").format(most=MOST)
+                _("There are {most} passkeys already: remove one first.").format(most=MAX_PASSKEYS)
             )
         try:
             with transaction.atomic():
@@ -227,7 +227,7 @@ def _challenge(kept: dict[str, str] | None, now: dt.datetime) -> bytes:
 
 
 def _read(answer: str) -> dict[str, Any]:
-    if len(answer) > LONGEST_ANSWER:
+    if len(answer) > MAX_ANSWER:
         raise ValueError("too long")
     read = json.loads(answer)
     if not isinstance(read, dict):

@@ -22,7 +22,7 @@ from billing.services.overlaps import no_overlap
 from billing.services.sheets import Cells, read_sheet, write_sheet
 from billing.text import RESOURCE_TYPE, UnfitText, provider_key, recorded_name
 
-MOST_COSTS = 5000
+MAX_COSTS = 5000
 COLUMNS = (
     "provider", "resource_type", "model", "currency", "unit_cost", "starts_on", "ends_on",
     "workspace_id",
@@ -168,8 +168,8 @@ def cost_faults(costs: Sequence[NewCost], where: str = "/costs") -> Iterable[Fau
     """What is wrong with a list of them; `where` points to it."""
     if not costs:
         yield Fault(where, "required", "There are no costs.")
-    if len(costs) > MOST_COSTS:
-        yield Fault(where, "too_many_costs", f"At most {MOST_COSTS} at once.")
+    if len(costs) > MAX_COSTS:
+        yield Fault(where, "too_many_costs", f"At most {MAX_COSTS} at once.")
         return
     seen: dict[tuple[object, ...], int] = {}
     named = {cost.workspace_id for cost in costs if cost.workspace_id}
@@ -238,7 +238,7 @@ def costs_from_csv(content: bytes, *, needs_days: bool = True) -> list[NewCost]:
             return _cost_of_row(row)
         return _cost_of_row({**row, "starts_on": dt.date.min.isoformat(), "ends_on": ""})
 
-    return read_sheet(content, COLUMNS, read, most=MOST_COSTS, noun="costs")
+    return read_sheet(content, COLUMNS, read, max_rows=MAX_COSTS, noun="costs")
 
 
 def _cost_of_row(row: Mapping[str, str]) -> NewCost:

@@ -37,7 +37,7 @@ from billing.rating import (
 from billing.rating.prices import Graduated, Volume
 from billing.services.faults import FaultyInput
 
-MOST_RATES = 1000
+MAX_RATES = 1000
 # What an example is worked for, where no tier says more.
 _EXAMPLE_QUANTITIES = (Decimal(1), Decimal(100), Decimal(1000))
 
@@ -140,8 +140,8 @@ def _add_rates(version: RateCardVersion, rates: Sequence[NewRate]) -> None:
 
 
 def match_faults(rates: Sequence[NewRate]) -> Iterable[Fault]:
-    if len(rates) > MOST_RATES:
-        yield Fault("/rates", "too_many_rates", f"At most {MOST_RATES} rates are kept.")
+    if len(rates) > MAX_RATES:
+        yield Fault("/rates", "too_many_rates", f"At most {MAX_RATES} rates are kept.")
         return
     seen: dict[Matched, int] = {}
     for index, rate in enumerate(rates):

@@ -6,7 +6,7 @@ from uuid import UUID
 from billing.models import RateCardVersion
 from billing.pricing import Matched
 from billing.services.price_rows import COLUMNS, rate_of, row_of
-from billing.services.rate_cards import MOST_RATES, NewRate, replace_rates
+from billing.services.rate_cards import MAX_RATES, NewRate, replace_rates
 from billing.services.sheets import read_sheet, write_sheet
 
 
@@ -23,7 +23,7 @@ def rates_csv(version: RateCardVersion) -> str:
 
 def rates_from_csv(content: bytes) -> list[NewRate]:
     """Raises `Invalid`, which names the first lines that are wrong."""
-    return read_sheet(content, COLUMNS, rate_of, most=MOST_RATES, noun="rates")
+    return read_sheet(content, COLUMNS, rate_of, max_rows=MAX_RATES, noun="rates")
 
 
 def import_rates(*, version_id: UUID, content: bytes) -> Sequence[NewRate]:

@@ -12,7 +12,7 @@ from billing.decimals import NotExact, exact_decimal
 from billing.errors import Invalid
 from billing.exports import csv_text
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _Row = TypeVar("_Row")
 
@@ -61,15 +61,15 @@ def read_sheet(
     columns: Sequence[str],
     read: Callable[[Mapping[str, str]], _Row],
     *,
-    most: int,
+    max_rows: int,
     noun: str,
 ) -> list[_Row]:
     """Every row as `read` understands it, which raises `BadRow`.
 
     Raises `Invalid`, which names the first lines that are wrong.
     """
-    if len(content) > MOST_BYTES:
-        raise Invalid(f"The file has more than {MOST_BYTES} bytes.", code="body_too_large")
+    if len(content) > MAX_BYTES:
+        raise Invalid(f"The file has more than {MAX_BYTES} bytes.", code="body_too_large")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -86,8 +86,8 @@ def read_sheet(
     faults: list[str] = []
     try:
         for row in reader:
-            if len(rows) >= most:
-                raise Invalid(f"At most {most} {noun} are kept.", code=f"too_many_{noun}")
+            if len(rows) >= max_rows:
+                raise Invalid(f"At most {max_rows} {noun} are kept.", code=f"too_many_{noun}")
             try:
                 rows.append(read({name: _read(text) for name, text in row.items()}))
             except BadRow as error:

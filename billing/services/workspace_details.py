@@ -38,7 +38,7 @@ BILLING_DETAILS = (
     "language",
     "custom_fields",
 )
-MOST_CUSTOM_TEXT = 100
+MAX_CUSTOM_TEXT = 100
 # What says where e-invoices go, and is checked together.
 _ROUTING = {
     "e_invoice_format",
@@ -92,7 +92,7 @@ def _fitting_fields(workspace: Workspace) -> dict[str, str]:
         raise Invalid("Names and texts are expected.", field="custom_fields", code="invalid")
     kept = {}
     for name, text in given.items():
-        if name not in known or not isinstance(text, str) or len(text) > MOST_CUSTOM_TEXT:
+        if name not in known or not isinstance(text, str) or len(text) > MAX_CUSTOM_TEXT:
             has = ", ".join(known) or "none"
             raise Invalid(
                 f"{name!r} is no text of a custom field of its issuing entity, which has: {has}.",

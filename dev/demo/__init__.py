@@ -3,7 +3,7 @@
 personas  who they are, when they call, what becomes of their invoice
 months    which days of last month and this one are to be filled
 calls     a day's calls with their usage, the same for the same seed
-doors     where calls and usage go in: over HTTP, or in this process
+senders   where calls and usage go in: over HTTP, or in this process
 accounts  workspaces, people, agents, cards
 logins    the password and the key that the demo prints, kept below `LOCAL_DIR`
 load      all of it, in order

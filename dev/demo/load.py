@@ -15,9 +15,9 @@ from billing.models import BillingPeriod
 from billing.months import Interval
 from dev.demo import accounts, budgets, documents, prices
 from dev.demo.calls import DemoCall, calls_of
-from dev.demo.doors import DemoError, Door, Record
 from dev.demo.months import demo_months
 from dev.demo.personas import Company
+from dev.demo.senders import DemoError, Record, Sender
 from invoices.models import Invoice, TaxCalculation
 from invoices.payments.models import CreditNoteSync, ReportedPayment
 from invoices.payments.services.credit_notes.sync import sync_credit_note
@@ -51,7 +51,7 @@ class _Month(NamedTuple):
 
 
 class Loader:
-    """Brings the personas into the system by the doors that production uses.
+    """Brings the personas into the system as production does.
 
     Everything it sends has the same id or key whenever it is sent: loading twice adds nothing
     but what has happened since.
@@ -89,7 +89,7 @@ class Loader:
                 accounts.attach_card(company, now=now)
                 progress(done, len(self._personas))
 
-    def load_usage(self, door: Door, *, seed: int) -> Loaded:
+    def load_usage(self, sender: Sender, *, seed: int) -> Loaded:
         """Last month, its close, then this month up to now. Raises `DemoError`."""
         now = clock.now()
         last, this = [], []
@@ -98,15 +98,15 @@ class Loader:
             last.append(_month(company, months.last, now, seed))
             this.append(_month(company, months.this, now, seed))
         late = _late_records(last[0])
-        loaded = self._load_months(door, last, "Loading last month", held_back=late)
+        loaded = self._load_months(sender, last, "Loading last month", held_back=late)
         with self._step("Closing last month") as progress:
             for done, company in enumerate(self._personas, 1):
                 _close_last_month(company, now=clock.now())
                 progress(done, len(self._personas))
         for month in this:
             accounts.set_limit(month.company, month.calls, now=clock.now())
-        more = self._load_months(door, this, "Loading this month")
-        door.usage(late)
+        more = self._load_months(sender, this, "Loading this month")
+        sender.usage(late)
         budgets.make_budgets(self._personas[0], now=clock.now())
         return Loaded(loaded.calls + more.calls, loaded.records + more.records + len(late))
 
@@ -140,7 +140,7 @@ class Loader:
         return []
 
     def _load_months(
-        self, door: Door, months: list[_Month], label: str, *, held_back: Sequence[Record] = ()
+        self, sender: Sender, months: list[_Month], label: str, *, held_back: Sequence[Record] = ()
     ) -> Loaded:
         """A workspace's month of usage goes in as one request: no close can come in between."""
         calls = records = 0
@@ -148,9 +148,9 @@ class Loader:
             for done, month in enumerate(months, 1):
                 usage = [record for record in _usage_records(month) if record not in held_back]
                 if month.calls:
-                    calls += sum(door.calls(_call_records(month)))
+                    calls += sum(sender.calls(_call_records(month)))
                 if usage:
-                    records += sum(door.usage(usage))
+                    records += sum(sender.usage(usage))
                 progress(done, len(months))
         return Loaded(calls, records)
 

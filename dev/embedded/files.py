@@ -22,7 +22,7 @@ from typing import IO
 from dev.embedded.errors import EmbeddedServiceError
 
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the final NUL.
-LONGEST_SOCKET_PATH = 103
+MAX_SOCKET_PATH = 103
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def socket_directory(preferred: Path, socket_name: str) -> Path:
     The short one is named after `preferred`, so every process finds the same.
     Creating it is up to the caller; see `make_private`.
     """
-    if len(os.fsencode(preferred / socket_name)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(preferred / socket_name)) <= MAX_SOCKET_PATH:
         return preferred
     digest = hashlib.sha256(os.fsencode(preferred)).hexdigest()[:16]
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR", "")

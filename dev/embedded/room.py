@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 # PostgreSQL's next piece of log takes 16 MiB, and a server that starts writes a few of its own.
-_LEAST_BYTES = 64 * 1024 * 1024
+_MIN_BYTES = 64 * 1024 * 1024
 
 
 class Room:
@@ -16,7 +16,7 @@ class Room:
         self._was_full = False
 
     def is_full(self) -> bool:
-        return shutil.disk_usage(self._directory).free < _LEAST_BYTES
+        return shutil.disk_usage(self._directory).free < _MIN_BYTES
 
     def news(self) -> str | None:
         """One line when it has changed since last asked."""

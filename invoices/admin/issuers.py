@@ -17,7 +17,7 @@ from billing.admin.base import BillingAdmin
 from billing.e_invoices import check_electronic_address
 from billing.errors import Invalid
 from billing.languages import Language
-from billing.logos import MOST_BYTES, NotALogo, clean_logo
+from billing.logos import MAX_BYTES, NotALogo, clean_logo
 from billing.models import IssuerBankAccount, IssuingEntity
 from billing.services.issuers import check_series, set_logo
 from invoices.pdf import pdf_response
@@ -29,7 +29,7 @@ class EntityForm(forms.ModelForm):
         label="Logo",
         required=False,
         widget=UnfoldAdminFileFieldWidget,
-        help_text=f"PNG, at most {MOST_BYTES // 1024} KB; 14 mm high on paper.",
+        help_text=f"PNG, at most {MAX_BYTES // 1024} KB; 14 mm high on paper.",
     )
     no_logo = forms.BooleanField(label="Without a logo", required=False)
 
@@ -81,7 +81,7 @@ class EntityForm(forms.ModelForm):
             return b""
         try:
             # One byte more than is taken, so that nothing large is ever read.
-            return clean_logo(file.read(MOST_BYTES + 1))
+            return clean_logo(file.read(MAX_BYTES + 1))
         except NotALogo as error:
             raise ValidationError(str(error), code="not_a_logo") from None
 

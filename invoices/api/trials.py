@@ -23,7 +23,7 @@ from billing.models import BillingPeriod
 from invoices.models import TrialInvoice
 from invoices.services import trial_close
 
-_MOST = 1000
+_MAX_TRIALS = 1000
 
 
 class TrialSerializer(serializers.Serializer):
@@ -55,7 +55,7 @@ class SeenSerializer(StrictSerializer):
 
 
 class ApprovalSerializer(StrictSerializer):
-    trials = SeenSerializer(many=True, max_length=_MOST)  # type: ignore[call-arg]
+    trials = SeenSerializer(many=True, max_length=_MAX_TRIALS)  # type: ignore[call-arg]
 
 
 class ApprovedSerializer(serializers.Serializer):

@@ -58,7 +58,11 @@ def test_a_banner_says_so_until_it_is_left_and_owners_see_who_and_why():
     assert left["Location"] == reverse("finance:customer", args=[acme.pk])
     assert client.get(page).status_code == 404
     entry = AuditEntry.objects.get(table="billing_ownerview", operation="insert")
-    assert (entry.workspace_id, entry.actor, entry.door) == (acme.pk, "fay@finance.test", "admin")
+    assert (entry.workspace_id, entry.actor, entry.channel) == (
+        acme.pk,
+        "fay@finance.test",
+        "admin",
+    )
     owner = member_client(acme)
     changes = owner.get(f"/w/{acme.pk}/changes/").content.decode()
     for said in ("Seen as you see it, by the platform", "fay@finance.test", "Ticket 12"):

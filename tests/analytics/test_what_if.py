@@ -198,7 +198,7 @@ def test_a_cost_card_over_http_and_on_the_page():
 
 
 def test_too_many_records_are_refused_with_the_reason(monkeypatch):
-    monkeypatch.setattr(module, "MOST_RECORDS", 2)
+    monkeypatch.setattr(module, "MAX_RECORDS", 2)
     price = per_unit("0.1", increment={"step": "1"})
 
     with pytest.raises(NeedsRecords, match=r"increments of single records.*here are 3"):

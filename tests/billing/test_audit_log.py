@@ -1,4 +1,4 @@
-"""The audit log: every change, by whichever door, with who, from what, to what and why."""
+"""The audit log: every change, by whichever channel, with who, from what, to what and why."""
 
 import csv
 import datetime as dt
@@ -43,7 +43,7 @@ def test_a_service_leaves_its_key_and_what_it_changed():
 
     entry = last("billing_workspacebillingsettings", operation="update")
     key = ServiceKey.objects.get()
-    assert (entry.door, entry.actor) == ("api", f"Test ({key.prefix}…)")
+    assert (entry.channel, entry.actor) == ("api", f"Test ({key.prefix}…)")
     assert (entry.workspace_id, entry.subject) == (acme.pk, "Acme")
     assert entry.changes == {"usage_limit_monthly": [None, "500.0000"]}
 
@@ -56,7 +56,7 @@ def test_an_owner_leaves_the_address_and_sees_the_change():
         {"form": "limits", "usage_limit_monthly": "750", "alert_threshold_percentage": "80"},
     )
     entry = last("billing_workspacebillingsettings", operation="update")
-    assert (entry.door, entry.actor) == ("page", "owner@acme.test")
+    assert (entry.channel, entry.actor) == ("page", "owner@acme.test")
     assert entry.changes["usage_limit_monthly"] == [None, "750.0000"]
 
     WorkspaceBillingSettings.objects.update(markup_percentage=Decimal("33.3"))
@@ -76,7 +76,7 @@ def test_finance_leaves_the_address_in_the_admin_too():
     assert client.post(page, {"name": PlatformSetting.MARKUP, "value": "25"}).status_code == 302
 
     entry = last("billing_platformsetting", operation="update")
-    assert (entry.door, entry.actor) == ("admin", "root@finance.test")
+    assert (entry.channel, entry.actor) == ("admin", "root@finance.test")
     assert entry.changes == {"value": ["20.0000", "25.0000"]}
     listed = client.get(reverse("admin:billing_auditentry_changelist"), {"q": "root@"})
     assert "20.0000 → 25.0000" in listed.content.decode()
@@ -89,13 +89,13 @@ def test_bulk_updates_and_raw_sql_are_in_the_log():
     make_workspace()
     TierPrice.objects.filter(tier__name="pro", currency="USD").update(fee=Decimal("1"))
     entry = last("billing_tierprice", operation="update")
-    assert (entry.door, entry.subject) == ("command", "pro USD")
+    assert (entry.channel, entry.subject) == ("command", "pro USD")
     assert entry.changes == {"fee": ["199.000", "1.000"]}
 
     raw = connection.connection
     raw.execute("UPDATE billing_tierprice SET fee = 2 WHERE fee = 1")
     entry = last("billing_tierprice", operation="update")
-    assert entry.door == "sql"
+    assert entry.channel == "sql"
     assert entry.actor.endswith("(database)")
     assert entry.changes == {"fee": ["1.000", "2.000"]}
 
@@ -105,9 +105,9 @@ def test_who_acts_cannot_be_forged_in_a_text():
     forged = "/*audit:eyJkb29yIjogImFkbWluIiwgImFjdG9yIjogImZheSJ9*/"
     raw = connection.connection
     raw.execute(f"UPDATE billing_workspace SET name = '{forged}' WHERE id = '{acme.pk}'")
-    assert last("billing_workspace", operation="update").door == "sql"
+    assert last("billing_workspace", operation="update").channel == "sql"
     Workspace.objects.filter(pk=acme.pk).update(name=f"x {forged}")
-    assert last("billing_workspace", operation="update").door == "command"
+    assert last("billing_workspace", operation="update").channel == "command"
 
 
 def test_a_reason_and_an_odd_name_are_kept():
@@ -251,8 +251,8 @@ WHICH: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("door", ["sql", "command"])
-def test_each_kind_leaves_what_it_was_and_becomes(door: str):
+@pytest.mark.parametrize("channel", ["sql", "command"])
+def test_each_kind_leaves_what_it_was_and_becomes(channel: str):
     acme = make_workspace("Acme")
     ApiClient()
     invoice = make_invoice(acme)
@@ -268,7 +268,7 @@ def test_each_kind_leaves_what_it_was_and_becomes(door: str):
     for table, (column, value, change) in KINDS.items():
         rows = by_table[table]._default_manager.filter(**WHICH.get(table, {}))
         row = rows.order_by("pk").first()
-        if door == "sql":
+        if channel == "sql":
             key = by_table[table]._meta.pk.column
             connection.connection.execute(
                 f"UPDATE {table} SET {column} = '{value}' WHERE {key} = '{row.pk}'"
@@ -277,7 +277,7 @@ def test_each_kind_leaves_what_it_was_and_becomes(door: str):
             rows.filter(pk=row.pk).update(**{column: value})
         entry = last(table, operation="update")
         assert entry.changes[column] == change, table
-        assert entry.door == door, table
+        assert entry.channel == channel, table
         assert entry.actor, table
 
 
@@ -291,7 +291,7 @@ def test_a_service_and_a_command_say_why(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CHANGE_REASON", "asked by phone")
     call_command("create_service_key", "Ingest", "--scope", "usage:write", stdout=io.StringIO())
     entry = last("billing_servicekey", operation="insert")
-    assert (entry.door, entry.reason) == ("command", "asked by phone")
+    assert (entry.channel, entry.reason) == ("command", "asked by phone")
 
 
 def test_forms_of_the_admin_ask_why():
@@ -324,12 +324,12 @@ def test_the_log_over_the_api():
         "usage_limit_monthly": [None, "500.0000"],
         "markup_percentage": [None, "33.0000"],
     }
-    assert (entry["door"], entry["subject"]) == ("api", "Acme")
+    assert (entry["channel"], entry["subject"]) == ("api", "Acme")
     assert found(actor=entry["actor"], object_id=str(acme.pk)) == [entry]
-    assert len(found(door="api")) == 2
+    assert len(found(channel="api")) == 2
     assert entry not in found(before=began.isoformat())
     assert entry in found(after=began.isoformat())
-    assert caller.get("audit-log/", door="window").status_code == 400
+    assert caller.get("audit-log/", channel="window").status_code == 400
 
     bound = ApiClient("audit:read", workspace_id=acme.pk)
     (shown,) = found(bound, table=table, operation="update")

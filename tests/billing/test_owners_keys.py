@@ -95,4 +95,4 @@ def test_an_owner_revokes_a_key_but_not_the_platforms() -> None:
     log = owner.get(f"/w/{acme.pk}/changes/").content.decode()
     assert "API key Nightly report" in log
     assert "Ingest" not in log
-    assert AuditEntry.objects.filter(table="billing_servicekey", door="page").count() == 2
+    assert AuditEntry.objects.filter(table="billing_servicekey", channel="page").count() == 2

@@ -8,7 +8,7 @@ import pytest
 
 from dev import embedded
 from dev.embedded import postgres_conf
-from dev.embedded.files import LONGEST_SOCKET_PATH, make_private, socket_directory
+from dev.embedded.files import MAX_SOCKET_PATH, make_private, socket_directory
 
 GIB = 1024**3
 PROVIDED = (
@@ -121,7 +121,7 @@ def test_a_socket_with_too_long_a_path_moves_to_a_short_private_directory() -> N
     assert socket_directory(near, ".s.PGSQL.5432") == near
     far = Path("/srv") / ("a" * 100) / "pg"
     short = socket_directory(far, ".s.PGSQL.5432")
-    assert len(str(short / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
+    assert len(str(short / ".s.PGSQL.5432")) <= MAX_SOCKET_PATH
     assert socket_directory(far, ".s.PGSQL.5432") == short
     assert socket_directory(far.with_name("redis"), ".s.PGSQL.5432") != short
 

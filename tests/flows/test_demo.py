@@ -13,9 +13,9 @@ from django.utils import timezone as clock
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.builtins import ensure_builtins
 from dev.demo import accounts, prices
-from dev.demo.doors import DirectDoor
 from dev.demo.load import Loader, Progress
 from dev.demo.personas import PERSONAS, README_COMPANY
+from dev.demo.senders import DirectSender
 from dev.embedded.service import PROJECT_ROOT
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CallDispute, CreditEntry, Payment
@@ -41,7 +41,7 @@ def loader(walk: Walk) -> Loader:
     with walk.committed():
         loader.make_accounts(password=PASSWORD)
     with walk.committed():
-        loader.load_usage(DirectDoor(), seed=7)
+        loader.load_usage(DirectSender(), seed=7)
     walk.hear_from_stripe()
     assert loader.wait_until_settled() == []
     with walk.committed():
@@ -101,7 +101,7 @@ def test_every_story_can_be_seen_and_loading_again_adds_nothing(loader: Loader, 
     before = _counts()
     with walk.committed():
         loader.make_accounts(password=PASSWORD)
-        loader.load_usage(DirectDoor(), seed=7)
+        loader.load_usage(DirectSender(), seed=7)
         loader.give_and_take()
     assert before == _counts()
     # Which fails where there is a difference.

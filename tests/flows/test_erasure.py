@@ -246,7 +246,7 @@ def test_the_log_of_changes_gives_up_names_and_nothing_else() -> None:
     make_workspace()
     entry = AuditEntry.objects.first()
     assert entry is not None
-    for change in ({"door": "page"}, {"operation": "delete"}, {"object_id": "1"}):
+    for change in ({"channel": "page"}, {"operation": "delete"}, {"object_id": "1"}):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('billing.erasing', 'on', true)")
             with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():

@@ -1,4 +1,4 @@
-"""Walking the calendar by public doors: the HTTP API, the schedule, Stripe's webhooks and pages."""
+"""Walking the calendar from outside: the HTTP API, the schedule, Stripe's webhooks and pages."""
 
 import datetime as dt
 import hashlib

@@ -16,7 +16,7 @@ from tests.kit.api import ApiClient
 from tests.kit.personas import NOW, make_workspace, member_client
 from tests.kit.usage import make_usage
 from usage.models import Budget, BudgetDelivery
-from usage.services import budget_notices
+from usage.services import budget_notifications
 
 pytestmark = pytest.mark.django_db
 HOOK = "https://hooks.example.com/budgets?token=s3cret"
@@ -51,7 +51,7 @@ def sent(monkeypatch):
             raise found.answers.pop(0)
         found.append((url, body, headers))
 
-    monkeypatch.setattr(budget_notices, "post", post)
+    monkeypatch.setattr(budget_notifications, "post", post)
     return found
 
 
@@ -66,7 +66,7 @@ def made(acme):
 def test_the_secret_is_shown_once_and_signs_what_is_sent(acme, made, sent):
     secret = made["webhook_secret"]
     delivery = BudgetDelivery.objects.get()
-    assert budget_notices.deliver(event_id=delivery.pk, now=NOW)
+    assert budget_notifications.deliver(event_id=delivery.pk, now=NOW)
 
     (url, body, headers) = sent[0]
     assert url == HOOK
@@ -76,7 +76,7 @@ def test_the_secret_is_shown_once_and_signs_what_is_sent(acme, made, sent):
     assert headers["Webhook-Signature"] == f"v1,{wanted}"
     data = json.loads(body)["data"]
     assert (data["spend"], data["amount"], data["percentage"]) == ("12.0000000000", "10", "100")
-    assert not budget_notices.deliver(event_id=delivery.pk, now=NOW), "it is done"
+    assert not budget_notifications.deliver(event_id=delivery.pk, now=NOW), "it is done"
 
     shown = ApiClient().get(f"workspaces/{acme.pk}/budgets/{made['id']}/").content.decode()
     assert "hooks.example.com" in shown
@@ -91,10 +91,10 @@ def test_the_secret_is_shown_once_and_signs_what_is_sent(acme, made, sent):
 def test_what_fails_is_tried_again_and_ends_when_it_is_refused(made, sent):
     sent.answers = [webhooks.NotDelivered("It answers 503."), webhooks.Refused("It answers 404.")]
     delivery = BudgetDelivery.objects.get()
-    assert not budget_notices.deliver(event_id=delivery.pk, now=NOW)
+    assert not budget_notifications.deliver(event_id=delivery.pk, now=NOW)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.last_error) == ("waiting", "It answers 503.")
-    assert not budget_notices.deliver(event_id=delivery.pk, now=delivery.next_attempt_at)
+    assert not budget_notifications.deliver(event_id=delivery.pk, now=delivery.next_attempt_at)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.last_error) == ("failed", "It answers 404.")
 
@@ -107,7 +107,7 @@ def test_slack_gets_text_without_its_marks(acme, sent):
             f"workspaces/{acme.pk}/budgets/", {**FACTS, "webhook": {"kind": "slack", "url": HOOK}}
         )
     assert "webhook_secret" not in made.json()
-    budget_notices.deliver(event_id=BudgetDelivery.objects.get().pk, now=NOW)
+    budget_notifications.deliver(event_id=BudgetDelivery.objects.get().pk, now=NOW)
     assert "*A &amp; &lt;B&gt;: the budget “All” is used up*" in json.loads(sent[0][1])["text"]
 
 

@@ -13,7 +13,7 @@ from billing.services.workspaces import update_billing_settings
 from tests.kit.api import ApiClient
 from tests.kit.personas import NOW, make_agent, make_member, make_workspace
 from usage.models import BudgetDelivery, BudgetEvent, BudgetState, VoiceAgent
-from usage.queries.budgets import span_of, standings_now, whole_budgets
+from usage.queries.budgets import budgets_with_parts, span_of, standings_now
 from usage.services.budget_checks import check_budgets
 from usage.services.budgets import (
     BudgetExists,
@@ -210,7 +210,7 @@ def test_its_figures_are_those_of_the_pages(acme, caller):
     make_budget(acme)
     make_budget(acme, name="Week", period="week")
     make_budget(acme, name="Voices", scope="resource_type", resource_type="synthesis")
-    found = {each.budget.name: each for each in standings_now(list(whole_budgets()), now=NOW)}
+    found = {each.budget.name: each for each in standings_now(list(budgets_with_parts()), now=NOW)}
     assert {name: each.spend for name, each in found.items()} == {
         "All": Decimal("4.8"),
         "Week": Decimal("3.6"),
@@ -283,7 +283,7 @@ def test_what_is_refused_names_its_field_and_writes_nothing(acme, facts, field):
     with pytest.raises(Invalid) as refused:
         make_budget(acme, **facts)
     assert refused.value.field == field
-    assert not whole_budgets().exists()
+    assert not budgets_with_parts().exists()
 
 
 def test_a_name_is_one_budgets_and_another_workspaces_agent_is_none(acme):

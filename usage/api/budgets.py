@@ -25,7 +25,13 @@ from billing.api.views import ApiView
 from billing.errors import Invalid, NotFound
 from billing.models import Workspace
 from usage.models import Budget
-from usage.queries.budgets import BudgetStanding, host_of, reached_at, standings_now, whole_budgets
+from usage.queries.budgets import (
+    BudgetStanding,
+    budgets_with_parts,
+    host_of,
+    reached_at,
+    standings_now,
+)
 from usage.services import budgets
 from usage.services.budgets import MAX_LEVELS, MAX_RECIPIENTS, Level
 
@@ -145,7 +151,7 @@ class BudgetView(ApiView):
 
     def found(self, workspace_id: UUID, budget_id: UUID) -> Budget:
         self.workspace(workspace_id)
-        budget = whole_budgets().filter(workspace=workspace_id, pk=budget_id).first()
+        budget = budgets_with_parts().filter(workspace=workspace_id, pk=budget_id).first()
         if budget is None:
             raise NotFound("There is no such budget.")
         return budget
@@ -168,7 +174,7 @@ class BudgetList(BudgetView):
 
     @extend_schema(operation_id="workspaces_budgets_list", responses=BudgetsSerializer)
     def get(self, request: Request, workspace_id: UUID) -> Response:
-        rows = list(whole_budgets().filter(workspace=self.workspace(workspace_id)))
+        rows = list(budgets_with_parts().filter(workspace=self.workspace(workspace_id)))
         return Response({"results": shown(rows, now=clock.now())})
 
     @extend_schema(

@@ -27,7 +27,7 @@ from usage.services.estimates import Estimate, estimate_usage
 from usage.services.ingest import Entry, RecordError, check_entries
 from usage.services.ingest.parsing import usage_parser
 
-MOST_RECORDS = 1_000
+MAX_RECORDS = 1_000
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -80,7 +80,7 @@ class UsageEstimate(ApiView):
     @extend_schema(
         operation_id="usage_estimate",
         description="Takes what `POST /api/v1/usage/` takes and answers what that would, or"
-        f' `{{"records": [...]}}`, {MOST_RECORDS:,} at most, answered as `results` and `errors`.',
+        f' `{{"records": [...]}}`, {MAX_RECORDS:,} at most, answered as `results` and `errors`.',
         request=NewUsageRecordSerializer,
         responses={200: EstimateSerializer},
         examples=[
@@ -131,8 +131,8 @@ def _many(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     entries: list[Entry | RecordError] = list(usage_parser.json(body))
-    if len(entries) > MOST_RECORDS:
-        raise TooManyRecords(f"At most {MOST_RECORDS} records are estimated.", field="records")
+    if len(entries) > MAX_RECORDS:
+        raise TooManyRecords(f"At most {MAX_RECORDS} records are estimated.", field="records")
     return entries
 
 

@@ -196,7 +196,7 @@ def standings_now(budgets: Sequence[Budget], *, now: dt.datetime) -> list[Budget
     )
 
 
-def whole_budgets() -> QuerySet[Budget]:
+def budgets_with_parts() -> QuerySet[Budget]:
     """Budgets with all that is asked of them."""
     return Budget.objects.select_related("workspace", "agent", "state").prefetch_related(
         "levels", "recipients__member__user"

@@ -22,15 +22,15 @@ from usage.models import Budget, BudgetEvent, BudgetState
 from usage.queries.budgets import (
     BudgetStanding,
     EventKey,
+    budgets_with_parts,
     misaligned_workspaces,
     reached_at,
     span_of,
     standings,
     state_of,
-    whole_budgets,
 )
 from usage.services.agents import align_agents
-from usage.services.budget_notices import tell
+from usage.services.budget_notifications import tell
 
 log = logging.getLogger(__name__)
 # Usage of a period's last minutes comes in after its end: for so long it is still told of.
@@ -53,7 +53,7 @@ SELECT period.workspace_id,
 
 def check_budgets(*, now: dt.datetime) -> int:
     """Compare the budgets of workspaces with new usage; how many levels were reached."""
-    budgets = list(whole_budgets().exclude(workspace__status=Workspace.Status.CLOSED))
+    budgets = list(budgets_with_parts().exclude(workspace__status=Workspace.Status.CLOSED))
     seen = _seen({budget.workspace_id for budget in budgets})
     due = [budget for budget in budgets if _is_due(budget, seen, now)]
     found = _current_and_ended(due, now)
@@ -174,7 +174,7 @@ def _settle(budget_id: UUID, seen: str, now: dt.datetime) -> int:
         if workspace_id is None:
             return 0
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace_id)
-        budget = whole_budgets().select_for_update(of=("self",)).filter(pk=budget_id).first()
+        budget = budgets_with_parts().select_for_update(of=("self",)).filter(pk=budget_id).first()
         return _compare(budget, seen, now) if budget is not None else 0
 
 

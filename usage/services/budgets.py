@@ -20,7 +20,7 @@ from billing.services.workspaces import named
 from billing.text import RESOURCE_TYPE
 from billing.webhooks import UnfitAddress, check_address
 from usage.models import Budget, BudgetDelivery, BudgetLevel, BudgetRecipient, VoiceAgent
-from usage.queries.budgets import whole_budgets
+from usage.queries.budgets import budgets_with_parts
 from usage.services.agents import align_agents
 from usage.services.budget_checks import compare_now
 
@@ -117,7 +117,7 @@ def _locked(workspace_id: UUID) -> Workspace:
 
 def _of(workspace_id: UUID, budget_id: UUID) -> Budget:
     budget = (
-        whole_budgets()
+        budgets_with_parts()
         .select_for_update(of=("self",))
         .filter(workspace=workspace_id, pk=budget_id)
         .first()

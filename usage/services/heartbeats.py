@@ -12,7 +12,7 @@ from usage.models import ProviderHeartbeat
 log = logging.getLogger(__name__)
 SECONDS = 60.0
 # A process remembers no more; whoever sends other names all the time pays for it.
-_MOST = 1000
+_MAX_NOTED = 1000
 _noted: dict[tuple[str, str], float] = {}
 
 
@@ -26,7 +26,7 @@ def note(source: ProviderHeartbeat.Source, providers: Iterable[str], *, now: dt.
     )
     if not due:
         return
-    if len(_noted) > _MOST:
+    if len(_noted) > _MAX_NOTED:
         _noted.clear()
     _noted.update({(source, provider): moment for provider in due})
     try:

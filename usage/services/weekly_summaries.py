@@ -16,7 +16,7 @@ from billing.money import ZERO
 from billing.services.emails import addresses_wanting, in_each_language, queue_email
 from billing.services.notifications import TEMPLATE, Notification
 from usage.models import Budget, UsageRollup
-from usage.queries.budgets import Span, span_of, standings_now, whole_budgets
+from usage.queries.budgets import Span, budgets_with_parts, span_of, standings_now
 from usage.resources import resource
 
 _WEEK = dt.timedelta(days=7)
@@ -49,7 +49,7 @@ def _mail(workspace: Workspace, this_week: Span, now: dt.datetime) -> bool:
     key = _key(workspace.pk, this_week)
     start = months.midnight(this_week.first, workspace.zone)
     # Who makes a first budget on a Tuesday has waited for no summary.
-    budgets = list(whole_budgets().filter(workspace=workspace, created_at__lt=start))
+    budgets = list(budgets_with_parts().filter(workspace=workspace, created_at__lt=start))
     if not budgets or Email.objects.filter(key=key).exists():
         return False
 

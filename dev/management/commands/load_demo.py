@@ -13,10 +13,10 @@ from tqdm import tqdm
 from billing.errors import BillingError
 from billing.services.builtins import ensure_builtins
 from dev.demo import accounts
-from dev.demo.doors import DemoError, DirectDoor, Door, HttpDoor
 from dev.demo.load import Loader, Progress
 from dev.demo.logins import Logins, kept_logins, new_logins
 from dev.demo.personas import FINANCE_EMAIL, PERSONAS, README_COMPANY, SECOND_EMAIL
+from dev.demo.senders import DemoError, DirectSender, HttpSender, Sender
 from invoices.models import Invoice
 
 
@@ -49,11 +49,11 @@ class Command(BaseCommand):
         self._print_logins(logins, options["url"] or settings.SITE_URL)
 
     def _load(self, loader: Loader, logins: Logins, *, url: str | None, seed: int) -> None:
-        door: Door = HttpDoor(url, logins.service_key) if url else DirectDoor()
+        sender: Sender = HttpSender(url, logins.service_key) if url else DirectSender()
         try:
             ensure_builtins()
             loader.make_accounts(password=logins.password)
-            loaded = loader.load_usage(door, seed=seed)
+            loaded = loader.load_usage(sender, seed=seed)
             if not url:
                 loader.sync_here()
             unsettled = loader.wait_until_settled()

@@ -132,7 +132,7 @@ class PaymentReversal(models.Model):
 
 
 class CreditEntry(models.Model):
-    """One movement of a customer's credit, and the balance after it. Appended, never changed.
+    """One change of a customer's credit, and the balance after it. Appended, never changed.
 
     Each follows the one before it by `position`, so that two at once cannot both spend it.
     """

@@ -43,7 +43,7 @@ _OF_CREDIT = {
 
 
 @dataclass(frozen=True)
-class Movement:
+class HistoryLine:
     """`what`, `way` and `detail` are words of `billing.words`, or as a bank or a person put them.
 
     `asked` is what an attempt that failed was about, whose `amount` is zero.
@@ -61,19 +61,19 @@ class Movement:
 
 
 def history_page(request: HttpRequest, workspace: Workspace) -> Page:
-    """A page of `Movement`s, where the request's cursor says."""
+    """A page of `HistoryLine`s, where the request's cursor says."""
     first, *_ = sources = _sources(workspace)
     page = page_in_order(
         request, first, _NEWEST_FIRST, limit=_PAGE_SIZE, parts=lambda _first: sources
     )
-    return Page([_movement(row) for row in page.rows], page.previous, page.next)
+    return Page([_line(row) for row in page.rows], page.previous, page.next)
 
 
 def csv_rows(workspace: Workspace) -> Iterator[tuple[Any, ...]]:
     """All of them, below `CSV_HEAD`, on the workspace's calendar."""
     first, *_ = sources = _sources(workspace)
     for row in _NEWEST_FIRST.walk(first, limit=_CSV_PAGE, parts=lambda _first: sources):
-        each = _movement(row)
+        each = _line(row)
         asked = f"{each.asked:f} was asked for. " if each.asked is not None else ""
         yield (
             each.at.astimezone(workspace.zone).date(),
@@ -88,7 +88,7 @@ def csv_rows(workspace: Workspace) -> Iterator[tuple[Any, ...]]:
 
 
 def _sources(workspace: Workspace) -> list[QuerySet[Any]]:
-    """The tables that tell of it, each with `moved_at`; no movement is in two of them."""
+    """The tables that tell of it, each with `moved_at`; nothing is in two of them."""
     failed = InvoiceEvent.Kind.PAYMENT_FAILED
     charged_back = Chargeback.objects.filter(workspace=workspace).exclude(status="prevented")
     charged_back = charged_back.exclude(status__startswith="warning_").select_related("invoice")
@@ -141,12 +141,12 @@ def _in_turn(noon: Func) -> Func:
     )
 
 
-def _movement(row: Any) -> Movement:
+def _line(row: Any) -> HistoryLine:
     return _TOLD[type(row)](row)
 
 
-def _of_payment(payment: Any) -> Movement:
-    return Movement(
+def _of_payment(payment: Any) -> HistoryLine:
+    return HistoryLine(
         payment.moved_at,
         "Payment",
         _BANK_WAYS[payment.way],
@@ -157,9 +157,9 @@ def _of_payment(payment: Any) -> Movement:
     )
 
 
-def _of_reversal(reversal: Any) -> Movement:
+def _of_reversal(reversal: Any) -> HistoryLine:
     payment = reversal.payment
-    return Movement(
+    return HistoryLine(
         reversal.moved_at,
         "Payment taken back",
         _BANK_WAYS[payment.way],
@@ -171,9 +171,9 @@ def _of_reversal(reversal: Any) -> Movement:
     )
 
 
-def _of_refund(refund: Any) -> Movement:
+def _of_refund(refund: Any) -> HistoryLine:
     failed = refund.status in REFUNDS_THAT_CAME_TO_NOTHING
-    return Movement(
+    return HistoryLine(
         refund.moved_at,
         "Refund failed" if failed else "Refund",
         "Stripe",
@@ -185,8 +185,8 @@ def _of_refund(refund: Any) -> Movement:
     )
 
 
-def _of_credit(entry: Any) -> Movement:
-    return Movement(
+def _of_credit(entry: Any) -> HistoryLine:
+    return HistoryLine(
         entry.moved_at,
         _OF_CREDIT[entry.kind],
         "Your credit",
@@ -197,8 +197,8 @@ def _of_credit(entry: Any) -> Movement:
     )
 
 
-def _of_note(note: Any) -> Movement:
-    return Movement(
+def _of_note(note: Any) -> HistoryLine:
+    return HistoryLine(
         note.moved_at,
         "Sent back",
         "Another way",
@@ -209,9 +209,9 @@ def _of_note(note: Any) -> Movement:
     )
 
 
-def _of_chargeback(chargeback: Any) -> Movement:
+def _of_chargeback(chargeback: Any) -> HistoryLine:
     back = chargeback.is_end
-    return Movement(
+    return HistoryLine(
         chargeback.moved_at,
         "Chargeback won, payment is back" if back else "Payment charged back",
         "Stripe",
@@ -222,8 +222,8 @@ def _of_chargeback(chargeback: Any) -> Movement:
     )
 
 
-def _of_failure(event: Any) -> Movement:
-    return Movement(
+def _of_failure(event: Any) -> HistoryLine:
+    return HistoryLine(
         event.moved_at,
         "Payment failed",
         "Stripe",

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 # A line longer than this is a fault of the limiter rather than of the load.
-LONGEST_WAIT = 30.0
+MAX_WAIT = 30.0
 BURST_SECONDS = 1.0
 _KEY = "billing:stripe-requests"
 # KEYS[1]: when the line is empty, in microseconds. ARGV: microseconds a request takes, burst.
@@ -48,7 +48,7 @@ def wait_for_turn() -> None:
         log.warning("requests to Stripe are not paced: %s", error)
         return
     if wait > 0:
-        time.sleep(min(int(wait) / 1_000_000, LONGEST_WAIT))
+        time.sleep(min(int(wait) / 1_000_000, MAX_WAIT))
 
 
 @cache

@@ -19,7 +19,7 @@ from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Chargeback, CreditEntry, Payment, PaymentEntry, PaymentReversal
 from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
 
-MOST = dt.timedelta(days=3700)
+MAX_SPAN = dt.timedelta(days=3700)
 A_YEAR = dt.timedelta(days=365)
 CSV_HEAD = ("date", "text", "reference", "amount", "balance", "currency")
 
@@ -56,7 +56,7 @@ def asked_days(first: str, last: str, *, today: dt.date) -> tuple[dt.date, dt.da
     """
     until = _day("last", last) or today
     since = _day("first", first) or max(until, dt.date.min + A_YEAR) - A_YEAR
-    if not dt.timedelta(0) <= until - since <= MOST:
+    if not dt.timedelta(0) <= until - since <= MAX_SPAN:
         raise Invalid("A day before the last one, at most ten years.", field="first")
     return since, until
 

@@ -9,7 +9,7 @@ issue      invoices and their items
 advance    totals frozen, the next month opened, agents back
 chunk      one transaction that closes some periods, set by set
 blocking   the same for periods of which some cannot be closed
-finalize   the doors' functions: one period, or all that are due
+finalize   what others call: one period, or all that are due
 """
 
 from invoices.services.closing.blocking import CloseFailure, CloseSummary

@@ -209,13 +209,13 @@ def test_of_the_next_payment_stripe_hears_what_it_does_not_count_yet(
 def test_services_take_back_their_own_workspaces_payments(acme: Workspace) -> None:
     invoice = make_invoice(acme)
     payment = pay(acme, "20.00", invoice)
-    door = f"payments/{payment.pk}/take-back/"
+    address = f"payments/{payment.pk}/take-back/"
     foreign = ApiClient("billing:write", workspace_id=make_workspace("Globex").pk)
-    assert foreign.post(door, {"reason": "Wrong"}).status_code == 404
+    assert foreign.post(address, {"reason": "Wrong"}).status_code == 404
     client = ApiClient("billing:write")
-    assert client.post(door, {}).status_code == 400
-    answer = client.post(door, {"reason": "Wrong amount"})
-    again = client.post(door, {"reason": "Wrong amount"})
+    assert client.post(address, {}).status_code == 400
+    answer = client.post(address, {"reason": "Wrong amount"})
+    again = client.post(address, {"reason": "Wrong amount"})
     assert (answer.status_code, answer.json()) == (200, again.json())
     assert answer.json()["taken_back"]["reason"] == "Wrong amount"
     assert state(invoice) == ("open", Decimal("61.34"))

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, django_db_setup) -> Iterator[WebServer]:
-    made = WebServer(tmp_path_factory.mktemp("door") / "web.log")
+    made = WebServer(tmp_path_factory.mktemp("web") / "web.log")
     yield made
     made.stop()
 

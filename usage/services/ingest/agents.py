@@ -9,7 +9,7 @@ from usage.services.ingest.entries import PricedRecord
 
 # Which agents are whose: they stay for ever, and with their workspace.
 _agents: dict[str, str] = {}
-_MOST_AGENTS = 100_000
+_MAX_AGENTS = 100_000
 
 
 def strangers_of(records: Iterable[PricedRecord]) -> list[PricedRecord]:
@@ -20,7 +20,7 @@ def strangers_of(records: Iterable[PricedRecord]) -> list[PricedRecord]:
         if each.agent_id is not None and _agents.get(each.agent_id) != each.workspace_id
     ]
     if unsure:
-        if len(_agents) > _MOST_AGENTS:
+        if len(_agents) > _MAX_AGENTS:
             _agents.clear()
         asked = {each.agent_id for each in unsure if each.agent_id is not None}
         found = VoiceAgent.objects.filter(pk__in=asked).values_list("pk", "workspace_id")

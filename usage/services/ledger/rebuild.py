@@ -16,7 +16,7 @@ def rebuild_rollups(*, workspace_id: UUID | None = None) -> int:
     moment, and mended again if it must be.
     """
     mended: set[UUID] = set()
-    for _ in range(_MOST_LOOKS):
+    for _ in range(_MAX_LOOKS):
         differences = usage_differences(workspace_id=workspace_id)
         if not differences:
             break
@@ -38,7 +38,7 @@ def rebuild_rollups(*, workspace_id: UUID | None = None) -> int:
     return len(mended)
 
 
-_MOST_LOOKS = 5
+_MAX_LOOKS = 5
 
 
 # Ingest adds to rollups first, then to counters, in the transaction that inserts the records. With

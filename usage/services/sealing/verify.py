@@ -15,7 +15,7 @@ from usage.services.sealing.seals import fingerprint_blocks
 
 # So long after its close a period may wait for its seal.
 WAITING = dt.timedelta(hours=2)
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 _SIZE = canonical.FINGERPRINT_BYTES
 
 _IDS = "SELECT id, fingerprint FROM ({records}) AS r ORDER BY id".format(  # noqa: S608 - constants of canonical
@@ -145,12 +145,12 @@ def _name_differences(sealed: list[bytes], present: list[tuple[UUID, bytes]]) ->
     there = {fingerprint: record_id for record_id, fingerprint in present}
     missing = [at for at, fingerprint in enumerate(sealed) if fingerprint not in there]
     # A changed record leaves one fingerprint missing and one strange between the same neighbours.
-    for record_id in strange[:_MOST_NAMED]:
+    for record_id in strange[:_MAX_NAMED]:
         yield f"record {record_id} has been changed, or added after the seal"
     gone = len(missing) - len(strange)
     if gone > 0:
         yield f"{gone} of {len(sealed)} records are gone"
-    for at in missing[:_MOST_NAMED]:
+    for at in missing[:_MAX_NAMED]:
         before = _neighbour(sealed, there, at, -1)
         after = _neighbour(sealed, there, at, 1)
         yield (
@@ -158,7 +158,7 @@ def _name_differences(sealed: list[bytes], present: list[tuple[UUID, bytes]]) ->
             f" stood {f'after {before}' if before else 'first'}"
             f"{f', before {after}' if after else ', last'}"
         )
-    if max(len(strange), len(missing)) > _MOST_NAMED:
+    if max(len(strange), len(missing)) > _MAX_NAMED:
         yield f"{len(strange)} strange and {len(missing)} missing in all"
 
 

@@ -19,7 +19,7 @@ from billing.models import BillingPeriod, Workspace
 from billing.money import ZERO, charge_step
 from invoices.models import CreditNote, Invoice, InvoiceItem
 from invoices.payments.models import CallDispute
-from invoices.payments.services.call_disputes import notices
+from invoices.payments.services.call_disputes import notifications
 from invoices.payments.services.call_disputes.facts import price_of, records_of
 from invoices.payments.services.credit_notes.drafting import approve_credit_note, draft_credit_note
 from invoices.payments.services.credit_notes.issuing import issue_credit_note
@@ -74,7 +74,7 @@ def approve_dispute(
             _give_part(dispute, amount, by, rest_to, now)
         dispute.by_rule = by_rule
         _decide(dispute, State.APPROVED, by, decision, now)
-        notices.tell_owner(dispute, now=now)
+        notifications.tell_owner(dispute, now=now)
         return dispute
 
 
@@ -87,7 +87,7 @@ def refuse_dispute(*, dispute_id: UUID, by: str, decision: str, now: dt.datetime
         if not decision.strip():
             raise Invalid("Say why; the owner reads it.", field="decision", code="required")
         _decide(dispute, State.REFUSED, by, decision, now)
-        notices.tell_owner(dispute, now=now)
+        notifications.tell_owner(dispute, now=now)
         return dispute
 
 

@@ -13,7 +13,7 @@ from invoices.payments.models import CallDispute
 from usage.models import Call, DimensionRollup, UsageRecord
 
 USUAL_DAYS = 30
-_MOST_DUPLICATES = 5
+_MAX_DUPLICATES = 5
 
 
 def records_of(workspace_id: UUID, call_id: UUID) -> list[UsageRecord]:
@@ -84,7 +84,7 @@ def _overlapping(call: Call) -> list[str]:
         ended_at__gt=call.started_at,
     )
     found = like_it.exclude(pk=call.pk).order_by("started_at").values_list("pk", flat=True)
-    return [str(pk) for pk in found[:_MOST_DUPLICATES]]
+    return [str(pk) for pk in found[:_MAX_DUPLICATES]]
 
 
 def _usual(call: Call) -> dict[str, str]:

@@ -11,7 +11,7 @@ from billing import months
 from billing.errors import Conflict, Invalid, NotFound
 from billing.models import Workspace
 from invoices.payments.models import CallDispute
-from invoices.payments.services.call_disputes import notices
+from invoices.payments.services.call_disputes import notifications
 from invoices.payments.services.call_disputes.deciding import approve_dispute
 from invoices.payments.services.call_disputes.facts import gather_facts, price_of, records_of
 from usage.models import Call
@@ -81,7 +81,7 @@ def open_dispute(
             )
             dispute.refresh_from_db()
         else:
-            notices.tell_finance(dispute, now=now)
+            notifications.tell_finance(dispute, now=now)
         return dispute, True
 
 

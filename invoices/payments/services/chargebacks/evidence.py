@@ -16,8 +16,8 @@ from usage.models import Call
 from usage.resources import resource_name
 
 # Stripe takes 20,000 characters of each, and 150,000 in all.
-MOST = 19_000
-_MOST_LINES = 100
+MAX_CHARACTERS = 19_000
+_MAX_LINES = 100
 
 
 def evidence_for(chargeback: Chargeback) -> dict[str, str]:
@@ -33,7 +33,7 @@ def evidence_for(chargeback: Chargeback) -> dict[str, str]:
         "access_activity_log": "\n".join(_access(invoice)),
         "uncategorized_text": "\n".join(_account(invoice)),
     }
-    return {name: text[:MOST] for name, text in parts.items() if text}
+    return {name: text[:MAX_CHARACTERS] for name, text in parts.items() if text}
 
 
 def _address(invoice: Invoice) -> str:
@@ -59,14 +59,14 @@ def _access(invoice: Invoice) -> Iterator[str]:
     sessions = Session.objects.filter(
         user__in=[member.user_id for member in people], signed_in_at__isnull=False
     ).select_related("user")
-    for session in sessions.order_by("-signed_in_at")[:_MOST_LINES]:
+    for session in sessions.order_by("-signed_in_at")[:_MAX_LINES]:
         assert session.user is not None
         assert session.signed_in_at is not None
         at, place = _utc(session.signed_in_at), f"{session.address} {session.browser}".strip()
         yield f"{at} {session.user.email}" + (f" from {place}" if place else "")
     emails = [member.user.email for member in people]
     changes = AuditEntry.objects.filter(workspace_id=invoice.workspace_id, actor__in=emails)
-    for entry in changes.order_by("-at")[:_MOST_LINES]:
+    for entry in changes.order_by("-at")[:_MAX_LINES]:
         yield f"{_utc(entry.at)} {entry.actor} changed {entry.subject or entry.table}"
 
 
@@ -75,7 +75,7 @@ def _account(invoice: Invoice) -> Iterator[str]:
     currency = invoice.currency
     total = money(invoice.amount, currency)
     yield f"Invoice {invoice.number} of {invoice.issued_on:%Y-%m-%d}, {total}:"
-    for item in invoice.items.all()[:_MOST_LINES]:
+    for item in invoice.items.all()[:_MAX_LINES]:
         units = f", {quantity(item.quantity)} units" if item.is_counted else ""
         yield f"- {item.description}{units}: {money(item.amount, currency)}"
     yield from _use(invoice)

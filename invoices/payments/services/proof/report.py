@@ -20,7 +20,7 @@ from usage.services.ledger import Difference, Scope
 
 log = logging.getLogger(__name__)
 # What one step keeps; where more differ, they are counted.
-MOST_KEPT = 10_000
+MAX_KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def prove(scope: Scope, *, now: dt.datetime, steps: Sequence[Step] = STEPS) -> P
 def _taken(step: Step, scope: Scope) -> StepResult:
     began = time.perf_counter()
     left = _found(step, scope)
-    found = list(islice(left, MOST_KEPT))
+    found = list(islice(left, MAX_KEPT))
     count = len(found) + sum(1 for _ in left)
     return StepResult(step, found, count, time.perf_counter() - began)
 

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from dev.demo.doors import Account, DemoError, HttpDoor
+from dev.demo.senders import Account, DemoError, HttpSender
 from tests.kit.api import ApiClient
 from tests.kit.personas import make_workspace
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def door(live_server: LiveServer) -> HttpDoor:
-    return HttpDoor(live_server.url, ApiClient().secret)
+def sender(live_server: LiveServer) -> HttpSender:
+    return HttpSender(live_server.url, ApiClient().secret)
 
 
 def record(**facts: str) -> dict[str, str]:
@@ -26,22 +26,22 @@ def record(**facts: str) -> dict[str, str]:
     }
 
 
-def test_records_arrive_once(door: HttpDoor) -> None:
+def test_records_arrive_once(sender: HttpSender) -> None:
     acme = str(make_workspace().pk)
-    assert door.usage([record(workspace_id=acme)]) == Account(accepted=1, duplicates=0)
-    assert door.usage([record(workspace_id=acme)]) == Account(accepted=0, duplicates=1)
+    assert sender.usage([record(workspace_id=acme)]) == Account(accepted=1, duplicates=0)
+    assert sender.usage([record(workspace_id=acme)]) == Account(accepted=0, duplicates=1)
 
 
-def test_a_refused_record_stops_the_load_and_says_why(door: HttpDoor) -> None:
+def test_a_refused_record_stops_the_load_and_says_why(sender: HttpSender) -> None:
     with pytest.raises(DemoError, match=r"/usage/batch/ refused 1: .*unknown_workspace"):
-        door.usage([record(workspace_id="7f1f1d5e-0000-4000-8000-000000000000")])
+        sender.usage([record(workspace_id="7f1f1d5e-0000-4000-8000-000000000000")])
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(DemoError, match=r"http://127\.0\.0\.1:9 cannot be reached"):
-        HttpDoor("http://127.0.0.1:9", "vb_x_y").usage([record(workspace_id="")])
+        HttpSender("http://127.0.0.1:9", "vb_x_y").usage([record(workspace_id="")])
 
 
 def test_a_key_that_is_not_accepted_is_an_answer(live_server: LiveServer) -> None:
     with pytest.raises(DemoError, match="answered 401"):
-        HttpDoor(live_server.url, "vb_x_y").usage([record(workspace_id="")])
+        HttpSender(live_server.url, "vb_x_y").usage([record(workspace_id="")])

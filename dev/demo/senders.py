@@ -1,4 +1,4 @@
-"""Where the demo's calls and usage go in: the running server's API, or this process.
+"""Ways for the demo's calls and usage into the system: the running server's API, or this process.
 
 Both read the same bodies with the same code; over HTTP the server does it.
 """
@@ -31,13 +31,13 @@ class Account(NamedTuple):
     duplicates: int
 
 
-class Door(Protocol):
+class Sender(Protocol):
     def calls(self, records: Sequence[Record]) -> Account: ...
 
     def usage(self, records: Sequence[Record]) -> Account: ...
 
 
-class HttpDoor:
+class HttpSender:
     """Posts batches to a server; raises `DemoError` when it refuses one or cannot be reached."""
 
     def __init__(self, url: str, service_key: str) -> None:
@@ -82,7 +82,7 @@ class HttpDoor:
         return answer
 
 
-class DirectDoor:
+class DirectSender:
     """Records in this process, with what the API's views call."""
 
     def calls(self, records: Sequence[Record]) -> Account:

@@ -33,7 +33,7 @@ from usage.resources import resource
 
 # About a day and a half of tries. Whose address it is finds out on the budget's page: it is no
 # matter of finance's.
-_MOST_TRIES = 20
+_MAX_TRIES = 20
 DELIVERIES = WorkKind(
     BudgetDelivery,
     task="usage.deliver_budget_webhook",
@@ -247,7 +247,7 @@ def _deliver(claim: Claim[BudgetDelivery]) -> bool:
     except Refused as error:
         claim.fail(str(error))
     except (NotDelivered, Silent) as error:
-        if claim.row.attempts >= _MOST_TRIES:
+        if claim.row.attempts >= _MAX_TRIES:
             claim.fail(str(error))
         else:
             claim.retry_later(str(error))
