@@ -1,16 +1,19 @@
 """Budgets: levels told once a period, agents paused and back, figures those of the pages."""
 
 import datetime as dt
+import threading
 from decimal import Decimal
 
 import pytest
 import time_machine
+from django.db import connection, transaction
 
 from analytics.queries import spend_between
 from billing.errors import Invalid
 from billing.models import Email, OptionalMail, WorkspaceMember
-from billing.services.workspaces import update_billing_settings
+from billing.services.workspaces import update_billing_settings, update_workspace
 from tests.kit.api import ApiClient
+from tests.kit.locks import wait_until_somebody_waits
 from tests.kit.personas import NOW, make_agent, make_member, make_workspace
 from usage.models import BudgetDelivery, BudgetEvent, BudgetState, VoiceAgent
 from usage.queries.budgets import budgets_with_parts, span_of, standings_now
@@ -284,6 +287,38 @@ def test_what_is_refused_names_its_field_and_writes_nothing(acme, facts, field):
         make_budget(acme, **facts)
     assert refused.value.field == field
     assert not budgets_with_parts().exists()
+
+
+def test_recipients_that_stay_count_among_those_that_are_added(acme):
+    emails = [f"p{number}@acme.example" for number in range(20)]
+    budget = make_budget(acme, emails=emails)
+    owner = WorkspaceMember.objects.get(user__email="owner@acme.test")
+    with pytest.raises(Invalid) as refused:
+        update_budget(
+            workspace_id=acme.pk,
+            budget_id=budget.pk,
+            changes={"member_ids": [owner.pk]},
+            now=NOW + MINUTE,
+        )
+    assert (refused.value.field, refused.value.code) == ("member_ids", "too_many")
+    assert budget.recipients.count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_waits_for_a_suspension_and_brings_no_agent_back_into_it(acme):
+    agent = make_agent(acme, "Reception", "paused", "budget")  # that none pauses any more
+
+    def sweep() -> None:
+        check_budgets(now=NOW)
+        connection.close()
+
+    sweeping = threading.Thread(target=sweep)
+    with transaction.atomic():
+        update_workspace(workspace_id=acme.pk, changes={"status": "suspended"}, now=NOW)
+        sweeping.start()
+        wait_until_somebody_waits()
+    sweeping.join()
+    assert state(agent) == ("paused", "suspended")
 
 
 def test_a_name_is_one_budgets_and_another_workspaces_agent_is_none(acme):

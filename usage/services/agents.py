@@ -1,6 +1,7 @@
 """Creation and changes of voice agents, and their pausing by limit, budgets and suspension."""
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -42,6 +43,18 @@ def align_agents(*, workspace_id: UUID, now: dt.datetime) -> int:
     changed the admission; running it again changes nothing.
     """
     return _apply(admission_of(workspace_id, now), workspace_id=workspace_id, now=now)
+
+
+def realign_agents(workspace_ids: Iterable[UUID], *, now: dt.datetime) -> None:
+    """Align the agents of workspaces that a sweep has found, each in a transaction of its own.
+
+    Its workspace is locked before admission is read: whoever suspends it meanwhile would pause
+    agents that are then brought back by what held before.
+    """
+    for workspace_id in workspace_ids:
+        with transaction.atomic():
+            _lock(workspace_id)
+            align_agents(workspace_id=workspace_id, now=now)
 
 
 def _apply(admission: Admission, *, workspace_id: UUID, now: dt.datetime) -> int:

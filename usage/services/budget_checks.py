@@ -29,7 +29,7 @@ from usage.queries.budgets import (
     standings,
     state_of,
 )
-from usage.services.agents import align_agents
+from usage.services.agents import align_agents, realign_agents
 from usage.services.budget_notifications import tell
 
 log = logging.getLogger(__name__)
@@ -70,9 +70,7 @@ def check_budgets(*, now: dt.datetime) -> int:
         else:
             unchanged.append((budget, _state(of_budget[0], seen.get(budget.workspace_id, ""), now)))
     _keep(unchanged)
-    for workspace_id in misaligned_workspaces(now):
-        with transaction.atomic():
-            align_agents(workspace_id=workspace_id, now=now)
+    realign_agents(misaligned_workspaces(now), now=now)
     return told
 
 

@@ -150,7 +150,7 @@ def _write(budget: Budget, facts: Facts, now: dt.datetime) -> SavedBudget:
     if recipients is not None:
         _replace_recipients(budget, *recipients)
     stored = _of(budget.workspace_id, budget.pk)
-    _require_somebody(stored)
+    _check_recipients(stored, facts)
     compare_now(stored, now=now)
     return SavedBudget(_of(budget.workspace_id, budget.pk), secret)
 
@@ -328,12 +328,6 @@ def _checked_recipients(
             address = known_address(f"emails/{place}", text)
             found.setdefault(address.lower(), address)
         emails = list(found.values())
-    if len(members or ()) + len(emails or ()) > MAX_RECIPIENTS:
-        raise Invalid(
-            _("At most {most} are told.").format(most=MAX_RECIPIENTS),
-            field="emails" if emails else "member_ids",
-            code="too_many",
-        )
     return members, emails
 
 
@@ -362,8 +356,15 @@ def _replace_recipients(
     BudgetRecipient.objects.bulk_create(wanted)
 
 
-def _require_somebody(budget: Budget) -> None:
-    """A level that tells nobody would be found out too late."""
+def _check_recipients(budget: Budget, facts: Facts) -> None:
+    """Those that are new and those that stay together."""
+    if budget.recipients.count() > MAX_RECIPIENTS:
+        raise Invalid(
+            _("At most {most} are told.").format(most=MAX_RECIPIENTS),
+            field="emails" if facts.get("emails") else "member_ids",
+            code="too_many",
+        )
+    # A level that tells nobody would be found out too late.
     notifies = any(level.notifies for level in budget.levels.all())
     if notifies and not budget.recipients.all() and not budget.webhook_kind:
         raise Invalid(

@@ -16,7 +16,7 @@ from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, OptionalMai
 from billing.prepared import prepared_cursor
 from billing.services.emails import addresses_wanting, in_each_language, queue_email
 from usage.queries.net import net_spends
-from usage.services.agents import align_agents
+from usage.services.agents import align_agents, realign_agents
 
 _TEMPLATES = {
     LimitAlert.Kind.THRESHOLD: "emails/limit_threshold",
@@ -256,7 +256,5 @@ def sweep_limits(*, now: dt.datetime) -> int:
         .distinct()
         .values_list("pk", flat=True)
     )
-    for workspace_id in stale:
-        with transaction.atomic():
-            align_agents(workspace_id=workspace_id, now=now)
+    realign_agents(stale, now=now)
     return written
