@@ -5,8 +5,11 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from axes.attempts import get_cool_off_threshold
+from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
+from django.db.models import Sum
 from django.http import HttpRequest
 
 from billing.models import Session
@@ -15,6 +18,39 @@ from billing.text import same_address
 # What tells who tried to get in, for as long as somebody may ask.
 KEPT = dt.timedelta(days=90)
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# One household or server has so much of IPv6, and any address in it that it likes.
+_IPV6_OF_ONE_CLIENT = 64
+
+
+class Lockout(AxesDatabaseHandler):
+    """Locks a name from one address, and an address that tries one name after the other.
+
+    Both end `AXES_COOLOFF_TIME` after the last failure that counted. A name is never locked for
+    every address: else anybody could lock anybody out.
+    """
+
+    def is_locked(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> bool:
+        return super().is_locked(request, credentials) or _address_is_locked(request)
+
+
+def _address_is_locked(request: HttpRequest) -> bool:
+    address = counted_address(request)
+    if not address:
+        return False
+    recent = AccessAttempt.objects.filter(
+        ip_address=address, attempt_time__gte=get_cool_off_threshold(request)
+    )
+    failures: int | None = recent.aggregate(sum=Sum("failures_since_start"))["sum"]
+    return (failures or 0) >= settings.SIGN_IN_FAILURES_PER_ADDRESS
+
+
+def counted_address(request: HttpRequest) -> str:
+    """What failures are counted by: the client's address, in IPv6 the network that is one
+    client's."""
+    address = _address(client_address(request))
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, _IPV6_OF_ONE_CLIENT), strict=False)[0])
+    return str(address) if address else ""
 
 
 def username(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:

@@ -207,12 +207,16 @@ AXES_ENABLE_ADMIN = False
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "billing.services.sign_in.Lockout"
+SIGN_IN_FAILURES_PER_ADDRESS = env.integer("SIGN_IN_FAILURES_PER_ADDRESS", 50, min=8)
+# Who is refused only because of others at the same address does not make it last longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "429.html"
 # The name of the field in forms and credentials: by default it would be looked for as "email".
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "billing.services.sign_in.username"
-AXES_CLIENT_IP_CALLABLE = "billing.services.sign_in.client_address"
+AXES_CLIENT_IP_CALLABLE = "billing.services.sign_in.counted_address"
 
 # Language, time, files
 LANGUAGE_CODE = "en"

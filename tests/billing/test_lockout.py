@@ -44,6 +44,42 @@ def test_behind_a_proxy_one_client_does_not_lock_out_another(settings) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "later", "status"),
+    [
+        ("203.0.113.66", "203.0.113.66", 429),
+        ("203.0.113.66", "203.0.113.67", 302),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 429),  # one client has a whole /64
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", 302),
+    ],
+)
+def test_an_address_that_tries_one_name_after_the_other_is_locked_out(
+    settings, first: str, later: str, status: int
+) -> None:
+    settings.BEHIND_PROXY, settings.SIGN_IN_FAILURES_PER_ADDRESS = True, 9
+    make_member(make_workspace("Acme"))
+    client = Client()
+    for number in range(9):
+        forwarded = {"X-Forwarded-For": first}
+        tried = sign_in(client, f"nr{number}@acme.test", "Autumn2026!", **forwarded)
+        assert tried == 200
+
+    signed_in = sign_in(client, "owner@acme.test", PASSWORD, **{"X-Forwarded-For": later})
+
+    assert signed_in == status
+
+
+def test_signing_in_oneself_forgives_no_tries_at_other_names(settings) -> None:
+    settings.SIGN_IN_FAILURES_PER_ADDRESS = 9
+    make_member(make_workspace("Acme"))
+    for number in range(8):
+        sign_in(Client(), f"nr{number}@acme.test", "Autumn2026!")
+    assert sign_in(Client(), "owner@acme.test", PASSWORD) == 302
+
+    assert sign_in(Client(), "nr8@acme.test", "Autumn2026!") == 200
+    assert sign_in(Client(), "nr9@acme.test", "Autumn2026!") == 429
+
+
+@pytest.mark.parametrize(
     ("behind_proxy", "peer", "forwarded", "client"),
     [
         (False, "198.51.100.1", "203.0.113.5", "198.51.100.1"),
