@@ -17,6 +17,8 @@ from django.http import HttpRequest
 from billing.errors import BillingError
 
 _GZIP = 16 + zlib.MAX_WBITS
+# Streams one after the other in one body; of empty ones a million would fit, to no end but work.
+_MAX_MEMBERS = 1_001
 # Of a body that is being collected, the rest is on disk.
 _MAX_IN_MEMORY_BYTES = 64 * 1024
 # Of one caller's bodies together, in each process.
@@ -127,21 +129,26 @@ def unpack(packed: bytes) -> bytes:
     """A gzip stream's content, nothing for nothing; raises as `read_body` does."""
     limit = settings.API_MAX_UNPACKED_BYTES
     parts: list[bytes] = []
-    size = 0
-    while packed:
+    size = at = 0
+    for _member in range(_MAX_MEMBERS):
+        if at == len(packed):
+            return b"".join(parts)
         unpacker = zlib.decompressobj(_GZIP)
-        try:
-            part = unpacker.decompress(packed, limit - size + 1)
-        except zlib.error as error:
-            raise MalformedBody(f"The body is not gzip: {error}.") from error
-        size += len(part)
-        if size > limit:
-            raise BodyTooLarge(f"The body unpacks to more than {limit} bytes.")
-        if not unpacker.eof:
-            raise MalformedBody("The gzip stream of the body is cut short.")
-        parts.append(part)
-        packed = unpacker.unused_data
-    return b"".join(parts)
+        while not unpacker.eof:
+            # Piece by piece: what is left over behind a member is copied.
+            piece = packed[at : at + _MAX_IN_MEMORY_BYTES]
+            if not piece:
+                raise MalformedBody("The gzip stream of the body is cut short.")
+            try:
+                part = unpacker.decompress(piece, limit - size + 1)
+            except zlib.error as error:
+                raise MalformedBody(f"The body is not gzip: {error}.") from error
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge(f"The body unpacks to more than {limit} bytes.")
+            parts.append(part)
+            at += len(piece) - len(unpacker.unused_data)
+    raise MalformedBody(f"The body has more than {_MAX_MEMBERS - 1} gzip members.")
 
 
 def body_file() -> SpooledTemporaryFile[bytes]:
