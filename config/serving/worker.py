@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
@@ -32,6 +33,7 @@ _MAX_WRITE_SECONDS = 60.0
 _MAX_UNSENT_BYTES = 32 * 1024
 # So long a connection is left to a worker that has fewer; it may be busy, or about to end.
 _LEAVE_SECONDS = 0.005
+_TAKEN_AT_ONCE = 16
 # What asyncio waits when there are no file descriptors left.
 _EXHAUSTED_SECONDS = 1.0
 
@@ -136,35 +138,53 @@ class FairServer(Server):
         return await super().on_tick(counter)
 
     async def _accept(self, listener: socket.socket) -> None:
-        """One at a time: the next may be another worker's."""
-        loop = asyncio.get_running_loop()
-        protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state)
+        """One at a time: the next may be another worker's. When no other has come for it, they are
+        busy, and several are taken: a probe must not wait behind a flood, one by one."""
         while True:
             self._note_connections()
             await _readable(listener)
+            room = 1
             if self._note_connections() > min(filter(None, _taking)):
                 await asyncio.sleep(_LEAVE_SECONDS)
+                room = _TAKEN_AT_ONCE
             try:
-                client, _ = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                continue  # another worker has it, or it is gone
+                clients = list(_waiting(listener, room))
             except OSError:
                 log.exception("no connection can be accepted for a while")
                 await asyncio.sleep(_EXHAUSTED_SECONDS)
                 continue
-            client.setblocking(False)
-            try:
-                await loop.connect_accepted_socket(protocol, client, ssl=self.config.ssl)
-            except OSError as error:
-                log.info("a connection could not be begun: %s", error)
-            except Exception:
-                # One connection's fault must not end the accepting of all others.
-                log.exception("a connection could not be begun")
+            await asyncio.gather(*map(self._begin, clients))
+
+    async def _begin(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state)
+        client.setblocking(False)
+        try:
+            await loop.connect_accepted_socket(protocol, client, ssl=self.config.ssl)
+        except OSError as error:
+            log.info("a connection could not be begun: %s", error)
+        except Exception:
+            # One connection's fault must not end the accepting of all others.
+            log.exception("a connection could not be begun")
 
     def _note_connections(self) -> int:
         taking = len(self.server_state.connections) + 1
         note_worker(self.worker, taking=taking)
         return taking
+
+
+def _waiting(listener: socket.socket, room: int) -> Iterator[socket.socket]:
+    """Up to `room` connections; raises OSError only where none could be taken."""
+    for number in range(room):
+        try:
+            client, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker has it, or it is gone
+        except OSError:
+            if number:
+                return
+            raise
+        yield client
 
 
 async def _readable(listener: socket.socket) -> None:
