@@ -49,6 +49,7 @@ urlpatterns = [
     ),
     path("reconcile/", admin.site.admin_view(views.start_reconciliation), name="reconcile"),
     path("work/", admin.site.admin_view(views.waiting_work_list), name="waiting_work"),
+    path("work/several/", admin.site.admin_view(views.act_on_chosen_work), name="several_works"),
     path(
         "work/<str:work_kind>/<uuid:work_id>/try-again/",
         admin.site.admin_view(views.act_on_work),

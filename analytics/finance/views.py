@@ -1,5 +1,7 @@
 """Views of the finance pages inside the admin."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +18,9 @@ from django.views.decorators.http import require_POST
 
 from analytics.finance import attention, costs, figures, progress, trends, waiting_work
 from analytics.reports import REPORTS
+from billing.admin.bulk import previewed
 from billing.errors import BillingError, NotFound
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, DurableWork
 from billing.pricing import rates_of_records
 from billing.queue import BrokerUnavailable, enqueue_for_sure
 from billing.services.price_rows import in_words
@@ -147,11 +150,13 @@ def waiting_work_list(request: HttpRequest) -> HttpResponse:
     only = {chosen: shown[chosen]} if chosen in shown else shown
     page = Paginator(waiting_work.unfinished(only, which), 50).get_page(request.GET.get("page"))
     counts = waiting_work.counts(shown, which)
+    lines = waiting_work.lines(request, only, list(page.object_list))
     context = {
         "title": "Waiting work",
         "now": clock.now(),
         "page": page,
-        "lines": waiting_work.lines(request, only, list(page.object_list)),
+        "lines": lines,
+        "may_act": any(line.may_act for line in lines),
         "kinds": [
             (label, kind.model._meta.verbose_name_plural, counts[label])
             for label, kind in shown.items()
@@ -172,18 +177,63 @@ def act_on_work(request: HttpRequest, work_kind: str, work_id: UUID, act: str) -
         kind = waiting_work.kind_to_change(request, work_kind)
         if act == "try-again":
             kind.try_again(work_id, clock.now())
-            said = "It is tried again now."
+            said = waiting_work.TRIED
         else:
             kind.give_up(work_id, clock.now())
-            said = "It is given up: nobody tries it again."
+            said = waiting_work.GIVEN_UP
     except NotFound as error:
         raise Http404(error.detail) from None
     except BillingError as error:
         messages.error(request, error.detail)
     else:
         row = kind.model.with_subjects().get(pk=work_id)
-        LogEntry.objects.log_actions(
-            request.user.pk or 0, [row], CHANGE, change_message=said, single_object=True
-        )
+        _log(request, row, said)
         messages.success(request, f"{row.about()[0]}: {said}")
     return HttpResponseRedirect(reverse("finance:waiting_work"))
+
+
+@require_POST
+def act_on_chosen_work(request: HttpRequest) -> HttpResponse:
+    """Try several pieces of work again, or give them up, once their page is confirmed."""
+    gives_up = request.POST.get("act") == "give-up"
+    try:
+        rows = waiting_work.chosen(request, request.POST.getlist("work"))
+    except NotFound as error:
+        raise Http404(error.detail) from None
+    answer = previewed(
+        request,
+        rows,
+        outlook=waiting_work.given_up if gives_up else waiting_work.tried,
+        carry_out=partial(waiting_work.carry_out, gives_up=gives_up, now=clock.now()),
+        done_by=_attempt,
+        title="Give these up?" if gives_up else "Try these again?",
+        text="Nobody tries them again."
+        if gives_up
+        else "Each is tried at once, from the step it had come to. Nothing is done twice.",
+        submit="Never try them again" if gives_up else "Try again",
+        box="work",
+        hidden=[("act", "give-up" if gives_up else "try-again")],
+        key_of=waiting_work.key_of,
+    )
+    return answer or HttpResponseRedirect(reverse("finance:waiting_work"))
+
+
+def _attempt(
+    request: HttpRequest, row: DurableWork, service: Callable[[], str], *, quiet: bool
+) -> bool:
+    subject = row.about()[0]
+    try:
+        said = service()
+    except BillingError as error:
+        messages.error(request, f"{subject}: {error.detail}")
+        return False
+    if not quiet:
+        messages.success(request, f"{subject}: {said}")
+    _log(request, row, said)
+    return True
+
+
+def _log(request: HttpRequest, row: DurableWork, said: str) -> None:
+    LogEntry.objects.log_actions(
+        request.user.pk or 0, [row], CHANGE, change_message=said, single_object=True
+    )

@@ -1,5 +1,6 @@
 """Waiting work of every kind: what is stuck, since when and why, and what may be done about it."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.http import HttpRequest
 
+from billing.admin.bulk import Outlook
 from billing.errors import NotFound
 from billing.links import admin_page
 from billing.models import DurableWork, Workspace
-from billing.services.work import WorkKind, kinds
+from billing.services.work import CannotGiveUp, WorkKind, kinds
 
 # Blocked, or tried in vain at least once; the rest only waits for its turn.
 STUCK = Q(status="blocked") | Q(attempts__gt=1) | ~Q(last_error="")
@@ -106,6 +108,61 @@ def kind_to_change(request: HttpRequest, label: str) -> WorkKind[Any]:
     if not request.user.has_perm(_permission("change", kind)):
         raise PermissionDenied
     return kind
+
+
+TRIED = "It is tried again now."
+GIVEN_UP = "It is given up: nobody tries it again."
+
+
+def key_of(row: DurableWork) -> str:
+    return f"{row._meta.label_lower}/{row.pk}"
+
+
+def chosen(request: HttpRequest, keys: Sequence[str]) -> list[DurableWork]:
+    """The unfinished rows of `keys`, in their order, of kinds that this person may act on.
+
+    Raises `NotFound` and `PermissionDenied`.
+    """
+    if not any(request.user.has_perm(_permission("change", kind)) for kind in kinds().values()):
+        raise PermissionDenied
+    rows: dict[str, DurableWork] = {}
+    for label in {key.partition("/")[0] for key in keys}:
+        kind = kind_to_change(request, label)
+        ids = [_id_of(key) for key in keys if key.startswith(f"{label}/")]
+        found = kind.model.with_subjects().filter(DurableWork.UNFINISHED, pk__in=ids)
+        rows |= {key_of(row): row for row in found}
+    return [rows[key] for key in dict.fromkeys(keys) if key in rows]
+
+
+def _id_of(key: str) -> UUID:
+    try:
+        return UUID(key.partition("/")[2])
+    except ValueError:
+        raise NotFound("There is no such work.") from None
+
+
+def tried(row: DurableWork) -> Outlook:
+    """What comes of trying `row` again; raises why it cannot be."""
+    said = f"Tried {row.attempts} times" if row.attempts != 1 else "Tried once"
+    told = f", last: {row.last_error}" if row.last_error else ""
+    blocked = f"{row.get_blocked_reason_display()}. " if row.blocked_reason else ""
+    return Outlook(f"{blocked}{said}{told}"[:600])
+
+
+def given_up(row: DurableWork) -> Outlook:
+    if not kinds()[row._meta.label_lower].may_be_given_up:
+        raise CannotGiveUp("Work of this kind cannot be given up: mend what it waits for.")
+    return tried(row)
+
+
+def carry_out(row: DurableWork, asked: object, *, gives_up: bool, now: dt.datetime) -> str:
+    """Raises what the kind of work raises."""
+    kind = kinds()[row._meta.label_lower]
+    if gives_up:
+        kind.give_up(row.pk, now)
+        return GIVEN_UP
+    kind.try_again(row.pk, now)
+    return TRIED
 
 
 def _permission(verb: str, kind: WorkKind[Any]) -> str:

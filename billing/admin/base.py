@@ -68,17 +68,20 @@ class BillingAdmin(ListMixin, ModelAdmin):
         """Whether this person may set things going: the right to change, frozen forms or not."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
-    def attempt(self, request: HttpRequest, obj: Model, service: Callable[[], str]) -> bool:
+    def attempt(
+        self, request: HttpRequest, obj: Model, service: Callable[[], str], *, quiet: bool = False
+    ) -> bool:
         """Run one service for `obj`, tell how it went and note who did it; whether it succeeded.
 
-        `service` returns what to say when it succeeded.
+        `service` returns what to say when it succeeded; `quiet` leaves the telling to the caller.
         """
         try:
             message = service()
         except BillingError as error:
             messages.error(request, f"{obj}: {error.detail}")
             return False
-        messages.success(request, message)
+        if not quiet:
+            messages.success(request, message)
         self.log_change(request, obj, message)
         return True
 

@@ -1,6 +1,5 @@
 """Admin page of the e-mail outbox: every message readable, and sent again on demand."""
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +13,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, asking
+from billing.admin.bulk import Outlook, bulk
 from billing.models import Email, EmailAttachment
-from billing.services.emails import resend
+from billing.services.emails import require_text, resend
 
 _STATES = {
     Email.Status.WAITING: "Queued",
@@ -118,10 +118,19 @@ class EmailAdmin(FrozenAdmin):
     def send_again(self, request: HttpRequest, email: Email, form: Any) -> str:
         return self._resend(email)
 
-    @admin.action(description="Send selected e-mails again", permissions=["act"])
-    def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Email]) -> None:
-        for email in queryset.only("pk", "subject", "recipients"):
-            self.attempt(request, email, partial(self._resend, email))
+    def will_be_sent(self, request: HttpRequest, email: Email) -> Outlook:
+        require_text(email)
+        return Outlook(f"It goes to {', '.join(email.recipients)}. {self.state(email)} so far.")
+
+    @bulk(
+        "Send again",
+        title="Send these e-mails again?",
+        text="Each goes to the same addresses, as it is here.",
+        submit="Send again",
+        will=will_be_sent,
+    )
+    def send_selected_again(self, request: HttpRequest, email: Email, asked: Any) -> str:
+        return self._resend(email)
 
     def _resend(self, email: Email) -> str:
         resend(email_id=UUID(str(email.pk)), now=clock.now())

@@ -12,11 +12,14 @@ from django.utils.safestring import mark_safe
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminEmailInputWidget
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.base import BillingAdmin, amount
+from billing.admin.bulk import Outlook, bulk
 from billing.admin.terms import INLINES, save_terms
 from billing.e_invoices import missing_details, missing_of_issuer
+from billing.errors import Conflict
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
 from billing.queries import active_period, issuing_entity_at
@@ -37,6 +40,15 @@ class NewWorkspaceForm(forms.ModelForm):
     class Meta:
         model = Workspace
         fields = ("name", "tier", "currency", "timezone")
+
+
+class WhyForm(BaseDialogForm):
+    reason = forms.CharField(
+        label="Why, for the log of changes",
+        max_length=500,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+    )
 
 
 class BillingSettingsInline(StackedInline):
@@ -91,6 +103,7 @@ class WorkspaceAdmin(BillingAdmin):
     search_help_text = "Name, billing e-mail or id"
     list_select_related = ("tier", "billing_settings")
     inlines: tuple[Any, ...] = (BillingSettingsInline, *INLINES, MemberInline)
+    actions = ("suspend_selected", "activate_selected")
     autocomplete_fields = ("tier",)
     readonly_fields = ("id", "suspension_reason", "created_at", "running", "e_invoice_lacks")
     fieldsets = (
@@ -189,6 +202,49 @@ class WorkspaceAdmin(BillingAdmin):
                     changes={name: row.cleaned_data[name] for name in row.changed_data},
                     now=clock.now(),
                 )
+
+    def will_be_suspended(self, request: HttpRequest, workspace: Workspace) -> Outlook:
+        if workspace.status != Workspace.Status.ACTIVE:
+            raise Conflict(f"It is {workspace.get_status_display().lower()}.")
+        period: Any = active_period(workspace_id=workspace.pk, at=clock.now())
+        spent = None if period is None else amount(period.live_total, workspace.currency)
+        return Outlook("Its agents pause, and no new call begins.", spent)
+
+    @bulk(
+        "Suspend",
+        title="Suspend these workspaces?",
+        text="Their agents pause and they start no call until somebody activates them. What they"
+        " have used is billed as ever. The amounts are this month so far.",
+        submit="Suspend",
+        will=will_be_suspended,
+        form_class=WhyForm,
+    )
+    def suspend_selected(self, request: HttpRequest, workspace: Workspace, asked: Any) -> str:
+        return self._set_status(workspace, Workspace.Status.SUSPENDED)
+
+    def will_be_activated(self, request: HttpRequest, workspace: Workspace) -> Outlook:
+        if workspace.status != Workspace.Status.SUSPENDED:
+            raise Conflict(f"It is {workspace.get_status_display().lower()}.")
+        of_payment = workspace.suspension_reason == Workspace.SuspensionReason.PAYMENT
+        because = " It was suspended until it had paid." if of_payment else ""
+        return Outlook(f"It may take calls, and its agents come back.{because}")
+
+    @bulk(
+        "Activate",
+        title="Activate these workspaces?",
+        text="They may take calls again, within their limits.",
+        submit="Activate",
+        will=will_be_activated,
+        form_class=WhyForm,
+    )
+    def activate_selected(self, request: HttpRequest, workspace: Workspace, asked: Any) -> str:
+        return self._set_status(workspace, Workspace.Status.ACTIVE)
+
+    def _set_status(self, workspace: Workspace, status: Workspace.Status) -> str:
+        changed = update_workspace(
+            workspace_id=workspace.pk, changes={"status": status}, now=clock.now()
+        )
+        return f"{changed} is {changed.get_status_display().lower()}."
 
     @display(
         description="Status",

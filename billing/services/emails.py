@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 
+from billing.errors import Conflict
 from billing.languages import in_language
 from billing.models import (
     Email,
@@ -154,10 +155,27 @@ def _keep_for(claim: Claim[Email], refused: Sequence[RefusedFor]) -> None:
         claim.done()
 
 
+class NoTextLeft(Conflict):
+    """The message was emptied, since it is old or its customer was erased."""
+
+    code = "no_text_left"
+
+
+def require_text(email: Email) -> None:
+    """Raises `NoTextLeft` where there is nothing left to send."""
+    if not email.recipients:
+        raise NoTextLeft("Its text and recipients are no longer kept.")
+
+
 def resend(*, email_id: UUID, now: dt.datetime) -> None:
-    """Send a message once more as it is, sent or not before; staff ask for it."""
+    """Send a message once more as it is, sent or not before; staff ask for it.
+
+    Raises `NotFound` and `NoTextLeft`.
+    """
     with transaction.atomic():
-        EMAILS.reset(EMAILS.locked(email_id), now, requested_at=now)
+        email: Email = EMAILS.locked(email_id)
+        require_text(email)
+        EMAILS.reset(email, now, requested_at=now)
 
 
 def in_each_language(

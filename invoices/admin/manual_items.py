@@ -30,6 +30,8 @@ from billing.admin.base import (
     asking,
     when,
 )
+from billing.admin.bulk import Outlook, bulk
+from billing.errors import Conflict
 from billing.formats import money
 from billing.models import ManualItem, Workspace
 from billing.text import UnfitText, printable_line
@@ -206,6 +208,7 @@ class ManualItemAdmin(FrozenAdmin):
     list_filter = ("status", "kind", ("workspace", AutocompleteSelectFilter))
     search_fields = ("description", "reason", "workspace__name", "=id")
     list_select_related = ("workspace",)
+    actions = ("approve_selected", "cancel_selected")
     actions_detail = ("approve", "cancel")
     fieldsets = (
         (
@@ -284,6 +287,43 @@ class ManualItemAdmin(FrozenAdmin):
             by=str(request.user),
             now=clock.now(),
         )
+        return f"{item.description} is taken back."
+
+    @bulk(
+        "Approve",
+        title="Approve these lines?",
+        text="The next close bills them, or takes them off. An invoice of its own is issued at"
+        " once, with all its lines.",
+        submit="Approve",
+        money_of=lambda item: amount(item.signed, item.workspace.currency),
+    )
+    def approve_selected(self, request: HttpRequest, item: ManualItem, asked: Any) -> str:
+        is_waiting = ManualItem.objects.filter(pk=item.pk, status=ManualItem.Status.WAITING)
+        if item.status == ManualItem.Status.WAITING and not is_waiting.exists():
+            return f"{item.description} goes with the other lines of its invoice."
+        approved = manual_items.approve(item_id=item.pk, by=str(request.user), now=clock.now())
+        return f"{approved.description}: {approved.get_status_display().lower()}."
+
+    def will_be_cancelled(self, request: HttpRequest, item: ManualItem) -> Outlook:
+        if item.status not in (ManualItem.Status.WAITING, ManualItem.Status.APPROVED):
+            raise Conflict(f"It is {item.get_status_display().lower()}.")
+        taken = amount(item.signed, item.workspace.currency)
+        said = (
+            "It is not billed" if item.one_off_invoice_id is None else "Its invoice is not issued"
+        )
+        return Outlook(f"{said}. {item.asked_by} had asked for it.", taken)
+
+    @bulk(
+        "Take back",
+        title="Take these lines back?",
+        text="They are not billed. All lines of an invoice of its own go together.",
+        submit="Take back",
+        will=will_be_cancelled,
+        form_class=CancelForm,
+    )
+    def cancel_selected(self, request: HttpRequest, item: ManualItem, asked: dict[str, Any]) -> str:
+        reason, by = asked["reason"], str(request.user)
+        manual_items.cancel(item_id=item.pk, reason=reason, by=by, now=clock.now())
         return f"{item.description} is taken back."
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

@@ -1,12 +1,10 @@
 """Billing periods with what the month end may do about them."""
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone as clock
@@ -16,14 +14,16 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from billing.admin.base import asking
+from billing.admin.base import amount, asking
+from billing.admin.bulk import Outlook, bulk
 from billing.admin.periods import BillingPeriodAdmin
 from billing.errors import Conflict
 from billing.formats import money
 from billing.models import BillingPeriod
 from invoices.admin.links import link
 from invoices.models import Invoice
-from invoices.services.closing import finalize_due_periods, finalize_period
+from invoices.services.closing import finalize_due_periods, finalize_period, require_closable
+from invoices.services.preview import upcoming_invoice
 
 
 class CloseFailedAgain(Conflict):
@@ -50,7 +50,7 @@ class FinalizeForm(BaseDialogForm):
 class ClosablePeriodAdmin(BillingPeriodAdmin):
     """A period can be closed by hand, and a failed close tried again."""
 
-    actions = ("finalize_selected",)
+    actions = ("finalize_selected", "retry_selected")
     actions_detail = ("finalize", "retry_close")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -94,10 +94,43 @@ class ClosablePeriodAdmin(BillingPeriodAdmin):
     def retry_close(self, request: HttpRequest, period: BillingPeriod, form: Any) -> str:
         return retry_workspace(period.workspace_id)
 
-    @admin.action(description="Finalize selected periods that have ended", permissions=["act"])
-    def finalize_selected(self, request: HttpRequest, queryset: QuerySet[BillingPeriod]) -> None:
-        for period in queryset:
-            self.attempt(request, period, partial(self._finalize, period, force=False))
+    def will_be_closed(self, request: HttpRequest, period: BillingPeriod) -> Outlook:
+        """Those of one workspace in their order: each closes with what the ones before left."""
+        require_closable(period, now=clock.now())
+        found = upcoming_invoice(
+            workspace_id=period.workspace_id, now=clock.now(), period_id=period.pk
+        )
+        if not found.is_billed:
+            return Outlook("It is closed, and nothing is billed.")
+        said = f"It is closed, and {money(found.invoice.amount, found.invoice.currency)} is billed."
+        return Outlook(said, amount(found.invoice.amount, found.invoice.currency))
+
+    @bulk(
+        "Finalize those that have ended",
+        title="Finalize these periods?",
+        text="No usage can enter them any more, their totals are frozen, and their invoices are"
+        " issued and sent. This cannot be undone.",
+        submit="Finalize",
+        will=will_be_closed,
+    )
+    def finalize_selected(self, request: HttpRequest, period: BillingPeriod, asked: Any) -> str:
+        return self._finalize(period, force=False)
+
+    def will_be_retried(self, request: HttpRequest, period: BillingPeriod) -> Outlook:
+        if not period.is_current or period.close_failed_at is None:
+            raise Conflict("Its close has not failed.")
+        return Outlook(f"Everything due of {period.workspace} is closed. {period.close_error}")
+
+    @bulk(
+        "Retry failed closes",
+        title="Close these periods again?",
+        text="With everything else of their workspaces that is due. What has not been mended fails"
+        " again, and says why.",
+        submit="Retry",
+        will=will_be_retried,
+    )
+    def retry_selected(self, request: HttpRequest, period: BillingPeriod, asked: Any) -> str:
+        return retry_workspace(period.workspace_id)
 
     def has_finalize_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         period = self._actionable(request, object_id)

@@ -141,7 +141,7 @@ class CreditNote(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"Credit note for {self.invoice_id}"
+        return self.number or f"Credit note for {self.invoice.number}"
 
     @property
     def is_void(self) -> bool:

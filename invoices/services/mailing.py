@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, TextField, Value
+from django.db.models import Exists, F, OuterRef, Q, TextField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
@@ -12,7 +12,13 @@ from billing.formats import long_date, money
 from billing.issuers import issuer_then
 from billing.links import page_url
 from billing.models import Email, Workspace
-from billing.services.emails import Attachment, in_each_language, queue_email
+from billing.services.emails import (
+    Attachment,
+    NoTextLeft,
+    in_each_language,
+    queue_email,
+    resend,
+)
 from invoices.document import add_method, pay_by, period_range
 from invoices.models import CreditNote, EInvoice, Invoice
 from invoices.pdf import invoice_filename, render_invoice
@@ -41,6 +47,24 @@ def mail_issued_invoice(*, invoice_id: UUID, now: dt.datetime) -> bool:
         return _queue(invoice, suffix, recipients, papers, now)
 
     return in_each_language(invoice.workspace, [invoice.bill_to_email], send)
+
+
+def emails_of_invoice(invoice_id: UUID) -> list[Email]:
+    """Those that carried it, one for each language of its readers."""
+    keys = Q(key=f"{_KEY}{invoice_id}") | Q(key__startswith=f"{_KEY}{invoice_id}:")
+    return list(Email.objects.filter(keys).exclude(recipients=[]).order_by("requested_at", "key"))
+
+
+def mail_again(*, invoice_id: UUID, now: dt.datetime) -> None:
+    """Mail an invoice once more, to whom it went; for the first time where it never was.
+
+    Raises `NoTextLeft` where its mails are no longer kept.
+    """
+    sent = emails_of_invoice(invoice_id)
+    for email in sent:
+        resend(email_id=email.pk, now=now)
+    if not sent and not mail_issued_invoice(invoice_id=invoice_id, now=now):
+        raise NoTextLeft("Its e-mail is no longer kept.")
 
 
 def _queue(

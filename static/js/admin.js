@@ -11,5 +11,5 @@ document.addEventListener("change", async (event) => {
 document.addEventListener("change", (event) => {
   const all = event.target;
   if (!(all instanceof HTMLInputElement) || !all.dataset.chooses) return;
-  for (const box of all.form.querySelectorAll(`input[type=checkbox][name="${all.dataset.chooses}"]`)) box.checked = all.checked;
+  for (const box of all.form.elements) if (box.type === "checkbox" && box.name === all.dataset.chooses) box.checked = all.checked;
 });

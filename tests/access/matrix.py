@@ -250,6 +250,7 @@ GET    admin/reports/<report_key>/<file_format>/                     read-only f
 GET    admin/what-if/                                                read-only finance people
 POST   admin/reconcile/                                              finance people
 GET    admin/work/                                                   read-only support finance people
+POST   admin/work/several/                                           support finance people
 POST   admin/work/<work_kind>/<work_id>/try-again/                   support finance people
 POST   admin/work/<work_kind>/<work_id>/give-up/                     support finance people
 GET    admin/billing/email/attachments/<attachment_id>/              read-only support finance people
@@ -369,7 +370,20 @@ ADMIN_LIST_ACTIONS = """
 action                                     who
 billing.auditentry/export                  read-only finance people
 billing.billingperiod/finalize_selected    finance people
+billing.billingperiod/retry_selected       finance people
 billing.email/send_selected_again          support finance people
+billing.manualitem/approve_selected        finance people
+billing.manualitem/cancel_selected         finance people
+billing.workspace/activate_selected        finance people
+billing.workspace/suspend_selected         finance people
+invoices.creditnote/discard_selected       finance people
+invoices.creditnote/issue_selected         finance people
+invoices.invoice/charge_selected_again     finance people
+invoices.invoice/mail_selected_again       finance people
+invoices.invoice/sync_selected_again       finance people
+invoices.invoice/write_selected_off        finance people
+payments.calldispute/approve_selected      finance people
+payments.calldispute/refuse_selected       finance people
 payments.difference/remedy_selected        finance people
 """
 

@@ -9,7 +9,7 @@ from billing.models import BillingPeriod, TierPrice
 from billing.services.periods import open_period
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace
-from tests.kit.staff import OCTOBER, change_page, finance_client, page_after, press
+from tests.kit.staff import OCTOBER, change_page, finance_client, page_after, press, previewed
 
 pytestmark = pytest.mark.django_db
 
@@ -89,11 +89,10 @@ def test_many_periods_are_finalized_at_once_and_running_ones_refused():
     running = open_period(workspace_id=acme.workspace_id, at=NOW, now=NOW)
     address = reverse("admin:billing_billingperiod_changelist")
 
-    response = client.post(
-        address,
-        {"action": "finalize_selected", "_selected_action": [acme.pk, globex.pk, running.pk]},
-        follow=True,
-    )
+    page, confirm = previewed(client, address, "finalize_selected", [acme, globex, running])
 
+    assert "2 of 3: $98.00" in page
+    assert "The period ends at 2026-11-30" in page
+    assert not BillingPeriod.objects.exclude(status="current").exists()
+    confirm()
     assert set(BillingPeriod.objects.filter(status="finalized")) == {acme, globex}
-    assert "The period ends at 2026-11-30" in response.content.decode()

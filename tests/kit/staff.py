@@ -1,10 +1,13 @@
 """Staff who look at the admin or act in it, and one row of each model that it shows."""
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.models import Permission
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
@@ -49,6 +52,24 @@ def finance_client() -> Client:
     user = User.objects.create_user("fay@finance.test", is_staff=True)
     user.groups.add(ensure_finance_group())
     return signed_in_client(user)
+
+
+def previewed(
+    client: Client, address: str, action: str, rows: Sequence[Model], **asked: object
+) -> tuple[str, Callable[..., Any]]:
+    """The page of an action on `rows` of a list, and what confirms it with its form's values."""
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]} if rows else {}
+    answer = client.post(address, chosen | asked)
+    assert answer.status_code == 200, answer
+    preview = answer.context["preview"]
+    given: dict[str, Any] = {"seen": preview.seen, "_form_submitted": "on"}
+    for name, value in preview.hidden:
+        given.setdefault(name, []).append(value)
+
+    def confirm(**values: object) -> Any:
+        return client.post(address, given | values)
+
+    return answer.content.decode(), confirm
 
 
 def viewer_client() -> Client:

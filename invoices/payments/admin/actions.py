@@ -24,7 +24,13 @@ from invoices.payments.admin.forms import (
     ReasonForm,
     TakeBackForm,
 )
-from invoices.payments.admin.outcomes import received, take_back, what_it_gave, what_it_paid
+from invoices.payments.admin.outcomes import (
+    OUTCOMES,
+    received,
+    take_back,
+    what_it_gave,
+    what_it_paid,
+)
 from invoices.payments.admin.permissions import InvoicePermissionsMixin
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import collection
@@ -35,10 +41,6 @@ from invoices.services import manual_items
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
 _Ask = Callable[..., InvoiceAction]
-_OUTCOME = {
-    InvoiceAction.Status.DONE: "done.",
-    InvoiceAction.Status.WAITING: "asked of Stripe; the history shows the answer.",
-}
 
 
 class VoidForm(DecisionForm):
@@ -274,7 +276,7 @@ class InvoiceActionsMixin(InvoicePermissionsMixin):
 def _ask(request: HttpRequest, invoice: Invoice, ask: _Ask, title: str) -> str:
     assert isinstance(request.user, User)
     asked = ask(invoice_id=invoice.pk, actor=request.user, now=clock.now())
-    return f"{title}: {_OUTCOME[InvoiceAction.Status(asked.status)]}"
+    return f"{title}: {OUTCOMES[InvoiceAction.Status(asked.status)]}"
 
 
 def _decision(form: DecisionForm) -> dict[str, Any]:

@@ -21,24 +21,16 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import FrozenAdmin, amount, asking, when
+from billing.admin.bulk import Outlook, bulk
 from billing.formats import duration, money
 from invoices.admin.links import link
 from invoices.models import CreditNote
 from invoices.payments.models import CallDispute
-from invoices.payments.services.call_disputes import approve_dispute, refuse_dispute
+from invoices.payments.services.call_disputes import approve_dispute, refuse_dispute, require_open
 from usage.resources import provider_name
 
 
-class ApproveForm(BaseDialogForm):
-    amount = forms.DecimalField(
-        label="How much, before tax",
-        help_text="Empty: all of it.",
-        min_value=Decimal(0),
-        max_digits=20,
-        decimal_places=10,
-        required=False,
-        widget=UnfoldAdminDecimalFieldWidget,
-    )
+class GiveBackForm(BaseDialogForm):
     rest_to = forms.ChoiceField(
         label="If its month is billed and paid already",
         choices=CreditNote.RestTo.choices,
@@ -51,6 +43,19 @@ class ApproveForm(BaseDialogForm):
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
+
+
+class ApproveForm(GiveBackForm):
+    amount = forms.DecimalField(
+        label="How much, before tax",
+        help_text="Empty: all of it.",
+        min_value=Decimal(0),
+        max_digits=20,
+        decimal_places=10,
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+    field_order = ("amount", "rest_to", "decision")
 
 
 class RefuseForm(BaseDialogForm):
@@ -81,6 +86,7 @@ class CallDisputeAdmin(FrozenAdmin):
         *("call", "status", "costs", "known", "opened", "decided", "given", "outcome"),
         "age",
     )
+    actions = ("approve_selected", "refuse_selected")
     actions_detail = ("approve", "refuse")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[CallDispute]":
@@ -127,6 +133,62 @@ class CallDisputeAdmin(FrozenAdmin):
             now=clock.now(),
         )
         return "It is refused, and the owner is told."
+
+    def will_be_given_back(self, request: HttpRequest, dispute: CallDispute) -> Outlook:
+        """As it is where the rest of a paid invoice becomes credit, as the form begins with."""
+        require_open(dispute)
+        decided = approve_dispute(dispute_id=dispute.pk, by=str(request.user), now=clock.now())
+        given = money(decided.amount, decided.currency)
+        if decided.credit_note is not None:
+            of = decided.credit_note.invoice.number
+            said = f"A credit note for {of} gives {given} back."
+        elif decided.manual_item is not None:
+            said = f"A credit on the next bill gives {given} back."
+        else:
+            said = f"Usage of {given} is taken back; it is not billed yet."
+        return Outlook(said, amount(decided.amount, decided.currency))
+
+    @bulk(
+        "Approve",
+        title="Give these calls back?",
+        text="Usage of the open month is taken back. Of a closed month a credit note goes to the"
+        " invoice it was billed on. The owners are told.",
+        submit="Give back",
+        will=will_be_given_back,
+        form_class=GiveBackForm,
+    )
+    def approve_selected(
+        self, request: HttpRequest, dispute: CallDispute, asked: dict[str, Any]
+    ) -> str:
+        decided = approve_dispute(
+            dispute_id=dispute.pk,
+            by=str(request.user),
+            rest_to=asked["rest_to"],
+            decision=asked["decision"],
+            now=clock.now(),
+        )
+        note = f" by {decided.credit_note.number}" if decided.credit_note else ""
+        return f"{money(decided.amount, decided.currency)} is given back{note}."
+
+    def will_be_refused(self, request: HttpRequest, dispute: CallDispute) -> Outlook:
+        require_open(dispute)
+        price = amount(dispute.price, dispute.currency)
+        return Outlook(f"{dispute.opened_by} is told. Nothing is given back.", price)
+
+    @bulk(
+        "Refuse",
+        title="Refuse these disputes?",
+        text="Nothing is given back. The owners are told, with your words.",
+        submit="Refuse",
+        will=will_be_refused,
+        form_class=RefuseForm,
+    )
+    def refuse_selected(
+        self, request: HttpRequest, dispute: CallDispute, asked: dict[str, Any]
+    ) -> str:
+        decision, by = asked["decision"], str(request.user)
+        refuse_dispute(dispute_id=dispute.pk, by=by, decision=decision, now=clock.now())
+        return f"The dispute of {dispute.workspace} is refused."
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         waiting = CallDispute.objects.filter(pk=object_id, state=CallDispute.State.OPEN)

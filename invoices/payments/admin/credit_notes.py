@@ -14,6 +14,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from billing.admin.base import FrozenAdmin, FrozenInlineMixin, amount, asking, when
+from billing.admin.bulk import bulk
 from billing.errors import BillingError
 from billing.formats import money
 from invoices.admin.links import e_invoice_link, link
@@ -24,6 +25,7 @@ from invoices.payments.services.credit_notes import (
     approve_and_issue,
     can_be_void,
     discard_credit_note,
+    require_not_issued,
     void_credit_note,
 )
 from invoices.pdf import pdf_response, render_credit_note, xml_response
@@ -74,6 +76,7 @@ class CreditNoteAdmin(FrozenAdmin):
         *("name", "state", "over", "before_tax", "taxed", "goes", "rest"),
         *("issued", "voided", "file", "in_stripe", "software"),
     )
+    actions = ("issue_selected", "discard_selected")
     actions_detail = ("approve_and_issue", "discard", "void")
 
     def get_urls(self) -> list[URLPattern]:
@@ -134,6 +137,30 @@ class CreditNoteAdmin(FrozenAdmin):
     def discard(self, request: HttpRequest, note: CreditNote, form: Any) -> str:
         discard_credit_note(credit_note_id=note.pk, now=clock.now())
         return "It is discarded."
+
+    @bulk(
+        "Approve and issue",
+        title="Approve these credit notes and issue them?",
+        text="Each gets its number and goes to the customer; its money goes where it says.",
+        submit="Approve and issue",
+        money_of=lambda note: amount(note.total, note.currency),
+    )
+    def issue_selected(self, request: HttpRequest, note: CreditNote, asked: Any) -> str:
+        require_not_issued(note)
+        issued = approve_and_issue(credit_note_id=note.pk, by=str(request.user), now=clock.now())
+        return what_it_gave(issued)
+
+    @bulk(
+        "Discard",
+        title="Discard these credit notes?",
+        text="They were not issued: nothing changes for their customers.",
+        submit="Discard",
+        money_of=lambda note: amount(note.total, note.currency),
+    )
+    def discard_selected(self, request: HttpRequest, note: CreditNote, asked: Any) -> str:
+        require_not_issued(note)
+        discard_credit_note(credit_note_id=note.pk, now=clock.now())
+        return f"The one for {note.invoice.number} is discarded."
 
     @asking(
         "Void",

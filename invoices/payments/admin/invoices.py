@@ -22,6 +22,7 @@ from invoices.admin.timeline import Moment, newest_first
 from invoices.models import Invoice
 from invoices.payments.admin.actions import InvoiceActionsMixin
 from invoices.payments.admin.permissions import sync_of
+from invoices.payments.admin.several import SeveralInvoicesMixin
 from invoices.payments.models import Chargeback, InvoiceAction, PaymentEntry, StripeSync
 from invoices.payments.services import proof
 from invoices.pdf import pdf_response
@@ -69,7 +70,7 @@ admin.site.unregister(Invoice)
 
 
 @admin.register(Invoice)
-class CollectedInvoiceAdmin(InvoiceActionsMixin, InvoiceAdmin):
+class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAdmin):
     list_display = (*InvoiceAdmin.list_display[:-1], "synced", InvoiceAdmin.list_display[-1])
     list_filter = (InvoiceAdmin.list_filter[0], SyncFilter, *InvoiceAdmin.list_filter[1:])
     list_select_related = (*InvoiceAdmin.list_select_related, "stripe_sync")

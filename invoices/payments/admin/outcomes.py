@@ -9,8 +9,14 @@ from django.utils import timezone as clock
 from billing.formats import money
 from invoices.models import CreditNote
 from invoices.payments.admin.forms import TakeBackForm
-from invoices.payments.models import Payment
+from invoices.payments.models import InvoiceAction, Payment
 from invoices.payments.services.taking_back import take_back_payment
+
+# What was asked of Stripe about an invoice, for whoever has asked.
+OUTCOMES = {
+    InvoiceAction.Status.DONE: "done.",
+    InvoiceAction.Status.WAITING: "asked of Stripe; the history shows the answer.",
+}
 
 
 def received(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:

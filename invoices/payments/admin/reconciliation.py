@@ -1,11 +1,9 @@
 """Comparisons with Stripe and what they found, each with its remedy at one click."""
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
@@ -13,9 +11,11 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from billing.admin.base import FrozenAdmin, FrozenInlineMixin, asking
+from billing.admin.bulk import Outlook, bulk
+from billing.errors import Conflict
 from billing.models import User
 from invoices.payments.models import Difference, ReconciliationRun
-from invoices.payments.services.reconciliation import apply_remedy
+from invoices.payments.services.reconciliation import NoRemedy, apply_remedy
 
 
 class DifferenceInline(FrozenInlineMixin, TabularInline):
@@ -62,10 +62,23 @@ class DifferenceAdmin(FrozenAdmin):
     def put_right(self, request: HttpRequest, difference: Difference, form: Any) -> str:
         return self._apply(request, difference)
 
-    @admin.action(description="Put selected differences right", permissions=["act"])
-    def remedy_selected(self, request: HttpRequest, queryset: QuerySet[Difference]) -> None:
-        for difference in queryset:
-            self.attempt(request, difference, partial(self._apply, request, difference))
+    def will_be_put_right(self, request: HttpRequest, difference: Difference) -> Outlook:
+        if difference.resolved_at is not None:
+            raise Conflict(f"{difference.resolved_by} has resolved it.")
+        if not difference.remedy:
+            raise NoRemedy("There is no remedy by one click for this: please look into Stripe.")
+        said = f"{difference.get_remedy_display()}. Here: {difference.ours or 'nothing'}."
+        return Outlook(f"{said} In Stripe: {difference.theirs or 'nothing'}.")
+
+    @bulk(
+        "Put right",
+        title="Put these differences right?",
+        text="What each remedy says is done, here or in Stripe, if it is still so by then.",
+        submit="Put right",
+        will=will_be_put_right,
+    )
+    def remedy_selected(self, request: HttpRequest, difference: Difference, asked: Any) -> str:
+        return self._apply(request, difference)
 
     def has_put_right_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return (

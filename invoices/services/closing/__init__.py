@@ -22,6 +22,7 @@ from invoices.services.closing.finalize import (
     due_workspaces,
     finalize_due_periods,
     finalize_period,
+    require_closable,
 )
 from invoices.services.closing.sums import CannotClose
 
@@ -37,4 +38,5 @@ __all__ = [
     "due_workspaces",
     "finalize_due_periods",
     "finalize_period",
+    "require_closable",
 ]

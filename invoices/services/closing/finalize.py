@@ -39,18 +39,27 @@ def finalize_period(*, period_id: UUID, now: dt.datetime, force: bool = False) -
     period = BillingPeriod.objects.filter(pk=period_id).first()
     if period is None:
         raise NotFound(f"There is no billing period {period_id}.")
-    if period.is_current and period.period_start > now:
-        raise PeriodNotStarted(f"The period begins at {period.period_start.isoformat()}.")
-    if period.is_current and period.period_end > now and not force:
-        raise PeriodNotEnded(f"The period ends at {period.period_end.isoformat()}.")
-    closed = []
-    if period.is_current:
-        with asked_if_missing(now):
-            closed = close_chunk(period_ids=[period_id], now=now).periods
+    require_closable(period, now=now, force=force)
+    with asked_if_missing(now):
+        closed = close_chunk(period_ids=[period_id], now=now).periods
     if not closed:
-        # Finalized before, or by someone else while this one waited for the lock.
-        raise PeriodNotCurrent(f"Billing period {period_id} is already finalized.")
+        # By someone else, while this one waited for the lock.
+        raise _finalized_before(period)
     return closed[0]
+
+
+def require_closable(period: BillingPeriod, *, now: dt.datetime, force: bool = False) -> None:
+    """Raises `PeriodNotCurrent`, `PeriodNotStarted`, and without `force` `PeriodNotEnded`."""
+    if not period.is_current:
+        raise _finalized_before(period)
+    if period.period_start > now:
+        raise PeriodNotStarted(f"The period begins at {period.period_start.isoformat()}.")
+    if period.period_end > now and not force:
+        raise PeriodNotEnded(f"The period ends at {period.period_end.isoformat()}.")
+
+
+def _finalized_before(period: BillingPeriod) -> PeriodNotCurrent:
+    return PeriodNotCurrent(f"Billing period {period.pk} is already finalized.")
 
 
 def due_periods(*, now: dt.datetime) -> Q:

@@ -4,6 +4,7 @@ from invoices.payments.services.call_disputes.deciding import (
     NotOpen,
     approve_dispute,
     refuse_dispute,
+    require_open,
     withdraw_dispute,
 )
 from invoices.payments.services.call_disputes.opening import AlreadyDisputed, open_dispute
@@ -14,5 +15,6 @@ __all__ = [
     "approve_dispute",
     "open_dispute",
     "refuse_dispute",
+    "require_open",
     "withdraw_dispute",
 ]

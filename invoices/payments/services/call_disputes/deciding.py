@@ -63,7 +63,7 @@ def approve_dispute(
     with _locked(dispute_id) as dispute:
         if dispute.state == State.APPROVED:
             return dispute
-        _require_open(dispute)
+        require_open(dispute)
         whole = price_of(records_of(dispute.workspace_id, dispute.call_id))
         if amount is not None:
             _check_part(amount, whole, dispute.currency)
@@ -83,7 +83,7 @@ def refuse_dispute(*, dispute_id: UUID, by: str, decision: str, now: dt.datetime
     with _locked(dispute_id) as dispute:
         if dispute.state == State.REFUSED and dispute.decision == decision.strip():
             return dispute
-        _require_open(dispute)
+        require_open(dispute)
         if not decision.strip():
             raise Invalid("Say why; the owner reads it.", field="decision", code="required")
         _decide(dispute, State.REFUSED, by, decision, now)
@@ -95,7 +95,7 @@ def withdraw_dispute(*, dispute_id: UUID, by: str, now: dt.datetime) -> CallDisp
     """Its owner takes it back. Raises `NotFound` and `NotOpen`."""
     with _locked(dispute_id) as dispute:
         if dispute.state != State.WITHDRAWN:
-            _require_open(dispute)
+            require_open(dispute)
             _decide(dispute, State.WITHDRAWN, by, "", now)
         return dispute
 
@@ -238,7 +238,8 @@ def _decide(
     dispute.save()
 
 
-def _require_open(dispute: CallDispute) -> None:
+def require_open(dispute: CallDispute) -> None:
+    """Raises `NotOpen` for one that is decided."""
     if dispute.state != State.OPEN:
         raise NotOpen(f"It is {dispute.get_state_display().lower()} already.")
 

@@ -8,6 +8,7 @@ from invoices.payments.services.credit_notes.drafting import (
     creditable,
     discard_credit_note,
     draft_credit_note,
+    require_not_issued,
 )
 from invoices.payments.services.credit_notes.issuing import (
     NotRefundable,
@@ -39,5 +40,6 @@ __all__ = [
     "draft_credit_note",
     "issue_credit_note",
     "refundable",
+    "require_not_issued",
     "void_credit_note",
 ]

@@ -127,6 +127,14 @@ def discard_credit_note(*, credit_note_id: UUID, now: dt.datetime) -> CreditNote
         return note
 
 
+def require_not_issued(note: CreditNote) -> None:
+    """Raises `NotCreditable` for one that nothing is to be decided about any more."""
+    if note.is_void:
+        raise NotCreditable(f"{note.number} is void.")
+    if note.status in (Status.ISSUED, Status.VOID):
+        raise NotCreditable(f"{note.number} is issued." if note.number else "It was discarded.")
+
+
 def needs_second_person(note: CreditNote) -> bool:
     return note.total > Decimal(settings.SECOND_PERSON_ABOVE)
 
