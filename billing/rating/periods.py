@@ -95,13 +95,13 @@ def adjustment(price: Price, *, billed: Decimal, listed: Decimal) -> Decimal:
         used = billed.copy_abs()
         return _shared(listed, EXACT.minus(min(price.included, used)), used)
     unit_price = unit_price_of(price)
-    lines = period_lines(price, billed)
     if price.is_clamped:
+        lines = period_lines(price, billed)
         flats = _sum(line.flat for line in lines)
         units = EXACT.subtract(_sum(line.amount for line in lines), flats)
         at_list = EXACT.multiply(unit_price, billed)
         return EXACT.add(_shared(listed, EXACT.subtract(units, at_list), at_list), flats)
-    total = _sum(line.amount for line in lines)
+    total = period_amount(price, billed)
     if price.fixed:
         return EXACT.subtract(total, EXACT.multiply(unit_price, billed))
     return EXACT.subtract(total, listed)

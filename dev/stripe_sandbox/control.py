@@ -150,12 +150,6 @@ def _close_dispute(api: Api, body: _Body) -> Any:
     return dispute
 
 
-def _search_lag(api: Api, body: _Body) -> Any:
-    with api.store.transaction():
-        api.store.set_setting("search_lag", str(int(body["seconds"])))
-    return {"seconds": int(body["seconds"])}
-
-
 def _reset(api: Api, body: _Body) -> Any:
     """Forget everything, webhook endpoints too, unless ``keep_endpoints``."""
     with api.store.transaction():
@@ -193,6 +187,5 @@ _ACTIONS: dict[tuple[str, str], Callable[[Api, _Body], Any]] = {
     ("POST", "rate_limit"): _rate_limit,
     ("POST", "open_dispute"): _dispute,
     ("POST", "close_dispute"): _close_dispute,
-    ("POST", "search_lag"): _search_lag,
     ("POST", "reset"): _reset,
 }

@@ -28,10 +28,9 @@ def search_result(ctx: Context, type: str, params: dict[str, Any], *, url: str) 
     clauses = _parsed(params["query"])
     limit = params.get("limit", 10)
     start = int(params.get("page", "0"))
-    lag = int(ctx.store.setting("search_lag", str(LAG_SECONDS)))
     visible = [
         obj
-        for obj in ctx.store.newest_first(type, created={"lte": ctx.now - lag})
+        for obj in ctx.store.newest_first(type, created={"lte": ctx.now - LAG_SECONDS})
         if all(_matches(obj, clause) for clause in clauses)
     ]
     more = len(visible) > start + limit

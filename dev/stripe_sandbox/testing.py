@@ -149,9 +149,6 @@ class SandboxProcess:
     def close_dispute(self, dispute: str, *, status: str) -> dict[str, Any]:
         return self.control("POST", "close_dispute", dispute=dispute, status=status)
 
-    def set_search_lag(self, seconds: int) -> None:
-        self.control("POST", "search_lag", seconds=seconds)
-
     def reset(self, *, keep_endpoints: bool = False) -> None:
         self.control("POST", "reset", keep_endpoints=keep_endpoints)
 

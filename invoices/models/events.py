@@ -65,7 +65,3 @@ class InvoiceEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.source})"
-
-    @property
-    def is_for_staff_only(self) -> bool:
-        return self.kind in self.FOR_STAFF_ONLY

@@ -60,10 +60,6 @@ class Certificate:
     seal: dict[str, Any] | None
 
     @property
-    def is_proven(self) -> bool:
-        return self.seal is not None and all(step.passed for step in self.steps)
-
-    @property
     def verdict(self) -> str:
         if not all(step.passed for step in self.steps):
             return "differs"
