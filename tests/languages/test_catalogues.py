@@ -8,7 +8,9 @@ from django.conf import settings
 
 from billing.colours import contrast, readable_on_white
 from billing.languages import Language
+from billing.words import WORDS
 from dev.catalogues import LANGUAGES, faults, messages
+from usage.resources import LABELS
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -19,6 +21,10 @@ def test_every_text_is_translated_with_its_placeholders(language):
 def test_there_is_a_catalogue_for_each_language_that_can_be_chosen():
     assert {"en", *LANGUAGES} == set(Language.values)
     assert Language.choices == settings.LANGUAGES
+
+
+def test_built_in_types_and_their_units_are_in_every_language():
+    assert {*LABELS.values(), *settings.RESOURCE_UNITS.values()} <= set(WORDS)
 
 
 # Names, files and the framework's own words.
