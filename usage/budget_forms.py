@@ -15,7 +15,7 @@ from billing.text import UnfitText, email_address, validate_line
 from usage.models import Budget, UsageRollup, VoiceAgent
 from usage.queries.budgets import host_of
 from usage.resources import LABELS, resource
-from usage.services.budgets import MAX_LEVELS, Level
+from usage.services.budget_facts import MAX_LEVELS, Level
 
 _WHOLE = "workspace"
 _ACTIONS = (

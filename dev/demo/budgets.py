@@ -11,7 +11,8 @@ from billing.money import ZERO
 from dev.demo.personas import Company
 from usage.models import Budget, UsageRollup
 from usage.queries.budgets import span_of
-from usage.services.budgets import Level, create_budget
+from usage.services.budget_facts import Level
+from usage.services.budgets import create_budget
 
 # What is spent so far, in percent of the amount: so one is reached whatever the day.
 _WANTED: tuple[tuple[dict[str, Any], int], ...] = (

@@ -42,7 +42,8 @@ from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
 from tests.kit.usage import make_usage
 from usage.models import BudgetEvent, Call, CallRollup, VoiceAgent
-from usage.services.budgets import Level, create_budget
+from usage.services.budget_facts import Level
+from usage.services.budgets import create_budget
 
 OCTOBER = dt.datetime(2026, 10, 15, tzinfo=dt.UTC)
 

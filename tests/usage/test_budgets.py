@@ -18,9 +18,9 @@ from tests.kit.personas import NOW, make_agent, make_member, make_workspace
 from usage.models import BudgetDelivery, BudgetEvent, BudgetState, VoiceAgent
 from usage.queries.budgets import budgets_with_parts, span_of, standings_now
 from usage.services.budget_checks import check_budgets
+from usage.services.budget_facts import Level
 from usage.services.budgets import (
     BudgetExists,
-    Level,
     create_budget,
     remove_budget,
     update_budget,

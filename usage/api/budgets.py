@@ -33,7 +33,7 @@ from usage.queries.budgets import (
     standings_now,
 )
 from usage.services import budgets
-from usage.services.budgets import MAX_LEVELS, MAX_RECIPIENTS, Level
+from usage.services.budget_facts import MAX_LEVELS, MAX_RECIPIENTS, Level
 
 _READ = ("workspaces:write", "terms:write", "billing:read")
 _WRITE = "terms:write"
