@@ -22,13 +22,13 @@ from django.utils import timezone as clock
 from analytics.what_if_answer import Sold, WhatIf, compared
 from analytics.what_if_costs import Recosted, TriedCosts, costs_of, listed_by_markup
 from analytics.what_if_records import listed_from_records
+from analytics.what_if_sums import NeedsRecords, Scope, UsageSum, sums_of
 from billing.costs import CostInForce
-from billing.errors import BillingError
 from billing.models import PriceOverride, RateCardVersion
 from billing.money import EXACT, ZERO
 from billing.pricing import Matched, RatePrice, most_specific, prices_by_rate
 from billing.rating import CostPlus, Price, depends_on_period, list_unit_price
-from billing.replica import lagging_reads, reading_connection
+from billing.replica import lagging_reads
 from billing.services.provider_costs import NewCost
 from billing.services.rate_cards import NewRate
 from usage.queries.meters import meter_adjustment, shared_out
@@ -40,13 +40,6 @@ MAX_MONTHS = 24
 MAX_RECORDS = 1_000_000
 _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
-
-
-class NeedsRecords(BillingError):
-    """What rollups cannot answer, of more records than are summed while someone waits."""
-
-    status = 422
-    code = "needs_records"
 
 
 class CostChange(NamedTuple):
@@ -68,61 +61,6 @@ class Proposal:
     cost_card: Sequence[NewCost] = ()
 
 
-@dataclass(frozen=True)
-class Scope:
-    """Months `[first, until)` by their first days, of workspaces that pay in `currency`; all of
-    them, or those named."""
-
-    currency: str
-    first: dt.date
-    until: dt.date
-    workspace_ids: Sequence[UUID] | None = None
-
-
-def month_count(first: dt.date, last: dt.date) -> int:
-    """Of the months from that of `first` to that of `last`, both counted."""
-    return (last.year - first.year) * 12 + last.month - first.month + 1
-
-
-class UsageSum(NamedTuple):
-    """The records of one kind, priced by one rate, in one period."""
-
-    period_id: UUID
-    workspace_id: UUID
-    resource_type: str
-    provider: str
-    rate_id: UUID | None
-    records: int
-    quantity: Decimal
-    billed: Decimal
-    cost: Decimal
-    listed: Decimal
-    first_day: dt.date
-    last_day: dt.date
-
-    @property
-    def key(self) -> tuple[UUID, str, str, UUID | None]:
-        return self.period_id, self.resource_type, self.provider, self.rate_id
-
-
-# A period is the month that holds its start on its workspace's clock: at most 14 hours ahead of UTC
-# and 12 behind.
-_SUMS = """
-SELECT period.id, period.workspace_id, rollup.resource_type, rollup.provider, rollup.rate_id,
-       sum(rollup.records)::bigint, sum(rollup.quantity),
-       sum(rollup.billed_quantity), sum(rollup.total_cost), sum(rollup.final_cost),
-       min(rollup.usage_date), max(rollup.usage_date)
-  FROM billing_billingperiod AS period
-  JOIN billing_workspace AS owner ON owner.id = period.workspace_id
-  JOIN usage_usagerollup AS rollup ON rollup.billing_period_id = period.id
- WHERE period.period_start >= %(first)s::date::timestamp AT TIME ZONE 'UTC' - interval '14 hours'
-   AND period.period_start < %(until)s::date::timestamp AT TIME ZONE 'UTC' - interval '14 hours'
-   AND owner.currency = %(currency)s
-   AND (%(workspaces)s::uuid[] IS NULL OR owner.id = ANY(%(workspaces)s::uuid[]))
- GROUP BY 1, 2, 3, 4, 5
-"""
-
-
 def rates_of(version: RateCardVersion) -> list[NewRate]:
     return [NewRate(Matched(*rate.match), rate.price) for rate in version.rates.all()]
 
@@ -135,7 +73,7 @@ def what_if(scope: Scope, proposal: Proposal) -> WhatIf:
 
 
 def _what_if(scope: Scope, proposal: Proposal, as_of: dt.datetime) -> WhatIf:
-    rows = _sums(scope)
+    rows = sums_of(scope)
     present = prices_by_rate({row.rate_id for row in rows if row.rate_id is not None})
     overrides = set(PriceOverride.objects.filter(pk__in=list(present)).values_list("pk", flat=True))
     now = [_as_it_was(row, present) for row in rows]
@@ -226,20 +164,6 @@ class _Costs:
         )
         for row, place in zip(rows, places, strict=True):
             proposed[place].listed = listed[row.key]
-
-
-def _sums(scope: Scope) -> list[UsageSum]:
-    with reading_connection().cursor() as cursor:
-        cursor.execute(
-            _SUMS,
-            {
-                "first": scope.first,
-                "until": scope.until,
-                "currency": scope.currency,
-                "workspaces": None if scope.workspace_ids is None else list(scope.workspace_ids),
-            },
-        )
-        return [UsageSum(*row) for row in cursor]
 
 
 def _as_it_was(row: UsageSum, present: Mapping[UUID, RatePrice]) -> _Listed:

@@ -16,12 +16,11 @@ from analytics.what_if import (
     MAX_ROWS,
     CostChange,
     Proposal,
-    Scope,
-    month_count,
     rates_of,
     what_if,
 )
 from analytics.what_if_answer import Compared, Side, WhatIf
+from analytics.what_if_sums import Scope, month_count
 from billing import months
 from billing.api.access import visible_workspaces
 from billing.api.fields import (

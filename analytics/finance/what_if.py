@@ -10,8 +10,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone as clock
 
-from analytics.what_if import MAX_MONTHS, Proposal, Scope, month_count, rates_of, what_if
+from analytics.what_if import MAX_MONTHS, Proposal, rates_of, what_if
 from analytics.what_if_answer import WhatIf
+from analytics.what_if_sums import Scope, month_count
 from billing import months
 from billing.errors import BillingError
 from billing.models import RateCardVersion

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from analytics import what_if as module
-from analytics.what_if import CostChange, NeedsRecords, Proposal, Scope, what_if
+from analytics.what_if import CostChange, Proposal, what_if
 from analytics.what_if_costs import NoRateOfDay
+from analytics.what_if_sums import NeedsRecords, Scope
 from billing.pricing import Matched
 from billing.services.exchange_rates import NewExchangeRate, set_exchange_rates
 from billing.services.provider_costs import NewCost
