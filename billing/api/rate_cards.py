@@ -21,6 +21,7 @@ from billing.api.fields import (
 from billing.api.rates import (
     PRICE_SCOPES,
     EndSerializer,
+    MatchSerializer,
     RateSerializer,
     RatesField,
 )
@@ -33,6 +34,7 @@ from billing.models import (
     RateCardAssignment,
     RateCardVersion,
 )
+from billing.pricing import Matched
 from billing.services import price_assignments, rate_cards
 
 
@@ -65,13 +67,22 @@ class PublishSerializer(StrictSerializer):
     )
 
 
+class WorkedExampleSerializer(serializers.Serializer):
+    """What a quantity, with its cost, comes to by one rate."""
+
+    match = MatchSerializer()
+    quantity = serializers.CharField()
+    cost = serializers.CharField()
+    amount = serializers.CharField()
+
+
 class VersionSerializer(serializers.Serializer):
     number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=["draft", "published", "retired"])
     effective_from = serializers.DateField(allow_null=True)
     published_at = AwareDateTimeField(allow_null=True)
     rates = RateSerializer(many=True)
-    examples = serializers.ListField(child=serializers.DictField())
+    examples = WorkedExampleSerializer(many=True)
 
 
 class CardSerializer(serializers.Serializer):
@@ -98,15 +109,16 @@ class CardSerializer(serializers.Serializer):
 def version_shown(version: RateCardVersion, latest: RateCardVersion | None) -> dict[str, Any]:
     """A version; retired when another of its card is in force in its place."""
     published = AwareDateTimeField().to_representation
+    examples = rate_cards.worked_examples(version) if version.is_draft else version.examples
     return {
         "number": version.number,
         "status": rate_cards.status_of(version, latest),
         "effective_from": version.effective_from and version.effective_from.isoformat(),
         "published_at": version.published_at and published(version.published_at),
         "rates": RateSerializer(version.rates.all(), many=True).data,
-        "examples": version.examples
-        if not version.is_draft
-        else rate_cards.worked_examples(version),
+        "examples": [
+            {**each, "match": MatchSerializer(Matched(**each["match"])).data} for each in examples
+        ],
     }
 
 

@@ -174,6 +174,8 @@ def publish_version(
     Raises `BadRateCard` with everything that stands against it.
     """
     with transaction.atomic():
+        # Of two drafts that are published for one day the second waits, and is told so.
+        RateCard.objects.select_for_update(no_key=True).filter(versions=version_id).first()
         version = _locked_draft(pk=version_id)
         faults = [*publishing_faults(version), *_faults_of_start(version, effective_from, now)]
         if faults:

@@ -1,6 +1,7 @@
 """Rate cards: publishing, fixed versions, who uses them, and which price wins."""
 
 import datetime as dt
+import threading
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -12,6 +13,7 @@ from billing.pricing import price_lists, prices_by_rate
 from billing.services import rate_cards
 from billing.services.price_assignments import assign_card, end_assignment
 from billing.services.rate_cards import BadRateCard
+from tests.kit.locks import wait_until_somebody_waits
 from tests.kit.personas import NOW, make_workspace
 from tests.kit.prices import card, cost_plus, override, per_unit, publish, published, rate, use
 
@@ -298,6 +300,30 @@ def test_a_published_version_keeps_its_worked_examples():
         ("100", "12.000"),
         ("1000", "120.000"),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_drafts_that_are_published_for_one_day_the_second_is_refused():
+    voice = card()
+    first, second = (
+        voice.versions.get(),
+        rate_cards.copy_version(version_id=voice.versions.get().pk, now=NOW),
+    )
+    seen: list[list[tuple[str, str]]] = []
+
+    def publish_second() -> None:
+        with pytest.raises(BadRateCard) as refused:
+            rate_cards.publish_version(version_id=second.pk, effective_from=TODAY, now=NOW)
+        seen.append(faults_of(refused))
+        connection.close()
+
+    publishing = threading.Thread(target=publish_second)
+    with transaction.atomic():
+        rate_cards.publish_version(version_id=first.pk, effective_from=TODAY, now=NOW)
+        publishing.start()
+        wait_until_somebody_waits()
+    publishing.join()
+    assert seen == [[("/effective_from", "day_taken")]]
 
 
 def test_who_pays_by_a_card_until_some_day_is_affected_until_then():

@@ -44,7 +44,10 @@ def test_a_card_is_made_published_and_used(finance):
     card = made(finance)
     path = f"rate-cards/{card['id']}/"
 
-    assert card["versions"][0]["status"] == "draft"
+    draft = card["versions"][0]
+    assert draft["status"] == "draft"
+    # What an example is for is said as what a rate is for.
+    assert draft["examples"][0]["match"] in [each["match"] for each in draft["rates"]]
     published = finance.post(f"{path}versions/1/publish/", {"effective_from": "2026-12-01"})
     assert published.status_code == 200, published.content
     assert published.json()["status"] == "published"
