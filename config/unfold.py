@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
 def _may(permission: str) -> Any:
@@ -20,7 +20,7 @@ def _item(title: str, icon: str, model: str, **extra: Any) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "link": reverse(f"admin:{model}_changelist"),
         "permission": _may(f"{app}.view_{name}"),
         **extra,
     }
@@ -30,47 +30,47 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {
             "items": [
-                {"title": "Finance", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                {"title": "Finance", "icon": "monitoring", "link": reverse("admin:index")},
                 {
                     "title": "Month end",
                     "icon": "event_available",
-                    "link": reverse_lazy("finance:month_end"),
+                    "link": reverse("finance:month_end"),
                     "permission": _may("billing.view_billingperiod"),
                 },
                 {
                     "title": "Reports",
                     "icon": "table_chart",
-                    "link": reverse_lazy("finance:reports"),
+                    "link": reverse("finance:reports"),
                     "permission": _may("usage.view_usagerollup"),
                 },
                 {
                     "title": "Trial close",
                     "icon": "fact_check",
-                    "link": reverse_lazy("finance:trial"),
+                    "link": reverse("finance:trial"),
                     "permission": _may("billing.view_billingperiod"),
                 },
                 {
                     "title": "Waiting work",
                     "icon": "pending_actions",
-                    "link": reverse_lazy("finance:waiting_work"),
+                    "link": reverse("finance:waiting_work"),
                     "permission": _may("billing.view_email"),
                 },
                 {
                     "title": "Proof",
                     "icon": "verified",
-                    "link": reverse_lazy("finance:proof"),
+                    "link": reverse("finance:proof"),
                     "permission": _may("usage.view_usagerollup"),
                 },
                 {
                     "title": "Costs and margins",
                     "icon": "trending_down",
-                    "link": reverse_lazy("finance:costs"),
+                    "link": reverse("finance:costs"),
                     "permission": _may("usage.view_usagerollup"),
                 },
                 {
                     "title": "What if",
                     "icon": "compare",
-                    "link": reverse_lazy("finance:what_if"),
+                    "link": reverse("finance:what_if"),
                     "permission": _may("usage.view_usagerollup"),
                 },
             ],

@@ -16,6 +16,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["LOCAL_DIR"] = str(Path(os.environ.get("LOCAL_DIR") or ".local") / "test")
 
 from django.conf import settings
+from django.template import Context, RequestContext, Template
+from django.test.signals import template_rendered
 
 from dev import embedded
 from tests.kit.forgetful_database import forget_on_crash
@@ -65,6 +67,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     gc.enable()
+
+
+def _rendered(self: Template, context: Context) -> str:
+    """As Django renders in tests, where each template, and there are hundreds in a page, has its
+    context copied for `response.context`: here only a page's own."""
+    if isinstance(context, RequestContext) and context.template is self:
+        template_rendered.send(sender=self, template=self, context=context)
+    return self.nodelist.render(context)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _contexts_of_pages(django_test_environment: None) -> None:
+    Template._render = _rendered
 
 
 @pytest.fixture(scope="session", autouse=True)

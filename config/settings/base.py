@@ -72,9 +72,10 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 
 # Applications
 INSTALLED_APPS = [
-    "unfold",
+    # Without a site of its own: ours is in `config.admin_site`.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "config.apps.Admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

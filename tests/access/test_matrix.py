@@ -184,7 +184,8 @@ def test_the_api_answers_whom_it_should() -> None:
         answer = ask(other, row, values)
         compare(wrong, row, "another's key", answer, hidden)
         if row.whose != "nobody":
-            told = [name for name in names if name in _beside_the_question(answer, row, values)]
+            text = _beside_the_question(answer, row, values)
+            told = [name for name in names if name in text]
             wrong += [f"{row.method} {row.route} tells another's key {told}"] if told else []
         for name, client in {**members, **strangers}.items():
             expected = "403" if row.method != "GET" else hidden
@@ -193,7 +194,8 @@ def test_the_api_answers_whom_it_should() -> None:
             answer = ask(client, row, values)
             compare(wrong, row, name, answer, expected)
             if name in strangers and row.whose != "nobody":
-                told = [n for n in names if n in _beside_the_question(answer, row, values)]
+                text = _beside_the_question(answer, row, values)
+                told = [each for each in names if each in text]
                 wrong += [f"{row.method} {row.route} tells {name} {told}"] if told else []
     assert not wrong, "\n".join(wrong)
 
@@ -214,9 +216,10 @@ def _hidden(row: Row, named: bool) -> str:
 
 def _beside_the_question(answer: Any, row: Row, values: dict[str, Any]) -> str:
     """The answer without what was asked for, which an error may repeat."""
-    text = text_of(answer)
-    for value in values.values():
-        text = text.replace(str(value), "") if str(value) in row.address(values) else text
+    text, address = text_of(answer), row.address(values)
+    for value in map(str, values.values()):
+        if value in address:
+            text = text.replace(value, "")
     return text
 
 
@@ -301,7 +304,8 @@ def test_pages_open_for_whom_they_should() -> None:
             answer = ask(client, row, values)
             compare(wrong, row, name, answer, "404" if roles else "yes")
             if roles:
-                told = [each for each in names if each in _beside_the_question(answer, row, values)]
+                text = _beside_the_question(answer, row, values)
+                told = [each for each in names if each in text]
                 wrong += [f"{row.method} {row.route} tells {name} {told}"] if told else []
     assert not wrong, "\n".join(wrong)
 
