@@ -4,7 +4,7 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 from config.addresses import next_database
+from tests.kit.forked import Ready
 
 ROOT = Path(__file__).resolve().parents[2]
+Read = Callable[..., subprocess.CompletedProcess[str]]
 PRODUCTION = {
     "DATABASE_URL": "postgresql://billing:hush@db.acme.test/billing?sslmode=verify-full",
     "REDIS_URL": "rediss://redis.acme.test:6379/0",
@@ -30,12 +32,24 @@ PRODUCTION = {
 }
 
 
-def read(
-    settings: str, environment: Mapping[str, str], expression: str = "None"
-) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def read() -> Iterator[Read]:
     """Import the settings where nothing but `environment` is set, and print an expression."""
-    code = f"from config.settings import {settings} as s; print(({expression}))"
-    return run(["-c", code], environment)
+    # What they import of others, which looks at no setting of ours.
+    libraries = (
+        "import celery.app, csp.constants, django.db.models, django.http, environs, psycopg, "
+        "redis.asyncio, sentry_sdk, stripe, structlog.dev"
+    )
+    nothing = {"PATH": os.environ["PATH"], "ENV_FILE": ""}
+    with Ready(libraries, nothing) as ready:
+
+        def read_(
+            settings: str, environment: Mapping[str, str], expression: str = "None"
+        ) -> subprocess.CompletedProcess[str]:
+            code = f"from config.settings import {settings} as s; print(({expression}))"
+            return ready.run(code, nothing | dict(environment))
+
+        yield read_
 
 
 def run(arguments: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -55,7 +69,7 @@ def why(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip().splitlines()[-1].rpartition("ImproperlyConfigured: ")[2]
 
 
-def test_importing_the_settings_starts_nothing(tmp_path: Path) -> None:
+def test_importing_the_settings_starts_nothing(read: Read, tmp_path: Path) -> None:
     done = read(
         "local",
         {"LOCAL_DIR": str(tmp_path / "local")},
@@ -66,7 +80,7 @@ def test_importing_the_settings_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "local").exists()
 
 
-def test_production_takes_what_it_is_given() -> None:
+def test_production_takes_what_it_is_given(read: Read) -> None:
     done = read(
         "production",
         PRODUCTION,
@@ -82,7 +96,7 @@ def test_production_takes_what_it_is_given() -> None:
     )
 
 
-def test_production_names_all_that_is_missing() -> None:
+def test_production_names_all_that_is_missing(read: Read) -> None:
     given = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
 
     assert why(read("production", given | {"REDIS_URL": " "})) == (
@@ -90,7 +104,7 @@ def test_production_names_all_that_is_missing() -> None:
     )
 
 
-def test_production_does_not_run_in_debug_mode() -> None:
+def test_production_does_not_run_in_debug_mode(read: Read) -> None:
     assert "DEBUG must be false" in why(read("production", PRODUCTION | {"DEBUG": "true"}))
 
 
@@ -115,7 +129,7 @@ def test_production_does_not_run_in_debug_mode() -> None:
     ],
 )
 def test_production_does_not_start_with_what_is_unsafe(
-    changed: dict[str, str], message: str
+    read: Read, changed: dict[str, str], message: str
 ) -> None:
     assert why(read("production", PRODUCTION | changed)) == (f"not safe in production: {message}.")
 
@@ -128,7 +142,7 @@ _OF_STAGING = {
 }
 
 
-def test_staging_may_have_a_test_key_and_plain_http_and_nothing_else() -> None:
+def test_staging_may_have_a_test_key_and_plain_http_and_nothing_else(read: Read) -> None:
     assert why(read("production", PRODUCTION | _OF_STAGING)).count("; ") == 3
     done = read("production", PRODUCTION | _OF_STAGING | {"STAGING": "true"}, "s.STAGING")
     assert done.stdout == "True\n"
@@ -136,7 +150,7 @@ def test_staging_may_have_a_test_key_and_plain_http_and_nothing_else() -> None:
     assert why(done).startswith("not safe in production: SECRET_KEY must be")
 
 
-def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_a_secret_may_lie_in_a_file(read: Read, tmp_path: Path) -> None:
     secret = tmp_path / "stripe"
     secret.write_text("sk_live_from_a_file\n")
     given = {name: value for name, value in PRODUCTION.items() if name != "STRIPE_SECRET_KEY"}
@@ -150,7 +164,9 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     assert why(done) == "STRIPE_SECRET_KEY_FILE must name a file that can be read."
 
 
-def test_a_settings_file_counts_where_the_environment_says_nothing(tmp_path: Path) -> None:
+def test_a_settings_file_counts_where_the_environment_says_nothing(
+    read: Read, tmp_path: Path
+) -> None:
     file = tmp_path / "billing.env"
     file.write_text("# Acme's\nISSUER_NAME='Acme Inc.'\nINVOICE_ISSUER=ACME\nUSAGE_MAX_AGE_DAYS=\n")
 

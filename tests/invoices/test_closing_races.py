@@ -2,12 +2,9 @@
 
 import datetime as dt
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 import psycopg
@@ -24,6 +21,7 @@ from invoices.services.closing import (
     finalize_period,
 )
 from invoices.services.ledger import close_differences
+from tests.kit.forked import DJANGO, Forked, Ready
 from tests.kit.locks import somebody_waits
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
@@ -33,7 +31,6 @@ from usage.services.ingest import Entry, check_entries, record_usage
 from usage.services.ledger import usage_differences
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROOT = Path(__file__).resolve().parents[2]
 OCTOBER_20 = dt.datetime(2026, 10, 20, 12, tzinfo=dt.UTC)
 NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 DEADLINE_SECONDS = 60.0
@@ -184,13 +181,13 @@ def test_a_workspace_that_someone_works_on_holds_nobody_else_up():
     assert numbers() == [f"INV-2026-00000{number}" for number in range(1, 5)]
 
 
-def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
+def test_a_process_killed_while_it_closes_leaves_nothing_half_done(closing):
     first, *_ = workspaces = in_october(5)
     finalize_due_periods(now=NOVEMBER_3, workspace_id=first.pk)
 
     # Killed in the middle of its transaction, where it waits for the invoices' numbers ...
     with held("SELECT FROM invoices_invoicesequence FOR UPDATE"):
-        kill_when_it_waits(start_closing())
+        kill_when_it_waits(closing())
     assert numbers() == ["INV-2026-000001"]
     assert BillingPeriod.objects.filter(status="finalized").count() == 1
     make_usage(workspaces[1], OCTOBER_20, "1", "1", now=NOVEMBER_3)
@@ -198,7 +195,7 @@ def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
 
     # ... and when all but one workspace are closed.
     with held("SELECT FROM billing_workspace WHERE id = %s FOR UPDATE", workspaces[4].pk):
-        kill_when_it_waits(start_closing())
+        kill_when_it_waits(closing())
         assert len(numbers()) == 4
 
     summary = finalize_due_periods(now=NOVEMBER_3)
@@ -211,11 +208,11 @@ def test_a_process_killed_while_it_closes_leaves_nothing_half_done():
     assert usage_differences() == []
 
 
-def test_a_process_killed_at_any_table_that_a_close_writes_to_leaves_nothing_half_done():
+def test_a_process_killed_at_any_table_that_a_close_writes_to_leaves_nothing_half_done(closing):
     in_october(2)
     for table in (PeriodCounter, Invoice, InvoiceItem, BillingPeriod):
         with held(f"LOCK TABLE {table._meta.db_table} IN SHARE MODE"):
-            kill_when_it_waits(start_closing())
+            kill_when_it_waits(closing())
         wait_until(lambda: not somebody_waits())
         assert numbers() == []
         assert not BillingPeriod.objects.filter(status="finalized").exists()
@@ -242,23 +239,24 @@ def held(statement: str, *parameters: object) -> Iterator[Callable[[], None]]:
         somebody.rollback()
 
 
-def start_closing() -> subprocess.Popen[bytes]:
+@pytest.fixture(scope="module")
+def closing(django_db_setup: None) -> Iterator[Callable[[], Forked]]:
+    """Starts a process that closes all that is due."""
     environment = {
         **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
         "DATABASE_URL": database_url(),
         "REDIS_URL": "redis://127.0.0.1:9/0",
         "SECRET_KEY": settings.SECRET_KEY,
         "STRIPE_SECRET_KEY": "sk_test_never_used",
         "LOG_LEVEL": "CRITICAL",
-        "PYTHONPATH": str(ROOT),
     }
-    script = ROOT / "tests" / "kit" / "close_once.py"
-    return subprocess.Popen(
-        [sys.executable, str(script), NOVEMBER_3.isoformat()], cwd=ROOT, env=environment
-    )
+    with Ready(f"{DJANGO}\nimport tests.kit.close_once", environment) as ready:
+        code = f"import tests.kit.close_once as it; it.main({NOVEMBER_3.isoformat()!r})"
+        yield lambda: ready.start(code)
 
 
-def kill_when_it_waits(process: subprocess.Popen[bytes]) -> None:
+def kill_when_it_waits(process: Forked) -> None:
     try:
         wait_until(lambda: somebody_waits() or process.poll() is not None)
         assert process.poll() is None, "it has ended without being killed"

@@ -1,9 +1,7 @@
 """Real processes killed by SIGKILL during a request, which Stripe goes on to carry out."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
@@ -11,8 +9,8 @@ from django.db import connection
 
 from billing.services import work
 from dev.stripe_sandbox.testing import SandboxProcess
-from invoices.models import Invoice
 from invoices.payments.services.stripe_sync import sync_invoice
+from tests.kit.forked import DJANGO, Ready
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.outcome import AT_ONCE, flaws, go_on
 from tests.kit.personas import make_workspace
@@ -20,35 +18,35 @@ from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parents[4]
 
-
-def start_syncing(invoice: Invoice, sandbox: SandboxProcess) -> subprocess.Popen[bytes]:
+@pytest.fixture(scope="module")
+def ready(django_db_setup: None, sandbox_process: SandboxProcess) -> Iterator[Ready]:
     database = connection.settings_dict
     url = "postgresql://{USER}:{PASSWORD}@/{NAME}?host={HOST}&port={PORT}".format(**database)
     environment = {
         **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
         "DATABASE_URL": url,
         "REDIS_URL": "redis://127.0.0.1:9/0",
         "SECRET_KEY": settings.SECRET_KEY,
-        "STRIPE_API_BASE": sandbox.url,
-        "STRIPE_SECRET_KEY": sandbox.key,
+        "STRIPE_API_BASE": sandbox_process.url,
+        "STRIPE_SECRET_KEY": sandbox_process.key,
         "STRIPE_MAX_REQUESTS_PER_SECOND": "0",
     }
-    script = ROOT / "tests" / "kit" / "sync_once.py"
-    return subprocess.Popen(
-        [sys.executable, str(script), str(invoice.pk), NOVEMBER_2.isoformat()],
-        env={**environment, "PYTHONPATH": str(ROOT)},
-    )
+    with Ready(f"{DJANGO}\nimport tests.kit.sync_once", environment) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
     "path", [r"/v1/invoices$", r"/v1/invoiceitems$", r"/finalize$"], ids=["draft", "item", "final"]
 )
-def test_a_killed_process_is_followed_by_another(path: str, stripe_sandbox: SandboxProcess) -> None:
+def test_a_killed_process_is_followed_by_another(
+    path: str, stripe_sandbox: SandboxProcess, ready: Ready
+) -> None:
     invoice = make_invoice(make_workspace("Acme"), status="draft", collection_method="send_invoice")
     stripe_sandbox.inject("delay", method="POST", path=path, seconds=1.5)
-    process = start_syncing(invoice, stripe_sandbox)
+    facts = f"{str(invoice.pk)!r}, {NOVEMBER_2.isoformat()!r}"
+    process = ready.start(f"import tests.kit.sync_once as it; it.main({facts})")
     wait_until(lambda: stripe_sandbox.faults()[0]["count"] == 0)
     process.kill()
     process.wait()
