@@ -59,7 +59,7 @@ def test_a_file_has_the_rows_of_the_filters_and_search_in_their_order() -> None:
     [row] = lines(client, INVOICES, status__exact="paid")
     assert (row["total"], row["currency"], row["workspace"]) == ("61.34", "USD", "Acme")
     assert [row["workspace"] for row in lines(client, INVOICES, q="Globex")] == ["Globex"]
-    assert [row["total"] for row in lines(client, INVOICES, o="3")] == [
+    assert [row["total"] for row in lines(client, INVOICES, o="4")] == [
         "7.00",
         "61.34",
         "100.00",

@@ -5,11 +5,13 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.kit.http_server import WebServer
+from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,24 +25,29 @@ def server(tmp_path: Path) -> Iterator[WebServer]:
 
 def workers(server: WebServer) -> list[psutil.Process]:
     """Both, once they accept: each has its processes by then, and has let go of our probe."""
-    deadline = time.monotonic() + 60
-    while True:
-        found = psutil.Process(server.process.pid).children()
+    found: list[psutil.Process] = []
+
+    def both_accept() -> bool:
+        found[:] = workers_now(server)
         ready = len(found) == 2 and all(len(each.children()) == 3 for each in found)
-        if ready and not any(shares(server, found)):
-            return found
-        assert time.monotonic() < deadline, "the workers did not start"
-        time.sleep(0.05)
+        return ready and not any(shares(server, found))
+
+    wait_until(both_accept, what="the workers did not start")
+    return found
+
+
+def connections(
+    server: WebServer, process: psutil.Process, status: str = psutil.CONN_ESTABLISHED
+) -> list[Any]:
+    try:
+        found = process.net_connections()
+    except psutil.Error:  # it has ended since it was listed
+        return []
+    return [each for each in found if each.status == status and each.laddr.port == server.port]
 
 
 def shares(server: WebServer, of: list[psutil.Process]) -> list[int]:
-    return [
-        sum(
-            each.status == psutil.CONN_ESTABLISHED and each.laddr.port == server.port
-            for each in process.net_connections()
-        )
-        for process in of
-    ]
+    return [len(connections(server, process)) for process in of]
 
 
 def client(server: WebServer) -> http.client.HTTPConnection:
@@ -59,11 +66,12 @@ def test_clients_that_stay_are_shared_out(server):
     assert min(shares(server, both)) >= 7
     # Whoever has lost some gets the next ones.
     leaver = both[0]
-    ports = {each.raddr.port for each in leaver.net_connections() if each.raddr}
+    ports = {each.raddr.port for each in connections(server, leaver)}
     gone = [each for each in clients if each.sock.getsockname()[1] in ports]
     for each in gone:
         each.close()
-    time.sleep(0.2)
+    wait_until(lambda: not connections(server, leaver, psutil.CONN_CLOSE_WAIT))
+    time.sleep(0.3)  # each tells the others ten times a second how many it has
     clients += [client(server) for _ in gone]
     assert min(shares(server, both)) >= 7
     for each in clients:

@@ -230,7 +230,7 @@ def test_an_answer_goes_out_as_soon_as_it_is_made():
     for _ in range(10):
         assert body_of(ask(respond)) == b"done"
     # Each would take half a second if it were looked for now and then.
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 4.5
 
 
 def test_a_thread_can_write_at_any_moment_while_the_loop_reads():
