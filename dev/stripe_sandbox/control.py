@@ -157,6 +157,24 @@ def _reset(api: Api, body: _Body) -> Any:
         api.store.clear()
         for endpoint in kept if body.get("keep_endpoints") else ():
             api.store.insert(endpoint)
+    return _without_orders(api)
+
+
+def _remember(api: Api, body: _Body) -> Any:
+    """Keep all there is, for any number of `recall`s."""
+    with api.store.transaction():
+        api.store.remember()
+    return {"ok": True}
+
+
+def _recall(api: Api, body: _Body) -> Any:
+    """As `reset`, to what was remembered instead of to nothing."""
+    with api.store.transaction():
+        api.store.recall()
+    return _without_orders(api)
+
+
+def _without_orders(api: Api) -> Any:
     api.faults.clear()
     api.log.clear()
     api.requests_per_second = None
@@ -188,4 +206,6 @@ _ACTIONS: dict[tuple[str, str], Callable[[Api, _Body], Any]] = {
     ("POST", "open_dispute"): _dispute,
     ("POST", "close_dispute"): _close_dispute,
     ("POST", "reset"): _reset,
+    ("POST", "remember"): _remember,
+    ("POST", "recall"): _recall,
 }

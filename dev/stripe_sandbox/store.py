@@ -94,6 +94,7 @@ class Store:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = OFF")
         self.db.executescript(_SCHEMA)
+        self._remembered: dict[str, list[tuple[Any, ...]]] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -163,6 +164,18 @@ class Store:
     def clear(self) -> None:
         for table in _TABLES:
             self.db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+
+    def remember(self) -> None:
+        """Keep, for as long as this process lives, what `recall` brings back."""
+        for table in _TABLES:
+            self._remembered[table] = self.db.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+
+    def recall(self) -> None:
+        self.clear()
+        for table, rows in self._remembered.items():
+            for row in rows:
+                places = ", ".join("?" * len(row))
+                self.db.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608
 
     def seq_of(self, identifier: str, type: str) -> int | None:
         row = self.db.execute(

@@ -152,6 +152,13 @@ class SandboxProcess:
     def reset(self, *, keep_endpoints: bool = False) -> None:
         self.control("POST", "reset", keep_endpoints=keep_endpoints)
 
+    def remember(self) -> None:
+        """Keep what is there, for tests that begin with the same: `recall` brings it back."""
+        self.control("POST", "remember")
+
+    def recall(self) -> None:
+        self.control("POST", "recall")
+
     def control(self, method: str, name: str, /, **body: Any) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - loopback
             f"{self.url}/_sandbox/{name}",

@@ -13,7 +13,22 @@ from tests.kit.stripe_side import customers, invoices, lines
 AT_ONCE = dt.timedelta(0)
 # Stripe forgets idempotency keys after 24 hours.
 A_DAY_LATER = dt.timedelta(hours=25)
+# A request that did nothing and left nothing under its key is the same later: the longer pause adds
+# to one of these what it adds to the others.
+NOTHING_HAPPENED = ("500_before", "drop_before", "429")
+SOMETHING_HAPPENED = ("drop_after", "500_after", "saved_500")
 LINES = [("Monthly Subscription", 4900), ("Call Minutes (812.5 × 0.0151876923 USD)", 1234)]
+
+
+def faults_and_pauses(*pauses: dt.timedelta) -> list[tuple[str, dt.timedelta]]:
+    """Ways in which a request fails, and how long after it things go on."""
+    shortest = min(pauses)
+    return [
+        (fault, pause)
+        for fault in (*NOTHING_HAPPENED, *SOMETHING_HAPPENED)
+        for pause in pauses
+        if pause == shortest or fault not in NOTHING_HAPPENED[1:]
+    ]
 
 
 def go_on(

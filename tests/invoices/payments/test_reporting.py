@@ -16,7 +16,7 @@ from invoices.payments.services.settle.credit import credit_balance, spend_credi
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.payments.services.stripe_sync.run import Run
 from invoices.payments.services.stripe_sync.steps import HANDLERS
-from tests.kit.crashes import Call, killed_at_request
+from tests.kit.crashes import Call
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.payments import NOVEMBER_5, in_stripe, pay, report_all, sent, state
 from tests.kit.personas import make_workspace
@@ -136,42 +136,3 @@ def test_money_that_comes_twice_is_credit_and_finance_hears_of_it(
     assert state(invoice) == ("paid", Decimal(0))
     assert credit_balance(acme.pk, "USD") == Decimal("61.34")
     assert invoice.events.filter(kind="conflict").count() == 1
-
-
-@pytest.mark.parametrize("pause", [dt.timedelta(hours=2), A_DAY + dt.timedelta(hours=2)])
-@pytest.mark.parametrize(
-    "fault", ["drop_before", "drop_after", "500_before", "500_after", "saved_500", "429"]
-)
-@pytest.mark.parametrize("name", REPORTING)
-def test_a_report_that_fails_is_made_good_and_counts_once(
-    acme: Workspace, stripe_sandbox: SandboxProcess, name: str, fault: str, pause: dt.timedelta
-) -> None:
-    invoice = sent(acme)
-    pay(acme, "20.00", invoice)
-    call = REPORTING[name]
-    stripe_sandbox.inject(fault, method=call.method, path=call.path)
-    assert report_all() == ["waiting"]
-    stripe_sandbox.advance(int(pause.total_seconds()))
-    for round_ in range(3):
-        report_all(NOVEMBER_5 + pause + round_ * dt.timedelta(hours=2))
-    assert report_all() == ["done"]
-    assert in_stripe(invoice) == ("open", 2000, 4134)
-    assert len(list(stripe_client.every("/v1/payment_records"))) == 1
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("name", REPORTING)
-def test_a_process_killed_at_a_report_is_followed_by_another(
-    acme: Workspace,
-    stripe_sandbox: SandboxProcess,
-    name: str,
-    when: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    invoice = sent(acme)
-    pay(acme, "20.00", invoice)
-    with killed_at_request(REPORTING[name], when=when, monkeypatch=monkeypatch):
-        report_all()
-    assert report_all(NOVEMBER_5 + dt.timedelta(hours=1)) == ["done"]
-    assert in_stripe(invoice) == ("open", 2000, 4134)
-    assert len(list(stripe_client.every("/v1/payment_records"))) == 1

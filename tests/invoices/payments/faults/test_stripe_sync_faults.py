@@ -16,13 +16,12 @@ from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.stripe_sync import steps, sync_invoice
 from tests.kit.crashes import Call, Commits, Killed, killed_at_request
 from tests.kit.invoices import NOVEMBER_2, make_invoice
-from tests.kit.outcome import A_DAY_LATER, AT_ONCE, flaws, go_on
+from tests.kit.outcome import A_DAY_LATER, AT_ONCE, faults_and_pauses, flaws, go_on
 from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import give_card
 
 pytestmark = pytest.mark.django_db
 
-FAULTS = ("drop_before", "drop_after", "500_before", "500_after", "saved_500", "429")
 NEW_CUSTOMER = {
     "customer": Call("POST", r"/v1/customers$"),
     "draft": Call("POST", r"/v1/invoices$"),
@@ -52,8 +51,7 @@ def invoice_for(name: str) -> Invoice:
     return make_invoice(acme, status="draft")
 
 
-@pauses
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("fault", "pause"), faults_and_pauses(AT_ONCE, A_DAY_LATER))
 @pytest.mark.parametrize("name", CALLS)
 def test_a_request_that_fails_is_made_good(
     name: str, fault: str, pause: dt.timedelta, stripe_sandbox: SandboxProcess
