@@ -13,6 +13,7 @@ from billing.models import BillingPeriod, LimitAlert, ManualItem, Workspace
 from billing.services.work import kinds
 from invoices.models import CreditNote, Invoice, TrialInvoice
 from invoices.payments.models import (
+    AwaitedDecision,
     CallDispute,
     Chargeback,
     Difference,
@@ -79,7 +80,12 @@ def chargebacks_to_answer() -> QuerySet[Chargeback]:
 
 def chargebacks_to_decide() -> QuerySet[Chargeback]:
     """Lost, and nobody has said whether they are asked for again."""
-    return Chargeback.objects.filter(status="lost", decision="")
+    return Chargeback.objects.filter(status="lost", decision="", awaited__isnull=True)
+
+
+def decisions_to_confirm() -> QuerySet[AwaitedDecision]:
+    """Voids of credit notes and ends of chargebacks that one person has asked for."""
+    return AwaitedDecision.objects.order_by("asked_at")
 
 
 def open_disputes() -> QuerySet[CallDispute]:
@@ -206,6 +212,20 @@ def _approvals(now: dt.datetime) -> Iterator[AttentionItem]:
         "lines by hand wait for a second person",
         lines_to_approve().count(),
         _list("billing_manualitem", "?status__exact=waiting"),
+        "warn",
+    )
+    yield AttentionItem(
+        "void of a credit note waits for a second person",
+        "voids of credit notes wait for a second person",
+        decisions_to_confirm().filter(credit_note__isnull=False).count(),
+        _list("invoices_creditnote", "?awaited__isnull=False"),
+        "warn",
+    )
+    yield AttentionItem(
+        "decision on a lost chargeback waits for a second person",
+        "decisions on lost chargebacks wait for a second person",
+        decisions_to_confirm().filter(chargeback__isnull=False).count(),
+        _list("payments_chargeback", "?awaited__isnull=False"),
         "warn",
     )
     yield AttentionItem(

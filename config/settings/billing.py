@@ -79,6 +79,9 @@ SUSPEND_AFTER_DAYS = env.integer("SUSPEND_AFTER_DAYS", 14, max=365)
 SUSPEND_AFTER_FAILED_CHARGE_DAYS = env.integer("SUSPEND_AFTER_FAILED_CHARGE_DAYS", 0, max=365)
 RECONCILE_DAYS = env.integer("RECONCILE_DAYS", 62, min=1, max=3660)
 
+# Terms and conditions as PDF, for banks: <code of the issuing entity>.pdf, else terms.pdf
+TERMS_DIRECTORY = env.text("TERMS_DIRECTORY")
+
 # Retention
 EMAIL_KEEP_DAYS = env.integer("EMAIL_KEEP_DAYS", 400, min=30, max=36_500)
 INVOICE_KEEP_YEARS = env.integer("INVOICE_KEEP_YEARS", 10, min=1, max=100)

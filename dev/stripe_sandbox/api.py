@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from dev.stripe_sandbox import resources
-from dev.stripe_sandbox.context import API_VERSION, Context
+from dev.stripe_sandbox.context import API_VERSION, Context, Upload
 from dev.stripe_sandbox.errors import ApiError
 from dev.stripe_sandbox.faults import Fault, Faults
 from dev.stripe_sandbox.forms import parse_form
@@ -36,6 +36,7 @@ class Request:
     query: str
     body: str
     headers: Mapping[str, str]  # names in lower case
+    files: Mapping[str, Upload] = field(default_factory=dict)
 
     @property
     def params(self) -> str:
@@ -152,6 +153,7 @@ class Api:
             base_url=self.base_url,
             request_id=request_id,
             idempotency_key=key,
+            files=request.files,
         )
         with self.store.lock:
             if key is not None:

@@ -1,5 +1,6 @@
 """What a resource's handler is given: the store, the clock and the request it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,14 @@ class Params(dict[str, Any]):
         return super().__contains__(name)
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A file of a request in `multipart/form-data`."""
+
+    filename: str
+    content: bytes
+
+
 @dataclass
 class Context:
     """One request. ``now`` is read once, from the sandbox's own clock (epoch seconds)."""
@@ -42,6 +51,7 @@ class Context:
     base_url: str
     request_id: str | None = None
     idempotency_key: str | None = None
+    files: Mapping[str, Upload] = field(default_factory=dict)
     deliveries_queued: int = 0
     path_ids: list[str] = field(default_factory=list)
 

@@ -13,12 +13,13 @@ import msgspec
 from dev.stripe_sandbox import control, pages
 from dev.stripe_sandbox.api import Api, Request, Response
 from dev.stripe_sandbox.errors import ApiError
+from dev.stripe_sandbox.forms import parse_multipart
 from dev.stripe_sandbox.render import PAGES_PREFIX
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,12 +41,19 @@ class Handler(BaseHTTPRequestHandler):
             self._send(Response(status=413))
             return
         parts = urlsplit(self.path)
+        body = self.rfile.read(length)
+        content_type = self.headers.get("Content-Type") or ""
+        if content_type.startswith("multipart/form-data"):
+            form, files = parse_multipart(content_type, body)
+        else:
+            form, files = body.decode("utf-8", "replace"), {}
         request = Request(
             method="GET" if self.command == "HEAD" else self.command,
             path=parts.path,
             query=parts.query,
-            body=self.rfile.read(length).decode("utf-8", "replace"),
+            body=form,
             headers={name.lower(): value for name, value in self.headers.items()},
+            files=files,
         )
         response = self._response(request)
         if response.dropped:

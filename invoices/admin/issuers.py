@@ -116,7 +116,8 @@ class IssuingEntityAdmin(BillingAdmin):
                 "fields": (("code", "series"), "name"),
                 "description": "Documents that are issued from now on look like this; those"
                 " already issued stay as they are. A workspace is given to it on its own page, for"
-                " periods that open from then on.",
+                " periods that open from then on. Cards are charged in the one Stripe account that"
+                " is configured, and paid out to the company that owns it.",
             },
         ),
         (

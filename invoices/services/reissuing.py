@@ -11,9 +11,16 @@ from billing.errors import Conflict
 from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceEvent, InvoiceItem
 from invoices.services.closing.issue import invoice_to, write_invoice
+from invoices.services.e_invoices import EInvoiceInvalid
 from invoices.services.history import locked_invoice, record
 from invoices.services.sales_taxes import Calculations, asked_if_missing
-from invoices.services.taxing import cannot_be_taxed, document_tax, items_taxed, tax_day
+from invoices.services.taxing import (
+    CannotBeTaxed,
+    cannot_be_taxed,
+    document_tax,
+    items_taxed,
+    tax_day,
+)
 from invoices.signals import invoices_issued
 
 Kind = InvoiceEvent.Kind
@@ -31,10 +38,14 @@ class AlreadyReissued(Conflict):
     code = "already_reissued"
 
 
+# Nothing is wrong with the void: its new invoice waits for an answer, or for somebody's details.
+CANNOT_REISSUE = (CannotBeTaxed, EInvoiceInvalid)
+
+
 def reissue_invoice(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoice:
     """Bill what a void invoice billed on a new one; again it is the same one.
 
-    Raises `NotVoid`.
+    Raises `NotVoid`, and one of `CANNOT_REISSUE`.
     """
     with asked_if_missing(now), locked_invoice(invoice_id) as void:
         _require_void(void)

@@ -86,6 +86,8 @@ def values_of(acme: Workspace) -> dict[str, Any]:
         "e_invoice_id": acme.e_invoices.get().pk,
         "payment_id": acme.payments.get().pk,
         "dispute_id": acme.call_disputes.get().pk,
+        "chargeback_id": acme.chargebacks.get().pk,
+        "field": "receipt",
         "item_id": InvoiceItem.objects.filter(invoice=invoice).first().pk,
         "card_id": assignment.card_id,
         "month_record_id": _signed_month().pk,

@@ -94,6 +94,8 @@ GET    credit-notes/<credit_note_id>/records/                        own       b
 GET    workspaces/<workspace_id>/call-disputes/                      own       billing:read
 POST   workspaces/<workspace_id>/calls/<call_id>/dispute/            own       billing:write
 POST   call-disputes/<dispute_id>/withdraw/                          own       billing:write
+GET    workspaces/<workspace_id>/chargebacks/                        own       billing:read
+POST   chargebacks/<chargeback_id>/decide/                           own       billing:write
 GET    workspaces/<workspace_id>/payments/                           own       billing:read
 POST   workspaces/<workspace_id>/payments/                           own       billing:write
 POST   payments/<payment_id>/take-back/                              own       billing:write
@@ -296,11 +298,15 @@ GET    admin/invoices/creditnote/<credit_note_id>/e-invoice/         read-only f
 POST   admin/invoices/creditnote/<object_id>/approve_and_issue/      finance people
 POST   admin/invoices/creditnote/<object_id>/discard/                finance people
 POST   admin/invoices/creditnote/<object_id>/void/                   finance people
+POST   admin/invoices/creditnote/<object_id>/confirm_void/           finance people
+POST   admin/invoices/creditnote/<object_id>/keep/                   finance people
 GET    admin/invoices/einvoice/<e_invoice_id>/xml/                   read-only finance people
 POST   admin/payments/calldispute/<object_id>/approve/               finance people
 POST   admin/payments/calldispute/<object_id>/refuse/                finance people
 POST   admin/payments/chargeback/<object_id>/send/                   finance people
 POST   admin/payments/chargeback/<object_id>/decide/                 finance people
+POST   admin/payments/chargeback/<object_id>/confirm/                finance people
+GET    admin/payments/chargeback/<chargeback_id>/files/<field>/      read-only finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
 POST   admin/invoices/invoice/<object_id>/correct/                   finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people

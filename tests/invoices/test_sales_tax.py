@@ -20,11 +20,14 @@ from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.document import as_preview, invoice_document, tax_note
 from invoices.models import Invoice, TaxCalculation, TaxDecision
 from invoices.payments.services import tax_calculations
+from invoices.payments.services.collection import carry_out, void_invoice
 from invoices.payments.services.credit_notes.drafting import (
     approve_credit_note,
     draft_credit_note,
 )
 from invoices.payments.services.credit_notes.issuing import issue_credit_note
+from invoices.payments.services.settle import mark_void
+from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.asking_ahead import ask_ahead
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.ledger import close_differences
@@ -340,3 +343,32 @@ def test_a_close_by_hand_asks_too(texas: SandboxProcess) -> None:
     assert refused.value.code == "tax_not_calculated"
     answer_all(NOVEMBER_1)
     assert finalize_period(period_id=period.pk, now=NOVEMBER_1).status == "finalized"
+
+
+def test_what_stripe_has_voided_is_void_and_its_new_invoice_comes_with_the_answer(
+    texas: SandboxProcess,
+) -> None:
+    acme = make_texan()
+    invoice = billed(acme)
+    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_3).done
+    update_workspace(
+        workspace_id=acme.pk, changes={"address_line1": "2 Congress Ave"}, now=NOVEMBER_3
+    )
+    action = void_invoice(
+        invoice_id=invoice.pk, actor=None, reason="They have moved", reissue=True, now=NOVEMBER_3
+    )
+    # As its webhook does, which may be the first to say so.
+    mark_void(invoice_id=invoice.pk, now=NOVEMBER_3, source="Stripe")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.replacement) == ("void", None)
+    waits = carry_out(action_id=action.pk, now=NOVEMBER_3)
+    assert waits is not None
+    assert waits.status == "waiting"
+    assert "Stripe Tax has not answered yet" in waits.last_error
+    answer_all()
+    done = carry_out(action_id=action.pk, now=NOVEMBER_3 + dt.timedelta(hours=1))
+    assert done is not None
+    assert done.status == "done"
+    invoice.refresh_from_db()
+    assert invoice.replacement is not None
+    assert amounts(invoice.replacement) == ("61.34", "4.05", "65.39")

@@ -15,7 +15,13 @@ from billing.services.builtins import ensure_builtins
 from dev.demo import accounts
 from dev.demo.load import Loader, Progress
 from dev.demo.logins import Logins, kept_logins, new_logins
-from dev.demo.personas import FINANCE_EMAIL, PERSONAS, README_COMPANY, SECOND_EMAIL
+from dev.demo.personas import (
+    FINANCE_EMAIL,
+    PERSONAS,
+    README_COMPANY,
+    SECOND_EMAIL,
+    Company,
+)
 from dev.demo.senders import DemoError, DirectSender, HttpSender, Sender
 from invoices.models import Invoice
 
@@ -91,7 +97,7 @@ class Command(BaseCommand):
         ]
         lines += [
             f"    {company.name:<{width}}  {company.owner_email:<24} {company.timezone:<20}"
-            f" {company.currency}  {company.story.value}"
+            f" {company.currency}  {_story(company)}"
             for company in PERSONAS
         ]
         lines += [
@@ -103,6 +109,14 @@ class Command(BaseCommand):
             f"    export WORKSPACE={README_COMPANY.id}",
         ]
         self.stdout.write("\n".join(lines))
+
+
+def _story(company: Company) -> str:
+    """What is to be seen there; of a month that nobody has approved yet, only that it waits."""
+    billed = Invoice.objects.filter(workspace=company.id, billing_period__isnull=False)
+    if settings.CLOSE_NEEDS_APPROVAL and not billed.exists():
+        return "last month waits to be approved, in the admin's Month end"
+    return company.story.value
 
 
 def _why_unsettled(invoice: Invoice) -> str:

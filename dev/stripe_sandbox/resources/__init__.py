@@ -10,6 +10,7 @@ _MODULES = (
     "customers",
     "disputes",
     "events",
+    "files",
     "invoice_items",
     "invoice_lifecycle",
     "invoice_lines",

@@ -11,6 +11,15 @@ from dev.stripe_sandbox.router import route
 from dev.stripe_sandbox.store import Object
 
 _OPEN = ("needs_response", "under_review")
+_PURPOSE = "dispute_evidence"
+# What of the evidence is the id of a file.
+_FILES = frozenset(
+    (
+        "cancellation_policy customer_communication customer_signature"
+        " duplicate_charge_documentation receipt refund_policy service_documentation"
+        " shipping_documentation uncategorized_file"
+    ).split()
+)
 
 
 @route("GET", "/v1/disputes/{id}", "DisputeRetrieveParams")
@@ -33,7 +42,11 @@ def listed(ctx: Context, params: dict[str, Any]) -> Object:
 @route("POST", "/v1/disputes/{id}", "DisputeUpdateParams")
 def update(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
     dispute = ctx.get("dispute", identifier)
-    dispute["evidence"] |= params.get("evidence") or {}
+    evidence = params.get("evidence") or {}
+    for name in _FILES & evidence.keys():
+        if evidence[name] and ctx.get("file", evidence[name], param=name)["purpose"] != _PURPOSE:
+            raise invalid(f"{evidence[name]} was not uploaded as {_PURPOSE}.", param=name)
+    dispute["evidence"] |= evidence
     if "metadata" in params:
         dispute["metadata"] = merged(dispute["metadata"], params["metadata"])
     if params.get("submit", True) and params.get("evidence") and dispute["status"] in _OPEN:

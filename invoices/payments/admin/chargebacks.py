@@ -1,11 +1,12 @@
 """Chargebacks by their deadline, what speaks for us, and the button that sends it."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -21,12 +22,16 @@ from unfold.widgets import (
 from billing.admin.base import FrozenAdmin, amount, asking, when
 from billing.formats import money
 from invoices.admin.links import link
-from invoices.payments.models import Chargeback
+from invoices.payments.models import Chargeback, ChargebackFile
 from invoices.payments.services.chargebacks import (
+    confirm_decision,
     decide_chargeback,
     evidence_for,
     submit_evidence,
 )
+from invoices.payments.services.chargebacks.files import file_for, terms_file
+from invoices.payments.services.second_person import awaited_of
+from invoices.pdf import pdf_response
 
 
 class EvidenceForm(BaseDialogForm):
@@ -67,14 +72,46 @@ class ChargebackAdmin(FrozenAdmin):
         ("over", "because", "deadline"),
         ("opened", "closed", "answered"),
         ("decided", "decision_reason"),
+        "waits",
+        "files",
         "speaks_for_us",
         "stripe_id",
     )
     readonly_fields = (
         *("invoice_link", "state", "over", "because", "deadline", "opened", "closed", "answered"),
-        *("decided", "speaks_for_us"),
+        *("decided", "waits", "files", "speaks_for_us"),
     )
-    actions_detail = ("send", "decide")
+    actions_detail = ("send", "confirm", "decide")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.file)
+        return [
+            path("<uuid:chargeback_id>/files/<slug:field>/", view, name="payments_chargeback_file"),
+            *super().get_urls(),
+        ]
+
+    def file(self, request: HttpRequest, chargeback_id: UUID, field: str) -> HttpResponse:
+        """A PDF of the evidence: as it was sent, or as it would be now."""
+        chargeback: Chargeback | None = (
+            self.get_queryset(request)
+            .select_related("invoice__billing_period")
+            .filter(pk=chargeback_id)
+            .first()
+        )
+        if chargeback is None or not self.has_view_permission(request):
+            raise Http404
+        kept = ChargebackFile.objects.filter(evidence=chargeback_id, field=field).first()
+        if kept is not None:
+            content = bytes(kept.content)
+        elif field in ChargebackFile.Field.values and not _was_sent(chargeback):
+            which = ChargebackFile.Field(field)
+            said = evidence_for(chargeback)
+            content = file_for(chargeback, which, said, now=clock.now())
+        else:
+            content = b""
+        if not content:
+            raise Http404
+        return pdf_response(content, f"{chargeback.invoice.number}-{field}.pdf", inline=True)
 
     @asking(
         "Send the evidence",
@@ -82,8 +119,8 @@ class ChargebackAdmin(FrozenAdmin):
         variant=ActionVariant.PRIMARY,
         permission="send",
         title="Send this to the bank?",
-        text="What stands on this page goes to Stripe with your words before it. The bank takes one"
-        " answer, and no second.",
+        text="What stands on this page goes to Stripe, with your words before it and the PDFs that"
+        " it names. The bank takes one answer, and no second.",
         submit="Send it",
         form_class=EvidenceForm,
     )
@@ -116,10 +153,24 @@ class ChargebackAdmin(FrozenAdmin):
             by=str(request.user),
             now=clock.now(),
         )
-        number = decided.invoice.number
-        if decided.asked_again:
-            return f"{money(decided.asked_again, decided.currency)} of {number} is open again."
-        return f"The loss is written off; {number} stays paid."
+        return _decided(decided)
+
+    @asking(
+        "Confirm the decision",
+        icon="task_alt",
+        variant=ActionVariant.PRIMARY,
+        permission="confirm",
+        title="Decide on the loss as was asked for?",
+        text="What was asked for, by whom and why, stands on this page. This is for good.",
+        submit="Confirm it",
+    )
+    def confirm(self, request: HttpRequest, chargeback: Chargeback, form: Any) -> str:
+        by = str(request.user)
+        return _decided(confirm_decision(chargeback_id=chargeback.pk, by=by, now=clock.now()))
+
+    def has_confirm_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        asked = Chargeback.objects.filter(pk=object_id, awaited__isnull=False)
+        return self.has_act_permission(request) and asked.exists()
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         lost = Chargeback.objects.filter(pk=object_id, status="lost", decision="")
@@ -167,6 +218,11 @@ class ChargebackAdmin(FrozenAdmin):
         said = chargeback.get_decision_display()
         return f"{said}, {when(chargeback.decided_at)}, by {chargeback.decided_by}"
 
+    @display(description="Waits for a second person")
+    def waits(self, chargeback: Chargeback) -> str:
+        asked = awaited_of(chargeback)
+        return f"{asked}, {when(asked.asked_at)}" if asked else "–"
+
     @display(description="Opened", ordering="opened_at")
     def opened(self, chargeback: Chargeback) -> str:
         return when(chargeback.opened_at)
@@ -184,6 +240,19 @@ class ChargebackAdmin(FrozenAdmin):
             return f"sent {when(evidence.done_at)} by {evidence.asked_by}"
         return f"on its way: {evidence.last_error}" if evidence.last_error else "on its way"
 
+    @display(description="PDFs that go with it")
+    def files(self, chargeback: Chargeback) -> SafeString:
+        if _was_sent(chargeback):
+            fields = [file.field for file in chargeback.evidence.files.all()]
+        else:
+            has_terms = terms_file(chargeback.invoice) is not None
+            terms = [ChargebackFile.Field.TERMS] if has_terms else []
+            fields = [ChargebackFile.Field.RECEIPT, ChargebackFile.Field.SERVICE, *terms]
+        links = format_html_join(", ", "{}", ((_file_link(chargeback, each),) for each in fields))
+        if _was_sent(chargeback) or ChargebackFile.Field.TERMS in fields:
+            return links
+        return format_html("{}. No terms: TERMS_DIRECTORY has none.", links)
+
     @display(description="What speaks for us")
     def speaks_for_us(self, chargeback: Chargeback) -> SafeString:
         evidence = getattr(chargeback, "evidence", None)
@@ -193,3 +262,21 @@ class ChargebackAdmin(FrozenAdmin):
             '<h3 class="font-semibold mt-3">{}</h3><pre class="whitespace-pre-wrap">{}</pre>',
             ((name.replace("_", " ").capitalize(), text) for name, text in said.items()),
         )
+
+
+def _was_sent(chargeback: Chargeback) -> bool:
+    return hasattr(chargeback, "evidence")
+
+
+def _file_link(chargeback: Chargeback, field: str) -> SafeString:
+    page = reverse("admin:payments_chargeback_file", args=[chargeback.pk, field])
+    return link(page, ChargebackFile.Field(field).label, new_tab=True)
+
+
+def _decided(chargeback: Chargeback) -> str:
+    number = chargeback.invoice.number
+    if not chargeback.decision:
+        return "It waits for a second person, who confirms it on this page."
+    if chargeback.asked_again:
+        return f"{money(chargeback.asked_again, chargeback.currency)} of {number} is open again."
+    return f"The loss is written off; {number} stays paid."

@@ -24,10 +24,13 @@ from invoices.payments.admin.outcomes import what_it_gave, where_it_goes
 from invoices.payments.services.credit_notes import (
     approve_and_issue,
     can_be_void,
+    confirm_void,
     discard_credit_note,
+    keep_credit_note,
     require_not_issued,
     void_credit_note,
 )
+from invoices.payments.services.second_person import awaited_of
 from invoices.pdf import pdf_response, render_credit_note, xml_response
 from invoices.services.e_invoices import chosen_format, credit_note_xml
 
@@ -69,15 +72,16 @@ class CreditNoteAdmin(FrozenAdmin):
         ("goes", "rest"),
         ("drafted_by", "approved_by", "issued_by", "issued"),
         ("voided", "voided_by", "void_reason"),
+        "waits",
         ("file", "in_stripe"),
         "software",
     )
     readonly_fields = (
         *("name", "state", "over", "before_tax", "taxed", "goes", "rest"),
-        *("issued", "voided", "file", "in_stripe", "software"),
+        *("issued", "voided", "waits", "file", "in_stripe", "software"),
     )
     actions = ("issue_selected", "discard_selected")
-    actions_detail = ("approve_and_issue", "discard", "void")
+    actions_detail = ("approve_and_issue", "discard", "void", "confirm_void", "keep")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pdf)
@@ -180,12 +184,41 @@ class CreditNoteAdmin(FrozenAdmin):
             by=str(request.user),
             now=clock.now(),
         )
-        left = money(made.invoice.amount_open, made.currency)
-        return f"{made.number} is void; {left} of {made.invoice.number} is open."
+        return _voided(made)
+
+    @asking(
+        "Confirm the void",
+        icon="task_alt",
+        variant=ActionVariant.DANGER,
+        permission="confirm",
+        title="Void this credit note, as was asked for?",
+        text="What it lowered is asked for again, credit that it gave is taken off, and the"
+        " customer reads the reason. Its number stays used. This is for good.",
+        submit="Void for good",
+    )
+    def confirm_void(self, request: HttpRequest, note: CreditNote, form: Any) -> str:
+        by = str(request.user)
+        return _voided(confirm_void(credit_note_id=note.pk, by=by, now=clock.now()))
+
+    @asking(
+        "Keep it",
+        icon="undo",
+        permission="confirm",
+        title="Keep this credit note as it is?",
+        text="It stays issued, and nobody is asked to void it any more.",
+        submit="Keep it",
+    )
+    def keep(self, request: HttpRequest, note: CreditNote, form: Any) -> str:
+        keep_credit_note(credit_note_id=note.pk, by=str(request.user), now=clock.now())
+        return "It stays issued."
 
     def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        note = CreditNote.objects.filter(pk=object_id).first()
+        note = CreditNote.objects.filter(pk=object_id, awaited__isnull=True).first()
         return self.has_act_permission(request) and note is not None and can_be_void(note)
+
+    def has_confirm_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        asked = CreditNote.objects.filter(pk=object_id, awaited__isnull=False)
+        return self.has_act_permission(request) and asked.exists()
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         waiting = CreditNote.objects.filter(pk=object_id, status__in=["draft", "approved"])
@@ -240,6 +273,11 @@ class CreditNoteAdmin(FrozenAdmin):
     def voided(self, note: CreditNote) -> str:
         return when(note.voided_at) if note.is_void else "–"
 
+    @display(description="Waits for a second person")
+    def waits(self, note: CreditNote) -> str:
+        asked = awaited_of(note)
+        return f"{asked}, {when(asked.asked_at)}" if asked else "–"
+
     @display(description="File")
     def file(self, note: CreditNote) -> str:
         if note.number is None:
@@ -265,3 +303,10 @@ class CreditNoteAdmin(FrozenAdmin):
         return f"{sync.get_status_display()}: {steps}" + (
             f" ({sync.last_error})" if sync.last_error else ""
         )
+
+
+def _voided(note: CreditNote) -> str:
+    if not note.is_void:
+        return "It waits for a second person, who confirms it on this page."
+    left = money(note.invoice.amount_open, note.currency)
+    return f"{note.number} is void; {left} of {note.invoice.number} is open."

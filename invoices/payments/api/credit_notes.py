@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone as clock
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -101,10 +101,18 @@ class CreditNoteSerializer(serializers.Serializer):
     issued_at = AwareDateTimeField(allow_null=True)
     voided_at = AwareDateTimeField(allow_null=True)
     void_reason = serializers.CharField(help_text="Why an issued one is void; else empty.")
+    void_asked_at = serializers.SerializerMethodField(
+        help_text="Somebody has asked to void it, and another has to agree; else null."
+    )
+
+    @extend_schema_field(OpenApiTypes.DATETIME)
+    def get_void_asked_at(self, note: CreditNote) -> str | None:
+        asked = getattr(note, "awaited", None)
+        return AwareDateTimeField().to_representation(asked.asked_at) if asked else None
 
 
 def _shown() -> "QuerySet[CreditNote]":
-    return CreditNote.objects.prefetch_related("items__item", "taxes")
+    return CreditNote.objects.select_related("awaited").prefetch_related("items__item", "taxes")
 
 
 class CreditNotes(ApiView, ListAPIView):
@@ -193,7 +201,8 @@ class VoidCreditNote(ApiView):
     """Has an issued credit note take nothing back any more; its number stays used.
 
     Only while none of its money has moved for good: no refund, nothing sent back, and what became
-    credit is still there. Again it changes nothing.
+    credit is still there. Again it changes nothing. Over `SECOND_PERSON_ABOVE` it stays issued
+    with `void_asked_at`, until a second person confirms it in the admin, or another key asks too.
     """
 
     required_scopes = {"POST": "billing:write"}

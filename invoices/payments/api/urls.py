@@ -5,6 +5,7 @@ from django.urls import path
 from invoices.payments.api import (
     call_disputes,
     certificates,
+    chargebacks,
     credit_notes,
     payments,
     statements,
@@ -62,6 +63,12 @@ urlpatterns = [
         "call-disputes/<uuid:dispute_id>/withdraw/",
         call_disputes.WithdrawDispute.as_view(),
         name="call-dispute-withdraw",
+    ),
+    path(f"{_WORKSPACE}/chargebacks/", chargebacks.Chargebacks.as_view(), name="chargebacks"),
+    path(
+        "chargebacks/<uuid:chargeback_id>/decide/",
+        chargebacks.DecideChargeback.as_view(),
+        name="chargeback-decide",
     ),
     path(f"{_WORKSPACE}/statement/", statements.StatementView.as_view(), name="statement"),
     path(f"{_WORKSPACE}/statement/csv/", statements.StatementCsv.as_view(), name="statement-csv"),

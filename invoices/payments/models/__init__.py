@@ -1,6 +1,7 @@
 from invoices.payments.models.actions import InvoiceAction
+from invoices.payments.models.awaited_decisions import AwaitedDecision
 from invoices.payments.models.call_disputes import CallDispute
-from invoices.payments.models.chargebacks import Chargeback, ChargebackEvidence
+from invoices.payments.models.chargebacks import Chargeback, ChargebackEvidence, ChargebackFile
 from invoices.payments.models.credit_note_syncs import CreditNoteStep, CreditNoteSync
 from invoices.payments.models.month_records import MonthRecord
 from invoices.payments.models.payment_entries import PaymentEntry
@@ -18,9 +19,11 @@ from invoices.payments.models.stripe_sync import StripeSync, StripeSyncStep
 from invoices.payments.models.webhooks import HandledEvent, RetiringWebhookSecret
 
 __all__ = [
+    "AwaitedDecision",
     "CallDispute",
     "Chargeback",
     "ChargebackEvidence",
+    "ChargebackFile",
     "CreditEntry",
     "CreditNoteStep",
     "CreditNoteSync",

@@ -107,7 +107,8 @@ class Chargeback(models.Model):
 class ChargebackEvidence(StripeRequest, DurableWork):
     """What is said against a chargeback, on its way to Stripe; it takes one answer and no second.
 
-    This row is the request too: `evidence` is what finance saw when it was asked for.
+    This row is the request too: `evidence` and its files are what finance saw when it was asked
+    for.
     """
 
     chargeback = models.OneToOneField(
@@ -129,3 +130,38 @@ class ChargebackEvidence(StripeRequest, DurableWork):
     @classmethod
     def with_subjects(cls) -> models.QuerySet[Any]:
         return cls.objects.select_related("chargeback__workspace", "chargeback__invoice")
+
+
+class ChargebackFile(StripeRequest):
+    """A PDF of the evidence, which Stripe has before the evidence that refers to it."""
+
+    class Field(models.TextChoices):
+        """As Stripe's evidence calls it."""
+
+        RECEIPT = "receipt", "Invoice"
+        SERVICE = "service_documentation", "Use of the service"
+        TERMS = "cancellation_policy", "Terms and conditions"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    evidence = models.ForeignKey(ChargebackEvidence, on_delete=models.CASCADE, related_name="files")
+    field = models.CharField(max_length=30, choices=Field)
+    # Unlike any other's: by it a file that Stripe has already is found again.
+    filename = models.CharField(max_length=120, unique=True)
+    content = models.BinaryField()
+    stripe_id = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        ordering = ["field"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["evidence", "field"], name="one_file_per_evidence_and_field"
+            ),
+            models.CheckConstraint(
+                condition=Q(done_at__isnull=True, stripe_id="")
+                | Q(done_at__isnull=False) & ~Q(stripe_id=""),
+                name="an_uploaded_file_has_its_id_in_stripe",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename

@@ -14,7 +14,12 @@ from billing.errors import Conflict, NotFound
 from billing.models import BillingPeriod, DurableWork, Workspace
 from billing.services import erasure
 from invoices.models import EInvoice, Invoice, TaxCalculation
-from invoices.payments.models import CallDispute, ChargebackEvidence, StripeCustomer
+from invoices.payments.models import (
+    CallDispute,
+    ChargebackEvidence,
+    ChargebackFile,
+    StripeCustomer,
+)
 from usage.models import Budget, UsageRollup, VoiceAgent
 
 
@@ -82,6 +87,7 @@ def _erase_disputes(workspace: Workspace) -> None:
     told = ChargebackEvidence.objects.filter(
         ~DurableWork.UNFINISHED, chargeback__workspace=workspace
     )
+    ChargebackFile.objects.filter(evidence__in=told).update(content=b"")
     told.update(evidence={}, params={}, last_error="")
 
 

@@ -4,6 +4,7 @@ The SDK retries nothing by itself (`max_network_retries=0`): what may be repeate
 which idempotency key is decided by whoever calls, with the answer committed in between.
 """
 
+import io
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -62,10 +63,15 @@ def stripe_client() -> stripe.StripeClient:
 def _client(secret_key: str, api_base: str, timeout: int) -> stripe.StripeClient:
     return stripe.StripeClient(
         secret_key,
-        base_addresses={"api": api_base},
+        base_addresses={"api": api_base, "files": _files_base(api_base)},
         max_network_retries=0,
         http_client=PacedClient(timeout=timeout),
     )
+
+
+def _files_base(api_base: str) -> str:
+    """Stripe takes files at a host of its own; a server that stands in for it, at the same."""
+    return "https://files.stripe.com" if api_base == "https://api.stripe.com" else api_base
 
 
 def get(path: str, params: Mapping[str, Any] | None = None) -> StripeObject:
@@ -76,6 +82,16 @@ def get(path: str, params: Mapping[str, Any] | None = None) -> StripeObject:
 def post(path: str, params: Mapping[str, Any] | None = None, *, key: str = "") -> StripeObject:
     """Create or change what `path` names, under the idempotency key `key` if there is one."""
     return _request("post", path, params, key)
+
+
+def upload(
+    path: str, params: Mapping[str, Any], *, key: str, filename: str, content: bytes
+) -> StripeObject:
+    """Send a file as `multipart/form-data`, which the SDK makes."""
+    file = io.BytesIO(content)
+    file.name = filename
+    sent = {**params, "file": file, "base": "files", "content_type": "multipart/form-data"}
+    return _request("post", path, sent, key)
 
 
 def delete(path: str) -> StripeObject:

@@ -6,8 +6,8 @@ them after a day and repeats a saved error for as long.
 """
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from django.db import transaction
 
@@ -16,6 +16,11 @@ from invoices.payments.models.stripe_requests import StripeRequest
 from invoices.payments.services import stripe_client
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeRefused, StripeUnavailable
+
+
+class Post(Protocol):
+    def __call__(self, path: str, params: Mapping[str, Any], *, key: str) -> StripeObject: ...
+
 
 # Stripe forgets keys after 24 hours; near the end it is not known on which side a request falls.
 KEY_LIFETIME = dt.timedelta(hours=23)
@@ -31,12 +36,13 @@ def perform(
     params: Callable[[], dict[str, Any]],
     look_up: Callable[[], StripeObject | None],
     look_first: bool = False,
+    post: Post | None = None,
 ) -> StripeObject:
     """The object that posting `params` to `path` gives, made now or by an earlier try.
 
     `key` names the request for ever; versions are added to it. `look_up` finds the work of an
-    earlier try, or None. The caller marks `state` done, together with what follows from it. Raises
-    `StripeFailure` and `LeaseLost`.
+    earlier try, or None. `post` sends what parameters alone cannot say. The caller marks `state`
+    done, together with what follows from it. Raises `StripeFailure` and `LeaseLost`.
     """
     if state.times_tried or look_first:
         found = look_up()
@@ -44,7 +50,8 @@ def perform(
             return found
     known_key = _begin(state, lease=lease, now=clock(), key=key, params=params)
     try:
-        return stripe_client.post(path, state.params, key=state.idempotency_key)
+        send = post or stripe_client.post
+        return send(path, state.params, key=state.idempotency_key)
     except StripeFailure as error:
         state.key_spent = _is_spent(error, known_key)
         with transaction.atomic():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
@@ -14,6 +15,7 @@ from invoices.payments.services import stripe_client
 from invoices.payments.services.chargebacks import (
     NotAnswerable,
     NothingToDecide,
+    confirm_decision,
     decide_chargeback,
     evidence_for,
     note_chargeback,
@@ -25,10 +27,13 @@ from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.ledger.payments import payment_differences
 from invoices.payments.services.receiving import pay_in_full
 from invoices.payments.services.reconciliation import reconcile
+from invoices.payments.services.second_person import NothingAwaited, SecondPersonNeeded
 from invoices.payments.services.statements import statement
 from invoices.payments.services.stripe_sync import sync_invoice
+from tests.kit.api import ApiClient
 from tests.kit.crashes import Call, killed_at_request
 from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.papers import words_of
 from tests.kit.personas import make_member, make_workspace
 from tests.kit.staff import finance_client, press
 from tests.kit.stripe_side import give_card
@@ -38,6 +43,9 @@ pytestmark = pytest.mark.django_db
 NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 NOVEMBER_14 = dt.datetime(2026, 11, 14, 12, tzinfo=dt.UTC)
 UPDATE = Call("POST", r"/v1/disputes/du_[^/]+$")
+FIRST_FILE = Call("POST", r"/v1/files$")
+LAST_FILE = Call("POST", r"/v1/files$", skip=1)
+FILES = {"receipt", "service_documentation"}
 
 
 @pytest.fixture
@@ -79,6 +87,14 @@ def in_the_sandbox(acme: Workspace, sandbox: SandboxProcess) -> Chargeback:
 def send(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> str:
     send_evidence(chargeback_id=chargeback.pk, now=now)
     return ChargebackEvidence.objects.get(pk=chargeback.pk).status
+
+
+def uploaded(chargeback: Chargeback) -> list[str]:
+    """The names of the files in Stripe, each of which its evidence refers to."""
+    found = stripe_client.get(f"/v1/disputes/{chargeback.stripe_id}")
+    files = list(stripe_client.every("/v1/files"))
+    assert {each["id"] for each in files} == {found["evidence"][field] for field in FILES}
+    return sorted(each["filename"] for each in files)
 
 
 def submit(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> ChargebackEvidence:
@@ -153,38 +169,53 @@ def test_it_is_sent_once_as_it_was_seen(acme: Workspace, stripe_sandbox: Sandbox
     assert found["status"] == "under_review"
     assert found["evidence"]["uncategorized_text"].startswith("We spoke on the phone.")
     assert found["evidence"]["customer_name"] == "Acme"
+    number = known.invoice.number
+    assert [name.rpartition("-")[0] for name in uploaded(known)] == [
+        f"{number}-invoice",
+        f"{number}-use-of-the-service",
+    ]
     assert known.invoice.events.filter(detail="Evidence sent to Stripe.").count() == 1
 
 
 @pytest.mark.parametrize(
-    "fault", ["drop_before", "drop_after", "500_before", "500_after", "saved_500", "429"]
+    ("call", "fault"),
+    [
+        *((UPDATE, fault) for fault in ("drop_before", "drop_after", "500_before", "500_after")),
+        *((UPDATE, fault) for fault in ("saved_500", "429")),
+        *((FIRST_FILE, fault) for fault in ("drop_before", "drop_after", "500_after")),
+        *((FIRST_FILE, fault) for fault in ("saved_500", "saved_500_after", "429")),
+    ],
 )
 def test_what_fails_is_made_good_and_said_once(
-    acme: Workspace, stripe_sandbox: SandboxProcess, fault: str
+    acme: Workspace, stripe_sandbox: SandboxProcess, call: Call, fault: str
 ) -> None:
     known = in_the_sandbox(acme, stripe_sandbox)
     submit(known)
-    stripe_sandbox.inject(fault, method=UPDATE.method, path=UPDATE.path)
+    stripe_sandbox.inject(fault, method=call.method, path=call.path)
     assert send(known) == "waiting"
     for hours in (2, 4, 6):
         send(known, NOVEMBER_5 + dt.timedelta(hours=hours))
     assert ChargebackEvidence.objects.get().status == "done"
     found = stripe_client.get(f"/v1/disputes/{known.stripe_id}")
     assert found["evidence_details"]["submission_count"] == 1
+    assert len(uploaded(known)) == len(FILES)
 
 
+@pytest.mark.parametrize("call", [FIRST_FILE, LAST_FILE, UPDATE], ids=["file", "last file", "text"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_process_killed_at_the_request_is_followed_by_one_that_goes_on(
     acme: Workspace,
     stripe_sandbox: SandboxProcess,
     monkeypatch: pytest.MonkeyPatch,
     when: str,
+    call: Call,
 ) -> None:
     known = in_the_sandbox(acme, stripe_sandbox)
     submit(known)
-    with killed_at_request(UPDATE, when=when, monkeypatch=monkeypatch):
+    with killed_at_request(call, when=when, monkeypatch=monkeypatch):
         send(known)
     assert send(known, NOVEMBER_5 + dt.timedelta(hours=1)) == "done"
+    assert len(uploaded(known)) == len(FILES)
     assert stripe_client.get(f"/v1/disputes/{known.stripe_id}")["status"] == "under_review"
 
 
@@ -200,12 +231,43 @@ def test_finance_sends_it_from_its_page(acme: Workspace) -> None:
     assert known.amount == Decimal(invoice.amount)
 
 
-def decide(chargeback: Chargeback, decision: str = "ask_again") -> Chargeback:
+def test_its_files_are_read_before_they_are_sent_and_kept_as_they_were(
+    acme: Workspace, settings: Settings, tmp_path: Path
+) -> None:
+    member = make_member(acme)
+    (tmp_path / "terms.pdf").write_bytes(b"%PDF-1.7 our terms")
+    settings.TERMS_DIRECTORY = str(tmp_path)
+    known = charged_back(
+        make_invoice(acme, status="paid"), due_by=dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+    )
+    member.last_login = NOVEMBER_2
+    member.save()
+    client = finance_client()
+    page = f"/admin/payments/chargeback/{known.pk}/files"
+    paper = words_of(client.get(f"{page}/service_documentation/").content)
+    assert f"{member.email} (owner) signed in last at 2026-11-02" in paper
+    assert known.stripe_id in paper
+    submit(known)
+    (tmp_path / "terms.pdf").write_bytes(b"%PDF-1.7 other terms")
+    assert client.get(f"{page}/cancellation_policy/").content == b"%PDF-1.7 our terms"
+    assert client.get(f"{page}/other/").status_code == 404
+
+
+def test_terms_that_are_no_pdf_are_left_out(
+    acme: Workspace, settings: Settings, tmp_path: Path
+) -> None:
+    settings.TERMS_DIRECTORY = str(tmp_path)
+    (tmp_path / "terms.pdf").write_text("Our terms")
+    sent = submit(charged_back(make_invoice(acme, status="paid")))
+    assert {file.field for file in sent.files.all()} == FILES
+
+
+def decide(chargeback: Chargeback, decision: str = "ask_again", by: str = "fay") -> Chargeback:
     return decide_chargeback(
         chargeback_id=chargeback.pk,
         decision=decision,
         reason="It was their own card.",
-        by="fay",
+        by=by,
         now=NOVEMBER_14,
     )
 
@@ -267,3 +329,50 @@ def test_a_loss_is_written_off_and_then_decided(acme: Workspace) -> None:
     assert Invoice.objects.get(pk=invoice.pk).status == "paid"
     with pytest.raises(NothingToDecide):
         decide(lost)
+
+
+def test_a_large_loss_is_decided_on_by_two_people(acme: Workspace, settings: Settings) -> None:
+    settings.SECOND_PERSON_ABOVE = 10
+    lost = charged_back(make_invoice(acme, status="paid"), "lost")
+    for _ in range(2):
+        assert decide(lost, "write_off").decision == ""
+    with pytest.raises(SecondPersonNeeded):
+        confirm_decision(chargeback_id=lost.pk, by="fay", now=NOVEMBER_14)
+    client = finance_client()
+    assert "decision on a lost chargeback waits" in client.get("/admin/").content.decode()
+    page = client.get(f"/admin/payments/chargeback/{lost.pk}/change/").content.decode()
+    assert "Written off, asked for by fay: It was their own card." in page
+    press(client, "payments_chargeback", "confirm", lost.pk)
+    lost.refresh_from_db()
+    assert (lost.decision, lost.decided_by) == ("write_off", "fay@finance.test")
+    assert lost.decision_reason == "It was their own card."
+    with pytest.raises(NothingAwaited):
+        confirm_decision(chargeback_id=lost.pk, by="finn", now=NOVEMBER_14)
+    told = [event.detail for event in lost.invoice.events.filter(source="fay")]
+    assert told == ["Writing off what was charged back is asked for: It was their own card."]
+
+
+def test_who_decides_otherwise_asks_anew(acme: Workspace, settings: Settings) -> None:
+    settings.SECOND_PERSON_ABOVE = 10
+    lost = charged_back(make_invoice(acme, status="paid"), "lost")
+    decide(lost, "write_off", by="fay")
+    decide(lost, "ask_again", by="finn")
+    assert lost.awaited.asked_by == "finn"
+    assert decide(lost, "ask_again", by="fay").decision == "ask_again"
+    assert Invoice.objects.get(pk=lost.invoice_id).amount_open == lost.amount
+
+
+def test_services_read_and_decide(acme: Workspace) -> None:
+    lost = charged_back(make_invoice(acme, status="paid"), "lost")
+    api = ApiClient()
+    (listed,) = api.get(f"workspaces/{acme.pk}/chargebacks/").json()["results"]
+    assert (listed["status"], listed["decision"], listed["awaited"]) == ("lost", "", None)
+    asked = {"decision": "write_off", "reason": "Not worth it"}
+    for _ in range(2):
+        decided = api.post(f"chargebacks/{lost.pk}/decide/", asked)
+        assert decided.status_code == 200
+        assert decided.json()["decision"] == "write_off"
+    other = {"decision": "ask_again", "reason": "It is"}
+    refused = api.post(f"chargebacks/{lost.pk}/decide/", other)
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_to_decide")
+    assert api.post(f"chargebacks/{lost.pk}/decide/", {"decision": "lose"}).status_code == 400

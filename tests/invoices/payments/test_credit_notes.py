@@ -18,8 +18,8 @@ from invoices.payments.services.credit_notes import (
     discard_credit_note,
     issue_credit_note,
 )
-from invoices.payments.services.credit_notes.drafting import SecondPersonNeeded
 from invoices.payments.services.ledger.settlements import settlement_differences
+from invoices.payments.services.second_person import SecondPersonNeeded
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.pdf import render_credit_note
 from invoices.services.manual_items import Line, request_one_off

@@ -6,6 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from pytest_django import Settings
 
 from billing.errors import BillingError, Invalid
 from billing.models import Email, Workspace
@@ -13,11 +14,13 @@ from invoices.models import CreditNote, Invoice
 from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.credit_notes import (
     CannotVoid,
+    confirm_void,
     creditable,
     discard_credit_note,
     void_credit_note,
 )
 from invoices.payments.services.ledger.settlements import settlement_differences
+from invoices.payments.services.second_person import NothingAwaited, SecondPersonNeeded
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.statements import statement
 from invoices.services.ledger import invoice_differences
@@ -180,3 +183,40 @@ def test_services_void_it_over_the_api(acme: Workspace) -> None:
     refused = issue_note(make_invoice(acme, month=9, status="paid"), rest_to="out_of_band")
     answer = finance.post(f"credit-notes/{refused.pk}/void/", body)
     assert (answer.status_code, answer.json()["code"]) == (409, "cannot_void")
+
+
+def test_a_large_one_is_void_once_two_people_say_so(acme: Workspace, settings: Settings) -> None:
+    invoice = make_invoice(acme)
+    note = issue_note(invoice)
+    settings.SECOND_PERSON_ABOVE = 10
+    for _ in range(2):
+        assert void(note).status == "issued"
+    client = finance_client()
+    assert "void of a credit note waits" in client.get("/admin/").content.decode()
+    assert (
+        "asked for by fiona"
+        in client.get(f"/admin/invoices/creditnote/{note.pk}/change/").content.decode()
+    )
+    press(client, "invoices_creditnote", "keep", note.pk)
+    with pytest.raises(NothingAwaited):
+        confirm_void(credit_note_id=note.pk, by="finn", now=NOVEMBER_5)
+    void(note)
+    with pytest.raises(SecondPersonNeeded):
+        confirm_void(credit_note_id=note.pk, by="fiona@platform.test", now=NOVEMBER_5)
+    press(client, "invoices_creditnote", "confirm_void", note.pk)
+    note.refresh_from_db()
+    assert (note.status, note.voided_by) == ("void", "fay@finance.test")
+    assert note.void_reason == "Meant for Globex."
+
+
+def test_a_key_asks_and_another_agrees(acme: Workspace, settings: Settings) -> None:
+    note = issue_note(make_invoice(acme))
+    settings.SECOND_PERSON_ABOVE = 10
+    first, second = ApiClient(), ApiClient()
+    page, asked = f"credit-notes/{note.pk}/void/", {"reason": "Meant for Globex."}
+    for _ in range(2):
+        answer = first.post(page, asked).json()
+        assert answer["status"] == "issued"
+        assert answer["void_asked_at"]
+    answer = second.post(page, asked).json()
+    assert (answer["status"], answer["void_asked_at"]) == ("void", None)

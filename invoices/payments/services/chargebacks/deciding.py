@@ -12,6 +12,7 @@ from billing.formats import money
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import Chargeback
 from invoices.payments.services import notifications
+from invoices.payments.services.second_person import agree_or_ask, confirmable
 from invoices.payments.services.settle.taking_back import is_awaited_again, open_again
 from invoices.services.history import locked_invoice, record
 
@@ -29,7 +30,8 @@ def decide_chargeback(
 ) -> Chargeback:
     """Ask for a lost chargeback's money again, or write it off; again changes nothing.
 
-    What its invoice is asked for again is reminded of and overdue as any that is open. Raises
+    What its invoice is asked for again is reminded of and overdue as any that is open. Above
+    `SECOND_PERSON_ABOVE` the first decision waits for somebody else who decides the same. Raises
     `NotFound`, `Invalid` and `NothingToDecide`.
     """
     reason = reason.strip()[:500]
@@ -47,6 +49,17 @@ def decide_chargeback(
             return chargeback
         if not chargeback.needs_decision:
             raise NothingToDecide(f"{chargeback} does not wait for a decision.")
+        _require_decidable(invoice, decision)
+        if not agree_or_ask(
+            chargeback,
+            invoice,
+            amount=chargeback.amount,
+            decision=decision,
+            reason=reason,
+            by=by,
+            now=now,
+        ):
+            return chargeback
         chargeback.decision, chargeback.decision_reason = decision, reason
         chargeback.decided_by, chargeback.decided_at = by[:254], now
         if decision == Decision.ASK_AGAIN:
@@ -64,9 +77,32 @@ def decide_chargeback(
         return chargeback
 
 
-def _ask_again(chargeback: Chargeback, invoice: Invoice, now: dt.datetime) -> None:
-    if invoice.status == Invoice.Status.VOID or not invoice.amount_paid:
+def confirm_decision(*, chargeback_id: UUID, by: str, now: dt.datetime) -> Chargeback:
+    """Decide on it as somebody else has asked for.
+
+    Raises `NotFound`, `NothingAwaited`, `SecondPersonNeeded` and `NothingToDecide`.
+    """
+    chargeback = Chargeback.objects.filter(pk=chargeback_id).first()
+    if chargeback is None:
+        raise NotFound(f"There is no chargeback {chargeback_id}.")
+    with locked_invoice(chargeback.invoice_id):
+        asked = confirmable(chargeback, by=by)
+        return decide_chargeback(
+            chargeback_id=chargeback_id,
+            decision=asked.decision,
+            reason=asked.reason,
+            by=by,
+            now=now,
+        )
+
+
+def _require_decidable(invoice: Invoice, decision: str) -> None:
+    is_paid = invoice.status != Invoice.Status.VOID and invoice.amount_paid
+    if decision == Decision.ASK_AGAIN and not is_paid:
         raise NothingToDecide(f"Nothing of {invoice.number} is paid: write the loss off.")
+
+
+def _ask_again(chargeback: Chargeback, invoice: Invoice, now: dt.datetime) -> None:
     chargeback.asked_again = min(chargeback.amount, invoice.amount_paid)
     # Stripe's page calls it paid: nobody is sent there.
     invoice.hosted_invoice_url = ""

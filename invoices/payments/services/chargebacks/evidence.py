@@ -3,11 +3,11 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from django.conf import settings
 from django.db.models import Count, Max, Min, Q, Sum
 
 from billing import months
 from billing.formats import money, quantity
+from billing.issuers import issuer_then
 from billing.models import AuditEntry, Session, WorkspaceMember
 from invoices.document_parts import addressed_lines
 from invoices.models import CreditNote, Invoice
@@ -29,7 +29,7 @@ def evidence_for(chargeback: Chargeback) -> dict[str, str]:
         "billing_address": _address(invoice),
         "service_date": _service_date(invoice),
         "product_description": f"Usage of voice agents, and the subscription to them, billed by"
-        f" {settings.ISSUER_NAME} on invoice {invoice.number}.",
+        f" {issuer_then(invoice.letterhead).name} on invoice {invoice.number}.",
         "access_activity_log": "\n".join(_access(invoice)),
         "uncategorized_text": "\n".join(_account(invoice)),
     }

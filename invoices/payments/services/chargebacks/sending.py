@@ -1,6 +1,10 @@
-"""Sending evidence to Stripe: once, for Stripe takes one answer and passes it on to the bank."""
+"""Sending evidence to Stripe: once, for Stripe takes one answer and passes it on to the bank.
+
+First its files, each once, then the evidence that refers to them.
+"""
 
 import datetime as dt
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -10,9 +14,10 @@ from billing.models import DurableWork
 from billing.services.notifications import notify_finance
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from invoices.models import InvoiceEvent
-from invoices.payments.models import Chargeback, ChargebackEvidence
+from invoices.payments.models import Chargeback, ChargebackEvidence, ChargebackFile
 from invoices.payments.services import stripe_client
 from invoices.payments.services.chargebacks.evidence import evidence_for
+from invoices.payments.services.chargebacks.files import files_for
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeRefused, StripeUnavailable
 from invoices.payments.services.stripe_requests import perform
@@ -36,8 +41,8 @@ class NotAnswerable(Conflict):
 def submit_evidence(
     *, chargeback_id: UUID, words: str, asked_by: str, now: dt.datetime
 ) -> ChargebackEvidence:
-    """Freeze what speaks for us, with `words` of whoever sends it, and have it sent; again it is
-    the same. Raises `NotFound` and `NotAnswerable`."""
+    """Freeze what speaks for us, its PDFs too, with `words` of whoever sends it, and have it sent;
+    again it is the same. Raises `NotFound` and `NotAnswerable`."""
     with transaction.atomic():
         chargeback = (
             Chargeback.objects.select_for_update(of=("self",))
@@ -64,8 +69,19 @@ def submit_evidence(
             requested_at=now,
             next_attempt_at=now,
         )
+        ChargebackFile.objects.bulk_create(
+            _file(sent, field, content)
+            for field, content in files_for(chargeback, evidence, now=now).items()
+        )
         EVIDENCE.start(sent.pk)
         return sent
+
+
+def _file(sent: ChargebackEvidence, field: ChargebackFile.Field, content: bytes) -> ChargebackFile:
+    file = ChargebackFile(evidence=sent, field=field, content=content)
+    number = sent.chargeback.invoice.number
+    file.filename = f"{number}-{field.label.lower().replace(' ', '-')}-{file.pk.hex[:12]}.pdf"
+    return file
 
 
 def send_evidence(*, chargeback_id: UUID, now: dt.datetime) -> None:
@@ -82,6 +98,9 @@ def _send(claim: Claim[ChargebackEvidence]) -> None:
     chargeback = sent.chargeback
     path = f"/v1/disputes/{chargeback.stripe_id}"
     try:
+        for file in sent.files.all():
+            if file.done_at is None:
+                _upload(file, claim)
         perform(
             sent,
             lease=claim.lease,
@@ -89,7 +108,10 @@ def _send(claim: Claim[ChargebackEvidence]) -> None:
             key=f"evidence/{chargeback.pk}",
             path=path,
             params=lambda: {
-                "evidence": sent.evidence,
+                "evidence": {
+                    **sent.evidence,
+                    **dict(sent.files.values_list("field", "stripe_id")),
+                },
                 "submit": True,
                 "metadata": {"chargeback_id": str(chargeback.pk)},
             },
@@ -102,6 +124,35 @@ def _send(claim: Claim[ChargebackEvidence]) -> None:
         _tell_refused(chargeback, error.detail, claim.clock())
     else:
         _note_sent(claim)
+
+
+def _upload(file: ChargebackFile, claim: Claim[ChargebackEvidence]) -> None:
+    made = perform(
+        file,
+        lease=claim.lease,
+        clock=claim.clock,
+        key=f"evidence-file/{file.pk}",
+        path="/v1/files",
+        params=lambda: {"purpose": "dispute_evidence"},
+        look_up=lambda: _uploaded_before(file),
+        post=partial(stripe_client.upload, filename=file.filename, content=bytes(file.content)),
+    )
+    now = claim.clock()
+    with transaction.atomic():
+        claim.lease.renew(now)
+        file.stripe_id, file.done_at = made["id"], now
+        file.save(update_fields=["stripe_id", "done_at"])
+
+
+def _uploaded_before(file: ChargebackFile) -> StripeObject | None:
+    """What an earlier try has uploaded: files have no metadata, but each of ours a name."""
+    assert file.started_at is not None
+    # A day for clocks that differ.
+    since = int(file.started_at.timestamp()) - 86_400
+    listed = stripe_client.every(
+        "/v1/files", {"purpose": "dispute_evidence", "created": {"gte": since}}
+    )
+    return next((each for each in listed if each.get("filename") == file.filename), None)
 
 
 def _sent_before(path: str, chargeback: Chargeback) -> StripeObject | None:

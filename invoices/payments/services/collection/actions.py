@@ -21,6 +21,7 @@ from invoices.payments.services.settle.taking_back import stripe_is_ahead
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
 from invoices.services.history import locked_invoice
+from invoices.services.reissuing import CANNOT_REISSUE
 
 log = logging.getLogger(__name__)
 
@@ -170,10 +171,16 @@ def _carry_out(claim: Claim[InvoiceAction], now: dt.datetime) -> None:
         _take_over_after_refusal(action, now)
         claim.fail(error.detail)
     else:
-        if found.get("status") == _GOAL[action.kind]:
-            claim.done()
-        else:
+        if found.get("status") != _GOAL[action.kind]:
             claim.fail(f"Stripe has it as {found.get('status')} now.")
+            return
+        try:
+            if action.kind == Kind.VOID:
+                settle.follow_void(invoice_id=action.invoice_id, now=now, source=_source(action))
+        except CANNOT_REISSUE as error:
+            claim.retry_later(f"It is void. Its new invoice waits: {error.detail}")
+            return
+        claim.done()
 
 
 def _request(
@@ -227,7 +234,9 @@ def _require_allowed(kind: str, invoice: Invoice) -> None:
 def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
     source = _source(action)
     if action.kind == Kind.VOID:
-        settle.mark_void(invoice_id=action.invoice_id, now=now, source=source)
+        settle.mark_void(
+            invoice_id=action.invoice_id, now=now, source=source, with_new_invoice=True
+        )
     elif action.kind == Kind.MARK_UNCOLLECTIBLE:
         settle.mark_uncollectible(invoice_id=action.invoice_id, now=now, source=source)
     action.status, action.finished_at = InvoiceAction.Status.DONE, now

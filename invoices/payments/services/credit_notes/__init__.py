@@ -20,6 +20,8 @@ from invoices.payments.services.credit_notes.issuing import (
 from invoices.payments.services.credit_notes.voiding import (
     CannotVoid,
     can_be_void,
+    confirm_void,
+    keep_credit_note,
     void_credit_note,
 )
 from invoices.services.holdings import CREDITABLE
@@ -34,11 +36,13 @@ __all__ = [
     "approve_and_issue",
     "approve_credit_note",
     "can_be_void",
+    "confirm_void",
     "credit_invoice",
     "creditable",
     "discard_credit_note",
     "draft_credit_note",
     "issue_credit_note",
+    "keep_credit_note",
     "refundable",
     "require_not_issued",
     "void_credit_note",

@@ -17,6 +17,7 @@ from billing.formats import money
 from billing.money import charge_step, from_charge_steps, to_charge_steps
 from invoices.credited import Credited, Rate, TooMuch, credit_lines, credit_total
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, Invoice
+from invoices.payments.services.second_person import SecondPersonNeeded, needs_second_person
 from invoices.services.history import locked_invoice
 from invoices.services.holdings import CREDITABLE, Holdings, holdings, left_of
 
@@ -39,12 +40,6 @@ class CreditNoteKeyReused(Conflict):
     """The key names another credit note."""
 
     code = "idempotency_key_reused"
-
-
-class SecondPersonNeeded(Conflict):
-    """Who drafted it does not approve so much."""
-
-    code = "second_person_needed"
 
 
 def creditable(invoice: Invoice) -> Decimal:
@@ -108,7 +103,7 @@ def approve_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> C
             return note
         if note.status != Status.DRAFT:
             raise NotCreditable("It is void." if note.is_void else "It was discarded.")
-        if needs_second_person(note) and by == note.drafted_by:
+        if needs_second_person(note.total) and by == note.drafted_by:
             limit = money(Decimal(settings.SECOND_PERSON_ABOVE), note.currency)
             raise SecondPersonNeeded(f"Above {limit} somebody else than you has to approve it.")
         note.status, note.approved_by, note.approved_at = Status.APPROVED, by[:254], now
@@ -133,10 +128,6 @@ def require_not_issued(note: CreditNote) -> None:
         raise NotCreditable(f"{note.number} is void.")
     if note.status in (Status.ISSUED, Status.VOID):
         raise NotCreditable(f"{note.number} is issued." if note.number else "It was discarded.")
-
-
-def needs_second_person(note: CreditNote) -> bool:
-    return note.total > Decimal(settings.SECOND_PERSON_ABOVE)
 
 
 @contextmanager

@@ -23,10 +23,10 @@ from invoices.payments.services.credit_notes.drafting import (
     approve_credit_note,
     draft_credit_note,
     locked_note,
-    needs_second_person,
     require_left,
 )
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
+from invoices.payments.services.second_person import needs_second_person
 from invoices.payments.services.settle.credit import add_credit
 from invoices.services.closing.numbering import take_numbers
 from invoices.services.e_invoices import freeze_credit_note
@@ -68,7 +68,7 @@ def credit_invoice(*, drafted_by: str, now: dt.datetime, **facts: Any) -> Credit
     """
     with transaction.atomic():
         note = draft_credit_note(drafted_by=drafted_by, now=now, **facts)
-        if note.status != CreditNote.Status.DRAFT or needs_second_person(note):
+        if note.status != CreditNote.Status.DRAFT or needs_second_person(note.total):
             return note
         return approve_and_issue(credit_note_id=note.pk, by=drafted_by, now=now)
 

@@ -17,6 +17,7 @@ from invoices.payments.models import CallDispute, CreditEntry, CreditNoteStep, C
 from invoices.payments.services.credit_notes import notices
 from invoices.payments.services.credit_notes.drafting import locked_note
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
+from invoices.payments.services.second_person import agree_or_ask, confirmable, drop_awaited
 from invoices.payments.services.settle.credit import credit_balance, take_credit
 from invoices.payments.services.settle.taking_back import is_awaited_again, open_again
 from invoices.services.history import record
@@ -34,7 +35,8 @@ class CannotVoid(Conflict):
 def void_credit_note(*, credit_note_id: UUID, reason: str, by: str, now: dt.datetime) -> CreditNote:
     """Have an issued note take nothing back any more; again changes nothing.
 
-    Raises `NotFound`, `Invalid` without a reason, and `CannotVoid`.
+    Above `SECOND_PERSON_ABOVE` the first to say so asks for it, and the note stays issued until
+    somebody else says so too. Raises `NotFound`, `Invalid` without a reason, and `CannotVoid`.
     """
     reason = reason.strip()[:500]
     if not reason:
@@ -47,6 +49,10 @@ def void_credit_note(*, credit_note_id: UUID, reason: str, by: str, now: dt.date
         sync = CreditNoteSync.objects.select_for_update().filter(pk=note.pk).first()
         _require_unmoved(note, sync)
         _require_askable(note, invoice)
+        if not agree_or_ask(
+            note, invoice, amount=note.total, decision="void", reason=reason, by=by, now=now
+        ):
+            return note
         _give_back(note, invoice, by, now)
         note.status, note.voided_at = Status.VOID, now
         note.voided_by, note.void_reason = by[:254], reason
@@ -62,6 +68,23 @@ def void_credit_note(*, credit_note_id: UUID, reason: str, by: str, now: dt.date
             key=f"credit-note-void:{note.pk}",
         )
         notices.tell_credit_note_void(note, now=now)
+        return note
+
+
+def confirm_void(*, credit_note_id: UUID, by: str, now: dt.datetime) -> CreditNote:
+    """Void the note as somebody else has asked for.
+
+    Raises `NotFound`, `NothingAwaited`, `SecondPersonNeeded` and `CannotVoid`.
+    """
+    with locked_note(credit_note_id) as (note, _):
+        reason = confirmable(note, by=by).reason
+        return void_credit_note(credit_note_id=note.pk, reason=reason, by=by, now=now)
+
+
+def keep_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> CreditNote:
+    """Have the note stay issued, though somebody has asked to void it. Raises `NotFound`."""
+    with locked_note(credit_note_id) as (note, invoice):
+        drop_awaited(note, invoice, by=by, now=now)
         return note
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from billing.formats import exact_money, money, quantity
+from billing.issuers import issuer_then
 from invoices.document import period_range
 from invoices.glyphs import printable
 from invoices.payments.services.proof.certificate import Certificate, CertifiedStep, Figure
@@ -39,7 +40,7 @@ def _document(certificate: Certificate) -> dict[str, Any]:
     invoice, signed = certificate.invoice, certificate.as_json()
     title, note, tone = _HEADLINES[certificate.verdict]
     return {
-        "issuer": printable(settings.ISSUER_NAME),
+        "issuer": printable(issuer_then(invoice.letterhead).name),
         "number": invoice.number,
         "title": title,
         "note": note,

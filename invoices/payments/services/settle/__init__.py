@@ -21,6 +21,7 @@ from invoices.payments.services.settle.payment_entries import (
 )
 from invoices.payments.services.settle.transitions import (
     OtherStripeInvoice,
+    follow_void,
     mark_open,
     mark_overdue,
     mark_paid,
@@ -36,6 +37,7 @@ __all__ = [
     "OtherStripeInvoice",
     "carried_in",
     "carried_over",
+    "follow_void",
     "mark_carried_over",
     "mark_open",
     "mark_overdue",

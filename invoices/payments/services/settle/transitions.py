@@ -18,7 +18,7 @@ from invoices.payments.services import notifications
 from invoices.payments.services.settle.credit import return_credit
 from invoices.payments.services.settle.received import settle_rest
 from invoices.services.history import locked_invoice, record
-from invoices.services.reissuing import leave_unbilled, reissue_invoice
+from invoices.services.reissuing import CANNOT_REISSUE, leave_unbilled, reissue_invoice
 from invoices.services.sales_taxes import asked_if_missing
 
 log = logging.getLogger(__name__)
@@ -197,11 +197,15 @@ def suspend_workspace(*, invoice_id: UUID, now: dt.datetime, source: str = "sche
         return suspended
 
 
-def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> Invoice:
+def mark_void(
+    *, invoice_id: UUID, now: dt.datetime, source: str = "system", with_new_invoice: bool = False
+) -> Invoice:
     """Cancelled: nothing is owed for it. A paid invoice stays paid, with a conflict recorded.
 
     What finance asked for with the void follows in the same transaction: its usage is billed on a
     new invoice, or stays unbilled for the reason given. Voided in Stripe, that is still to decide.
+    Where the new invoice cannot be issued yet, what Stripe has voided is void all the same, and
+    `follow_void` is tried again; `with_new_invoice`, that is refused with one of `CANNOT_REISSUE`.
     """
     with asked_if_missing(now), locked_invoice(invoice_id) as invoice:
         if invoice.status == Status.VOID:
@@ -231,12 +235,30 @@ def mark_void(*, invoice_id: UUID, now: dt.datetime, source: str = "system") -> 
         record(invoice, Kind.VOIDED, at=now, source=source, detail=invoice.void_reason)
         _unblock_workspace(invoice, now, source)
         replacement = None
-        if asked and asked.reissue:
-            replacement = reissue_invoice(invoice_id=invoice_id, now=now, source=source)
-        elif asked:
-            leave_unbilled(invoice_id=invoice_id, reason=asked.reason, now=now, source=source)
+        try:
+            replacement = follow_void(invoice_id=invoice_id, now=now, source=source)
+        except CANNOT_REISSUE as error:
+            if with_new_invoice:
+                raise
+            log.warning("%s is void and has no new invoice yet: %s", invoice.number, error)
         notifications.tell_void(invoice, replacement=replacement, now=now)
         return invoice
+
+
+def follow_void(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoice | None:
+    """Do what finance asked for with the void of an invoice, where that is still to do.
+
+    The new invoice, if there is one now. Raises one of `CANNOT_REISSUE` where it cannot be issued
+    yet; what its tax depends on has been asked for then.
+    """
+    with asked_if_missing(now), locked_invoice(invoice_id) as invoice:
+        asked = _asked_for(invoice, InvoiceAction.Kind.VOID)
+        if asked is None or invoice.replacement is not None or invoice.unbilled_reason:
+            return invoice.replacement
+        if asked.reissue:
+            return reissue_invoice(invoice_id=invoice_id, now=now, source=source)
+        leave_unbilled(invoice_id=invoice_id, reason=asked.reason, now=now, source=source)
+        return None
 
 
 def _asked_for(invoice: Invoice, kind: InvoiceAction.Kind) -> InvoiceAction | None:
