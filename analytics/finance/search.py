@@ -11,6 +11,7 @@ from unfold.dataclasses import SearchResult
 from billing.links import admin_page
 from billing.models import User, Workspace
 from invoices.models import CreditNote, Invoice
+from invoices.payments.models import CallDispute, Chargeback
 from usage.models import Call, UsageRecord, VoiceAgent
 
 _MAX_FOUND = 6
@@ -19,10 +20,15 @@ _BY_TEXT: tuple[tuple[type[Model], str], ...] = (
     (Workspace, "domain"),
     (Invoice, "receipt_long"),
     (CreditNote, "undo"),
+    (Chargeback, "gavel"),
     (User, "person"),
     (VoiceAgent, "support_agent"),
 )
-_BY_ID: tuple[tuple[type[Model], str], ...] = ((Call, "call"), (UsageRecord, "list_alt"))
+_BY_ID: tuple[tuple[type[Model], str], ...] = (
+    (Call, "call"),
+    (CallDispute, "voice_chat"),
+    (UsageRecord, "list_alt"),
+)
 
 
 def found(request: HttpRequest, term: str) -> list[SearchResult]:

@@ -97,6 +97,12 @@ class BillingPeriodAdmin(FrozenAdmin):
         ("workspace", AutocompleteSelectFilter),
         ("period_end", RangeDateTimeFilter),
     )
+    # Of closed ones: what runs is counted elsewhere, and not final.
+    list_sums = (
+        *(("Usage, closed", "subtotal"), ("Fees, closed", "subscription_fee")),
+        ("Total, closed", "total_amount"),
+    )
+    sums_by = "workspace__currency"
     search_fields = ("workspace__name", "workspace__billing_email", "=id", "=stripe_invoice_id")
     search_help_text = "Workspace, billing e-mail, id or Stripe invoice id"
     list_select_related = ("workspace",)

@@ -99,7 +99,7 @@ class WorkspaceAdmin(BillingAdmin):
         ("tier", RelatedDropdownFilter),
         "currency",
     )
-    search_fields = ("name", "billing_email", "billing_name", "=id")
+    search_fields: tuple[str, ...] = ("name", "billing_email", "billing_name", "=id")
     search_help_text = "Name, billing e-mail or id"
     list_select_related = ("tier", "billing_settings")
     inlines: tuple[Any, ...] = (BillingSettingsInline, *INLINES, MemberInline)

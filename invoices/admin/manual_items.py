@@ -206,7 +206,11 @@ class ManualItemAdmin(FrozenAdmin):
         "asked",
     )
     list_filter = ("status", "kind", ("workspace", AutocompleteSelectFilter))
-    search_fields = ("description", "reason", "workspace__name", "=id")
+    search_fields = (
+        *("description", "reason", "workspace__name", "workspace__billing_email"),
+        *("asked_by", "=id", "net__exact"),
+    )
+    search_help_text = "Text, customer, e-mail, amount, who asked"
     list_select_related = ("workspace",)
     actions = ("approve_selected", "cancel_selected")
     actions_detail = ("approve", "cancel")

@@ -7,6 +7,15 @@ document.addEventListener("change", async (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
+// Names what can be scrolled, for who hears the page; before its script makes regions of them.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-simplebar]").forEach((part, place) => {
+    const heading = part.closest(".inline-group")?.querySelector("h2");
+    const name = part.id === "nav-sidebar-apps" ? "Menu" : heading?.textContent.trim() || `Part ${place} of this page`;
+    part.dataset.simplebarAriaLabel = name;
+  });
+});
+
 // The box above a column of boxes chooses all of them, or none.
 document.addEventListener("change", (event) => {
   const all = event.target;

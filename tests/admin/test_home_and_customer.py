@@ -13,9 +13,16 @@ from analytics.finance import attention, checklist, figures, progress, search, t
 from billing.models import BillingPeriod
 from billing.services.price_assignments import assign_card
 from invoices.models import Invoice
-from invoices.payments.models import CallDispute, Chargeback
+from invoices.payments.models import (
+    CallDispute,
+    Chargeback,
+    CreditNoteSync,
+    PaymentEntry,
+    StripeCustomer,
+)
 from invoices.services.closing.finalize import finalize_period
 from tests.kit import prices
+from tests.kit.credit_notes import issue_note
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_period, make_workspace
 from tests.kit.staff import finance_client
@@ -155,6 +162,26 @@ def test_the_search_finds_by_number_customer_mail_amount_and_call() -> None:
     assert len(titles(str(call))) == 3  # the invoice that bills it, the call, and its usage
     assert titles("nothing at all") == []
 
+    PaymentEntry.objects.create(
+        invoice=invoice,
+        kind="payment",
+        stripe_id="ch_Paid1",
+        payment_intent_id="pi_Paid1",
+        amount=Decimal("1234.50"),
+        occurred_at=NOW,
+    )
+    StripeCustomer.objects.create(
+        workspace=acme, stripe_id="cus_Acme1", status="done", finished_at=NOW
+    )
+    note = issue_note(invoice, "20.00")
+    sync = CreditNoteSync.objects.create(credit_note=note)
+    sync.steps.create(position=1, kind="note", amount=20, stripe_id="cn_Note1")
+    assert titles("ch_Paid1") == titles("pi_Paid1") == [invoice.number]
+    assert titles("cus_Acme1") == ["Acme", invoice.number]
+    assert titles("cn_Note1") == [invoice.number, note.number]
+    assert titles("20.00") == [note.number]
+    assert titles("cus_Other") == []
+
 
 def test_the_search_takes_the_same_queries_for_one_row_or_six(
     django_assert_num_queries: Any,
@@ -166,7 +193,7 @@ def test_the_search_takes_the_same_queries_for_one_row_or_six(
         if month == 1:
             search.found(request, "acme")
         if month in (1, 6):
-            with django_assert_num_queries(5):
+            with django_assert_num_queries(6):
                 assert len(search.found(request, "acme")) >= 2 * month
 
 

@@ -68,9 +68,11 @@ class RefuseForm(BaseDialogForm):
 
 @admin.register(CallDispute)
 class CallDisputeAdmin(FrozenAdmin):
-    list_display = ("call", "workspace", "reason", "costs", "status", "opened", "age", "asked")
+    list_display = ("opened", "call", "workspace", "reason", "costs", "status", "age", "asked")
     list_filter = ("state", "reason", "by_rule")
-    search_fields = ("workspace__name", "=call_id", "text", "opened_by")
+    list_sums = (("Price", "price"), ("Given back", "amount"))
+    search_fields = ("workspace__name", "workspace__billing_email", "=call_id", "text", "opened_by")
+    search_help_text = "Customer, e-mail, call id, text"
     list_select_related = ("workspace", "credit_note", "manual_item")
     fields = (
         ("workspace", "call", "status"),

@@ -63,9 +63,23 @@ class LossForm(BaseDialogForm):
 
 @admin.register(Chargeback)
 class ChargebackAdmin(FrozenAdmin):
-    list_display = ("invoice_link", "workspace", "over", "because", "state", "deadline", "answered")
+    list_display = (
+        "opened",
+        "invoice_link",
+        "workspace",
+        "over",
+        "because",
+        "state",
+        "deadline",
+        "answered",
+    )
     list_filter = ("status", "decision")
-    search_fields = ("invoice__number", "workspace__name", "=stripe_id")
+    list_sums = (("Amount", "amount"),)
+    search_fields = (
+        *("invoice__number", "workspace__name", "workspace__billing_email"),
+        *("=stripe_id", "=charge_id"),
+    )
+    search_help_text = "Invoice, customer, e-mail, Stripe id"
     list_select_related = ("invoice", "workspace", "evidence")
     fields = (
         ("workspace", "invoice_link", "state"),

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -19,6 +20,7 @@ from billing.errors import BillingError
 from billing.formats import money
 from invoices.admin.links import e_invoice_link, link
 from invoices.models import CreditNote, CreditNoteItem, EInvoice
+from invoices.payments.admin.finding import also, credit_notes_of
 from invoices.payments.admin.forms import ReasonForm
 from invoices.payments.admin.outcomes import what_it_gave, where_it_goes
 from invoices.payments.services.credit_notes import (
@@ -62,7 +64,11 @@ class CreditNoteAdmin(FrozenAdmin):
     list_display = ("name", "invoice", "workspace", "over", "state", "reason", "issued", "file")
     list_filter = ("status", "reason", "rest_to", ("workspace", AutocompleteSelectFilter))
     list_sums = (("Net", "net"), ("Tax", "tax"), ("Total", "total"))
-    search_fields = ("number", "invoice__number", "workspace__name", "=id")
+    search_fields = (
+        *("number", "invoice__number", "invoice__bill_to_email"),
+        *("workspace__name", "workspace__billing_email", "=id"),
+    )
+    search_help_text = "Number, invoice, customer, e-mail, amount, Stripe id, call id"
     list_select_related = ("invoice", "workspace")
     inlines = (CreditNoteItemInline,)
     fields = (
@@ -82,6 +88,13 @@ class CreditNoteAdmin(FrozenAdmin):
     )
     actions = ("issue_selected", "discard_selected")
     actions_detail = ("approve_and_issue", "discard", "void", "confirm_void", "keep")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[CreditNote], search_term: str
+    ) -> tuple[QuerySet[CreditNote], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        which = credit_notes_of(search_term.strip())
+        return (found, may_repeat) if which is None else (also(found, queryset, which), False)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pdf)

@@ -21,6 +21,7 @@ from invoices.admin.links import link
 from invoices.admin.timeline import Moment, newest_first
 from invoices.models import Invoice
 from invoices.payments.admin.actions import InvoiceActionsMixin
+from invoices.payments.admin.finding import also, invoices_of_stripe_id, is_stripe_id
 from invoices.payments.admin.permissions import sync_of
 from invoices.payments.admin.several import SeveralInvoicesMixin
 from invoices.payments.models import Chargeback, InvoiceAction, PaymentEntry, StripeSync
@@ -83,6 +84,16 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAd
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         return super().get_queryset(request).select_related("stripe_sync")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Invoice], search_term: str
+    ) -> tuple[QuerySet[Invoice], bool]:
+        """By Stripe's id of what was paid, refunded or disputed too, and of its customer."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        wanted = search_term.strip()
+        if not is_stripe_id(wanted):
+            return found, may_repeat
+        return also(found, queryset, invoices_of_stripe_id(wanted)), False
 
     def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
         inlines = list(super().get_inlines(request, obj))

@@ -96,6 +96,8 @@ admin.site.unregister(Workspace)
 @admin.register(Workspace)
 class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
     list_display = (*BilledWorkspaceAdmin.list_display, "everything")
+    search_fields = (*BilledWorkspaceAdmin.search_fields, "=stripe_customer__stripe_id")
+    search_help_text = "Name, billing e-mail, id or Stripe customer id"
     inlines: tuple[Any, ...] = (*BilledWorkspaceAdmin.inlines, PaymentInline, CreditInline)
     actions_detail: tuple[Any, ...] = (
         *(BilledWorkspaceAdmin.actions_detail or ()),
