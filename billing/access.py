@@ -6,10 +6,11 @@ from typing import Any, Concatenate, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import Resolver404, get_script_prefix, resolve
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -17,7 +18,7 @@ from django.views.decorators.cache import never_cache
 
 from billing.languages import habits
 from billing.models import OwnerView, User, WorkspaceMember
-from billing.services.owner_views import owner_view_of
+from billing.services.owner_views import has_run_out, owner_view_of
 
 LAST_WORKSPACE = "last_workspace"
 # In a session of staff: which look at a workspace, as its owner has it, they have open.
@@ -119,6 +120,9 @@ def workspace_page(view: _View) -> Callable[..., HttpResponse]:
             raise BadRequest(f"Given more than once: {', '.join(repeated)}.")
         request.memberships = memberships_of(request.user)
         request.owner_view = _owner_view(request, workspace_id)
+        if request.owner_view is None and _has_run_out(request, workspace_id):
+            messages.warning(request, "Your look at this workspace as its owner has ended.")
+            return redirect("finance:customer", workspace_id)
         if request.owner_view is None:
             request.membership = find_membership(request.memberships, workspace_id)
         elif request.method not in ("GET", "HEAD"):
@@ -137,6 +141,18 @@ def workspace_page(view: _View) -> Callable[..., HttpResponse]:
 
     # What is owed is nobody else's to find: in a cache, or by the back button after signing out.
     return never_cache(login_required(wrapped))
+
+
+def _has_run_out(request: WorkspaceRequest, workspace_id: UUID) -> bool:
+    """Whether staff follow a link out of a look that has ended, and have no other way in."""
+    opened = request.session.get(OWNER_VIEW)
+    if not opened or opened["workspace"] != str(workspace_id):
+        return False
+    if any(each.workspace_id == workspace_id for each in request.memberships):
+        return False
+    return has_run_out(
+        view_id=UUID(opened["id"]), workspace_id=workspace_id, by=request.user, now=timezone.now()
+    )
 
 
 def _owner_view(request: WorkspaceRequest, workspace_id: UUID) -> OwnerView | None:

@@ -14,13 +14,13 @@ from billing.errors import BillingError, Invalid
 from billing.formats import word
 from billing.models import (
     OWNER_SCOPES,
-    OptionalMail,
     User,
     Workspace,
     WorkspaceBillingSettings,
     WorkspaceMember,
 )
 from billing.models.fields import EmailFormField
+from billing.services.accounts import optional_mails_of
 from billing.services.workspaces import timezones
 from billing.taxnumbers import COUNTRIES
 from billing.text import validate_line
@@ -323,7 +323,6 @@ class MailsForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.auto_id = f"%s-{member.workspace_id}"
         mails: Any = self.fields["mails"]
-        mails.choices = [(value, word(label)) for value, label in OptionalMail.choices]
-        self.initial["mails"] = [
-            each for each in OptionalMail.values if each not in member.mails_off
-        ]
+        theirs = optional_mails_of(member)
+        mails.choices = [(each.value, word(each.label)) for each in theirs]
+        self.initial["mails"] = [each for each in theirs if each not in member.mails_off]

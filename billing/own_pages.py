@@ -19,7 +19,7 @@ from billing.account_pages import own_user
 from billing.errors import Invalid
 from billing.forms import AccountForm, MailsForm, NewPasswordForm, add_refusal
 from billing.languages import active_language, habits, in_language
-from billing.models import Passkey, User, WorkspaceMember
+from billing.models import Passkey, User
 from billing.services import passkeys
 from billing.services import second_factor as factors
 from billing.services.accounts import choose_mails, update_account
@@ -74,12 +74,12 @@ def _saved(user: User, form: AccountForm) -> bool:
 
 
 def _mails(request: HttpRequest, user: User) -> dict[str, Any]:
-    """Of the workspaces that one owns: only owners get mails."""
-    owned = [each for each in memberships_of(user) if each.role == WorkspaceMember.Role.OWNER]
+    """Of the workspaces that one is in."""
+    members = memberships_of(user)
     text = request.GET.get("q", "")[:100]
-    found = named_like(owned, text)
+    found = named_like(members, text)
     rows = [(each, MailsForm(member=each)) for each in found[:_MAILS_SHOWN]]
-    return {"mails": rows, "owned": len(owned), "found": len(found), "q": text}
+    return {"mails": rows, "members": len(members), "found": len(found), "q": text}
 
 
 def _ways_in(request: HttpRequest, user: User) -> dict[str, Any]:

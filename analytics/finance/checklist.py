@@ -33,6 +33,8 @@ def checklist(of: MonthEnd, *, now: dt.datetime) -> list[Step]:
 
 def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
     boundary = month_boundary(now)
+    # Before, nothing more is to be done than what is there by chance.
+    closed = of.periods == of.finalized
     yield _usage(boundary)
     if settings.CLOSE_NEEDS_APPROVAL:
         yield _approval()
@@ -44,10 +46,14 @@ def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
         "periods",
         reverse("admin:billing_billingperiod_changelist")
         + ("?stage=blocked" if of.blocked else "?stage=closed"),
+        closed=closed,
     )
     invoices = reverse("admin:invoices_invoice_changelist")
-    yield _counted("In Stripe", of.synced, of.invoices, of.sync_blocked, "invoices", invoices)
-    yield _mails(boundary)
+    yield _counted(
+        *("In Stripe", of.synced, of.invoices, of.sync_blocked, "invoices", invoices),
+        closed=closed,
+    )
+    yield _mails(boundary, of.invoices, closed=closed)
     # Nothing more comes in for what was written off.
     yield _counted(
         "Paid",
@@ -56,6 +62,7 @@ def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
         of.overdue,
         "invoices",
         f"{invoices}?status__exact=overdue" if of.overdue else invoices,
+        closed=closed,
     )
     closed_at = BillingPeriod.objects.filter(finalized_at__gte=boundary).aggregate(
         last=Max("finalized_at")
@@ -64,10 +71,14 @@ def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
     yield _proved(closed_at)
 
 
-def _counted(title: str, done: int, whole: int, wrong: int, what: str, url: str) -> Step:
-    state = "problem" if wrong else "done" if done == whole else "open"
+def _counted(
+    title: str, done: int, whole: int, wrong: int, what: str, url: str, *, closed: bool
+) -> Step:
+    """Done once all is and nothing more can come, the month being `closed`."""
+    state = "problem" if wrong else "done" if done == whole and closed else "open"
     said = f"{done} of {whole} {what}" + (f", {wrong} with a problem" if wrong else "")
-    return Step(title, state, said if whole else "Nothing to do.", url)
+    nothing = "Nothing to do." if closed else "Once the month is closed."
+    return Step(title, state, said if whole else nothing, url)
 
 
 def _usage(boundary: dt.datetime) -> Step:
@@ -99,13 +110,14 @@ def _approval() -> Step:
     return Step("Approved", "problem" if changed else "open", said, reverse("finance:trial"))
 
 
-def _mails(boundary: dt.datetime) -> Step:
+def _mails(boundary: dt.datetime, invoices: int, *, closed: bool) -> Step:
     mails = Email.objects.filter(kind=MAIL_OF_AN_INVOICE, requested_at__gte=boundary)
     whole, sent = mails.count(), mails.filter(status=Email.Status.DONE).count()
     wrong = mails.filter(status__in=[Email.Status.BLOCKED, Email.Status.FAILED]).count()
-    return _counted(
-        "Mailed", sent, whole, wrong, "e-mails", reverse("admin:billing_email_changelist")
-    )
+    url = reverse("admin:billing_email_changelist")
+    # Each begins as a task of its own, shortly after the close.
+    begun = closed and (whole > 0 or not invoices)
+    return _counted("Mailed", sent, whole, wrong, "e-mails", url, closed=begun)
 
 
 def _compared(closed_at: dt.datetime | None) -> Step:

@@ -14,6 +14,7 @@ from django.utils import timezone as clock
 from analytics.finance import attention
 from analytics.finance.views import SEES_FIGURES
 from analytics.reports import REPORTS, Asked
+from billing.admin.audit import thing_of
 from billing.formats import money
 from billing.links import admin_page
 from billing.models import (
@@ -77,7 +78,10 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         .order_by("user__email"),
         "keys": ServiceKey.objects.filter(workspace=workspace),
         "agents": VoiceAgent.objects.filter(workspace=workspace).count(),
-        "changes": AuditEntry.objects.filter(workspace_id=workspace.pk)[:_SHOWN],
+        "changes": [
+            (thing_of(entry), entry)
+            for entry in AuditEntry.objects.filter(workspace_id=workspace.pk)[:_SHOWN]
+        ],
         "tasks": list(_tasks(workspace)),
         "may_see_as_owner": request.user.has_perm(MAY_OPEN),
         "reports": [

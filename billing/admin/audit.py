@@ -1,9 +1,11 @@
 """Admin page of the audit log: everything that was changed, searchable and exportable."""
 
 from contextlib import suppress
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
@@ -107,6 +109,24 @@ class TableFilter(_Choice):
     }
 
 
+_DONE = {"insert": "added", "update": "changed", "delete": "removed"}
+
+
+def thing_of(entry: AuditEntry) -> str:
+    """What an entry is about in words: the kind of row, and which of them."""
+    kind = _kinds().get(entry.table) or entry.table.partition("_")[2].replace("_", " ")
+    return f"{kind}: {entry.subject}" if entry.subject else kind
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """The names of all models, by their tables."""
+    return {
+        model._meta.db_table: str(model._meta.verbose_name)
+        for model in apps.get_models(include_auto_created=True)
+    }
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(FrozenAdmin):
     """Written by triggers in the database, so that nothing passes it by."""
@@ -137,8 +157,7 @@ class AuditEntryAdmin(FrozenAdmin):
 
     @display(description="What")
     def what(self, entry: AuditEntry) -> str:
-        kind = entry.table.partition("_")[2].replace("_", " ")
-        return f"{entry.operation} {kind} {entry.subject}"
+        return f"{_DONE.get(entry.operation, entry.operation)} {thing_of(entry)}"
 
     @display(description="From and to")
     def difference(self, entry: AuditEntry) -> SafeString:

@@ -23,9 +23,18 @@ def update_account(*, user: User, changes: Mapping[str, str]) -> None:
     user.save(update_fields=list(changes))
 
 
+def optional_mails_of(member: WorkspaceMember) -> list[OptionalMail]:
+    """What may come to a person and is not needed: all of it to owners, and to others what a
+    budget that names them tells."""
+    if member.role == WorkspaceMember.Role.OWNER:
+        return list(OptionalMail)
+    return [OptionalMail.BUDGET]
+
+
 def choose_mails(*, member: WorkspaceMember, wanted: Collection[str]) -> None:
-    """Of the mails about a workspace that are not needed, send this person those."""
+    """Of the mails about a workspace that this person may do without, send those."""
     with transaction.atomic():
         mine = WorkspaceMember.objects.select_for_update(no_key=True).get(pk=member.pk)
-        mine.mails_off = [mail for mail in OptionalMail.values if mail not in wanted]
+        theirs = optional_mails_of(mine)
+        mine.mails_off = [mail for mail in theirs if mail not in wanted]
         mine.save(update_fields=["mails_off"])

@@ -39,7 +39,7 @@ def owner_view_of(
 ) -> OwnerView | None:
     """The look at this workspace that this person has open, with all that every page shows of it;
     None where there is none, it has ended, or the right to it was taken away."""
-    if not (by.is_active and by.is_staff and by.has_perm(MAY_OPEN)):
+    if not _may_open(by):
         return None
     return (
         OwnerView.objects.filter(
@@ -48,3 +48,13 @@ def owner_view_of(
         .select_related("workspace__tier", "workspace__billing_settings")
         .first()
     )
+
+
+def has_run_out(*, view_id: UUID, workspace_id: UUID, by: User, now: dt.datetime) -> bool:
+    """Whether it was this person's, who still has the right to one, and ended by itself."""
+    own = OwnerView.objects.filter(pk=view_id, workspace_id=workspace_id, seen_by=by.email)
+    return _may_open(by) and own.filter(left_at=None, ends_at__lte=now).exists()
+
+
+def _may_open(person: User) -> bool:
+    return person.is_active and person.is_staff and person.has_perm(MAY_OPEN)

@@ -77,7 +77,9 @@ def test_it_ends_after_half_an_hour_and_with_the_right_to_it(time_machine: Any):
     time_machine.move_to(NOW + dt.timedelta(minutes=29), tick=False)
     assert client.get(page).status_code == 200
     time_machine.move_to(NOW + dt.timedelta(minutes=30), tick=False)
-    assert client.get(page).status_code == 404
+    ended = client.get(page, follow=True)
+    assert ended.redirect_chain[0][0] == reverse("finance:customer", args=[acme.pk])
+    assert "Your look at this workspace as its owner has ended." in ended.content.decode()
 
     opened(client, acme)
     assert client.get(page).status_code == 200

@@ -146,6 +146,20 @@ def test_an_owner_does_without_a_mail_and_the_others_still_get_it():
     assert (entry.actor, entry.subject) != ("", "")
 
 
+def test_a_viewer_does_without_what_budgets_tell_and_is_asked_of_nothing_else():
+    acme = make_workspace()
+    vera = User.objects.create_user("vera@acme.test", PASSWORD)
+    WorkspaceMember.objects.create(workspace=acme, user=vera, role="viewer")
+    client = signed_in_client(vera)
+
+    assert "The usage limit is reached" not in client.get(ACCOUNT).content.decode()
+    client.post(f"/account/mails/{acme.pk}/", {"mails": []})
+
+    assert acme.memberships.get(user__email="vera@acme.test").mails_off == [OptionalMail.BUDGET]
+    more = client.post(f"/account/mails/{acme.pk}/", {"mails": ["limit_near"]}, follow=True)
+    assert "limit_near is not one of" in more.content.decode()
+
+
 def test_where_all_owners_do_without_it_the_billing_address_does_not_get_it_instead():
     acme = make_workspace(billing_email="billing@acme.test")
     WorkspaceMember.objects.filter(workspace=acme).update(mails_off=["limit_near"])
