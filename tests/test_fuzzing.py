@@ -155,6 +155,7 @@ BEYOND_THE_SCHEMA = {
     "too_old": "now moves",
     "ends_before_its_start": "two fields, or a row that is there",
     "same_currency": "two fields",
+    "given_by_the_coupon": "two fields",
     "no_cost": "what the cost card has",
     "unknown_tier": "which tiers there are",
     "unknown_workspace": "which workspaces there are",
