@@ -42,6 +42,16 @@ TAMPERED = {
     ("billing_periodcharge", "source_id"): ("'7'", "charge"),
     ("invoices_creditnoteitem", "position"): ("position + 1", "line"),
     ("payments_creditnotestep", "amount"): ("amount + 1", "request for a credit note"),
+    ("billing_billingperiod", "tier_id"): ("tier_id + 1", "period"),
+    ("billing_billingperiod", "period_end"): (
+        "period_end + interval '1 hour' WHERE status = 'current'",
+        "period",
+    ),
+    ("billing_workspace", "billing_email"): ("'other@acme.test'", "customer"),
+    ("billing_workspacebillingsettings", "alert_threshold_percentage"): ("1", "terms"),
+    ("billing_workspacemember", "role"): ("'viewer'", "member"),
+    ("billing_user", "is_superuser"): ("true", "person"),
+    ("billing_rate", "price_json"): ("""'{"model": "per_unit", "unit_price": "0"}'""", "rate"),
     # Of these the log has the digest.
     ("invoices_trialinvoice", "snapshot"): ("""'{"total": "0"}'""", "trial"),
 }

@@ -1,4 +1,5 @@
-"""Rows of documents and money against the log of their changes: what no entry has made of them.
+"""Rows of documents, money and terms against the log of their changes: what no entry has made of
+them.
 
 Sums hold what adds up. A status, a day, a text, or an amount that nothing adds up to is held by the
 log, which triggers write with each change: with the triggers off, a row and its log part.
@@ -88,6 +89,52 @@ _TABLES = (
         "billing_billingperiod", "period", "left(here.period_start::text, 7)", period="here.id"
     ),
 )
+# What the log says of a password.
+_HIDDEN = "(hidden)"
+_NOBODYS = {"workspace": "NULL::uuid"}
+# What is agreed, and who may change it: what the next bill is made by.
+_TERMS = (
+    _Logged("billing_workspace", "customer", "here.name", workspace="here.id"),
+    _Logged("billing_workspacebillingsettings", "terms", "'terms'", key="workspace_id"),
+    _Logged("billing_workspacemember", "member", "here.role"),
+    _Logged("billing_servicekey", "key", "here.name"),
+    _Logged("billing_user", "person", "here.email", **_NOBODYS),
+    _Logged("billing_subscriptiontier", "tier", "here.name", **_NOBODYS),
+    _Logged("billing_tierprice", "price of a tier", "here.currency", **_NOBODYS),
+    _Logged("billing_platformsetting", "setting", "here.name", key="name", **_NOBODYS),
+    _Logged("billing_ratecard", "rate card", "here.name", **_NOBODYS),
+    _Logged("billing_ratecardversion", "rate card's version", "here.number::text", **_NOBODYS),
+    _Logged(
+        "billing_rate",
+        "rate",
+        "concat_ws(' ', here.resource_type, here.provider, here.model)",
+        **_NOBODYS,
+    ),
+    _Logged("billing_ratecardassignment", "rate card in use", "here.id::text"),
+    _Logged(
+        "billing_priceoverride",
+        "price",
+        "concat_ws(' ', here.resource_type, here.provider, here.model)",
+    ),
+    _Logged(
+        "billing_providercost",
+        "cost",
+        "concat_ws(' ', here.resource_type, here.provider, here.model)",
+    ),
+    _Logged(
+        "billing_exchangerate",
+        "exchange rate",
+        "concat_ws(' ', here.from_currency, here.to_currency, here.day)",
+        **_NOBODYS,
+    ),
+    _Logged("billing_addon", "add-on", "here.name"),
+    _Logged("billing_commitment", "commitment", "here.id::text"),
+    _Logged("billing_coupon", "coupon", "here.code", **_NOBODYS),
+    _Logged("billing_taxregistration", "tax registration", "here.country", **_NOBODYS),
+    _Logged("billing_taxrate", "tax rate", "here.country || ' ' || here.tax_class", **_NOBODYS),
+    _Logged("billing_issuingentity", "issuing entity", "here.name", **_NOBODYS),
+    _Logged("billing_issuerbankaccount", "bank account", "here.currency", **_NOBODYS),
+)
 # OFFSET 0: the row is turned to JSON once, not once a column.
 #
 # The last entry by its time says what a column is. Where a clock was set back, or another server
@@ -134,7 +181,7 @@ def history_differences(scope: Scope) -> Iterator[Difference]:
     """Where a row is not what its logged changes have made of it, or is gone without one; and
     letterheads that are not those that documents were issued with."""
     yield from _letterhead_differences(scope)
-    for logged in _TABLES:
+    for logged in (*_TABLES, *_TERMS):
         facts = logged._asdict()
         what = f"{logged.called} and its history"
         for workspace, period, name, column, said, found, is_number in rows(
@@ -158,7 +205,10 @@ def _letterhead_differences(scope: Scope) -> Iterator[Difference]:
 
 
 def _same(said: str | None, found: str | None, *, is_number: bool) -> bool:
-    """The same value, however PostgreSQL wrote it then; an erased name is nobody's any more."""
+    """The same value, however PostgreSQL wrote it then; an erased name is nobody's any more, and a
+    secret is not in the log."""
+    if said == _HIDDEN:
+        return True
     if said is None or found is None:
         return said == found
     if said in (found, ERASED):

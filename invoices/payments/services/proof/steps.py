@@ -153,7 +153,7 @@ STEPS = (
     Step(
         "history",
         "History",
-        "invoices, credit notes, payments, credit, disputes and lines by hand are what their logged"
+        "documents, payments, months, and the terms that bills are made by are what their logged"
         " changes have made of them",
         history_differences,
         Since.RECORDED,
