@@ -151,7 +151,7 @@ def _is_allowed(address: _Address) -> bool:
             return _is_allowed(inner)
         if address in _NAT64:
             return _is_allowed(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    if address.is_global and not address.is_multicast:
+    if address.is_global and not address.is_multicast and not _is_special(address):
         return True
     return any(
         address in network
@@ -160,4 +160,15 @@ def _is_allowed(address: _Address) -> bool:
     )
 
 
+def _is_special(address: _Address) -> bool:
+    """What `is_global` takes for public, and no server on the Internet has."""
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return True
+    return any(address.version == each.version and address in each for each in _SPECIAL)
+
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All others are of this machine, of a network, or nobody's: some hold an address of IPv4.
+_UNICAST = ipaddress.ip_network("2000::/3")
+# For protocols, once for relays of 6to4, and for documentation.
+_SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))

@@ -90,6 +90,9 @@ INVOICE_KEEP_YEARS = env.integer("INVOICE_KEEP_YEARS", 10, min=1, max=100)
 SEAL_KEYS = env.csv("SEAL_KEYS")
 SEAL_ANCHOR_FILE = env.text("SEAL_ANCHOR_FILE")
 SEAL_ANCHOR_EMAIL = env.text("SEAL_ANCHOR_EMAIL")
+SEAL_ANCHOR_URL = env.text(
+    "SEAL_ANCHOR_URL", form=r"https?://\S+$", wanted="an address that begins with https://"
+)
 
 # Stripe
 STRIPE_SECRET_KEY = env.text(

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
+from billing import webhooks
 from billing.models import BillingPeriod, PeriodCounter, Workspace
 from invoices.services.closing import finalize_due_periods
 from tests.kit.by_force import by_force
@@ -197,6 +198,24 @@ def test_a_chain_that_was_cut_and_sealed_again_is_found_by_its_anchor(sealed: Wo
     assert found.startswith(f"anchor: seal 2 was anchored as {anchored[0].digest}, and is ")
 
 
+def test_of_many_chains_the_one_that_was_changed_is_named_and_few_queries_asked(
+    django_assert_max_num_queries: Any,
+):
+    for name in ("Globex", "Initech", "Umbrella"):
+        make_usage(make_workspace(name), OCTOBER_5, "1", "0.5", key=name)
+    make_closed_months()
+    sealing.seal_closed_periods(now=DECEMBER_3)
+    workspaces = list(Workspace.objects.order_by("name").values_list("pk", flat=True))
+    with django_assert_max_num_queries(10):
+        assert list(sealing.verify_chains(workspaces, now=DECEMBER_3)) == []
+
+    by_force("UPDATE usage_usagerecord SET final_cost = 0 WHERE idempotency_key = 'Globex'")
+
+    first, second = sealing.verify_chains(workspaces, now=DECEMBER_3)
+    assert (first.workspace_id, second.workspace_id) == (workspaces[1], workspaces[1])
+    assert first.detail == f"record {record('Globex').pk} has been changed, or added after the seal"
+
+
 def test_a_closed_period_without_a_seal_is_named_once_its_seal_is_late(acme: Workspace):
     found = sealing.verify_chain(workspace_id=acme.pk, now=DECEMBER_3 + dt.timedelta(hours=3))
     assert [each.period for each in found] == ["October 2026", "November 2026"]
@@ -283,6 +302,28 @@ def test_heads_are_anchored_in_a_file_and_by_mail_once(
     path.write_text(line.replace(head.digest, "0" * 64))
     with pytest.raises(CommandError, match="1 differences"):
         call_command("verify_ledger", "--anchors", str(path), stdout=StringIO())
+
+
+def test_heads_are_posted_and_what_did_not_arrive_is_posted_again(
+    sealed: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    settings.SEAL_ANCHOR_URL = "https://notary.example.com/heads"
+    sent: list[tuple[str, bytes]] = []
+
+    def post(url: str, body: bytes, headers: object) -> None:
+        sent.append((url, body))
+        if len(sent) == 1:
+            raise webhooks.NotDelivered("It answers 503.")
+
+    monkeypatch.setattr(webhooks, "post", post)
+    with pytest.raises(webhooks.NotDelivered):
+        sealing.anchor_heads(now=DECEMBER_3)
+    assert sealing.anchor_heads(now=DECEMBER_3) == 1
+    assert sealing.anchor_heads(now=DECEMBER_3) == 0
+
+    assert sent[0] == sent[1]
+    assert sent[1][0] == settings.SEAL_ANCHOR_URL
+    assert json.loads(sent[1][1])["digest"] == sealing.heads()[0].digest
 
 
 def test_bad_arguments_are_named(tmp_path: Path):

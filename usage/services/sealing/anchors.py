@@ -1,8 +1,8 @@
 """Anchoring: heads of chains kept where nobody with the database alone can change them.
 
 Each day the heads that moved go to a file (`SEAL_ANCHOR_FILE`), to an address by mail
-(`SEAL_ANCHOR_EMAIL`), or both; `verify_ledger --anchors FILE` compares with them. A chain that was
-cut and sealed again has other digests than the ones that are kept.
+(`SEAL_ANCHOR_EMAIL`), to a web server (`SEAL_ANCHOR_URL`), or to all; `verify_ledger --anchors
+FILE` compares with what was kept. A chain that was cut and sealed again has other digests.
 """
 
 import datetime as dt
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from billing import webhooks
 from billing.services.emails import Attachment, queue_email
 from usage.models import SealChain
 from usage.services.sealing.verify import Head
@@ -25,8 +26,11 @@ def head_line(head: Head) -> str:
 
 
 def anchor_heads(*, now: dt.datetime) -> int:
-    """Anchor what has moved since the last time; how many heads. Raises `OSError`."""
-    if not (settings.SEAL_ANCHOR_FILE or settings.SEAL_ANCHOR_EMAIL):
+    """Anchor what has moved since the last time; how many heads.
+
+    Raises `OSError`, and what `billing.webhooks.post` does; then they are anchored the next time.
+    """
+    if not (settings.SEAL_ANCHOR_FILE or settings.SEAL_ANCHOR_EMAIL or settings.SEAL_ANCHOR_URL):
         return 0
     moved = [
         chain
@@ -42,6 +46,9 @@ def anchor_heads(*, now: dt.datetime) -> int:
         _append(Path(settings.SEAL_ANCHOR_FILE), lines)
     if settings.SEAL_ANCHOR_EMAIL:
         _mail(lines, now)
+    if settings.SEAL_ANCHOR_URL:
+        headers = {"Content-Type": "application/x-ndjson"}
+        webhooks.post(settings.SEAL_ANCHOR_URL, lines.encode(), headers)
     for chain in moved:
         SealChain.objects.filter(pk=chain.pk).update(anchored=chain.length)
     return len(moved)
