@@ -94,12 +94,9 @@ class Command(BaseCommand):
 
     def _verify(self, workspaces: list[UUID], anchored: list[sealing.Head], now: Any) -> None:
         wrong = 0
-        for workspace_id in workspaces:
-            for finding in sealing.verify_chain(
-                workspace_id=workspace_id, now=now, anchored=anchored
-            ):
-                wrong += 1
-                self.stdout.write(str(finding))
+        for finding in sealing.verify_chains(workspaces, now=now, anchored=anchored):
+            wrong += 1
+            self.stdout.write(str(finding))
         if wrong:
             raise CommandError(f"{wrong} differences", returncode=1)
         seals = sum(head.length for head in sealing.heads() if head.workspace_id in set(workspaces))

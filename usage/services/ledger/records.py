@@ -90,8 +90,8 @@ def _seal_findings(scope: Scope) -> Iterator[sealing.Finding]:
     if scope.period is not None:
         yield from sealing.verify_period(period=scope.period, now=now)
         return
-    for workspace_id in _closed_workspaces(scope).values_list("pk", flat=True):
-        yield from sealing.verify_chain(workspace_id=workspace_id, now=now)
+    workspaces = list(_closed_workspaces(scope).values_list("pk", flat=True))
+    yield from sealing.verify_chains(workspaces, now=now)
 
 
 def _closed_workspaces(scope: Scope) -> QuerySet[Workspace]:

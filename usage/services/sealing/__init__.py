@@ -8,7 +8,14 @@ from usage.services.sealing.seals import (
     seal_period,
     unsealed_periods,
 )
-from usage.services.sealing.verify import Finding, Head, heads, verify_chain, verify_period
+from usage.services.sealing.verify import (
+    Finding,
+    Head,
+    heads,
+    verify_chain,
+    verify_chains,
+    verify_period,
+)
 
 __all__ = [
     "CannotSeal",
@@ -22,5 +29,6 @@ __all__ = [
     "seal_period",
     "unsealed_periods",
     "verify_chain",
+    "verify_chains",
     "verify_period",
 ]

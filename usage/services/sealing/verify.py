@@ -3,9 +3,9 @@
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from billing.models import BillingPeriod
@@ -21,6 +21,23 @@ _SIZE = canonical.FINGERPRINT_BYTES
 _IDS = "SELECT id, fingerprint FROM ({records}) AS r ORDER BY id".format(  # noqa: S608 - constants of canonical
     records=canonical.RECORDS.format(what=f"id, {canonical.FINGERPRINT} AS fingerprint")
 )
+_WORKSPACES_AT_ONCE = 200
+_RECORDS_AT_ONCE = 20_000
+_DIGEST_OF_NOTHING = hashlib.sha256().hexdigest()
+# Of many periods at once; `canonical.RECORDS` draws the line at the ends of each period, this at
+# those of all: what has the sealed digest all the same is what was sealed.
+_OF_THESE = "workspace_id = ANY(%(workspaces)s) AND billing_period_id = ANY(%(periods)s)"
+_DIGESTS = f"""
+SELECT billing_period_id,
+       encode(sha256(string_agg(fingerprint, ''::bytea ORDER BY id)), 'hex')
+  FROM (SELECT workspace_id, billing_period_id, id, {canonical.FINGERPRINT} AS fingerprint
+          FROM usage_usagerecord
+         WHERE {_OF_THESE} AND NOT late AND occurred_at >= %(start)s AND occurred_at < %(end)s
+        UNION ALL
+        SELECT workspace_id, billing_period_id, id, {canonical.FINGERPRINT}
+          FROM usage_usagerecord WHERE {_OF_THESE} AND late) AS records
+ GROUP BY workspace_id, billing_period_id
+"""  # noqa: S608 - constants of canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +72,81 @@ def verify_chain(
     *, workspace_id: UUID, now: dt.datetime, anchored: list[Head] | None = None
 ) -> list[Finding]:
     """What is wrong with the workspace's seals, its sealed records, or its chain as `anchored`."""
-    seals = list(
-        PeriodSeal.objects.filter(workspace_id=workspace_id)
-        .select_related("billing_period__workspace")
-        .order_by("sequence")
-    )
-    found: list[Finding] = []
-    before = ""
-    for expected, seal in enumerate(seals, start=1):
-        found += [_finding(seal, detail) for detail in _flaws(seal, expected, before)]
-        before = seal.digest
-        found += [_finding(seal, detail) for detail in _changed_records(seal)]
-    found += _flaws_of_head(workspace_id, seals)
-    found += _flaws_of_anchors(workspace_id, seals, anchored or [])
-    found += _unsealed(workspace_id, now)
-    return found
+    return list(verify_chains([workspace_id], now=now, anchored=anchored))
+
+
+def verify_chains(
+    workspace_ids: Sequence[UUID], *, now: dt.datetime, anchored: list[Head] | None = None
+) -> Iterator[Finding]:
+    """The same of many workspaces, one after the other; a few queries for some hundred of them."""
+    for at in range(0, len(workspace_ids), _WORKSPACES_AT_ONCE):
+        some = workspace_ids[at : at + _WORKSPACES_AT_ONCE]
+        seals: dict[UUID, list[PeriodSeal]] = {}
+        for seal in (
+            PeriodSeal.objects.filter(workspace_id__in=some)
+            .select_related("billing_period__workspace")
+            .order_by("sequence")
+        ):
+            seals.setdefault(seal.workspace_id, []).append(seal)
+        chains = {each.workspace_id: each for each in SealChain.objects.filter(pk__in=some)}
+        waiting: dict[UUID, list[Finding]] = {}
+        for finding in _unsealed(some, now):
+            waiting.setdefault(finding.workspace_id, []).append(finding)
+        as_sealed = _as_sealed([seal for chain in seals.values() for seal in chain])
+        for workspace_id in some:
+            its = seals.get(workspace_id, [])
+            before = ""
+            for expected, seal in enumerate(its, start=1):
+                yield from (_finding(seal, detail) for detail in _flaws(seal, expected, before))
+                before = seal.digest
+                if seal.pk not in as_sealed:
+                    yield from (_finding(seal, detail) for detail in _changed_records(seal))
+            yield from _flaws_of_head(workspace_id, chains.get(workspace_id), its)
+            yield from _flaws_of_anchors(workspace_id, its, anchored or [])
+            yield from waiting.get(workspace_id, [])
+
+
+def _as_sealed(seals: Sequence[PeriodSeal]) -> set[UUID]:
+    """Which of the smaller ones have the digest of their records; the others are looked at one by
+    one, which says what has changed."""
+    found: set[UUID] = set()
+    some: list[PeriodSeal] = []
+    records = 0
+    for seal in seals:
+        if seal.records > _RECORDS_AT_ONCE:
+            continue
+        if records + seal.records > _RECORDS_AT_ONCE:
+            found |= _with_their_digest(some)
+            some, records = [], 0
+        some.append(seal)
+        records += seal.records
+    return found | _with_their_digest(some)
+
+
+def _with_their_digest(seals: Sequence[PeriodSeal]) -> set[UUID]:
+    wanted = {seal.billing_period_id: seal for seal in seals}
+    periods = [seal.billing_period for seal in seals]
+    digests = dict.fromkeys(wanted, _DIGEST_OF_NOTHING)
+    if not seals:
+        return set()
+    with canonical.reading() as cursor:
+        values: dict[str, Any] = {
+            "workspaces": [seal.workspace_id for seal in seals],
+            "periods": list(wanted),
+            "start": min(each.period_start for each in periods),
+            "end": max(each.period_end for each in periods),
+        }
+        cursor.execute(_DIGESTS, values)
+        digests |= dict(cursor.fetchall())
+    return {seal.pk for key, seal in wanted.items() if digests[key] == seal.records_digest}
 
 
 def verify_period(*, period: BillingPeriod, now: dt.datetime) -> list[Finding]:
     """What is wrong with one period's seal, its sealed records, or its place in the chain."""
     seal = PeriodSeal.objects.filter(billing_period=period).first()
     if seal is None:
-        return [each for each in _unsealed(period.workspace_id, now) if each.period_id == period.pk]
+        waiting = _unsealed([period.workspace_id], now)
+        return [each for each in waiting if each.period_id == period.pk]
     seal.billing_period = period
     earlier = PeriodSeal.objects.filter(workspace=period.workspace_id, sequence__lt=seal.sequence)
     before = earlier.order_by("-sequence").first()
@@ -171,8 +241,9 @@ def _neighbour(sealed: list[bytes], there: dict[bytes, UUID], at: int, step: int
     return None
 
 
-def _flaws_of_head(workspace_id: UUID, seals: list[PeriodSeal]) -> Iterator[Finding]:
-    chain = SealChain.objects.filter(workspace_id=workspace_id).first()
+def _flaws_of_head(
+    workspace_id: UUID, chain: SealChain | None, seals: list[PeriodSeal]
+) -> Iterator[Finding]:
     last = seals[-1] if seals else None
     where = "end of the chain"
     if chain is None or not chain.length:
@@ -199,13 +270,13 @@ def _flaws_of_anchors(
             yield Finding(workspace_id, "anchor", detail)
 
 
-def _unsealed(workspace_id: UUID, now: dt.datetime) -> Iterator[Finding]:
+def _unsealed(workspace_ids: Sequence[UUID], now: dt.datetime) -> Iterator[Finding]:
     periods = (
         BillingPeriod.objects.exclude(status=BillingPeriod.Status.CURRENT)
-        .filter(workspace_id=workspace_id, seal__isnull=True, finalized_at__lt=now - WAITING)
+        .filter(workspace_id__in=workspace_ids, seal__isnull=True, finalized_at__lt=now - WAITING)
         .select_related("workspace")
         .order_by("period_start")
     )
     for period in periods:
         detail = f"closed {period.finalized_at:%Y-%m-%d %H:%M} UTC and has no seal"
-        yield Finding(workspace_id, period.label, detail, period.pk)
+        yield Finding(period.workspace_id, period.label, detail, period.pk)
