@@ -45,7 +45,10 @@ if _is_own:
 django.setup()
 
 from config import celery_app  # noqa: E402 - reads the settings
-from tests.kit.citus import distribute_test_database  # noqa: E402 - has models
+from tests.kit.citus import (  # noqa: E402 - has models
+    distribute_test_database,
+    leave_out_tests_of_one_server,
+)
 from tests.kit.template_database import migrated_template  # noqa: E402 - reads the settings
 
 
@@ -59,6 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Rooms with tests of half a minute come first: one that begins last leaves all other
     # processes idle for as long. pytest-django then puts those that commit behind the others.
     items.sort(key=lambda item: not item.nodeid.startswith(_WITH_LONG_TESTS))
+    if citus:
+        leave_out_tests_of_one_server(items)
 
 
 def pytest_collection_finish() -> None:

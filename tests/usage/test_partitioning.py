@@ -13,7 +13,7 @@ from billing.models import BillingPeriod
 from tests.kit.partitions import one_table_again
 from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord
-from usage.services import partitioning
+from usage.services import distribution, partitioning
 from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
@@ -196,6 +196,8 @@ def test_a_run_that_is_given_up_leaves_no_trace(monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         partition_records(parts=4, progress=killed)
+
+    assert "partition_records has begun" in "".join(distribution.missing())
 
     assert command("--forget") == "the run is given up"
     assert command("--forget") == "no run has begun"

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import uuid
 from decimal import Decimal
 
@@ -474,9 +473,6 @@ def test_the_database_refuses_to_change_records(acme, caller, statement):
             cursor.execute(statement)
 
 
-@pytest.mark.skipif(
-    "CITUS_DATABASE_URL" in os.environ, reason="a shard does not know periods (docs/scaling.md)"
-)
 def test_the_database_refuses_records_in_a_closed_period(acme, caller):
     record = caller.post("usage/", use(acme, occurred_at="2026-10-15T10:00:00Z")).json()
     ApiClient().post(f"billing-periods/{record['billing_period_id']}/finalize/", {})

@@ -16,7 +16,7 @@ from invoices.services.closing import finalize_period
 from tests.kit.personas import NOW, make_agent, make_period, make_workspace
 from tests.kit.usage import make_call
 from usage.models import Call, UsageRecord
-from usage.services import distribution
+from usage.services import distribution, partitioning
 from usage.services.ingest import RecordOutcome, check_entries, record_usage, recording, statement
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch):
-    monkeypatch.setattr(distribution, "_is_distributed", lambda: True)
+    monkeypatch.setattr(distribution, "is_distributed", lambda: True)
     distribution.records_are_distributed.cache_clear()
     yield
     distribution.records_are_distributed.cache_clear()
@@ -179,6 +179,13 @@ def test_without_citus_the_command_says_what_is_missing():
         with pytest.raises(CommandError) as refused:
             call_command("distribute_records", *arguments, stderr=err)
         assert "extension citus is not installed" in err.getvalue() + str(refused.value)
+
+
+def test_what_is_distributed_is_not_partitioned(monkeypatch):
+    monkeypatch.setattr(partitioning, "is_distributed", lambda: True)
+    with pytest.raises(CommandError, match="distributed by Citus"):
+        call_command("partition_records", "--parts", "4")
+    assert not partitioning.partitioning_has_begun()
 
 
 def test_the_agent_of_a_call_is_known_here_too():

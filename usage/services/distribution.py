@@ -10,7 +10,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from usage.services.partitioning import TABLE, partitions
+from usage.services.partitioning import (
+    TABLE,
+    is_distributed,
+    partitioning_has_begun,
+    partitions,
+)
 
 _MIN_WORKER_PROCESSES = 32
 
@@ -22,7 +27,7 @@ class CannotDistribute(Exception):
 @lru_cache(maxsize=1)
 def records_are_distributed() -> bool:
     """Asked of the database once in a process: restart the others after `distribute_records`."""
-    return _is_distributed()
+    return is_distributed()
 
 
 def distribute_records(*, shards: int) -> bool:
@@ -35,7 +40,7 @@ def distribute_records(*, shards: int) -> bool:
     """
     if faults := list(missing()):
         raise CannotDistribute("\n".join(faults))
-    if _is_distributed():
+    if is_distributed():
         return False
     with transaction.atomic(), connection.cursor() as cursor:
         triggers = _triggers()
@@ -64,6 +69,10 @@ _SAFE_TRIGGERS = ("usage_records_are_append_only", "usage_records_are_not_trunca
 
 def missing() -> Iterator[str]:
     """What keeps the records from being distributed here, in words; nothing when nothing does."""
+    if partitions():
+        yield f"{TABLE} is partitioned: distributing divides it by itself, start from one table."
+    if partitioning_has_begun():
+        yield "partition_records has begun: let it end, or give it up with --forget."
     if not _value("SELECT count(*) FROM pg_extension WHERE extname = 'citus'"):
         if not _value("SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'"):
             yield "The extension citus is not installed on this server."
@@ -78,16 +87,6 @@ def missing() -> Iterator[str]:
         _value("SHOW max_connections")
     ):
         yield f"max_prepared_transactions is {prepared}: at least max_connections."
-    if partitions():
-        yield f"{TABLE} is partitioned: distributing divides it by itself, start from one table."
-
-
-def _is_distributed() -> bool:
-    if not _value("SELECT count(*) FROM pg_extension WHERE extname = 'citus'"):
-        return False
-    return bool(
-        _value("SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = %s::regclass", [TABLE])
-    )
 
 
 def _triggers() -> list[tuple[str, str]]:

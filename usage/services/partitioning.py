@@ -45,6 +45,19 @@ def partitions() -> int:
     return _parts_of(TABLE)
 
 
+def is_distributed() -> bool:
+    """Whether Citus has divided the table over servers."""
+    if not _rows("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")[0][0]:
+        return False
+    among = "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = %s::regclass"
+    return bool(_rows(among, [TABLE])[0][0])
+
+
+def partitioning_has_begun() -> bool:
+    """Whether a run was begun that is neither ended nor given up."""
+    return bool(_rows("SELECT to_regclass(%s) IS NOT NULL", [_STATE])[0][0])
+
+
 def partition_records(
     *, parts: int, progress: Progress | None = None, keep_old: bool = False
 ) -> bool:
@@ -55,13 +68,15 @@ def partition_records(
     """
     if not 2 <= parts <= 1024:
         raise CannotPartition("Between 2 and 1024 partitions.")
+    if is_distributed():
+        raise CannotPartition(f"{TABLE} is distributed by Citus, which divides it by itself.")
     with _alone():
         if (there := partitions()) == parts:
             _drop_old(keep_old)
             return False
         if there:
             raise CannotPartition(f"{TABLE} has {there} partitions already.")
-        if _prepared():
+        if partitioning_has_begun():
             if (begun := _parts_of(_NEW)) != parts:
                 raise CannotPartition(f"A run with {begun} partitions has begun: go on with that.")
         else:
@@ -76,7 +91,7 @@ def partition_records(
 def forget_partitioning() -> bool:
     """Give up a run that has begun: the table stays as it is. Whether there was one."""
     with _alone():
-        if not _prepared():
+        if not partitioning_has_begun():
             return False
 
         def forget() -> None:
@@ -112,10 +127,6 @@ def _briefly_locked(step: Callable[[], None]) -> None:
             time.sleep(min(attempt, 10))
         else:
             return
-
-
-def _prepared() -> bool:
-    return _rows("SELECT to_regclass(%s) IS NOT NULL", [_STATE])[0][0]
 
 
 def _parts_of(table: str) -> int:
