@@ -12,7 +12,7 @@ ARGS ?=
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset serve test fuzz lint bench bench-close bench-pages clean bootstrap lock
+.PHONY: help demo demo-reset serve test fuzz lint lint-types lint-rest bench bench-close bench-pages clean bootstrap lock
 
 help:  ## Show this list
 	@echo 'make demo         a running system with two months of usage in it'
@@ -47,10 +47,16 @@ fuzz: bootstrap
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
 		$(VENV)/python -m pytest tests/test_fuzzing.py $(ARGS)
 
+# Types take one processor for as long as all the rest takes another.
 lint: bootstrap
+	@$(MAKE) --no-print-directory -j 2 lint-types lint-rest
+
+lint-types:
+	$(VENV)/mypy
+
+lint-rest:
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	$(VENV)/mypy
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	DJANGO_SETTINGS_MODULE=config.settings.local $(VENV)/python -m dev.migration_safety
 	$(VENV)/lint-imports

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from pathlib import Path
 
 import django
@@ -22,7 +23,19 @@ from django.test.signals import template_rendered
 from dev import embedded
 from tests.kit.forgetful_database import forget_on_crash
 
-_WITH_LONG_TESTS = ("tests/flows/", "tests/config/", "tests/access/", "tests/test_fuzzing.py")
+_WITH_LONG_TESTS = (
+    "tests/access/",
+    "tests/browser/",
+    "tests/config/",
+    "tests/flows/",
+    "tests/invoices/payments/test_webhook_overlap.py",
+    "tests/test_fuzzing.py",
+    "tests/test_replica.py",
+    "tests/usage/api/",
+    "tests/usage/test_concurrency.py",
+    "tests/usage/test_crashes.py",
+    "tests/usage/test_failover.py",
+)
 
 if citus := os.environ.get("CITUS_DATABASE_URL"):
     if "/test_" not in citus:
@@ -55,6 +68,12 @@ from tests.kit.template_database import migrated_template  # noqa: E402 - reads 
 def pytest_configure() -> None:
     if settings.SETTINGS_MODULE != "config.settings.test":
         pytest.exit("Tests have settings of their own: unset DJANGO_SETTINGS_MODULE.", 1)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Made while the processes of a parallel run collect, instead of while they wait for it.
+    if session.config.getoption("numprocesses", None) and not citus:
+        threading.Thread(target=migrated_template).start()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,7 +4,6 @@ import http.client
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,9 +15,9 @@ from tests.kit.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[WebServer]:
-    made = WebServer(tmp_path / "web.log", workers=2)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, django_db_setup) -> Iterator[WebServer]:
+    made = WebServer(tmp_path_factory.mktemp("accepting") / "web.log", workers=2)
     yield made
     made.stop()
 

@@ -102,8 +102,9 @@ ACME_PAUSED = (
     | dates("2028-02-28", "2028-03-01")
     | dates("2028-03-26", "2028-04-01")
 )
-# Days of each month on which nothing is due: what is used then arrives with the next day's.
-QUIET = {*range(7, 12), 13, 14, *range(16, 20)}
+# Days of each month on which nothing begins, ends or is due: what is used then arrives with the
+# next day's.
+QUIET = {4, *range(6, 12), 13, 14, *range(16, 21), 24, 29, 30}
 # Each invoice is issued, and declined, on the second, and paid three days later.
 INITECH_SUSPENDED = (
     dates("2028-01-02", "2028-01-05")
@@ -156,8 +157,8 @@ def test_a_quarter_over_a_year_a_leap_day_and_a_change_of_clocks(walk: Walk) -> 
         if today == dt.date(2028, 3, 15):
             walk.refund(walk.invoices(umbrella)[1], 5373)
     assert waiting == []
-    assert acme_paused == ACME_PAUSED
-    assert initech_suspended == INITECH_SUSPENDED
+    assert acme_paused == {day for day in ACME_PAUSED if day.day not in QUIET}
+    assert initech_suspended == {day for day in INITECH_SUSPENDED if day.day not in QUIET}
 
     walk.go_to("2028-04-12T00:30:00+00:00")
     for workspace in (globex, initech):
