@@ -1,164 +1,166 @@
 """The look and the navigation of the admin."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse, reverse_lazy
+from django.urls import get_script_prefix, reverse, reverse_lazy
 
 
-def _may(permission: str) -> Any:
-    def check(request: HttpRequest) -> bool:
-        return request.user.has_perm(permission)
+class _Item(NamedTuple):
+    title: str
+    icon: str
+    view: str
+    # Whoever has it sees the link.
+    permission: str = ""
 
-    return check
 
-
-def _item(title: str, icon: str, model: str, **extra: Any) -> dict[str, Any]:
+def _list(title: str, icon: str, model: str) -> _Item:
     """A link to a model's list ("app_model") for those who may see it."""
     app, name = model.split("_", 1)
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse(f"admin:{model}_changelist"),
-        "permission": _may(f"{app}.view_{name}"),
-        **extra,
-    }
+    return _Item(title, icon, f"admin:{model}_changelist", f"{app}.view_{name}")
+
+
+@lru_cache(maxsize=256)
+def _address(view: str, prefix: str) -> str:
+    return reverse(view)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Only what this person may see, and all that Unfold's templates ask of it.
+
+    They look long for what is not there, and Unfold for addresses and rights, on each page.
+    """
+    prefix = get_script_prefix()
+    index = _address("admin:index", prefix)
+
+    def shown(item: _Item) -> dict[str, Any]:
+        link = _address(item.view, prefix)
+        within = request.path == index if link == index else link in request.path
+        return {
+            "title": item.title,
+            "icon": item.icon,
+            "link": link,
+            "active": within,
+            "badge": None,
+            "link_callback": None,
+        }
+
     return [
         {
+            "collapsible": False,
+            "badge": None,
+            **group,
             "items": [
-                {"title": "Finance", "icon": "monitoring", "link": reverse("admin:index")},
-                {
-                    "title": "Month end",
-                    "icon": "event_available",
-                    "link": reverse("finance:month_end"),
-                    "permission": _may("billing.view_billingperiod"),
-                },
-                {
-                    "title": "Reports",
-                    "icon": "table_chart",
-                    "link": reverse("finance:reports"),
-                    "permission": _may("usage.view_usagerollup"),
-                },
-                {
-                    "title": "Trial close",
-                    "icon": "fact_check",
-                    "link": reverse("finance:trial"),
-                    "permission": _may("billing.view_billingperiod"),
-                },
-                {
-                    "title": "Waiting work",
-                    "icon": "pending_actions",
-                    "link": reverse("finance:waiting_work"),
-                    "permission": _may("billing.view_email"),
-                },
-                {
-                    "title": "Proof",
-                    "icon": "verified",
-                    "link": reverse("finance:proof"),
-                    "permission": _may("usage.view_usagerollup"),
-                },
-                {
-                    "title": "Costs and margins",
-                    "icon": "trending_down",
-                    "link": reverse("finance:costs"),
-                    "permission": _may("usage.view_usagerollup"),
-                },
-                {
-                    "title": "What if",
-                    "icon": "compare",
-                    "link": reverse("finance:what_if"),
-                    "permission": _may("usage.view_usagerollup"),
-                },
+                shown(item)
+                for item in group["items"]
+                if not item.permission or request.user.has_perm(item.permission)
             ],
-        },
-        {
-            "title": "Billing",
-            "separator": True,
-            "items": [
-                _item("Invoices", "receipt_long", "invoices_invoice"),
-                _item("Credit notes", "undo", "invoices_creditnote"),
-                _item("E-invoices", "data_object", "invoices_einvoice"),
-                _item("Chargebacks", "gavel", "payments_chargeback"),
-                _item("Disputes of calls", "voice_chat", "payments_calldispute"),
-                _item("Lines by hand", "edit_note", "billing_manualitem"),
-                _item("Billing periods", "calendar_month", "billing_billingperiod"),
-                _item("Reconciliation", "compare_arrows", "payments_reconciliationrun"),
-                _item("Differences", "rule", "payments_difference"),
-                _item("Limit alerts", "notification_important", "billing_limitalert"),
-                _item("Budgets", "savings", "usage_budget"),
-                _item("Budget levels reached", "data_alert", "usage_budgetevent"),
-                _item("E-mails", "mail", "billing_email"),
-            ],
-        },
-        {
-            "title": "Customers",
-            "separator": True,
-            "items": [
-                _item("Workspaces", "domain", "billing_workspace"),
-                _item("Voice agents", "support_agent", "usage_voiceagent"),
-                _item("Calls", "call", "usage_call"),
-                _item("Usage records", "list_alt", "usage_usagerecord"),
-                _item("Usage by day", "bar_chart", "usage_usagerollup"),
-                _item("Calls by hour", "schedule", "usage_callrollup"),
-            ],
-        },
-        {
-            "title": "Prices",
-            "separator": True,
-            "items": [
-                _item("Rate cards", "price_change", "billing_ratecard"),
-                _item("Overrides", "handshake", "billing_priceoverride"),
-                _item("Provider costs", "shopping_cart", "billing_providercost"),
-                _item("Exchange rates", "currency_exchange", "billing_exchangerate"),
-                _item("Coupons", "local_offer", "billing_coupon"),
-                _item("Tiers", "sell", "billing_subscriptiontier"),
-                _item("Platform settings", "tune", "billing_platformsetting"),
-                _item("Issuing entities", "apartment", "billing_issuingentity"),
-            ],
-        },
-        {
-            "title": "Tax",
-            "separator": True,
-            "items": [
-                _item("Registrations", "account_balance", "billing_taxregistration"),
-                _item("Rates", "percent", "billing_taxrate"),
-                _item("Customers' numbers", "verified", "billing_taxnumbercheck"),
-                _item("Asked of Stripe Tax", "calculate", "invoices_taxcalculation"),
-            ],
-        },
-        {
-            "title": "Stripe's copies",
-            "separator": True,
-            "collapsible": True,
-            "items": [
-                _item("Customers", "badge", "djstripe_customer"),
-                _item("Invoices", "receipt", "djstripe_invoice"),
-                _item("Payments", "credit_card", "djstripe_paymentintent"),
-                _item("Refunds", "undo", "djstripe_refund"),
-                _item("Disputes", "gavel", "djstripe_dispute"),
-                _item("Subscriptions", "autorenew", "djstripe_subscription"),
-                _item("Events", "bolt", "djstripe_event"),
-                _item("Webhook endpoints", "webhook", "djstripe_webhookendpoint"),
-                _item("Webhook deliveries", "inbox", "djstripe_webhookeventtrigger"),
-            ],
-        },
-        {
-            "title": "Access",
-            "separator": True,
-            "collapsible": True,
-            "items": [
-                _item("Users", "person", "billing_user"),
-                _item("Groups", "group", "auth_group"),
-                _item("Service keys", "key", "billing_servicekey"),
-                _item("Log of changes", "history", "billing_auditentry"),
-                _item("Actions in the admin", "edit_note", "admin_logentry"),
-            ],
-        },
+        }
+        for group in _GROUPS
     ]
+
+
+_GROUPS: list[dict[str, Any]] = [
+    {
+        "items": [
+            _Item("Finance", "monitoring", "admin:index"),
+            _Item(
+                "Month end", "event_available", "finance:month_end", "billing.view_billingperiod"
+            ),
+            _Item("Reports", "table_chart", "finance:reports", "usage.view_usagerollup"),
+            _Item("Trial close", "fact_check", "finance:trial", "billing.view_billingperiod"),
+            _Item("Waiting work", "pending_actions", "finance:waiting_work", "billing.view_email"),
+            _Item("Proof", "verified", "finance:proof", "usage.view_usagerollup"),
+            _Item("Costs and margins", "trending_down", "finance:costs", "usage.view_usagerollup"),
+            _Item("What if", "compare", "finance:what_if", "usage.view_usagerollup"),
+        ],
+    },
+    {
+        "title": "Billing",
+        "separator": True,
+        "items": [
+            _list("Invoices", "receipt_long", "invoices_invoice"),
+            _list("Credit notes", "undo", "invoices_creditnote"),
+            _list("E-invoices", "data_object", "invoices_einvoice"),
+            _list("Chargebacks", "gavel", "payments_chargeback"),
+            _list("Disputes of calls", "voice_chat", "payments_calldispute"),
+            _list("Lines by hand", "edit_note", "billing_manualitem"),
+            _list("Billing periods", "calendar_month", "billing_billingperiod"),
+            _list("Reconciliation", "compare_arrows", "payments_reconciliationrun"),
+            _list("Differences", "rule", "payments_difference"),
+            _list("Limit alerts", "notification_important", "billing_limitalert"),
+            _list("Budgets", "savings", "usage_budget"),
+            _list("Budget levels reached", "data_alert", "usage_budgetevent"),
+            _list("E-mails", "mail", "billing_email"),
+        ],
+    },
+    {
+        "title": "Customers",
+        "separator": True,
+        "items": [
+            _list("Workspaces", "domain", "billing_workspace"),
+            _list("Voice agents", "support_agent", "usage_voiceagent"),
+            _list("Calls", "call", "usage_call"),
+            _list("Usage records", "list_alt", "usage_usagerecord"),
+            _list("Usage by day", "bar_chart", "usage_usagerollup"),
+            _list("Calls by hour", "schedule", "usage_callrollup"),
+        ],
+    },
+    {
+        "title": "Prices",
+        "separator": True,
+        "items": [
+            _list("Rate cards", "price_change", "billing_ratecard"),
+            _list("Overrides", "handshake", "billing_priceoverride"),
+            _list("Provider costs", "shopping_cart", "billing_providercost"),
+            _list("Exchange rates", "currency_exchange", "billing_exchangerate"),
+            _list("Coupons", "local_offer", "billing_coupon"),
+            _list("Tiers", "sell", "billing_subscriptiontier"),
+            _list("Platform settings", "tune", "billing_platformsetting"),
+            _list("Issuing entities", "apartment", "billing_issuingentity"),
+        ],
+    },
+    {
+        "title": "Tax",
+        "separator": True,
+        "items": [
+            _list("Registrations", "account_balance", "billing_taxregistration"),
+            _list("Rates", "percent", "billing_taxrate"),
+            _list("Customers' numbers", "verified", "billing_taxnumbercheck"),
+            _list("Asked of Stripe Tax", "calculate", "invoices_taxcalculation"),
+        ],
+    },
+    {
+        "title": "Stripe's copies",
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            _list("Customers", "badge", "djstripe_customer"),
+            _list("Invoices", "receipt", "djstripe_invoice"),
+            _list("Payments", "credit_card", "djstripe_paymentintent"),
+            _list("Refunds", "undo", "djstripe_refund"),
+            _list("Disputes", "gavel", "djstripe_dispute"),
+            _list("Subscriptions", "autorenew", "djstripe_subscription"),
+            _list("Events", "bolt", "djstripe_event"),
+            _list("Webhook endpoints", "webhook", "djstripe_webhookendpoint"),
+            _list("Webhook deliveries", "inbox", "djstripe_webhookeventtrigger"),
+        ],
+    },
+    {
+        "title": "Access",
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            _list("Users", "person", "billing_user"),
+            _list("Groups", "group", "auth_group"),
+            _list("Service keys", "key", "billing_servicekey"),
+            _list("Log of changes", "history", "billing_auditentry"),
+            _list("Actions in the admin", "edit_note", "admin_logentry"),
+        ],
+    },
+]
 
 
 def environment(request: HttpRequest) -> list[str] | None:

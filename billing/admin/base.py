@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from django import forms
@@ -46,8 +46,10 @@ class BillingAdmin(ListMixin, ModelAdmin):
     compressed_fields = False
     warn_unsaved_form = True
     show_full_result_count = False
-    list_per_page = 50
+    list_per_page = 25
     list_filter_submit = True
+    # Asked of each form by Unfold's templates, which look long for what is not there.
+    conditional_fields: ClassVar[dict[str, str]] = {}
     # Asks why, for the log of changes.
     change_form_after_template = "admin/reason.html"
 

@@ -21,6 +21,7 @@ from django.http.response import HttpResponseBase
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
+from billing.admin.rows import RowList
 from billing.exports import SHEET_ROWS
 from billing.formats import money
 from billing.tables import Column, Kind, table_response
@@ -59,6 +60,9 @@ class ListMixin:
     list_after_template = "admin/list_sums.html"
     list_sums: Sequence[tuple[str, str]] = ()
     sums_by = "currency"
+    # Asked of each list by Unfold's templates, which look long for what is not there.
+    list_sections: Sequence[Any] = ()
+    ordering_field: str | None = None
     # Whether rows have one key, so that they can be read again by it, a thousand at a time.
     has_one_key = True
 
@@ -105,6 +109,10 @@ class ListMixin:
 
     def chips(self, changes: ChangeList) -> list[Chip]:
         return chips(changes)
+
+    def rows(self, changes: ChangeList) -> RowList | None:
+        """For `admin/change_list.html`; None where there is none, or they are edited in place."""
+        return RowList(changes) if changes.result_list and not changes.formset else None
 
     def sums(self: Any, changes: ChangeList) -> list[tuple[str, list[tuple[str, str]]]]:
         """By currency, over all pages of the list; for `admin/list_sums.html`."""

@@ -1,4 +1,4 @@
-"""Parts of the admin's lists (`billing.admin.lists.ListMixin`): files, chips and sums."""
+"""Parts of the admin's lists (`billing.admin.lists.ListMixin`): rows, files, chips and sums."""
 
 from typing import Any
 
@@ -20,3 +20,10 @@ def file_link(changes: Any, file_format: str) -> Any:
 @register.simple_tag
 def list_sums(changes: Any) -> Any:
     return changes.model_admin.sums(changes)
+
+
+@register.simple_tag
+def list_rows(changes: Any) -> Any:
+    """None for lists whose rows are left to Unfold."""
+    make = getattr(changes.model_admin, "rows", None)
+    return make(changes) if make else None

@@ -8,8 +8,10 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from unfold.templatetags.unfold_list import items_for_result
 
 from billing.admin.lists import ListMixin
+from billing.admin.rows import RowList
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, make_row_of_each_model, superuser_client
@@ -43,6 +45,9 @@ def test_every_list_is_taken_along_as_it_is_shown() -> None:
         assert (name, len(rows[: cl.list_per_page])) == (name, len(cl.result_list))
         sheet = client.get(reverse(name), {"_file": "xlsx"})
         assert b"".join(sheet)[:2] == b"PK", name
+        # Rows are those that Unfold would make itself, cell by cell.
+        of_unfold = ["".join(items_for_result(cl, row, None)) for row in cl.result_list]
+        assert list(RowList(cl)) == of_unfold, name
         tried += 1
 
     assert tried >= 30

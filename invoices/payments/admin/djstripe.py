@@ -48,7 +48,7 @@ def without_secrets(value: Any) -> Any:
 class _ReadOnlyAdmin(ModelAdmin):
     actions = None
     show_full_result_count = False
-    list_per_page = 50
+    list_per_page = 25
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
