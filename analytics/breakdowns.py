@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from html import escape
 from urllib.parse import quote
 
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from analytics.dimensions import AgentSpend, ModelSpend
@@ -30,6 +32,22 @@ class BreakdownRow:
     cells: Sequence[str]
     detail: str = ""
     link: str = ""
+
+    @property
+    def html(self) -> SafeString:
+        """Its `<tr>`, as `analytics.charts.Table` makes its own."""
+        name = escape(self.label)
+        if self.link:
+            name = f'<a href="{escape(self.link)}">{name}</a>'
+        if self.detail:
+            name += f"<small>{escape(self.detail)}</small>"
+        numbers = "".join(f'<td class="num">{escape(each)}</td>' for each in self.cells)
+        return mark_safe(  # noqa: S308 - each text in it is escaped
+            f'<tr><th scope="row">{name}</th><td class="share"><svg role="img"'
+            f' aria-label="{escape(percent(self.share))}"><rect class="track" width="100%"'
+            f' height="8" rx="4"/><rect class="{self.css}" width="{self.fill}%" height="8"'
+            f' rx="4"/></svg></td>{numbers}</tr>'
+        )
 
     @property
     def fill(self) -> str:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from analytics.banners import banners
 from analytics.period_view import PeriodView
-from billing.models import BillingPeriod, WorkspaceMember
-from billing.queries import active_periods, with_totals
+from billing.models import BillingPeriod, Workspace, WorkspaceMember
+from billing.queries import active_periods, add_totals, with_subtotals
 from invoices.models import Invoice
 from invoices.payments.models import StripeCustomer
 from invoices.queries import expiring_card_of, with_standing
@@ -20,15 +20,16 @@ DEAREST_CALLS = 5
 MAX_PERIODS = 24
 
 
-def periods_of(workspace_id: UUID) -> list[BillingPeriod]:
-    """Newest first, with their totals and what their labels need."""
-    periods = BillingPeriod.objects.filter(workspace_id=workspace_id)
-    return list(
-        with_totals(periods)
-        .select_related("workspace", "tier")
-        .prefetch_related("invoices")
+def periods_of(workspace: Workspace) -> list[BillingPeriod]:
+    """Newest first, to choose from; `billing.queries.add_totals` completes those that are shown."""
+    periods = list(
+        with_subtotals(BillingPeriod.objects.filter(workspace=workspace))
+        .select_related("tier")
         .order_by("-period_start")[:MAX_PERIODS]
     )
+    for period in periods:
+        period.workspace = workspace
+    return periods
 
 
 def chosen_period(
@@ -72,7 +73,9 @@ def overview(
     spend = None
     if period is not None:
         is_active = period.pk == active
-        view = PeriodView(membership, period, _before(periods, period), now, is_active=is_active)
+        before = _before(periods, period)
+        add_totals([each for each in (period, before) if each])
+        view = PeriodView(membership, period, before, now, is_active=is_active)
         context |= view.context()
         context["dearest"] = _dearest_calls(period)
         spend = view.spend.net if is_active else None

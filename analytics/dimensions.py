@@ -6,15 +6,25 @@ the rest of all spend, under None; where nothing names any there is nothing to s
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db import connection
 
 from billing.models import BillingPeriod
 from billing.money import ZERO
-from usage.models import DimensionRollup
+
+# Names are looked up for the sums, not for each of the thousands of rows that they are made of.
+_SUMS = """
+SELECT sums.agent_id, agent.name, sums.model, sums.cost
+  FROM (SELECT agent_id, model, sum(final_cost) AS cost
+          FROM usage_dimensionrollup WHERE {which} GROUP BY agent_id, model) AS sums
+  LEFT JOIN usage_voiceagent AS agent ON agent.id = sums.agent_id
+"""
+_OF_PERIOD = _SUMS.format(which="billing_period_id = %s")
+_OF_DAYS = _SUMS.format(which="workspace_id = %s AND usage_date >= %s AND usage_date < %s")
 
 
 class AgentSpend(NamedTuple):
@@ -37,24 +47,23 @@ class SpendByDimension(NamedTuple):
 
 def dimensions_of_period(period: BillingPeriod, total: Decimal) -> SpendByDimension:
     """The spend billed in the period, `total` in all. One query."""
-    return _by_dimension(DimensionRollup.objects.filter(billing_period=period), total)
+    return _by_dimension(_OF_PERIOD, [period.pk], total)
 
 
 def dimensions_between(
     workspace_id: UUID, first: dt.date, until: dt.date, total: Decimal
 ) -> SpendByDimension:
     """The spend of usage that occurred on the days `[first, until)`, `total` in all. One query."""
-    rollups = DimensionRollup.objects.filter(
-        workspace_id=workspace_id, usage_date__gte=first, usage_date__lt=until
-    )
-    return _by_dimension(rollups, total)
+    return _by_dimension(_OF_DAYS, [workspace_id, first, until], total)
 
 
-def _by_dimension(rollups: QuerySet[DimensionRollup], total: Decimal) -> SpendByDimension:
+def _by_dimension(statement: str, given: Sequence[Any], total: Decimal) -> SpendByDimension:
     agents: dict[tuple[UUID, str], Decimal] = defaultdict(Decimal)
     models: dict[str, Decimal] = defaultdict(Decimal)
-    rows = rollups.order_by().values_list("agent_id", "agent__name", "model")
-    for agent_id, name, model, cost in rows.annotate(Sum("final_cost")):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        rows = cursor.fetchall()
+    for agent_id, name, model, cost in rows:
         if agent_id is not None:
             agents[agent_id, name] += cost
         if model is not None:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -14,13 +15,14 @@ from analytics.range_view import RangeView
 from analytics.ranges import RangeForm
 from billing.access import WorkspaceRequest, render_page, workspace_page
 from billing.months import local_date
+from billing.queries import add_totals
 
 
 @require_GET
 @workspace_page
 def dashboard(request: WorkspaceRequest) -> HttpResponse:
     now = timezone.now()
-    periods = periods_of(request.membership.workspace_id)
+    periods = periods_of(request.membership.workspace)
     asked = request.GET.get("period")
     active = active_id(request.membership.workspace_id, now)
     period = chosen_period(periods, _uuid(asked) if asked else None, active)
@@ -57,7 +59,7 @@ def compare(request: WorkspaceRequest) -> HttpResponse:
     """Why the bill of one month differs from another's."""
     now = timezone.now()
     workspace_id = request.membership.workspace_id
-    periods = periods_of(workspace_id)
+    periods = periods_of(request.membership.workspace)
     asked, other = (
         _uuid(text) if (text := request.GET.get(name)) else None for name in ("period", "with")
     )
@@ -69,6 +71,8 @@ def compare(request: WorkspaceRequest) -> HttpResponse:
         raise Http404("This workspace has no such billing period.")
     context: dict[str, Any] = {"periods": periods, "period": period, "before": before}
     if period and before:
+        add_totals([period, before])
+        prefetch_related_objects([period, before], "invoices")
         context |= ComparisonView(compare_bills(before, period, at=now)).context()
     return render_page(request, "analytics/compare.html", context, section="overview")
 

@@ -14,6 +14,7 @@ from analytics.forecast import Forecast, forecast
 from analytics.queries import (
     Calls,
     Spend,
+    call_sums_between,
     calls_between,
     days_of,
     included_units,
@@ -155,7 +156,7 @@ class PeriodView:
             start = days_of(self.before)[0]
             same_day = start + (self.today - self.days[0])
             until = min(self.days[0], same_day + tomorrow) if self.running else self.days[0]
-            self.calls_before = calls_between(self.workspace.pk, start, until)
+            self.calls_before = call_sums_between(self.workspace.pk, start, until)
 
     def context(self) -> dict[str, Any]:
         ahead = self._forecast()

@@ -19,7 +19,14 @@ from analytics import breakdowns, figures
 from analytics.charts import Chart
 from analytics.dimensions import dimensions_between
 from analytics.period_view import Stat
-from analytics.queries import Calls, PeriodTotals, Spend, calls_between, spend_between
+from analytics.queries import (
+    Calls,
+    PeriodTotals,
+    Spend,
+    call_sums_between,
+    calls_between,
+    spend_between,
+)
 from analytics.ranges import Span
 from analytics.shown import ShownAmounts
 from billing.formats import cents, duration, money, number, percent
@@ -52,18 +59,17 @@ class RangeView:
     def __init__(self, workspace: Workspace, span: Span, compared: Span | None) -> None:
         self.workspace, self.span, self.compared = workspace, span, compared
         self.currency = workspace.currency
-        self.spend, self.calls = self._read(span)
+        self.spend = self._spend(span)
+        self.calls = calls_between(workspace.pk, span.first, span.until)
         self.spend_before: Spend | None = None
         self.calls_before: Calls | None = None
         if compared:
-            self.spend_before, self.calls_before = self._read(compared)
+            self.spend_before = self._spend(compared)
+            self.calls_before = call_sums_between(workspace.pk, compared.first, compared.until)
         self.shown = ShownAmounts(self.spend, PeriodTotals(self.spend.total), self.currency)
 
-    def _read(self, span: Span) -> tuple[Spend, Calls]:
-        return (
-            spend_between(self.workspace.pk, span.first, span.until),
-            calls_between(self.workspace.pk, span.first, span.until),
-        )
+    def _spend(self, span: Span) -> Spend:
+        return spend_between(self.workspace.pk, span.first, span.until)
 
     def context(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ total is rounded once, as on the invoice, and each breakdown shares it out by la
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import TypeVar
 
 from analytics.queries import PeriodTotals, Spend
@@ -71,7 +72,7 @@ class ShownAmounts:
     def by_type_and_day(self, since: dt.date) -> dict[str, dict[dt.date, Decimal]]:
         """Each type's amount on each day from `since` on; what came before is `late`."""
         shown = {}
-        for name, days in self._days_of_types().items():
+        for name, days in self._days_of_types.items():
             shown[name] = {day: amount for day, amount in days.items() if day >= since}
         return shown
 
@@ -86,7 +87,7 @@ class ShownAmounts:
                 if (at := max(day, days[0])) in costs:
                     costs[at] += amount
             return list(costs.values())
-        for of_type in self._days_of_types().values():
+        for of_type in self._days_of_types.values():
             for day, amount in of_type.items():
                 at = max(day, days[0])
                 if at in costs:
@@ -98,13 +99,14 @@ class ShownAmounts:
         return sum(
             (
                 amount
-                for of_type in self._days_of_types().values()
+                for of_type in self._days_of_types.values()
                 for at, amount in of_type.items()
                 if at < day
             ),
             ZERO,
         )
 
+    @cached_property
     def _days_of_types(self) -> dict[str, dict[dt.date, Decimal]]:
         exact = self._spend.by_type_and_day()
         return {name: self._share(days, self.by_type[name]) for name, days in exact.items()}

@@ -144,7 +144,7 @@ class WorkspaceAnalytics:
 def workspace_analytics(
     *, workspace: Workspace, start: dt.date, end: dt.date
 ) -> WorkspaceAnalytics:
-    """Four queries; `end` is exclusive."""
+    """Three queries; `end` is exclusive."""
     calls = calls_between(workspace.pk, start, end)
     spend = spend_between(workspace.pk, start, end)
     dimensions = dimensions_between(workspace.pk, start, end, spend.total)

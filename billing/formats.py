@@ -12,7 +12,7 @@ from typing import NamedTuple
 from babel import Locale
 from babel.dates import format_date, format_interval, format_skeleton
 from babel.numbers import get_currency_symbol
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import get_language, gettext, pgettext
 
 from billing import money as exact
 from billing.languages import active_language, habits
@@ -50,7 +50,10 @@ def _marks() -> _Marks:
 
 def number(text: str) -> str:
     """Digits as Python groups them, "1,234.5", as the language writes them."""
-    marks = _marks()
+    return _written(text, _marks())
+
+
+def _written(text: str, marks: _Marks) -> str:
     if marks.group == "," and marks.decimal == ".":
         return text
     whole, point, decimals = text.partition(".")
@@ -195,7 +198,13 @@ def country_name(code: str) -> str:
 
 def word(text: str) -> str:
     """A word of ours (`billing.words`) in the active language; any other text as it is."""
-    return gettext(text) if text else ""
+    return _word(text, get_language()) if text else ""
+
+
+# A list asks for the same few words in each of its rows.
+@lru_cache(maxsize=8192)
+def _word(text: str, language: str | None) -> str:
+    return gettext(text)
 
 
 def readable(code: str) -> str:
@@ -206,8 +215,10 @@ def readable(code: str) -> str:
 def _with_symbol(digits: str, currency: str, *, negative: bool) -> str:
     language = active_language()
     symbol = _symbol(currency, language)
-    sign, written = MINUS if negative else "", number(digits)
-    if _marks_of(language).symbol_behind:
+    sign, own = MINUS if negative else "", habits().number_format
+    marks = _marks_of(language)
+    written = _written(digits, _marks_of(own) if own else marks)
+    if marks.symbol_behind:
         return f"{sign}{written}{NO_BREAK}{symbol}"
     space = NO_BREAK if symbol[-1].isalpha() else ""
     return f"{sign}{symbol}{space}{written}"

@@ -44,6 +44,8 @@ def active_language() -> str:
 
 def known_language(tag: str) -> str:
     """The language of ours that a tag names, as de of de-AT; else the installation's."""
+    if tag in _CODES:
+        return tag
     code = tag.partition("-")[0].lower()
     return code if code in _CODES else settings.LANGUAGE_CODE
 

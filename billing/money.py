@@ -34,6 +34,8 @@ CURRENCIES = frozenset(
 )
 # More digits than any sum of columns can need: arithmetic here never rounds by accident.
 EXACT = Context(prec=80)
+_HALF_UP = Context(prec=80, rounding=ROUND_HALF_UP)
+_ONE = Decimal(1)
 ZERO = Decimal(0)
 
 
@@ -54,14 +56,12 @@ def charge_step(currency: str) -> Decimal:
 
 def to_minor(amount: Decimal, currency: str) -> int:
     """`amount` rounded half-up (away from zero on a tie) to whole minor units."""
-    with localcontext(EXACT):
-        return int(amount.scaleb(exponent(currency)).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return int(_HALF_UP.quantize(EXACT.scaleb(amount, exponent(currency)), _ONE))
 
 
 def to_charge_minor(amount: Decimal, currency: str) -> int:
     """`amount` rounded half-up once to the charge step, in minor units: 20.987 KWD is 20990."""
-    with localcontext(EXACT):
-        steps = amount.scaleb(charge_places(currency)).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    steps = _HALF_UP.quantize(EXACT.scaleb(amount, charge_places(currency)), _ONE)
     return int(steps) * _step_minor(currency)
 
 
@@ -77,8 +77,7 @@ def from_charge_steps(steps: int, currency: str) -> Decimal:
 
 def from_minor(minor: int, currency: str) -> Decimal:
     """Whole minor units as an amount with the currency's decimals: 6134 USD is 61.34."""
-    with localcontext(EXACT):
-        return Decimal(minor).scaleb(-exponent(currency))
+    return EXACT.scaleb(Decimal(minor), -exponent(currency))
 
 
 def allocate(exact: Sequence[Decimal], currency: str) -> list[int]:

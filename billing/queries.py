@@ -57,6 +57,11 @@ def with_totals(periods: "QuerySet[BillingPeriod]") -> "PeriodQuerySet":
     `live_subtotal` is net, and `live_adjustment` says how much of it prices of the whole period
     added to list prices. Where a running period has such prices, the column is still at list price.
     """
+    return with_subtotals(periods.select_related("workspace")).completed_by(add_totals)
+
+
+def with_subtotals(periods: "QuerySet[BillingPeriod]") -> "PeriodQuerySet":
+    """Only the column of `with_totals`: for many, of which `add_totals` completes a few."""
     assert isinstance(periods, PeriodQuerySet)
     counted = (
         PeriodCounter.objects.filter(period=OuterRef("pk"))
@@ -64,11 +69,7 @@ def with_totals(periods: "QuerySet[BillingPeriod]") -> "PeriodQuerySet":
         .values("period")
         .values_list(Sum("final_cost"))
     )
-    return (
-        periods.select_related("workspace")
-        .annotate(live_subtotal=_live(Coalesce(Subquery(counted), _ZERO), "subtotal"))
-        .completed_by(_add_totals)
-    )
+    return periods.annotate(live_subtotal=_live(Coalesce(Subquery(counted), _ZERO), "subtotal"))
 
 
 def _live(current: Coalesce, frozen: str) -> Case:
@@ -79,7 +80,8 @@ def _live(current: Coalesce, frozen: str) -> Case:
     )
 
 
-def _add_totals(periods: list[Any]) -> None:
+def add_totals(periods: list[Any]) -> None:
+    """Complete periods that come `with_subtotals` and their workspaces; two queries at most."""
     current = [period for period in periods if period.is_current]
     closed = [period.pk for period in periods if not period.is_current]
     terms = TermsReader(period.workspace_id for period in current) if current else None

@@ -41,7 +41,7 @@ from invoices.timeline import banner_of, timeline
 
 PAGE_SIZE = 24
 _FILTERS = ("open", "partly_paid", "overdue", "paid", "uncollectible", "void")
-RECORDS_PAGE_SIZE = 50
+RECORDS_PAGE_SIZE = 25
 _UNPAID = Invoice.UNPAID
 # What was written off is no longer asked for, and may still be paid.
 _PAYABLE = [*_UNPAID, Invoice.Status.UNCOLLECTIBLE]

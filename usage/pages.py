@@ -21,7 +21,7 @@ from usage.filters import RecordFilter
 from usage.models import UsageRecord, VoiceAgent
 from usage.queries.records import whole_period_prices_of
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 # How htmx names the element that a filter form replaces.
 RESULTS = "section#results"
 # Periods offered in the filter.

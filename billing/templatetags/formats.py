@@ -57,6 +57,12 @@ for _name, _show in (
     _register_time(_name, _show)
 
 
+@register.filter(expects_localtime=True)
+def iso_time(at: dt.datetime) -> str:
+    """For `<time datetime>`."""
+    return at.isoformat()
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A decorative icon of `static/img/icons.svg`; the text beside it says what it means."""

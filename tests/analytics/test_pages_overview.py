@@ -210,8 +210,8 @@ def test_the_overview_takes_the_same_queries_for_a_day_as_for_a_month(
     client = member_client(acme)
     client.get(reverse("analytics:dashboard", args=[acme.pk]))
     # Session, user, memberships; periods with totals, their terms, the one that counts now, two of
-    # invoices, spend, that of agents and models; calls of this period and the one before, twice
-    # each; what is unpaid, and how many agents the limit has paused; whether
+    # invoices, spend, that of agents and models; calls of this period and the one before; what is
+    # unpaid, and how many agents the limit has paused; whether
     # Stripe takes the billing details; budgets, of which there are none.
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(18):
         client.get(reverse("analytics:dashboard", args=[acme.pk]))

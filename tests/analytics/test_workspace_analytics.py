@@ -117,7 +117,7 @@ def test_analytics_count_calls_and_merge_providers(acme, django_assert_num_queri
     add_usage_rollup(acme, "2026-11-15", "call_minutes", "telnyx", "1", "2.5")
     add_usage_rollup(acme, "2026-11-15", "synthesis", "elevenlabs", "1", "7.125")
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         figures = workspace_analytics(workspace=acme, **NOVEMBER)
 
     assert figures.total_calls == 10

@@ -140,7 +140,7 @@ def test_agents_say_why_they_are_paused_and_what_brings_them_back() -> None:
 
 def test_many_agents_are_paged_at_the_same_cost(django_assert_num_queries: object) -> None:
     acme = make_workspace("Acme")
-    for number in range(120):
+    for number in range(60):
         make_agent(acme, f"Agent {number:03}")
     client = member_client(acme)
     assert "Page 3 of 3" in page_of(client, "usage:agents", acme.pk, page="3")
