@@ -30,6 +30,7 @@ from billing.api.fields import (
     PlainTextField,
     WholeNumberField,
 )
+from billing.api.provider_costs import UnitCostSerializer
 from billing.api.rates import MatchSerializer, RateSerializer
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
@@ -58,21 +59,8 @@ class CostChangeSerializer(StrictSerializer):
         return CostChange(**super().to_internal_value(data))
 
 
-class TriedCostSerializer(StrictSerializer):
+class TriedCostSerializer(UnitCostSerializer):
     """What a unit would have cost in those months, in place of what it did."""
-
-    provider = PlainTextField(max_length=64)
-    resource_type = PlainTextField(
-        required=False, default="", allow_blank=True, max_length=64, help_text="Left out: any."
-    )
-    model = PlainTextField(
-        required=False, default="", allow_blank=True, max_length=64, help_text="Left out: any."
-    )
-    currency = PlainTextField(max_length=3, help_text="ISO 4217, as USD.")
-    unit_cost = ExactDecimalField(integer_digits=8, decimals=10, minimum=Decimal(0))
-    workspace_id = IdField(
-        required=False, allow_null=True, default=None, help_text="Left out: every workspace."
-    )
 
     def to_internal_value(self, data: Any) -> NewCost:
         return NewCost(**super().to_internal_value(data), starts_on=dt.date.min)

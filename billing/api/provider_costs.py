@@ -24,7 +24,9 @@ from billing.services.exchange_rates import NewExchangeRate
 from billing.services.provider_costs import NewCost
 
 
-class NewCostSerializer(StrictSerializer):
+class UnitCostSerializer(StrictSerializer):
+    """What a unit costs, of what; by whom, and in which currency."""
+
     provider = PlainTextField(max_length=64)
     resource_type = PlainTextField(
         required=False, default="", allow_blank=True, max_length=64, help_text="Left out: any."
@@ -34,12 +36,15 @@ class NewCostSerializer(StrictSerializer):
     )
     currency = PlainTextField(max_length=3, help_text="ISO 4217, as USD.")
     unit_cost = ExactDecimalField(integer_digits=8, decimals=10, minimum=ZERO)
+    workspace_id = IdField(
+        required=False, allow_null=True, default=None, help_text="Left out: every workspace."
+    )
+
+
+class NewCostSerializer(UnitCostSerializer):
     starts_on = DayField(help_text="Its first day, on each workspace's own clock.")
     ends_on = DayField(
         required=False, allow_null=True, default=None, help_text="Exclusive. Default: none."
-    )
-    workspace_id = IdField(
-        required=False, allow_null=True, default=None, help_text="Left out: every workspace."
     )
 
     def to_internal_value(self, data: Any) -> NewCost:

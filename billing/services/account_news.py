@@ -14,8 +14,7 @@ from django.utils.translation import gettext_noop as _noop
 from billing.languages import in_language
 from billing.links import admin_url, page_url
 from billing.models import User
-from billing.services.emails import queue_email
-from billing.services.notifications import TEMPLATE, Notification
+from billing.services.notifications import Notification, queue_notification
 from billing.services.passwords import language_of
 
 APP_ADDED = _noop("An authenticator app was set up for your account")
@@ -76,12 +75,4 @@ def _facts(user: User, named: str, now: dt.datetime) -> list[tuple[str, str]]:
 
 
 def _queue(key: str, address: str, notification: Notification, now: dt.datetime) -> None:
-    queue_email(
-        key=key,
-        kind="account",
-        recipients=[address],
-        subject=notification.subject[:200],
-        template=TEMPLATE,
-        context={"notification": notification},
-        now=now,
-    )
+    queue_notification(notification, key=key, kind="account", recipients=[address], now=now)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.db import connection, transaction
 
 from analytics.queries import spend_between
@@ -13,6 +14,7 @@ from billing.errors import Invalid
 from billing.models import Email, OptionalMail, WorkspaceMember
 from billing.services.workspaces import update_billing_settings, update_workspace
 from tests.kit.api import ApiClient
+from tests.kit.e_invoices import german_issuer
 from tests.kit.locks import wait_until_somebody_waits
 from tests.kit.personas import NOW, make_agent, make_member, make_workspace
 from usage.models import BudgetDelivery, BudgetEvent, BudgetState, VoiceAgent
@@ -107,6 +109,19 @@ def test_a_level_tells_once_however_often_it_is_compared(acme, caller):
     assert mail.subject == "Acme: 84% of the budget “All” is used"
     assert "$8.40 (84%)" in mail.text
     assert "Left: $1.60" in mail.text
+
+
+def test_mails_are_from_the_workspaces_own_issuer(acme, caller):
+    acme.issuing_entity = german_issuer(registered=False)
+    acme.save()
+    make_budget(acme)
+    spend(caller, acme, "8.4")
+
+    check_budgets(now=NOW + MINUTE)
+
+    name = acme.issuing_entity.name
+    assert name != settings.ISSUER_NAME
+    assert f"-- \n{name}" in Email.objects.get().text
 
 
 def test_of_several_levels_at_once_the_highest_tells_and_agents_come_back_with_the_month(

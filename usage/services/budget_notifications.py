@@ -23,8 +23,8 @@ from billing.links import page_url
 from billing.models import OptionalMail, Workspace
 from billing.money import EXACT, without_exponent
 from billing.outage import Outage, Silent
-from billing.services.emails import addresses_wanting, in_each_language, queue_email
-from billing.services.notifications import TEMPLATE, Notification
+from billing.services.emails import addresses_wanting
+from billing.services.notifications import Notification, mail_notification
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from billing.webhooks import NotDelivered, Refused, UnfitAddress, check_address, post
 from usage.models import Budget, BudgetDelivery, BudgetEvent
@@ -55,24 +55,14 @@ def subject_of(budget: Budget) -> str:
 def tell(event: BudgetEvent, standing: BudgetStanding, *, now: dt.datetime) -> None:
     """Queue what tells of it, in the transaction that writes it."""
     budget = event.budget
-    workspace = budget.workspace
-
-    def send(suffix: str, recipients: list[str]) -> bool:
-        notification = _notification(event, standing.span, paused=_is_paused(standing, now))
-        email = queue_email(
-            key=f"budget:{event.pk}{suffix}",
-            kind="budget",
-            workspace_id=workspace.pk,
-            recipients=recipients,
-            subject=notification.subject[:200],
-            template=TEMPLATE,
-            context={"notification": notification},
-            now=now,
-        )
-        return email is not None
-
-    if addresses := _addresses(budget):
-        in_each_language(workspace, addresses, send)
+    mail_notification(
+        budget.workspace,
+        _addresses(budget),
+        lambda: _notification(event, standing.span, paused=_is_paused(standing, now)),
+        key=f"budget:{event.pk}",
+        kind="budget",
+        now=now,
+    )
     if budget.webhook_kind:
         BudgetDelivery.objects.create(event=event, requested_at=now, next_attempt_at=now)
         DELIVERIES.start(event.pk)

@@ -13,8 +13,8 @@ from billing.formats import date_range, money, percent
 from billing.links import page_url
 from billing.models import Email, OptionalMail, Workspace
 from billing.money import ZERO
-from billing.services.emails import addresses_wanting, in_each_language, queue_email
-from billing.services.notifications import TEMPLATE, Notification
+from billing.services.emails import addresses_wanting
+from billing.services.notifications import Notification, mail_notification
 from usage.models import Budget, UsageRollup
 from usage.queries.budgets import Span, budgets_with_parts, span_of, standings_now
 from usage.resources import resource
@@ -52,23 +52,14 @@ def _mail(workspace: Workspace, this_week: Span, now: dt.datetime) -> bool:
     budgets = list(budgets_with_parts().filter(workspace=workspace, created_at__lt=start))
     if not budgets or Email.objects.filter(key=key).exists():
         return False
-
-    def send(suffix: str, recipients: list[str]) -> bool:
-        notification = _notification(workspace, this_week, budgets, now)
-        email = queue_email(
-            key=f"{key}{suffix}",
-            kind="weekly_summary",
-            workspace_id=workspace.pk,
-            recipients=recipients,
-            subject=notification.subject[:200],
-            template=TEMPLATE,
-            context={"notification": notification},
-            now=now,
-        )
-        return email is not None
-
-    addresses = addresses_wanting(workspace, OptionalMail.WEEKLY_SUMMARY)
-    return in_each_language(workspace, addresses, send)
+    return mail_notification(
+        workspace,
+        addresses_wanting(workspace, OptionalMail.WEEKLY_SUMMARY),
+        lambda: _notification(workspace, this_week, budgets, now),
+        key=key,
+        kind="weekly_summary",
+        now=now,
+    )
 
 
 def _notification(

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
 
-from billing.issuers import issuer_of, issuer_then
+from billing.issuers import issuer_then
 from billing.links import page_url
 from billing.models import Workspace
-from billing.services.emails import Attachment, in_each_language, owner_addresses, queue_email
-from billing.services.notifications import TEMPLATE, Notification
+from billing.services.emails import Attachment, owner_addresses
+from billing.services.notifications import Notification, mail_notification
 from invoices.models import Invoice
 
 
@@ -22,7 +22,7 @@ def mail_to_payer(
     attachments: Sequence[Attachment] = (),
 ) -> bool:
     """Whether it was queued now: the same message about an invoice is sent once."""
-    return mail_to_people(
+    return mail_notification(
         invoice.workspace,
         _without_repeats([invoice.bill_to_email, *owner_addresses(invoice.workspace_id)]),
         said,
@@ -44,42 +44,7 @@ def mail_to_payer_of(
 ) -> bool:
     """What is not about one invoice, to the billing address and the owners; once for each key."""
     addresses = _without_repeats([workspace.billing_email, *owner_addresses(workspace.pk)])
-    return mail_to_people(workspace, addresses, said, key=key, kind=kind, now=now)
-
-
-def mail_to_people(
-    workspace: Workspace,
-    addresses: Sequence[str],
-    said: Callable[[], Notification],
-    *,
-    key: str,
-    kind: str,
-    now: dt.datetime,
-    issuer: str = "",
-    attachments: Sequence[Attachment] = (),
-) -> bool:
-    """To each in their language: `said` makes the message in the one that is in force."""
-
-    def send(suffix: str, recipients: list[str]) -> bool:
-        notification = said()
-        email = queue_email(
-            key=f"{key}{suffix}",
-            kind=kind,
-            recipients=recipients,
-            subject=notification.subject[:200],
-            template=TEMPLATE,
-            context={
-                "workspace": workspace,
-                "issuer": issuer or issuer_of(workspace.issuing_entity).name,
-                "notification": notification,
-            },
-            now=now,
-            workspace_id=workspace.pk,
-            attachments=attachments,
-        )
-        return email is not None
-
-    return in_each_language(workspace, addresses, send)
+    return mail_notification(workspace, addresses, said, key=key, kind=kind, now=now)
 
 
 def invoice_link(invoice: Invoice) -> dict[str, str]:

@@ -6,9 +6,8 @@ from django.utils.translation import gettext as _
 
 from billing.links import page_url
 from billing.services.emails import owner_addresses
-from billing.services.notifications import Notification, notify_finance
+from billing.services.notifications import Notification, mail_notification, notify_finance
 from invoices.payments.models import StripeCustomer
-from invoices.payments.services.payer_mails import mail_to_people
 
 
 def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
@@ -44,7 +43,7 @@ def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime)
             link_url=page_url("billing:settings", workspace.pk),
         )
 
-    mail_to_people(
+    mail_notification(
         workspace,
         owner_addresses(workspace.pk),
         said,

@@ -8,9 +8,8 @@ from billing.formats import exact_money, money
 from billing.links import page_url
 from billing.models import OptionalMail
 from billing.services.emails import addresses_wanting
-from billing.services.notifications import Notification, notify_finance
+from billing.services.notifications import Notification, mail_notification, notify_finance
 from invoices.payments.models import CallDispute
-from invoices.payments.services.payer_mails import mail_to_people
 
 
 def tell_finance(dispute: CallDispute, *, now: dt.datetime) -> None:
@@ -49,7 +48,7 @@ def tell_owner(dispute: CallDispute, *, now: dt.datetime) -> None:
             link_url=page_url("usage:receipt", dispute.workspace_id, dispute.call_id),
         )
 
-    mail_to_people(
+    mail_notification(
         dispute.workspace,
         addresses_wanting(dispute.workspace, OptionalMail.CALL_DISPUTE),
         said,
