@@ -22,7 +22,7 @@ from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import ReconciliationRun, StripeCustomer
 from invoices.payments.services import notifications, refused_details
-from invoices.payments.services.credit_notes import notices
+from invoices.payments.services.credit_notes import notifications as of_credit_notes
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.mailing import mail_issued_invoice
 from tests.kit.credit_notes import draft_note, issue_note
@@ -82,13 +82,13 @@ TO_OWNERS: dict[str, Callable[[Invoice], object]] = {
     "tell_void": lambda invoice: notifications.tell_void(
         invoice, replacement=invoice, now=NOVEMBER_2
     ),
-    "tell_credit_note": lambda invoice: notices.tell_credit_note(
+    "tell_credit_note": lambda invoice: of_credit_notes.tell_credit_note(
         issue_note(invoice, "1.00"), now=NOVEMBER_2
     ),
     "tell_open_again": lambda invoice: notifications.tell_open_again(
         invoice, amount=invoice.amount, key="du_1", now=NOVEMBER_2
     ),
-    "tell_credit_note_void": lambda invoice: notices.tell_credit_note_void(
+    "tell_credit_note_void": lambda invoice: of_credit_notes.tell_credit_note_void(
         numbered(invoice), now=NOVEMBER_2
     ),
     "tell_suspended": lambda invoice: notifications.tell_suspended(invoice, now=NOVEMBER_2),
@@ -136,7 +136,7 @@ def subjects(invoice: Invoice) -> list[Model | None]:
 def test_every_notification_is_opened_here():
     told = {
         name
-        for module in (notifications, notices, refused_details)
+        for module in (notifications, of_credit_notes, refused_details)
         for name, _ in inspect.getmembers(module, inspect.isfunction)
     }
     assert {name for name in told if name.startswith(("tell_", "notify_"))} == {

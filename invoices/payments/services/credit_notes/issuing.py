@@ -16,7 +16,7 @@ from billing.money import ZERO, to_charge_steps
 from invoices.models import CreditNote, Invoice, InvoiceEvent, InvoiceItem
 from invoices.payments.models import CreditNoteStep, CreditNoteSync, PaymentEntry
 from invoices.payments.services import settle
-from invoices.payments.services.credit_notes import notices
+from invoices.payments.services.credit_notes import notifications
 from invoices.payments.services.credit_notes.drafting import (
     CreditTooLarge,
     NotCreditable,
@@ -112,7 +112,7 @@ def issue_credit_note(*, credit_note_id: UUID, by: str, now: dt.datetime) -> Cre
             detail=f"{note.number} over {money(note.total, note.currency)}: {note.explanation}",
             key=f"credit-note:{note.pk}",
         )
-        notices.tell_credit_note(note, now=now)
+        notifications.tell_credit_note(note, now=now)
         return note
 
 

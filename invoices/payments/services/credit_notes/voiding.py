@@ -14,7 +14,7 @@ from billing.formats import money
 from billing.models import DurableWork
 from invoices.models import CreditedRecord, CreditNote, Invoice, InvoiceEvent, InvoiceItem
 from invoices.payments.models import CallDispute, CreditEntry, CreditNoteStep, CreditNoteSync
-from invoices.payments.services.credit_notes import notices
+from invoices.payments.services.credit_notes import notifications
 from invoices.payments.services.credit_notes.drafting import locked_note
 from invoices.payments.services.credit_notes.sync import CREDIT_NOTES
 from invoices.payments.services.second_person import agree_or_ask, confirmable, drop_awaited
@@ -67,7 +67,7 @@ def void_credit_note(*, credit_note_id: UUID, reason: str, by: str, now: dt.date
             detail=f"{note.number} is void: {reason}",
             key=f"credit-note-void:{note.pk}",
         )
-        notices.tell_credit_note_void(note, now=now)
+        notifications.tell_credit_note_void(note, now=now)
         return note
 
 

@@ -2,6 +2,9 @@
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 import typst
 from django.utils.translation import gettext as _
@@ -35,20 +38,7 @@ def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
             subject=_("Credit note {note} for invoice {number}").format(
                 note=note.number, number=invoice.number
             ),
-            paragraphs=[
-                note.explanation,
-                *(
-                    text.format(amount=money(amount, note.currency))
-                    for amount, text in places
-                    if amount
-                ),
-            ],
-            facts=[
-                (_("Credit note"), str(note.number)),
-                (_("For invoice"), invoice.number),
-                (_("Amount"), money(note.total, note.currency)),
-            ],
-            **invoice_link(invoice),
+            **_said_of(note, note.explanation, places),
         )
 
     papers = [*_papers(note), *e_invoice_attachments(note)]
@@ -66,24 +56,25 @@ def tell_credit_note_void(note: CreditNote, *, now: dt.datetime) -> None:
         ]
         return Notification(
             subject=_("Credit note {note} is void").format(note=note.number),
-            paragraphs=[
-                note.void_reason,
-                *(
-                    text.format(amount=money(amount, note.currency))
-                    for amount, text in places
-                    if amount
-                ),
-            ],
-            facts=[
-                (_("Credit note"), str(note.number)),
-                (_("For invoice"), invoice.number),
-                (_("Amount"), money(note.total, note.currency)),
-            ],
-            **invoice_link(invoice),
+            **_said_of(note, note.void_reason, places),
         )
 
     papers = _papers(note)
     mail_to_payer(invoice, f"credit_note_void:{note.pk}", said, attachments=papers, now=now)
+
+
+def _said_of(note: CreditNote, why: str, places: Sequence[tuple[Decimal, str]]) -> dict[str, Any]:
+    """What both say: why, where its amounts go, and what it is about."""
+    moved = [text.format(amount=money(amount, note.currency)) for amount, text in places if amount]
+    return {
+        "paragraphs": [why, *moved],
+        "facts": [
+            (_("Credit note"), str(note.number)),
+            (_("For invoice"), note.invoice.number),
+            (_("Amount"), money(note.total, note.currency)),
+        ],
+        **invoice_link(note.invoice),
+    }
 
 
 def _papers(note: CreditNote) -> list[Attachment]:
