@@ -77,8 +77,7 @@ class Application:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hot")
         self._processes: Processes | None = None
         self._slots = asyncio.Semaphore(PROCESSES + 1)
-        self._rooms: WeakValueDictionary[tuple[UUID, Lane], asyncio.Semaphore]
-        self._rooms = WeakValueDictionary()
+        self._rooms = WeakValueDictionary[tuple[UUID, Lane], asyncio.Semaphore]()
         django = BaseHandler()
         django.load_middleware()
         self._django = DjangoBridge(django.get_response, threads=threads)
@@ -92,9 +91,6 @@ class Application:
         self._processes = Processes()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-            return
         # Octets that stand for no text there are for Django's forms to judge, as escapes.
         scope["query_string"] = quote_from_bytes(scope["query_string"], safe=_QUERY)
         file = body_file()  # empty: the body is not here yet
@@ -110,14 +106,6 @@ class Application:
             pass
         finally:
             body.close()
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """From the server's start to its end, when every request has been answered."""
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self.stop()
-        await send({"type": "lifespan.shutdown.complete"})
 
     def stop(self) -> None:
         """When every request has been answered."""
@@ -211,12 +199,11 @@ class Application:
         if is_late or body.is_on_its_way:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
         if body.is_on_its_way and not is_late:
             # Who is still sending may read the answer already, or when all has been sent.
-            await send({"type": "http.response.body", "body": reply.body, "more_body": True})
             await body.drop_rest()
-            reply = reply._replace(body=b"")
-        await send({"type": "http.response.body", "body": reply.body})
+        await send({"type": "http.response.body"})
 
 
 def _is_ordinary(request: ASGIRequest) -> bool:

@@ -30,8 +30,7 @@ Respond = Callable[[HttpRequest], HttpResponseBase]
 _PIECE_BYTES = 32 * 1024
 # Of a response that waits for its client, the rest is on disk.
 _MAX_IN_MEMORY_BYTES = 64 * 1024
-# A response that takes longer is passed on while it is made; how often its end is looked for.
-_MAX_SILENT_SECONDS = 0.5
+# How often a response is looked for, to be passed on while it is made.
 _FOLLOW_SECONDS = 0.05
 
 
@@ -133,14 +132,12 @@ async def _pass_on(
     answer: _Answer, making: "asyncio.Future[Any]", left: "asyncio.Future[Any]", send: Send
 ) -> None:
     """Send all of it, each piece when the client has room; stop when it has left."""
-    seconds = _MAX_SILENT_SECONDS
     is_begun = False
     while not left.done():
         is_made = making.done()  # before looking for more
         piece = answer.next_piece()
         if not piece and not is_made:
-            await asyncio.wait({making, left}, timeout=seconds, return_when=FIRST_COMPLETED)
-            seconds = _FOLLOW_SECONDS
+            await asyncio.wait({making, left}, timeout=_FOLLOW_SECONDS, return_when=FIRST_COMPLETED)
             continue
         if answer.head is None:
             return  # it failed, which whoever awaits the thread is told

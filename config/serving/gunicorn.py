@@ -26,6 +26,16 @@ _DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or _DIRECTORY
 
 
+def _freeze() -> None:
+    """Take what is imported, and never goes away, out of the collector's sight."""
+    gc.collect()
+    gc.freeze()
+
+
+def when_ready(server: Any) -> None:
+    _freeze()  # with --preload: workers share what their collectors do not write to
+
+
 def child_exit(server: Any, worker: Any) -> None:
     note_worker(worker.age)
 
@@ -37,13 +47,11 @@ def on_exit(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Tune a worker, and start its processes.
 
-    What is imported never goes away: it is taken out of the collector's sight, whose walks would
-    write to memory that the processes share. A batch of 10,000 records makes some hundred thousand
-    objects that hold no cycles: with the default thresholds the collector would walk all of them
-    over and over, for two thirds of the time.
+    A batch of 10,000 records makes some hundred thousand objects that hold no cycles: with the
+    default thresholds the collector would walk all of them over and over, for two thirds of the
+    time.
     """
-    gc.collect()
-    gc.freeze()
+    _freeze()
     gc.set_threshold(200_000, 50, 100)
     # Threads that hold the interpreter hand over after this time: a request that takes a
     # millisecond should not wait for the five that are the default.

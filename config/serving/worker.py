@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from functools import partial
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
@@ -128,6 +127,8 @@ class FairServer(Server):
         for task in self._accepting:
             task.cancel()
         await super().shutdown(sockets)
+        if not self.force_exit:
+            self.config.app.stop()  # type: ignore[union-attr] # an `Application`; all is answered
 
     async def on_tick(self, counter: int) -> bool:
         self._note_connections()
@@ -140,51 +141,35 @@ class FairServer(Server):
     async def _accept(self, listener: socket.socket) -> None:
         """One at a time: the next may be another worker's. When no other has come for it, they are
         busy, and several are taken: a probe must not wait behind a flood, one by one."""
+        loop = asyncio.get_running_loop()
+        protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state)
         while True:
             self._note_connections()
             await _readable(listener)
-            room = 1
+            room, pause = 1, 0.0
             if self._note_connections() > min(filter(None, _taking)):
                 await asyncio.sleep(_LEAVE_SECONDS)
                 room = _TAKEN_AT_ONCE
+            clients: list[socket.socket] = []
             try:
-                clients = list(_waiting(listener, room))
+                while len(clients) < room:
+                    clients.append(listener.accept()[0])
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                pass  # other workers have the rest, or they are gone
             except OSError:
                 log.exception("no connection can be accepted for a while")
-                await asyncio.sleep(_EXHAUSTED_SECONDS)
-                continue
-            await asyncio.gather(*map(self._begin, clients))
-
-    async def _begin(self, client: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state)
-        client.setblocking(False)
-        try:
-            await loop.connect_accepted_socket(protocol, client, ssl=self.config.ssl)
-        except OSError as error:
-            log.info("a connection could not be begun: %s", error)
-        except Exception:
+                pause = _EXHAUSTED_SECONDS
+            begin = partial(loop.connect_accepted_socket, protocol, ssl=self.config.ssl)
             # One connection's fault must not end the accepting of all others.
-            log.exception("a connection could not be begun")
+            for fault in await asyncio.gather(*map(begin, clients), return_exceptions=True):
+                if isinstance(fault, Exception):
+                    log.warning("a connection could not be begun", exc_info=fault)
+            await asyncio.sleep(pause)
 
     def _note_connections(self) -> int:
         taking = len(self.server_state.connections) + 1
         note_worker(self.worker, taking=taking)
         return taking
-
-
-def _waiting(listener: socket.socket, room: int) -> Iterator[socket.socket]:
-    """Up to `room` connections; raises OSError only where none could be taken."""
-    for number in range(room):
-        try:
-            client, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker has it, or it is gone
-        except OSError:
-            if number:
-                return
-            raise
-        yield client
 
 
 async def _readable(listener: socket.socket) -> None:
@@ -202,7 +187,7 @@ class Worker(UvicornWorker):
         "loop": "auto",
         "http": Protocol,
         "ws": "none",
-        "lifespan": "on",
+        "lifespan": "off",
         "interface": "asgi3",
         # Django decides whom to believe (`BEHIND_PROXY`).
         "proxy_headers": False,
