@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 Field = ChargebackFile.Field
 _TEMPLATE = settings.BASE_DIR / "templates" / "payments" / "evidence.typ"
 # Stripe takes 5 MB a file, and banks about as much in all.
-MOST_BYTES = 2 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 _PDF = b"%PDF-"
 
 
@@ -56,9 +56,9 @@ def _terms(invoice: Invoice) -> bytes:
     if path is None:
         return b""
     content = path.read_bytes()
-    if not content.startswith(_PDF) or len(content) > MOST_BYTES:
+    if not content.startswith(_PDF) or len(content) > MAX_BYTES:
         # The rest of the evidence has a deadline; the page shows that the terms are not with it.
-        log.error("%s is no PDF of at most %s bytes: it is left out", path, MOST_BYTES)
+        log.error("%s is no PDF of at most %s bytes: it is left out", path, MAX_BYTES)
         return b""
     return content
 
