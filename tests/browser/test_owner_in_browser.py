@@ -41,7 +41,7 @@ def acme() -> Workspace:
 
 def charts_are_drawn(page: Page) -> None:
     page.wait_for_function(
-        "[...document.querySelectorAll('.chart-plot')].every((plot) => plot.dataset.drawn)"
+        "() => [...document.querySelectorAll('.chart-plot')].every((plot) => plot.dataset.drawn)"
     )
 
 
