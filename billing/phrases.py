@@ -51,6 +51,15 @@ def _month(text: str) -> str:
     return month_name(dt.date(int(year), _MONTH[name], 1))
 
 
+def _months(text: str) -> str:
+    return ", ".join(_month(each) for each in text.split(", "))
+
+
+def _reason(text: str) -> str:
+    """Of a dispute, as its owner chose it."""
+    return word(text.capitalize())
+
+
 def _span(text: str) -> str:
     """As `billing.rating.proration.span_text` writes days."""
     if within := re.fullmatch(rf"(\d+)-(\d+) ({_MONTH_NAME})", text):
@@ -134,6 +143,13 @@ _FORMS: list[tuple[re.Pattern[str], _Said]] = [
             ),
             country_name,
         ),
+        # Why a credit note was made by itself.
+        _named(
+            r"Usage of (\w+ \d{4}(?:, \w+ \d{4})*) that was taken back after it was billed",
+            lambda: _("Usage of {0} that was taken back after it was billed"),
+            _months,
+        ),
+        _named(r"Call ([0-9a-f]{8}): (.+)", lambda: _("Call {0}: {1}"), str, _reason),
         _named(r"Late usage, (\w+ \d{4})", lambda: _("Late usage, {0}"), _month),
         _named(rf"Yearly Subscription, ({_SPAN})", lambda: _("Yearly Subscription, {0}"), _span),
         (rf"(.+), ({_SPAN}), (\d+) of (\d+) days", _part),

@@ -16,7 +16,7 @@ from billing import months
 from billing.models import IssuingEntity, TaxNumberCheck, TaxRate, TaxRegistration, Workspace
 from billing.rating import taxes
 from billing.rating.tax_amounts import Rate
-from billing.rating.taxes import Customer, Decision, Registration
+from billing.rating.taxes import Customer, Decision, Registration, region_key
 from billing.taxnumbers import vat_number
 
 
@@ -41,7 +41,8 @@ class TaxReader:
         if not self._registrations:
             return
         for rate in TaxRate.objects.all():
-            self._rates[rate.country, rate.region.casefold(), rate.tax_class].append(rate)
+            region = region_key(rate.country, rate.region)
+            self._rates[rate.country, region, rate.tax_class].append(rate)
         numbered = {workspace.pk for workspace in workspaces if workspace.tax_id}
         self._checks = TaxNumberCheck.objects.in_bulk(numbered)
 
@@ -68,7 +69,7 @@ class TaxReader:
 
     def rate(self, country: str, region: str, tax_class: str, day: dt.date) -> Rate | None:
         """A region's own rate, else its country's."""
-        for place in dict.fromkeys((region.strip().casefold(), "")):
+        for place in dict.fromkeys((region_key(country, region), "")):
             for each in self._rates.get((country, place, tax_class), []):
                 if _holds(each, day):
                     return Rate(str(each.pk), each.percent, each.name)

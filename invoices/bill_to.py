@@ -1,5 +1,6 @@
 """Whom a document to a workspace is addressed to, by the names of an invoice's columns."""
 
+from billing.addresses import city_line
 from billing.models import Workspace
 
 
@@ -15,15 +16,16 @@ def bill_to(workspace: Workspace) -> dict[str, str]:
 
 def _address(workspace: Workspace) -> str:
     """In lines: the country last, as its code."""
-    city = (
-        workspace.address_postal_code,
-        workspace.address_city,
-        workspace.address_state,
+    city = city_line(
+        country=workspace.address_country,
+        postal_code=workspace.address_postal_code,
+        city=workspace.address_city,
+        state=workspace.address_state,
     )
     lines = (
         workspace.address_line1,
         workspace.address_line2,
-        " ".join(part for part in city if part),
+        city,
         workspace.address_country,
     )
     return "\n".join(line for line in lines if line)

@@ -93,7 +93,7 @@ def credit_note_document(
 def _note(note: CreditNote) -> str:
     if note.is_void:
         return _("It is void: {reason}").format(reason=note.void_reason)
-    return f"{word(note.get_reason_display())}: {note.explanation}"
+    return f"{word(note.get_reason_display())}: {phrase(note.explanation)}"
 
 
 def _places(note: CreditNote) -> list[tuple[str, Decimal]]:

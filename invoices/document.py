@@ -61,7 +61,7 @@ def invoice_document(
             [_("Invoice number"), invoice.number],
             [_("Issue date"), long_date(invoice.issued_on)],
             [_("Due date"), long_date(invoice.due_date)],
-            *([[_("Billing period"), period_range(invoice)]] if invoice.billing_period else []),
+            _supplied(invoice),
             *given_by_customer(invoice),
             [_("Currency"), currency],
             *([[_("Replaces"), invoice.replaces.number]] if invoice.replaces else []),
@@ -75,6 +75,13 @@ def invoice_document(
         "notes": _rounding(invoice),
         "payment": _payment(invoice, issuer, add_method_at),
     }
+
+
+def _supplied(invoice: Invoice) -> list[str]:
+    """When it was: tax offices want it said, where it is the day of issue too."""
+    if invoice.billing_period:
+        return [_("Billing period"), period_range(invoice)]
+    return [_("Date of supply"), long_date(invoice.issued_on)]
 
 
 def tax_note(tax_status: str) -> str:

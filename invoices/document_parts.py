@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from billing.addresses import city_line
 from billing.formats import country_name
 from billing.issuers import Issuer
 from billing.languages import active_language
@@ -100,11 +101,16 @@ def issuer_address(issuer: Issuer) -> list[str]:
         text = issuer.address_line1
         lines = text.splitlines() if "\n" in text else text.split(",", 1)
         return [line for line in lines if line.strip()]
-    city = (issuer.address_postal_code, issuer.address_city, issuer.address_state)
+    city = city_line(
+        country=issuer.address_country,
+        postal_code=issuer.address_postal_code,
+        city=issuer.address_city,
+        state=issuer.address_state,
+    )
     lines = [
         issuer.address_line1,
         issuer.address_line2,
-        " ".join(part for part in city if part),
+        city,
         country_name(issuer.address_country),
     ]
     return [line for line in lines if line]

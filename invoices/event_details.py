@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from billing.formats import money, word
 from billing.languages import active_language
+from billing.phrases import phrase
 from invoices.models import InvoiceEvent
 
 _Match = re.Match[str]
@@ -94,7 +95,7 @@ def event_detail(event: InvoiceEvent, currency: str) -> str:
         found = form.fullmatch(event.detail)
         if found:
             said = {
-                name: _amount(part, currency) if name in _AMOUNTS else word(part or "")
+                name: _amount(part, currency) if name in _AMOUNTS else phrase(part or "")
                 for name, part in found.groupdict().items()
             }
             return text(found).format(**said)

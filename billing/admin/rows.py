@@ -19,7 +19,6 @@ from django.db import models
 from django.urls import NoReverseMatch
 from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
 from unfold.admin import checkbox
 from unfold.templatetags.unfold_list import (
     CHECKBOX_CLASSES,
@@ -82,9 +81,7 @@ class RowList:
                 field,
                 None if field else _computation(name, self._admin),
                 escape(" ".join(classes)),
-                conditional_escape(
-                    self.headers[place]["text"] if place else gettext("Select record")
-                ),
+                conditional_escape(self.headers[place]["text"] if place else "Select record"),
                 named is not None and name in named,
             )
 

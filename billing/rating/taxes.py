@@ -8,10 +8,12 @@ Services to businesses are supplied where the customer is (Article 44 of Directi
 so are electronic ones to consumers (Article 58).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
+from billing.rating.ca_provinces import province_code
 from billing.rating.us_states import state_code
 
 EU = frozenset(
@@ -23,6 +25,19 @@ ONE_STOP_SHOP = "EU"
 CALCULATED = frozenset(["US"])
 STANDARD = "standard"
 EXEMPT = "exempt"
+
+
+class _States(NamedTuple):
+    """A country whose states tax by themselves."""
+
+    code_of: Callable[[str], str]
+    needed: str
+
+
+_STATES = {
+    "US": _States(state_code, "the US needs its state, as TX or Texas"),
+    "CA": _States(province_code, "Canada needs its province, as ON or Ontario"),
+}
 
 
 class Status(StrEnum):
@@ -130,15 +145,13 @@ def decide(registrations: Sequence[Registration], customer: Customer) -> Decisio
 
 
 def _require_state(registrations: Sequence[Registration], customer: Customer) -> None:
-    """Where each state taxes by itself, the customer's has to be known."""
-    if customer.country not in CALCULATED or state_code(customer.region):
+    """Where states tax by themselves, the customer's has to be known."""
+    known = _STATES.get(customer.country)
+    if known is None or known.code_of(customer.region):
         return
     if any(each.country == customer.country for each in registrations):
         said = f"{customer.region!r} is none" if customer.region else "It has none"
-        raise Undecided(
-            "no_billing_state",
-            f"Its billing address in the US needs its state, as TX or Texas: {said}.",
-        )
+        raise Undecided("no_billing_state", f"Its billing address in {known.needed}: {said}.")
 
 
 def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Decision | None:
@@ -227,16 +240,17 @@ def _taxed_at(
 def _of_country(registrations: Sequence[Registration], customer: Customer) -> Registration | None:
     """The registration of the customer's region, else that of the whole country."""
     there = [each for each in registrations if each.country == customer.country]
-    region = _region(customer.country, customer.region)
+    region = region_key(customer.country, customer.region)
     for each in there:
-        if each.region and _region(each.country, each.region) == region:
+        if each.region and region_key(each.country, each.region) == region:
             return each
     return next((each for each in there if not each.region), None)
 
 
-def _region(country: str, text: str) -> str:
-    """In the form in which regions are compared."""
-    return state_code(text) if country in CALCULATED else text.strip().casefold()
+def region_key(country: str, text: str) -> str:
+    """A region in the form in which regions are compared."""
+    known = _STATES.get(country)
+    return known.code_of(text) if known else text.strip().casefold()
 
 
 def _is_of_eu(registration: Registration) -> bool:

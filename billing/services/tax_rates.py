@@ -29,12 +29,12 @@ def ensure_tax_rates() -> None:
     Where finance has said what holds since, nothing is added.
     """
     with transaction.atomic():
-        known: dict[tuple[str, str], list[TaxRate]] = defaultdict(list)
-        for rate in TaxRate.objects.filter(region="").order_by("starts_on"):
-            known[rate.country, rate.tax_class].append(rate)
+        known: dict[tuple[str, str, str], list[TaxRate]] = defaultdict(list)
+        for rate in TaxRate.objects.order_by("starts_on"):
+            known[rate.country, rate.region, rate.tax_class].append(rate)
         new = []
         for rate in _shipped():
-            rates = known[rate.country, rate.tax_class]
+            rates = known[rate.country, rate.region, rate.tax_class]
             if rates:
                 last = rates[-1]
                 if last.starts_on >= rate.starts_on:
@@ -55,6 +55,8 @@ def _shipped() -> Iterator[TaxRate]:
         for row in csv.DictReader(file):
             yield TaxRate(
                 country=row["country"],
+                region=row["region"] or "",
+                name=row["name"] or "VAT",
                 tax_class=row["tax_class"],
                 percent=Decimal(row["percent"]),
                 starts_on=dt.date.fromisoformat(row["starts_on"]),

@@ -39,6 +39,7 @@ from dev.benchmarks.months import forget, make_month  # noqa: E402
 from dev.benchmarks.sealing import Sealing, measure_sealing  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds, postmaster_pid  # noqa: E402
 from dev.benchmarks.syncing import Syncing, measure_sync  # noqa: E402
+from dev.benchmarks.taxed import measure_taxed  # noqa: E402
 from dev.migrate import migrate  # noqa: E402
 from invoices.payments.services.proof import Proof, prove  # noqa: E402
 from invoices.services.closing import finalize_due_periods  # noqa: E402
@@ -84,6 +85,9 @@ def main() -> None:
     parser.add_argument("--held", default="1000,1000000", help="records each, to be compared")
     parser.add_argument("--held-workspaces", type=int, default=4)
     parser.add_argument("--sync", type=int, default=300, help="invoices at most")
+    parser.add_argument(
+        "--taxed", type=int, default=0, help="workspaces to close with tax and without; no more"
+    )
     parser.add_argument("--skip-check", action="store_true", help="no check_ledger at the end")
     parser.add_argument("--child", metavar="NOW", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -107,6 +111,14 @@ class Bench:
     def run(self) -> int:
         options = self.options
         forget()
+        if options.taxed:
+            measure_taxed(
+                workspaces=options.taxed,
+                first=self.first,
+                now=self.now,
+                postmaster=self.postmaster,
+            )
+            return 0
         closings = [
             self._closing(workspaces=options.workspaces, processes=1),
             self._closing(workspaces=options.workspaces, processes=2),

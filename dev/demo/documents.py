@@ -119,7 +119,8 @@ def _give_back(company: Company, *, now: dt.datetime) -> None:
         invoice_id=invoice.pk,
         total=min(Decimal("20.00"), invoice.amount),
         reason=CreditNote.Reason.DROPPED,
-        explanation="A call broke off twice, and was answered by nobody the third time.",
+        # In the customer's language, as finance would write it.
+        explanation="Ein Gespräch brach zweimal ab, beim dritten Mal nahm niemand ab.",
         rest_to=CreditNote.RestTo.REFUND,
         drafted_by=FINANCE_EMAIL,
         key="bad-call",
@@ -143,14 +144,14 @@ def _dispute(company: Company, *, now: dt.datetime) -> None:
             workspace_id=company.id,
             call_id=last_month,
             reason=CallDispute.Reason.DROPPED,
-            text="The caller was cut off in the middle of a sentence.",
+            text="Das Gespräch brach mitten im Satz ab.",
             opened_by=company.owner_email,
             now=now,
         )
         approve_dispute(
             dispute_id=decided.pk,
             by=FINANCE_EMAIL,
-            decision="You are right, and we are sorry.",
+            decision="Sie haben recht, das bedauern wir.",
             now=now,
         )
     if this_month is not None:
@@ -158,7 +159,7 @@ def _dispute(company: Company, *, now: dt.datetime) -> None:
             workspace_id=company.id,
             call_id=this_month,
             reason=CallDispute.Reason.QUALITY,
-            text="Only noise for the first minute.",
+            text="In der ersten Minute war nur Rauschen zu hören.",
             opened_by=company.owner_email,
             now=now,
         )

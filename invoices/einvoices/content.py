@@ -109,7 +109,9 @@ def credit_note_terms(
     return {
         **_head(note.number, issued_on, _CREDIT_NOTE, note.currency, parties),
         **_supplied(first, last),
-        **_note([note.explanation, *legal_texts(invoice_taxes, parties["seller"]["legal_text"])]),
+        **_note(
+            [phrase(note.explanation), *legal_texts(invoice_taxes, parties["seller"]["legal_text"])]
+        ),
         "BG-3": [_preceding(invoice)],
         "BT-20": _("There is nothing to pay."),
         "BT-81": _UNDEFINED if note.to_refund or note.to_out_of_band else _CLEARING,

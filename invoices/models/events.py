@@ -38,8 +38,9 @@ class InvoiceEvent(models.Model):
         CREDIT_NOTE = "credit_note", "Credit note"
         FINALIZATION_FAILED = "finalization_failed", "Stripe could not finalize it"
         CONFLICT = "conflict", "Does not fit together"
+        DECISION_ASKED = "decision_asked", "Asked of a second person"
 
-    FOR_STAFF_ONLY: ClassVar = (Kind.FINALIZATION_FAILED, Kind.CONFLICT)
+    FOR_STAFF_ONLY: ClassVar = (Kind.FINALIZATION_FAILED, Kind.CONFLICT, Kind.DECISION_ASKED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="events")

@@ -1,13 +1,17 @@
-"""What pages of usage say about bills, which their own app does not know of."""
+"""What pages say about bills: those of usage, whose app does not know of them, and addresses."""
 
 from uuid import UUID
 
 from django import template
 
+from invoices.document_parts import addressed_lines
 from invoices.models import InvoiceItem
 from invoices.queries import items_billing
 
 register = template.Library()
+
+
+register.filter("address_lines", addressed_lines)
 
 
 @register.simple_tag

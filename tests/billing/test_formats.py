@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing import formats
+from billing.addresses import city_line
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,13 @@ def test_shares_are_percentages_rounded_half_up() -> None:
 )  # fmt: skip
 def test_durations_read_as_people_say_them(seconds: str, text: str) -> None:
     assert formats.duration(Decimal(seconds)).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("country", "line"),
+    [("US", "Austin, TX 78701"), ("AU", "Austin TX 78701"), ("DE", "78701 Austin TX")],
+)
+def test_a_city_stands_as_its_country_writes_it(country: str, line: str) -> None:
+    of = {"postal_code": "78701", "city": "Austin", "state": "TX"}
+    assert city_line(country=country, **of) == line
+    assert city_line(country=country, postal_code="", city="", state="") == ""

@@ -8,6 +8,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from billing.models import BillingPeriod
 from billing.services.workspaces import update_billing_settings, update_workspace
+from billing.taxes import TaxReader
 from invoices.models import Invoice, InvoiceTax, TaxDecision
 from invoices.pdf import render_invoice
 from invoices.services.closing import finalize_due_periods
@@ -231,3 +232,21 @@ def test_a_tax_that_does_not_fit_its_lines_is_found():
     assert invoice.number in found[0]
     assert "its taxes to 11.650 on 61.300" in found[0]
     assert "takes VAT 19.0000 % on 61.300, its items of that rate come to 61.340" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("province", "day", "name", "percent"),
+    [
+        ("Ontario", "2026-10-31", "HST", "13"),
+        ("CA-NS", "2025-03-31", "HST", "15"),
+        ("ns", "2025-04-01", "HST", "14"),
+        ("Québec", "2026-10-31", "GST", "5"),
+    ],
+)
+def test_a_province_has_its_own_rate_or_that_of_canada(
+    province: str, day: str, name: str, percent: str
+) -> None:
+    register("CA", "123456789 RT0001")
+    rate = TaxReader([]).rate("CA", province, "standard", dt.date.fromisoformat(day))
+    assert rate is not None
+    assert (rate.name, rate.percent) == (name, Decimal(percent))

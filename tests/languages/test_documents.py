@@ -91,6 +91,11 @@ def test_the_law_speaks_in_its_own_words(language, law):
         ("Units above 1,000 up to 2,500.5", "Einheiten über 1.000 bis 2.500,5"),
         ("Pro, 16-30 November, 15 of 30 days", "Pro, 16.–30. Nov., 15 von 30 Tagen"),
         ("Welcome, 12.5% off usage and fees", "Welcome, 12,5 % auf Nutzung und Gebühren"),
+        (
+            "Usage of October 2026 that was taken back after it was billed",
+            "Nutzung von Oktober 2026, die nach der Abrechnung zurückgenommen wurde",
+        ),
+        ("Call e36c7a95: broke off", "Anruf e36c7a95: Abgebrochenes Gespräch"),
         ("Exempt from tax: § 4 Nr. 21 UStG", "Steuerfrei: § 4 Nr. 21 UStG"),
         ("A training in Berlin", "A training in Berlin"),
     ],

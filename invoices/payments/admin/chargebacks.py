@@ -230,12 +230,13 @@ class ChargebackAdmin(FrozenAdmin):
         if not chargeback.decision:
             return "not yet" if chargeback.needs_decision else "–"
         said = chargeback.get_decision_display()
-        return f"{said}, {when(chargeback.decided_at)}, by {chargeback.decided_by}"
+        at = when(chargeback.decided_at)
+        return format_html("{}, {}, by {}", said, at, chargeback.decided_by)
 
     @display(description="Waits for a second person")
     def waits(self, chargeback: Chargeback) -> str:
         asked = awaited_of(chargeback)
-        return f"{asked}, {when(asked.asked_at)}" if asked else "–"
+        return format_html("{}, {}", asked, when(asked.asked_at)) if asked else "–"
 
     @display(description="Opened", ordering="opened_at")
     def opened(self, chargeback: Chargeback) -> str:
@@ -251,7 +252,7 @@ class ChargebackAdmin(FrozenAdmin):
         if evidence is None:
             return "not sent"
         if evidence.done_at is not None:
-            return f"sent {when(evidence.done_at)} by {evidence.asked_by}"
+            return format_html("sent {} by {}", when(evidence.done_at), evidence.asked_by)
         return f"on its way: {evidence.last_error}" if evidence.last_error else "on its way"
 
     @display(description="PDFs that go with it")

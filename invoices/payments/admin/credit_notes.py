@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone as clock
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
@@ -289,7 +290,7 @@ class CreditNoteAdmin(FrozenAdmin):
     @display(description="Waits for a second person")
     def waits(self, note: CreditNote) -> str:
         asked = awaited_of(note)
-        return f"{asked}, {when(asked.asked_at)}" if asked else "–"
+        return format_html("{}, {}", asked, when(asked.asked_at)) if asked else "–"
 
     @display(description="File")
     def file(self, note: CreditNote) -> str:

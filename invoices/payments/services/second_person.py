@@ -111,7 +111,6 @@ def _awaited(subject: CreditNote | Chargeback) -> QuerySet[AwaitedDecision]:
 def _note(
     subject: CreditNote | Chargeback, invoice: Invoice, said: str, by: str, now: dt.datetime
 ) -> None:
-    kind = InvoiceEvent.Kind.CREDIT_NOTE
-    if isinstance(subject, Chargeback):
-        kind = InvoiceEvent.Kind.DISPUTE
+    # Staff's own: its customer reads what is decided.
+    kind = InvoiceEvent.Kind.DECISION_ASKED
     record(invoice, kind, at=now, source=by, detail=said.format(subject))

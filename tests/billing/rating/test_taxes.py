@@ -113,6 +113,17 @@ def test_a_registration_of_a_region_is_for_its_customers(country, region) -> Non
     assert decision.is_calculated == (country == "US")
 
 
+def test_a_customer_in_canada_needs_its_province() -> None:
+    there = Registration("6", "CA", "", "123456789 RT0001", is_home=True)
+
+    decision = decide([there], Customer("CA", "Ontario", "business"))
+
+    assert decision is not None
+    assert (decision.treatment, decision.region) == ("taxed", "Ontario")
+    with pytest.raises(Undecided, match="needs its province, as ON or Ontario: 'Texas' is none"):
+        decide([there], Customer("CA", "Texas", "business"))
+
+
 def test_another_state_than_those_of_registrations_is_none_of_ours() -> None:
     california = Registration("6", "US", "CA", "123", is_home=True)
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.utils.translation import gettext as _
 
-from billing.formats import exact_money, money
+from billing.formats import money
 from billing.links import page_url
 from billing.models import OptionalMail
 from billing.services.emails import addresses_wanting
@@ -19,7 +19,7 @@ def tell_finance(dispute: CallDispute, *, now: dt.datetime) -> None:
         paragraphs=[dispute.text, "The facts are beside it: approve it, in whole or part, or not."],
         facts=[
             ("Reason", dispute.get_reason_display()),
-            ("Price", exact_money(dispute.price, dispute.currency)),
+            ("Price", money(dispute.price, dispute.currency)),
             ("Asked by", dispute.opened_by),
         ],
         about=dispute,

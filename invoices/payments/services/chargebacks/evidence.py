@@ -2,8 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from decimal import Decimal
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.conf import settings
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from billing import months
 from billing.formats import money, quantity
@@ -54,7 +56,7 @@ def _access(invoice: Invoice) -> Iterator[str]:
     people = WorkspaceMember.objects.filter(workspace=invoice.workspace_id).select_related("user")
     for member in people.order_by("user__email"):
         if member.user.last_login:
-            last = _utc(member.user.last_login)
+            last = utc_text(member.user.last_login)
             yield f"{member.user.email} ({member.role}) signed in last at {last}"
     sessions = Session.objects.filter(
         user__in=[member.user_id for member in people], signed_in_at__isnull=False
@@ -62,12 +64,12 @@ def _access(invoice: Invoice) -> Iterator[str]:
     for session in sessions.order_by("-signed_in_at")[:_MAX_LINES]:
         assert session.user is not None
         assert session.signed_in_at is not None
-        at, place = _utc(session.signed_in_at), f"{session.address} {session.browser}".strip()
+        at, place = utc_text(session.signed_in_at), f"{session.address} {session.browser}".strip()
         yield f"{at} {session.user.email}" + (f" from {place}" if place else "")
     emails = [member.user.email for member in people]
     changes = AuditEntry.objects.filter(workspace_id=invoice.workspace_id, actor__in=emails)
     for entry in changes.order_by("-at")[:_MAX_LINES]:
-        yield f"{_utc(entry.at)} {entry.actor} changed {entry.subject or entry.table}"
+        yield f"{utc_text(entry.at)} {entry.actor} changed {entry.subject or entry.table}"
 
 
 def _account(invoice: Invoice) -> Iterator[str]:
@@ -76,8 +78,8 @@ def _account(invoice: Invoice) -> Iterator[str]:
     total = money(invoice.amount, currency)
     yield f"Invoice {invoice.number} of {invoice.issued_on:%Y-%m-%d}, {total}:"
     for item in invoice.items.all()[:_MAX_LINES]:
-        units = f", {quantity(item.quantity)} units" if item.is_counted else ""
-        yield f"- {item.description}{units}: {money(item.amount, currency)}"
+        used = f", {_units(item.quantity, item.resource_type)}" if item.resource_type else ""
+        yield f"- {item.description}{used}: {money(item.amount, currency)}"
     yield from _use(invoice)
     disputes = CallDispute.objects.filter(workspace=invoice.workspace_id)
     counts = disputes.aggregate(
@@ -97,28 +99,41 @@ def _use(invoice: Invoice) -> Iterator[str]:
     period = invoice.billing_period
     if period is None:
         return
-    calls = Call.objects.filter(
-        workspace=invoice.workspace_id,
-        started_at__gte=period.period_start,
-        started_at__lt=period.period_end,
-    ).aggregate(
+    calls = calls_of(invoice).aggregate(
         count=Count("pk"),
         first=Min("started_at"),
         last=Max("started_at"),
         seconds=Sum("duration_seconds"),
     )
     if calls["count"]:
-        minutes = (calls["seconds"] or 0) / 60
+        minutes = quantity((Decimal(calls["seconds"] or 0) / 60).quantize(Decimal(1)))
         yield (
-            f"{calls['count']} calls in the period, {minutes:.0f} minutes in all: the first at"
-            f" {_utc(calls['first'])}, the last at {_utc(calls['last'])}."
+            f"{quantity(calls['count'])} calls in the period, {minutes} minutes in all: the first"
+            f" at {utc_text(calls['first'])}, the last at {utc_text(calls['last'])}."
         )
     sums = period.rollups.order_by().values_list("resource_type")
     for resource_type, records, amount in sums.annotate(Sum("records"), Sum("quantity")).order_by(
         "resource_type"
     ):
-        yield f"{resource_name(resource_type)}: {records} usage records, {quantity(amount)} units."
+        used = _units(amount, resource_type)
+        yield f"{resource_name(resource_type)}: {quantity(records)} usage records, {used}."
 
 
-def _utc(at: dt.datetime) -> str:
+def _units(amount: Decimal, resource_type: str) -> str:
+    return f"{quantity(amount)} {settings.RESOURCE_UNITS.get(resource_type, 'units')}"
+
+
+def calls_of(invoice: Invoice) -> QuerySet[Call]:
+    """Those of the month that it bills, in their order; none of an invoice between two closes."""
+    period = invoice.billing_period
+    if period is None:
+        return Call.objects.none()
+    return Call.objects.filter(
+        workspace=invoice.workspace_id,
+        started_at__gte=period.period_start,
+        started_at__lt=period.period_end,
+    ).order_by("started_at", "pk")
+
+
+def utc_text(at: dt.datetime) -> str:
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -12,6 +13,7 @@ from invoices.document import period_range
 from invoices.glyphs import printable
 from invoices.models import Invoice
 from invoices.payments.models import Chargeback, ChargebackFile
+from invoices.payments.services.chargebacks.evidence import calls_of, utc_text
 from invoices.pdf import STANDARDS, compile_pdf, render_invoice
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ _TEMPLATE = settings.BASE_DIR / "templates" / "payments" / "evidence.typ"
 # Stripe takes 5 MB a file, and banks about as much in all.
 MAX_BYTES = 2 * 1024 * 1024
 _PDF = b"%PDF-"
+_MOST_CALLS = 200
 
 
 def files_for(
@@ -63,6 +66,23 @@ def _terms(invoice: Invoice) -> bytes:
     return content
 
 
+def _calls(invoice: Invoice) -> dict[str, Any]:
+    calls = calls_of(invoice)
+    rows = [
+        [
+            utc_text(call.started_at),
+            call.get_direction_display(),
+            call.get_status_display(),
+            f"{call.duration_seconds or 0:,} s",
+            str(call.pk),
+        ]
+        for call in calls[:_MOST_CALLS]
+    ]
+    count = calls.count() if len(rows) == _MOST_CALLS else len(rows)
+    shown = f"the first {len(rows):,} of {count:,}" if count > len(rows) else f"{count:,}"
+    return {"title": f"Calls of the period, {shown}", "rows": rows}
+
+
 def _service_paper(chargeback: Chargeback, said: dict[str, str], now: dt.datetime) -> bytes:
     invoice = chargeback.invoice
     document = {
@@ -86,5 +106,6 @@ def _service_paper(chargeback: Chargeback, said: dict[str, str], now: dt.datetim
             )
             if said.get(name)
         ],
+        "calls": _calls(invoice),
     }
     return compile_pdf(_TEMPLATE, {"evidence": document}, int(now.timestamp()), standards=STANDARDS)

@@ -58,7 +58,11 @@ def note_chargeback(
 
 
 def _tell_new(chargeback: Chargeback, invoice: Invoice, now: dt.datetime) -> None:
-    deadline = f"{chargeback.due_by:%d %B %Y, %H:%M} UTC" if chargeback.due_by else "as Stripe says"
+    deadline = (
+        f"{chargeback.due_by.day} {chargeback.due_by:%B %Y, %H:%M} UTC"
+        if chargeback.due_by
+        else "as Stripe says"
+    )
     notify_finance(
         key=f"chargeback:{chargeback.stripe_id}",
         subject=f"A payment of invoice {invoice.number} is charged back: answer by {deadline}",

@@ -10,6 +10,7 @@ import typst
 from django.utils.translation import gettext as _
 
 from billing.formats import money
+from billing.phrases import phrase
 from billing.services.emails import Attachment
 from billing.services.notifications import Notification
 from invoices.models import CreditNote
@@ -38,7 +39,7 @@ def tell_credit_note(note: CreditNote, *, now: dt.datetime) -> None:
             subject=_("Credit note {note} for invoice {number}").format(
                 note=note.number, number=invoice.number
             ),
-            **_said_of(note, note.explanation, places),
+            **_said_of(note, phrase(note.explanation), places),
         )
 
     papers = [*_papers(note), *e_invoice_attachments(note)]
