@@ -22,7 +22,7 @@ from django.utils import timezone as clock
 from analytics.what_if_answer import Sold, WhatIf, compared
 from analytics.what_if_costs import Recosted, TriedCosts, costs_of, listed_by_markup
 from analytics.what_if_records import listed_from_records
-from analytics.what_if_sums import NeedsRecords, Scope, UsageSum, sums_of
+from analytics.what_if_sums import NeedsRecords, PricedSum, WhatIfScope, sums_of
 from billing.costs import CostInForce
 from billing.models import PriceOverride, RateCardVersion
 from billing.money import EXACT, ZERO
@@ -65,14 +65,14 @@ def rates_of(version: RateCardVersion) -> list[NewRate]:
     return [NewRate(Matched(*rate.match), rate.price) for rate in version.rates.all()]
 
 
-def what_if(scope: Scope, proposal: Proposal) -> WhatIf:
+def what_if(scope: WhatIfScope, proposal: Proposal) -> WhatIf:
     """Raises `NeedsRecords` and `NoRateOfDay`. Three queries, and one for each price of single
     records and each currency of costs; from a replica, where there is one."""
     with lagging_reads(now=clock.now()) as as_of:
         return _what_if(scope, proposal, as_of)
 
 
-def _what_if(scope: Scope, proposal: Proposal, as_of: dt.datetime) -> WhatIf:
+def _what_if(scope: WhatIfScope, proposal: Proposal, as_of: dt.datetime) -> WhatIf:
     rows = sums_of(scope)
     present = prices_by_rate({row.rate_id for row in rows if row.rate_id is not None})
     overrides = set(PriceOverride.objects.filter(pk__in=list(present)).values_list("pk", flat=True))
@@ -119,7 +119,7 @@ class _Listed:
 class _Costs:
     """What each sum would cost: a share of what it did, or by another cost card."""
 
-    def __init__(self, proposal: Proposal, currency: str, rows: Sequence[UsageSum]) -> None:
+    def __init__(self, proposal: Proposal, currency: str, rows: Sequence[PricedSum]) -> None:
         self._changes = {change.match: change.percentage for change in proposal.costs}
         self._rows = rows
         self._currency = currency
@@ -142,14 +142,14 @@ class _Costs:
                 found[row.key] = Recosted(row.key, row.workspace_id, cost)
         return found
 
-    def factor(self, row: UsageSum) -> Decimal:
+    def factor(self, row: PricedSum) -> Decimal:
         """What the sum costs, by what it did."""
         use = Matched(row.resource_type, row.provider, "")
         if row.key in self._recosted or (change := most_specific(self._changes, use)) is None:
             return _ONE
         return EXACT.add(_ONE, EXACT.divide(change, _HUNDRED))
 
-    def card_cost(self, row: UsageSum) -> Decimal | None:
+    def card_cost(self, row: PricedSum) -> Decimal | None:
         """What the sum costs by the card that is tried; None where it says nothing."""
         return self._costs.get(row.key)
 
@@ -166,7 +166,7 @@ class _Costs:
             proposed[place].listed = listed[row.key]
 
 
-def _as_it_was(row: UsageSum, present: Mapping[UUID, RatePrice]) -> _Listed:
+def _as_it_was(row: PricedSum, present: Mapping[UUID, RatePrice]) -> _Listed:
     rate = present.get(row.rate_id) if row.rate_id is not None else None
     price = rate.price if rate else None
     meter = (row.period_id, row.rate_id) if price and depends_on_period(price) else None
@@ -174,7 +174,7 @@ def _as_it_was(row: UsageSum, present: Mapping[UUID, RatePrice]) -> _Listed:
 
 
 def _proposed(
-    rows: Sequence[UsageSum],
+    rows: Sequence[PricedSum],
     now: Sequence[_Listed],
     proposal: Proposal,
     overrides: set[UUID],
@@ -217,7 +217,7 @@ def _proposed(
     return found, record_local
 
 
-def _billed(price: Price, row: UsageSum, was: Price | None) -> Decimal | None:
+def _billed(price: Price, row: PricedSum, was: Price | None) -> Decimal | None:
     """Billed units by `price`; None where only records can tell."""
     if price.increment is None:
         return row.quantity
@@ -258,7 +258,7 @@ def _why(record_local: Sequence[int], proposed: Sequence[_Listed]) -> str:
 
 
 def _compute_from_records(
-    rows: Sequence[UsageSum], proposed: Sequence[_Listed], record_local: Sequence[int]
+    rows: Sequence[PricedSum], proposed: Sequence[_Listed], record_local: Sequence[int]
 ) -> None:
     by_price: dict[int, list[int]] = defaultdict(list)
     for place in record_local:

@@ -19,7 +19,7 @@ class NeedsRecords(BillingError):
 
 
 @dataclass(frozen=True)
-class Scope:
+class WhatIfScope:
     """Months `[first, until)` by their first days, of workspaces that pay in `currency`; all of
     them, or those named."""
 
@@ -34,7 +34,7 @@ def month_count(first: dt.date, last: dt.date) -> int:
     return (last.year - first.year) * 12 + last.month - first.month + 1
 
 
-class UsageSum(NamedTuple):
+class PricedSum(NamedTuple):
     """The records of one kind, priced by one rate, in one period."""
 
     period_id: UUID
@@ -73,7 +73,7 @@ SELECT period.id, period.workspace_id, rollup.resource_type, rollup.provider, ro
 """
 
 
-def sums_of(scope: Scope) -> list[UsageSum]:
+def sums_of(scope: WhatIfScope) -> list[PricedSum]:
     with reading_connection().cursor() as cursor:
         cursor.execute(
             _SUMS,
@@ -84,4 +84,4 @@ def sums_of(scope: Scope) -> list[UsageSum]:
                 "workspaces": None if scope.workspace_ids is None else list(scope.workspace_ids),
             },
         )
-        return [UsageSum(*row) for row in cursor]
+        return [PricedSum(*row) for row in cursor]

@@ -32,3 +32,9 @@ class Conflict(BillingError):
 
     status = 409
     code = "conflict"
+
+
+class SecondPersonNeeded(Conflict):
+    """Who has asked for something, or signed it, does not agree to it too."""
+
+    code = "second_person_needed"

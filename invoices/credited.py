@@ -17,7 +17,7 @@ Rate = tuple[str, Decimal]
 Key = TypeVar("Key")
 
 
-class Line(NamedTuple):
+class BilledLine(NamedTuple):
     """A line of the invoice: its net, what earlier notes took of it, and its tax category, rate."""
 
     id: Any
@@ -66,9 +66,9 @@ class TooMuch(ValueError):
         self.id = id
 
 
-def left_of_lines(lines: Sequence[Line]) -> dict[Any, int]:
+def left_of_lines(lines: Sequence[BilledLine]) -> dict[Any, int]:
     """What may still be taken back of each line, before tax."""
-    by_rate: dict[Rate, list[Line]] = defaultdict(list)
+    by_rate: dict[Rate, list[BilledLine]] = defaultdict(list)
     for line in lines:
         by_rate[line.rate].append(line)
     left: dict[Any, int] = {}
@@ -92,7 +92,7 @@ def share(amount: int, weights: Mapping[Key, int]) -> dict[Key, int]:
 
 
 def credit_lines(
-    wanted: Mapping[Any, int], lines: Sequence[Line], groups: Mapping[Rate, Group]
+    wanted: Mapping[Any, int], lines: Sequence[BilledLine], groups: Mapping[Rate, Group]
 ) -> Credited:
     """Take `wanted` of each line, before tax. Raises `TooMuch`."""
     left = left_of_lines(lines)
@@ -106,7 +106,7 @@ def credit_lines(
     return Credited({key: net for key, net in wanted.items() if net}, taxes)
 
 
-def credit_total(total: int, lines: Sequence[Line], groups: Mapping[Rate, Group]) -> Credited:
+def credit_total(total: int, lines: Sequence[BilledLine], groups: Mapping[Rate, Group]) -> Credited:
     """Take `total`, tax included, of all lines in proportion. Raises `TooMuch`."""
     gross = {rate: group.net + group.tax for rate, group in groups.items()}
     if total > sum(gross.values()):

@@ -81,7 +81,7 @@ def ids() -> dict[str, str | int]:
     )
     training, _ = manual_items.add_manual_item(
         workspace_id=acme.pk,
-        line=manual_items.Line("charge", "Training", Decimal(900)),
+        line=manual_items.ManualLine("charge", "Training", Decimal(900)),
         reason="Asked for",
         asked_by="ann@finance.test",
         now=today,

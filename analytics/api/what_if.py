@@ -20,7 +20,7 @@ from analytics.what_if import (
     what_if,
 )
 from analytics.what_if_answer import Compared, Side, WhatIf
-from analytics.what_if_sums import Scope, month_count
+from analytics.what_if_sums import WhatIfScope, month_count
 from billing import months
 from billing.api.access import visible_workspaces
 from billing.api.fields import (
@@ -223,7 +223,7 @@ def _cost_card(facts: dict[str, Any]) -> list[NewCost]:
     return costs
 
 
-def _scope(facts: dict[str, Any], version: RateCardVersion | None) -> Scope:
+def _scope(facts: dict[str, Any], version: RateCardVersion | None) -> WhatIfScope:
     currency = facts.get("currency") or (version.card.currency if version else "")
     if currency not in CURRENCIES:
         code = "unknown_currency" if currency else "required"
@@ -234,7 +234,7 @@ def _scope(facts: dict[str, Any], version: RateCardVersion | None) -> Scope:
         )
     first, last = facts["first_month"], facts["last_month"]
     until = _until(first, last)
-    return Scope(currency, first, until, _workspaces(facts, version))
+    return WhatIfScope(currency, first, until, _workspaces(facts, version))
 
 
 def _until(first: dt.date, last: dt.date) -> dt.date:

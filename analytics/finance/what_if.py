@@ -12,7 +12,7 @@ from django.utils import timezone as clock
 
 from analytics.what_if import MAX_MONTHS, Proposal, rates_of, what_if
 from analytics.what_if_answer import WhatIf
-from analytics.what_if_sums import Scope, month_count
+from analytics.what_if_sums import WhatIfScope, month_count
 from billing import months
 from billing.errors import BillingError
 from billing.models import RateCardVersion
@@ -119,7 +119,7 @@ def _asked(said: dict[str, Any]) -> WhatIf:
     if version and said["affected"]:
         users = affected_workspaces(version.card, clock.now().date())
         workspaces = list(users.values_list("pk", flat=True))
-    scope = Scope(
+    scope = WhatIfScope(
         version.card.currency if version else said["currency"],
         said["first"],
         months.first_of_next_month(said["last"]),

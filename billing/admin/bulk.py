@@ -42,7 +42,7 @@ class Outlook(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class BulkLine:
     """A row of the page; `about` says what is done, or why it stays as it is."""
 
     key: str
@@ -61,17 +61,17 @@ class Preview:
     title: str
     text: str
     submit: str
-    lines: Sequence[Line]
+    lines: Sequence[BulkLine]
     form: BaseDialogForm
     # What the page sends back besides the form's own fields.
     hidden: Sequence[tuple[str, str]] = field(default=())
 
     @property
-    def done(self) -> list[Line]:
+    def done(self) -> list[BulkLine]:
         return [line for line in self.lines if line.is_done]
 
     @property
-    def left(self) -> list[Line]:
+    def left(self) -> list[BulkLine]:
         return [line for line in self.lines if not line.is_done]
 
     @property
@@ -198,7 +198,7 @@ def _asked(
     return lambda: carry_out(row, asked)
 
 
-def _lines(rows: dict[str, Any], outlook: Callable[[Any], Outlook]) -> list[Line]:
+def _lines(rows: dict[str, Any], outlook: Callable[[Any], Outlook]) -> list[BulkLine]:
     lines = []
     with transaction.atomic():
         for key, row in rows.items():
@@ -209,7 +209,7 @@ def _lines(rows: dict[str, Any], outlook: Callable[[Any], Outlook]) -> list[Line
                     found, is_done = outlook(row), True
             except BillingError as refusal:
                 found, is_done = Outlook(refusal.detail), False
-            lines.append(Line(key, name, url, workspace, found.text, found.amount, is_done))
+            lines.append(BulkLine(key, name, url, workspace, found.text, found.amount, is_done))
         transaction.set_rollback(True)
     return sorted(lines, key=lambda line: not line.is_done)
 

@@ -16,9 +16,9 @@ from billing.money import CURRENCIES, EXACT, ZERO, from_minor, to_minor, without
 from billing.rating import (
     CostPlus,
     InvalidPrice,
-    Line,
     Part,
     Price,
+    PriceLine,
     price_as_json,
     quote,
     read_price,
@@ -274,7 +274,7 @@ def _parts(facts: dict[str, Any]) -> list[Part]:
     return parts
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: PriceLine) -> dict[str, Any]:
     return {
         "description": line.description,
         "quantity": None if line.quantity is None else _figure(line.quantity),

@@ -10,7 +10,7 @@ quotes    what some records would cost, with every line of the way
 
 from billing.rating.listing import billed_quantity, list_amount, list_unit_price
 from billing.rating.periods import (
-    Line,
+    PriceLine,
     adjustment,
     depends_on_period,
     lines_since,
@@ -37,11 +37,11 @@ __all__ = [
     "Graduated",
     "Increment",
     "InvalidPrice",
-    "Line",
     "Package",
     "Part",
     "PerUnit",
     "Price",
+    "PriceLine",
     "Quote",
     "RecordPrice",
     "Tier",

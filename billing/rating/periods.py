@@ -21,7 +21,7 @@ _EXACT_PRICE_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PriceLine:
     """`amount` is `quantity` x `unit_price` + `flat`, exactly; of an amount by itself, both of the
     first are None."""
 
@@ -37,7 +37,7 @@ def depends_on_period(price: Price) -> bool:
     return bool(price.included) or isinstance(price, Graduated | Volume | Package)
 
 
-def period_lines(price: Price, quantity: Decimal) -> list[Line]:
+def period_lines(price: Price, quantity: Decimal) -> list[PriceLine]:
     """G(quantity): what so many billed units of a period cost, in lines whose sum it is.
 
     For prices by the unit; what each record adds (fixed amounts, minimum, maximum) is not in it.
@@ -49,7 +49,7 @@ def period_lines(price: Price, quantity: Decimal) -> list[Line]:
     return list(_lines(price, quantity, taken_back=False))
 
 
-def lines_since(before: list[Line], after: list[Line]) -> list[Line]:
+def lines_since(before: list[PriceLine], after: list[PriceLine]) -> list[PriceLine]:
     """What has come to the lines of a smaller quantity when they are those of a larger one.
 
     A line that is not in `after` any more (all units have another price now) is taken off.
@@ -63,11 +63,11 @@ def lines_since(before: list[Line], after: list[Line]) -> list[Line]:
     return [line for line in found if line.quantity or line.flat or line.amount]
 
 
-def _difference(line: Line, earlier: Line) -> Line:
+def _difference(line: PriceLine, earlier: PriceLine) -> PriceLine:
     quantity = None
     if line.quantity is not None:
         quantity = EXACT.subtract(line.quantity, earlier.quantity or ZERO)
-    return Line(
+    return PriceLine(
         line.description,
         quantity,
         line.unit_price,
@@ -130,10 +130,10 @@ def net_grows_within_list(price: Price) -> bool:
             return not price.is_clamped
 
 
-def _lines(price: Price, quantity: Decimal, *, taken_back: bool) -> Iterator[Line]:
+def _lines(price: Price, quantity: Decimal, *, taken_back: bool) -> Iterator[PriceLine]:
     free = min(price.included, quantity)
     if free:
-        yield Line(f"Included, of {figure(price.included)}", free, ZERO, ZERO, ZERO)
+        yield PriceLine(f"Included, of {figure(price.included)}", free, ZERO, ZERO, ZERO)
     charged = EXACT.subtract(quantity, free)
     if not charged:
         return
@@ -157,7 +157,9 @@ def _lines(price: Price, quantity: Decimal, *, taken_back: bool) -> Iterator[Lin
             raise TypeError(f"{price.model} is not a price by the unit")
 
 
-def _graduated(tiers: tuple[Tier, ...], charged: Decimal, *, taken_back: bool) -> Iterator[Line]:
+def _graduated(
+    tiers: tuple[Tier, ...], charged: Decimal, *, taken_back: bool
+) -> Iterator[PriceLine]:
     lower = ZERO
     for tier in tiers:
         upper = charged if tier.up_to is None else min(charged, tier.up_to)
@@ -171,7 +173,7 @@ def _graduated(tiers: tuple[Tier, ...], charged: Decimal, *, taken_back: bool) -
 
 def _tier_line(
     what: str, lower: Decimal, tier: Tier, quantity: Decimal, *, taken_back: bool
-) -> Line:
+) -> PriceLine:
     if tier.up_to is None:
         described = f"{what} above {figure(lower)}" if lower else what
     elif lower:
@@ -181,14 +183,16 @@ def _tier_line(
     return _line(described, quantity, tier.unit_price, ZERO if taken_back else tier.flat)
 
 
-def _line(description: str, quantity: Decimal, unit_price: Decimal, flat: Decimal = ZERO) -> Line:
+def _line(
+    description: str, quantity: Decimal, unit_price: Decimal, flat: Decimal = ZERO
+) -> PriceLine:
     amount = EXACT.add(EXACT.multiply(quantity, unit_price), flat)
-    return Line(description, quantity, unit_price, flat, amount)
+    return PriceLine(description, quantity, unit_price, flat, amount)
 
 
-def _negated(line: Line) -> Line:
+def _negated(line: PriceLine) -> PriceLine:
     quantity = None if line.quantity is None else EXACT.minus(line.quantity)
-    return Line(
+    return PriceLine(
         line.description,
         quantity,
         line.unit_price,

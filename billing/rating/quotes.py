@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from billing.money import EXACT, ZERO
 from billing.rating.listing import billed_quantity, clamped, list_base
-from billing.rating.periods import Line, adjustment, figure, period_lines
+from billing.rating.periods import PriceLine, adjustment, figure, period_lines
 from billing.rating.prices import CostPlus, Price
 
 # The column's decimals: equal records do not differ by more.
@@ -30,7 +30,7 @@ class Quote:
     """`amount` is the sum of the lines, and of `listed` and `adjustment`."""
 
     amount: Decimal
-    lines: list[Line]
+    lines: list[PriceLine]
     billed_quantity: Decimal
     listed: Decimal
     adjustment: Decimal
@@ -76,7 +76,7 @@ def quote(price: Price, parts: Sequence[Part]) -> Quote:
     if price.fixed and records:
         count = Decimal(records)
         added = EXACT.multiply(price.fixed, count)
-        lines.append(Line("Fixed amount a record", count, price.fixed, ZERO, added))
+        lines.append(PriceLine("Fixed amount a record", count, price.fixed, ZERO, added))
     if price.is_clamped:
         _add_difference(lines, listed if by_cost else amount, _clamp_name(price))
     if by_cost:
@@ -84,14 +84,14 @@ def quote(price: Price, parts: Sequence[Part]) -> Quote:
     return Quote(amount, lines, billed, listed, adjusted)
 
 
-def meter_lines(price: Price, *, billed: Decimal, listed: Decimal, net: Decimal) -> list[Line]:
+def meter_lines(price: Price, *, billed: Decimal, listed: Decimal, net: Decimal) -> list[PriceLine]:
     """What the records of a period come to by one price, in lines whose sum is `net`.
 
     `listed` is the sum of their list prices; what each record adds (a fixed amount, a minimum) is
     one line, since only sums are known here.
     """
     if isinstance(price, CostPlus):
-        lines = [Line("At list price", None, None, ZERO, listed)]
+        lines = [PriceLine("At list price", None, None, ZERO, listed)]
         _add_difference(lines, net, f"Included, of {figure(price.included)}")
         return lines
     lines = period_lines(price, billed)
@@ -126,21 +126,21 @@ def _divided(amount: Decimal, by: Decimal) -> Decimal:
     return EXACT.divide(amount, by).quantize(_FINEST, context=EXACT)
 
 
-def _cost_lines(price: CostPlus, cost: Decimal) -> list[Line]:
+def _cost_lines(price: CostPlus, cost: Decimal) -> list[PriceLine]:
     if not cost:
         return []
     factor = EXACT.add(_ONE, EXACT.divide(price.markup_percentage, _HUNDRED))
     described = f"Provider cost plus {figure(price.markup_percentage)} %"
-    return [Line(described, cost, factor, ZERO, EXACT.multiply(cost, factor))]
+    return [PriceLine(described, cost, factor, ZERO, EXACT.multiply(cost, factor))]
 
 
-def _add_difference(lines: list[Line], amount: Decimal, description: str) -> None:
+def _add_difference(lines: list[PriceLine], amount: Decimal, description: str) -> None:
     """A line for what the others miss of `amount`."""
     missing = amount
     for line in lines:
         missing = EXACT.subtract(missing, line.amount)
     if missing:
-        lines.append(Line(description, None, None, ZERO, missing))
+        lines.append(PriceLine(description, None, None, ZERO, missing))
 
 
 def _clamp_name(price: Price) -> str:

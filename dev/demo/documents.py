@@ -19,7 +19,7 @@ from invoices.payments.models import CallDispute, Payment
 from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.credit_notes import credit_invoice
 from invoices.payments.services.receiving import Share, record_payment
-from invoices.services.manual_items import Line, add_manual_item
+from invoices.services.manual_items import ManualLine, add_manual_item
 from usage.models import UsageRecord
 
 # At home in the EU: customers of its other countries pay its tax, until they have a VAT number.
@@ -88,7 +88,7 @@ def add_fee(company: Company, *, now: dt.datetime) -> None:
         return
     add_manual_item(
         workspace_id=company.id,
-        line=Line("charge", "Set-up of call routing", company.set_up_fee),
+        line=ManualLine("charge", "Set-up of call routing", company.set_up_fee),
         reason="Agreed on with the contract.",
         asked_by=FINANCE_EMAIL,
         idempotency_key="set-up-fee",

@@ -36,7 +36,7 @@ from billing.formats import money
 from billing.models import ManualItem, Workspace
 from billing.text import UnfitText, printable_line
 from invoices.services import manual_items
-from invoices.services.manual_items import Line
+from invoices.services.manual_items import ManualLine
 
 _STATES = {
     "Waits for approval": "warning",
@@ -99,10 +99,10 @@ class LineForm(OnceForm):
         except UnfitText as error:
             raise forms.ValidationError(str(error)) from None
 
-    def line(self) -> Line:
+    def line(self) -> ManualLine:
         said = self.cleaned_data
         kind = said.get("kind", ManualItem.Kind.CHARGE)
-        return Line(kind, said["description"], said["net"], said["tax_class"])
+        return ManualLine(kind, said["description"], said["net"], said["tax_class"])
 
 
 class OneOffForm(LineForm):

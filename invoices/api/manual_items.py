@@ -29,7 +29,7 @@ from billing.rating.taxes import STANDARD
 from invoices.api.invoices import shown_invoices
 from invoices.api.serializers import InvoiceSerializer
 from invoices.services import manual_items
-from invoices.services.manual_items import MAX_LINES, Line
+from invoices.services.manual_items import MAX_LINES, ManualLine
 
 _SCOPES: dict[str, str | tuple[str, ...]] = {"GET": "billing:read", "POST": "billing:write"}
 _KEY = OpenApiParameter(
@@ -261,8 +261,8 @@ class OneOffList(ManualItemView):
         return Response(OneOffSerializer(answer).data, status=201 if made.is_new else 200)
 
 
-def _line(facts: dict[str, Any]) -> Line:
-    return Line(facts["kind"], facts["description"], facts["net"], facts["tax_class"])
+def _line(facts: dict[str, Any]) -> ManualLine:
+    return ManualLine(facts["kind"], facts["description"], facts["net"], facts["tax_class"])
 
 
 def _idempotency_key(request: Request) -> str:

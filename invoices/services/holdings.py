@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from billing.money import ZERO, to_charge_steps
-from invoices.credited import Group, Line, Rate
+from invoices.credited import BilledLine, Group, Rate
 from invoices.models import CreditNote, CreditNoteTax, Invoice, InvoiceItem
 
 CREDITABLE = (*Invoice.UNPAID, Invoice.Status.PAID, Invoice.Status.UNCOLLECTIBLE)
@@ -13,7 +13,7 @@ CREDITABLE = (*Invoice.UNPAID, Invoice.Status.PAID, Invoice.Status.UNCOLLECTIBLE
 class Holdings(NamedTuple):
     """What is left of an invoice to be credited, in charge steps."""
 
-    lines: list[Line]
+    lines: list[BilledLine]
     groups: dict[Rate, Group]
     names: dict[Rate, str]
 
@@ -27,7 +27,7 @@ def holdings(invoice: Invoice) -> Holdings:
     """What earlier notes have left of each line and rate."""
     currency = invoice.currency
     lines = [
-        Line(
+        BilledLine(
             item.pk,
             to_charge_steps(item.net, currency),
             to_charge_steps(item.net_credited, currency),

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing import months
-from billing.errors import Conflict, Invalid, NotFound
+from billing.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from billing.models import BillingPeriod, ManualItem, TaxRate, TaxRegistration, Workspace
 from billing.money import ZERO
 from billing.rating.taxes import CALCULATED, EXEMPT, STANDARD
@@ -42,12 +42,6 @@ class NotWaiting(Conflict):
     code = "not_waiting"
 
 
-class SecondPersonNeeded(Conflict):
-    """Who asked for it cannot approve it too."""
-
-    code = "second_person_needed"
-
-
 class AlreadyBilled(Conflict):
     """What is billed is not taken back: a credit is given for it."""
 
@@ -60,7 +54,7 @@ class NoNextBill(Conflict):
     code = "no_next_bill"
 
 
-class Line(NamedTuple):
+class ManualLine(NamedTuple):
     """One line of a one-off invoice; `net` is positive whatever its kind."""
 
     kind: str
@@ -80,7 +74,7 @@ class OneOff(NamedTuple):
 def add_manual_item(
     *,
     workspace_id: UUID,
-    line: Line,
+    line: ManualLine,
     reason: str,
     asked_by: str,
     now: dt.datetime,
@@ -121,7 +115,7 @@ def add_manual_item(
 def request_one_off(
     *,
     workspace_id: UUID,
-    lines: Sequence[Line],
+    lines: Sequence[ManualLine],
     reason: str,
     asked_by: str,
     now: dt.datetime,
@@ -247,7 +241,7 @@ def _known_one_off(workspace: Workspace, idempotency_key: str) -> list[ManualIte
     return list(known.order_by("created_at", "pk"))
 
 
-def _facts(line: Line, reason: str, asked_by: str, now: dt.datetime) -> dict[str, Any]:
+def _facts(line: ManualLine, reason: str, asked_by: str, now: dt.datetime) -> dict[str, Any]:
     return {
         "kind": line.kind,
         "description": line.description,
@@ -265,11 +259,13 @@ def _approve(item: ManualItem, by: str, now: dt.datetime) -> None:
     item.approved_at = now
 
 
-def _signed(line: Line) -> Decimal:
+def _signed(line: ManualLine) -> Decimal:
     return line.net if line.kind == ManualItem.Kind.CHARGE else -line.net
 
 
-def _check_line(line: Line, workspace: Workspace, tax_classes: Sequence[str], place: str) -> None:
+def _check_line(
+    line: ManualLine, workspace: Workspace, tax_classes: Sequence[str], place: str
+) -> None:
     try:
         check_amount(line.net, workspace.currency)
     except Invalid as error:
@@ -310,7 +306,7 @@ def _check_month(workspace: Workspace, month: dt.date, now: dt.datetime) -> None
         )
 
 
-def _digest(lines: Sequence[Line], reason: str, billed_with: str) -> str:
+def _digest(lines: Sequence[ManualLine], reason: str, billed_with: str) -> str:
     said = [[line.kind, line.description, f"{line.net:.3f}", line.tax_class] for line in lines]
     facts = [said, reason, billed_with]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

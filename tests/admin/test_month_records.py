@@ -10,7 +10,7 @@ import time_machine
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.urls import reverse
 
-from billing.errors import BillingError, Invalid
+from billing.errors import BillingError, Invalid, SecondPersonNeeded
 from billing.models import AuditEntry, User
 from billing.services.staff import ensure_finance_group
 from invoices.models import Invoice
@@ -91,7 +91,7 @@ def test_an_open_step_wants_a_reason_and_the_same_person_confirms_nothing():
             now=NOW,
         )
     record = signed(OPEN, reason="Globex pays by transfer")
-    with pytest.raises(month_records.SecondPersonNeeded):
+    with pytest.raises(SecondPersonNeeded):
         confirmed(record, by="Fay@finance.test")
     with pytest.raises(IntegrityError, match="two_people"), transaction.atomic():
         MonthRecord.objects.filter(pk=record.pk).update(

@@ -9,7 +9,7 @@ import pytest
 from analytics import what_if as module
 from analytics.what_if import CostChange, Proposal, what_if
 from analytics.what_if_costs import NoRateOfDay
-from analytics.what_if_sums import NeedsRecords, Scope
+from analytics.what_if_sums import NeedsRecords, WhatIfScope
 from billing.pricing import Matched
 from billing.services.exchange_rates import NewExchangeRate, set_exchange_rates
 from billing.services.provider_costs import NewCost
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 D = Decimal
 DECEMBER_1 = dt.date(2026, 12, 1)
 DECEMBER_5 = dt.datetime(2026, 12, 5, 12, tzinfo=dt.UTC)
-DECEMBER = Scope("USD", DECEMBER_1, dt.date(2027, 1, 1))
+DECEMBER = WhatIfScope("USD", DECEMBER_1, dt.date(2027, 1, 1))
 GRADUATED = {
     "model": "graduated",
     "tiers": [{"up_to": "1000", "unit_price": "0.02"}, {"up_to": None, "unit_price": "0.015"}],
@@ -92,7 +92,7 @@ def test_what_an_override_priced_stays_and_present_tiers_are_what_was_paid(decem
     make_usage(globex, january, "100", "0.0125")
 
     found = what_if(
-        Scope("USD", first, dt.date(2027, 2, 1)), Proposal(rates=[rate(per_unit("0.03"))])
+        WhatIfScope("USD", first, dt.date(2027, 2, 1)), Proposal(rates=[rate(per_unit("0.03"))])
     )
 
     assert paid(found) == {"Acme": (D("27.5"), D(45)), "Globex": (D(1), D(1))}

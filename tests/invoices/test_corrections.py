@@ -14,7 +14,7 @@ from invoices.pdf import render_invoice
 from invoices.services import manual_items
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import Line, OneOff, request_one_off
+from invoices.services.manual_items import ManualLine, OneOff, request_one_off
 from tests.kit.api import ApiClient
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, press
@@ -43,7 +43,7 @@ def billed(acme: Workspace) -> Invoice:
 def correct(invoice: Invoice, net: str = "100.00", **more: object) -> OneOff:
     return request_one_off(
         workspace_id=invoice.workspace_id,
-        lines=[Line("charge", "Ten numbers that were forgotten", Decimal(net))],
+        lines=[ManualLine("charge", "Ten numbers that were forgotten", Decimal(net))],
         reason="Ticket 12",
         asked_by="ann@finance.test",
         corrects=invoice.pk,
@@ -99,7 +99,7 @@ def test_what_cannot_be_corrected_is_said(acme: Workspace) -> None:
     with pytest.raises(NotFound):
         request_one_off(
             workspace_id=other.pk,
-            lines=[Line("charge", "x", Decimal(1))],
+            lines=[ManualLine("charge", "x", Decimal(1))],
             reason="x",
             asked_by="ann",
             corrects=original.pk,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoices.credited import (
+    BilledLine,
     Group,
-    Line,
     TooMuch,
     credit_lines,
     credit_total,
@@ -28,9 +28,9 @@ class Held:
 
     def __init__(self, nets: list[int], rate: str = "20", *, discount: int = 0) -> None:
         self.rate = ("S", Decimal(rate))
-        self.lines = [Line(n, net, 0, self.rate) for n, net in enumerate(nets)]
+        self.lines = [BilledLine(n, net, 0, self.rate) for n, net in enumerate(nets)]
         if discount:
-            self.lines.append(Line("discount", -discount, 0, self.rate))
+            self.lines.append(BilledLine("discount", -discount, 0, self.rate))
         net = sum(nets) - discount
         self.group = Group(net, tax_of(net, rate))
 
@@ -113,14 +113,14 @@ def test_money_back_is_cut_into_net_and_tax_as_the_invoice_is(net, tax_rate, tot
 
 
 def test_twenty_back_of_two_lines_without_tax_is_shared_by_what_they_hold() -> None:
-    lines = [Line("fee", 4900, 0, NONE), Line("minutes", 1234, 0, NONE)]
+    lines = [BilledLine("fee", 4900, 0, NONE), BilledLine("minutes", 1234, 0, NONE)]
     credited = credit_total(2000, lines, {NONE: Group(6134, 0)})
     assert credited.items == {"fee": 1598, "minutes": 402}
     assert (credited.net, credited.tax) == (2000, 0)
 
 
 def test_more_than_a_line_or_the_invoice_holds_is_refused() -> None:
-    lines = [Line("fee", 4900, 4000, NONE)]
+    lines = [BilledLine("fee", 4900, 4000, NONE)]
     with pytest.raises(TooMuch) as refused:
         credit_lines({"fee": 901}, lines, {NONE: Group(900, 0)})
     assert (refused.value.left, refused.value.id) == (900, "fee")

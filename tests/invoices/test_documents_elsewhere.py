@@ -16,7 +16,7 @@ from billing.rating.charges import DiscountTerms, Scope
 from billing.rating.discounts import take_off
 from billing.rating.tax_amounts import Rate, Taxed, apply, tax_of
 from billing.rating.taxes import Decision, Registration, Treatment
-from invoices.credited import Group, Line, credit_lines, credit_total, left_of_lines, share
+from invoices.credited import BilledLine, Group, credit_lines, credit_total, left_of_lines, share
 
 CASES: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parent / "documents_elsewhere.json").read_text()
@@ -41,9 +41,9 @@ def notes_of(case: dict[str, Any]) -> list[dict[str, int]]:
     Where prices include it the invoice's tax is what they had in them.
     """
     rate = ("S", Decimal(case["rate"]))
-    lines = [Line(place, net, 0, rate) for place, net in enumerate(case["nets"])]
+    lines = [BilledLine(place, net, 0, rate) for place, net in enumerate(case["nets"])]
     if "discount" in case:
-        lines.append(Line("discount", -case["discount"], 0, rate))
+        lines.append(BilledLine("discount", -case["discount"], 0, rate))
     net = sum(line.net for line in lines)
     tax = tax_of(from_minor(net, "EUR"), rate[1], "EUR")
     left = Group(net, case.get("tax", int(tax * 100)))

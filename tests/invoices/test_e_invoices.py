@@ -17,7 +17,7 @@ from invoices.pdf import render_credit_note, render_invoice
 from invoices.services.closing import finalize_due_periods
 from invoices.services.e_invoices import EInvoiceInvalid, EInvoiceLost, Format, invoice_xml
 from invoices.services.mailing import mail_issued_invoice
-from invoices.services.manual_items import Line, request_one_off
+from invoices.services.manual_items import ManualLine, request_one_off
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.api import ApiClient
 from tests.kit.e_invoices import (
@@ -186,7 +186,7 @@ def test_nothing_is_left_of_a_one_off_or_a_credit_note_that_breaks_a_rule() -> N
     with pytest.raises(EInvoiceInvalid, match="BR-DE-15"):
         request_one_off(
             workspace_id=acme.pk,
-            lines=[Line("charge", "Set-up", Decimal(100))],
+            lines=[ManualLine("charge", "Set-up", Decimal(100))],
             reason="Order",
             asked_by="ann",
             now=NOVEMBER_3,
@@ -214,8 +214,8 @@ def test_a_replacement_and_a_one_off_have_e_invoices_of_their_own() -> None:
     one_off = request_one_off(
         workspace_id=acme.pk,
         lines=[
-            Line("charge", "Set-up", Decimal(100)),
-            Line("discount", "Welcome", Decimal(10)),
+            ManualLine("charge", "Set-up", Decimal(100)),
+            ManualLine("discount", "Welcome", Decimal(10)),
         ],
         reason="Order",
         asked_by="ann",

@@ -14,7 +14,7 @@ from invoices.models import Invoice
 from invoices.services import manual_items
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import Line
+from invoices.services.manual_items import ManualLine
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.taxes import make_customer, register
 
@@ -27,7 +27,7 @@ DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
 def add(workspace, kind="charge", net="20.00", *, now=OCTOBER_5, by="ann@finance.test", **facts):
     # Lines come in the order in which they were added.
     now += dt.timedelta(microseconds=ManualItem.objects.count())
-    line = Line(kind, facts.pop("description", "By hand"), Decimal(net))
+    line = ManualLine(kind, facts.pop("description", "By hand"), Decimal(net))
     item, _ = manual_items.add_manual_item(
         workspace_id=workspace.pk, line=line, reason="Ticket 4711", asked_by=by, now=now, **facts
     )
@@ -237,7 +237,7 @@ def test_an_item_that_races_the_close_is_billed_once_or_next_month():
 def one_off(workspace, *items, **facts):
     return manual_items.request_one_off(
         workspace_id=workspace.pk,
-        lines=[Line(kind, text, Decimal(net)) for kind, text, net in items],
+        lines=[ManualLine(kind, text, Decimal(net)) for kind, text, net in items],
         reason="Contract",
         asked_by="ann@finance.test",
         now=OCTOBER_5,

@@ -31,7 +31,7 @@ from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.asking_ahead import ask_ahead
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import Line, add_manual_item, request_one_off
+from invoices.services.manual_items import ManualLine, add_manual_item, request_one_off
 from invoices.services.preview import upcoming_invoice
 from invoices.services.sales_taxes import CALCULATIONS
 from tests.kit.personas import MADE_AT, make_period
@@ -182,8 +182,8 @@ def test_discounts_lower_what_is_taxed_and_what_is_exempt_by_law_is_not_asked_ab
     """61.34 less 11.34 are 50.00: 80 % are 40.00, of which 2.50, 0.40 and 0.40."""
     acme = make_texan()
     for line in (
-        Line("credit", "Sorry", Decimal("11.34")),
-        Line("charge", "Stamp", Decimal(20), "exempt"),
+        ManualLine("credit", "Sorry", Decimal("11.34")),
+        ManualLine("charge", "Stamp", Decimal(20), "exempt"),
     ):
         add_manual_item(
             workspace_id=acme.pk, line=line, reason="Ticket 4711", asked_by="ann", now=OCTOBER_5
@@ -320,7 +320,7 @@ def test_an_invoice_of_its_own_is_refused_until_its_tax_is_known(texas: SandboxP
     acme = make_texan()
     wanted: dict[str, Any] = {
         "workspace_id": acme.pk,
-        "lines": [Line("charge", "Set-up", Decimal(100))],
+        "lines": [ManualLine("charge", "Set-up", Decimal(100))],
         "reason": "Contract",
         "asked_by": "ann",
         "now": NOVEMBER_3,

@@ -13,7 +13,7 @@ from invoices.models import Invoice, InvoiceTax, TaxDecision
 from invoices.pdf import render_invoice
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import Line, add_manual_item
+from invoices.services.manual_items import ManualLine, add_manual_item
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.by_force import by_force
 from tests.kit.personas import MADE_AT, make_period
@@ -74,7 +74,10 @@ def test_a_month_may_give_tax_back():
     register()
     acme = make_customer()
     make_period(acme, OCTOBER_5)
-    lines = [Line("charge", "Stamp", Decimal(20), "exempt"), Line("credit", "Sorry", Decimal(60))]
+    lines = [
+        ManualLine("charge", "Stamp", Decimal(20), "exempt"),
+        ManualLine("credit", "Sorry", Decimal(60)),
+    ]
     for line in lines:
         add_manual_item(
             workspace_id=acme.pk, line=line, reason="Ticket 4711", asked_by="ann", now=OCTOBER_5

@@ -26,7 +26,7 @@ from usage.queries.net import adjustments_of
 _DAY = dt.timedelta(days=1)
 
 
-class Span(NamedTuple):
+class BudgetSpan(NamedTuple):
     """The days `[first, until)`."""
 
     first: dt.date
@@ -37,14 +37,14 @@ class Span(NamedTuple):
         return self.until - _DAY
 
 
-def span_of(period: str, day: dt.date) -> Span:
+def span_of(period: str, day: dt.date) -> BudgetSpan:
     """The day, week from Monday on, or calendar month that holds `day`."""
     if period == Budget.Period.DAY:
-        return Span(day, day + _DAY)
+        return BudgetSpan(day, day + _DAY)
     if period == Budget.Period.WEEK:
         first = day - day.weekday() * _DAY
-        return Span(first, first + 7 * _DAY)
-    return Span(day.replace(day=1), months.first_of_next_month(day))
+        return BudgetSpan(first, first + 7 * _DAY)
+    return BudgetSpan(day.replace(day=1), months.first_of_next_month(day))
 
 
 EventKey = tuple[UUID, dt.date, Decimal, Decimal]
@@ -62,7 +62,7 @@ def host_of(budget: Budget) -> str:
 class BudgetStanding:
     """One budget in one of its periods."""
 
-    def __init__(self, budget: Budget, span: Span, spend: Decimal) -> None:
+    def __init__(self, budget: Budget, span: BudgetSpan, spend: Decimal) -> None:
         self.budget = budget
         self.span = span
         self.spend = spend
@@ -124,7 +124,7 @@ SELECT asked.position,
 """
 
 
-def standings(asked: Sequence[tuple[Budget, Span]]) -> list[BudgetStanding]:
+def standings(asked: Sequence[tuple[Budget, BudgetSpan]]) -> list[BudgetStanding]:
     """Each budget, with its workspace and levels, in the span beside it.
 
     One query; with budgets of a whole workspace's month two, and what their meters need.
@@ -163,7 +163,9 @@ def _is_of_a_whole_month(budget: Budget) -> bool:
     return budget.scope == Budget.Scope.WORKSPACE and budget.period == Budget.Period.MONTH
 
 
-def _added_by_meters(asked: Iterable[tuple[Budget, Span]]) -> dict[tuple[UUID, dt.date], Decimal]:
+def _added_by_meters(
+    asked: Iterable[tuple[Budget, BudgetSpan]],
+) -> dict[tuple[UUID, dt.date], Decimal]:
     """What the meters of a workspace's month add to its list prices; closed months as frozen."""
     of_months = {
         (budget.workspace_id, span.first): months.midnight(span.first, budget.workspace.zone)

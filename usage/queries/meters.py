@@ -19,9 +19,9 @@ from billing.money import EXACT, ZERO, without_exponent
 from billing.pricing import RatePrice, prices_by_rate
 from billing.rating import (
     Graduated,
-    Line,
     Package,
     Price,
+    PriceLine,
     Volume,
     adjustment,
     depends_on_period,
@@ -63,7 +63,7 @@ class Meter:
     billed: Decimal
     listed: Decimal
     adjustment: Decimal
-    lines: list[Line]
+    lines: list[PriceLine]
     # Units that a price includes, and how many of them are used; None where it includes none.
     included: Decimal | None = None
     included_used: Decimal = ZERO
@@ -111,7 +111,7 @@ def _months_of(rate: RatePrice, sums: Sequence[RateSum]) -> Iterable[Meter]:
     price = rate.price
     subject = subject_of(rate)
     billed = listed = adjusted = used = ZERO
-    lines: list[Line] = []
+    lines: list[PriceLine] = []
     for each in sums:
         billed = EXACT.add(billed, each.billed)
         listed = EXACT.add(listed, each.listed)
@@ -190,7 +190,7 @@ def added_up(sums: Iterable[RateSum]) -> list[RateSum]:
     return [RateSum(*key, *amounts) for key, amounts in totals.items()]
 
 
-def line_as_json(line: Line) -> dict[str, Any]:
+def line_as_json(line: PriceLine) -> dict[str, Any]:
     """Decimals as plain text."""
     return {
         "description": line.description,
@@ -220,9 +220,9 @@ def _plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def line_from_json(data: Mapping[str, Any]) -> Line:
+def line_from_json(data: Mapping[str, Any]) -> PriceLine:
     quantity, unit_price = data["quantity"], data["unit_price"]
-    return Line(
+    return PriceLine(
         data["description"],
         None if quantity is None else Decimal(quantity),
         None if unit_price is None else Decimal(unit_price),

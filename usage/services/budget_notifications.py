@@ -28,7 +28,7 @@ from billing.services.notifications import Notification, mail_notification
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
 from billing.webhooks import NotDelivered, Refused, UnfitAddress, check_address, post
 from usage.models import Budget, BudgetDelivery, BudgetEvent
-from usage.queries.budgets import BudgetStanding, Span, span_of
+from usage.queries.budgets import BudgetSpan, BudgetStanding, span_of
 from usage.resources import resource
 
 # About a day and a half of tries. Whose address it is finds out on the budget's page: it is no
@@ -88,7 +88,7 @@ def _addresses(budget: Budget) -> list[str]:
     return list(found.values())
 
 
-def _notification(event: BudgetEvent, span: Span, *, paused: bool) -> Notification:
+def _notification(event: BudgetEvent, span: BudgetSpan, *, paused: bool) -> Notification:
     budget = event.budget
     currency = budget.workspace.currency
     used = percent(event.used / 100, places=0)
@@ -194,7 +194,7 @@ def signature(secret: str, message_id: str, stamp: str, body: bytes) -> str:
     return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
 
 
-def _pauses_still(event: BudgetEvent, span: Span, now: dt.datetime) -> bool:
+def _pauses_still(event: BudgetEvent, span: BudgetSpan, now: dt.datetime) -> bool:
     state = getattr(event.budget, "state", None)
     ends_at = months.midnight(span.until, event.budget.workspace.zone)
     return state is not None and state.paused_until == ends_at and ends_at > now

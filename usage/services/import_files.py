@@ -48,7 +48,7 @@ class CutShort(Exception):
     """The file cannot be read on; every whole line before that has been given."""
 
 
-class Line(NamedTuple):
+class FileLine(NamedTuple):
     """`text` is the record as JSON; with a `code`, the line could not be read as one."""
 
     number: int
@@ -88,13 +88,13 @@ class Source:
     def position(self) -> int:
         return self._counted.position
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[FileLine]:
         """Every line that is not empty. Raises `CutShort` where the file cannot be read on."""
         for number, raw in self._raw_lines():
-            line = self._csv_line(number, raw) if self.kind == "csv" else Line(number, raw)
+            line = self._csv_line(number, raw) if self.kind == "csv" else FileLine(number, raw)
             if len(raw) > _MAX_LINE_BYTES:
                 detail = f"A line has at most {_MAX_LINE_BYTES} bytes."
-                yield Line(number, raw[:200], "line_too_long", detail)
+                yield FileLine(number, raw[:200], "line_too_long", detail)
             elif line is not None:
                 yield line
 
@@ -169,7 +169,7 @@ class Source:
         if unknown := sorted(set(names) - set(COLUMNS)):
             raise Invalid(f"The CSV has an unknown column {_list(unknown)}.", field="file")
 
-    def _csv_line(self, number: int, raw: bytes) -> Line | None:
+    def _csv_line(self, number: int, raw: bytes) -> FileLine | None:
         code, detail = None, ""
         try:
             text = raw.decode()
@@ -185,7 +185,7 @@ class Source:
         if not any(cell.strip() for cell in cells):
             return None
         if self._is_report:
-            return Line(number, cells[-1].strip().encode(), code, detail)
+            return FileLine(number, cells[-1].strip().encode(), code, detail)
         values: dict[str, str] = {}
         extra: list[str] = []
         for name, cell in zip_longest(self._header, cells, fillvalue=""):
@@ -198,7 +198,7 @@ class Source:
             values["more"] = self._delimiter.join(extra)
             if code is None:
                 code, detail = "extra_cell", "The line has more values than the CSV has columns."
-        return Line(number, json.dumps(values, ensure_ascii=False).encode(), code, detail)
+        return FileLine(number, json.dumps(values, ensure_ascii=False).encode(), code, detail)
 
 
 def _header(text: str, delimiter: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone as clock
 
-from usage.services.import_files import CutShort, Line, Source
+from usage.services.import_files import CutShort, FileLine, Source
 from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.entries import RecordError
 from usage.services.ingest.parsing import usage_parser
@@ -53,7 +53,7 @@ def import_usage(
     `refused` gets each line that was not recorded. Of a file that is cut short, everything before
     the cut is recorded.
     """
-    batch: list[Line] = []
+    batch: list[FileLine] = []
     lines = source.lines()
     while True:
         try:
@@ -71,7 +71,7 @@ def import_usage(
 
 
 def _import_batch(
-    batch: list[Line],
+    batch: list[FileLine],
     summary: ImportSummary,
     refused: Callable[[Refusal], None],
     now: dt.datetime,
@@ -89,7 +89,7 @@ def _import_batch(
         refused(refusal)
 
 
-def _refusal(line: Line, error: RecordError | None = None) -> Refusal:
+def _refusal(line: FileLine, error: RecordError | None = None) -> Refusal:
     text = line.text.decode(errors="replace")
     if error is None:
         return Refusal(line.number, line.code or "", None, line.detail, text)

@@ -16,7 +16,7 @@ from billing.money import ZERO
 from billing.services.emails import addresses_wanting
 from billing.services.notifications import Notification, mail_notification
 from usage.models import Budget, UsageRollup
-from usage.queries.budgets import Span, budgets_with_parts, span_of, standings_now
+from usage.queries.budgets import BudgetSpan, budgets_with_parts, span_of, standings_now
 from usage.resources import resource
 
 _WEEK = dt.timedelta(days=7)
@@ -41,11 +41,11 @@ def mail_weekly_summaries(*, now: dt.datetime) -> int:
     return mailed
 
 
-def _key(workspace_id: UUID, week: Span) -> str:
+def _key(workspace_id: UUID, week: BudgetSpan) -> str:
     return f"weekly-summary:{workspace_id}:{week.first}"
 
 
-def _mail(workspace: Workspace, this_week: Span, now: dt.datetime) -> bool:
+def _mail(workspace: Workspace, this_week: BudgetSpan, now: dt.datetime) -> bool:
     key = _key(workspace.pk, this_week)
     start = months.midnight(this_week.first, workspace.zone)
     # Who makes a first budget on a Tuesday has waited for no summary.
@@ -63,12 +63,12 @@ def _mail(workspace: Workspace, this_week: Span, now: dt.datetime) -> bool:
 
 
 def _notification(
-    workspace: Workspace, this_week: Span, budgets: list[Budget], now: dt.datetime
+    workspace: Workspace, this_week: BudgetSpan, budgets: list[Budget], now: dt.datetime
 ) -> Notification:
-    week = Span(this_week.first - _WEEK, this_week.first)
+    week = BudgetSpan(this_week.first - _WEEK, this_week.first)
     spent = _by_type(workspace.pk, week)
     total = sum(spent.values(), ZERO)
-    before = sum(_by_type(workspace.pk, Span(week.first - _WEEK, week.first)).values(), ZERO)
+    before = sum(_by_type(workspace.pk, BudgetSpan(week.first - _WEEK, week.first)).values(), ZERO)
     currency = workspace.currency
     largest = sorted(spent.items(), key=lambda each: (-each[1], each[0]))[:_TYPES_SHOWN]
     return Notification(
@@ -103,7 +103,7 @@ def _notification(
     )
 
 
-def _by_type(workspace_id: UUID, week: Span) -> dict[str, Decimal]:
+def _by_type(workspace_id: UUID, week: BudgetSpan) -> dict[str, Decimal]:
     rows = (
         UsageRollup.objects.filter(
             workspace=workspace_id, usage_date__gte=week.first, usage_date__lt=week.until

@@ -281,6 +281,8 @@ class CorrectionForm(OnceForm):
         except UnfitText as error:
             raise forms.ValidationError(str(error)) from None
 
-    def line(self) -> manual_items.Line:
+    def line(self) -> manual_items.ManualLine:
         said = self.cleaned_data
-        return manual_items.Line("charge", said["description"], said["amount"], said["tax_class"])
+        return manual_items.ManualLine(
+            "charge", said["description"], said["amount"], said["tax_class"]
+        )

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from billing.errors import Conflict, Invalid, NotFound
+from billing.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from billing.money import ZERO
 from invoices.models import CreditNote, Invoice, InvoiceEvent
 from invoices.payments.models import MonthRecord
@@ -29,12 +29,6 @@ class MonthClosed(Conflict):
     """The month has a record that two people have put their names to."""
 
     code = "month_closed"
-
-
-class SecondPersonNeeded(Conflict):
-    """Who signed a month off does not confirm it."""
-
-    code = "second_person_needed"
 
 
 class MonthChanged(Conflict):

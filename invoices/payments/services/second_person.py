@@ -6,19 +6,13 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import QuerySet
 
-from billing.errors import Conflict
+from billing.errors import Conflict, SecondPersonNeeded
 from billing.formats import money
 from invoices.models import CreditNote, Invoice, InvoiceEvent
 from invoices.payments.models import AwaitedDecision, Chargeback
 from invoices.services.history import record
 
 Decision = AwaitedDecision.Decision
-
-
-class SecondPersonNeeded(Conflict):
-    """Above `SECOND_PERSON_ABOVE` somebody else has to agree."""
-
-    code = "second_person_needed"
 
 
 class NothingAwaited(Conflict):

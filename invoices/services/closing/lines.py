@@ -46,7 +46,7 @@ class UsageSum:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class InvoiceLine:
     kind: str
     description: str
     quantity: Decimal
@@ -71,7 +71,7 @@ def build_lines(
     usage: Iterable[UsageSum],
     credit: Decimal,
     given_back: Mapping[dt.date, Decimal],
-) -> list[Line]:
+) -> list[InvoiceLine]:
     """Fees, usage by type, late usage by month, discounts, a commitment's shortfall, what was
     added by hand, credit.
 
@@ -84,7 +84,7 @@ def build_lines(
     for each in sorted(in_time, key=_place):
         if each.quantity or each.final_cost or each.net:
             lines.append(
-                Line(
+                InvoiceLine(
                     Kind.USAGE,
                     resource_name(each.resource_type),
                     each.quantity,
@@ -103,7 +103,7 @@ def build_lines(
         if credited and not amount:
             continue
         lines.append(
-            Line(
+            InvoiceLine(
                 Kind.LATE_USAGE,
                 f"Late usage, {month:%B %Y}",
                 ONE,
@@ -116,13 +116,13 @@ def build_lines(
         )
     lines += _charged(charges, _ON_TOP)
     if credit:
-        lines.append(Line(Kind.CREDIT, "Credit brought forward", ONE, credit, credit))
+        lines.append(InvoiceLine(Kind.CREDIT, "Credit brought forward", ONE, credit, credit))
     return lines
 
 
-def _charged(charges: Sequence[Charge], kinds: Sequence[ChargeKind]) -> list[Line]:
+def _charged(charges: Sequence[Charge], kinds: Sequence[ChargeKind]) -> list[InvoiceLine]:
     return [
-        Line(
+        InvoiceLine(
             Kind(charge.kind),
             charge.description,
             charge.quantity,
@@ -144,7 +144,7 @@ def average_price(amount: Decimal, quantity: Decimal) -> Decimal:
         return (amount / quantity).quantize(_PRICE_STEP, rounding=ROUND_HALF_EVEN)
 
 
-def amounts_minor(lines: Sequence[Line], currency: str) -> list[int]:
+def amounts_minor(lines: Sequence[InvoiceLine], currency: str) -> list[int]:
     return allocate([line.exact_amount for line in lines], currency)
 
 

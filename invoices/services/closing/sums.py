@@ -26,7 +26,7 @@ from billing.rating.charges import Charge, ChargeKind, PeriodTerms
 from billing.rating.fees import NoPrice
 from billing.rating.taxes import Undecided
 from billing.taxes import TaxReader
-from invoices.services.closing.lines import Line, UsageSum, amounts_minor, build_lines
+from invoices.services.closing.lines import InvoiceLine, UsageSum, amounts_minor, build_lines
 from invoices.services.closing.reversals import OwedNote, given_back, owed_notes, taken_over
 from invoices.services.sales_taxes import Asked, Calculations, NotCalculated
 from invoices.services.taxing import DocumentTax, document_tax
@@ -70,7 +70,7 @@ class Closing:
     total: Decimal
     # Each line's share of the rounded total.
     amounts: list[Decimal]
-    lines: list[Line]
+    lines: list[InvoiceLine]
     meters: Sequence[Meter]
     # None where nothing is billed, or the issuer is registered for tax nowhere.
     tax: DocumentTax | None = None

@@ -10,7 +10,7 @@ from billing.charges import frozen_charges
 from billing.models import BillingPeriod
 from billing.money import EXACT, from_minor
 from invoices.models import Invoice, InvoiceItem
-from invoices.services.closing.lines import Line, amounts_minor, build_lines
+from invoices.services.closing.lines import InvoiceLine, amounts_minor, build_lines
 from invoices.services.closing.reversals import given_back
 from invoices.services.closing.sums import usage_sums, with_meters
 from invoices.services.ledger.periods import closed_periods
@@ -53,7 +53,7 @@ def item_differences(scope: Scope) -> Iterator[Difference]:
 
 def expected_lines(
     periods: Sequence[BillingPeriod],
-) -> Iterator[tuple[BillingPeriod, list[Line]]]:
+) -> Iterator[tuple[BillingPeriod, list[InvoiceLine]]]:
     """The lines that each closed period's rollups, meters, charges and credit make."""
     ids = [period.pk for period in periods]
     charges, meters = frozen_charges(ids), frozen_meters(ids)
@@ -71,12 +71,12 @@ def expected_lines(
         yield period, lines
 
 
-def _tax_class(line: Line | InvoiceItem) -> str:
+def _tax_class(line: InvoiceLine | InvoiceItem) -> str:
     """That of a line by hand is decided on with the tax of its document."""
     return "" if line.kind == InvoiceItem.Kind.MANUAL else line.tax_class
 
 
-def first_difference(lines: Sequence[Line], invoice: Invoice) -> str:
+def first_difference(lines: Sequence[InvoiceLine], invoice: Invoice) -> str:
     """In what an invoice's lines differ first from `lines`; empty where they do not."""
     amounts = amounts_minor(lines, invoice.currency)
     items = list(invoice.items.all())

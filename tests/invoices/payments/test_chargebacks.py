@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from billing.errors import SecondPersonNeeded
 from billing.models import Email, Workspace
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
@@ -27,7 +28,7 @@ from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.ledger.payments import payment_differences
 from invoices.payments.services.receiving import pay_in_full
 from invoices.payments.services.reconciliation import reconcile
-from invoices.payments.services.second_person import NothingAwaited, SecondPersonNeeded
+from invoices.payments.services.second_person import NothingAwaited
 from invoices.payments.services.statements import statement
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.api import ApiClient

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from billing.errors import Invalid
+from billing.errors import Invalid, SecondPersonNeeded
 from billing.models import Email, SubscriptionTier, TierPrice, Workspace
 from billing.services.builtins import ensure_builtins
 from invoices.models import CreditNote, Invoice, InvoiceItem
@@ -19,10 +19,9 @@ from invoices.payments.services.credit_notes import (
     issue_credit_note,
 )
 from invoices.payments.services.ledger.settlements import settlement_differences
-from invoices.payments.services.second_person import SecondPersonNeeded
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.pdf import render_credit_note
-from invoices.services.manual_items import Line, request_one_off
+from invoices.services.manual_items import ManualLine, request_one_off
 from tests.kit.api import ApiClient
 from tests.kit.credit_notes import NOVEMBER_5, draft_note, issue_note
 from tests.kit.invoices import NOVEMBER_2, make_invoice
@@ -87,7 +86,9 @@ def one_off(*lines: tuple[str, str, str], currency: str = "EUR") -> Invoice:
     customer = make_customer(currency=currency)
     invoice = request_one_off(
         workspace_id=customer.pk,
-        lines=[Line(kind, "By hand", Decimal(net), tax_class) for kind, net, tax_class in lines],
+        lines=[
+            ManualLine(kind, "By hand", Decimal(net), tax_class) for kind, net, tax_class in lines
+        ],
         reason="Ticket 4711",
         asked_by="ann@finance.test",
         now=NOVEMBER_2,

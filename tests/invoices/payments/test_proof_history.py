@@ -93,7 +93,7 @@ def _documents() -> None:
     approve_dispute(dispute_id=dispute.pk, by="fay@finance.test", now=JANUARY_3)
     manual_items.add_manual_item(
         workspace_id=acme.pk,
-        line=manual_items.Line("charge", "007", Decimal(90)),
+        line=manual_items.ManualLine("charge", "007", Decimal(90)),
         reason="Asked for",
         asked_by="ann@finance.test",
         now=JANUARY_3,

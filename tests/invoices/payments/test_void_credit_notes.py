@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
-from billing.errors import BillingError, Invalid
+from billing.errors import BillingError, Invalid, SecondPersonNeeded
 from billing.models import Email, Workspace
 from invoices.models import CreditNote, Invoice
 from invoices.payments.services.credit import pay_out_credit
@@ -20,7 +20,7 @@ from invoices.payments.services.credit_notes import (
     void_credit_note,
 )
 from invoices.payments.services.ledger.settlements import settlement_differences
-from invoices.payments.services.second_person import NothingAwaited, SecondPersonNeeded
+from invoices.payments.services.second_person import NothingAwaited
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.statements import statement
 from invoices.services.ledger import invoice_differences

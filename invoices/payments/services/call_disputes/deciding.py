@@ -169,7 +169,7 @@ def _give_part(
     if line is None:
         item, _ = manual_items.add_manual_item(
             workspace_id=dispute.workspace_id,
-            line=manual_items.Line("credit", _explanation(dispute)[:200], amount),
+            line=manual_items.ManualLine("credit", _explanation(dispute)[:200], amount),
             # Whose it is and their words stand in the dispute alone, so that they can be erased.
             reason=f"{dispute}: {dispute.get_reason_display().lower()}",
             asked_by=by,

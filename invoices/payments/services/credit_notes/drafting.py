@@ -12,12 +12,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing.errors import Conflict, Invalid, NotFound
+from billing.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from billing.formats import money
 from billing.money import charge_step, from_charge_steps, to_charge_steps
 from invoices.credited import Credited, Rate, TooMuch, credit_lines, credit_total
 from invoices.models import CreditNote, CreditNoteItem, CreditNoteTax, Invoice
-from invoices.payments.services.second_person import SecondPersonNeeded, needs_second_person
+from invoices.payments.services.second_person import needs_second_person
 from invoices.services.history import locked_invoice
 from invoices.services.holdings import CREDITABLE, Holdings, holdings, left_of
 

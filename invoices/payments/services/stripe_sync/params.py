@@ -22,7 +22,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Line:
+class StripeLine:
     """One line in Stripe.
 
     `subject` is our item's id, `tax:` and the position of a tax, or `OTHER` for what was combined.
@@ -36,7 +36,7 @@ class Line:
 
 def lines_of(
     invoice: Invoice, items: Sequence[InvoiceItem], taxes: Sequence[InvoiceTax] = ()
-) -> list[Line]:
+) -> list[StripeLine]:
     """Every item as a line; of more than Stripe takes, the smallest usage ones as a single line.
 
     Only what Stripe shows is shortened: our own invoice keeps them all, and the totals are equal.
@@ -90,7 +90,7 @@ def draft_params(
 
 
 def item_params(
-    invoice: Invoice, line: Line, *, customer_id: str, stripe_invoice_id: str
+    invoice: Invoice, line: StripeLine, *, customer_id: str, stripe_invoice_id: str
 ) -> dict[str, Any]:
     return {
         "customer": customer_id,
@@ -112,8 +112,8 @@ def _to_fold(items: Sequence[InvoiceItem], most: int) -> set[UUID]:
     return {item.pk for item in smallest}
 
 
-def _line(invoice: Invoice, item: InvoiceItem) -> Line:
-    return Line(
+def _line(invoice: Invoice, item: InvoiceItem) -> StripeLine:
+    return StripeLine(
         subject=str(item.pk),
         description=_description(invoice, item),
         amount_minor=stripe_minor(item.amount, invoice.currency),
@@ -129,8 +129,8 @@ def _line(invoice: Invoice, item: InvoiceItem) -> Line:
     )
 
 
-def _tax_line(invoice: Invoice, tax: InvoiceTax) -> Line:
-    return Line(
+def _tax_line(invoice: Invoice, tax: InvoiceTax) -> StripeLine:
+    return StripeLine(
         subject=f"tax:{tax.position}",
         description=f"{tax.label} on {money(tax.base, invoice.currency)}",
         amount_minor=stripe_minor(tax.tax, invoice.currency),
@@ -145,9 +145,9 @@ def _tax_line(invoice: Invoice, tax: InvoiceTax) -> Line:
     )
 
 
-def _combined(invoice: Invoice, items: Sequence[InvoiceItem]) -> Line:
+def _combined(invoice: Invoice, items: Sequence[InvoiceItem]) -> StripeLine:
     exact = sum((item.exact_amount for item in items), Decimal(0))
-    return Line(
+    return StripeLine(
         subject=OTHER,
         description=f"Other usage ({len(items)} lines, itemized on {invoice.number})",
         amount_minor=sum(stripe_minor(item.amount, invoice.currency) for item in items),

@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.errors import NotFound
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
-from invoices.payments.services.stripe_sync.params import Line, lines_of
+from invoices.payments.services.stripe_sync.params import StripeLine, lines_of
 
 Kind = StripeSyncStep.Kind
 
@@ -30,7 +30,7 @@ def begin_syncs(*, invoice_ids: Sequence[UUID], now: dt.datetime) -> None:
     )
 
 
-def stripe_lines(invoice: Invoice) -> dict[str, Line]:
+def stripe_lines(invoice: Invoice) -> dict[str, StripeLine]:
     """The lines of an invoice by subject, in their order; frozen with the invoice."""
     return {
         line.subject: line

@@ -10,7 +10,7 @@ from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services import lookups, stripe_client
 from invoices.payments.services.stripe_client import StripeObject
-from invoices.payments.services.stripe_sync.params import Line
+from invoices.payments.services.stripe_sync.params import StripeLine
 from invoices.payments.services.stripe_sync.plan import stripe_lines
 from invoices.payments.services.stripe_units import stripe_minor
 
@@ -82,7 +82,7 @@ class Run:
         return stripe_minor(self.invoice.amount, self.invoice.currency)
 
     @cached_property
-    def lines(self) -> dict[str, Line]:
+    def lines(self) -> dict[str, StripeLine]:
         return stripe_lines(self.invoice)
 
     @cached_property
