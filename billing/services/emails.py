@@ -158,8 +158,6 @@ def _keep_for(claim: Claim[Email], refused: Sequence[RefusedFor]) -> None:
 class NoTextLeft(Conflict):
     """The message was emptied, since it is old or its customer was erased."""
 
-    code = "no_text_left"
-
 
 def require_text(email: Email) -> None:
     """Raises `NoTextLeft` where there is nothing left to send."""
