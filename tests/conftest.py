@@ -17,6 +17,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["LOCAL_DIR"] = str(Path(os.environ.get("LOCAL_DIR") or ".local") / "test")
 
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
+from django.db.models.signals import post_migrate
 from django.template import Context, RequestContext, Template
 from django.test.signals import template_rendered
 
@@ -131,3 +133,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     if citus:
         with django_db_blocker.unblock():
             distribute_test_database()
+    # Permissions and content types stay (`tests.kit.database`). After every test that commits
+    # Django asked sixty times whether they are there, which took most of its end.
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")

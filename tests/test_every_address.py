@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.converters import get_converters
 from pytest_django import DjangoDbBlocker
 
+from config.metrics import REQUESTS
 from tests.kit.kept import kept_for_module
 from tests.kit.staff import superuser_client
 
@@ -36,6 +37,12 @@ def _addresses(patterns: list, prefix: str = "/") -> Iterator[str]:
 
 ADDRESSES = sorted(set(_addresses(get_resolver().url_patterns)))
 API = [address for address in ADDRESSES if address.startswith("/api/")]
+
+
+@pytest.fixture(autouse=True)
+def _few_metrics() -> None:
+    """Else `/metrics` would have lines for the hundreds of addresses that were asked before."""
+    REQUESTS.clear()
 
 
 @pytest.fixture(scope="module")

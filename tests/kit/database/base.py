@@ -19,7 +19,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 
 from config.database import base
 
-# The same for ever, and made anew by Django after each flush where they are missing.
+# The same for ever; Django would make them anew after each flush (`tests/conftest.py`).
 _KEPT = {"auth_permission", "django_content_type"}
 _GUARDED = """
     WITH RECURSIVE truncated (id) AS (
