@@ -135,9 +135,10 @@
 
   const painted = () => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
 
-  const loaded = () => new Promise((resolve, reject) => {
+  // Without it, the sketches and the tables below them stay.
+  const loaded = () => new Promise((resolve) => {
     const script = document.createElement("script");
-    Object.assign(script, { src: PLOTLY, onload: resolve, onerror: reject });
+    Object.assign(script, { src: PLOTLY, onload: resolve, onerror: resolve });
     document.head.append(script);
   });
 
@@ -148,6 +149,7 @@
     plots.forEach(sketch);
     await painted();
     await loaded();
+    if (!window.Plotly) return;
     for (const plot of plots) {
       await draw(plot);
       await painted();

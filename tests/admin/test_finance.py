@@ -209,7 +209,7 @@ def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
         home(client)
 
     assert len(many) == len(few)
-    assert len(many) == 43
+    assert len(many) == 45
 
 
 def test_the_last_comparison_with_stripe_is_shown():
