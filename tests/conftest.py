@@ -59,7 +59,7 @@ if _is_own:
 # Conftests of the rooms import models, before pytest-django gets to this.
 django.setup()
 
-from config import celery_app  # noqa: E402 - reads the settings
+from config import celery_app, health  # noqa: E402 - reads the settings
 from tests.kit.citus import (  # noqa: E402 - has models
     distribute_test_database,
     leave_out_tests_of_one_server,
@@ -112,6 +112,12 @@ def _contexts_of_pages(django_test_environment: None) -> None:
 def _tasks_are_known() -> None:
     # As a worker does when it starts: tasks are started by name.
     celery_app.autodiscover_tasks(force=True)
+
+
+@pytest.fixture
+def patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`/readyz` waits for its parts: whoever asks first reads all migrations, on a busy machine."""
+    monkeypatch.setattr(health, "_LIMIT_SECONDS", 60)
 
 
 @pytest.fixture(scope="session")

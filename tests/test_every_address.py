@@ -102,6 +102,7 @@ def test_a_null_character_in_a_filter_is_no_server_error(root: Client, address: 
         assert root.get(f"{address}?{query}").status_code < 500, query
 
 
+@pytest.mark.usefixtures("patient_probes")
 @pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])
 def test_probes_need_neither_https_nor_a_known_host(client: Client, settings, address: str) -> None:
     settings.SECURE_SSL_REDIRECT = True

@@ -22,7 +22,7 @@ from tests.access.reading import METHODS, Row, addresses, lines_of, rows_of
 from tests.kit.personas import NOW
 from tests.kit.staff import make_row_of_each_model
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_probes")]
 
 API = rows_of(matrix.API, prefix="api/v1/")
 PAGES = rows_of(matrix.PAGES)
