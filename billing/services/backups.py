@@ -24,6 +24,8 @@ from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
 _PREFIX = "billing-"
+# From this one on restoring begins with a setting (transaction_timeout) that older servers refuse.
+_SETS_A_NEW_SETTING = 17
 
 
 class BackupFailed(Exception):
@@ -98,6 +100,11 @@ def restore(file: Path, *, jobs: int = 1) -> Manifest:
             f"the database {connection.settings_dict['NAME']!r} has {len(there)} tables: restore"
             " into an empty one."
         )
+    if (server := _server_version() // 10_000) < _SETS_A_NEW_SETTING <= manifest.tool:
+        raise BackupFailed(
+            f"it was written by pg_dump of PostgreSQL {manifest.tool}, and the server is"
+            f" {server}: restore into {_SETS_A_NEW_SETTING} or newer."
+        )
     if newer := sorted(set(manifest.migrations) - _known_migrations()):
         raise BackupFailed(f"it was made by another release, which has {', '.join(newer)}.")
     how = ["--single-transaction"] if jobs == 1 else [f"--jobs={jobs}"]
@@ -162,13 +169,13 @@ def _address() -> tuple[str, str]:
 
 
 def _tool(program: str, at_least: int = 0) -> str:
-    """The first of PostgreSQL's own programs on this machine that is not older than the server,
-    nor than `at_least`."""
+    """The oldest of PostgreSQL's own programs on this machine that is not older than the server,
+    nor than `at_least`: what a newer one writes, the server may not be able to read back."""
     wanted = max(_server_version() // 10_000, at_least)
     found = {path: _major(path) for path in _places(program)}
-    for path, major in found.items():
-        if major >= wanted:
-            return path
+    fit = [path for path, major in found.items() if major >= wanted]
+    if fit:
+        return min(fit, key=lambda path: found[path])
     has = f"this machine has {max(found.values())}" if found else "this machine has none"
     raise BackupFailed(
         f"{program} of PostgreSQL {wanted} or newer is needed, and {has}: install"

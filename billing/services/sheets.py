@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from textwrap import shorten
 from typing import Any, TypeVar
 
 from billing.decimals import NotExact, exact_decimal
@@ -78,9 +79,12 @@ def read_sheet(
     # Cells copied from a spreadsheet come with tabs, files of some countries with semicolons.
     separator = next((each for each in "\t;" if each in head), ",")
     reader = csv.DictReader(io.StringIO(text), delimiter=separator)
-    unknown = [name for name in reader.fieldnames or () if name not in columns]
+    try:
+        unknown = [name for name in reader.fieldnames or () if name not in columns]
+    except csv.Error as error:
+        raise Invalid(f"Line 1 is not CSV: {error}.") from None
     if unknown or not reader.fieldnames:
-        named = ", ".join(map(str, unknown)) or "none"
+        named = shorten(", ".join(unknown), 100, placeholder=" ...") or "none"
         raise Invalid(f"Its first line must name columns of {', '.join(columns)}; found: {named}.")
     rows: list[_Row] = []
     faults: list[str] = []

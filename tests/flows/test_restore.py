@@ -116,6 +116,24 @@ def test_a_backup_of_a_newer_release_waits_for_it(
         call_command("restore", str(file))
 
 
+def test_an_older_server_is_not_filled_by_newer_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_command("backup", str(tmp_path))
+    (file,) = tmp_path.glob("*.dump")
+    manifest = file.with_suffix(".json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"tool": 18}))
+    monkeypatch.setattr(backups, "_tables", list)
+    monkeypatch.setattr(backups, "_server_version", lambda: 150_014)
+    with pytest.raises(CommandError, match=r"the server is 15: restore into 17 or newer"):
+        call_command("restore", str(file))
+
+    found = {"/new/pg_dump": 18, "/fits/pg_dump": 16, "/old/pg_dump": 14}
+    monkeypatch.setattr(backups, "_places", lambda program: iter(found))
+    monkeypatch.setattr(backups, "_major", found.__getitem__)
+    assert backups._tool("pg_dump") == "/fits/pg_dump"
+
+
 def test_only_the_latest_backups_are_kept(tmp_path: Path) -> None:
     for day in (1, 2, 3):
         (tmp_path / f"billing-2026110{day}T000000Z.dump").touch()

@@ -87,6 +87,9 @@ def test_costs_and_exchange_rates_go_out_and_come_in_as_csv():
     assert answer.status_code == 400
     assert "line 3: " in problem_of(answer)["detail"]
     assert sent(caller, "POST", "provider-costs/csv/", "").status_code == 400
+    longest = f"provider,{'x' * 200_000}"
+    assert sent(caller, "POST", "provider-costs/csv/", longest).status_code == 400
+    assert len(sent(caller, "POST", "provider-costs/csv/", "x" * 100_000).content) < 1_000
     assert refusal(caller.post("provider-costs/csv/", COST))[0] == 415
 
     rates = "from_currency,to_currency,day,rate\nUSD,EUR,2026-12-01,0.9212\n"

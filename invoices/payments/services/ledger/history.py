@@ -28,6 +28,8 @@ class _Logged(NamedTuple):
     key: str = "id"
 
 
+# Fourteen hours after its beginning a month has begun everywhere.
+_MONTH = "to_char({}.period_start + interval '14 hours', 'YYYY-MM')"
 _OF_INVOICE = {
     "workspace": "invoice.workspace_id",
     "period": "invoice.billing_period_id",
@@ -67,7 +69,7 @@ _TABLES = (
     ),
     _Logged("invoices_creditnotetax", "tax", "note.number || ' ' || here.name", **_OF_NOTE),
     _Logged("invoices_einvoice", "e-invoice", "here.id::text"),
-    _Logged("invoices_trialinvoice", "trial", "left(period.period_start::text, 7)", **_OF_PERIOD),
+    _Logged("invoices_trialinvoice", "trial", _MONTH.format("period"), **_OF_PERIOD),
     _Logged(
         "payments_creditnotestep",
         "request for a credit note",
@@ -85,9 +87,7 @@ _TABLES = (
     _Logged("billing_manualitem", "line by hand", "here.description", period="here.period_id"),
     _Logged("billing_discount", "discount", "here.name"),
     _Logged("billing_periodcharge", "charge", "here.description", **_OF_PERIOD),
-    _Logged(
-        "billing_billingperiod", "period", "left(here.period_start::text, 7)", period="here.id"
-    ),
+    _Logged("billing_billingperiod", "period", _MONTH.format("here"), period="here.id"),
 )
 # What the log says of a password.
 _HIDDEN = "(hidden)"
