@@ -12,7 +12,7 @@ ARGS ?=
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset serve test fuzz lint lint-types lint-rest bench bench-close bench-pages clean bootstrap lock
+.PHONY: help demo demo-reset serve test fuzz lint lint-types lint-rest bench bench-close bench-pages screenshots clean bootstrap lock
 
 help:  ## Show this list
 	@echo 'make demo         a running system with two months of usage in it'
@@ -24,6 +24,7 @@ help:  ## Show this list
 	@echo 'make bench        measure ingest'
 	@echo 'make bench-close  measure the month end'
 	@echo 'make bench-pages  measure pages with ten million records'
+	@echo 'make screenshots  take the pictures in docs/ of a demo that runs'
 	@echo 'make clean        remove .venv and caches, keep the data'
 	@echo
 	@echo 'PORT=$(PORT) LOCAL_DIR=$(LOCAL_DIR)'
@@ -71,6 +72,10 @@ bench-close: bootstrap
 # Fills a database of its own at first, which takes a while: ARGS="--records 100000 --of-one 30000".
 bench-pages: bootstrap
 	@exec $(VENV)/python -m dev.benchmarks.pages $(ARGS)
+
+# Of the demo at PORT, which another terminal runs.
+screenshots: bootstrap
+	@exec $(VENV)/python -m dev.screenshots
 
 clean:
 	rm -rf .venv .venv-setup.log .mypy_cache .ruff_cache .pytest_cache .import_linter_cache htmlcov .coverage

@@ -1,6 +1,7 @@
 """Finance's page of one customer: everything about a workspace in one place."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from billing.models import (
     Workspace,
     WorkspaceMember,
 )
+from billing.money import allocate, from_minor
 from billing.queries import active_period, markup_in_force
 from billing.services.owner_views import MAY_OPEN
 from invoices.models import CreditNote, Invoice, PaymentMethod
@@ -55,11 +57,13 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     )
     asked = Asked(today, today, today, now, "", workspace.pk)
     in_force = Q(starts_on__lte=today) & (Q(ends_on=None) | Q(ends_on__gt=today))
+    period: Any = active_period(workspace_id=workspace.pk, at=now)
     context: dict[str, Any] = {
         "title": workspace.name,
         "workspace": workspace,
         "terms": workspace.billing_settings,
-        "period": active_period(workspace_id=workspace.pk, at=now),
+        "period": period,
+        "so_far": [] if period is None else _so_far(period, workspace.currency),
         "markup": markup_in_force(workspace.pk),
         "cards": RateCardAssignment.objects.filter(
             Q(workspace=workspace) | Q(tier=workspace.tier, currency=workspace.currency), in_force
@@ -92,6 +96,22 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     return render(
         request, "admin/finance/customer.html", {**admin.site.each_context(request), **context}
     )
+
+
+def _so_far(period: Any, currency: str) -> list[tuple[str, Decimal, Decimal]]:
+    """What a running month consists of, exactly and as shown: that adds up to the shown total."""
+    parts = [
+        ("Usage", period.live_subtotal),
+        *((charge.description, charge.amount) for charge in period.live_charges),
+        ("Given back by credit notes already", period.reversals_credited),
+        ("Credit brought forward", period.credit_brought_forward),
+    ]
+    minor = allocate([exact for _, exact in parts], currency)
+    return [
+        (label, exact, from_minor(each, currency))
+        for (label, exact), each in zip(parts, minor, strict=True)
+        if exact or label == "Usage"
+    ]
 
 
 def _tasks(workspace: Workspace) -> Iterator[Task]:

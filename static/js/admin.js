@@ -9,6 +9,7 @@ document.addEventListener("change", async (event) => {
 
 // Names what can be scrolled, for who hears the page; before its script makes regions of them.
 document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("nav-sidebar-inner")?.setAttribute("aria-label", "Main");
   document.querySelectorAll("[data-simplebar]").forEach((part, place) => {
     const heading = part.closest(".inline-group")?.querySelector("h2");
     const name = part.id === "nav-sidebar-apps" ? "Menu" : heading?.textContent.trim() || `Part ${place} of this page`;

@@ -93,8 +93,25 @@ def test_a_customers_page_has_everything_and_leads_to_it() -> None:
     assert reverse("admin:billing_workspace_change", args=[acme.pk]) in text
     assert "$7.00" not in text
     assert [row["open"] for row in page.context["owed"]] == [100]
+    shown = [shown for _, _, shown in page.context["so_far"]]
+    assert shown == [Decimal("12.00"), Decimal("49.00")]
     assert page.context["period"].live_subtotal == 12
     assert "<main" in text
+
+
+def test_what_a_month_consists_of_adds_up_to_its_total_as_shown() -> None:
+    """Each by itself would be 0.00 and 49.00, of a total of 49.01."""
+    acme = make_workspace("Acme", timezone="UTC")
+    make_usage(acme, NOW, "1", "0.004")
+    BillingPeriod.objects.filter(workspace=acme).update(reversals_credited=Decimal("0.0002"))
+
+    page = finance_client().get(reverse("finance:customer", args=[acme.pk]))
+
+    shown = [shown for _, _, shown in page.context["so_far"]]
+    assert (sum(shown), page.context["period"].live_total) == (
+        Decimal("49.01"),
+        Decimal("49.0050"),
+    )
 
 
 def test_a_customers_page_names_the_rate_cards_in_force_and_whose_they_are() -> None:

@@ -1,4 +1,4 @@
-"""Finance's own pages in a browser: on a phone nothing is wider than it."""
+"""Finance's pages in a browser: on a phone nothing is wider than it, and axe finds nothing."""
 
 import datetime as dt
 
@@ -6,7 +6,11 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
+from playwright.sync_api import Page
 
+from billing.models import Workspace
+from invoices.models import Invoice
+from tests.browser.axe import violations
 from tests.browser.conftest import Opener
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_period, make_workspace
@@ -16,23 +20,66 @@ from tests.kit.usage import make_usage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_every_page_fits_a_phone(open_page: Opener) -> None:
+@pytest.fixture
+def owed() -> Invoice:
+    """Acme's overdue invoice of last month, and usage of this one."""
     acme = make_workspace("Acme")
     now = timezone.now()
     last_month = now.replace(day=1) - dt.timedelta(days=10)
     make_usage(acme, last_month, "10", "1")
-    issue_invoice(make_period(acme, last_month), status="overdue")
     make_usage(acme, now, "3", "1")
-    session = finance_client().cookies[settings.SESSION_COOKIE_NAME].value
+    return issue_invoice(make_period(acme, last_month), status="overdue")
+
+
+def judged(acme: Workspace, invoice: Invoice) -> list[str]:
+    """The pages that finance has open most."""
+    return [
+        reverse("admin:index"),
+        reverse("finance:customer", args=[acme.pk]),
+        reverse("admin:invoices_invoice_changelist"),
+        reverse("admin:invoices_invoice_change", args=[invoice.pk]),
+    ]
+
+
+def test_on_a_phone_every_page_fits_and_axe_finds_nothing(open_page: Opener, owed: Invoice) -> None:
     page = open_page("/login/", width=390)
-    origin = page.evaluate("location.origin")
-    page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": origin}]
-    )
+    _sign_in(page)
 
     for name in ("month_end", "trial", "waiting_work", "proof", "costs", "what_if"):
         page.goto(reverse(f"finance:{name}"))
         assert page.locator(".fin").count() > 0, name
         assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, 390)
-    page.goto(reverse("admin:index"))
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert violations(page) == []
+    for address in judged(owed.workspace, owed):
+        page.goto(address)
+        assert (address, page.evaluate("document.documentElement.scrollWidth")) == (address, 390)
+        assert (address, violations(page)) == (address, [])
+
+
+def test_in_the_dark_axe_finds_nothing_and_a_bulk_action_is_shown_first(
+    open_page: Opener, owed: Invoice
+) -> None:
+    page = open_page("/login/", scheme="dark")
+    _sign_in(page)
+    for address in judged(owed.workspace, owed):
+        page.goto(address)
+        assert (address, violations(page)) == (address, [])
+
+    page.goto(reverse("admin:invoices_invoice_changelist"))
+    page.locator("input.action-select").first.check()
+    page.locator("select[name=action]").select_option("write_selected_off")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("heading", name="Write these invoices off?").wait_for()
+    assert violations(page) == []
+    page.get_by_label("Reason, as the customer may read it").fill("Insolvent")
+    page.get_by_role("button", name="Write off (1)").click()
+    page.get_by_text("asked of Stripe; the history").wait_for()
+    assert owed.actions.get().reason == "Insolvent"
+
+
+def _sign_in(page: Page) -> None:
+    session = finance_client().cookies[settings.SESSION_COOKIE_NAME].value
+    origin = page.evaluate("location.origin")
+    page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": origin}]
+    )
