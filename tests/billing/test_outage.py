@@ -1,6 +1,5 @@
 """A mail server or a Stripe that takes connections and says nothing: one waits, not everyone."""
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +15,7 @@ from invoices.payments.services.stripe_client import STRIPE
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from tests.billing.test_smtp import serving
 from tests.kit.personas import NOW
+from tests.kit.ports import refusing_port
 from tests.kit.silent_server import SilentServer, silent_server
 
 pytestmark = pytest.mark.django_db
@@ -96,13 +96,13 @@ def test_a_mail_server_that_is_down_costs_no_time_and_is_asked_each_time(
     settings: Settings, silent: SilentServer
 ) -> None:
     settings.EMAIL_BACKEND = "billing.smtp.EmailBackend"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = free.getsockname()
+    settings.EMAIL_HOST = "127.0.0.1"
     settings.EMAIL_USE_TLS = False
-    for each in emails(2):
-        assert not deliver(email_id=each.pk, now=NOW)
-        each.refresh_from_db()
-        assert "refused" in each.last_error
+    with refusing_port() as settings.EMAIL_PORT:
+        for each in emails(2):
+            assert not deliver(email_id=each.pk, now=NOW)
+            each.refresh_from_db()
+            assert "refused" in each.last_error
 
 
 def test_one_request_waits_for_a_silent_stripe(settings: Settings, silent: SilentServer) -> None:

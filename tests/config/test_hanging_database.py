@@ -11,6 +11,7 @@ from django.db.utils import DatabaseError
 
 from config.database import hanging
 from config.database.hanging import Server, Watch, WatchedConnection
+from tests.kit.ports import refusing_port
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +30,8 @@ def test_who_takes_connections_and_says_nothing_does_not_answer() -> None:
 
 
 def test_who_refuses_connections_does_not_hang() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    assert server_at(port).answers(within=5)
+    with refusing_port() as port:
+        assert server_at(port).answers(within=5)
 
 
 @pytest.mark.django_db

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +17,7 @@ import pytest
 from dev.embedded.files import ServiceFiles, is_locked_exclusively
 from dev.embedded.service import PROJECT_ROOT
 from tests.config.conftest import is_alive
+from tests.kit.ports import free_port
 from tests.kit.template_database import migrated_template
 
 
@@ -31,11 +31,6 @@ def database_url() -> Iterator[str]:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield url._replace(path=f"/{name}").geturl()
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def launch(command: str, environment: dict[str, str]) -> subprocess.Popen[str]:

@@ -15,6 +15,7 @@ from django.test import Client, override_settings
 
 from billing.models import Workspace
 from tests.kit.api import make_key
+from tests.kit.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 MAX_BODY_BYTES = 100_000
@@ -35,8 +36,7 @@ class WebServer:
             "PGAPPNAME": "web",
             **{name: str(value) for name, value in BOUNDS.items()},
         }
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application"]
         command += [f"--bind=127.0.0.1:{self.port}", "--config=python:config.serving.gunicorn"]
         command += [f"--workers={workers}", "--no-control-socket"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from dev.embedded import postgres, redis
+from tests.kit.ports import free_port
 from tests.kit.template_database import copy_template
 from tests.kit.waiting import wait_until
 
@@ -47,7 +48,8 @@ class LiveSystem:
         }
         copy_template(self.database)
         self.key = self._prepare().splitlines()[-1]
-        self.port = 0
+        # The same each time, so that clients find the next server.
+        self.port = free_port()
         self.web: subprocess.Popen[bytes] | None = None
 
     def _prepare(self) -> str:
@@ -64,7 +66,6 @@ class LiveSystem:
         return done.stdout.strip()
 
     def start_web(self) -> None:
-        # The same port each time, so that clients find the next server.
         bind = f"127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "gunicorn", "config.asgi:application", f"--bind={bind}"]
         command += ["--config=python:config.serving.gunicorn", "--workers=2"]
@@ -77,7 +78,6 @@ class LiveSystem:
             stderr=subprocess.DEVNULL,
         )
         wait_until(self._listening, what="it does not listen")
-        self.port = self._listening()[0].laddr.port
         wait_until(
             lambda: self.post("/api/v1/usage/batch/", b"{")[0] == 400, what="it takes no batches"
         )
