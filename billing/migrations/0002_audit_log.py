@@ -19,7 +19,11 @@ CREATE OR REPLACE FUNCTION billing_digest(value text) RETURNS text LANGUAGE sql 
 $$;
 CREATE OR REPLACE FUNCTION billing_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    given text := substring(right(current_query(), 4000) from '/\*audit:([A-Za-z0-9+/=]+)\*/\s*$');
+    -- Its end alone, by bytes: to count the letters of a statement of many rows for each of them
+    -- costs more than all else here.
+    ending text := convert_from(substring(convert_to(current_query(), 'UTF8')
+        from greatest(octet_length(current_query()) - 4000, 1)), 'LATIN1');
+    given text := substring(ending from '/\*audit:([A-Za-z0-9+/=]+)\*/\s*$');
     act jsonb := coalesce(convert_from(decode(given, 'base64'), 'UTF8')::jsonb, '{}');
     before jsonb := CASE WHEN TG_OP = 'INSERT' THEN '{}' ELSE to_jsonb(OLD) END;
     after jsonb := CASE WHEN TG_OP = 'DELETE' THEN '{}' ELSE to_jsonb(NEW) END;
