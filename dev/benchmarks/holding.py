@@ -46,14 +46,15 @@ def hold(records: int) -> None:
 
 
 def bytes_per_record() -> tuple[float, float]:
-    """Heap and index bytes a record."""
+    """Heap and index bytes a record; of a table on other servers none are counted."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), pg_table_size('usage_usagerecord'),"
-            " pg_indexes_size('usage_usagerecord') FROM usage_usagerecord"
+            "SELECT (SELECT count(*) FROM usage_usagerecord),"
+            " coalesce(sum(pg_table_size(relid)), 0), coalesce(sum(pg_indexes_size(relid)), 0)"
+            " FROM pg_partition_tree('usage_usagerecord')"
         )
         count, table, indexes = cursor.fetchone()
-    return table / max(count, 1), indexes / max(count, 1)
+    return float(table) / max(count, 1), float(indexes) / max(count, 1)
 
 
 @dataclass

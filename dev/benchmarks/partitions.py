@@ -1,9 +1,13 @@
-"""Measure partitions: one table of usage records against sixteen, turn by turn in one run.
+"""Measure one table of usage records against partitions, or against Citus, turn by turn.
 
 `python -m dev.benchmarks.partitions [--records 1000000] [--parts 16]`. Two databases hold the same
 records of the same workspaces; batches are written into them in this process, in turns, so that
 whatever else the machine is doing hits both. Beside the rate stands the processor time a record, of
 this process and of its PostgreSQL backend: that hardly depends on what else goes on.
+
+With `--distributed NAME` the second is that database of the server that `DATABASE_URL` names, a
+coordinator of Citus: empty, with the extension, and with workers. Its workers' processor time is
+in no column; the rate says what they cost.
 """
 
 import argparse
@@ -13,17 +17,22 @@ import secrets
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
 
 import django  # noqa: E402 - the environment comes first
 
+from dev import embedded  # noqa: E402
+
+embedded.provide()
 django.setup()
 
 from django.db import connection  # noqa: E402
@@ -34,6 +43,10 @@ from billing.services.workspaces import create_workspace  # noqa: E402
 from dev.benchmarks.holding import bytes_per_record, hold, prove  # noqa: E402
 from dev.benchmarks.records import Bodies  # noqa: E402
 from dev.migrate import migrate  # noqa: E402
+from usage.services.distribution import (  # noqa: E402
+    distribute_records,
+    records_are_distributed,
+)
 from usage.services.ingest import check_entries, record_usage  # noqa: E402
 from usage.services.ingest.parsing import usage_parser  # noqa: E402
 from usage.services.partitioning import partition_records  # noqa: E402
@@ -51,14 +64,19 @@ class Turn(NamedTuple):
 
 def enter(database: str) -> None:
     connection.close()
+    # Connections are kept by the alias, whatever its database is called by now.
+    connection.close_pool()  # type: ignore[attr-defined]
     connection.settings_dict["NAME"] = database
 
 
-def make(database: str, *, records: int, parts: int) -> list[str]:
-    """A database with so many records of 200 workspaces; those, in the order they were made."""
+def make_empty(database: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {database}")
         cursor.execute(f"CREATE DATABASE {database}")
+
+
+def fill(database: str, *, records: int, divide: Callable[[], object]) -> list[str]:
+    """Put so many records of 200 workspaces into it; those, in the order they were made."""
     enter(database)
     migrate()
     ensure_builtins()
@@ -76,8 +94,9 @@ def make(database: str, *, records: int, parts: int) -> list[str]:
         )
         open_period(workspace_id=workspace.pk, at=now, now=now)
         made.append(str(workspace.pk))
-    if parts:
-        partition_records(parts=parts)
+    divide()
+    # A process asks once, and this one goes from database to database.
+    records_are_distributed.cache_clear()
     hold(records)
     return made
 
@@ -111,23 +130,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dev.benchmarks.partitions")
     parser.add_argument("--records", type=int, default=1_000_000, help="held before it begins")
     parser.add_argument("--parts", type=int, default=16)
+    parser.add_argument("--distributed", metavar="NAME", help="a database of Citus, in their place")
+    parser.add_argument("--shards", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=40, help="of 1,000, in each turn")
     options = parser.parse_args()
     home = connection.settings_dict["NAME"]
-    databases = {
-        "one table": ("bench_one", 0),
-        f"{options.parts} parts": ("bench_parts", options.parts),
+    databases: dict[str, tuple[str, Callable[[], object]]] = {
+        "one table": ("bench_one", lambda: None)
     }
+    if options.distributed:
+        distribute = partial(distribute_records, shards=options.shards)
+        databases["distributed"] = (options.distributed, distribute)
+    else:
+        partition = partial(partition_records, parts=options.parts)
+        databases[f"{options.parts} parts"] = ("bench_parts", partition)
     workspaces: list[str] = []
-    for database, parts in databases.values():
+    for database, divide in databases.values():
         enter(home)
-        workspaces = make(database, records=options.records, parts=parts)
+        if database != options.distributed:
+            make_empty(database)
+        workspaces = fill(database, records=options.records, divide=divide)
     turns: dict[tuple[str, int], list[Turn]] = defaultdict(list)
     for _ in range(options.rounds):
         for spread in (1, 20, WORKSPACES):
             for name, (database, _) in databases.items():
                 enter(database)
+                records_are_distributed.cache_clear()
                 write(workspaces[:spread], batches=3)
                 turns[name, spread].append(write(workspaces[:spread], batches=options.batches))
     print(f"{'table':<12}{'workspaces':>11}{'rate/s':>10}{'python us':>11}{'pg us':>8}")
