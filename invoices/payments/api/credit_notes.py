@@ -105,7 +105,7 @@ class CreditNoteSerializer(serializers.Serializer):
         help_text="Somebody has asked to void it, and another has to agree; else null."
     )
 
-    @extend_schema_field(OpenApiTypes.DATETIME)
+    @extend_schema_field(AwareDateTimeField(allow_null=True))
     def get_void_asked_at(self, note: CreditNote) -> str | None:
         asked = getattr(note, "awaited", None)
         return AwareDateTimeField().to_representation(asked.asked_at) if asked else None
