@@ -152,12 +152,12 @@ def calculated_tax(
 
 def ask(asked: Asked, *, now: dt.datetime) -> None:
     """Have a question answered; again it is the same one. What else was asked for the same month
-    and has no answer is asked no more: the month has become another."""
+    and has no answer is asked no more: the month has become another. Invoices of their own do not
+    follow one another."""
     with transaction.atomic():
-        same = TaxCalculation.objects.filter(
-            workspace=asked.workspace_id, period=asked.period_id, answered_at__isnull=True
-        )
-        same.exclude(digest=asked.question.digest).delete()
+        if asked.period_id is not None:
+            same = TaxCalculation.objects.filter(period=asked.period_id, answered_at__isnull=True)
+            same.exclude(digest=asked.question.digest).delete()
         row, is_new = TaxCalculation.objects.get_or_create(
             workspace_id=asked.workspace_id,
             digest=asked.question.digest,

@@ -143,7 +143,7 @@ def test_analytics_of_the_running_month_and_of_given_days(django_assert_num_quer
     caller = ApiClient("usage:read")
     caller.get("workspaces/")
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         november = caller.get(f"workspaces/{acme.pk}/analytics/").json()
 
     assert november["peak_hours"][:2] == [{"hour": 14, "count": 113}, {"hour": 9, "count": 7}]

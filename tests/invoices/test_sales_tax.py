@@ -325,14 +325,18 @@ def test_an_invoice_of_its_own_is_refused_until_its_tax_is_known(texas: SandboxP
         "asked_by": "ann",
         "now": NOVEMBER_3,
     }
-    with pytest.raises(Conflict) as refused:
-        request_one_off(**wanted)
-    assert refused.value.code == "tax_not_calculated"
+    another = {**wanted, "lines": [ManualLine("charge", "Training", Decimal(50))]}
+    for each in (wanted, another):
+        with pytest.raises(Conflict) as refused:
+            request_one_off(**each)
+        assert refused.value.code == "tax_not_calculated"
     answer_all()
 
-    invoice = request_one_off(**wanted).invoice
-    assert invoice is not None
-    assert amounts(invoice) == ("100.00", "6.60", "106.60")
+    invoices = [request_one_off(**each).invoice for each in (wanted, another)]
+    assert [amounts(invoice) for invoice in invoices] == [
+        ("100.00", "6.60", "106.60"),
+        ("50.00", "3.30", "53.30"),
+    ]
 
 
 def test_a_close_by_hand_asks_too(texas: SandboxProcess) -> None:
