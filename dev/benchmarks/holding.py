@@ -51,7 +51,8 @@ def bytes_per_record() -> tuple[float, float]:
         cursor.execute(
             "SELECT (SELECT count(*) FROM usage_usagerecord),"
             " coalesce(sum(pg_table_size(relid)), 0), coalesce(sum(pg_indexes_size(relid)), 0)"
-            " FROM pg_partition_tree('usage_usagerecord')"
+            " FROM (SELECT 'usage_usagerecord'::regclass AS relid"
+            " UNION SELECT relid FROM pg_partition_tree('usage_usagerecord')) AS part"
         )
         count, table, indexes = cursor.fetchone()
     return float(table) / max(count, 1), float(indexes) / max(count, 1)
