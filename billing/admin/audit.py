@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -38,7 +38,7 @@ class _Choice(admin.SimpleListFilter):
         return queryset.filter(**{str(self.parameter_name): value}) if value else queryset
 
 
-class DoorFilter(_Choice):
+class ChannelFilter(_Choice):
     title = "channel"
     parameter_name = "channel"
     choices_by_value = {channel: channel for channel in CHANNELS}
@@ -131,17 +131,21 @@ def _kinds() -> dict[str, str]:
 class AuditEntryAdmin(FrozenAdmin):
     """Written by triggers in the database, so that nothing passes it by."""
 
-    list_display = ("at", "actor", "channel", "what", "difference", "workspace", "reason")
+    list_display = ("at", "actor", "what", "difference", "workspace", "channel", "reason")
     list_filter: ClassVar = [
-        DoorFilter,
+        ChannelFilter,
         TableFilter,
         "operation",
         ("at", RangeDateTimeFilter),
     ]
     search_fields = ("actor", "subject", "object_id", "reason")
-    search_help_text = "Who, what, why, or the id of a workspace"
+    search_help_text = "Who, what, why, or the name or id of a workspace"
     ordering = ("-at", "-id")
     actions = ("export",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        name = Workspace.objects.filter(pk=OuterRef("workspace_id")).values("name")
+        return super().get_queryset(request).annotate(workspace_name=Subquery(name))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -174,8 +178,9 @@ class AuditEntryAdmin(FrozenAdmin):
         return format_html('<span class="fin-difference">{}</span>', lines)
 
     @display(description="Workspace")
-    def workspace(self, entry: AuditEntry) -> str:
-        return str(entry.workspace_id or "")
+    def workspace(self, entry: Any) -> str:
+        # One that is no more has its id alone.
+        return str(entry.workspace_name or entry.workspace_id or "")
 
     @action(description="Export as CSV", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> StreamingHttpResponse:

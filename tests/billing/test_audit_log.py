@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -83,6 +84,13 @@ def test_finance_leaves_the_address_in_the_admin_too():
     chosen = {"action": "export", "_selected_action": [str(entry.pk)]}
     exported = client.post(reverse("admin:billing_auditentry_changelist"), chosen)
     assert b"root@finance.test" in b"".join(exported.streaming_content)
+
+
+def test_the_list_names_the_workspace_rather_than_its_id():
+    acme, client = make_workspace(), superuser_client()
+    log = reverse("admin:billing_auditentry_changelist")
+    shown = client.get(log, {"q": str(acme.pk), "table": "billing_workspacebillingsettings"})
+    assert re.search(r"field-workspace[^>]*>\s*Acme\s*<", shown.content.decode())
 
 
 def test_bulk_updates_and_raw_sql_are_in_the_log():
