@@ -29,7 +29,7 @@ from billing.links import admin_page
 from billing.models import DurableWork
 
 # So many are looked through in a moment, and read by a person.
-MOST = 100
+MAX_ROWS = 100
 # More outcomes than these are counted instead of told one by one.
 _TOLD = 5
 
@@ -116,7 +116,7 @@ def bulk(
         def act(
             self: BillingAdmin, request: HttpRequest, queryset: QuerySet[Any]
         ) -> HttpResponse | None:
-            rows = list(queryset[: MOST + 1])
+            rows = list(queryset[: MAX_ROWS + 1])
 
             def outlook(row: Model) -> Outlook:
                 if will is not None:
@@ -165,8 +165,8 @@ def previewed(
     `done_by(request, row, service, quiet=...)` carries one row out and tells of its failure. `box`
     is the field that names the rows, `hidden` what else names the action.
     """
-    if len(rows) > MOST:
-        messages.error(request, f"At most {MOST} at once: nothing was done. Choose fewer.")
+    if len(rows) > MAX_ROWS:
+        messages.error(request, f"At most {MAX_ROWS} at once: nothing was done. Choose fewer.")
         return None
     if not rows:
         messages.error(request, "None of the rows is in this list any more. Nothing was done.")

@@ -90,14 +90,14 @@ class RowList:
         # The first of all columns leads to its row where no others are named.
         is_first = changes.list_display_links is not None and not changes.list_display_links
         is_head = True
-        for column in self._columns:
+        for column, header in zip(self._columns, self.headers, strict=True):
             text, classes = self._shown(column, row)
             tag, cell, label = "td", str(conditional_escape(text)), column.label
             if is_first or column.is_link:
                 tag = "th" if is_head else "td"
                 is_first = is_head = False
                 cell = self._linked(row, cell)
-                label = conditional_escape(self.headers[self._columns.index(column)]["text"])
+                label = conditional_escape(header["text"])
             yield f'<{tag} class="{classes}" data-label="{label}">{cell}</{tag}>'
 
     def _shown(self, column: _Column, row: models.Model) -> tuple[Any, str]:
@@ -186,7 +186,4 @@ def _field(options: Any, name: str) -> "models.Field[Any, Any] | None":
 
 def _computation(name: str, admin: Any) -> Callable[[Any], Any] | None:
     """As `lookup_field` finds it; None for what each row has of its own."""
-    found: Callable[[Any], Any] | None = None
-    if name != "__str__":
-        found = getattr(admin, name, None)
-    return found
+    return None if name == "__str__" else getattr(admin, name, None)

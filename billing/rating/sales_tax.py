@@ -267,13 +267,7 @@ def taxed_as_answered(
                 sums.items(), key=lambda each: (-each[0].rate, each[0].code)
             )
         ]
-        return Taxed(
-            sum((group.base for group in groups), ZERO),
-            sum((group.tax for group in groups), ZERO),
-            nets,
-            categories,
-            groups,
-        )
+        return Taxed(nets, categories, groups)
 
 
 def estimated(

@@ -50,11 +50,19 @@ class TaxedGroup:
 class Taxed:
     """A document's tax: `nets` and `categories` are those of its lines, in their order."""
 
-    net: Decimal
-    tax: Decimal
     nets: Sequence[Decimal]
     categories: Sequence[Category]
     groups: Sequence[TaxedGroup]
+
+    @property
+    def net(self) -> Decimal:
+        with localcontext(EXACT):
+            return sum((group.base for group in self.groups), ZERO)
+
+    @property
+    def tax(self) -> Decimal:
+        with localcontext(EXACT):
+            return sum((group.tax for group in self.groups), ZERO)
 
     @property
     def gross(self) -> Decimal:
@@ -133,13 +141,7 @@ def apply(
                     rate.id if rate else "",
                 )
             )
-        return Taxed(
-            sum((group.base for group in groups), ZERO),
-            sum((group.tax for group in groups), ZERO),
-            nets,
-            categories,
-            groups,
-        )
+        return Taxed(nets, categories, groups)
 
 
 def _category(

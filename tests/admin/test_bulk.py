@@ -129,7 +129,7 @@ def test_waiting_work_of_several_kinds_is_tried_again_or_given_up() -> None:
 
 
 def test_no_more_than_a_person_can_read_are_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.admin.bulk.MOST", 1)
+    monkeypatch.setattr("billing.admin.bulk.MAX_ROWS", 1)
     both = [make_workspace("Acme"), make_workspace("Globex")]
     answer = finance_client().post(
         WORKSPACES,

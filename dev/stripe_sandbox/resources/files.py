@@ -10,7 +10,7 @@ from dev.stripe_sandbox.store import Object
 
 # Of evidence, as Stripe takes it: the beginning of the file, its type, and the most bytes.
 _TYPES = {b"%PDF-": "pdf", b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpg"}
-_MOST = 5 * 1024 * 1024
+_MAX_BYTES = 5 * 1024 * 1024
 
 
 @route("POST", "/v1/files", "FileCreateParams")
@@ -23,7 +23,7 @@ def create(ctx: Context, params: dict[str, Any]) -> Object:
     kind = next((name for start, name in _TYPES.items() if upload.content.startswith(start)), None)
     if kind is None:
         raise invalid("It is no PDF, PNG or JPEG file.", param="file")
-    if len(upload.content) > _MOST:
+    if len(upload.content) > _MAX_BYTES:
         raise invalid("It is larger than 5 MB.", param="file")
     file = ctx.new(
         "File",

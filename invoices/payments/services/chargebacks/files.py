@@ -22,7 +22,7 @@ _TEMPLATE = settings.BASE_DIR / "templates" / "payments" / "evidence.typ"
 # Stripe takes 5 MB a file, and banks about as much in all.
 MAX_BYTES = 2 * 1024 * 1024
 _PDF = b"%PDF-"
-_MOST_CALLS = 200
+_MAX_CALLS = 200
 
 
 def files_for(
@@ -76,9 +76,9 @@ def _calls(invoice: Invoice) -> dict[str, Any]:
             f"{call.duration_seconds or 0:,} s",
             str(call.pk),
         ]
-        for call in calls[:_MOST_CALLS]
+        for call in calls[:_MAX_CALLS]
     ]
-    count = calls.count() if len(rows) == _MOST_CALLS else len(rows)
+    count = calls.count() if len(rows) == _MAX_CALLS else len(rows)
     shown = f"the first {len(rows):,} of {count:,}" if count > len(rows) else f"{count:,}"
     return {"title": f"Calls of the period, {shown}", "rows": rows}
 
