@@ -4,8 +4,11 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count
+
 from analytics.banners import banners
 from analytics.period_view import PeriodView
+from billing.compiled import CompiledQuery
 from billing.models import BillingPeriod, Workspace, WorkspaceMember
 from billing.queries import active_periods, add_totals, with_subtotals
 from invoices.models import Invoice
@@ -19,14 +22,59 @@ DEAREST_CALLS = 5
 # Periods offered for choice; older ones are reached through their invoices.
 MAX_PERIODS = 24
 
-
-def periods_of(workspace: Workspace) -> list[BillingPeriod]:
-    """Newest first, to choose from; `billing.queries.add_totals` completes those that are shown."""
-    periods = list(
-        with_subtotals(BillingPeriod.objects.filter(workspace=workspace))
+_periods = CompiledQuery[BillingPeriod](
+    lambda workspace_id: (
+        with_subtotals(BillingPeriod.objects.filter(workspace_id=workspace_id))
         .select_related("tier")
         .order_by("-period_start")[:MAX_PERIODS]
     )
+)
+_active = CompiledQuery[UUID](
+    lambda now, workspace_id: (
+        active_periods(now).filter(workspace_id=workspace_id).values_list("pk", flat=True)[:1]
+    )
+)
+_recent_invoices = CompiledQuery[Invoice](
+    lambda workspace_id: (
+        Invoice.objects.filter(workspace_id=workspace_id)
+        .select_related("billing_period__workspace")
+        .order_by("-issued_at", "-id")[:RECENT_INVOICES]
+    )
+)
+_unpaid_invoices = CompiledQuery[Invoice](
+    lambda workspace_id: with_standing(
+        Invoice.objects.filter(workspace_id=workspace_id, status__in=Invoice.UNPAID)
+    ).order_by("issued_at", "id")[:100]
+)
+_refused_details = CompiledQuery[str](
+    lambda workspace_id: StripeCustomer.objects.filter(
+        pk=workspace_id, status="blocked"
+    ).values_list("last_error", flat=True)[:1]
+)
+_paused_by_limit = CompiledQuery[int](
+    lambda workspace_id: (
+        VoiceAgent.objects.filter(
+            workspace_id=workspace_id, paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT
+        )
+        .order_by()
+        .values("workspace_id")
+        .values_list(Count("pk"), flat=True)
+    )
+)
+_dearest = CompiledQuery[CallPrice](
+    lambda workspace_id, start, end: (
+        CallPrice.objects.filter(
+            workspace_id=workspace_id, started_at__gte=start, started_at__lt=end, price__gt=0
+        )
+        .select_related("agent")
+        .order_by("-price", "-call_id")[:DEAREST_CALLS]
+    )
+)
+
+
+def periods_of(workspace: Workspace) -> list[BillingPeriod]:
+    """Newest first, to choose from; `billing.queries.add_totals` completes those that are shown."""
+    periods = _periods(workspace.pk)
     for period in periods:
         period.workspace = workspace
     return periods
@@ -44,8 +92,7 @@ def chosen_period(
 
 def active_id(workspace_id: UUID, now: dt.datetime) -> UUID | None:
     """The period that usage of now enters."""
-    active = active_periods(now).filter(workspace_id=workspace_id)
-    return active.values_list("pk", flat=True).first()
+    return _active.first(now, workspace_id)
 
 
 def overview(
@@ -58,11 +105,7 @@ def overview(
 ) -> dict[str, Any]:
     """The template context of `analytics/dashboard.html`; as many queries, whatever was used."""
     workspace = membership.workspace
-    invoices = list(
-        Invoice.objects.filter(workspace=workspace)
-        .select_related("billing_period__workspace")
-        .order_by("-issued_at", "-id")[:RECENT_INVOICES]
-    )
+    invoices = _recent_invoices(workspace.pk)
     context: dict[str, Any] = {
         "periods": periods,
         "period": period,
@@ -77,38 +120,19 @@ def overview(
         add_totals([each for each in (period, before) if each])
         view = PeriodView(membership, period, before, now, is_active=is_active)
         context |= view.context()
-        context["dearest"] = _dearest_calls(period)
+        context["dearest"] = _dearest(workspace.pk, period.period_start, period.period_end)
         spend = view.spend.net if is_active else None
     context["banners"] = banners(
         membership=membership,
-        unpaid=list(
-            with_standing(
-                Invoice.objects.filter(workspace=workspace, status__in=Invoice.UNPAID)
-            ).order_by("issued_at", "id")[:100]
-        ),
+        unpaid=_unpaid_invoices(workspace.pk),
         spend=spend,
         expiring=expiring_card_of(workspace.pk, now=now),
         today=now.astimezone(workspace.zone).date(),
-        refused_details=StripeCustomer.objects.filter(pk=workspace.pk, status="blocked")
-        .values_list("last_error", flat=True)
-        .first()
-        or "",
-        paused_by_limit=VoiceAgent.objects.filter(
-            workspace=workspace, paused_reason=VoiceAgent.PausedReason.USAGE_LIMIT
-        ).count(),
+        refused_details=_refused_details.first(workspace.pk) or "",
+        paused_by_limit=_paused_by_limit.first(workspace.pk) or 0,
         pausing_budgets=[card.budget.name for card in context["budgets"] if card.is_pausing],
     )
     return context
-
-
-def _dearest_calls(period: BillingPeriod) -> list[CallPrice]:
-    calls = CallPrice.objects.filter(
-        workspace_id=period.workspace_id,
-        started_at__gte=period.period_start,
-        started_at__lt=period.period_end,
-        price__gt=0,
-    )
-    return list(calls.select_related("agent").order_by("-price", "-call_id")[:DEAREST_CALLS])
 
 
 def _before(periods: list[BillingPeriod], period: BillingPeriod) -> BillingPeriod | None:

@@ -13,11 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
-
-from django.db import connection
-from django.db.models import QuerySet, Sum
 
 from analytics.forecast import MeterPace
 from billing import months
@@ -25,7 +22,8 @@ from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind, PeriodTerms
-from usage.models import Call, CallRollup, UsageRollup
+from billing.replica import reading_connection
+from usage.models import Call
 from usage.queries.meters import Meter, RateSum, added_up, metered_prices, meters_from
 from usage.queries.net import frozen_meters, late_month
 
@@ -123,6 +121,19 @@ def rate_sums(
     )
 
 
+# Statements of their own: making them from querysets takes longer than running them.
+_SPEND = """
+SELECT billing_period_id, usage_date, resource_type, provider, sum(quantity), sum(final_cost),
+       rate_id, sum(billed_quantity), sum(records)::bigint
+  FROM usage_usagerollup
+ WHERE {which}
+ GROUP BY billing_period_id, usage_date, resource_type, provider, rate_id
+ ORDER BY usage_date
+"""
+_SPEND_OF_PERIODS = _SPEND.format(which="billing_period_id = ANY(%s)")
+_SPEND_OF_DAYS = _SPEND.format(which="workspace_id = %s AND usage_date >= %s AND usage_date < %s")
+
+
 def spend_of_periods(periods: Sequence[BillingPeriod]) -> dict[UUID, Spend]:
     """The spend billed in each period, late usage included.
 
@@ -130,7 +141,7 @@ def spend_of_periods(periods: Sequence[BillingPeriod]) -> dict[UUID, Spend]:
     worked out from the very rows beside them, so that what is shown together adds up.
     """
     rows: dict[UUID, list[SpendRow]] = {period.pk: [] for period in periods}
-    for period_id, *row in _spend_rows(UsageRollup.objects.filter(billing_period__in=rows)):
+    for period_id, *row in _rows(_SPEND_OF_PERIODS, [list(rows)]):
         rows[period_id].append(SpendRow(*row))
     meters = frozen_meters(
         [period.pk for period in periods if period.has_meters and not period.is_current]
@@ -144,27 +155,14 @@ def spend_of_periods(periods: Sequence[BillingPeriod]) -> dict[UUID, Spend]:
 
 def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
     """The spend of usage that occurred on the days `[first, until)`. One query."""
-    found = _spend_rows(
-        UsageRollup.objects.filter(
-            workspace_id=workspace_id, usage_date__gte=first, usage_date__lt=until
-        )
-    )
+    found = _rows(_SPEND_OF_DAYS, [workspace_id, first, until])
     return Spend(SpendRow(*row) for _, *row in found)
 
 
-def _spend_rows(rollups: QuerySet[UsageRollup]) -> Iterable[tuple]:
-    return (
-        rollups.values("billing_period_id", "usage_date", "resource_type", "provider", "rate_id")
-        .annotate(
-            Sum("quantity"), Sum("final_cost"), Sum("billed_quantity"), sum_records=Sum("records")
-        )
-        .order_by("usage_date")
-        .values_list(
-            *("billing_period_id", "usage_date", "resource_type", "provider"),
-            *("quantity__sum", "final_cost__sum", "rate_id", "billed_quantity__sum"),
-            "sum_records",
-        )
-    )
+def _rows(statement: str, given: Sequence[Any]) -> list[tuple]:
+    with reading_connection().cursor() as cursor:
+        cursor.execute(statement, given)
+        return cursor.fetchall()
 
 
 class IncludedUnits(NamedTuple):
@@ -287,31 +285,36 @@ SELECT local_date, status, direction, local_hour, provider, sum(calls)::bigint,
 """
 
 
+_CALL_SUMS = """
+SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(timed_calls), 0)::bigint,
+       coalesce(sum(duration_seconds), 0)
+  FROM usage_callrollup
+ WHERE workspace_id = %s AND local_date >= %s AND local_date < %s
+"""
+
+
 def calls_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Calls:
     """Calls of the days `[first, until)` on the workspace's clock. One query."""
     calls = Calls()
-    with connection.cursor() as cursor:
-        cursor.execute(_CALLS, [workspace_id, first, until])
-        for day, status, direction, hour, provider, count, timed, seconds in cursor:
-            if day is None:
-                calls.by_hour[hour] += count
-                calls.by_provider[provider] += count
-                continue
-            calls.total += count
-            calls.timed += timed
-            calls.duration_seconds += seconds
-            calls.by_status[status] += count
-            calls.by_direction[direction] += count
-            calls.by_status_and_day[status][day] += count
+    rows = _rows(_CALLS, [workspace_id, first, until])
+    for day, status, direction, hour, provider, count, timed, seconds in rows:
+        if day is None:
+            calls.by_hour[hour] += count
+            calls.by_provider[provider] += count
+            continue
+        calls.total += count
+        calls.timed += timed
+        calls.duration_seconds += seconds
+        calls.by_status[status] += count
+        calls.by_direction[direction] += count
+        calls.by_status_and_day[status][day] += count
     return calls
 
 
 def call_sums_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Calls:
     """The same without any breakdown. One query."""
-    sums = CallRollup.objects.filter(
-        workspace_id=workspace_id, local_date__gte=first, local_date__lt=until
-    ).aggregate(total=Sum("calls"), timed=Sum("timed_calls"), seconds=Sum("duration_seconds"))
-    return Calls(sums["total"] or 0, sums["timed"] or 0, sums["seconds"] or ZERO)
+    ((total, timed, seconds),) = _rows(_CALL_SUMS, [workspace_id, first, until])
+    return Calls(total, timed, seconds)
 
 
 def largest_first(values: Mapping[str, _T]) -> list[tuple[str, _T]]:

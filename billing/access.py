@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
+from billing.compiled import CompiledQuery
 from billing.languages import habits
 from billing.models import OwnerView, User, WorkspaceMember
 from billing.services.owner_views import has_run_out, owner_view_of
@@ -26,13 +27,18 @@ OWNER_VIEW = "owner_view"
 IN_MENU = 8
 
 
-def memberships_of(user: User) -> list[WorkspaceMember]:
-    """The user's memberships by the workspaces' names, with all that every page shows of them."""
-    return list(
-        WorkspaceMember.objects.filter(user=user)
+_memberships = CompiledQuery[WorkspaceMember](
+    lambda user_id: (
+        WorkspaceMember.objects.filter(user_id=user_id)
         .select_related("workspace__tier", "workspace__billing_settings")
         .order_by("workspace__name", "workspace_id")
     )
+)
+
+
+def memberships_of(user: User) -> list[WorkspaceMember]:
+    """The user's memberships by the workspaces' names, with all that every page shows of them."""
+    return _memberships(user.pk)
 
 
 def find_membership(memberships: Sequence[WorkspaceMember], workspace_id: UUID) -> WorkspaceMember:

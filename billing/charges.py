@@ -29,6 +29,7 @@ from billing.rating.charges import (
     TierTerms,
 )
 from billing.rating.proration import Span
+from billing.replica import reading_connection
 
 # Everything in one statement, since a close asks for two hundred periods and a page for one. Plan:
 # all tiers, which are few, and a range of each table's index by workspace.
@@ -188,26 +189,20 @@ class TermsReader:
         return self._tiers.get((tier_id, currency)) or self._tiers[tier_id, ""]
 
 
+_FROZEN = """
+SELECT period_id, kind, description, amount, quantity, unit_price, first_day, last_day, days,
+       of_days, base, percentage, source_id
+  FROM billing_periodcharge WHERE period_id = ANY(%s) ORDER BY position
+"""
+
+
 def frozen_charges(period_ids: Iterable[UUID]) -> dict[UUID, list[Charge]]:
     """What closed periods were charged, as it was worked out then. One query."""
     found: dict[UUID, list[Charge]] = defaultdict(list)
-    for row in PeriodCharge.objects.filter(period__in=list(period_ids)).order_by("position"):
-        found[row.period_id].append(
-            Charge(
-                ChargeKind(row.kind),
-                row.description,
-                row.amount,
-                quantity=row.quantity,
-                unit_price=row.unit_price,
-                first_day=row.first_day,
-                last_day=row.last_day,
-                days=row.days,
-                of_days=row.of_days,
-                base=row.base,
-                percentage=row.percentage,
-                source_id=row.source_id,
-            )
-        )
+    with reading_connection().cursor() as cursor:
+        cursor.execute(_FROZEN, [list(period_ids)])
+        for period_id, kind, *of_charge in cursor:
+            found[period_id].append(Charge(ChargeKind(kind), *of_charge))
     return found
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from billing import months
+from billing.compiled import CompiledQuery
 from billing.models import BillingPeriod, Workspace
 from billing.money import ZERO
 from invoices.models import (
@@ -21,14 +22,19 @@ from invoices.models import (
 )
 from usage.models import UsageRecord
 
+_invoices = CompiledQuery[Invoice](
+    lambda period_id: Invoice.objects.filter(billing_period_id=period_id)
+)
+
 
 def invoice_of(period: BillingPeriod) -> Invoice | None:
     """The invoice that bills a period: of several the one that is not void, else the latest.
 
     Reads `period.invoices`, from its prefetch where there is one.
     """
+    known = getattr(period, "_prefetched_objects_cache", {}).get("invoices")
     ranked = sorted(
-        period.invoices.all(),
+        _invoices(period.pk) if known is None else known,
         key=lambda invoice: (invoice.status != Invoice.Status.VOID, invoice.issued_at),
     )
     return ranked[-1] if ranked else None
@@ -152,9 +158,13 @@ EXPIRES_SOON = 30
 
 def expiring_cards(*, now: dt.datetime, within: int = EXPIRES_SOON) -> QuerySet[PaymentMethod]:
     """Cards that are charged and expire so soon, or have; the first to do so first."""
+    return _expiring_by((now + dt.timedelta(days=within)).date())
+
+
+def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
     return (
         PaymentMethod.objects.filter(
-            expires_on__lte=(now + dt.timedelta(days=within)).date(),
+            expires_on__lte=day,
             workspace__billing_settings__collection_method="charge_automatically",
         )
         .exclude(workspace__status=Workspace.Status.CLOSED)
@@ -162,13 +172,21 @@ def expiring_cards(*, now: dt.datetime, within: int = EXPIRES_SOON) -> QuerySet[
     )
 
 
+_expiring_card = CompiledQuery[PaymentMethod](
+    lambda day, workspace_id: _expiring_by(day).filter(pk=workspace_id)[:1]
+)
+_card = CompiledQuery[PaymentMethod](
+    lambda workspace_id: PaymentMethod.objects.filter(pk=workspace_id)
+)
+
+
 def expiring_card_of(workspace_id: UUID, *, now: dt.datetime) -> PaymentMethod | None:
-    return expiring_cards(now=now).filter(pk=workspace_id).first()
+    return _expiring_card.first((now + dt.timedelta(days=EXPIRES_SOON)).date(), workspace_id)
 
 
 def card_of(workspace_id: UUID) -> PaymentMethod | None:
     """How the workspace pays, with when its card expires; None where there is nothing."""
-    return PaymentMethod.objects.filter(pk=workspace_id).first()
+    return _card.first(workspace_id)
 
 
 def lacks_payment_method(invoice: Invoice) -> bool:

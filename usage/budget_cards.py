@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from billing.compiled import CompiledQuery
 from billing.formats import date_range, percent, percent_sign, quantity
 from billing.models import Workspace
 from billing.money import EXACT, ZERO
@@ -46,9 +47,14 @@ class BudgetCard:
     webhook_error: str = ""
 
 
+_budgets = CompiledQuery[Budget](
+    lambda workspace_id: budgets_with_parts().filter(workspace_id=workspace_id)
+)
+
+
 def cards_of(workspace: Workspace, *, now: dt.datetime) -> list[BudgetCard]:
     """Four queries; two more where a budget is of the whole workspace's month and has meters."""
-    return budget_cards(list(budgets_with_parts().filter(workspace=workspace)), now=now)
+    return budget_cards(_budgets(workspace.pk), now=now)
 
 
 def budget_cards(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django import template
@@ -64,6 +65,7 @@ def iso_time(at: dt.datetime) -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """A decorative icon of `static/img/icons.svg`; the text beside it says what it means."""
     return format_html(

@@ -3,9 +3,11 @@
 from decimal import Decimal
 
 import pytest
+from django.template import Context, Template
 
 from billing import formats
 from billing.addresses import city_line
+from billing.languages import in_language
 
 
 @pytest.mark.parametrize(
@@ -73,3 +75,17 @@ def test_a_city_stands_as_its_country_writes_it(country: str, line: str) -> None
     of = {"postal_code": "78701", "city": "Austin", "state": "TX"}
     assert city_line(country=country, **of) == line
     assert city_line(country=country, postal_code="", city="", state="") == ""
+
+
+def test_texts_of_a_template_are_those_of_each_page_s_language():
+    template = Template(
+        '{% load i18n %}{% translate "Usage" as usage %}{% translate "Total" %}, {{ usage }}'
+        '{% translate "100%" %}'
+    )
+    seen = []
+    for language in ("en", "de", "fr", "de", "en"):
+        with in_language(language):
+            seen.append(template.render(Context()))
+    assert seen[0] == seen[4] == "Total, Usage100%"
+    assert seen[1] == seen[3] == "Gesamt, Nutzung100%"
+    assert seen[2].startswith("Total, ")

@@ -1,0 +1,66 @@
+"""Compiled queries give what their querysets would, for whatever values."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.compiled import CompiledQuery
+from billing.models import BillingPeriod, WorkspaceMember
+from billing.queries import with_totals
+from billing.services.periods import open_period
+from tests.kit import personas
+
+pytestmark = pytest.mark.django_db
+
+
+def test_each_call_has_its_own_values_and_related_rows():
+    members = CompiledQuery[WorkspaceMember](
+        lambda workspace_id, role: (
+            WorkspaceMember.objects.filter(workspace_id=workspace_id, role=role)
+            .select_related("workspace__tier", "user")
+            .order_by("user__email")
+        )
+    )
+    acme, other = personas.make_workspace(), personas.make_workspace("Other")
+    for workspace in (acme, other, acme):
+        with CaptureQueriesContext(connection) as asked:
+            (found,) = members(workspace.pk, "owner")
+            assert found.workspace.tier == workspace.tier
+        assert found == WorkspaceMember.objects.get(workspace=workspace)
+        assert len(asked) == 1
+    assert members(acme.pk, "viewer") == []
+    assert members.first(acme.pk, "viewer") is None
+
+
+def test_what_completes_and_prefetches_a_queryset_does_so_each_time():
+    acme = personas.make_workspace()
+    open_period(workspace_id=acme.pk, at=personas.NOW, now=personas.NOW)
+    periods = CompiledQuery[BillingPeriod](
+        lambda workspace_id, until: with_totals(
+            BillingPeriod.objects.filter(workspace_id=workspace_id, period_start__lt=until)
+        ).prefetch_related("invoices")
+    )
+    assert periods(acme.pk, personas.NOW - dt.timedelta(days=60)) == []
+    for _ in range(2):
+        (found,) = periods(acme.pk, personas.NOW)
+        assert found.live_total == found.live_fee == 49
+        assert found._prefetched_objects_cache["invoices"]._result_cache == []
+
+
+def test_values_without_their_model():
+    keys = CompiledQuery[str](
+        lambda number: WorkspaceMember.objects.filter(user_id=number).values_list("role", flat=True)
+    )
+    member = WorkspaceMember.objects.get(workspace=personas.make_workspace())
+    assert keys(member.user_id) == ["owner"]
+    assert keys(member.user_id + 1) == []
+
+
+def test_a_value_that_is_looked_at_too_early_is_refused():
+    lost = CompiledQuery[WorkspaceMember](
+        lambda day: WorkspaceMember.objects.filter(user__date_joined__year=day.year)
+    )
+    with pytest.raises(ValueError, match="not in its SQL"):
+        lost(dt.date(2026, 11, 1))
