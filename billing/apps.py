@@ -1,8 +1,5 @@
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
-from django.db.backends.signals import connection_created
-
-from billing import audit
 
 
 class BillingConfig(AppConfig):
@@ -11,12 +8,10 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         # Each service of durable work makes its kind known; this needs models, loaded by now.
-        from billing.services import emails  # noqa: F401, PLC0415 - see above
-
-        connection_created.connect(audit.install, dispatch_uid="billing.audit")
         # Imports models, which are there only now.
         from billing import checks  # noqa: F401, PLC0415 - see above
         from billing.second_factor import note_sign_in  # noqa: PLC0415
+        from billing.services import emails  # noqa: F401, PLC0415 - see above
         from billing.services.account_news import tell_password_changed  # noqa: PLC0415
         from billing.signals import password_changed  # noqa: PLC0415
 

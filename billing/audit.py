@@ -18,7 +18,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
@@ -67,16 +66,10 @@ def end_task() -> None:
 def attribute(
     execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
-    """Database execute wrapper: name who acts at the end of each write that is audited."""
+    """Execute wrapper of `config.database`: name who acts in each write that is audited."""
     if isinstance(sql, str) and _WRITES.match(sql) and _TABLES.search(sql):
         sql = f"{sql} {_comment(_act.get() or _command())}"
     return execute(sql, params, many, context)
-
-
-def install(sender: object, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """Receiver of `connection_created`."""
-    if attribute not in connection.execute_wrappers:
-        connection.execute_wrappers.append(attribute)
 
 
 def _comment(act: Act) -> str:

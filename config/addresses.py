@@ -11,7 +11,7 @@ from config import env
 
 # A server that is gone, or does not answer, is noticed: seconds to connect, and for a connection on
 # which nothing comes back (milliseconds, for what was sent and never received). The address may
-# say otherwise. What is received and not answered, `config.database.hanging` notices.
+# say otherwise. What is received and not answered, `config.database.base` notices.
 _NOTICED = {
     "connect_timeout": "5",
     "keepalives_idle": "15",

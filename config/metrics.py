@@ -44,14 +44,11 @@ class RequestMetrics:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         begin = time.perf_counter()
         response = self.get_response(request)
+        method = request.method if request.method in _METHODS else "other"
         route = request.resolver_match.route if request.resolver_match else "unknown"
-        observe(str(request.method), route, response.status_code, time.perf_counter() - begin)
+        counted = REQUESTS.labels(method, route, response.status_code)
+        counted.observe(time.perf_counter() - begin)
         return response
-
-
-def observe(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one answered request."""
-    REQUESTS.labels(method if method in _METHODS else "other", route, status).observe(seconds)
 
 
 @require_safe

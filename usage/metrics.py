@@ -1,36 +1,21 @@
-"""What `/metrics` says of usage: what became of records, and who was last heard of."""
+"""What `/metrics` asks the database of usage: when each provider was last heard of.
+
+What became of records is counted where they arrive (`usage/services/arrivals.py`).
+"""
 
 import datetime as dt
 from collections.abc import Iterator
 
 from django.db.models import Max
 from django.utils import timezone as clock
-from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from usage.models import ProviderHeartbeat
 
-_RECORDS = Counter("usage_records", "Usage records sent, by what became of them.", ["outcome"])
-_ACCEPTED, _DUPLICATE, _REFUSED = map(_RECORDS.labels, ("accepted", "duplicate", "refused"))
-_REFUSALS = Counter("usage_refusals", "Usage records refused, by the reason's code.", ["code"])
-_CALLS = Counter("usage_calls", "Calls reported, news of known ones too.")
 # Labels stay few, whatever is sent as a provider.
 _PROVIDERS = 100
 _REMEMBERED = dt.timedelta(days=30)
-
-
-def count_records(*, accepted: int, duplicates: int, refused: list[str]) -> None:
-    """`refused` has the code of each."""
-    _ACCEPTED.inc(accepted)
-    _DUPLICATE.inc(duplicates)
-    _REFUSED.inc(len(refused))
-    for code in refused:
-        _REFUSALS.labels(code).inc()
-
-
-def count_calls(number: int) -> None:
-    _CALLS.inc(number)
 
 
 class Heartbeats(Collector):

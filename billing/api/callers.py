@@ -1,7 +1,7 @@
 """Callers of the API: whose key it is, what that may, and whether it has asked too often.
 
-`authentication`, `permissions` and `throttles` are how REST framework asks this; hot endpoints ask
-it themselves.
+`authentication`, `permissions` and `throttles` are how REST framework asks this; `admit` asks
+it all for hot endpoints.
 
 Rates are counted by the minute, shared by Redis. Each process counts for itself and tells Redis
 twice a second, or every fiftieth of the limit: a round trip for every request would cost more than
@@ -12,16 +12,22 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
+from django.http import HttpRequest
 from rest_framework.permissions import SAFE_METHODS
 
-from billing.api.access import Authenticated
+from billing.api.access import Authenticated, may_see
+from billing.api.bodies import is_packed
+from billing.api.hot import HotEndpoint, HotRequest, UnsupportedMediaType
 from billing.api.refusals import note_refusal
-from billing.errors import BillingError
+from billing.errors import BillingError, NotFound
 from billing.models import ServiceKey, User
 from billing.services import keys
 
@@ -220,3 +226,41 @@ def _share(counter: _Counter, name: str, count: int) -> None:
         return
     with _lock:
         counter.known = max(counter.known, total)
+
+
+@dataclass(slots=True)
+class Asking:
+    """Who asks: a service by its key, or a signed-in member."""
+
+    auth: ServiceKey | None
+    user: User | AnonymousUser
+
+
+def admit(
+    endpoint: HotEndpoint,
+    request: HttpRequest,
+    asking: Asking,
+    parameters: Mapping[str, Any],
+    *,
+    in_background: bool = False,
+) -> HotRequest:
+    """What the function is given, but for the body, once everything else is found right.
+
+    `in_background` as for `check_rate`.
+    """
+    only = None
+    if asking.auth is not None:
+        require_scope(asking.auth, endpoint.scopes)
+        only = asking.auth.workspace_id
+    limit = settings.API_USAGE_THROTTLE_PER_MINUTE
+    check_rate(asking, limit=limit, group="usage", in_background=in_background)
+    if "workspace_id" in parameters and not may_see(asking, parameters["workspace_id"]):
+        raise NotFound("There is no such workspace.")
+    if not endpoint.media_types:
+        return HotRequest(only_workspace=only, parameters=parameters)
+    media_type = request.content_type or ""
+    if media_type not in endpoint.media_types:
+        raise UnsupportedMediaType(
+            f"Content-Type must be {' or '.join(endpoint.media_types)}, not {media_type!r}."
+        )
+    return HotRequest(b"", is_packed(request.META), media_type, only, parameters)

@@ -33,20 +33,19 @@ from django.urls.resolvers import RoutePattern
 from django.utils import timezone as clock
 
 from billing.api.bodies import BodyTooSlow, ClientLeft, CollectedBody, body_file
-from billing.api.callers import key_of, recalled_key_of
+from billing.api.callers import Asking, admit, key_of, recalled_key_of
 from billing.api.hot import (
-    Asking,
     HotEndpoint,
     HotRequest,
     Lane,
     ManyFunction,
     Reply,
-    admit,
     answer,
     problem_reply,
 )
 from billing.services.sign_in import client_address
-from config import health, metrics
+from config import health
+from config.metrics import REQUESTS
 from config.middleware import common_headers
 from config.serving.django_bridge import DjangoBridge, Message, Receive, Send
 from config.serving.processes import PROCESSES, Processes
@@ -145,7 +144,8 @@ class Application:
             reply = problem_reply(error)
         if endpoint is not None:
             seconds = time.perf_counter() - begin
-            metrics.observe(endpoint.method, endpoint.route, reply.status, seconds)
+            counted = REQUESTS.labels(endpoint.method, endpoint.route, reply.status)
+            counted.observe(seconds)
         return reply
 
     async def _answer(

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from config import addresses, env, logs, safety  # noqa: F401 - safety registers its checks
-from config.database.hanging import WatchedConnection
+from config.database.base import WatchedConnection
 from config.settings.api import *
 from config.settings.billing import *
 from config.settings.paths import *

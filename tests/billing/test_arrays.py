@@ -5,8 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from billing.arrays import date_array, sparse_uuid_array, time_array, uuid_array
-from billing.prepared import prepared_cursor
+from billing.prepared import (
+    date_array,
+    prepared_cursor,
+    sparse_uuid_array,
+    time_array,
+    uuid_array,
+)
 
 pytestmark = pytest.mark.django_db
 ACME = "0189aa00-0000-7000-8000-00000000ACE0"

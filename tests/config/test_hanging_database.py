@@ -9,15 +9,15 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.utils import DatabaseError
 
-from config.database import hanging
-from config.database.hanging import Server, Watch, WatchedConnection
+from config.database import base
+from config.database.base import Server, Watch, WatchedConnection
 from tests.kit.ports import refusing_port
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Watch, "_watches", {})
-    monkeypatch.setattr(hanging, "_noticed", [0.0])
+    monkeypatch.setattr(base, "_noticed", [0.0])
 
 
 def server_at(port: int) -> Server:
@@ -38,7 +38,7 @@ def test_who_refuses_connections_does_not_hang() -> None:
 def test_a_slow_statement_is_waited_for_while_its_server_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hanging, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(base, "QUIET_SECONDS", 0.05)
     with connection.cursor() as cursor:
         assert isinstance(connection.connection, WatchedConnection)
         cursor.execute("SELECT pg_sleep(0.5), 7")
@@ -54,16 +54,16 @@ def test_a_statement_is_given_up_when_its_server_does_not_answer_and_others_do_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connection.ensure_connection()
-    monkeypatch.setattr(hanging, "_FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(hanging, "QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(hanging, "_answers", lambda *args, **options: False)
+    monkeypatch.setattr(base, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(base, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(base, "_answers", lambda *args, **options: False)
     with connection.cursor() as cursor, pytest.raises(OperationalError, match="does not answer"):
         cursor.execute("SELECT pg_sleep(1)")
     connection.close()
     with pytest.raises(DatabaseError, match="does not answer"):
         connection.ensure_connection()
 
-    monkeypatch.setattr(hanging, "_answers", lambda *args, **options: True)
+    monkeypatch.setattr(base, "_answers", lambda *args, **options: True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 7")
         assert cursor.fetchone() == (7,)

@@ -4,7 +4,6 @@ Functions return a `Reply` or raise a `BillingError`; those that take many reque
 other for each.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -15,11 +14,9 @@ from billing.api import exactjson
 from billing.api.hot import JSON, NDJSON, HotEndpoint, HotRequest, Lane, Reply
 from billing.api.problems import ProblemError
 from billing.errors import BillingError
-from billing.money import without_exponent
-from usage import metrics
-from usage.models import Call, ProviderHeartbeat
+from usage.models import Call
 from usage.queries.admission import admissions_of
-from usage.services import heartbeats
+from usage.services.arrivals import note_calls, note_usage
 from usage.services.calls import CallsRecorded, calls_parser, record_calls
 from usage.services.ingest import (
     Entry,
@@ -29,13 +26,13 @@ from usage.services.ingest import (
     check_entries,
     record_usage,
 )
-from usage.services.ingest.entries import PricedRecord, Stored
+from usage.services.ingest.entries import Stored
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ingest.pricing import unknown_workspace
 
-_USAGE, _CALLS = ProviderHeartbeat.Source.USAGE, ProviderHeartbeat.Source.CALLS
 # A record that cannot be recorded says so with the status of what is wrong with it.
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409, "not_found": 404}
+_TRIMMED = {"quantity", "billed_quantity", "unit_cost", "exchange_rate"}
 
 
 class RecordRefused(BillingError):
@@ -78,7 +75,8 @@ def record_singles(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
         else:
             replies[positions[record.index]] = _recorded(*result)
     unread = [error.code for error in replies.values() if isinstance(error, BillingError)]
-    _note_usage(recorded, visible, [*unread, *(error.code for error in errors)], now)
+    refused = [*unread, *(error.code for error in errors)]
+    note_usage(recorded, visible, refused=refused, now=now)
     for refusal in errors:
         replies[positions[refusal.index]] = RecordRefused(refusal)
     return [replies[position] for position in range(len(requests))]
@@ -91,7 +89,8 @@ def record_batch(request: HotRequest) -> Reply:
     recorded = record_usage(
         records, now=now, only_workspace=only, refused=errors, with_agents=False
     )
-    _note_usage(recorded, records, [error.code for error in recorded.errors], now)
+    refused = [error.code for error in recorded.errors]
+    note_usage(recorded, records, refused=refused, now=now)
     return _account(recorded)
 
 
@@ -102,7 +101,7 @@ def record_call(request: HotRequest) -> Reply:
     result = record_calls([entry], now=now, only_workspace=request.only_workspace)
     if result.errors:
         raise RecordRefused(result.errors[0])
-    _note_calls(result, now)
+    note_calls(result, now=now)
     return Reply(201 if 0 in result.created else 200, exactjson.dumps(_call(result.calls[0])))
 
 
@@ -111,7 +110,7 @@ def record_call_batch(request: HotRequest) -> Reply:
     entries = read(request.body)
     now = clock.now()
     result = record_calls(entries, now=now, only_workspace=request.only_workspace)
-    _note_calls(result, now)
+    note_calls(result, now=now)
     return _account(result)
 
 
@@ -132,17 +131,10 @@ def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:
 def shown_record(stored: Stored) -> dict[str, object]:
     """A usage record as the API shows it: quantity and unit cost without trailing zeros, costs
     with all of their decimals."""
-    shown = {
-        name: without_exponent(value) if isinstance(value, Decimal) else value
-        for name, value in stored._asdict().items()
-    }
-    shown["quantity"] = without_exponent(_trimmed(stored.quantity))
-    shown["billed_quantity"] = without_exponent(_trimmed(stored.billed_quantity))
-    shown["unit_cost"] = without_exponent(_trimmed(stored.unit_cost))
-    if stored.exchange_rate is not None:
-        shown["exchange_rate"] = without_exponent(_trimmed(stored.exchange_rate))
-    shown["occurred_at"] = exactjson.utc_text(stored.occurred_at)
-    shown["created_at"] = exactjson.utc_text(stored.created_at)
+    shown = stored._asdict()
+    for name, value in shown.items():
+        if isinstance(value, Decimal):
+            shown[name] = f"{value.normalize() if name in _TRIMMED else value:f}"
     return shown
 
 
@@ -157,27 +149,6 @@ def _account(result: Recorded | CallsRecorded) -> Reply:
     """Every record of a batch accounted for."""
     account = _Account(result.accepted, result.duplicates, len(result.errors), result.errors)
     return Reply(200, msgspec.json.encode(account))
-
-
-def _note_usage(
-    recorded: Recorded, records: Sequence[PricedRecord], refused: list[str], now: dt.datetime
-) -> None:
-    metrics.count_records(
-        accepted=recorded.accepted, duplicates=recorded.duplicates, refused=refused
-    )
-    # Whose usage is refused, or comes once more, is not heard of: nothing of it is billed.
-    new = (each.provider for each in records if each.refusal is None and each.existing is None)
-    heartbeats.note(_USAGE, new, now=now)
-
-
-def _note_calls(result: CallsRecorded, now: dt.datetime) -> None:
-    metrics.count_calls(result.accepted)
-    heartbeats.note(_CALLS, (call.provider for call in result.calls.values()), now=now)
-
-
-def _trimmed(value: Decimal) -> Decimal:
-    """3.250000 as 3.25, 0E-6 as 0; the columns hold fewer digits than a context rounds at."""
-    return value.normalize() if value else Decimal(0)
 
 
 def _call(call: Call) -> dict[str, object]:

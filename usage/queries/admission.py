@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from billing.arrays import array
 from billing.errors import NotFound
-from billing.prepared import prepared_cursor
+from billing.prepared import array, prepared_cursor
 from usage.queries.net import net_spends
 
 

@@ -16,10 +16,9 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import months
-from billing.arrays import array
 from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
-from billing.prepared import prepared_cursor
+from billing.prepared import array, prepared_cursor
 from usage.models import Budget, BudgetEvent, BudgetLevel, BudgetState, VoiceAgent
 from usage.queries.net import adjustments_of
 

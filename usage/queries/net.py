@@ -15,10 +15,9 @@ from django.db.models import Sum
 from django.dispatch import receiver
 
 from billing import months
-from billing.arrays import array
 from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
-from billing.prepared import prepared_cursor
+from billing.prepared import array, prepared_cursor
 from billing.pricing import prices_by_rate
 from billing.signals import adjustments_asked
 from usage.models import PeriodMeter, UsageRollup

@@ -15,9 +15,8 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import months
-from billing.arrays import array
 from billing.models import Workspace
-from billing.prepared import prepared_cursor
+from billing.prepared import array, prepared_cursor
 from usage.models import Budget, BudgetEvent, BudgetState
 from usage.queries.budgets import (
     BudgetStanding,

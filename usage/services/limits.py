@@ -9,11 +9,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from billing.arrays import array
 from billing.formats import percent, percent_sign, quantity
 from billing.issuers import issuer_of
 from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, OptionalMail, Workspace
-from billing.prepared import prepared_cursor
+from billing.prepared import array, prepared_cursor
 from billing.services.emails import addresses_wanting, in_each_language, queue_email
 from usage.queries.net import net_spends
 from usage.services.agents import align_agents, realign_agents

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from billing.arrays import array
-from billing.prepared import prepared_cursor
+from billing.prepared import array, prepared_cursor
 from usage.models import VoiceAgent
 from usage.services.ingest.entries import PricedRecord
 

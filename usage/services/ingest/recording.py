@@ -150,7 +150,8 @@ def record_usage(
 
 def _record_new(records: list[PricedRecord], now: dt.datetime, *, with_agents: bool) -> None:
     workspaces = sorted({each.workspace_id for each in records})
-    strangers = frozenset(each.id for each in strangers_of(records))
+    named = [each for each in records if each.agent_id is not None]
+    strangers = {each.id for each in strangers_of(named)} if named else set[str]()
     terms, just_read = _terms_cache.of(workspaces)
     # Kept for this batch: another one may ease a limit meanwhile, by less than this one needs.
     near = frozenset(period for each in terms.values() for period in each.near)
@@ -239,6 +240,6 @@ def _write(
             far = spread_slot_allowance(periods)
             for workspace_id, mine in checked.items():
                 terms[workspace_id].near = mine - far
-        if any(found := priced.findings.of(written.ids)):
-            count_findings(found, now=now)
+        if any(priced.findings):
+            count_findings(priced.findings.of(written.ids), now=now)
     return written

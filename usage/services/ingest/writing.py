@@ -9,11 +9,12 @@ from typing import NamedTuple
 import psycopg
 from django.db import connection
 
-from billing.arrays import (
+from billing.prepared import (
     EMPTY,
     BinaryArray,
     array,
     date_array,
+    prepared_cursor,
     sparse_array,
     sparse_text_array,
     sparse_uuid_array,
@@ -21,7 +22,6 @@ from billing.arrays import (
     time_array,
     uuid_array,
 )
-from billing.prepared import prepared_cursor
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
 from usage.services.ingest.agents import agents_of_calls
