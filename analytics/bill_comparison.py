@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from analytics.bridge import Bill, Cell, Change, Step, bridge, in_cents
+from analytics.bridge import BilledMonth, Driver, Effect, UsageCell, bridge, in_cents
 from analytics.queries import PeriodTotals, Spend, days_of, spend_of_periods, totals_of
 from billing import months
 from billing.formats import money
@@ -31,7 +31,7 @@ class SideBill:
     period: BillingPeriod
     first: dt.date
     last: dt.date
-    bill: Bill
+    bill: BilledMonth
     shown: Decimal
     invoice: Invoice | None
     calls: int
@@ -47,7 +47,7 @@ class Comparison:
 
     before: SideBill
     now: SideBill
-    changes: Sequence[Change]
+    changes: Sequence[Effect]
     amounts: Sequence[Decimal]
     with_tax: bool
 
@@ -59,7 +59,7 @@ class Comparison:
     def currency(self) -> str:
         return self.now.period.workspace.currency
 
-    def largest(self) -> list[tuple[Step, Decimal]]:
+    def largest(self) -> list[tuple[Driver, Decimal]]:
         named = [
             (change.step, amount)
             for change, amount in zip(self.changes, self.amounts, strict=True)
@@ -109,8 +109,8 @@ def _side(
         invoice = None
     other = _other_lines(spend, totals, first)
     if with_tax and invoice is not None and not invoice.prices_include_tax:
-        other[Step.TAX] = invoice.tax
-    bill = Bill(_cells(period, spend, first, last), other)
+        other[Driver.TAX] = invoice.tax
+    bill = BilledMonth(_cells(period, spend, first, last), other)
     currency = period.workspace.currency
     if with_tax and invoice is not None:
         shown = invoice.amount
@@ -119,23 +119,23 @@ def _side(
     return SideBill(period, first, last, bill, shown, invoice, calls)
 
 
-def _other_lines(spend: Spend, totals: PeriodTotals, first: dt.date) -> dict[Step, Decimal]:
+def _other_lines(spend: Spend, totals: PeriodTotals, first: dt.date) -> dict[Driver, Decimal]:
     return {
         # Less what credit notes gave back of it for its own month.
-        Step.LATE: sum(
+        Driver.LATE: sum(
             (row.cost for row in spend.rows if row.day < first), totals.reversals_credited
         ),
-        Step.ALLOWANCE: spend.adjustment,
-        Step.FEE: totals.fee,
-        Step.ADD_ONS: totals.add_ons,
-        Step.DISCOUNTS: totals.discounts,
-        Step.COMMITMENT: totals.shortfall,
-        Step.MANUAL: totals.manual,
-        Step.CREDIT: totals.credit,
+        Driver.ALLOWANCE: spend.adjustment,
+        Driver.FEE: totals.fee,
+        Driver.ADD_ONS: totals.add_ons,
+        Driver.DISCOUNTS: totals.discounts,
+        Driver.COMMITMENT: totals.shortfall,
+        Driver.MANUAL: totals.manual,
+        Driver.CREDIT: totals.credit,
     }
 
 
-def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -> list[Cell]:
+def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -> list[UsageCell]:
     """Usage of the month's own days, by agent and model where records name these; the rest of each
     type and provider as one cell. One query."""
     rest: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO, ZERO, ZERO])
@@ -154,7 +154,7 @@ def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -
         .values_list("agent_id", "resource_type", "provider", "model")
         .annotate(Sum("records"), Sum("quantity"), Sum("final_cost"))
     )
-    for cell in map(Cell._make, named):
+    for cell in map(UsageCell._make, named):
         cells.append(cell)
         sums = rest[cell.resource_type, cell.provider]
         sums[0] -= cell.records
@@ -162,7 +162,9 @@ def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -
         sums[2] -= cell.amount
     for (resource_type, provider), (records, quantity, amount) in rest.items():
         if records or quantity or amount:
-            cells.append(Cell(None, resource_type, provider, None, int(records), quantity, amount))
+            cells.append(
+                UsageCell(None, resource_type, provider, None, int(records), quantity, amount)
+            )
     return cells
 
 
@@ -184,24 +186,24 @@ def _calls(workspace_id: UUID, *spans: tuple[dt.date, dt.date]) -> list[int]:
     ]
 
 
-def labels() -> dict[Step, str]:
+def labels() -> dict[Driver, str]:
     return {
-        Step.NEW_AGENTS: _("New agents"),
-        Step.GONE_AGENTS: _("Agents no longer used"),
-        Step.VOLUME: _("Number of calls and uses"),
-        Step.LENGTH: _("Length of calls"),
-        Step.PROVIDERS: _("Choice of providers"),
-        Step.MODELS: _("Choice of models"),
-        Step.PRICES: _("Prices"),
-        Step.LATE: _("Late usage of earlier months"),
-        Step.ALLOWANCE: _("Tiers and included units"),
-        Step.FEE: _("Subscription"),
-        Step.ADD_ONS: _("Add-ons"),
-        Step.DISCOUNTS: _("Discounts"),
-        Step.COMMITMENT: _("Minimum not reached"),
-        Step.MANUAL: _("Other charges and credits"),
-        Step.CREDIT: _("Credit brought forward"),
-        Step.TAX: _("Tax"),
+        Driver.NEW_AGENTS: _("New agents"),
+        Driver.GONE_AGENTS: _("Agents no longer used"),
+        Driver.VOLUME: _("Number of calls and uses"),
+        Driver.LENGTH: _("Length of calls"),
+        Driver.PROVIDERS: _("Choice of providers"),
+        Driver.MODELS: _("Choice of models"),
+        Driver.PRICES: _("Prices"),
+        Driver.LATE: _("Late usage of earlier months"),
+        Driver.ALLOWANCE: _("Tiers and included units"),
+        Driver.FEE: _("Subscription"),
+        Driver.ADD_ONS: _("Add-ons"),
+        Driver.DISCOUNTS: _("Discounts"),
+        Driver.COMMITMENT: _("Minimum not reached"),
+        Driver.MANUAL: _("Other charges and credits"),
+        Driver.CREDIT: _("Credit brought forward"),
+        Driver.TAX: _("Tax"),
     }
 
 

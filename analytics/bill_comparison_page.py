@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from analytics.bill_comparison import Comparison, SideBill, labels, sentence, signed
-from analytics.bridge import NOBODY, Change, Step, Subject, as_decimal
+from analytics.bridge import NOBODY, Driver, Effect, Subject, as_decimal
 from analytics.charts import Chart, Table, axis_value, bar, figure_json, money_axis
 from billing.formats import money, number
 from billing.models import BillingPeriod
@@ -22,7 +22,7 @@ from usage.models import VoiceAgent
 from usage.resources import provider_name, resource
 
 _PARTS = 3
-_AGENTS = (Step.NEW_AGENTS, Step.GONE_AGENTS)
+_AGENTS = (Driver.NEW_AGENTS, Driver.GONE_AGENTS)
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class ComparisonView:
             "chart": self._chart(rows),
         }
 
-    def _shown(self) -> list[tuple[Change, Decimal]]:
+    def _shown(self) -> list[tuple[Effect, Decimal]]:
         """The changes of a cent and more."""
         both = zip(self.comparison.changes, self.comparison.amounts, strict=True)
         return [(change, amount) for change, amount in both if amount]
 
-    def _row(self, change: Change, amount: Decimal) -> Row:
+    def _row(self, change: Effect, amount: Decimal) -> Row:
         return Row(
             label=self.labels[change.step],
             amount=signed(amount, self.currency),
@@ -73,14 +73,14 @@ class ComparisonView:
             link=self._link(change),
         )
 
-    def _detail(self, change: Change) -> str:
+    def _detail(self, change: Effect) -> str:
         parts = [
             f"{name} {signed(as_decimal(amount), self.currency)}"
             for subject, amount in change.largest(_PARTS)
             if (name := self._name(subject)) and to_minor(as_decimal(amount), self.currency)
         ]
         said = ", ".join(parts)
-        if change.step == Step.VOLUME and self.comparison.now.calls:
+        if change.step == Driver.VOLUME and self.comparison.now.calls:
             now, before = self.comparison.now.calls, self.comparison.before.calls
             calls = ngettext("%(now)s call", "%(now)s calls", now) % {"now": number(f"{now:,}")}
             before_shown = number(f"{before:,}")
@@ -95,26 +95,26 @@ class ComparisonView:
         words = [resource(kind).label if kind else "", provider_name(provider), model or ""]
         return " ".join(word for word in words if word)
 
-    def _link(self, change: Change) -> str:
+    def _link(self, change: Effect) -> str:
         """To the calls or records that a step is about; else to the documents."""
         now, step = self.comparison.now, change.step
-        of = self.comparison.before if step == Step.GONE_AGENTS else now
+        of = self.comparison.before if step == Driver.GONE_AGENTS else now
         days: dict[str, object] = {"day_from": of.first, "day_to": of.last}
         agent, kind, provider, model = next((subject for subject, _ in change.largest(1)), NOBODY)
         if step in _AGENTS:
             return self._to("usage:calls", {**days, "agent": agent or "", "sort": "-price"})
-        if step == Step.VOLUME:
+        if step == Driver.VOLUME:
             return self._to("usage:calls", days)
-        if step == Step.LENGTH:
+        if step == Driver.LENGTH:
             return self._to("usage:calls", {**days, "sort": "-duration_seconds"})
-        if step in (Step.PROVIDERS, Step.MODELS, Step.PRICES):
+        if step in (Driver.PROVIDERS, Driver.MODELS, Driver.PRICES):
             chosen = {"resource_type": kind, "provider": provider, "model": model or ""}
             kept = {name: value for name, value in chosen.items() if value}
             return self._to("usage:records", {"billing_period": now.period.pk, **kept})
-        if step == Step.LATE:
+        if step == Driver.LATE:
             before = now.first - dt.timedelta(days=1)
             return self._to("usage:records", {"billing_period": now.period.pk, "day_to": before})
-        if step == Step.ALLOWANCE:
+        if step == Driver.ALLOWANCE:
             return self._to("usage:records", {"billing_period": now.period.pk})
         if now.invoice is not None:
             return reverse("invoices:detail", args=[self.workspace_id, now.invoice.pk])

@@ -34,7 +34,7 @@ _K = TypeVar("_K")
 _DIGITS = Context(prec=60)
 
 
-class Step(StrEnum):
+class Driver(StrEnum):
     NEW_AGENTS = "new_agents"
     GONE_AGENTS = "gone_agents"
     VOLUME = "volume"
@@ -53,7 +53,7 @@ class Step(StrEnum):
     TAX = "tax"
 
 
-class Cell(NamedTuple):
+class UsageCell(NamedTuple):
     """What a month's own days used of one kind; `records` are its uses."""
 
     agent: UUID | None
@@ -66,11 +66,11 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bill:
+class BilledMonth:
     """A month as it is billed: cells at list price, and what else stands on the bill."""
 
-    cells: Sequence[Cell] = ()
-    other: Mapping[Step, Decimal] = field(default_factory=dict)
+    cells: Sequence[UsageCell] = ()
+    other: Mapping[Driver, Decimal] = field(default_factory=dict)
 
     @property
     def total(self) -> Decimal:
@@ -83,10 +83,10 @@ NOBODY: Subject = (None, "", "", None)
 
 
 @dataclass
-class Change:
+class Effect:
     """A step and what it is made of, which adds up to it."""
 
-    step: Step
+    step: Driver
     parts: dict[Subject, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
 
     @property
@@ -100,25 +100,25 @@ class Change:
         return sorted(parts, key=lambda part: (-abs(part[1]), str(part[0])))[:most]
 
 
-def bridge(before: Bill, now: Bill) -> list[Change]:
+def bridge(before: BilledMonth, now: BilledMonth) -> list[Effect]:
     """The changes that lead from one bill to the other, in order; those of nothing are left out.
 
     Their amounts add up to the difference of the totals exactly.
     """
-    changes = {step: Change(step) for step in Step}
+    changes = {step: Effect(step) for step in Driver}
     were, are = _by_agent(before.cells), _by_agent(now.cells)
     gone, new = were - are - {None}, are - were - {None}
     for cell in now.cells:
         if cell.agent in new:
-            changes[Step.NEW_AGENTS].parts[_of_agent(cell)] += Fraction(cell.amount)
+            changes[Driver.NEW_AGENTS].parts[_of_agent(cell)] += Fraction(cell.amount)
     for cell in before.cells:
         if cell.agent in gone:
-            changes[Step.GONE_AGENTS].parts[_of_agent(cell)] -= Fraction(cell.amount)
+            changes[Driver.GONE_AGENTS].parts[_of_agent(cell)] -= Fraction(cell.amount)
     then = _grouped((c for c in before.cells if c.agent not in gone), lambda c: c.resource_type)
     stays = _grouped((c for c in now.cells if c.agent not in new), lambda c: c.resource_type)
     for name in then.keys() | stays.keys():
         _of_type(name, then.get(name, []), stays.get(name, []), changes)
-    for step in Step:
+    for step in Driver:
         difference = now.other.get(step, ZERO) - before.other.get(step, ZERO)
         if difference:
             changes[step].parts[NOBODY] += Fraction(difference)
@@ -126,19 +126,19 @@ def bridge(before: Bill, now: Bill) -> list[Change]:
 
 
 def _of_type(
-    name: str, then: Sequence[Cell], now: Sequence[Cell], changes: Mapping[Step, Change]
+    name: str, then: Sequence[UsageCell], now: Sequence[UsageCell], changes: Mapping[Driver, Effect]
 ) -> None:
     """Steps 2 to 6 for one resource type."""
     were, are = _sum(then), _sum(now)
     subject: Subject = (None, name, "", None)
     if not were.records or not were.quantity:
-        changes[Step.VOLUME].parts[subject] += are.amount - were.amount
+        changes[Driver.VOLUME].parts[subject] += are.amount - were.amount
         return
     price = were.amount / were.quantity
     at_volume = were.amount * are.records / were.records
     at_length = are.quantity * price
-    changes[Step.VOLUME].parts[subject] += at_volume - were.amount
-    changes[Step.LENGTH].parts[subject] += at_length - at_volume
+    changes[Driver.VOLUME].parts[subject] += at_volume - were.amount
+    changes[Driver.LENGTH].parts[subject] += at_length - at_volume
     providers_then = _grouped(then, lambda cell: cell.provider)
     models_then = _grouped(then, lambda cell: (cell.provider, cell.model))
     for provider, cells in _grouped(now, lambda cell: cell.provider).items():
@@ -146,14 +146,14 @@ def _of_type(
         at_provider = _at_prices_of(providers_then.get(provider, []), total)
         part: Subject = (None, name, provider, None)
         # The quantity that went through it, at its price instead of the average one.
-        changes[Step.PROVIDERS].parts[part] += at_provider - total.quantity * price
+        changes[Driver.PROVIDERS].parts[part] += at_provider - total.quantity * price
         at_models = Fraction()
         for (_, model), these in _grouped(cells, lambda c: (c.provider, c.model)).items():
             sums = _sum(these)
             at_model = _at_prices_of(models_then.get((provider, model), []), sums)
             at_models += at_model
-            changes[Step.PRICES].parts[None, name, provider, model] += sums.amount - at_model
-        changes[Step.MODELS].parts[part] += at_models - at_provider
+            changes[Driver.PRICES].parts[None, name, provider, model] += sums.amount - at_model
+        changes[Driver.MODELS].parts[part] += at_models - at_provider
 
 
 class _Sum(NamedTuple):
@@ -162,7 +162,7 @@ class _Sum(NamedTuple):
     amount: Fraction
 
 
-def _sum(cells: Iterable[Cell]) -> _Sum:
+def _sum(cells: Iterable[UsageCell]) -> _Sum:
     records, quantity, amount = 0, Fraction(), Fraction()
     for cell in cells:
         records += cell.records
@@ -171,28 +171,30 @@ def _sum(cells: Iterable[Cell]) -> _Sum:
     return _Sum(records, quantity, amount)
 
 
-def _at_prices_of(then: Sequence[Cell], now: _Sum) -> Fraction:
+def _at_prices_of(then: Sequence[UsageCell], now: _Sum) -> Fraction:
     """The quantity of now at the price of then; where there was none, as it is."""
     were = _sum(then)
     return now.quantity * were.amount / were.quantity if were.quantity else now.amount
 
 
-def _by_agent(cells: Iterable[Cell]) -> set[UUID | None]:
+def _by_agent(cells: Iterable[UsageCell]) -> set[UUID | None]:
     return {cell.agent for cell in cells}
 
 
-def _of_agent(cell: Cell) -> Subject:
+def _of_agent(cell: UsageCell) -> Subject:
     return (cell.agent, "", "", None)
 
 
-def _grouped(cells: Iterable[Cell], key: Callable[[Cell], _K]) -> dict[_K, list[Cell]]:
-    groups: dict[_K, list[Cell]] = defaultdict(list)
+def _grouped(
+    cells: Iterable[UsageCell], key: Callable[[UsageCell], _K]
+) -> dict[_K, list[UsageCell]]:
+    groups: dict[_K, list[UsageCell]] = defaultdict(list)
     for cell in cells:
         groups[key(cell)].append(cell)
     return groups
 
 
-def in_cents(changes: Sequence[Change], difference: Decimal, currency: str) -> list[Decimal]:
+def in_cents(changes: Sequence[Effect], difference: Decimal, currency: str) -> list[Decimal]:
     """The amount of each change in the currency's smallest unit, adding up to `difference`: that of
     the bills as they are shown, each rounded once."""
     exact = [as_decimal(change.amount) for change in changes]

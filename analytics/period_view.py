@@ -32,7 +32,7 @@ from usage.resources import resource
 
 
 @dataclass(frozen=True)
-class Meter:
+class LimitMeter:
     """Usage against the limit; amounts in the workspace's currency, lengths in percent.
 
     `spend` decides what state it is in, `shown` is that amount as the page says it.
@@ -206,12 +206,12 @@ class PeriodView:
         projected = totals_at(self.period, ahead.at_end).total if ahead else None
         return Bill(self.shown, self.period.tier.name, projected)
 
-    def _meter(self) -> Meter | None:
+    def _meter(self) -> LimitMeter | None:
         limit = self.terms.usage_limit_monthly
         if limit is None or not self.is_active:
             return None
         threshold = self.terms.alert_threshold_percentage
-        return Meter(self.totals.usage, self.shown.usage, limit, threshold)
+        return LimitMeter(self.totals.usage, self.shown.usage, limit, threshold)
 
     def _included(self) -> list[IncludedMeter]:
         return [

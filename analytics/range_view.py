@@ -27,7 +27,7 @@ from analytics.queries import (
     calls_between,
     spend_between,
 )
-from analytics.ranges import Span
+from analytics.ranges import DayRange
 from analytics.shown import ShownAmounts
 from billing.formats import cents, duration, money, number, percent
 from billing.models import BillingPeriod, Workspace
@@ -56,7 +56,7 @@ class HeatMap:
 
 
 class RangeView:
-    def __init__(self, workspace: Workspace, span: Span, compared: Span | None) -> None:
+    def __init__(self, workspace: Workspace, span: DayRange, compared: DayRange | None) -> None:
         self.workspace, self.span, self.compared = workspace, span, compared
         self.currency = workspace.currency
         self.spend = self._spend(span)
@@ -68,7 +68,7 @@ class RangeView:
             self.calls_before = call_sums_between(workspace.pk, compared.first, compared.until)
         self.shown = ShownAmounts(self.spend, PeriodTotals(self.spend.total), self.currency)
 
-    def _spend(self, span: Span) -> Spend:
+    def _spend(self, span: DayRange) -> Spend:
         return spend_between(self.workspace.pk, span.first, span.until)
 
     def context(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _measures(spend: Spend, calls: Calls) -> tuple[Decimal | None, ...]:
     return Decimal(calls.total), calls.duration_seconds, calls.average_seconds, per_call
 
 
-def heat_map(workspace_id: UUID, span: Span, currency: str) -> HeatMap | None:
+def heat_map(workspace_id: UUID, span: DayRange, currency: str) -> HeatMap | None:
     """None where no call cost anything. One query."""
     rows = (
         CallPriceRollup.objects.filter(

@@ -23,7 +23,7 @@ _DATE = forms.DateInput(attrs={"type": "date"})
 
 
 @dataclass(frozen=True)
-class Span:
+class DayRange:
     """Days of the workspace's calendar, both ends included."""
 
     first: dt.date
@@ -106,41 +106,41 @@ class RangeForm(forms.Form):
         return chosen
 
     @property
-    def span(self) -> Span:
+    def span(self) -> DayRange:
         chosen = self.cleaned_data
         if chosen["days"] == DATES:
-            return Span(chosen["day_from"], chosen["day_to"])
+            return DayRange(chosen["day_from"], chosen["day_to"])
         return self._named(chosen["days"])
 
     @property
-    def compared(self) -> Span | None:
+    def compared(self) -> DayRange | None:
         chosen = self.cleaned_data
         if chosen["compare"] == NOTHING:
             return None
         if chosen["compare"] == DATES:
-            return Span(chosen["with_from"], chosen["with_to"])
+            return DayRange(chosen["with_from"], chosen["with_to"])
         return before(self.span) if chosen["compare"] == BEFORE else self._named(chosen["compare"])
 
-    def _named(self, name: str) -> Span:
+    def _named(self, name: str) -> DayRange:
         today = self.today
         if name == THIS_MONTH:
-            return Span(today.replace(day=1), today)
+            return DayRange(today.replace(day=1), today)
         if name == LAST_MONTH:
             return _month_of(months_before(today, 1))
         if name.isdecimal():
-            return Span(today - (int(name) - 1) * _DAY, today)
+            return DayRange(today - (int(name) - 1) * _DAY, today)
         return _month_of(dt.date.fromisoformat(f"{name}-01"))
 
 
-def before(span: Span) -> Span:
+def before(span: DayRange) -> DayRange:
     """As many days before; of a month, or the first days of one, those of the month before."""
     last = span.first - _DAY
     if span.first.day > 1 or span.last > last_of_month(span.first):
-        return Span(span.first - len(span.days) * _DAY, last)
+        return DayRange(span.first - len(span.days) * _DAY, last)
     if span.last == last_of_month(span.first):
         return _month_of(last)
-    return Span(last.replace(day=1), min(last, last.replace(day=1) + (span.last - span.first)))
+    return DayRange(last.replace(day=1), min(last, last.replace(day=1) + (span.last - span.first)))
 
 
-def _month_of(day: dt.date) -> Span:
-    return Span(day.replace(day=1), last_of_month(day))
+def _month_of(day: dt.date) -> DayRange:
+    return DayRange(day.replace(day=1), last_of_month(day))

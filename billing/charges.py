@@ -20,11 +20,11 @@ from billing.rating.charges import (
     AddOnTerms,
     Charge,
     ChargeKind,
+    ChargeScope,
     CommitmentTerms,
     DiscountTerms,
     ManualTerms,
     PeriodTerms,
-    Scope,
     TierSince,
     TierTerms,
 )
@@ -138,10 +138,10 @@ class TermsReader:
                     AddOnTerms(row_id, name, quantity, amount, starts_on, ends_on, daily)
                 )
             case "commitment":
-                terms = CommitmentTerms(row_id, amount, Scope(of))
+                terms = CommitmentTerms(row_id, amount, ChargeScope(of))
                 agreed.commitments.append((terms, starts_on, ends_on))
             case "discount":
-                discount = DiscountTerms(row_id, name, percentage, amount, Scope(of))
+                discount = DiscountTerms(row_id, name, percentage, amount, ChargeScope(of))
                 agreed.discounts.append((given_at, discount, starts_on, ends_on))
             case "manual":
                 agreed.manual.append((period_id, ManualTerms(row_id, name, amount, of)))

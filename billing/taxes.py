@@ -15,7 +15,7 @@ from django.conf import settings
 from billing import months
 from billing.models import IssuingEntity, TaxNumberCheck, TaxRate, TaxRegistration, Workspace
 from billing.rating import taxes
-from billing.rating.tax_amounts import Rate
+from billing.rating.tax_amounts import TaxRateInForce
 from billing.rating.taxes import Customer, Decision, Registration, region_key
 from billing.taxnumbers import vat_number
 
@@ -67,12 +67,14 @@ class TaxReader:
             return None
         return Facts(customer, decision, day, _evidence(decision, day, check))
 
-    def rate(self, country: str, region: str, tax_class: str, day: dt.date) -> Rate | None:
+    def rate(
+        self, country: str, region: str, tax_class: str, day: dt.date
+    ) -> TaxRateInForce | None:
         """A region's own rate, else its country's."""
         for place in dict.fromkeys((region_key(country, region), "")):
             for each in self._rates.get((country, place, tax_class), []):
                 if _holds(each, day):
-                    return Rate(str(each.pk), each.percent, each.name)
+                    return TaxRateInForce(str(each.pk), each.percent, each.name)
         return None
 
     def _customer(self, workspace: Workspace) -> tuple[Customer, TaxNumberCheck | None]:

@@ -36,7 +36,7 @@ class NotDelivered(Exception):
     """No answer, or one that says no: trying again may help."""
 
 
-class Refused(Exception):
+class DeliveryRejected(Exception):
     """An answer by which trying again will not help."""
 
 
@@ -71,7 +71,7 @@ def check_address(url: str) -> SplitResult:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
-    """Send it. Raises `UnfitAddress`, `NotDelivered` and `Refused`."""
+    """Send it. Raises `UnfitAddress`, `NotDelivered` and `DeliveryRejected`."""
     parts = check_address(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = _looked_up(parts.hostname or "", port)
@@ -95,7 +95,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
         return
     if status in (408, 425, 429) or status >= 500:
         raise NotDelivered(f"It answers {status}.")
-    raise Refused(f"It answers {status}.")
+    raise DeliveryRejected(f"It answers {status}.")
 
 
 class _Pinned(http.client.HTTPConnection):

@@ -22,7 +22,7 @@ _SHORTEST_KEY = 40
 _KNOWN = ("django-insecure", "secret", "changeme", "change-me", "insecure", "example", "test")
 
 
-class Fault(NamedTuple):
+class SettingFault(NamedTuple):
     """`name` of the setting, what is wrong with it, what to do, and whether staging may have it."""
 
     number: int
@@ -32,12 +32,12 @@ class Fault(NamedTuple):
     in_staging: bool = False
 
 
-def faults(settings: Any) -> Iterator[Fault]:
+def faults(settings: Any) -> Iterator[SettingFault]:
     if settings.DEBUG:
-        yield Fault(1, "DEBUG", "must be false", "Error pages would show settings and data.")
+        yield SettingFault(1, "DEBUG", "must be false", "Error pages would show settings and data.")
     key = str(settings.SECRET_KEY)
     if len(key) < _SHORTEST_KEY or len(set(key)) < 10 or key.lower().startswith(_KNOWN):
-        yield Fault(
+        yield SettingFault(
             2,
             "SECRET_KEY",
             f"must be {_SHORTEST_KEY} or more random characters",
@@ -45,14 +45,14 @@ def faults(settings: Any) -> Iterator[Fault]:
             ' "import secrets; print(secrets.token_urlsafe(48))"',
         )
     if "*" in settings.ALLOWED_HOSTS:
-        yield Fault(
+        yield SettingFault(
             3,
             "ALLOWED_HOSTS",
             "must name the site's hosts, not *",
             "Links in mails would lead wherever a request said.",
         )
     if not settings.STRIPE_LIVE_MODE:
-        yield Fault(
+        yield SettingFault(
             4,
             "STRIPE_SECRET_KEY",
             "must be a live key",
@@ -60,7 +60,7 @@ def faults(settings: Any) -> Iterator[Fault]:
             in_staging=True,
         )
     if settings.STRIPE_API_BASE != STRIPE:
-        yield Fault(
+        yield SettingFault(
             5,
             "STRIPE_API_BASE",
             f"must be {STRIPE}",
@@ -68,7 +68,7 @@ def faults(settings: Any) -> Iterator[Fault]:
             in_staging=True,
         )
     if not settings.SITE_URL.startswith("https://"):
-        yield Fault(
+        yield SettingFault(
             6,
             "SITE_URL",
             "must begin with https://",
@@ -76,7 +76,7 @@ def faults(settings: Any) -> Iterator[Fault]:
             in_staging=True,
         )
     if not settings.SECURE_SSL_REDIRECT:
-        yield Fault(
+        yield SettingFault(
             7,
             "HTTPS",
             "must be true",
@@ -84,10 +84,10 @@ def faults(settings: Any) -> Iterator[Fault]:
             in_staging=True,
         )
     if not settings.EMAIL_HOST:
-        yield Fault(8, "EMAIL_HOST", "must be set", "Invoices would be written to files.")
+        yield SettingFault(8, "EMAIL_HOST", "must be set", "Invoices would be written to files.")
     host = urlsplit(settings.SITE_URL).hostname or ""
     if "*" not in settings.ALLOWED_HOSTS and not validate_host(host, settings.ALLOWED_HOSTS):
-        yield Fault(
+        yield SettingFault(
             11,
             "SITE_URL",
             f"must have one of ALLOWED_HOSTS, not {host}",
@@ -95,7 +95,7 @@ def faults(settings: Any) -> Iterator[Fault]:
             " be neither made nor used.",
         )
     if _is_number(host):
-        yield Fault(
+        yield SettingFault(
             12,
             "SITE_URL",
             "must have a name, not a number",
@@ -108,7 +108,7 @@ def faults(settings: Any) -> Iterator[Fault]:
     }
     for number, (name, given) in enumerate(addresses.items(), 9):
         if not all(_can_be_mailed(address) for address in given):
-            yield Fault(
+            yield SettingFault(
                 number,
                 name,
                 "must be addresses that mail reaches",

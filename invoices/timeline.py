@@ -26,7 +26,7 @@ _LEFT_OUT = (_Kind.OPENED, *InvoiceEvent.FOR_STAFF_ONLY)
 
 
 @dataclass(frozen=True)
-class Step:
+class Milestone:
     """`state` is done, bad or next; `at` a time, or `day` one of the workspace's calendar."""
 
     state: str
@@ -38,12 +38,14 @@ class Step:
 
 def timeline(
     invoice: Invoice, events: Iterable[InvoiceEvent], *, lacks_payment_method: bool
-) -> list[Step]:
+) -> list[Milestone]:
     """Oldest first; what has not happened yet comes last."""
     period = invoice.billing_period
-    steps = [Step("done", _("Period ended"), period.label, period.period_end)] if period else []
+    steps = (
+        [Milestone("done", _("Period ended"), period.label, period.period_end)] if period else []
+    )
     steps += [
-        Step(
+        Milestone(
             "done",
             _("Issued"),
             _("To {email}").format(email=invoice.bill_to_email),
@@ -51,7 +53,7 @@ def timeline(
         ),
     ]
     steps += [
-        Step(
+        Milestone(
             "bad" if event.kind in _BAD else "done",
             word(event.get_kind_display()),
             event_detail(event, invoice.currency),
@@ -61,21 +63,23 @@ def timeline(
         if event.kind not in _LEFT_OUT
     ]
     if invoice.carried_over and invoice.status == _Status.OPEN:
-        steps.append(Step("next", _("Charged with your next invoice"), _("Too small by itself")))
+        steps.append(
+            Milestone("next", _("Charged with your next invoice"), _("Too small by itself"))
+        )
     elif invoice.status in (_Status.DRAFT, *Invoice.AWAITED):
         title = _("Charged by itself") if invoice.is_charged_automatically else _("To be paid")
         if lacks_payment_method:
             title = _("Charged as soon as there is a payment method")
-        steps.append(Step("next", title, _("At the latest"), day=invoice.due_date))
+        steps.append(Milestone("next", title, _("At the latest"), day=invoice.due_date))
     elif invoice.status == _Status.OVERDUE:
         steps.append(
-            Step("next", _("To be paid"), _("Pay it now, or choose another payment method"))
+            Milestone("next", _("To be paid"), _("Pay it now, or choose another payment method"))
         )
     return steps
 
 
 @dataclass(frozen=True)
-class Banner:
+class StatusBanner:
     """What an invoice's status means to who has to pay it."""
 
     tone: str
@@ -83,23 +87,25 @@ class Banner:
     text: str
 
 
-def banner_of(invoice: Invoice, *, declined: bool, today: dt.date) -> Banner | None:
+def banner_of(invoice: Invoice, *, declined: bool, today: dt.date) -> StatusBanner | None:
     """None where the status says it all. `declined` is whether a payment for it has failed."""
     can_pay = bool(invoice.hosted_invoice_url)
     match invoice.status:
         case _Status.DRAFT:
-            return Banner("", _("It is being prepared."), _("Then it can be paid here."))
+            return StatusBanner("", _("It is being prepared."), _("Then it can be paid here."))
         case _Status.UNCOLLECTIBLE:
             text = (
                 _("We no longer ask for it. It is still owed, and can be paid here.")
                 if can_pay
                 else _("We no longer ask for it. It is still owed; write to us to pay it.")
             )
-            return Banner("warn", _("This invoice was written off."), text)
+            return StatusBanner("warn", _("This invoice was written off."), text)
         case _Status.OPEN | _Status.PARTLY_PAID | _Status.OVERDUE if declined:
             text = _("Pay it here with another card.") if can_pay else _("Write to us to pay it.")
-            return Banner("bad", _("A payment for it was declined."), text)
+            return StatusBanner("bad", _("A payment for it was declined."), text)
         case _Status.OVERDUE:
             text = _("It was due on {day}.").format(day=long_date(invoice.due_date))
-            return Banner("bad", _("It is overdue."), text if invoice.due_date < today else "")
+            return StatusBanner(
+                "bad", _("It is overdue."), text if invoice.due_date < today else ""
+            )
     return None

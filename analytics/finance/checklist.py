@@ -17,7 +17,7 @@ from usage.models import ProviderHeartbeat
 from usage.resources import provider_name
 
 
-class Step(NamedTuple):
+class ChecklistItem(NamedTuple):
     """`state` is done, open or problem."""
 
     title: str
@@ -26,12 +26,12 @@ class Step(NamedTuple):
     url: str = ""
 
 
-def checklist(of: MonthEnd, *, now: dt.datetime) -> list[Step]:
+def checklist(of: MonthEnd, *, now: dt.datetime) -> list[ChecklistItem]:
     """Of the month that ended last, from its usage to its proof. Ten queries at most."""
     return list(_steps(of, now))
 
 
-def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
+def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[ChecklistItem]:
     boundary = month_boundary(now)
     # Before, nothing more is to be done than what is there by chance.
     closed = of.periods == of.finalized
@@ -73,15 +73,15 @@ def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[Step]:
 
 def _counted(
     title: str, done: int, whole: int, wrong: int, what: str, url: str, *, closed: bool
-) -> Step:
+) -> ChecklistItem:
     """Done once all is and nothing more can come, the month being `closed`."""
     state = "problem" if wrong else "done" if done == whole and closed else "open"
     said = f"{done} of {whole} {what}" + (f", {wrong} with a problem" if wrong else "")
     nothing = "Nothing to do." if closed else "Once the month is closed."
-    return Step(title, state, said if whole else nothing, url)
+    return ChecklistItem(title, state, said if whole else nothing, url)
 
 
-def _usage(boundary: dt.datetime) -> Step:
+def _usage(boundary: dt.datetime) -> ChecklistItem:
     heard = list(ProviderHeartbeat.objects.order_by("at", "provider"))
     silent = [each for each in heard if each.at < boundary]
     said = "; ".join(
@@ -89,11 +89,15 @@ def _usage(boundary: dt.datetime) -> Step:
         for each in silent
     )
     if not heard:
-        return Step("Usage has come in", "open", "Nothing has been heard of any provider yet.")
+        return ChecklistItem(
+            "Usage has come in", "open", "Nothing has been heard of any provider yet."
+        )
     if silent:
-        return Step("Usage has come in", "open", f"Not heard of since the month ended: {said}.")
+        return ChecklistItem(
+            "Usage has come in", "open", f"Not heard of since the month ended: {said}."
+        )
     first, last = heard[0].at, heard[-1].at
-    return Step(
+    return ChecklistItem(
         "Usage has come in",
         "done",
         f"All {len(heard)} sources were heard of since the month ended, between"
@@ -101,16 +105,20 @@ def _usage(boundary: dt.datetime) -> Step:
     )
 
 
-def _approval() -> Step:
+def _approval() -> ChecklistItem:
     waiting = trials_to_approve()
     changed, left = waiting.exclude(changes=[]).count(), waiting.count()
     if not left:
-        return Step("Approved", "done", "Nothing waits to be approved.", reverse("finance:trial"))
+        return ChecklistItem(
+            "Approved", "done", "Nothing waits to be approved.", reverse("finance:trial")
+        )
     said = f"{left} to approve" + (f", {changed} of them changed since" if changed else "")
-    return Step("Approved", "problem" if changed else "open", said, reverse("finance:trial"))
+    return ChecklistItem(
+        "Approved", "problem" if changed else "open", said, reverse("finance:trial")
+    )
 
 
-def _mails(boundary: dt.datetime, invoices: int, *, closed: bool) -> Step:
+def _mails(boundary: dt.datetime, invoices: int, *, closed: bool) -> ChecklistItem:
     mails = Email.objects.filter(kind=MAIL_OF_AN_INVOICE, requested_at__gte=boundary)
     whole, sent = mails.count(), mails.filter(status=Email.Status.DONE).count()
     wrong = mails.filter(status__in=[Email.Status.BLOCKED, Email.Status.FAILED]).count()
@@ -120,26 +128,26 @@ def _mails(boundary: dt.datetime, invoices: int, *, closed: bool) -> Step:
     return _counted("Mailed", sent, whole, wrong, "e-mails", url, closed=begun)
 
 
-def _compared(closed_at: dt.datetime | None) -> Step:
+def _compared(closed_at: dt.datetime | None) -> ChecklistItem:
     url = reverse("admin:payments_reconciliationrun_changelist")
     run = ReconciliationRun.objects.filter(finished_at__isnull=False).first()
     differ = Difference.objects.filter(Difference.OPEN).count()
     if run is None or (closed_at and run.started_at < closed_at):
-        return Step("Compared with Stripe", "open", "Not since the last close.", url)
+        return ChecklistItem("Compared with Stripe", "open", "Not since the last close.", url)
     if run.error or differ:
-        return Step(
+        return ChecklistItem(
             "Compared with Stripe", "problem", run.error or f"{differ} differences are open.", url
         )
     said = f"{run.checked} invoices, {run.started_at:%Y-%m-%d %H:%M}: no difference is open."
-    return Step("Compared with Stripe", "done", said, url)
+    return ChecklistItem("Compared with Stripe", "done", said, url)
 
 
-def _proved(closed_at: dt.datetime | None) -> Step:
+def _proved(closed_at: dt.datetime | None) -> ChecklistItem:
     url = reverse("finance:proof")
     run = ProofRun.objects.filter(finished_at__isnull=False).first()
     if run is None or (closed_at and run.started_at < closed_at):
-        return Step("Proved", "open", "Not since the last close.", url)
+        return ChecklistItem("Proved", "open", "Not since the last close.", url)
     said = f"{run.periods} billing periods, {run.started_at:%Y-%m-%d %H:%M}: "
     if run.passed:
-        return Step("Proved", "done", f"{said}everything agrees.", url)
-    return Step("Proved", "problem", f"{said}not everything agrees.", url)
+        return ChecklistItem("Proved", "done", f"{said}everything agrees.", url)
+    return ChecklistItem("Proved", "problem", f"{said}not everything agrees.", url)

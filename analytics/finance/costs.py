@@ -23,7 +23,7 @@ _HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True)
-class Drift:
+class DriftRow:
     """Sent unit costs of one use beside what the card says; amounts in their own currencies."""
 
     card: ProviderCost
@@ -91,7 +91,7 @@ _OF_DRIFT = ("provider_cost_id", "resource_type", "model", "currency")
 _OF_LOW_SALE = ("billing_period_id", "rate_id", "resource_type", "provider", "model", "agent_id")
 
 
-def drifts(*, now: dt.datetime) -> list[Drift]:
+def drifts(*, now: dt.datetime) -> list[DriftRow]:
     """The newest first."""
     rows = _newest(
         CostDrift.objects.all(),
@@ -105,7 +105,7 @@ def drifts(*, now: dt.datetime) -> list[Drift]:
     cards = ProviderCost.objects.select_related("workspace").in_bulk(
         [row["provider_cost_id"] for row in rows]
     )
-    return [Drift(card=cards[row.pop("provider_cost_id")], **row) for row in rows]
+    return [DriftRow(card=cards[row.pop("provider_cost_id")], **row) for row in rows]
 
 
 def low_sales(*, now: dt.datetime) -> list[LowSale]:

@@ -14,7 +14,7 @@ from django.utils import timezone as clock
 
 from analytics.finance import attention
 from analytics.finance.views import SEES_FIGURES
-from analytics.reports import REPORTS, Asked
+from analytics.reports import REPORTS, ReportRequest
 from billing.admin.audit import thing_of
 from billing.formats import money
 from billing.links import admin_page
@@ -55,7 +55,7 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     invoices = Invoice.objects.filter(workspace=workspace).select_related(
         "workspace", "billing_period__workspace", "corrects"
     )
-    asked = Asked(today, today, today, now, "", workspace.pk)
+    asked = ReportRequest(today, today, today, now, "", workspace.pk)
     in_force = Q(starts_on__lte=today) & (Q(ends_on=None) | Q(ends_on__gt=today))
     period: Any = active_period(workspace_id=workspace.pk, at=now)
     context: dict[str, Any] = {

@@ -16,7 +16,7 @@ from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
 from analytics.finance import attention, progress
-from analytics.finance.checklist import Step, checklist
+from analytics.finance.checklist import ChecklistItem, checklist
 from analytics.finance.views import MAY_CLOSE, SEES_FIGURES
 from billing.errors import BillingError, NotFound
 from invoices.payments.models import MonthRecord
@@ -48,7 +48,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _record(
-    request: HttpRequest, month: progress.MonthEnd, steps: list[Step], *, now: dt.datetime
+    request: HttpRequest, month: progress.MonthEnd, steps: list[ChecklistItem], *, now: dt.datetime
 ) -> dict[str, Any]:
     """What the page says of the record of its month: two queries, and one for sums."""
     record = month_records.signed_record_of(month.first_day)
@@ -143,7 +143,7 @@ def records(request: HttpRequest) -> HttpResponse:
     return _rendered(request, "admin/finance/month_records.html", context)
 
 
-def _snapshot(month: progress.MonthEnd, steps: list[Step]) -> dict[str, Any]:
+def _snapshot(month: progress.MonthEnd, steps: list[ChecklistItem]) -> dict[str, Any]:
     told = [(step.title, step.state, step.detail) for step in steps]
     return month_records.snapshot_of(month.first_day, told)
 

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone as clock
 
 from analytics.finance.views import SEES_FIGURES
-from analytics.reports import REPORTS, Asked, Basis, Report
+from analytics.reports import REPORTS, Basis, Report, ReportRequest
 from billing.models import Workspace
 from billing.money import CURRENCIES
 from billing.replica import lagging_reads
@@ -146,7 +146,7 @@ def index(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _asked(request: HttpRequest, report: Report) -> tuple[AskedForm, Asked | None]:
+def _asked(request: HttpRequest, report: Report) -> tuple[AskedForm, ReportRequest | None]:
     now = clock.now()
     today = now.date()
     usual = ranges(today)[0]
@@ -162,7 +162,7 @@ def _asked(request: HttpRequest, report: Report) -> tuple[AskedForm, Asked | Non
     said = form.cleaned_data
     as_of = said["as_of"] or today
     workspace = said["workspace"]
-    asked = Asked(
+    asked = ReportRequest(
         said.get("first") or as_of,
         said.get("last") or as_of,
         as_of,
@@ -240,7 +240,7 @@ def _with_anything(report: Report, rows: list[Row]) -> list[Column]:
     ]
 
 
-def _cells(report: Report, columns: list[Column], row: Row, asked: Asked) -> list[Cell]:
+def _cells(report: Report, columns: list[Column], row: Row, asked: ReportRequest) -> list[Cell]:
     currency = row.get("currency") or ""
     return [
         Cell(

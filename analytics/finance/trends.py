@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from analytics.reports import REPORTS, Asked
+from analytics.reports import REPORTS, ReportRequest
 from billing.formats import exact_money, money, short_month
 from billing.money import ZERO
 from billing.months import months_before
@@ -93,7 +93,7 @@ def trends(*, now: dt.datetime, currencies: Sequence[str]) -> list[Trend]:
 def _trends(now: dt.datetime) -> list[Trend]:
     today = now.date()
     first = months_before(today, MONTHS - 1)
-    asked = Asked(first, today, today, now)
+    asked = ReportRequest(first, today, today, now)
     names = {month: short_month(month) for month in asked.months}
     made = []
     for title, key, value, part in (

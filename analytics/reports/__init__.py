@@ -6,7 +6,7 @@ these are computed. Reports read rollups and documents, never the usage records.
 
 from analytics.reports.collected import COLLECTED
 from analytics.reports.credited import CREDITED
-from analytics.reports.definition import Asked, Basis, Report
+from analytics.reports.definition import Basis, Report, ReportRequest
 from analytics.reports.margins import MARGINS
 from analytics.reports.receivables import RECEIVABLES
 from analytics.reports.recurring import RECURRING
@@ -28,4 +28,4 @@ REPORTS: dict[str, Report] = {
     )
 }
 
-__all__ = ["REPORTS", "Asked", "Basis", "Report"]
+__all__ = ["REPORTS", "Basis", "Report", "ReportRequest"]

@@ -8,9 +8,9 @@ from analytics.reports.definition import (
     CUSTOMER,
     MONTH,
     NOTED_ON,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     count,
     day,
     money,
@@ -76,15 +76,15 @@ def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "way": ways[row["way_code"]]} for row in rows]
 
 
-def collection_rows(asked: Asked) -> list[dict[str, Any]]:
+def collection_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return _named(selected(_COLLECTED, asked))
 
 
-def payment_rows(asked: Asked) -> list[dict[str, Any]]:
+def payment_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return _named(selected(_PAYMENTS, asked))
 
 
-def _to_payments(row: Any, asked: Asked) -> str:
+def _to_payments(row: Any, asked: ReportRequest) -> str:
     return COLLECTED[1].url(
         first=asked.first, last=asked.last, as_of=asked.as_of, currency=row["currency"]
     )

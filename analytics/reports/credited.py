@@ -8,9 +8,9 @@ from analytics.reports.definition import (
     CUSTOMER,
     LIVE_NOTE,
     NOTED_ON,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     day,
     money,
     selected,
@@ -48,7 +48,7 @@ SELECT w.name AS customer, w.id AS workspace_id, c.currency,
 """
 
 
-def note_rows(asked: Asked) -> list[dict[str, Any]]:
+def note_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     reasons = dict(CreditNote.Reason.choices)
     return [
         {**row, "reason": reasons.get(row["reason_code"], row["reason_code"])}
@@ -56,7 +56,7 @@ def note_rows(asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
-def balance_rows(asked: Asked) -> list[dict[str, Any]]:
+def balance_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return selected(_BALANCES, asked)
 
 

@@ -30,7 +30,7 @@ class Basis(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReportRequest:
     """`first` and `last` are both included; what was not yet known on `as_of` is left out."""
 
     first: dt.date
@@ -83,11 +83,11 @@ class Report:
     key: str
     title: str
     columns: tuple[Column, ...]
-    rows: Callable[[Asked], Iterable[Row]]
+    rows: Callable[[ReportRequest], Iterable[Row]]
     basis: Basis
     # How each figure is computed, for whoever wants to do it by hand.
     how: str
-    links: Mapping[str, Callable[[Row, Asked], str]] = field(default_factory=dict)
+    links: Mapping[str, Callable[[Row, ReportRequest], str]] = field(default_factory=dict)
 
     def url(self, **parameters: Any) -> str:
         given = {key: str(value) for key, value in parameters.items() if value not in (None, "")}
@@ -139,7 +139,7 @@ LIVE_NOTE = (
 LIVE_INVOICE = f"{ISSUED_ON} <= %(as_of)s AND (i.voided_at IS NULL OR {VOIDED_ON} > %(as_of)s)"
 
 
-def selected(statement: str, asked: Asked, **more: Any) -> list[dict[str, Any]]:
+def selected(statement: str, asked: ReportRequest, **more: Any) -> list[dict[str, Any]]:
     with reading_connection().cursor() as cursor:
         cursor.execute(statement, {**asked.parameters, **more})
         names = [each.name for each in cursor.description or ()]
@@ -152,13 +152,13 @@ def to_admin(name: str, /, **filters: Any) -> str:
     return reverse(f"admin:{name}_changelist") + (f"?{urlencode(given)}" if given else "")
 
 
-def to_workspace(row: Row, asked: Asked) -> str:
+def to_workspace(row: Row, asked: ReportRequest) -> str:
     return reverse("finance:customer", args=[row["workspace_id"]])
 
 
-def to_invoice(row: Row, asked: Asked) -> str:
+def to_invoice(row: Row, asked: ReportRequest) -> str:
     return reverse("admin:invoices_invoice_change", args=[row["invoice_id"]])
 
 
-def to_note(row: Row, asked: Asked) -> str:
+def to_note(row: Row, asked: ReportRequest) -> str:
     return reverse("admin:invoices_creditnote_change", args=[row["note_id"]])

@@ -19,9 +19,9 @@ from analytics.reports.definition import (
     CURRENCY,
     CUSTOMER,
     MONTH,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     count,
     exact,
     selected,
@@ -84,7 +84,7 @@ AGENTS = Dimension(
 MODELS = Dimension("model", "model", "u.model", "u.model", of_some=True)
 
 
-def margin_rows(dimension: Dimension, asked: Asked) -> list[Row]:
+def margin_rows(dimension: Dimension, asked: ReportRequest) -> list[Row]:
     """In each currency the largest revenue first."""
     added = list(adjustments(_metered(asked)))
     rows = _summed(dimension, _SOME if dimension.of_some else _ROLLUP, added, asked)
@@ -106,7 +106,7 @@ def _name(row: Row) -> str:
     return " ".join(str(row.get(each) or "") for each in ("customer", "agent", "model", "name"))
 
 
-def _metered(asked: Asked) -> Any:
+def _metered(asked: ReportRequest) -> Any:
     """Periods whose prices depend on all of their usage, and which have some in the range."""
     within = UsageRollup.objects.filter(usage_date__range=(asked.first, asked.last))
     if asked.workspace_id:
@@ -117,7 +117,7 @@ def _metered(asked: Asked) -> Any:
 
 
 def _summed(
-    dimension: Dimension, rollups: str, added: list[Adjusted], asked: Asked
+    dimension: Dimension, rollups: str, added: list[Adjusted], asked: ReportRequest
 ) -> list[dict[str, Any]]:
     statement = _SUMS.format(
         names=dimension.names,
@@ -134,7 +134,7 @@ _ALL = Dimension("all", "", "'' AS everything", "1")
 
 
 def _with_the_rest(
-    dimension: Dimension, rows: list[dict[str, Any]], added: list[Adjusted], asked: Asked
+    dimension: Dimension, rows: list[dict[str, Any]], added: list[Adjusted], asked: ReportRequest
 ) -> list[dict[str, Any]]:
     """Those of an agent or a model, and what is left of the whole as usage of none."""
     by_agent = dimension is AGENTS
@@ -153,7 +153,7 @@ def _with_the_rest(
     return named + rest
 
 
-def _to_records(row: Row, asked: Asked) -> str:
+def _to_records(row: Row, asked: ReportRequest) -> str:
     return to_admin(
         "usage_usagerecord",
         workspace__id__exact=row.get("workspace_id"),
@@ -166,7 +166,7 @@ def _to_records(row: Row, asked: Asked) -> str:
     )
 
 
-def _to_agents(row: Row, asked: Asked) -> str:
+def _to_agents(row: Row, asked: ReportRequest) -> str:
     return next(report for report in MARGINS if report.key == "margin-by-agent").url(
         first=asked.first, last=asked.last, as_of=asked.as_of, workspace=row["workspace_id"]
     )
@@ -175,7 +175,7 @@ def _to_agents(row: Row, asked: Asked) -> str:
 def _report(
     dimension: Dimension,
     *names: Column,
-    links: dict[str, Callable[[Row, Asked], str]] | None = None,
+    links: dict[str, Callable[[Row, ReportRequest], str]] | None = None,
 ) -> Report:
     return Report(
         f"margin-by-{dimension.key}",

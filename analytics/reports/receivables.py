@@ -12,9 +12,9 @@ from analytics.reports.definition import (
     LIVE_INVOICE,
     LIVE_NOTE,
     MONTH,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     count,
     day,
     money,
@@ -101,19 +101,19 @@ SELECT * FROM issued WHERE written_off BETWEEN %(first)s AND least(%(last)s, %(a
 """
 
 
-def ageing_rows(asked: Asked) -> list[dict[str, Any]]:
+def ageing_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return selected(_AGEING, asked)
 
 
-def open_rows(asked: Asked) -> list[dict[str, Any]]:
+def open_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return selected(_UNPAID, asked)
 
 
-def written_off_rows(asked: Asked) -> list[dict[str, Any]]:
+def written_off_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return selected(_WRITTEN_OFF, asked)
 
 
-def dso_rows(asked: Asked) -> list[Row]:
+def dso_rows(asked: ReportRequest) -> list[Row]:
     """At the end of each month, of the last one not after the as-of date."""
     rows = []
     for month in asked.months:
@@ -133,7 +133,7 @@ def dso_rows(asked: Asked) -> list[Row]:
     return sorted(rows, key=lambda row: (row["currency"], row["month"]))
 
 
-def _to_open(row: Row, asked: Asked) -> str:
+def _to_open(row: Row, asked: ReportRequest) -> str:
     return RECEIVABLES[1].url(
         as_of=asked.as_of, workspace=row["workspace_id"], currency=row["currency"]
     )

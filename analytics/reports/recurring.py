@@ -12,9 +12,9 @@ from analytics.reports.definition import (
     CURRENCY,
     CUSTOMER,
     MONTH,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     count,
     exact,
     selected,
@@ -43,7 +43,7 @@ SELECT w.id AS workspace_id, w.name AS customer, w.currency, c.first_day, c.last
 """
 
 
-def _running(asked: Asked) -> Iterator[dict[str, Any]]:
+def _running(asked: ReportRequest) -> Iterator[dict[str, Any]]:
     """Fees of periods that are still open, as they stand."""
     periods = BillingPeriod.objects.filter(
         status=BillingPeriod.Status.CURRENT,
@@ -70,7 +70,7 @@ def _running(asked: Asked) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _by_customer(asked: Asked) -> Iterator[tuple[dt.date, Any, Decimal, Decimal]]:
+def _by_customer(asked: ReportRequest) -> Iterator[tuple[dt.date, Any, Decimal, Decimal]]:
     """Month, whose (row of names), what recurred at the end of the month before, and of it."""
     before = months_before(asked.first_month, 1)
     all_months = [before, *asked.months]
@@ -107,7 +107,7 @@ def _move(before: Decimal, after: Decimal) -> str:
     return "expansion" if after > before else "contraction"
 
 
-def change_rows(asked: Asked) -> list[Row]:
+def change_rows(asked: ReportRequest) -> list[Row]:
     rows = []
     for month, name, before, after in _by_customer(asked):
         if before == after:
@@ -127,7 +127,7 @@ def change_rows(asked: Asked) -> list[Row]:
     return sorted(rows, key=lambda row: (row["currency"], row["month"], row["customer"]))
 
 
-def month_rows(asked: Asked) -> list[Row]:
+def month_rows(asked: ReportRequest) -> list[Row]:
     found: dict[tuple[str, dt.date], dict[str, Any]] = {}
     for month, name, before, after in _by_customer(asked):
         currency = name["currency"]
@@ -150,7 +150,7 @@ def month_rows(asked: Asked) -> list[Row]:
     return [found[key] for key in sorted(found)]
 
 
-def _to_changes(row: Row, asked: Asked) -> str:
+def _to_changes(row: Row, asked: ReportRequest) -> str:
     return RECURRING[1].url(
         first=row["month"], last=last_of_month(row["month"]), currency=row["currency"]
     )

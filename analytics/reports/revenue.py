@@ -14,9 +14,9 @@ from analytics.reports.definition import (
     LIVE_NOTE,
     MONTH,
     NOTED_ON,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     count,
     day,
     exact,
@@ -82,7 +82,7 @@ REVENUE_COLUMNS = (
 )
 
 
-def revenue_rows(asked: Asked) -> list[dict[str, Any]]:
+def revenue_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return selected(_REVENUE, asked)
 
 
@@ -98,7 +98,7 @@ SELECT i.number, i.id AS invoice_id, w.name AS customer, w.id AS workspace_id, i
 """
 
 
-def invoice_rows(asked: Asked) -> list[dict[str, Any]]:
+def invoice_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     return selected(_INVOICES, asked)
 
 
@@ -117,13 +117,13 @@ SELECT w.name AS customer, w.id AS workspace_id, w.currency,
 """
 
 
-def usage_rows(asked: Asked) -> Iterator[Row]:
+def usage_rows(asked: ReportRequest) -> Iterator[Row]:
     for row in selected(_USAGE, asked):
         kind = resource(row["resource_type"])
         yield {**row, "resource": kind.label, "unit": kind.unit}
 
 
-def _compared(asked: Asked) -> list[Row]:
+def _compared(asked: ReportRequest) -> list[Row]:
     """Revenue of the months asked for beside as many before, by customer and currency."""
     before = months_before(asked.first_month, len(asked.months))
     both = replace(asked, first=before)
@@ -151,17 +151,17 @@ def _place(row: Row, value: Decimal) -> tuple[str, Decimal, str]:
     return row["currency"], value, row["customer"]
 
 
-def top_rows(asked: Asked) -> list[Row]:
+def top_rows(asked: ReportRequest) -> list[Row]:
     rows = [row for row in _compared(asked) if row["revenue"]]
     return sorted(rows, key=lambda row: _place(row, -row["revenue"]))
 
 
-def falling_rows(asked: Asked) -> list[Row]:
+def falling_rows(asked: ReportRequest) -> list[Row]:
     rows = [row for row in _compared(asked) if row["change"] < 0]
     return sorted(rows, key=lambda row: _place(row, row["change"]))
 
 
-def _to_invoices(row: Row, asked: Asked) -> str:
+def _to_invoices(row: Row, asked: ReportRequest) -> str:
     month = row["month"]
     return INVOICES.url(
         first=month,
@@ -171,13 +171,13 @@ def _to_invoices(row: Row, asked: Asked) -> str:
     )
 
 
-def _to_months(row: Row, asked: Asked) -> str:
+def _to_months(row: Row, asked: ReportRequest) -> str:
     return REVENUE[0].url(
         first=asked.first, last=asked.last, as_of=asked.as_of, workspace=row["workspace_id"]
     )
 
 
-def _to_records(row: Row, asked: Asked) -> str:
+def _to_records(row: Row, asked: ReportRequest) -> str:
     month = row["month"]
     return to_admin(
         "usage_usagerecord",

@@ -10,9 +10,9 @@ from analytics.reports.definition import (
     NOTE_VOIDED_ON,
     NOTED_ON,
     VOIDED_ON,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     count,
     money,
     selected,
@@ -63,7 +63,7 @@ SELECT date_trunc('month', day::timestamp)::date AS month, country, region, docu
 """
 
 
-def tax_rows(asked: Asked) -> list[dict[str, Any]]:
+def tax_rows(asked: ReportRequest) -> list[dict[str, Any]]:
     labels = dict(TaxCategory.choices)
     return [
         {**row, "category": labels.get(row["category_code"], row["category_code"])}

@@ -14,9 +14,9 @@ from analytics.reports.definition import (
     ISSUED_ON,
     MONTH,
     VOIDED_ON,
-    Asked,
     Basis,
     Report,
+    ReportRequest,
     exact,
     selected,
     text,
@@ -47,7 +47,7 @@ SELECT i.id AS invoice_id, i.number, i.billing_period_id, w.id AS workspace_id, 
 """
 
 
-def _open_periods(asked: Asked) -> "QuerySet[BillingPeriod]":
+def _open_periods(asked: ReportRequest) -> "QuerySet[BillingPeriod]":
     """Begun by the as-of date, and not closed by then."""
     end = asked.parameters["as_of_end"]
     found = BillingPeriod.objects.filter(
@@ -60,7 +60,7 @@ def _open_periods(asked: Asked) -> "QuerySet[BillingPeriod]":
     return found
 
 
-def _used(asked: Asked, periods: "QuerySet[BillingPeriod]") -> dict[UUID, Decimal]:
+def _used(asked: ReportRequest, periods: "QuerySet[BillingPeriod]") -> dict[UUID, Decimal]:
     """What usage up to the as-of date comes to in each period, tiers and packages applied to it."""
     rollups = UsageRollup.objects.filter(billing_period__in=periods.order_by())
     if not asked.is_now:
@@ -78,7 +78,7 @@ def _used(asked: Asked, periods: "QuerySet[BillingPeriod]") -> dict[UUID, Decima
     return found
 
 
-def unbilled_rows(asked: Asked) -> list[Row]:
+def unbilled_rows(asked: ReportRequest) -> list[Row]:
     periods = _open_periods(asked)
     used = _used(asked, periods)
     rows: list[dict[str, Any]] = []
@@ -115,13 +115,13 @@ def unbilled_rows(asked: Asked) -> list[Row]:
     return sorted(rows, key=lambda row: (row["currency"], row["customer"], row["month"]))
 
 
-def _state(period: BillingPeriod, asked: Asked) -> str:
+def _state(period: BillingPeriod, asked: ReportRequest) -> str:
     if period.period_end >= asked.parameters["as_of_end"]:
         return "Running"
     return "Close failed" if period.close_failed_at else "Ended, not closed"
 
 
-def _to_period(row: Row, asked: Asked) -> str:
+def _to_period(row: Row, asked: ReportRequest) -> str:
     return to_admin("billing_billingperiod", q=row["period_id"])
 
 

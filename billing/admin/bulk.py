@@ -55,7 +55,7 @@ class BulkLine:
 
 
 @dataclass(frozen=True)
-class Preview:
+class BulkPreview:
     """The page: its rows, those that are done first."""
 
     title: str
@@ -174,7 +174,7 @@ def previewed(
     told = request.POST.get("seen")
     form = form_class(data=request.POST if told else None, request=request, object_id=None)
     by_key = {key_of(row): row for row in rows}
-    preview = Preview(
+    preview = BulkPreview(
         title,
         text,
         submit,

@@ -20,12 +20,16 @@ class ChargeKind(StrEnum):
     MANUAL = "manual"
 
 
-class Scope(StrEnum):
+class ChargeScope(StrEnum):
     """What a discount is taken off, or a commitment covers."""
 
     USAGE = "usage"
     FEES = "fees"
     USAGE_AND_FEES = "usage_and_fees"
+
+    @property
+    def text(self) -> str:
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +97,14 @@ class DiscountTerms:
     name: str
     percentage: Decimal | None
     amount: Decimal | None
-    applies_to: Scope
+    applies_to: ChargeScope
 
 
 @dataclass(frozen=True, slots=True)
 class CommitmentTerms:
     id: str
     amount: Decimal
-    covers: Scope
+    covers: ChargeScope
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,7 @@
 from decimal import Decimal, localcontext
 
 from billing.money import EXACT, ZERO, without_exponent
-from billing.rating.charges import Charge, ChargeKind, CommitmentTerms, Scope
-
-_COVERED = {Scope.USAGE: "usage", Scope.FEES: "fees", Scope.USAGE_AND_FEES: "usage and fees"}
+from billing.rating.charges import Charge, ChargeKind, ChargeScope, CommitmentTerms
 
 
 def shortfall(committed: Decimal, spent: Decimal) -> Decimal:
@@ -19,14 +17,14 @@ def shortfall_charge(
 ) -> Charge | None:
     """The line for what is missing; none where nothing is. Usage and fees after discounts."""
     with localcontext(EXACT):
-        spent = usage if commitment.covers == Scope.USAGE else usage + fees
+        spent = usage if commitment.covers == ChargeScope.USAGE else usage + fees
     missing = shortfall(commitment.amount, spent)
     if not missing:
         return None
     committed = without_exponent(commitment.amount.normalize())
     return Charge(
         ChargeKind.COMMITMENT,
-        f"Minimum commitment of {committed} on {_COVERED[commitment.covers]}, not used",
+        f"Minimum commitment of {committed} on {commitment.covers.text}, not used",
         missing,
         unit_price=commitment.amount,
         base=spent,

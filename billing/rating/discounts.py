@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from billing.money import EXACT, ZERO, without_exponent
-from billing.rating.charges import Charge, ChargeKind, DiscountTerms, Scope
+from billing.rating.charges import Charge, ChargeKind, ChargeScope, DiscountTerms
 from billing.rating.proration import rounded
-
-_OF = {Scope.USAGE: "usage", Scope.FEES: "fees", Scope.USAGE_AND_FEES: "usage and fees"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,8 @@ def take_off(discounts: Sequence[DiscountTerms], *, usage: Decimal, fees: Decima
     charges = []
     with localcontext(EXACT):
         for discount in discounts:
-            on_fees = fees if discount.applies_to != Scope.USAGE else ZERO
-            on_usage = max(usage, ZERO) if discount.applies_to != Scope.FEES else ZERO
+            on_fees = fees if discount.applies_to != ChargeScope.USAGE else ZERO
+            on_usage = max(usage, ZERO) if discount.applies_to != ChargeScope.FEES else ZERO
             base = on_fees + on_usage
             if discount.percentage is not None:
                 taken = min(base, rounded(base * discount.percentage / 100))
@@ -58,7 +56,7 @@ def take_off(discounts: Sequence[DiscountTerms], *, usage: Decimal, fees: Decima
 
 
 def _text(discount: DiscountTerms) -> str:
-    of = _OF[discount.applies_to]
+    of = discount.applies_to.text
     if discount.percentage is None:
         return f"{discount.name}, off {of}"
     percentage = without_exponent(discount.percentage.normalize())

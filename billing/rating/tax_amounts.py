@@ -15,7 +15,7 @@ _HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class TaxRateInForce:
     """A percentage of a country or region for one class, as it holds on the document's day."""
 
     id: str
@@ -94,7 +94,7 @@ def apply(
     decision: Decision,
     lines: Sequence[tuple[Decimal, str]],
     *,
-    rate_of: Callable[[str, str, str], Rate | None],
+    rate_of: Callable[[str, str, str], TaxRateInForce | None],
     currency: str,
     prices_include_tax: bool,
 ) -> Taxed:
@@ -104,7 +104,7 @@ def apply(
     group's tax is taken out of its sum, and its lines share what is left by largest remainder.
     Where none is charged they are charged whole. Raises `Undecided` where a rate is missing.
     """
-    rates: dict[str, tuple[Category, Rate | None]] = {}
+    rates: dict[str, tuple[Category, TaxRateInForce | None]] = {}
     for _, tax_class in lines:
         if tax_class not in rates:
             rates[tax_class] = _category(decision, tax_class or STANDARD, rate_of)
@@ -114,7 +114,7 @@ def apply(
         places.setdefault(category, []).append(place)
     nets = [amount for amount, _ in lines]
     groups = []
-    rate_by_category: Mapping[Category, Rate | None] = dict(rates.values())
+    rate_by_category: Mapping[Category, TaxRateInForce | None] = dict(rates.values())
     with localcontext(EXACT):
         for category in sorted(places, key=lambda each: (-each.rate, each.code)):
             members = places[category]
@@ -145,8 +145,8 @@ def apply(
 
 
 def _category(
-    decision: Decision, tax_class: str, rate_of: Callable[[str, str, str], Rate | None]
-) -> tuple[Category, Rate | None]:
+    decision: Decision, tax_class: str, rate_of: Callable[[str, str, str], TaxRateInForce | None]
+) -> tuple[Category, TaxRateInForce | None]:
     if decision.treatment != Treatment.TAXED:
         return Category(_UNTAXED[decision.treatment], ZERO), None
     if tax_class == EXEMPT:

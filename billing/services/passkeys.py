@@ -63,14 +63,14 @@ class WrongPasskey(BillingError):
     code = "wrong_passkey"
 
 
-class Site(NamedTuple):
+class RelyingParty(NamedTuple):
     """Where passkeys are made and work: WebAuthn's relying party id, and its origin."""
 
     host: str
     origin: str
 
 
-def site() -> Site | None:
+def site() -> RelyingParty | None:
     """Of `SITE_URL`. None where browsers have no passkeys: in clear, or at a number.
 
     This machine's own number is called `localhost`, where browsers make them in clear too.
@@ -83,7 +83,7 @@ def site() -> Site | None:
         host = "localhost"
     if address.scheme != "https" and host != "localhost":
         return None
-    return Site(host, f"{address.scheme}://{host}{port}")
+    return RelyingParty(host, f"{address.scheme}://{host}{port}")
 
 
 def to_make(*, user: User) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def rename(*, passkey: Passkey, name: str) -> None:
         raise Conflict(_("You have another passkey of that name."), field="name") from refusal
 
 
-def _site() -> Site:
+def _site() -> RelyingParty:
     here = site()
     if here is None:
         raise Conflict(_("This system's address is one where browsers have no passkeys."))
@@ -235,7 +235,7 @@ def _read(answer: str) -> dict[str, Any]:
     return read
 
 
-def _described(user: User, here: Site) -> list[PublicKeyCredentialDescriptor]:
+def _described(user: User, here: RelyingParty) -> list[PublicKeyCredentialDescriptor]:
     known = {way.value for way in AuthenticatorTransport}
     return [
         PublicKeyCredentialDescriptor(

@@ -18,7 +18,7 @@ from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CallDispute, Payment
 from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.credit_notes import credit_invoice
-from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.services.manual_items import ManualLine, add_manual_item
 from usage.models import UsageRecord
 
@@ -195,7 +195,7 @@ def _pay_half(company: Company, *, now: dt.datetime) -> None:
         way=Payment.Way.BANK_TRANSFER,
         received_on=now.astimezone(company.zone).date(),
         reference=f"{company.name} {invoice.number}, first half",
-        shares=[Share(invoice.pk)],
+        shares=[PaymentShare(invoice.pk)],
         recorded_by=FINANCE_EMAIL,
         key="first-half",
         now=now,

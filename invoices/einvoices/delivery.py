@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from invoices.models import EInvoice
 
 
-class Refused(Exception):
+class DocumentRejected(Exception):
     """The receiver's side will not take it as it is; trying again would not help."""
 
 
@@ -26,7 +26,7 @@ class Adapter(Protocol):
         """By which reference the other side knows the e-invoice with this key, if it has it."""
 
     def send(self, e_invoice: EInvoice) -> str:
-        """Hand it over; the reference. Its primary key is the key. Raises `Refused` and
+        """Hand it over; the reference. Its primary key is the key. Raises `DocumentRejected` and
         `Unavailable`."""
 
 

@@ -22,7 +22,7 @@ from billing.services.work import WorkKind
 from invoices.bill_to import bill_to
 from invoices.einvoices.checking import RULES_NAMED, broken_rules
 from invoices.einvoices.content import Terms, credit_note_terms, invoice_terms
-from invoices.einvoices.delivery import Refused, Unavailable, adapter
+from invoices.einvoices.delivery import DocumentRejected, Unavailable, adapter
 from invoices.einvoices.mending import said
 from invoices.einvoices.parties import Parties, parties_of
 from invoices.einvoices.writing import Format, xml_of
@@ -166,7 +166,7 @@ def deliver_e_invoice(*, e_invoice_id: UUID, now: dt.datetime) -> bool:
             e_invoice = claim.row.e_invoice
             try:
                 reference = to.find(str(e_invoice.pk)) or to.send(e_invoice)
-            except Refused as error:
+            except DocumentRejected as error:
                 claim.block(EInvoiceDelivery.Reason.REFUSED, str(error))
                 return False
             except Unavailable as error:

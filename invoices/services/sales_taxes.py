@@ -36,7 +36,7 @@ KEEP = dt.timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TaxQuestion:
     """A question, and whose it is; without a period it is about an invoice of its own."""
 
     workspace_id: UUID
@@ -47,7 +47,7 @@ class Asked:
 class NotCalculated(Undecided):
     """There is no answer yet to what a document's tax depends on."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: TaxQuestion) -> None:
         super().__init__(
             "tax_not_calculated",
             "Stripe Tax has not answered yet what its sales tax is. It is asked by itself, which"
@@ -94,7 +94,7 @@ class Calculated:
 
     taxed: Taxed
     evidence: dict[str, Any]
-    asked: Asked | None = None
+    asked: TaxQuestion | None = None
 
 
 def calculated_tax(
@@ -137,7 +137,7 @@ def calculated_tax(
         return Calculated(
             taxed(sales_tax.answered_lines(row.answer["lines"])), {"calculation": _evidence(row)}
         )
-    asked = Asked(workspace.pk, period_id, question)
+    asked = TaxQuestion(workspace.pk, period_id, question)
     last = calculations.last_like(workspace.pk, question) if is_preview else None
     if last is not None and last.answer is not None:
         rates = sales_tax.estimated(
@@ -150,7 +150,7 @@ def calculated_tax(
     raise NotCalculated(asked)
 
 
-def ask(asked: Asked, *, now: dt.datetime) -> None:
+def ask(asked: TaxQuestion, *, now: dt.datetime) -> None:
     """Have a question answered; again it is the same one. What else was asked for the same month
     and has no answer is asked no more: the month has become another. Invoices of their own do not
     follow one another."""
@@ -182,7 +182,7 @@ def asked_if_missing(now: dt.datetime) -> Iterator[None]:
         yield
     except Exception as error:
         asked = getattr(error, "asked", None)
-        if isinstance(asked, Asked):
+        if isinstance(asked, TaxQuestion):
             ask(asked, now=now)
         raise
 

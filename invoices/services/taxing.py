@@ -18,7 +18,7 @@ from billing.rating.tax_amounts import Taxed
 from billing.rating.taxes import Treatment, Undecided
 from billing.taxes import Facts, TaxReader
 from invoices.models import Invoice, InvoiceTax, TaxDecision
-from invoices.services.sales_taxes import Asked, Calculations, NotCalculated, calculated_tax
+from invoices.services.sales_taxes import Calculations, NotCalculated, TaxQuestion, calculated_tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DocumentTax:
     taxed: Taxed
     prices_include_tax: bool
     evidence: dict[str, Any] = field(default_factory=dict)
-    asked: Asked | None = None
+    asked: TaxQuestion | None = None
 
 
 class CannotBeTaxed(Conflict):
@@ -40,7 +40,7 @@ class CannotBeTaxed(Conflict):
 
     code = "cannot_be_taxed"
     # What has to be answered first, where that is what is missing.
-    asked: Asked | None = None
+    asked: TaxQuestion | None = None
 
 
 @contextmanager

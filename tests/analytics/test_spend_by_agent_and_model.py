@@ -8,7 +8,7 @@ import time_machine
 from django.core.cache import cache
 
 from analytics.finance import figures
-from analytics.reports import REPORTS, Asked
+from analytics.reports import REPORTS, ReportRequest
 from billing.models import Workspace, WorkspaceBillingSettings
 from tests.kit.api import ApiClient, refusal
 from tests.kit.personas import NOW, make_agent, make_workspace, member_client
@@ -189,7 +189,7 @@ def test_an_amount_a_month_without_list_prices_is_shared_out_by_records_everywhe
         make_usage(globex, NOW, "30", "0.05", agent_id=day)
 
     margins = figures.overview(now=NOW + dt.timedelta(minutes=1)).margins
-    asked = Asked(month, NOW.date(), NOW.date(), NOW, workspace_id=globex.pk)
+    asked = ReportRequest(month, NOW.date(), NOW.date(), NOW, workspace_id=globex.pk)
 
     on_the_page = {row.name: row.price for row in margins.by_agent}
     assert (on_the_page["Night · Globex"], on_the_page["Day · Globex"]) == (4, 8)

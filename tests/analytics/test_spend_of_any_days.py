@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from analytics.range_view import heat_map
-from analytics.ranges import RangeForm, Span
+from analytics.ranges import DayRange, RangeForm
 from billing.models import Workspace
 from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import make_agent, make_workspace, member_client
@@ -44,8 +44,8 @@ def test_the_address_says_which_days_and_which_to_compare_with(
 ) -> None:
     form = RangeForm(QueryDict(query), today=TODAY)
     assert form.is_valid(), form.errors
-    assert form.span == Span(day(first), day(last))
-    assert form.compared == Span(day(before[0]), day(before[1]))
+    assert form.span == DayRange(day(first), day(last))
+    assert form.compared == DayRange(day(before[0]), day(before[1]))
 
 
 def test_nothing_to_compare_with_is_a_choice_too() -> None:
@@ -130,7 +130,7 @@ def test_hours_cost_what_their_calls_cost_however_often_they_are_summed(acme: Wo
     assert list(rows) == [(day("11-02"), 13, Decimal(6))]
     rebuild_call_prices(workspace_id=acme.pk)
     assert list(rows.all()) == [(day("11-02"), 13, Decimal(6))]
-    heat = heat_map(acme.pk, Span(day("11-01"), day("11-30")), "USD")
+    heat = heat_map(acme.pk, DayRange(day("11-01"), day("11-30")), "USD")
     assert heat is not None
     name, cells = heat.hours[13]
     assert (name, cells[0].amount, cells[0].shade, cells[1].amount) == ("13:00", "$6.00", 8, "")

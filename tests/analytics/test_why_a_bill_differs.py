@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from analytics.bill_comparison import compare_bills, sentence
-from analytics.bridge import Step
+from analytics.bridge import Driver
 from billing.models import BillingPeriod, Email, Workspace
 from billing.queries import with_totals
 from billing.services.workspaces import update_billing_settings
@@ -49,7 +49,7 @@ def both(*periods: BillingPeriod) -> list[BillingPeriod]:
     return list(found.prefetch_related("invoices").order_by("period_start"))
 
 
-def amounts(before: BillingPeriod, now: BillingPeriod, at: dt.datetime) -> dict[Step, Decimal]:
+def amounts(before: BillingPeriod, now: BillingPeriod, at: dt.datetime) -> dict[Driver, Decimal]:
     compared = compare_bills(*both(before, now), at=at)
     assert sum(compared.amounts) == compared.difference
     return {
@@ -64,10 +64,10 @@ def test_closed_months_differ_by_volume_length_price_and_a_new_agent(acme: Works
     issue_invoice(october)
     issue_invoice(november)
     assert amounts(october, november, DECEMBER) == {
-        Step.NEW_AGENTS: Decimal("7.00"),
-        Step.VOLUME: Decimal("2.00"),  # one call of 10 minutes at 0.20
-        Step.LENGTH: Decimal("1.20"),  # 3 x 2 minutes at 0.20
-        Step.PRICES: Decimal("1.80"),  # 36 minutes at 0.05
+        Driver.NEW_AGENTS: Decimal("7.00"),
+        Driver.VOLUME: Decimal("2.00"),  # one call of 10 minutes at 0.20
+        Driver.LENGTH: Decimal("1.20"),  # 3 x 2 minutes at 0.20
+        Driver.PRICES: Decimal("1.80"),  # 36 minutes at 0.05
     }
 
 
@@ -75,7 +75,7 @@ def test_late_usage_is_a_step_of_its_own(acme: Workspace) -> None:
     october, november = two_months(acme)
     issue_invoice(october)
     make_usage(acme, OCTOBER, "30", "1", now=NOVEMBER)
-    assert amounts(october, november, DECEMBER)[Step.LATE] == Decimal("30.00")
+    assert amounts(october, november, DECEMBER)[Driver.LATE] == Decimal("30.00")
 
 
 def test_a_running_month_is_compared_with_the_same_days(acme: Workspace) -> None:

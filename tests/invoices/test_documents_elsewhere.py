@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from billing.money import allocate, from_minor
-from billing.rating.charges import DiscountTerms, Scope
+from billing.rating.charges import ChargeScope, DiscountTerms
 from billing.rating.discounts import take_off
-from billing.rating.tax_amounts import Rate, Taxed, apply, tax_of
+from billing.rating.tax_amounts import Taxed, TaxRateInForce, apply, tax_of
 from billing.rating.taxes import Decision, Registration, Treatment
 from invoices.credited import BilledLine, Group, credit_lines, credit_total, left_of_lines, share
 
@@ -29,7 +29,7 @@ def taxed(nets: list[str], percent: str, currency: str, *, inclusive: bool = Fal
     return apply(
         DECISION,
         [(Decimal(net), "") for net in nets],
-        rate_of=lambda *_: Rate("r", Decimal(percent), "VAT"),
+        rate_of=lambda *_: TaxRateInForce("r", Decimal(percent), "VAT"),
         currency=currency,
         prices_include_tax=inclusive,
     )
@@ -92,7 +92,7 @@ def test_what_a_discount_takes_off_and_leaves(case: dict[str, Any]) -> None:
         "Coupon",
         Decimal(percentage) if percentage else None,
         Decimal(amount) if amount else None,
-        Scope.USAGE_AND_FEES,
+        ChargeScope.USAGE_AND_FEES,
     )
     (charge,) = take_off([terms], usage=Decimal(0), fees=price).charges
     of_price, of_discount = allocate([price, charge.amount], currency)

@@ -139,7 +139,7 @@ def invoice_of(
         taxed = tax_amounts.apply(
             decision,
             parts,
-            rate_of=lambda country, region, name: tax_amounts.Rate(
+            rate_of=lambda country, region, name: tax_amounts.TaxRateInForce(
                 "1", Decimal(RATES[name]), "VAT"
             ),
             currency=currency,

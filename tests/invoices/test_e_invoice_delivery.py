@@ -61,7 +61,7 @@ def test_a_delivery_waits_for_a_side_that_is_down_and_stops_where_it_is_refused(
         raise delivery.Unavailable("503")
 
     def refused(*given: object) -> str:
-        raise delivery.Refused("unknown receiver")
+        raise delivery.DocumentRejected("unknown receiver")
 
     monkeypatch.setattr(delivery.FileDrop, "send", down)
     assert deliver_e_invoice(e_invoice_id=pk, now=NOVEMBER_3) is False

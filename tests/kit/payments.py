@@ -7,7 +7,7 @@ from billing.models import Workspace
 from invoices.models import Invoice
 from invoices.payments.models import Payment, ReportedPayment
 from invoices.payments.services import stripe_client
-from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.services.reporting import report_payment
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.invoices import NOVEMBER_2, make_invoice
@@ -22,7 +22,7 @@ def pay(workspace: Workspace, amount: str, *invoices: Invoice, key: str = "") ->
         way="bank_transfer",
         received_on=dt.date(2026, 11, 4),
         reference="SEPA 4711",
-        shares=[Share(invoice.pk) for invoice in invoices] or None,
+        shares=[PaymentShare(invoice.pk) for invoice in invoices] or None,
         recorded_by="fiona@platform.test",
         key=key,
         now=NOVEMBER_5,

@@ -4,7 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from analytics.reports import REPORTS, Asked
+from analytics.reports import REPORTS, ReportRequest
 from billing.models import PeriodCharge
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Payment, PaymentAllocation
@@ -30,7 +30,7 @@ def rows_of(key: str, **asked: Any) -> list[dict[str, Any]]:
         "now": NOW,
         **asked,
     }
-    return [dict(row) for row in REPORTS[key].rows(Asked(**facts))]
+    return [dict(row) for row in REPORTS[key].rows(ReportRequest(**facts))]
 
 
 def pay(invoice: Invoice, amount: str, on: str, *, over: str = "0") -> Payment:

@@ -89,7 +89,10 @@ def test_the_secret_is_shown_once_and_signs_what_is_sent(acme, made, sent):
 
 
 def test_what_fails_is_tried_again_and_ends_when_it_is_refused(made, sent):
-    sent.answers = [webhooks.NotDelivered("It answers 503."), webhooks.Refused("It answers 404.")]
+    sent.answers = [
+        webhooks.NotDelivered("It answers 503."),
+        webhooks.DeliveryRejected("It answers 404."),
+    ]
     delivery = BudgetDelivery.objects.get()
     assert not budget_notifications.deliver(event_id=delivery.pk, now=NOW)
     delivery.refresh_from_db()

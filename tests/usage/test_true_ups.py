@@ -19,7 +19,7 @@ from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
 from usage.services.true_ups import true_up_record
-from usage.services.voiding import CannotVoid, void_record
+from usage.services.voiding import CannotVoidRecord, void_record
 
 pytestmark = pytest.mark.django_db
 
@@ -135,7 +135,7 @@ def test_what_is_final_or_taken_back_is_not_trued_up_and_a_void_takes_the_true_u
     true_up, _ = trued_up(original, "0.014")
     assert code_of(lambda: trued_up(true_up, "0.02")) == "cannot_true_up"
     facts = {"workspace_id": acme.pk, "reason": "test", "now": NOW}
-    with pytest.raises(CannotVoid):
+    with pytest.raises(CannotVoidRecord):
         void_record(record_id=true_up.pk, **facts)
 
     void_record(record_id=original.pk, **facts)

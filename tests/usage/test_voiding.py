@@ -14,7 +14,7 @@ from usage.models import UsageRecord
 from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
-from usage.services.voiding import CannotVoid, void_record
+from usage.services.voiding import CannotVoidRecord, void_record
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,7 @@ def test_a_reversal_cannot_be_reversed():
     original = recorded(make_workspace("Acme"), "2026-11-20T10:00:00Z")
     reversal, _ = taken_back(original, "test call")
 
-    with pytest.raises(CannotVoid):
+    with pytest.raises(CannotVoidRecord):
         taken_back(reversal, "no")
 
 

@@ -15,7 +15,6 @@ from billing.api.bodies import read_body
 from billing.api.fields import ExactDecimalField
 from billing.api.hot import JSON, UnsupportedMediaType
 from billing.api.views import ApiView
-from billing.errors import BillingError
 from billing.money import without_exponent
 from usage.api.examples import RECORD_EXAMPLE
 from usage.api.hot import RecordRefused, shown_record
@@ -25,15 +24,10 @@ from usage.api.serializers import (
 )
 from usage.services.estimates import Estimate, estimate_usage
 from usage.services.ingest import Entry, RecordError, check_entries
-from usage.services.ingest.parsing import usage_parser
+from usage.services.ingest.parsing import TooManyRecords, usage_parser
 
 MAX_RECORDS = 1_000
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class TooManyRecords(BillingError):
-    status = 413
-    code = "too_many_records"
 
 
 class _MatchSerializer(serializers.Serializer):

@@ -27,7 +27,7 @@ _DAYS = dt.timedelta(days=30)
 _DEARER = Decimal("1.25")
 
 
-class Part(NamedTuple):
+class ResourcePart(NamedTuple):
     """What calls used of one resource type."""
 
     quantity: Decimal
@@ -38,7 +38,7 @@ class Part(NamedTuple):
         return self.price / self.quantity if self.quantity else None
 
 
-NOTHING = Part(ZERO, ZERO)
+NOTHING = ResourcePart(ZERO, ZERO)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Usual:
     calls: int
     price: Decimal
     seconds: Decimal
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ResourcePart]
 
 
 class DearPart(NamedTuple):
@@ -65,7 +65,7 @@ class DearPart(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CallComparison:
     """Factors against the usual call, to one decimal; None where that is nothing."""
 
     usual: Usual
@@ -99,7 +99,7 @@ def usual_call(call: Call) -> Usual | None:
         price=_median(price for _, price, _ in sample),
         seconds=_median(seconds for *_, seconds in sample),
         parts={
-            name: Part(
+            name: ResourcePart(
                 _median(used[call_id].get(name, NOTHING).quantity for call_id, *_ in sample),
                 _median(used[call_id].get(name, NOTHING).price for call_id, *_ in sample),
             )
@@ -108,12 +108,12 @@ def usual_call(call: Call) -> Usual | None:
     )
 
 
-def parts_of(call: Call) -> dict[str, Part]:
+def parts_of(call: Call) -> dict[str, ResourcePart]:
     """What the call used, by resource type. One query."""
     return _parts(call.workspace_id, [call.pk])[call.pk]
 
 
-def compare(usual: Usual, parts: Mapping[str, Part], seconds: Decimal) -> Comparison:
+def compare(usual: Usual, parts: Mapping[str, ResourcePart], seconds: Decimal) -> CallComparison:
     """A call of these parts and this length beside the usual one; the dearest part first."""
     price = sum((part.price for part in parts.values()), ZERO)
     dear = [
@@ -128,7 +128,7 @@ def compare(usual: Usual, parts: Mapping[str, Part], seconds: Decimal) -> Compar
         if part.price > (then := usual.parts.get(name, NOTHING)).price * _DEARER
     ]
     dear.sort(key=lambda part: (part.usual - part.price, part.resource_type))
-    return Comparison(
+    return CallComparison(
         usual=usual,
         price_factor=_factor(price, usual.price),
         length_factor=_factor(seconds, usual.seconds),
@@ -137,8 +137,8 @@ def compare(usual: Usual, parts: Mapping[str, Part], seconds: Decimal) -> Compar
     )
 
 
-def _parts(workspace_id: UUID, call_ids: list[UUID]) -> dict[UUID, dict[str, Part]]:
-    found: dict[UUID, dict[str, Part]] = defaultdict(dict)
+def _parts(workspace_id: UUID, call_ids: list[UUID]) -> dict[UUID, dict[str, ResourcePart]]:
+    found: dict[UUID, dict[str, ResourcePart]] = defaultdict(dict)
     rows = (
         UsageRecord.objects.filter(workspace_id=workspace_id, call_id__in=call_ids)
         .order_by()
@@ -146,7 +146,7 @@ def _parts(workspace_id: UUID, call_ids: list[UUID]) -> dict[UUID, dict[str, Par
         .annotate(Sum("quantity"), Sum("final_cost"))
     )
     for call_id, resource_type, quantity, price in rows:
-        found[call_id][resource_type] = Part(quantity, price)
+        found[call_id][resource_type] = ResourcePart(quantity, price)
     return found
 
 

@@ -26,7 +26,7 @@ from billing.outage import Outage, Silent
 from billing.services.emails import addresses_wanting
 from billing.services.notifications import Notification, mail_notification
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
-from billing.webhooks import NotDelivered, Refused, UnfitAddress, check_address, post
+from billing.webhooks import DeliveryRejected, NotDelivered, UnfitAddress, check_address, post
 from usage.models import Budget, BudgetDelivery, BudgetEvent
 from usage.queries.budgets import BudgetSpan, BudgetStanding, span_of
 from usage.resources import resource
@@ -234,7 +234,7 @@ def _deliver(claim: Claim[BudgetDelivery]) -> bool:
             post(budget.webhook_url, message.body, message.headers)
     except UnfitAddress as error:
         claim.fail(f"Not sent: {error.code}.")
-    except Refused as error:
+    except DeliveryRejected as error:
         claim.fail(str(error))
     except (NotDelivered, Silent) as error:
         if claim.row.attempts >= _MAX_TRIES:

@@ -44,7 +44,7 @@ _MAX_LINE_BYTES = 65_536
 _BROKEN = (EOFError, zlib.error, OSError)
 
 
-class CutShort(Exception):
+class FileCutShort(Exception):
     """The file cannot be read on; every whole line before that has been given."""
 
 
@@ -57,7 +57,7 @@ class FileLine(NamedTuple):
     detail: str = ""
 
 
-class Source:
+class ImportSource:
     """The lines of a file; `position` counts bytes read of it as it lies on disk."""
 
     def __init__(self, file: BinaryIO, *, kind: str | None = None) -> None:
@@ -89,7 +89,7 @@ class Source:
         return self._counted.position
 
     def lines(self) -> Iterator[FileLine]:
-        """Every line that is not empty. Raises `CutShort` where the file cannot be read on."""
+        """Every line that is not empty. Raises `FileCutShort` where the file cannot be read on."""
         for number, raw in self._raw_lines():
             line = self._csv_line(number, raw) if self.kind == "csv" else FileLine(number, raw)
             if len(raw) > _MAX_LINE_BYTES:
@@ -108,7 +108,7 @@ class Source:
                     rest = self._stream.readline(_MAX_LINE_BYTES + 1)
             except _BROKEN as error:
                 detail = f"The file is cut short or damaged after line {self._number}: {error}"
-                raise CutShort(detail) from error
+                raise FileCutShort(detail) from error
             if not raw:
                 return
             self._number += 1
@@ -144,7 +144,7 @@ class Source:
             else:
                 delimiters = _DELIMITERS
             text = raw.decode()
-        except CutShort as error:
+        except FileCutShort as error:
             raise Invalid(str(error), field="file") from error
         except UnicodeDecodeError:
             raise Invalid("The header of the CSV is not UTF-8.", field="file") from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone as clock
 
-from usage.services.import_files import CutShort, FileLine, Source
+from usage.services.import_files import FileCutShort, FileLine, ImportSource
 from usage.services.ingest import check_entries, record_usage
 from usage.services.ingest.entries import RecordError
 from usage.services.ingest.parsing import usage_parser
@@ -41,7 +41,7 @@ class Refusal:
 
 
 def import_usage(
-    source: Source,
+    source: ImportSource,
     summary: ImportSummary,
     *,
     refused: Callable[[Refusal], None],
@@ -58,7 +58,7 @@ def import_usage(
     while True:
         try:
             line = next(lines, None)
-        except CutShort as cut:
+        except FileCutShort as cut:
             summary.cut_short, line = str(cut), None
         if line is not None:
             batch.append(line)

@@ -13,7 +13,7 @@ from usage.services.ingest.entries import PeriodDay, RecordRow
 from usage.services.ingest.writing import Correction
 
 
-class CannotVoid(Conflict):
+class CannotVoidRecord(Conflict):
     code = "cannot_void"
 
 
@@ -23,16 +23,18 @@ def void_record(
     """The record that reverses `record_id`, and whether it is new; a second time answers the first.
 
     It has the amounts of the original, negated. What its cost was trued up by is taken back with
-    it. Raises `NotFound`, or `CannotVoid` for a record that corrects another one.
+    it. Raises `NotFound`, or `CannotVoidRecord` for a record that corrects another one.
     """
     records = UsageRecord.objects.filter(workspace_id=workspace_id)
     original = records.filter(pk=record_id).first()
     if original is None:
         raise NotFound(f"There is no usage record {record_id}.")
     if original.reverses_id is not None:
-        raise CannotVoid(f"Usage record {record_id} takes another one back itself.")
+        raise CannotVoidRecord(f"Usage record {record_id} takes another one back itself.")
     if original.trues_up_id is not None:
-        raise CannotVoid(f"Usage record {record_id} is taken back with the one that it trues up.")
+        raise CannotVoidRecord(
+            f"Usage record {record_id} is taken back with the one that it trues up."
+        )
     with transaction.atomic():
         lock_corrections(record_id)
         created = False

@@ -35,7 +35,7 @@ from invoices.payments.admin.permissions import InvoicePermissionsMixin
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import collection
 from invoices.payments.services.credit_notes import credit_invoice
-from invoices.payments.services.receiving import Share, pay_in_full, record_payment
+from invoices.payments.services.receiving import PaymentShare, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
 from invoices.services import manual_items
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
@@ -114,7 +114,7 @@ class InvoiceActionsMixin(InvoicePermissionsMixin):
             workspace_id=invoice.workspace_id,
             amount=asked["amount"],
             currency=invoice.currency,
-            shares=[Share(invoice.pk)],
+            shares=[PaymentShare(invoice.pk)],
             **received(request, asked),
         )
         return what_it_paid(payment)

@@ -25,7 +25,7 @@ from invoices.payments.admin.forms import (
 from invoices.payments.admin.outcomes import received, take_back, what_it_paid
 from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
-from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.statement_pages import asked_statement, csv_of, pdf_of
 
@@ -148,7 +148,7 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         payment = record_payment(
             workspace_id=workspace.pk,
             amount=asked["amount"],
-            shares=[Share(UUID(asked["invoice"]))] if asked["invoice"] else None,
+            shares=[PaymentShare(UUID(asked["invoice"]))] if asked["invoice"] else None,
             **received(request, asked),
         )
         return what_it_paid(payment)

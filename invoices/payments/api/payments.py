@@ -24,7 +24,7 @@ from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.models import Workspace
 from invoices.payments.models import CreditEntry, Payment
-from invoices.payments.services.receiving import WAYS, Share, record_payment
+from invoices.payments.services.receiving import WAYS, PaymentShare, record_payment
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.taking_back import take_back_payment
 
@@ -142,7 +142,7 @@ class Payments(ApiView, ListAPIView):
         known = Payment.objects.filter(workspace=workspace, key=key).exists()
         payment = record_payment(
             workspace_id=workspace.pk,
-            shares=None if shares is None else [Share(**share) for share in shares],
+            shares=None if shares is None else [PaymentShare(**share) for share in shares],
             key=key,
             recorded_by=caller_name(request),
             now=clock.now(),

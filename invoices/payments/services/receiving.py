@@ -45,7 +45,7 @@ class PaymentKeyReused(Conflict):
 
 
 @dataclass(frozen=True)
-class Share:
+class PaymentShare:
     """What of a payment is for which invoice; as much as is open where `amount` is None."""
 
     invoice_id: UUID
@@ -61,7 +61,7 @@ def record_payment(
     reference: str,
     recorded_by: str,
     now: dt.datetime,
-    shares: Sequence[Share] | None = None,
+    shares: Sequence[PaymentShare] | None = None,
     currency: str = "",
     reason: str = "",
     key: str = "",
@@ -132,7 +132,7 @@ def pay_in_full(
             reference=reference,
             reason=reason,
             recorded_by=recorded_by,
-            shares=[Share(invoice_id)],
+            shares=[PaymentShare(invoice_id)],
             key=key,
             now=now,
         )
@@ -175,7 +175,7 @@ def _check(payment: Payment, now: dt.datetime) -> None:
         raise Invalid("That is more than ten years ago.", field="received_on", code="too_old")
 
 
-def _oldest_first(payment: Payment) -> list[Share]:
+def _oldest_first(payment: Payment) -> list[PaymentShare]:
     unpaid = Invoice.objects.filter(
         workspace=payment.workspace,
         currency=payment.currency,
@@ -183,10 +183,12 @@ def _oldest_first(payment: Payment) -> list[Share]:
         carried_over=0,
     )
     # One that credit pays in full stays unpaid until Stripe has heard of it.
-    return [Share(each.pk) for each in unpaid.order_by("due_date", "number") if each.amount_open]
+    return [
+        PaymentShare(each.pk) for each in unpaid.order_by("due_date", "number") if each.amount_open
+    ]
 
 
-def _pay(payment: Payment, share: Share, now: dt.datetime) -> None:
+def _pay(payment: Payment, share: PaymentShare, now: dt.datetime) -> None:
     if payment.amount_left <= 0 and share.amount is None:
         return
     with locked_invoice(share.invoice_id) as invoice:

@@ -25,7 +25,7 @@ _DECLINED = ("requires_payment_method", "canceled")
 
 
 @dataclass(frozen=True)
-class Payment:
+class StripePayment:
     """A payment of an invoice: its payment intent or charge, with the charge's refunds."""
 
     amount: int
@@ -43,7 +43,7 @@ class InvoiceState:
     """An invoice as Stripe has it now. `payments` is None where the server cannot tell them."""
 
     invoice: StripeObject
-    payments: list[Payment] | None
+    payments: list[StripePayment] | None
 
     @property
     def last_attempt_failed(self) -> bool:
@@ -148,7 +148,7 @@ def apply_state(invoice: Invoice, state: InvoiceState, *, now: dt.datetime, sour
         _apply_payment(invoice, payment, now=now, source=source)
 
 
-def _read_payment(payment: StripeObject) -> Payment:
+def _read_payment(payment: StripeObject) -> StripePayment:
     paid_with = payment.get("payment") or {}
     intent_id, charge_id = text(paid_with.get("payment_intent")), text(paid_with.get("charge"))
     intent: StripeObject = {}
@@ -162,7 +162,7 @@ def _read_payment(payment: StripeObject) -> Payment:
         charge_id = text(latest)
     if charge_id and not charge:
         charge = stripe_client.get(f"/v1/charges/{charge_id}")
-    return Payment(
+    return StripePayment(
         amount=minor(payment.get("amount_paid")),
         status=text(payment.get("status")),
         intent=intent,
@@ -170,7 +170,9 @@ def _read_payment(payment: StripeObject) -> Payment:
     )
 
 
-def _apply_payment(invoice: Invoice, payment: Payment, *, now: dt.datetime, source: str) -> None:
+def _apply_payment(
+    invoice: Invoice, payment: StripePayment, *, now: dt.datetime, source: str
+) -> None:
     if payment.status != "paid":
         return
     charge_id, intent_id = text(payment.charge), text(payment.intent)

@@ -38,12 +38,12 @@ What = Literal["created", "updated", "unchanged", "replaced"]
 
 
 @dataclass(frozen=True)
-class Registration:
+class EndpointRegistration:
     url: str
     what: What
 
 
-def register(*, url: str, now: dt.datetime, rotate: bool = False) -> Registration:
+def register(*, url: str, now: dt.datetime, rotate: bool = False) -> EndpointRegistration:
     """Have Stripe send all handled events to this site, at `url` or below it.
 
     Repeating it changes nothing. `rotate` replaces the endpoint for a new secret; the old secret
@@ -56,16 +56,16 @@ def register(*, url: str, now: dt.datetime, rotate: bool = False) -> Registratio
     theirs = _in_stripe(local) if local else None
     if local is None or theirs is None or not local.secret or rotate or _is_outdated(theirs):
         _replace(address, uuid, local, now=now)
-        return Registration(address, "replaced" if local else "created")
+        return EndpointRegistration(address, "replaced" if local else "created")
     changes = _changes(theirs, address)
     if changes:
         theirs = stripe_client.post(f"/v1/webhook_endpoints/{local.id}", changes)
     account = local.djstripe_owner_account or _owner_account()
     _keep(theirs, address, uuid, secret=local.secret, account=account, now=now)
-    return Registration(address, "updated" if changes else "unchanged")
+    return EndpointRegistration(address, "updated" if changes else "unchanged")
 
 
-def take_rolled_secret(*, url: str, secret: str, now: dt.datetime) -> Registration:
+def take_rolled_secret(*, url: str, secret: str, now: dt.datetime) -> EndpointRegistration:
     """The secret was rolled in Stripe's dashboard: sign with the new one, accept the old for a day.
 
     Raises `Invalid` for something else than a secret, `Conflict` when there is no endpoint yet.
@@ -77,11 +77,11 @@ def take_rolled_secret(*, url: str, secret: str, now: dt.datetime) -> Registrati
     if local is None:
         raise Conflict(f"No webhook endpoint is registered for {site} yet.")
     if local.secret == secret:
-        return Registration(local.url, "unchanged")
+        return EndpointRegistration(local.url, "unchanged")
     with transaction.atomic():
         _retire(local, now)
         WebhookEndpoint.objects.filter(pk=local.pk).update(secret=secret)
-    return Registration(local.url, "updated")
+    return EndpointRegistration(local.url, "updated")
 
 
 def _site(url: str) -> tuple[str, UUID | None]:

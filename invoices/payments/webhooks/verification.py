@@ -16,7 +16,7 @@ TOLERANCE = dt.timedelta(seconds=300)
 _TIMESTAMP = re.compile(r"(?:^|,)\s*t=(\d{1,12})(?:,|$)")
 
 
-class Refused(Exception):
+class UnverifiedDelivery(Exception):
     """Not a delivery to act upon; the message may be shown to the sender."""
 
 
@@ -35,24 +35,24 @@ def valid_secrets(*, endpoint_uuid: UUID, now: dt.datetime) -> list[str]:
 
 
 def check_signature(*, body: str, header: str, secrets: list[str], now: dt.datetime) -> None:
-    """Raises `Refused` unless one of the secrets signed `body` within five minutes of `now`."""
+    """Raises `UnverifiedDelivery` unless a secret signed `body` within five minutes of `now`."""
     timestamps = _TIMESTAMP.findall(header)
     if len(timestamps) != 1:
-        raise Refused("The Stripe-Signature header has no timestamp.")
+        raise UnverifiedDelivery("The Stripe-Signature header has no timestamp.")
     # The SDK refuses old signatures only; one from tomorrow could be replayed until then.
     if abs(int(timestamps[0]) - now.timestamp()) > TOLERANCE.total_seconds():
-        raise Refused("The signature is not of the last five minutes.")
+        raise UnverifiedDelivery("The signature is not of the last five minutes.")
     for secret in secrets:
         try:
             stripe.WebhookSignature.verify_header(body, header, secret)
         except stripe.SignatureVerificationError:
             continue
         return
-    raise Refused("The signature does not match.")
+    raise UnverifiedDelivery("The signature does not match.")
 
 
 def check_mode(event: dict[str, Any]) -> None:
-    """Raises `Refused` for test events in production and the other way round."""
+    """Raises `UnverifiedDelivery` for test events in production and the other way round."""
     if event.get("livemode", settings.STRIPE_LIVE_MODE) is not settings.STRIPE_LIVE_MODE:
         expected = "live" if settings.STRIPE_LIVE_MODE else "test"
-        raise Refused(f"Only events of {expected} mode are taken here.")
+        raise UnverifiedDelivery(f"Only events of {expected} mode are taken here.")

@@ -25,7 +25,7 @@ from invoices.payments.webhooks.bodies import MalformedPayload, parse_event
 from invoices.payments.webhooks.events import EventTooEarly
 from invoices.payments.webhooks.processing import process
 from invoices.payments.webhooks.verification import (
-    Refused,
+    UnverifiedDelivery,
     check_mode,
     check_signature,
     valid_secrets,
@@ -78,7 +78,7 @@ def _refusal(request: HttpRequest, endpoint: UUID, *, now: dt.datetime) -> HttpR
     try:
         check_signature(body=_text(body), header=header, secrets=secrets, now=now)
         check_mode(parse_event(body))
-    except (Refused, MalformedPayload) as error:
+    except (UnverifiedDelivery, MalformedPayload) as error:
         return _answer(400, str(error))
     return None
 

@@ -13,7 +13,7 @@ from billing.models import BillingPeriod
 from billing.services.notifications import notify_finance
 from invoices.services.closing.chunk import close_chunk
 from invoices.services.closing.sums import CannotClose
-from invoices.services.sales_taxes import Asked, ask
+from invoices.services.sales_taxes import TaxQuestion, ask
 
 log = logging.getLogger(__name__)
 # Of a deadlock or a lock that was not to be had, which happen to one and not to the next.
@@ -74,7 +74,7 @@ def close_or_block(
         return
 
 
-def _asked(error: Exception) -> Asked | None:
+def _asked(error: Exception) -> TaxQuestion | None:
     """What a close lacks that somebody else answers."""
     return error.asked if isinstance(error, CannotClose) else None
 

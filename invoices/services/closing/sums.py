@@ -28,7 +28,7 @@ from billing.rating.taxes import Undecided
 from billing.taxes import TaxReader
 from invoices.services.closing.lines import InvoiceLine, UsageSum, amounts_minor, build_lines
 from invoices.services.closing.reversals import OwedNote, given_back, owed_notes, taken_over
-from invoices.services.sales_taxes import Asked, Calculations, NotCalculated
+from invoices.services.sales_taxes import Calculations, NotCalculated, TaxQuestion
 from invoices.services.taxing import DocumentTax, document_tax
 from usage.queries.meters import Meter
 from usage.queries.net import live_meters
@@ -40,7 +40,7 @@ class CannotClose(BillingError):
     status = 409
     code = "cannot_close"
     # What has to be answered first, where a tax that is calculated elsewhere is what is missing.
-    asked: Asked | None = None
+    asked: TaxQuestion | None = None
 
 
 class Counted(NamedTuple):
@@ -76,7 +76,7 @@ class Closing:
     tax: DocumentTax | None = None
     # In a preview: what the tax depends on and has no answer yet. `tax` is by the last rates then,
     # or None without any.
-    asked: Asked | None = None
+    asked: TaxQuestion | None = None
 
     @property
     def tax_status(self) -> str:
@@ -269,7 +269,7 @@ def _take_tax(
 
 
 def _cannot_be_taxed(
-    period: BillingPeriod, error: Undecided, asked: Asked | None = None
+    period: BillingPeriod, error: Undecided, asked: TaxQuestion | None = None
 ) -> CannotClose:
     refusal = CannotClose(
         f"The tax of {period.workspace.name} cannot be decided on. {error.detail}",

@@ -9,7 +9,7 @@ from invoices.services.ledger.items import item_differences
 from invoices.services.ledger.reversals import reversal_differences
 from invoices.services.ledger.taxes import tax_differences
 from invoices.services.ledger.totals import total_differences
-from usage.services.ledger import Difference, Scope
+from usage.services.ledger import LedgerDifference, Scope
 
 __all__ = [
     "adjustment_differences",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def close_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
+def close_differences(*, workspace_id: UUID | None = None) -> list[LedgerDifference]:
     """Where anything that a close writes does not agree."""
     scope = Scope(workspace_id)
     finds = (

@@ -15,7 +15,7 @@ from billing.rating import depends_on_period
 from invoices.services.ledger.periods import closed_periods
 from usage.queries.meters import Meter, meter_as_json
 from usage.queries.net import frozen_meters, live_meters
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 # A void invoice bills nothing; its replacement's items are copies.
 _ITEMS = """
@@ -35,7 +35,7 @@ SELECT DISTINCT period.workspace_id, period.id, rollup.rate_id
 """
 
 
-def adjustment_differences(scope: Scope) -> Iterator[Difference]:
+def adjustment_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where prices of the whole period, worked out anew from the rollups, are not what the close
     has frozen; and periods that have meters and do not say so."""
     unmarked = rows(_UNMARKED, scope)
@@ -43,12 +43,12 @@ def adjustment_differences(scope: Scope) -> Iterator[Difference]:
     for workspace, period, rate_id in unmarked:
         if rate_id in prices and depends_on_period(prices[rate_id].price):
             detail = f"rate {rate_id} depends on the whole period, which does not say so"
-            yield Difference("period and meters", workspace, period, detail)
+            yield LedgerDifference("period and meters", workspace, period, detail)
     for periods in closed_periods(scope, has_meters=True):
         yield from _frozen_differences(periods)
 
 
-def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[Difference]:
+def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[LedgerDifference]:
     live = live_meters(periods)
     frozen = frozen_meters([period.pk for period in periods])
     billed: dict[UUID, set[Decimal]] = defaultdict(set)
@@ -64,9 +64,9 @@ def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[Difference
                     f"rate {key[0]}{f' of {key[1]:%B %Y}' if key[1] else ''}: closed with"
                     f" {_said(then.get(key))}, its rollups come to {_said(now.get(key))}"
                 )
-                yield Difference("period and meters", period.workspace_id, period.pk, detail)
+                yield LedgerDifference("period and meters", period.workspace_id, period.pk, detail)
         if detail := _said_otherwise(live.get(period.pk, []), frozen.get(period.pk, [])):
-            yield Difference("period and meters", period.workspace_id, period.pk, detail)
+            yield LedgerDifference("period and meters", period.workspace_id, period.pk, detail)
         total = sum((amounts[2] for amounts in then.values()), ZERO)
         if {total} != {period.adjustment, *billed[period.pk]}:
             items = ", ".join(f"{each:f}" for each in sorted(billed[period.pk])) or "none"
@@ -74,7 +74,7 @@ def _frozen_differences(periods: Sequence[BillingPeriod]) -> Iterator[Difference
                 f"closed with {period.adjustment:f} for its meters, which add up to {total:f};"
                 f" its invoices' items: {items}"
             )
-            yield Difference("period and meters", period.workspace_id, period.pk, detail)
+            yield LedgerDifference("period and meters", period.workspace_id, period.pk, detail)
 
 
 # Compared to the last digit by themselves.

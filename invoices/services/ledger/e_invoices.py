@@ -6,12 +6,12 @@ from django.db.models import Q
 
 from invoices.einvoices.reading import Totals, Unreadable, totals_of
 from invoices.models import EInvoice, Invoice
-from usage.services.ledger import Difference, Scope
+from usage.services.ledger import LedgerDifference, Scope
 
 _WHAT = "e-invoice and document"
 
 
-def e_invoice_differences(scope: Scope) -> Iterator[Difference]:
+def e_invoice_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where the XML says another number, currency, net, tax, gross or amount due than the document
     that was issued with it."""
     kept = EInvoice.objects.select_related("invoice", "credit_note__invoice")
@@ -27,7 +27,7 @@ def e_invoice_differences(scope: Scope) -> Iterator[Difference]:
         document = each.document
         invoice = document if isinstance(document, Invoice) else document.invoice
         for detail in _flaws(each):
-            yield Difference(
+            yield LedgerDifference(
                 _WHAT, each.workspace_id, invoice.billing_period_id, f"{each.number} {detail}"
             )
 

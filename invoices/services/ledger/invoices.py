@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from psycopg.types.json import Jsonb
 
 from billing.money import CURRENCIES, charge_places, to_charge_minor
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 _INVOICES = """
 SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number, priced.amount,
@@ -53,7 +53,7 @@ HAVING count(invoice.id) <> sequence.last_number
 """
 
 
-def invoice_differences(scope: Scope) -> Iterator[Difference]:
+def invoice_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where an invoice is not the sum of its lines or its period's total, is missing, or numbers
     have a gap."""
     for workspace, period, total, currency, void in rows(_UNBILLED, scope):
@@ -61,7 +61,7 @@ def invoice_differences(scope: Scope) -> Iterator[Difference]:
             detail = f"closed with {total} {currency} to pay, and " + (
                 f"{void} is void: issue it anew or say why not" if void else "there is no invoice"
             )
-            yield Difference("period and invoice", workspace, period, detail)
+            yield LedgerDifference("period and invoice", workspace, period, detail)
     # PostgreSQL rounds a numeric half away from zero, as invoices do.
     decimals = Jsonb({currency: charge_places(currency) for currency in CURRENCIES})
     for workspace, period, number, *amounts in rows(_INVOICES, scope, decimals=decimals):
@@ -70,8 +70,8 @@ def invoice_differences(scope: Scope) -> Iterator[Difference]:
             f"{number} asks for {amount} (exactly {exact}), its items for {items}"
             f" (exactly {exact_items}), the period comes to {total}"
         )
-        yield Difference("invoice and items", workspace, period, detail)
+        yield LedgerDifference("invoice and items", workspace, period, detail)
     if scope.workspace_id is None:
         for issuer, year, last, count in rows(_NUMBERS, scope):
             detail = f"{issuer}-{year} has given out {last} numbers for {count} invoices"
-            yield Difference("invoice numbers", None, None, detail)
+            yield LedgerDifference("invoice numbers", None, None, detail)

@@ -16,7 +16,7 @@ from invoices.services.closing.sums import usage_sums, with_meters
 from invoices.services.ledger.periods import closed_periods
 from usage.queries.meters import meter_as_json
 from usage.queries.net import frozen_meters
-from usage.services.ledger import Difference, Scope
+from usage.services.ledger import LedgerDifference, Scope
 
 
 class _Column(NamedTuple):
@@ -35,7 +35,7 @@ class _Column(NamedTuple):
     amount: Decimal
 
 
-def item_differences(scope: Scope) -> Iterator[Difference]:
+def item_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where an invoice's lines are not those that its period's rollups and charges make."""
     for periods in closed_periods(scope):
         invoices: dict[UUID, list[Invoice]] = defaultdict(list)
@@ -48,7 +48,9 @@ def item_differences(scope: Scope) -> Iterator[Difference]:
             for invoice in invoices[period.pk]:
                 detail = first_difference(lines, invoice)
                 if detail:
-                    yield Difference("period and items", period.workspace_id, period.pk, detail)
+                    yield LedgerDifference(
+                        "period and items", period.workspace_id, period.pk, detail
+                    )
 
 
 def expected_lines(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 # Each reversal is given back once by a constraint; here, that what is said of it is the record's.
 _PERIODS = """
@@ -46,14 +46,14 @@ SELECT given.workspace_id, line.period_id, given.record_id, given.amount, -rever
 """
 
 
-def reversal_differences(scope: Scope) -> Iterator[Difference]:
+def reversal_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where credit notes do not give back what was reversed, or a period does not say so."""
     for workspace, period, says, given in rows(_PERIODS, scope):
         detail = f"says that {says} of its late reversals is credited, credit notes took {given}"
-        yield Difference("period and credited reversals", workspace, period, detail)
+        yield LedgerDifference("period and credited reversals", workspace, period, detail)
     for workspace, period, note, taken, amount in rows(_LINES, scope):
         detail = f"credit note {note} takes over {taken}, its records come to {amount}"
-        yield Difference("credit note and records", workspace, period, detail)
+        yield LedgerDifference("credit note and records", workspace, period, detail)
     for workspace, period, record, amount, reversed_ in rows(_RECORDS, scope):
         detail = f"record {record} is credited with {amount}, it takes back {reversed_}"
-        yield Difference("credit note and records", workspace, period, detail)
+        yield LedgerDifference("credit note and records", workspace, period, detail)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 # A line's net is the same as its amount, unless its price has the tax in it.
 _TAXES = """
@@ -56,17 +56,17 @@ SELECT invoice.workspace_id, invoice.billing_period_id, coalesce(note.number, 'a
 """
 
 
-def tax_differences(scope: Scope) -> Iterator[Difference]:
+def tax_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where an invoice's net and tax are not those of its lines and of its rates."""
     for workspace, period, number, net, tax, items, base, taxes in rows(_TAXES, scope):
         detail = (
             f"{number} asks for {net} and {tax} of tax, its items come to {items}, its taxes to"
             f" {taxes} on {base}"
         )
-        yield Difference("invoice and tax", workspace, period, detail)
+        yield LedgerDifference("invoice and tax", workspace, period, detail)
     for workspace, period, number, name, rate, base, items in rows(_TAX_BASES, scope):
         detail = f"{number} takes {name} {rate} % on {base}, its items of that rate come to {items}"
-        yield Difference("invoice and tax", workspace, period, detail)
+        yield LedgerDifference("invoice and tax", workspace, period, detail)
     for workspace, period, number, name, rate, base, items in rows(_CREDITED_BASES, scope):
         detail = f"{number} gives {name} {rate} % back on {base}, its lines come to {items}"
-        yield Difference("credit note and tax", workspace, period, detail)
+        yield LedgerDifference("credit note and tax", workspace, period, detail)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 _FROZEN = """
 SELECT period.workspace_id, period.id, period.subtotal, period.adjustment,
@@ -97,24 +97,24 @@ SELECT period.workspace_id, period.id, period.total_amount,
 """
 
 
-def total_differences(scope: Scope) -> Iterator[Difference]:
+def total_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where a closed period is not its rollups, its charges and its credit."""
     for workspace, period, subtotal, adjustment, rolled in rows(_FROZEN, scope):
         added = f" with {adjustment} for its meters" if adjustment else ""
         detail = f"closed with a subtotal of {subtotal}{added}, its rollups add up to {rolled}"
-        yield Difference("period and rollups", workspace, period, detail)
+        yield LedgerDifference("period and rollups", workspace, period, detail)
     for workspace, period, text, amount, worked_out in rows(_CHARGES, scope):
         detail = f"{text}: charged {amount}, its own terms make it {worked_out}"
-        yield Difference("charge and its terms", workspace, period, detail)
+        yield LedgerDifference("charge and its terms", workspace, period, detail)
     for workspace, period, amount, lines in rows(_CHARGED, scope):
         detail = f"closed with {amount} of fees and discounts, their lines add up to {lines}"
-        yield Difference("period and charges", workspace, period, detail)
+        yield LedgerDifference("period and charges", workspace, period, detail)
     for workspace, period, brought, owed in rows(_CREDITS, scope):
         detail = f"brought forward a credit of {brought}, the period closed before it left {owed}"
-        yield Difference("period and credit", workspace, period, detail)
+        yield LedgerDifference("period and credit", workspace, period, detail)
     for workspace, period, total, parts in rows(_PARTS, scope):
         detail = f"its total is {total}, its parts add up to {parts}"
-        yield Difference("period and its parts", workspace, period, detail)
+        yield LedgerDifference("period and its parts", workspace, period, detail)
     for workspace, period in rows(_OPEN_COUNTERS, scope):
         detail = "closed, but a counter still lets records in"
-        yield Difference("period and counters", workspace, period, detail)
+        yield LedgerDifference("period and counters", workspace, period, detail)

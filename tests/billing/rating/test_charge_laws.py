@@ -11,10 +11,10 @@ from billing.rating.bills import charged, period_charges
 from billing.rating.charges import (
     AddOnTerms,
     ChargeKind,
+    ChargeScope,
     CommitmentTerms,
     DiscountTerms,
     PeriodTerms,
-    Scope,
     TierSince,
     TierTerms,
 )
@@ -25,7 +25,7 @@ NOVEMBER = Span(dt.date(2026, 11, 1), dt.date(2026, 12, 1))
 TINY = Decimal("1E-8")
 money = st.decimals("0", "99999", places=2)
 days = st.dates(dt.date(2026, 9, 1), dt.date(2027, 1, 31))
-scopes = st.sampled_from(list(Scope))
+scopes = st.sampled_from(list(ChargeScope))
 discounts = st.one_of(
     st.builds(
         lambda percentage, of: DiscountTerms("", "D", percentage, None, of),
@@ -66,7 +66,7 @@ agreed = st.builds(
     | st.builds(
         lambda amount, of: CommitmentTerms("", amount, of),
         st.decimals("0.01", "99999", places=2),
-        st.sampled_from([Scope.USAGE, Scope.USAGE_AND_FEES]),
+        st.sampled_from([ChargeScope.USAGE, ChargeScope.USAGE_AND_FEES]),
     ),
 )
 usage = st.decimals("-99999", "99999", places=10)

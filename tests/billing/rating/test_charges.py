@@ -10,10 +10,10 @@ from billing.rating.bills import charged, period_charges
 from billing.rating.charges import (
     AddOnTerms,
     ChargeKind,
+    ChargeScope,
     CommitmentTerms,
     DiscountTerms,
     PeriodTerms,
-    Scope,
     TierSince,
     TierTerms,
 )
@@ -186,15 +186,15 @@ def test_add_ons(add_ons, expected):
     assert shown(add_on_fees(NOVEMBER, add_ons)) == expected
 
 
-def percent(percentage: str, applies_to: Scope, name: str = "Offer") -> DiscountTerms:
+def percent(percentage: str, applies_to: ChargeScope, name: str = "Offer") -> DiscountTerms:
     return DiscountTerms("", name, D(percentage), None, applies_to)
 
 
-def off(amount: str, applies_to: Scope, name: str = "Offer") -> DiscountTerms:
+def off(amount: str, applies_to: ChargeScope, name: str = "Offer") -> DiscountTerms:
     return DiscountTerms("", name, None, D(amount), applies_to)
 
 
-USAGE, FEES, BOTH = Scope.USAGE, Scope.FEES, Scope.USAGE_AND_FEES
+USAGE, FEES, BOTH = ChargeScope.USAGE, ChargeScope.FEES, ChargeScope.USAGE_AND_FEES
 
 
 @pytest.mark.parametrize(

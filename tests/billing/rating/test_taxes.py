@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.rating.tax_amounts import Category, Rate, apply, tax_of, tax_within
+from billing.rating.tax_amounts import Category, TaxRateInForce, apply, tax_of, tax_within
 from billing.rating.taxes import (
     Customer,
     Decision,
@@ -172,9 +172,9 @@ def test_a_tax_within_a_price_is_taken_out_of_it() -> None:
 TAXED = Decision(Treatment.TAXED, HOME, "DE", "", "")
 
 
-def rate_of(country: str, region: str, tax_class: str) -> Rate | None:
+def rate_of(country: str, region: str, tax_class: str) -> TaxRateInForce | None:
     percents = {"standard": PERCENT, "reduced": REDUCED, "zero": {"DE": "0"}}.get(tax_class, {})
-    return Rate("r", Decimal(percents[country]), "VAT") if country in percents else None
+    return TaxRateInForce("r", Decimal(percents[country]), "VAT") if country in percents else None
 
 
 def taxed(lines, *, decision=TAXED, inclusive=False, currency="EUR"):
@@ -263,7 +263,7 @@ def test_a_discount_lowers_the_base_of_each_rate() -> None:
             (Decimal("28.50"), "twenty"),
             (Decimal("19.00"), "twenty"),
         ],
-        rate_of=lambda country, region, name: Rate("r", Decimal(percents[name]), "VAT"),
+        rate_of=lambda country, region, name: TaxRateInForce("r", Decimal(percents[name]), "VAT"),
         currency="EUR",
         prices_include_tax=False,
     )

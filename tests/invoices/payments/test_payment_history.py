@@ -11,7 +11,7 @@ from django.test import Client
 from invoices.models import EInvoice, Invoice
 from invoices.payments.models import PaymentEntry
 from invoices.payments.services import payment_history
-from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.services.settle import note_payment_failure
 from invoices.payments.services.taking_back import take_back_payment
 from invoices.services import year_archive
@@ -43,7 +43,7 @@ def acme():
         way="bank_transfer",
         received_on=dt.date(2026, 11, 4),
         reference="=SEPA",
-        shares=[Share(invoice.pk)],
+        shares=[PaymentShare(invoice.pk)],
         recorded_by="fiona",
         now=NOVEMBER_5,
     )

@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 
 from billing.models import User
-from invoices.payments.services.receiving import Share, record_payment
+from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.services.statements import statement
 from tests.kit.api import ApiClient
@@ -30,7 +30,7 @@ def acme():
         way="bank_transfer",
         received_on=dt.date(2026, 11, 4),
         reference="=SEPA",
-        shares=[Share(invoice.pk)],
+        shares=[PaymentShare(invoice.pk)],
         recorded_by="fiona",
         now=NOVEMBER_5,
     )
@@ -59,7 +59,7 @@ def test_what_happened_on_one_day_stands_in_the_order_in_which_it_happens():
         way="bank_transfer",
         received_on=NOVEMBER_5.date(),
         reference="SEPA 1",
-        shares=[Share(invoice.pk)],
+        shares=[PaymentShare(invoice.pk)],
         recorded_by="fiona",
         now=NOVEMBER_5,
     )

@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from tqdm import tqdm
 
 from billing.errors import Invalid
-from usage.services.import_files import REPORT_COLUMNS, Source
+from usage.services.import_files import REPORT_COLUMNS, ImportSource
 from usage.services.importing import ImportSummary, Refusal, import_usage
 
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         with ExitStack() as stack:
             try:
                 file = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
-                source = Source(file, kind=options["format"])
+                source = ImportSource(file, kind=options["format"])
             except OSError as error:
                 raise CommandError(f"{name} cannot be read: {error.strerror}") from None
             except Invalid as error:

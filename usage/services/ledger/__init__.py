@@ -2,7 +2,7 @@
 
 from usage.services.ledger.rebuild import rebuild_rollups
 from usage.services.ledger.records import record_differences
-from usage.services.ledger.scope import Difference, Scope, rows
+from usage.services.ledger.scope import LedgerDifference, Scope, rows
 from usage.services.ledger.sums import (
     call_differences,
     counter_differences,
@@ -11,7 +11,7 @@ from usage.services.ledger.sums import (
 )
 
 __all__ = [
-    "Difference",
+    "LedgerDifference",
     "Scope",
     "call_differences",
     "counter_differences",

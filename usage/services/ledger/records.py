@@ -7,7 +7,7 @@ from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, Workspace
 from usage.services import sealing
-from usage.services.ledger.scope import Difference, Scope, rows
+from usage.services.ledger.scope import LedgerDifference, Scope, rows
 
 # Table -> what refuses to change its rows, and to empty it.
 _GUARDS = {
@@ -58,31 +58,31 @@ SELECT held.workspace_id, held.billing_period_id, held.records, held.amiss, held
 """  # noqa: S608 - constants are all that goes in
 
 
-def record_differences(scope: Scope) -> Iterator[Difference]:
+def record_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where records may be changed, belong to no period, do not have the cost and price of their
     own terms, or are not what was sealed."""
     yield from _guard_differences(scope)
     for workspace, period, records, amiss, first, is_stray in rows(_RECORDS, scope):
         if is_stray:
             detail = f"{records} records are in a period that the workspace does not have"
-            yield Difference("records and periods", workspace, period, detail)
+            yield LedgerDifference("records and periods", workspace, period, detail)
         if amiss:
             detail = f"record {first} does not cost what its quantity and unit cost make"
             detail += f"; {amiss} records do not" if amiss > 1 else ""
-            yield Difference("records and prices", workspace, period, detail)
+            yield LedgerDifference("records and prices", workspace, period, detail)
     for finding in _seal_findings(scope):
         detail = f"{finding.period}: {finding.detail}"
-        yield Difference("records and seals", finding.workspace_id, finding.period_id, detail)
+        yield LedgerDifference("records and seals", finding.workspace_id, finding.period_id, detail)
 
 
-def _guard_differences(scope: Scope) -> Iterator[Difference]:
+def _guard_differences(scope: Scope) -> Iterator[LedgerDifference]:
     wanted = [(table, guard) for table, guards in _GUARDS.items() for guard in guards]
     tables, guards = zip(*wanted, strict=True)
     found = rows(_MISSING_GUARDS, scope, tables=list(tables), guards=list(guards))
     for guard, table, state in found:
         what = "is missing" if state is None else "is switched off"
         detail = f"trigger {guard} of {table} {what}: rows could be changed there"
-        yield Difference("records and triggers", None, None, detail)
+        yield LedgerDifference("records and triggers", None, None, detail)
 
 
 def _seal_findings(scope: Scope) -> Iterator[sealing.Finding]:

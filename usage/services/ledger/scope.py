@@ -40,7 +40,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class LedgerDifference:
     """Two places that should say the same; `what` names the rule, `detail` both sides."""
 
     what: str

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import wraps
 from uuid import UUID
 
-from usage.services.ledger.scope import Difference, Scope, rows
+from usage.services.ledger.scope import LedgerDifference, Scope, rows
 
 # No rate, or no agent, is a value like any other here: a join would not find it.
 _NONE = UUID(int=0)
@@ -136,7 +136,7 @@ SELECT workspace_id, local_date, local_hour, provider, status, direction,
  ORDER BY 1, 2, 3
 """
 
-Find = Callable[[Scope], Iterator[Difference]]
+Find = Callable[[Scope], Iterator[LedgerDifference]]
 
 
 def _still_so(find: Find) -> Find:
@@ -147,7 +147,7 @@ def _still_so(find: Find) -> Find:
     """
 
     @wraps(find)
-    def found_twice(scope: Scope) -> Iterator[Difference]:
+    def found_twice(scope: Scope) -> Iterator[LedgerDifference]:
         before = {each.place for each in find(scope)}
         if before:
             yield from (each for each in find(scope) if each.place in before)
@@ -156,7 +156,7 @@ def _still_so(find: Find) -> Find:
 
 
 @_still_so
-def rollup_differences(scope: Scope) -> Iterator[Difference]:
+def rollup_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where records and the rollups of their days, or of agents and models, do not agree."""
     for workspace, period, day, kind, provider, rate, *sums in rows(_ROLLUPS, scope):
         (records, quantity, billed, *costs), (records_, quantity_, billed_, *costs_) = _halves(sums)
@@ -166,7 +166,7 @@ def rollup_differences(scope: Scope) -> Iterator[Difference]:
             f"{_amounts(costs, costs_)}, rolled up as {records_} of {_units(quantity_, billed_)}"
             f"{_amounts(costs_, costs)}"
         )
-        yield Difference("records and rollups", workspace, period, detail)
+        yield LedgerDifference("records and rollups", workspace, period, detail)
     for workspace, period, day, kind, provider, agent, model, *sums in rows(_DIMENSIONS, scope):
         (records, quantity, *costs), (records_, quantity_, *costs_) = _halves(sums)
         which = (f" agent {agent}" if agent else "") + (f" model {model}" if model else "")
@@ -175,11 +175,11 @@ def rollup_differences(scope: Scope) -> Iterator[Difference]:
             f"{_amounts(costs, costs_)}, rolled up as {records_} of {quantity_}"
             f"{_amounts(costs_, costs)}"
         )
-        yield Difference("records and their dimensions", workspace, period, detail)
+        yield LedgerDifference("records and their dimensions", workspace, period, detail)
 
 
 @_still_so
-def counter_differences(scope: Scope) -> Iterator[Difference]:
+def counter_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where a period's running totals are not the sum of its rollups."""
     for workspace, period, *sums in rows(_COUNTERS, scope):
         (records, *costs), (records_, *costs_) = _halves(sums)
@@ -187,11 +187,11 @@ def counter_differences(scope: Scope) -> Iterator[Difference]:
             f"{records_} records{_amounts(costs_, costs)} in rollups,"
             f" {records}{_amounts(costs, costs_)} counted"
         )
-        yield Difference("rollups and counters", workspace, period, detail)
+        yield LedgerDifference("rollups and counters", workspace, period, detail)
 
 
 @_still_so
-def call_differences(scope: Scope) -> Iterator[Difference]:
+def call_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where calls and their sums by hour do not agree; calls belong to no period."""
     for workspace, day, hour, provider, status, direction, *sums in rows(_CALLS, scope):
         (calls, timed, seconds), (calls_, timed_, seconds_) = _halves(sums)
@@ -199,10 +199,10 @@ def call_differences(scope: Scope) -> Iterator[Difference]:
             f"{day} {hour}:00 {provider} {status} {direction}: {calls} calls, {timed} of"
             f" them of {seconds} s, rolled up as {calls_}, {timed_} of them of {seconds_} s"
         )
-        yield Difference("calls and rollups", workspace, None, detail)
+        yield LedgerDifference("calls and rollups", workspace, None, detail)
 
 
-def usage_differences(*, workspace_id: UUID | None = None) -> list[Difference]:
+def usage_differences(*, workspace_id: UUID | None = None) -> list[LedgerDifference]:
     """Where records, rollups and counters, or calls and their rollups, do not agree."""
     scope = Scope(workspace_id)
     finds = (rollup_differences, counter_differences, call_differences)

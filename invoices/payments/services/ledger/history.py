@@ -13,7 +13,7 @@ from typing import NamedTuple
 from billing.issuers import digest_of
 from billing.models import Letterhead
 from billing.services.erasure import ERASED
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 
 class _Logged(NamedTuple):
@@ -177,7 +177,7 @@ SELECT entry.workspace_id, entry.object_id, entry.subject
 """
 
 
-def history_differences(scope: Scope) -> Iterator[Difference]:
+def history_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where a row is not what its logged changes have made of it, or is gone without one; and
     letterheads that are not those that documents were issued with."""
     yield from _letterhead_differences(scope)
@@ -189,19 +189,21 @@ def history_differences(scope: Scope) -> Iterator[Difference]:
         ):
             if not _same(said, found, is_number=is_number):
                 detail = f"{name}: {column} is {_shown(found)}, by its log {_shown(said)}"
-                yield Difference(what, workspace, period, detail)
+                yield LedgerDifference(what, workspace, period, detail)
         for workspace, key, subject in rows(_GONE.format(**facts), scope):
-            yield Difference(what, workspace, None, f"{subject or key}: gone, and no entry says so")
+            yield LedgerDifference(
+                what, workspace, None, f"{subject or key}: gone, and no entry says so"
+            )
 
 
-def _letterhead_differences(scope: Scope) -> Iterator[Difference]:
+def _letterhead_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """A letterhead is named by its digest, and documents name it in their logged rows."""
     if scope.workspace_id is not None:
         return  # they are no workspace's
     for letterhead in Letterhead.objects.order_by("pk").iterator(chunk_size=20):
         if digest_of(letterhead.facts, bytes(letterhead.logo)) != letterhead.digest:
             detail = f"{letterhead.digest} ({letterhead}) is not what it was issued as"
-            yield Difference("letterhead and its digest", None, None, detail)
+            yield LedgerDifference("letterhead and its digest", None, None, detail)
 
 
 def _same(said: str | None, found: str | None, *, is_number: bool) -> bool:

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from billing.money import CURRENCIES
 from invoices.payments.services.ledger.settlements import settlement_differences
 from invoices.payments.services.stripe_units import stripe_minor
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 # Events of one payment come one by one: what one of them has just changed may wait for the next.
 _PAID = """
@@ -105,14 +105,14 @@ class PaidInvoice(NamedTuple):
     same_paid_at: bool
 
 
-def payment_differences(scope: Scope) -> Iterator[Difference]:
+def payment_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where an invoice's payments and refunds do not make up what it says, or its period."""
     yield from settlement_differences(scope)
     units = Jsonb({currency: stripe_minor(Decimal(1), currency) for currency in CURRENCIES})
     for row in rows(_PAID, scope, units=units):
         invoice = PaidInvoice(*row)
         for flaw in payment_flaws(invoice):
-            yield Difference(
+            yield LedgerDifference(
                 "invoice and payments",
                 invoice.workspace_id,
                 invoice.period_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 _INVOICES = """
 SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
@@ -99,32 +99,32 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
 """
 
 
-def settlement_differences(scope: Scope) -> Iterator[Difference]:
+def settlement_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where sums of payments, credit and credit notes are not those of the rows behind them."""
     for workspace, period, number, paid, shares, used, credit in rows(_INVOICES, scope):
         detail = (
             f"{number} is paid with {paid} and {used} of credit, its rows add up to {shares}"
             f" and {credit}"
         )
-        yield Difference("invoice and payments", workspace, period, detail)
+        yield LedgerDifference("invoice and payments", workspace, period, detail)
     for workspace, payment, amount, allocated, shares, to_credit, credit in rows(_PAYMENTS, scope):
         detail = (
             f"payment {payment} of {amount} says {allocated} and {to_credit} of credit, its rows"
             f" add up to {shares} and {credit}"
         )
-        yield Difference("payments and their shares", workspace, None, detail)
+        yield LedgerDifference("payments and their shares", workspace, None, detail)
     for workspace, payment, reversed_, to_credit, credit in rows(_REVERSALS, scope):
         detail = (
             f"payment {payment} is {'' if reversed_ else 'not '}taken back and left {to_credit} of"
             f" credit, of which {credit} is taken back"
         )
-        yield Difference("payments and their shares", workspace, None, detail)
+        yield LedgerDifference("payments and their shares", workspace, None, detail)
     for workspace, currency, position, balance, due in rows(_CREDIT, scope):
         detail = f"entry {position} in {currency} leaves {balance}, its entries add up to {due}"
-        yield Difference("credit", workspace, None, detail)
+        yield LedgerDifference("credit", workspace, None, detail)
     for workspace, period, number, net, tax, opened, *sums in rows(_NOTES, scope):
         detail = (
             f"{number} says that {net} net, {tax} tax and {opened} of what was open are credited,"
             f" its credit notes, lines and taxes add up to {', '.join(map(str, sums))}"
         )
-        yield Difference("invoice and credit notes", workspace, period, detail)
+        yield LedgerDifference("invoice and credit notes", workspace, period, detail)

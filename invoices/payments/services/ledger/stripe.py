@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from billing.money import CURRENCIES
 from invoices.payments.models import Difference as StripeDifference
 from invoices.payments.services.stripe_units import stripe_minor
-from usage.services.ledger import Difference, Scope, rows
+from usage.services.ledger import LedgerDifference, Scope, rows
 
 _TOTALS = """
 SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
@@ -40,7 +40,7 @@ SELECT invoice.workspace_id, invoice.billing_period_id, invoice.number,
 """
 
 
-def stripe_differences(scope: Scope) -> Iterator[Difference]:
+def stripe_differences(scope: Scope) -> Iterator[LedgerDifference]:
     """Where an invoice in Stripe is not ours, or the last comparison left something open."""
     units = Jsonb({currency: stripe_minor(Decimal(1), currency) for currency in CURRENCIES})
     for workspace, period, number, *sides in rows(_TOTALS, scope, units=units):
@@ -48,10 +48,10 @@ def stripe_differences(scope: Scope) -> Iterator[Difference]:
         detail = (
             f"{number} is {ours:.0f} {currency} in Stripe's units, in Stripe {theirs} {currency_}"
         )
-        yield Difference("invoice and Stripe", workspace, period, detail)
+        yield LedgerDifference("invoice and Stripe", workspace, period, detail)
     for workspace, period, number, ours, theirs in rows(_TIES, scope):
         detail = f"{number} is {ours or 'not'} in Stripe, its period says {theirs or 'none'}"
-        yield Difference("invoice and Stripe", workspace, period, detail)
+        yield LedgerDifference("invoice and Stripe", workspace, period, detail)
     left = StripeDifference.objects.filter(StripeDifference.OPEN).select_related("invoice", "run")
     if scope.workspace_id is not None:
         left = left.filter(invoice__workspace=scope.workspace_id)
@@ -59,7 +59,7 @@ def stripe_differences(scope: Scope) -> Iterator[Difference]:
         left = left.filter(invoice__billing_period=scope.period)
     for found in left.order_by("kind", "pk"):
         invoice = found.invoice
-        yield Difference(
+        yield LedgerDifference(
             "invoice and Stripe",
             invoice.workspace_id if invoice else None,
             invoice.billing_period_id if invoice else None,

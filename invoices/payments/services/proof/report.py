@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from billing.models import BillingPeriod
 from invoices.models import Invoice
 from invoices.payments.services.proof.steps import STEPS, Step
-from usage.services.ledger import Difference, Scope
+from usage.services.ledger import LedgerDifference, Scope
 
 log = logging.getLogger(__name__)
 # What one step keeps; where more differ, they are counted.
@@ -28,7 +28,7 @@ class StepResult:
     """What a step found: the first differences, how many there are, and how long it took."""
 
     step: Step
-    found: list[Difference]
+    found: list[LedgerDifference]
     count: int
     seconds: float
 
@@ -37,7 +37,7 @@ class StepResult:
         return not self.count
 
     @property
-    def first(self) -> Difference | None:
+    def first(self) -> LedgerDifference | None:
         return self.found[0] if self.found else None
 
 
@@ -84,7 +84,7 @@ def _taken(step: Step, scope: Scope) -> StepResult:
     return StepResult(step, found, count, time.perf_counter() - began)
 
 
-def _found(step: Step, scope: Scope) -> Iterator[Difference]:
+def _found(step: Step, scope: Scope) -> Iterator[LedgerDifference]:
     """Also that a step could not be taken: what was changed by force may be what nothing can read,
     and must not hide what the other steps find."""
     try:
@@ -94,7 +94,7 @@ def _found(step: Step, scope: Scope) -> Iterator[Difference]:
     except Exception as error:
         log.exception("step %s of the proof could not be taken to its end", step.name)
         detail = f"could not be proved to the end: {type(error).__name__}: {error}"
-        yield Difference(step.title, scope.workspace_id, None, detail.splitlines()[0])
+        yield LedgerDifference(step.title, scope.workspace_id, None, detail.splitlines()[0])
 
 
 def periods_in(scope: Scope) -> "QuerySet[BillingPeriod]":
@@ -179,7 +179,7 @@ def proof_as_json(proof: Proof) -> dict[str, Any]:
     }
 
 
-def _as_json(difference: Difference) -> dict[str, Any]:
+def _as_json(difference: LedgerDifference) -> dict[str, Any]:
     workspace_id, period_id = difference.workspace_id, difference.period_id
     return {
         "what": difference.what,

@@ -20,7 +20,7 @@ from invoices.services.ledger import (
     total_differences,
 )
 from usage.services.ledger import (
-    Difference,
+    LedgerDifference,
     Scope,
     call_differences,
     counter_differences,
@@ -44,7 +44,7 @@ class Step:
     name: str
     title: str
     proves: str
-    find: Callable[[Scope], Iterable[Difference]]
+    find: Callable[[Scope], Iterable[LedgerDifference]]
     since: Since
 
     def applies_to(self, period: BillingPeriod, *, is_billed: bool) -> bool:

@@ -12,7 +12,7 @@ from billing.services import work
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import TaxCalculation
 from invoices.payments.services import stripe_client, tax_calculations
-from invoices.services.sales_taxes import CALCULATIONS, Asked, ask
+from invoices.services.sales_taxes import CALCULATIONS, TaxQuestion, ask
 from tests.kit.crashes import Call, Killed, killed_at_request
 from tests.kit.personas import make_workspace
 
@@ -44,7 +44,7 @@ def acme(stripe_sandbox: SandboxProcess, settings: Settings) -> Workspace:
 
 def asked(workspace: Workspace, **changes: Any) -> TaxCalculation:
     question = question_from({**QUESTION, **changes})
-    ask(Asked(workspace.pk, None, question), now=NOVEMBER_3)
+    ask(TaxQuestion(workspace.pk, None, question), now=NOVEMBER_3)
     return TaxCalculation.objects.get(digest=question.digest)
 
 
