@@ -107,11 +107,23 @@ def duration(seconds: Decimal | None) -> str:
         return "–"
     whole = int(seconds.to_integral_value(rounding=ROUND_HALF_UP))
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    in_minutes = f"{minutes}{NO_BREAK}{pgettext('minutes', 'min')}"
+    units = _time_units(get_language())
+    in_minutes = f"{minutes}{NO_BREAK}{units.minutes}"
     if whole < 3600:
-        in_seconds = f"{rest}{NO_BREAK}{pgettext('seconds', 's')}"
+        in_seconds = f"{rest}{NO_BREAK}{units.seconds}"
         return in_seconds if whole < 60 else f"{in_minutes} {in_seconds}"
-    return f"{number(f'{hours:,}')}{NO_BREAK}{pgettext('hours', 'h')} {in_minutes}"
+    return f"{number(f'{hours:,}')}{NO_BREAK}{units.hours} {in_minutes}"
+
+
+class _TimeUnits(NamedTuple):
+    hours: str
+    minutes: str
+    seconds: str
+
+
+@lru_cache(maxsize=16)
+def _time_units(language: str | None) -> _TimeUnits:
+    return _TimeUnits(pgettext("hours", "h"), pgettext("minutes", "min"), pgettext("seconds", "s"))
 
 
 def percent_sign() -> str:

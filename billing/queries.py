@@ -25,6 +25,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from billing.charges import TermsReader, frozen_charges
+from billing.compiled import CompiledQuery
 from billing.models import (
     BillingPeriod,
     IssuingEntity,
@@ -184,17 +185,24 @@ def markup_in_force(workspace_id: UUID) -> Decimal:
 
 def workspaces_that_show_cost(workspace_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the workspaces whose members may see costs and markups. One query."""
+    return set(_that_show_cost().filter(workspace_id__in=workspace_ids))
+
+
+def _that_show_cost() -> "QuerySet[WorkspaceBillingSettings, UUID]":
     shown_by_default = PlatformSetting.objects.filter(name=PlatformSetting.OWNERS_SEE_COST, value=1)
     shown = Q(owners_see=WorkspaceBillingSettings.OwnersSee.PRICE_AND_COST)
-    return set(
-        WorkspaceBillingSettings.objects.filter(
-            shown | (Q(owners_see="") & Exists(shown_by_default)), workspace_id__in=workspace_ids
-        ).values_list("workspace_id", flat=True)
-    )
+    return WorkspaceBillingSettings.objects.filter(
+        shown | (Q(owners_see="") & Exists(shown_by_default))
+    ).values_list("workspace_id", flat=True)
+
+
+_that_shows_cost = CompiledQuery[UUID](
+    lambda workspace_id: _that_show_cost().filter(workspace_id=workspace_id)
+)
 
 
 def shows_cost(terms: WorkspaceBillingSettings) -> bool:
     """Whether members of the workspace may see what providers charge, and the markup."""
     if terms.owners_see:
         return terms.owners_see == WorkspaceBillingSettings.OwnersSee.PRICE_AND_COST
-    return bool(workspaces_that_show_cost([terms.workspace_id]))
+    return bool(_that_shows_cost(terms.workspace_id))

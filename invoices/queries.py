@@ -81,27 +81,36 @@ def _times_of(item: InvoiceItem) -> months.Interval | None:
     return None
 
 
-def items_billing(workspace_id: UUID, call_id: UUID) -> list[InvoiceItem]:
-    """The lines of live invoices that bill the call's records, with their invoices.
-
-    Two queries; the second one not where its months have no invoice yet.
-    """
-    used = set(
+_periods_of_call = CompiledQuery[tuple[UUID, str, bool, dt.date]](
+    lambda workspace_id, call_id: (
         UsageRecord.objects.filter(workspace_id=workspace_id, call_id=call_id)
         .order_by()
         .values_list("billing_period_id", "resource_type", "late", "usage_date")
         .distinct()
     )
-    items = (
+)
+_usage_items = CompiledQuery[InvoiceItem](
+    lambda workspace_id, *period_ids: (
         InvoiceItem.objects.filter(
             invoice__workspace_id=workspace_id,
-            invoice__billing_period__in={period_id for period_id, *_ in used},
+            invoice__billing_period__in=period_ids,
             kind__in=[InvoiceItem.Kind.USAGE, InvoiceItem.Kind.LATE_USAGE],
         )
         .exclude(invoice__status=Invoice.Status.VOID)
         .select_related("invoice")
         .order_by("invoice__issued_at", "position")
     )
+)
+
+
+def items_billing(workspace_id: UUID, call_id: UUID) -> list[InvoiceItem]:
+    """The lines of live invoices that bill the call's records, with their invoices.
+
+    Two queries; the second one not where its months have no invoice yet.
+    """
+    used = set(_periods_of_call(workspace_id, call_id))
+    period_ids = {period_id for period_id, *_ in used}
+    items = _usage_items(workspace_id, *period_ids) if period_ids else []
     return [item for item in items if any(_bills(item, *facts) for facts in used)]
 
 

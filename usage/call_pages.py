@@ -1,13 +1,11 @@
 """Pages of calls: the list in any order, its exports, and each call's receipt."""
 
 import datetime as dt
-from collections import defaultdict
 from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
 from django.http import FileResponse, Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,7 +15,8 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, page_before, render_page, workspace_page
-from billing.keyset import Keyset, Page, page_in_order
+from billing.compiled import CompiledQuery
+from billing.keyset import Keyset, page_in_order
 from billing.months import local_date
 from billing.queries import shows_cost
 from billing.replica import PRIMARY, lagging_source
@@ -25,9 +24,9 @@ from usage.exports import calls_csv, calls_xlsx
 from usage.filters import NEWEST_FIRST, CallFilter
 from usage.models import Call, CallPrice, UsageRecord, VoiceAgent
 from usage.pages import PAGE_SIZE, RESULTS
-from usage.queries.calls import prices_as_of
-from usage.queries.records import whole_period_prices, whole_period_prices_of
-from usage.queries.usual_calls import compare, parts_of, usual_call
+from usage.queries.calls import prices_as_of, prices_of_calls, use_of_call
+from usage.queries.records import whole_period_prices_of
+from usage.queries.usual_calls import compare, usual_call
 
 # A receipt is one page; no call has this many records unless something is wrong with its sender.
 MAX_RECEIPT_LINES = 1_000
@@ -40,6 +39,21 @@ _BACK = {
 }
 
 
+_agents = CompiledQuery[VoiceAgent](
+    lambda workspace_id: VoiceAgent.objects.filter(workspace_id=workspace_id).order_by("name", "pk")
+)
+_call = CompiledQuery[Call](
+    lambda workspace_id, call_id: Call.objects.filter(
+        workspace_id=workspace_id, pk=call_id
+    ).select_related("agent")
+)
+_lines = CompiledQuery[UsageRecord](
+    lambda workspace_id, call_id: UsageRecord.objects.filter(
+        workspace_id=workspace_id, call_id=call_id
+    ).order_by("occurred_at", "pk")[:MAX_RECEIPT_LINES]
+)
+
+
 class Shortcut(NamedTuple):
     label: str
     query: str
@@ -47,12 +61,11 @@ class Shortcut(NamedTuple):
 
 def _choice(request: WorkspaceRequest, using: str = PRIMARY) -> CallFilter:
     workspace = request.membership.workspace
-    agents = VoiceAgent.objects.filter(workspace=workspace).order_by("name", "pk")
     return CallFilter(
         request.GET,
         queryset=CallPrice.objects.using(using).filter(workspace=workspace),
         workspace=workspace,
-        agents=list(agents),
+        agents=_agents(workspace.pk),
     )
 
 
@@ -97,14 +110,7 @@ def _newest(request: WorkspaceRequest, choice: CallFilter) -> dict[str, Any]:
     page = page_in_order(
         request, choice.filter_queryset(rows), Keyset(("-started_at", "-id")), limit=PAGE_SIZE
     )
-    used = UsageRecord.objects.filter(workspace=workspace, call__in=[c.pk for c in page.rows])
-    prices: dict[UUID, Decimal] = defaultdict(Decimal)
-    rate_ids = set()
-    for call_id, rate_id, price in (
-        used.order_by().values_list("call_id", "rate_id").annotate(Sum("final_cost"))
-    ):
-        prices[call_id] += price
-        rate_ids.add(rate_id)
+    prices, rate_ids = prices_of_calls(workspace.pk, [call.pk for call in page.rows])
     for call in page.rows:
         call.price = prices.get(call.pk)
     return {"page": page, "whole_period": whole_period_prices_of(rate_ids)}
@@ -118,18 +124,14 @@ def _priced(request: WorkspaceRequest, choice: CallFilter) -> dict[str, Any]:
         _keyset(choice),
         limit=PAGE_SIZE,
     )
+    _prices, rate_ids = prices_of_calls(
+        request.membership.workspace_id, [row.pk for row in page.rows]
+    )
     return {
         "page": page,
         "as_of": prices_as_of(),
-        "whole_period": _whole_period_prices(request, page),
+        "whole_period": whole_period_prices_of(rate_ids),
     }
-
-
-def _whole_period_prices(request: WorkspaceRequest, page: Page) -> list[str]:
-    used: QuerySet[UsageRecord] = UsageRecord.objects.filter(
-        workspace=request.membership.workspace, call__in=[row.pk for row in page.rows]
-    )
-    return whole_period_prices(used)
 
 
 def _keyset(choice: CallFilter) -> Keyset:
@@ -165,26 +167,23 @@ def export(
 def receipt(request: WorkspaceRequest, call_id: UUID) -> HttpResponse:
     """Every record of one call and their exact sum; the call itself may not be known yet."""
     workspace = request.membership.workspace
-    call = Call.objects.filter(workspace=workspace, pk=call_id).select_related("agent").first()
-    used = UsageRecord.objects.filter(workspace=workspace, call_id=call_id)
-    sums = used.order_by().aggregate(
-        records=Count("pk"), cost=Sum("total_cost"), price=Sum("final_cost")
-    )
-    if call is None and not sums["records"]:
+    call = _call.first(workspace.pk, call_id)
+    used = use_of_call(workspace.pk, call_id)
+    if call is None and not used.records:
         raise Http404("This workspace has no such call.")
-    usual = usual_call(call) if call is not None and sums["records"] else None
+    usual = usual_call(call) if call is not None and used.records else None
     before = page_before(request)
     context = {
         "call": call,
         "call_id": call_id,
-        "lines": used.order_by("occurred_at", "pk")[:MAX_RECEIPT_LINES],
-        "sums": sums,
+        "lines": _lines(workspace.pk, call_id),
+        "sums": {"records": used.records, "cost": used.cost, "price": used.price},
         "max_lines": MAX_RECEIPT_LINES,
-        "whole_period": whole_period_prices(used),
+        "whole_period": whole_period_prices_of(used.rate_ids),
         "shows_cost": shows_cost(workspace.billing_settings),
         "comparison": usual
         and call
-        and compare(usual, parts_of(call), call.duration_seconds or Decimal(0)),
+        and compare(usual, used.parts, call.duration_seconds or Decimal(0)),
         "back": before.link if before and before.view_name in _BACK else "",
         "back_label": _BACK.get(before.view_name, "") if before else "",
     }

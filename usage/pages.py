@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from billing.access import WorkspaceRequest, render_page, workspace_page
+from billing.compiled import CompiledQuery
 from billing.keyset import requested_page
 from billing.models import BillingPeriod
 from billing.money import ZERO
@@ -28,18 +29,23 @@ RESULTS = "section#results"
 MAX_PERIODS = 24
 
 
+_periods = CompiledQuery[BillingPeriod](
+    lambda workspace_id: BillingPeriod.objects.filter(workspace_id=workspace_id).order_by(
+        "-period_start"
+    )[:MAX_PERIODS]
+)
+
+
 def _record_filter(request: WorkspaceRequest, using: str = PRIMARY) -> RecordFilter:
     workspace = request.membership.workspace
-    periods = (
-        BillingPeriod.objects.filter(workspace=workspace)
-        .select_related("workspace")
-        .order_by("-period_start")[:MAX_PERIODS]
-    )
+    periods = _periods(workspace.pk)
+    for period in periods:
+        period.workspace = workspace
     return RecordFilter(
         request.GET,
         queryset=UsageRecord.objects.using(using).filter(workspace=workspace),
         workspace=workspace,
-        periods=list(periods),
+        periods=periods,
     )
 
 

@@ -14,10 +14,10 @@ from statistics import median
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Sum
-
+from billing.compiled import CompiledQuery
 from billing.money import ZERO
-from usage.models import Call, CallPrice, UsageRecord
+from billing.replica import reading_connection
+from usage.models import Call, CallPrice
 
 SAMPLE = 200
 # Fewer say nothing about what is usual.
@@ -75,21 +75,32 @@ class CallComparison:
     dear: list[DearPart]
 
 
-def usual_call(call: Call) -> Usual | None:
-    """None without an agent, or where it has too few calls to compare with. Two queries."""
-    if call.agent_id is None:
-        return None
-    sample = list(
+_sample = CompiledQuery[tuple[UUID, Decimal, Decimal]](
+    lambda workspace_id, agent_id, until, since: (
         CallPrice.objects.filter(
-            workspace_id=call.workspace_id,
-            agent_id=call.agent_id,
-            started_at__lt=call.started_at,
-            started_at__gte=call.started_at - _DAYS,
+            workspace_id=workspace_id,
+            agent_id=agent_id,
+            started_at__lt=until,
+            started_at__gte=since,
             status=Call.Status.COMPLETED,
         )
         .order_by("-started_at")
         .values_list("call_id", "price", "duration_seconds")[:SAMPLE]
     )
+)
+_PARTS = """
+SELECT call_id, resource_type, sum(quantity), sum(final_cost)
+  FROM usage_usagerecord
+ WHERE workspace_id = %s AND call_id = ANY(%s)
+ GROUP BY call_id, resource_type
+"""
+
+
+def usual_call(call: Call) -> Usual | None:
+    """None without an agent, or where it has too few calls to compare with. Two queries."""
+    if call.agent_id is None:
+        return None
+    sample = _sample(call.workspace_id, call.agent_id, call.started_at, call.started_at - _DAYS)
     if len(sample) < _FEWEST:
         return None
     used = _parts(call.workspace_id, [call_id for call_id, *_ in sample])
@@ -106,11 +117,6 @@ def usual_call(call: Call) -> Usual | None:
             for name in types
         },
     )
-
-
-def parts_of(call: Call) -> dict[str, ResourcePart]:
-    """What the call used, by resource type. One query."""
-    return _parts(call.workspace_id, [call.pk])[call.pk]
 
 
 def compare(usual: Usual, parts: Mapping[str, ResourcePart], seconds: Decimal) -> CallComparison:
@@ -139,14 +145,10 @@ def compare(usual: Usual, parts: Mapping[str, ResourcePart], seconds: Decimal) -
 
 def _parts(workspace_id: UUID, call_ids: list[UUID]) -> dict[UUID, dict[str, ResourcePart]]:
     found: dict[UUID, dict[str, ResourcePart]] = defaultdict(dict)
-    rows = (
-        UsageRecord.objects.filter(workspace_id=workspace_id, call_id__in=call_ids)
-        .order_by()
-        .values_list("call_id", "resource_type")
-        .annotate(Sum("quantity"), Sum("final_cost"))
-    )
-    for call_id, resource_type, quantity, price in rows:
-        found[call_id][resource_type] = ResourcePart(quantity, price)
+    with reading_connection().cursor() as cursor:
+        cursor.execute(_PARTS, [workspace_id, call_ids])
+        for call_id, resource_type, quantity, price in cursor:
+            found[call_id][resource_type] = ResourcePart(quantity, price)
     return found
 
 

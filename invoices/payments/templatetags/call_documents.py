@@ -5,16 +5,23 @@ from uuid import UUID
 
 from django import template
 
+from billing.compiled import CompiledQuery
 from invoices.payments.models import CallDispute
 from invoices.payments.services.credit_notes.records import notes_about_call
 
 register = template.Library()
 
+_disputes = CompiledQuery[CallDispute](
+    lambda workspace_id, call_id: CallDispute.objects.filter(
+        workspace_id=workspace_id, call_id=call_id
+    )
+)
+
 
 @register.inclusion_tag("payments/call_documents.html", takes_context=True)
 def call_documents(context: dict[str, Any], call_id: UUID) -> dict[str, Any]:
     workspace, membership = context["workspace"], context["membership"]
-    disputes = list(CallDispute.objects.filter(workspace=workspace, call_id=call_id))
+    disputes = _disputes(workspace.pk, call_id)
     is_open = any(each.state == CallDispute.State.OPEN for each in disputes)
     return {
         "workspace": workspace,

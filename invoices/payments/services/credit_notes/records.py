@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from billing.compiled import CompiledQuery
 from billing.money import ZERO, without_exponent
 from invoices.models import CreditedRecord, CreditNote
 
@@ -36,14 +37,21 @@ def csv_rows(note: CreditNote) -> Iterator[list[Any]]:
         ]
 
 
-def notes_about_call(workspace_id: UUID, call_id: UUID) -> list[NoteAboutCall]:
-    """Issued notes that give back usage of a call, latest first."""
-    sums = dict(
-        CreditedRecord.objects.filter(workspace=workspace_id, call_id=call_id)
+_credited = CompiledQuery[tuple[UUID, Decimal]](
+    lambda workspace_id, call_id: (
+        CreditedRecord.objects.filter(workspace_id=workspace_id, call_id=call_id)
         .order_by()
         .values_list("item__credit_note")
         .annotate(Sum("amount"))
     )
+)
+
+
+def notes_about_call(workspace_id: UUID, call_id: UUID) -> list[NoteAboutCall]:
+    """Issued notes that give back usage of a call, latest first."""
+    sums = dict(_credited(workspace_id, call_id))
+    if not sums:
+        return []
     notes = CreditNote.objects.filter(
         pk__in=sums, workspace=workspace_id, status=CreditNote.Status.ISSUED
     ).select_related("invoice")
