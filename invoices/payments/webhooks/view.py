@@ -21,13 +21,14 @@ from django.views.decorators.http import require_POST
 from djstripe.models import WebhookEndpoint, WebhookEventTrigger
 
 from billing.services.sign_in import client_address
-from invoices.payments.webhooks.bodies import MalformedPayload, parse_event
 from invoices.payments.webhooks.events import EventTooEarly
 from invoices.payments.webhooks.processing import process
 from invoices.payments.webhooks.verification import (
+    MalformedPayload,
     UnverifiedDelivery,
     check_mode,
     check_signature,
+    parse_event,
     valid_secrets,
 )
 
