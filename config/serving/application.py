@@ -49,6 +49,7 @@ from config.metrics import REQUESTS
 from config.middleware import common_headers
 from config.serving.django_bridge import DjangoBridge, Message, Receive, Send
 from config.serving.processes import PROCESSES, Processes
+from config.serving.static_files import StaticFiles
 
 # Octets of a query string that stand for themselves.
 _QUERY = "".join(map(chr, range(0x21, 0x7F)))
@@ -80,6 +81,7 @@ class Application:
         django = BaseHandler()
         django.load_middleware()
         self._django = DjangoBridge(django.get_response, threads=threads)
+        self._files = StaticFiles()
         self._headers = [(k.lower().encode(), v.encode()) for k, v in common_headers().items()]
         self._routes = [
             (endpoint, RoutePattern("/" + endpoint.route, is_endpoint=True))
@@ -96,6 +98,8 @@ class Application:
         request = ASGIRequest(scope, file)
         body = CollectedBody(request.META, receive, file)
         try:
+            if body.ended and (found := self._files.find(request)):
+                return await self._files.send(found, request, send)
             reply = await self._reply(request, body)
             if reply is not None:
                 await self._send(reply, body, send)

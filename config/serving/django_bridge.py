@@ -88,9 +88,6 @@ class _Answer:
             ],
         }
         try:
-            if (file := _file_of(response)) is not None:
-                self._file = file
-                return
             for piece in response:
                 if self.is_abandoned:
                     break
@@ -118,14 +115,6 @@ class _Answer:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _file_of(response: HttpResponseBase) -> IO[bytes] | None:
-    """Of a static file, the file itself: it is on disk, and need not be copied there."""
-    file = getattr(response, "file_to_stream", None)
-    if not isinstance(file, io.BufferedReader) or file.tell():
-        return None
-    return os.fdopen(os.dup(file.fileno()), "rb", buffering=0)
 
 
 async def _pass_on(

@@ -142,11 +142,15 @@ class FairServer(Server):
         """One at a time: the next may be another worker's. When no other has come for it, they are
         busy, and several are taken: a probe must not wait behind a flood, one by one."""
         loop = asyncio.get_running_loop()
+        if listener.family != socket.AF_UNIX:
+            # Its connections have it too. The system would hold megabytes for each slow reader.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT_BYTES)
         protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state)
         while True:
             self._note_connections()
             await _readable(listener)
-            room, pause = 1, 0.0
+            # One by one they would be as even as can be, and a probe would wait behind a flood.
+            room, pause = 1 + len(self.server_state.connections) // _TAKEN_AT_ONCE, 0.0
             if self._note_connections() > min(filter(None, _taking)):
                 await asyncio.sleep(_LEAVE_SECONDS)
                 room = _TAKEN_AT_ONCE

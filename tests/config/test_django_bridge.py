@@ -5,12 +5,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.api.bodies import ClientLeft, CollectedBody, body_file
@@ -258,18 +257,3 @@ def test_a_thread_can_write_at_any_moment_while_the_loop_reads():
             assert (made.is_set(), read) == (True, 60_000)
     finally:
         sys.setswitchinterval(interval)
-
-
-def test_a_file_on_disk_is_passed_on_from_where_it_is(tmp_path: Path, monkeypatch) -> None:
-    content = b"0123456789abcdef" * 6000
-    (tmp_path / "script.js").write_bytes(content)
-    # Nothing is copied, which hundreds of readers at a time would pay for.
-    monkeypatch.setattr(_Answer, "_write", None)
-
-    def respond(request: HttpRequest) -> FileResponse:
-        return FileResponse((tmp_path / "script.js").open("rb"))
-
-    sent = ask(respond)
-
-    assert b"".join(each["body"] for each in sent[1:]) == content
-    assert not sent[-1]["more_body"]

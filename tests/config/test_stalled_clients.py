@@ -21,6 +21,7 @@ from usage.models import UsageRecord
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STALLED = 500
+SMALL_FILE = "/static/css/app.css"
 LARGE_FILE = "/static/vendor/plotly/plotly-basic.min.js"
 
 
@@ -74,11 +75,13 @@ def half_a_head(server: WebServer, key: str) -> bytes:
     return b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
 
-def a_file_never_read(server: WebServer, key: str) -> bytes:
-    return f"GET {LARGE_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+def files_never_read(server: WebServer, key: str) -> bytes:
+    """Several, in one go: the next is answered when the one before has been taken."""
+    files = [SMALL_FILE] * 4 + [LARGE_FILE]
+    return "".join(f"GET {each} HTTP/1.1\r\nHost: localhost\r\n\r\n" for each in files).encode()
 
 
-@pytest.mark.parametrize("stalled", [half_a_form, half_a_batch, half_a_head, a_file_never_read])
+@pytest.mark.parametrize("stalled", [half_a_form, half_a_batch, half_a_head, files_never_read])
 def test_hundreds_of_clients_that_stall_hold_up_nobody(
     server: WebServer, stalled: Callable[[WebServer, str], bytes]
 ) -> None:
@@ -96,6 +99,7 @@ def test_hundreds_of_clients_that_stall_hold_up_nobody(
         "health": lambda: health(service),
         "admission": lambda: service.send("GET", f"workspaces/{acme.pk}/admission/").status,
         "list": lambda: service.send("GET", "usage/?limit=1").status,
+        "connection": lambda: health(HttpClient(server, other)),
     }
     alone = {name: seconds_to(ask) for name, ask in asks.items()}
     before = resident_bytes(server)
