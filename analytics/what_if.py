@@ -30,7 +30,7 @@ from billing.pricing import Matched, RatePrice, most_specific, prices_by_rate
 from billing.rating import CostPlus, Price, depends_on_period, list_unit_price
 from billing.replica import lagging_reads
 from billing.services.provider_costs import NewCost
-from billing.services.rate_cards import NewRate
+from billing.services.rate_card_rules import NewRate
 from usage.queries.meters import meter_adjustment, shared_out
 
 # Rows that one answer lists; the totals are of all.

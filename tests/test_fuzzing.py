@@ -29,7 +29,7 @@ from billing.models import SCOPES, ServiceKey
 from billing.services import coupons, terms
 from config.wsgi import application
 from invoices.payments.services.credit_notes import draft_credit_note
-from invoices.services import manual_items
+from invoices.services import manual_items, manual_lines
 from tests.kit import costs, prices
 from tests.kit.api import bearer, make_key
 from tests.kit.contract import DOCUMENT, OPERATIONS
@@ -81,7 +81,7 @@ def ids() -> dict[str, str | int]:
     )
     training, _ = manual_items.add_manual_item(
         workspace_id=acme.pk,
-        line=manual_items.ManualLine("charge", "Training", Decimal(900)),
+        line=manual_lines.ManualLine("charge", "Training", Decimal(900)),
         reason="Asked for",
         asked_by="ann@finance.test",
         now=today,

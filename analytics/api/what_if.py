@@ -41,7 +41,7 @@ from billing.money import CURRENCIES
 from billing.pricing import Matched
 from billing.services.faults import FaultyInput
 from billing.services.provider_costs import MAX_COSTS, NewCost, cost_faults, normalized
-from billing.services.rate_cards import MAX_RATES, affected_workspaces, match_faults
+from billing.services.rate_card_rules import MAX_RATES, affected_workspaces, match_faults
 from usage.filters import SENSIBLE_DAYS
 
 _MAX_WORKSPACES = 10_000

@@ -18,7 +18,7 @@ from billing.errors import BillingError
 from billing.models import RateCardVersion
 from billing.money import CURRENCIES
 from billing.services.provider_costs import NewCost, cost_faults, costs_from_csv
-from billing.services.rate_cards import affected_workspaces
+from billing.services.rate_card_rules import affected_workspaces
 from usage.filters import SENSIBLE_DAYS
 
 _SEES = ("billing.view_ratecard", "billing.view_billingperiod", "usage.view_usagerollup")

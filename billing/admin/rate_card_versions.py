@@ -33,8 +33,9 @@ from billing.models import (
 )
 from billing.money import EXACT
 from billing.pricing import Matched
-from billing.services import rate_cards, rate_sheets
-from billing.services.rate_cards import BadRateCard, NewRate
+from billing.services import rate_card_rules, rate_cards, rate_sheets
+from billing.services.rate_card_rules import NewRate
+from billing.services.rate_cards import BadRateCard
 
 _STATES = {"Draft": "warning", "Published": "success", "Retired": "info"}
 
@@ -202,7 +203,7 @@ class RateCardVersionAdmin(BillingAdmin):
     def state(self, version: RateCardVersion) -> str:
         if version.is_draft:
             return "Draft"
-        in_force = rate_cards.version_on(version.card.versions.all(), clock.now().date())
+        in_force = rate_card_rules.version_on(version.card.versions.all(), clock.now().date())
         return rate_cards.status_of(version, in_force).capitalize()
 
     @display(description="")
@@ -211,7 +212,7 @@ class RateCardVersionAdmin(BillingAdmin):
         others = [
             each for each in version.card.versions.all() if not each.is_draft and each != version
         ]
-        before = rate_cards.version_on(others, version.effective_from or clock.now().date())
+        before = rate_card_rules.version_on(others, version.effective_from or clock.now().date())
         if version.is_draft:
             kept = [each for each in others if rate_cards.status_of(each, before) != "retired"]
         else:
@@ -250,5 +251,5 @@ class RateCardVersionAdmin(BillingAdmin):
     def obstacles(self, version: RateCardVersion) -> str:
         if not version.is_draft:
             return "It is published."
-        faults = rate_cards.publishing_faults(version)
+        faults = rate_card_rules.publishing_faults(version)
         return " ".join(fault.detail for fault in faults) or "Nothing: it can be published."

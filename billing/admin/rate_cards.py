@@ -26,8 +26,8 @@ from billing.models import (
 from billing.money import CURRENCIES, EXACT
 from billing.pricing import Matched
 from billing.rating import CostPlus
-from billing.services import price_assignments, rate_cards
-from billing.services.rate_cards import NewRate
+from billing.services import price_assignments, rate_card_rules, rate_cards
+from billing.services.rate_card_rules import NewRate
 
 
 class NewCardForm(forms.ModelForm):
@@ -171,14 +171,14 @@ class RateCardAdmin(BillingAdmin):
         """A copy of what is in force, or of the last version, to be changed."""
         versions = list(RateCardVersion.objects.filter(card=UUID(object_id)))
         today = clock.now().date()
-        source = rate_cards.version_on(versions, today) or versions[-1]
+        source = rate_card_rules.version_on(versions, today) or versions[-1]
         draft = rate_cards.copy_version(version_id=source.pk, now=clock.now())
         self.log_change(request, draft.card, f"Made version {draft.number}, a draft.")
         return go_to(request, version_page(draft))
 
     @display(description="In force")
     def in_force(self, card: RateCard) -> str:
-        version = rate_cards.version_on(card.versions.all(), clock.now().date())
+        version = rate_card_rules.version_on(card.versions.all(), clock.now().date())
         return f"v{version.number}, from {version.effective_from}" if version else "nothing yet"
 
     @display(description="Drafts")
@@ -197,7 +197,7 @@ class RateCardAdmin(BillingAdmin):
     @display(description="")
     def versions_shown(self, card: RateCard) -> SafeString:
         versions = list(card.versions.all())
-        in_force = rate_cards.version_on(versions, clock.now().date())
+        in_force = rate_card_rules.version_on(versions, clock.now().date())
         return table(
             ("Version", "State", "From", "Published", ""),
             [
@@ -224,6 +224,6 @@ class RateCardAdmin(BillingAdmin):
 def _shown_versions(card: RateCard) -> list[RateCardVersion]:
     """What is in force, what comes next and what is being drafted: four at most."""
     versions = list(card.versions.prefetch_related("rates"))
-    in_force = rate_cards.version_on(versions, clock.now().date())
+    in_force = rate_card_rules.version_on(versions, clock.now().date())
     kept = [v for v in versions if rate_cards.status_of(v, in_force) != "retired"]
     return kept[-4:]

@@ -12,7 +12,7 @@ from unfold.widgets import (
 from billing.models import PriceOverride, Rate
 from billing.pricing import Matched
 from billing.services.price_rows import COLUMNS, MODELS, rate_of, row_of
-from billing.services.rate_cards import NewRate, whole_month_faults
+from billing.services.rate_card_rules import NewRate, whole_month_faults
 from billing.services.sheets import BadRow
 
 

@@ -11,7 +11,7 @@ from billing.models import (
     RateCard,
     RateCardVersion,
 )
-from billing.services import rate_cards
+from billing.services import rate_card_rules
 from billing.services.price_rows import in_words
 
 
@@ -41,7 +41,7 @@ def version_page(version: RateCardVersion) -> str:
 
 
 def affected_text(card: RateCard) -> str:
-    users = rate_cards.affected_workspaces(card, clock.now().date())
+    users = rate_card_rules.affected_workspaces(card, clock.now().date())
     names = list(users.order_by("name").values_list("name", flat=True)[:21])
     if not names:
         return "Nobody pays by this card yet."

@@ -35,7 +35,7 @@ from billing.models import (
     RateCardVersion,
 )
 from billing.pricing import Matched
-from billing.services import price_assignments, rate_cards
+from billing.services import price_assignments, rate_card_rules, rate_cards
 
 
 class NewCardSerializer(StrictSerializer):
@@ -95,7 +95,7 @@ class CardSerializer(serializers.Serializer):
 
     def to_representation(self, instance: RateCard) -> dict[str, Any]:
         versions = list(instance.versions.all())
-        latest = rate_cards.version_on(versions, clock.now().date())
+        latest = rate_card_rules.version_on(versions, clock.now().date())
         return {
             "id": str(instance.pk),
             "name": instance.name,
@@ -190,7 +190,7 @@ class CardView(ApiView):
     def answer(self, card_id: UUID, number: int, status: int = 200) -> Response:
         card = self.card(card_id)
         versions = list(card.versions.all())
-        latest = rate_cards.version_on(versions, clock.now().date())
+        latest = rate_card_rules.version_on(versions, clock.now().date())
         version = next(each for each in versions if each.number == number)
         return Response(version_shown(version, latest), status=status)
 

@@ -12,8 +12,8 @@ from billing.api.fields import (
 from billing.api.prices import PriceField
 from billing.api.serializers import StrictSerializer
 from billing.pricing import Matched
-from billing.services import rate_cards
-from billing.services.rate_cards import NewRate
+from billing.services import rate_card_rules
+from billing.services.rate_card_rules import NewRate
 from billing.text import RESOURCE_TYPE
 
 READ_PRICES = ("billing:read", "prices:write")
@@ -87,7 +87,7 @@ class RatesField(serializers.ListField):
     child = RateSerializer()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=rate_cards.MAX_RATES, **kwargs)
+        super().__init__(max_length=rate_card_rules.MAX_RATES, **kwargs)
 
 
 class EndSerializer(StrictSerializer):

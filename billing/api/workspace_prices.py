@@ -40,7 +40,7 @@ from billing.models import (
 from billing.pricing import Matched, price_lists
 from billing.queries import markup_in_force
 from billing.services import price_assignments
-from billing.services.rate_cards import NewRate
+from billing.services.rate_card_rules import NewRate
 
 
 class NewOverrideSerializer(StrictSerializer):

@@ -20,8 +20,7 @@ from billing.models import (
 )
 from billing.rating import Fault, depends_on_period, price_as_json
 from billing.services.overlaps import no_overlap
-from billing.services.rate_cards import (
-    BadRateCard,
+from billing.services.rate_card_rules import (
     NewRate,
     day_fault,
     latest_today,
@@ -30,6 +29,7 @@ from billing.services.rate_cards import (
     version_on,
     whole_month_faults,
 )
+from billing.services.rate_cards import BadRateCard
 
 
 def assign_card(

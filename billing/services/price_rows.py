@@ -24,7 +24,7 @@ from billing.rating import (
     price_as_json,
     read_price,
 )
-from billing.services.rate_cards import NewRate
+from billing.services.rate_card_rules import NewRate
 from billing.services.sheets import BadRow
 from billing.text import RESOURCE_TYPE
 

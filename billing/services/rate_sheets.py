@@ -6,7 +6,8 @@ from uuid import UUID
 from billing.models import RateCardVersion
 from billing.pricing import Matched
 from billing.services.price_rows import COLUMNS, rate_of, row_of
-from billing.services.rate_cards import MAX_RATES, NewRate, replace_rates
+from billing.services.rate_card_rules import MAX_RATES, NewRate
+from billing.services.rate_cards import replace_rates
 from billing.services.sheets import read_sheet, write_sheet
 
 

@@ -6,7 +6,8 @@ from billing.models import RateCard
 from billing.pricing import Matched
 from billing.rating import read_price
 from billing.services.price_assignments import assign_card
-from billing.services.rate_cards import NewRate, create_card, publish_version
+from billing.services.rate_card_rules import NewRate
+from billing.services.rate_cards import create_card, publish_version
 from dev.benchmarks.records import KINDS
 
 _ANY = NewRate(Matched("", "", ""), read_price({"model": "cost_plus", "markup_percentage": "15"}))

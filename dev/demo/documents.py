@@ -19,7 +19,8 @@ from invoices.payments.models import CallDispute, Payment
 from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.credit_notes import credit_invoice
 from invoices.payments.services.receiving import PaymentShare, record_payment
-from invoices.services.manual_items import ManualLine, add_manual_item
+from invoices.services.manual_items import add_manual_item
+from invoices.services.manual_lines import ManualLine
 from usage.models import UsageRecord
 
 # At home in the EU: customers of its other countries pay its tax, until they have a VAT number.

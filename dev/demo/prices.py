@@ -19,7 +19,8 @@ from billing.services.coupons import create_coupon
 from billing.services.exchange_rates import NewExchangeRate, set_exchange_rates
 from billing.services.price_assignments import add_override, assign_card
 from billing.services.provider_costs import NewCost, set_costs
-from billing.services.rate_cards import NewRate, create_card, publish_version
+from billing.services.rate_card_rules import NewRate
+from billing.services.rate_cards import create_card, publish_version
 from billing.services.terms import add_add_on, add_commitment, redeem_coupon
 from dev.demo.calls import DEAR_VOICE, DEARER, MODELS, unit_cost
 from dev.demo.months import demo_months, local_days

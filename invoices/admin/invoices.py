@@ -1,12 +1,10 @@
 """Invoices: frozen when issued; what may still be done is done through services."""
 
-import re
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -18,18 +16,16 @@ from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
 from billing.errors import BillingError
-from billing.formats import country_name, exact_money, money
+from billing.formats import exact_money
 from billing.money import ZERO
 from invoices.admin.inlines import ItemInline
 from invoices.admin.links import e_invoice_link, link, pdf_link, stripe_link
+from invoices.admin.search import by_amount_or_call
+from invoices.admin.tax_columns import TaxColumnsMixin
 from invoices.admin.timeline import Moment, history
-from invoices.models import EInvoice, Invoice, TaxDecision
+from invoices.models import EInvoice, Invoice
 from invoices.pdf import invoice_filename, pdf_response, render_invoice, xml_response
 from invoices.services.e_invoices import chosen_format, invoice_xml
-from usage.models import UsageRecord
-from usage.queries.records import workspaces_with_call
-
-_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,3})?")
 
 # Rows of an invoice's page that most have nothing in: shown where they have.
 _UNUSUAL = (
@@ -46,26 +42,6 @@ INVOICE_LABELS = {
 }
 
 
-def amount_in(text: str) -> Decimal | None:
-    """An amount as people write it: 1,234.50, with or without the sign of a currency."""
-    plain = text.strip("$€£¥ ").replace(",", "")
-    if not _AMOUNT.fullmatch(plain):
-        return None
-    return Decimal(plain)
-
-
-def periods_of_call(text: str) -> list[UUID] | None:
-    """The billing periods that a call's usage is billed in; None where `text` is no id."""
-    try:
-        wanted = UUID(text)
-    except ValueError:
-        return None
-    records = UsageRecord.objects.filter(
-        workspace__in=workspaces_with_call(wanted, workspace_ids=None), call=wanted
-    )
-    return list(records.order_by().values_list("billing_period_id", flat=True).distinct())
-
-
 class UndecidedFilter(admin.SimpleListFilter):
     """Void, without a word on what becomes of the usage it billed."""
 
@@ -80,7 +56,7 @@ class UndecidedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(FrozenAdmin):
+class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
     list_display: tuple[Any, ...] = (
         "number",
         "workspace",
@@ -162,19 +138,11 @@ class InvoiceAdmin(FrozenAdmin):
     ) -> tuple[QuerySet[Invoice], bool]:
         """By an amount too, of the whole, before tax or still open, and by the id of a call."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        wanted = search_term.strip()
-        if (amount := amount_in(wanted)) is not None:
-            open_amount = F("amount") - F("amount_paid") - F("credit_used") - F("amount_credited")
-            of_amount = queryset.alias(open_amount=open_amount).filter(
-                Q(amount=amount) | Q(net=amount) | Q(open_amount=amount)
-            )
-            # By key: what the one search joins, the other does not.
-            found = queryset.filter(Q(pk__in=found.values("pk")) | Q(pk__in=of_amount.values("pk")))
-            may_repeat = False
-        elif (periods := periods_of_call(wanted)) is not None:
-            found = queryset.filter(Q(pk__in=found.values("pk")) | Q(billing_period__in=periods))
-            may_repeat = False
-        return found, may_repeat
+        more = by_amount_or_call(queryset, search_term.strip())
+        if more is None:
+            return found, may_repeat
+        # By key: what the one search joins, the other does not.
+        return queryset.filter(Q(pk__in=found.values("pk")) | Q(pk__in=more.values("pk"))), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -265,70 +233,6 @@ class InvoiceAdmin(FrozenAdmin):
     def rounding(self, invoice: Invoice) -> str:
         return exact_money(invoice.residual, invoice.currency)
 
-    @display(description="Net")
-    def before_tax(self, invoice: Invoice) -> str:
-        return amount(invoice.net, invoice.currency)
-
-    @display(description="Tax")
-    def taxed(self, invoice: Invoice) -> str:
-        return amount(invoice.tax, invoice.currency)
-
-    @display(description="Taxed as")
-    def taxed_why(self, invoice: Invoice) -> str:
-        decision = _decision(invoice)
-        return str(decision) if decision else "No tax: the issuer is not registered for any here."
-
-    @display(description="By rate")
-    def tax_lines(self, invoice: Invoice) -> str:
-        lines = [
-            (tax.label, money(tax.base, tax.currency), money(tax.tax, tax.currency), tax.text)
-            for tax in invoice.taxes.all()
-        ]
-        return format_html_join(mark_safe("<br>"), "{} on {}: {} {}", lines) or "–"
-
-    @display(description="Countries and numbers")
-    def tax_numbers(self, invoice: Invoice) -> str:
-        decision = _decision(invoice)
-        if decision is None:
-            return "–"
-        ours = f"{country_name(decision.supplier_country)}, {decision.supplier_tax_number},"
-        theirs = f"{country_name(decision.customer_country)} {decision.customer_region}".strip()
-        number = decision.customer_tax_number or "no number"
-        return f"From {ours} to {theirs}, {decision.customer_status}, {number}"
-
-    @display(description="What was known of the number")
-    def number_checked(self, invoice: Invoice) -> str:
-        decision = _decision(invoice)
-        check = decision.evidence.get("number_check") if decision else None
-        if not check:
-            return "–"
-        answer = "valid" if check["valid"] else "not valid"
-        return f"{answer}, {check['source']}, {check['checked_at'][:16]}, {check['reference']}"
-
-    @display(description="Worked out by Stripe Tax")
-    def calculated(self, invoice: Invoice) -> str:
-        decision = _decision(invoice)
-        answer = decision.evidence.get("calculation") if decision else None
-        if not answer:
-            return "–"
-        shares = [
-            (
-                share["jurisdiction"],
-                share["level"],
-                share["percent"],
-                share["taxable"],
-                share["tax"],
-            )
-            for line in answer["lines"]
-            for share in line["shares"]
-        ]
-        return format_html(
-            "{}, {}<br>{}",
-            answer["id"],
-            answer["answered_at"][:16],
-            format_html_join(mark_safe("<br>"), "{} ({}): {} % of {}: {}", shares),
-        )
-
     @display(description="Refunded")
     def refunded(self, invoice: Invoice) -> str:
         return amount(invoice.amount_refunded, invoice.currency)
@@ -377,8 +281,3 @@ class InvoiceAdmin(FrozenAdmin):
     def moments(self, invoice: Invoice) -> list[Moment]:
         """What the history shows, newest first."""
         return history(invoice)
-
-
-def _decision(invoice: Invoice) -> TaxDecision | None:
-    decision: TaxDecision | None = getattr(invoice, "tax_decision", None)
-    return decision

@@ -35,8 +35,8 @@ from billing.errors import Conflict
 from billing.formats import money
 from billing.models import ManualItem, Workspace
 from billing.text import UnfitText, printable_line
-from invoices.services import manual_items
-from invoices.services.manual_items import ManualLine
+from invoices.services import manual_items, manual_lines
+from invoices.services.manual_lines import ManualLine
 
 _STATES = {
     "Waits for approval": "warning",
@@ -80,7 +80,7 @@ class LineForm(OnceForm):
         super().__init__(request, object_id, *args, **kwargs)
         known: Any = self.fields["tax_class"]
         known.choices = [
-            (name, f"{name} rate".capitalize()) for name in manual_items.known_tax_classes()
+            (name, f"{name} rate".capitalize()) for name in manual_lines.known_tax_classes()
         ]
         workspace = (
             Workspace.objects.select_related("billing_settings").filter(pk=object_id).first()

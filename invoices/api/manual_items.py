@@ -29,7 +29,7 @@ from billing.rating.taxes import STANDARD
 from invoices.api.invoices import shown_invoices
 from invoices.api.serializers import InvoiceSerializer
 from invoices.services import manual_items
-from invoices.services.manual_items import MAX_LINES, ManualLine
+from invoices.services.manual_lines import MAX_LINES, ManualLine
 
 _SCOPES: dict[str, str | tuple[str, ...]] = {"GET": "billing:read", "POST": "billing:write"}
 _KEY = OpenApiParameter(

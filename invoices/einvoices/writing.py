@@ -8,7 +8,7 @@ import copy
 from facturx.generate_xml import generate_xml
 
 from billing.models import Workspace
-from invoices.einvoices.content import Terms
+from invoices.einvoices.terms import Terms
 
 Format = Workspace.EInvoiceFormat
 _EN16931 = "urn:cen.eu:en16931:2017"

@@ -21,10 +21,11 @@ from billing.services import work
 from billing.services.work import WorkKind
 from invoices.bill_to import bill_to
 from invoices.einvoices.checking import RULES_NAMED, broken_rules
-from invoices.einvoices.content import Terms, credit_note_terms, invoice_terms
+from invoices.einvoices.content import credit_note_terms, invoice_terms
 from invoices.einvoices.delivery import DocumentRejected, Unavailable, adapter
 from invoices.einvoices.mending import said
 from invoices.einvoices.parties import Parties, parties_of
+from invoices.einvoices.terms import Terms
 from invoices.einvoices.writing import Format, xml_of
 from invoices.models import (
     CreditNote,

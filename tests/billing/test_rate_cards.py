@@ -10,7 +10,7 @@ from billing import pricing
 from billing.errors import BillingError, Invalid
 from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVersion
 from billing.pricing import price_lists, prices_by_rate
-from billing.services import rate_cards
+from billing.services import rate_card_rules, rate_cards
 from billing.services.price_assignments import assign_card, end_assignment
 from billing.services.rate_cards import BadRateCard
 from tests.kit.locks import wait_until_somebody_waits
@@ -337,8 +337,8 @@ def test_who_pays_by_a_card_until_some_day_is_affected_until_then():
         now=NOW,
     )
 
-    assert list(rate_cards.affected_workspaces(voice, D(2026, 11, 30))) == [acme]
-    assert list(rate_cards.affected_workspaces(voice, D(2026, 12, 1))) == []
+    assert list(rate_card_rules.affected_workspaces(voice, D(2026, 11, 30))) == [acme]
+    assert list(rate_card_rules.affected_workspaces(voice, D(2026, 12, 1))) == []
 
 
 def test_prices_of_records_are_all_given_though_another_thread_forgets_them():

@@ -11,10 +11,11 @@ from billing.models import ManualItem, Workspace
 from billing.services.tax_rates import add_tax_rate
 from invoices.models import Invoice
 from invoices.pdf import render_invoice
-from invoices.services import manual_items
+from invoices.services import manual_items, manual_lines
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import ManualLine, OneOff, request_one_off
+from invoices.services.manual_items import OneOff, request_one_off
+from invoices.services.manual_lines import ManualLine
 from tests.kit.api import ApiClient
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, press
@@ -73,7 +74,7 @@ def test_the_same_request_again_is_the_same_invoice(acme: Workspace) -> None:
     assert first.invoice is not None
     assert again.invoice is not None
     assert (again.invoice.pk, again.is_new) == (first.invoice.pk, False)
-    with pytest.raises(manual_items.KeyReused):
+    with pytest.raises(manual_lines.KeyReused):
         correct(original, "99.00", idempotency_key="ticket 12")
 
 

@@ -17,7 +17,8 @@ from invoices.pdf import render_credit_note, render_invoice
 from invoices.services.closing import finalize_due_periods
 from invoices.services.e_invoices import EInvoiceInvalid, EInvoiceLost, Format, invoice_xml
 from invoices.services.mailing import mail_issued_invoice
-from invoices.services.manual_items import ManualLine, request_one_off
+from invoices.services.manual_items import request_one_off
+from invoices.services.manual_lines import ManualLine
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.api import ApiClient
 from tests.kit.e_invoices import (

@@ -14,7 +14,7 @@ from invoices.models import Invoice
 from invoices.services import manual_items
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import ManualLine
+from invoices.services.manual_lines import ManualLine
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.taxes import make_customer, register
 

@@ -31,7 +31,8 @@ from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.services.asking_ahead import ask_ahead
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import ManualLine, add_manual_item, request_one_off
+from invoices.services.manual_items import add_manual_item, request_one_off
+from invoices.services.manual_lines import ManualLine
 from invoices.services.preview import upcoming_invoice
 from invoices.services.sales_taxes import CALCULATIONS
 from tests.kit.personas import MADE_AT, make_period

@@ -13,7 +13,8 @@ from invoices.models import Invoice, InvoiceTax, TaxDecision
 from invoices.pdf import render_invoice
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
-from invoices.services.manual_items import ManualLine, add_manual_item
+from invoices.services.manual_items import add_manual_item
+from invoices.services.manual_lines import ManualLine
 from invoices.services.reissuing import reissue_invoice
 from tests.kit.by_force import by_force
 from tests.kit.personas import MADE_AT, make_period

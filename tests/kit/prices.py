@@ -8,7 +8,7 @@ from billing.models import PriceOverride, RateCard, RateCardVersion
 from billing.pricing import Matched
 from billing.rating import read_price
 from billing.services import price_assignments, rate_cards
-from billing.services.rate_cards import NewRate
+from billing.services.rate_card_rules import NewRate
 from tests.kit.personas import NOW
 
 ANY = ("", "", "")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from invoices.admin.invoices import amount_in
+from invoices.admin.search import amount_in
 from invoices.models import CreditedRecord, CreditNote
 from invoices.payments.models import Chargeback, CreditNoteStep, PaymentEntry
 

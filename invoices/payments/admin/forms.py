@@ -25,7 +25,7 @@ from invoices.payments.models import Payment, PaymentAllocation
 from invoices.payments.services.credit_notes import creditable, refundable
 from invoices.payments.services.receiving import WAYS
 from invoices.payments.services.settle.credit import credit_balance
-from invoices.services import manual_items
+from invoices.services import manual_lines
 
 
 class DateInput(UnfoldAdminTextInputWidget):
@@ -265,7 +265,7 @@ class CorrectionForm(OnceForm):
         known = self.fields["tax_class"]
         assert isinstance(known, forms.ChoiceField)
         known.choices = [
-            (name, f"{name} rate".capitalize()) for name in manual_items.known_tax_classes()
+            (name, f"{name} rate".capitalize()) for name in manual_lines.known_tax_classes()
         ]
         invoice = Invoice.objects.filter(pk=object_id).first()
         if invoice is not None:
@@ -281,8 +281,8 @@ class CorrectionForm(OnceForm):
         except UnfitText as error:
             raise forms.ValidationError(str(error)) from None
 
-    def line(self) -> manual_items.ManualLine:
+    def line(self) -> manual_lines.ManualLine:
         said = self.cleaned_data
-        return manual_items.ManualLine(
+        return manual_lines.ManualLine(
             "charge", said["description"], said["amount"], said["tax_class"]
         )

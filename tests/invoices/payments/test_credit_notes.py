@@ -21,7 +21,8 @@ from invoices.payments.services.credit_notes import (
 from invoices.payments.services.ledger.settlements import settlement_differences
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.pdf import render_credit_note
-from invoices.services.manual_items import ManualLine, request_one_off
+from invoices.services.manual_items import request_one_off
+from invoices.services.manual_lines import ManualLine
 from tests.kit.api import ApiClient
 from tests.kit.credit_notes import NOVEMBER_5, draft_note, issue_note
 from tests.kit.invoices import NOVEMBER_2, make_invoice

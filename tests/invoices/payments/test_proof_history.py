@@ -11,7 +11,7 @@ from invoices.payments.services import proof
 from invoices.payments.services.call_disputes import approve_dispute, open_dispute
 from invoices.payments.services.chargebacks import note_chargeback
 from invoices.payments.services.ledger import history_differences
-from invoices.services import manual_items
+from invoices.services import manual_items, manual_lines
 from tests.kit.by_force import by_force, changed_by_force
 from tests.kit.credit_notes import issue_note
 from tests.kit.proved import JANUARY_3, make_proved_month
@@ -93,7 +93,7 @@ def _documents() -> None:
     approve_dispute(dispute_id=dispute.pk, by="fay@finance.test", now=JANUARY_3)
     manual_items.add_manual_item(
         workspace_id=acme.pk,
-        line=manual_items.ManualLine("charge", "007", Decimal(90)),
+        line=manual_lines.ManualLine("charge", "007", Decimal(90)),
         reason="Asked for",
         asked_by="ann@finance.test",
         now=JANUARY_3,

@@ -24,7 +24,7 @@ from invoices.payments.services.call_disputes.facts import price_of, records_of
 from invoices.payments.services.credit_notes.drafting import approve_credit_note, draft_credit_note
 from invoices.payments.services.credit_notes.issuing import issue_credit_note
 from invoices.payments.services.credit_notes.reversals import credit_reversals
-from invoices.services import manual_items
+from invoices.services import manual_items, manual_lines
 from invoices.services.closing.reversals import owed_notes
 from invoices.services.holdings import CREDITABLE
 from usage.models import UsageRecord
@@ -169,7 +169,7 @@ def _give_part(
     if line is None:
         item, _ = manual_items.add_manual_item(
             workspace_id=dispute.workspace_id,
-            line=manual_items.ManualLine("credit", _explanation(dispute)[:200], amount),
+            line=manual_lines.ManualLine("credit", _explanation(dispute)[:200], amount),
             # Whose it is and their words stand in the dispute alone, so that they can be erased.
             reason=f"{dispute}: {dispute.get_reason_display().lower()}",
             asked_by=by,
