@@ -27,7 +27,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from billing.money import ZERO, apportion, from_minor
+from billing.money import EXACT, ZERO, apportion, from_minor
 
 _K = TypeVar("_K")
 # A difference in cents is shared out by fractions of a cent: so many digits tell any two apart.
@@ -163,12 +163,12 @@ class _Sum(NamedTuple):
 
 
 def _sum(cells: Iterable[UsageCell]) -> _Sum:
-    records, quantity, amount = 0, Fraction(), Fraction()
+    records, quantity, amount = 0, ZERO, ZERO
     for cell in cells:
         records += cell.records
-        quantity += Fraction(cell.quantity)
-        amount += Fraction(cell.amount)
-    return _Sum(records, quantity, amount)
+        quantity = EXACT.add(quantity, cell.quantity)
+        amount = EXACT.add(amount, cell.amount)
+    return _Sum(records, Fraction(quantity), Fraction(amount))
 
 
 def _at_prices_of(then: Sequence[UsageCell], now: _Sum) -> Fraction:

@@ -7,13 +7,13 @@ from itertools import groupby
 from typing import Any
 
 from django.utils.translation import gettext as _
-from plotly.graph_objects import Scatter
 
 from analytics.charts import (
     Chart,
     LegendEntry,
     Series,
     Table,
+    Trace,
     axis_value,
     bar,
     by_day,
@@ -22,7 +22,7 @@ from analytics.charts import (
     line,
     money_axis,
 )
-from billing.formats import money, number, readable, short_day, short_month
+from billing.formats import money, money_in, number, readable, short_day, short_month
 from billing.money import ZERO
 from usage.resources import resource
 
@@ -70,7 +70,7 @@ def spend_by_day(
     figure, table, legend = by_day(
         days,
         [Series(_label(name), numbers[name], spend) for name, spend in drawn.items()],
-        show=lambda amount: money(amount, currency),
+        show=money_in(currency),
         yaxis=money_axis(currency),
         link=f"{usage}?day_from={{x}}&day_to={{x}}",
     )
@@ -212,11 +212,12 @@ def spend_to_date(
     the month; `at_end` is the forecast for the last of `days`.
     """
     so_far, earlier = _running(totals), _running(before)[: len(days)]
-    lines: list[Scatter] = []
+    lines: list[Trace] = []
+    show = money_in(currency)
     legend = [LegendEntry(_("This period"), "bar-1")]
 
     def add(name: str, at: Sequence[dt.date], amounts: Sequence[Decimal], **pen: Any) -> None:
-        lines.append(line(name, at, amounts, [money(each, currency) for each in amounts], **pen))
+        lines.append(line(name, at, amounts, [show(each) for each in amounts], **pen))
 
     if earlier:
         add(before_name, days, earlier, color="var(--chart-8)", dash="dot")
@@ -261,13 +262,12 @@ def _running_table(
     before_name: str,
     currency: str,
 ) -> Table:
-    rows = [
-        [short_day(day), money(amount, currency)] for day, amount in zip(days, so_far, strict=False)
-    ]
+    show = money_in(currency)
+    rows = [[short_day(day), show(amount)] for day, amount in zip(days, so_far, strict=False)]
     if not earlier:
         return Table([_("Day"), _("To date")], rows)
     for turn, row in enumerate(rows):
-        row.append(money(earlier[min(turn, len(earlier) - 1)], currency))
+        row.append(show(earlier[min(turn, len(earlier) - 1)]))
     return Table(
         [_("Day"), _("To date"), _("{month}, by that day").format(month=before_name)], rows
     )

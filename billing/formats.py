@@ -5,6 +5,7 @@ person may prefer numbers as another language writes them.
 """
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -62,10 +63,19 @@ def _written(text: str, marks: _Marks) -> str:
 
 def money(amount: Decimal | int | None, currency: str) -> str:
     """`amount` rounded half-up to the currency's smallest unit: "$1,234.50", "¥7,000"."""
-    if amount is None:
-        return "–"
-    rounded = exact.from_minor(exact.to_minor(Decimal(amount), currency), currency)
-    return _with_symbol(f"{abs(rounded):,f}", currency, negative=rounded < 0)
+    return "–" if amount is None else money_in(currency)(amount)
+
+
+def money_in(currency: str) -> Callable[[Decimal | int], str]:
+    """`money` for many amounts on one page: language and symbol are looked up once."""
+    before, after, marks = _around(currency, active_language(), habits().number_format)
+
+    def shown(amount: Decimal | int) -> str:
+        rounded = exact.rounded(Decimal(amount), currency)
+        sign = MINUS if rounded < 0 else ""
+        return f"{sign}{before}{_written(f'{abs(rounded):,f}', marks)}{after}"
+
+    return shown
 
 
 def cents(amount: Decimal | int | None, currency: str) -> str:
@@ -225,21 +235,18 @@ def readable(code: str) -> str:
 
 
 def _with_symbol(digits: str, currency: str, *, negative: bool) -> str:
-    language = active_language()
-    symbol = _symbol(currency, language)
-    sign, own = MINUS if negative else "", habits().number_format
-    marks = _marks_of(language)
-    written = _written(digits, _marks_of(own) if own else marks)
-    if marks.symbol_behind:
-        return f"{sign}{written}{NO_BREAK}{symbol}"
-    space = NO_BREAK if symbol[-1].isalpha() else ""
-    return f"{sign}{symbol}{space}{written}"
+    before, after, marks = _around(currency, active_language(), habits().number_format)
+    return f"{MINUS if negative else ''}{before}{_written(digits, marks)}{after}"
 
 
 @lru_cache(maxsize=512)
-def _symbol(currency: str, language: str) -> str:
+def _around(currency: str, language: str, own_format: str) -> tuple[str, str, _Marks]:
+    """What stands before and after an amount's digits, and how these are written."""
     symbol: str = get_currency_symbol(currency, locale="en_US" if language == "en" else language)
-    return symbol
+    marks = _marks_of(own_format or language)
+    if _marks_of(language).symbol_behind:
+        return "", f"{NO_BREAK}{symbol}", marks
+    return f"{symbol}{NO_BREAK if symbol[-1].isalpha() else ''}", "", marks
 
 
 def _trimmed(value: Decimal, *, min_decimals: int) -> str:

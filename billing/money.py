@@ -36,6 +36,8 @@ CURRENCIES = frozenset(
 EXACT = Context(prec=80)
 _HALF_UP = Context(prec=80, rounding=ROUND_HALF_UP)
 _ONE = Decimal(1)
+# The smallest unit of currencies with so many decimals.
+_STEPS = (_ONE, Decimal("0.1"), Decimal("0.01"), Decimal("0.001"))
 ZERO = Decimal(0)
 
 
@@ -57,6 +59,11 @@ def charge_step(currency: str) -> Decimal:
 def to_minor(amount: Decimal, currency: str) -> int:
     """`amount` rounded half-up (away from zero on a tie) to whole minor units."""
     return int(_HALF_UP.quantize(EXACT.scaleb(amount, exponent(currency)), _ONE))
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """`amount` rounded half-up to the currency's decimals: 61.335 USD is 61.34."""
+    return _HALF_UP.quantize(amount, _STEPS[exponent(currency)])
 
 
 def to_charge_minor(amount: Decimal, currency: str) -> int:

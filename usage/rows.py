@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from billing.formats import cents, duration, exact_money, exact_time, quantity, readable
+from billing.formats import cents, duration, exact_money, exact_time, quantity, readable, short_time
 from billing.languages import habits
 from billing.templatetags.formats import badge
 from usage.resources import provider_name, resource
@@ -34,6 +34,9 @@ class _Clock:
 
     def said(self, at: dt.datetime) -> str:
         return exact_time(at.astimezone(self._reader))
+
+    def short(self, at: dt.datetime) -> str:
+        return short_time(at.astimezone(self._reader))
 
     def exact(self, at: dt.datetime) -> str:
         return at.astimezone(self._page).isoformat()
@@ -81,6 +84,26 @@ def call_rows(
         <td class="num"><a href="{receipts.of(call.pk)}"\
  aria-label="{escape(receipt_of % {"when": when})}">{receipt}</a></td>
       </tr>""")
+    return mark_safe("\n".join(rows))  # noqa: S308 - each text in it is escaped
+
+
+def dearest_rows(
+    calls: Iterable[Any], *, workspace_id: UUID, currency: str, back: str
+) -> SafeString:
+    """Rows of `analytics/dearest_calls.html`."""
+    clock, receipts = _Clock(), _Receipts(workspace_id, back)
+    agent, length, price = map(escape, (_("Agent"), _("Duration"), _("Price")))
+    rows = [
+        f"""      <tr>
+        <th scope="row" class="nowrap"><a href="{receipts.of(call.pk)}">\
+<time datetime="{clock.exact(call.started_at)}">{escape(clock.short(call.started_at))}</time>\
+</a></th>
+        <td data-label="{agent}">{escape(call.agent.name if call.agent else "") or _DASH}</td>
+        <td data-label="{length}" class="num">{escape(duration(call.duration_seconds))}</td>
+        <td data-label="{price}" class="num">{escape(cents(call.price, currency))}</td>
+      </tr>"""
+        for call in calls
+    ]
     return mark_safe("\n".join(rows))  # noqa: S308 - each text in it is escaped
 
 

@@ -35,6 +35,16 @@ def call_rows(context: template.Context, calls: Any) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def dearest_rows(context: template.Context, calls: Any) -> SafeString:
+    return rows.dearest_rows(
+        calls,
+        workspace_id=context["workspace"].pk,
+        currency=context["currency"],
+        back=_back(context),
+    )
+
+
+@register.simple_tag(takes_context=True)
 def record_rows(context: template.Context, records: Any) -> SafeString:
     return rows.record_rows(
         records,
