@@ -1,5 +1,6 @@
 """The look and the navigation of the admin."""
 
+from collections.abc import Container
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -27,39 +28,66 @@ def _address(view: str, prefix: str) -> str:
     return reverse(view)
 
 
+def _held(request: HttpRequest) -> Container[str]:
+    """The rights of whoever asks, read once instead of link by link."""
+    user: Any = request.user
+    return _Everything() if user.is_superuser else user.get_all_permissions()
+
+
+class _Everything:
+    def __contains__(self, right: object) -> bool:
+        return True
+
+
+def _shown(request: HttpRequest) -> list[tuple[dict[str, Any], list[tuple[_Item, str, bool]]]]:
+    """Each group with the links that this person may see: where they lead, and whether to here."""
+    prefix, held, path = get_script_prefix(), _held(request), request.path
+    index = _address("admin:index", prefix)
+    groups = []
+    for group in _GROUPS:
+        items = []
+        for item in group["items"]:
+            if item.permission and item.permission not in held:
+                continue
+            link = _address(item.view, prefix)
+            items.append((item, link, path == index if link == index else link in path))
+        groups.append((group, items))
+    return groups
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Only what this person may see, and all that Unfold's templates ask of it.
 
-    They look long for what is not there, and Unfold for addresses and rights, on each page.
+    They look long for what is not there, and Unfold for addresses and rights.
     """
-    prefix = get_script_prefix()
-    index = _address("admin:index", prefix)
-
-    def shown(item: _Item) -> dict[str, Any]:
-        link = _address(item.view, prefix)
-        within = request.path == index if link == index else link in request.path
-        return {
-            "title": item.title,
-            "icon": item.icon,
-            "link": link,
-            "active": within,
-            "badge": None,
-            "link_callback": None,
-        }
-
     return [
         {
             "collapsible": False,
             "badge": None,
             **group,
             "items": [
-                shown(item)
-                for item in group["items"]
-                if not item.permission or request.user.has_perm(item.permission)
+                {
+                    "title": item.title,
+                    "icon": item.icon,
+                    "link": link,
+                    "active": active,
+                    "badge": None,
+                    "link_callback": None,
+                }
+                for item, link, active in items
             ],
         }
-        for group in _GROUPS
+        for group, items in _shown(request)
     ]
+
+
+def navigation_key(request: HttpRequest) -> str:
+    """The same for all pages and people whose navigation is the same, so that it is made once."""
+    return " ".join(
+        f"{link}{'*' if active else ''}"
+        for _, items in _shown(request)
+        for _, link, active in items
+    )
 
 
 _GROUPS: list[dict[str, Any]] = [

@@ -1,15 +1,17 @@
 """Attention items for finance: counts with a link to each list, and what they count."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from analytics.finance import costs, waiting_work
-from billing.models import BillingPeriod, LimitAlert, ManualItem, Workspace
+from analytics.finance import costs
+from analytics.finance.counting import Counts, Rows
+from billing.models import BillingPeriod, DurableWork, LimitAlert, ManualItem, Workspace
 from billing.services.work import kinds
 from invoices.models import CreditNote, Invoice, TrialInvoice
 from invoices.payments.models import (
@@ -111,7 +113,60 @@ def last_reconciliation() -> ReconciliationRun | None:
     return ReconciliationRun.objects.order_by("-started_at").first()
 
 
-Source = Callable[[dt.datetime], Iterable[AttentionItem]]
+def _counted() -> dict[str, Rows]:
+    """What sources count, by the names that they look it up by."""
+    decisions = decisions_to_confirm()
+    at_limit = LimitAlert.objects.filter(
+        kind=LimitAlert.Kind.LIMIT, period__status=BillingPeriod.Status.CURRENT
+    )
+    return {
+        "chargebacks to answer": chargebacks_to_answer(),
+        "chargebacks to decide": chargebacks_to_decide(),
+        "disputes": open_disputes(),
+        "closes failed": blocked_periods(),
+        "trials": trials_to_approve(),
+        "trials changed": trials_to_approve().exclude(changes=[]),
+        "lines": lines_to_approve(),
+        "voids of notes": decisions.filter(credit_note__isnull=False),
+        "ends of chargebacks": decisions.filter(chargeback__isnull=False),
+        "notes": notes_to_approve(),
+        "overdue": overdue_invoices(),
+        "undecided": undecided_voids(),
+        "differences": Difference.objects.filter(Difference.OPEN),
+        "suspended": Workspace.objects.filter(status=Workspace.Status.SUSPENDED),
+        "at limit": at_limit.order_by().values("workspace").distinct(),
+        **{
+            f"{_BLOCKED}{label}": kind.rows.filter(DurableWork.UNFINISHED, status="blocked")
+            for label, kind in kinds().items()
+        },
+    }
+
+
+_BLOCKED = "blocked "
+_counts = Counts(_counted)
+
+
+class Moment(NamedTuple):
+    """What sources work from: the time, and how many rows of each kind there are."""
+
+    now: dt.datetime
+    counts: Mapping[str, int]
+
+    @classmethod
+    def at(cls, now: dt.datetime) -> "Moment":
+        return cls(now, _counts())
+
+    @property
+    def blocked(self) -> int:
+        """Pieces of work of any kind."""
+        return sum(count for name, count in self.counts.items() if name.startswith(_BLOCKED))
+
+    @property
+    def blocked_syncs(self) -> int:
+        return self.counts[f"{_BLOCKED}{StripeSync._meta.label_lower}"]
+
+
+Source = Callable[[Moment], Iterable[AttentionItem]]
 # Whoever knows of something that needs a person adds a function here (`needs_a_person`).
 _SOURCES: list[Source] = []
 
@@ -122,9 +177,9 @@ def needs_a_person(source: Source) -> Source:
     return source
 
 
-def attention_items(*, now: dt.datetime) -> list[AttentionItem]:
+def attention_items(moment: Moment) -> list[AttentionItem]:
     """Each kind of trouble with how often it is there; those that are not are left out."""
-    return [item for source in _SOURCES for item in source(now) if item.count]
+    return [item for source in _SOURCES for item in source(moment) if item.count]
 
 
 def _list(model: str, query: str = "") -> str:
@@ -132,53 +187,51 @@ def _list(model: str, query: str = "") -> str:
 
 
 @needs_a_person
-def _chargebacks(now: dt.datetime) -> Iterator[AttentionItem]:
-    waiting = chargebacks_to_answer()
-    first = waiting.first()
+def _chargebacks(moment: Moment) -> Iterator[AttentionItem]:
+    count = moment.counts["chargebacks to answer"]
+    first = chargebacks_to_answer().first() if count else None
     if first is not None:
         until = f"{first.due_by.day} {first.due_by:%B}" if first.due_by else "soon"
         yield AttentionItem(
             f"chargeback to answer by {until}",
             f"chargebacks to answer, the first by {until}",
-            waiting.count(),
+            count,
             _list("payments_chargeback"),
             "bad",
         )
     yield AttentionItem(
         "lost chargeback to decide on",
         "lost chargebacks to decide on",
-        chargebacks_to_decide().count(),
+        moment.counts["chargebacks to decide"],
         _list("payments_chargeback", "?status__exact=lost"),
         "warn",
     )
 
 
 @needs_a_person
-def _open_disputes(now: dt.datetime) -> list[AttentionItem]:
-    waiting = open_disputes()
-    first = waiting.first()
+def _open_disputes(moment: Moment) -> Iterator[AttentionItem]:
+    count = moment.counts["disputes"]
+    first = open_disputes().first() if count else None
     if first is None:
-        return []
-    days = (now - first.opened_at).days
+        return
+    days = (moment.now - first.opened_at).days
     age = f"{days} day{'s' if days > 1 else ''} ago" if days else "today"
-    return [
-        AttentionItem(
-            f"dispute of a call, opened {age}",
-            f"disputes of calls, the oldest opened {age}",
-            waiting.count(),
-            f"{reverse('admin:payments_calldispute_changelist')}?state__exact=open",
-            "warn" if days < 7 else "bad",
-        )
-    ]
+    yield AttentionItem(
+        f"dispute of a call, opened {age}",
+        f"disputes of calls, the oldest opened {age}",
+        count,
+        f"{reverse('admin:payments_calldispute_changelist')}?state__exact=open",
+        "warn" if days < 7 else "bad",
+    )
 
 
 @needs_a_person
-def _month_end(now: dt.datetime) -> Iterator[AttentionItem]:
-    due = BillingPeriod.objects.filter(due_periods(now=now), close_failed_at__isnull=True)
+def _month_end(moment: Moment) -> Iterator[AttentionItem]:
+    due = BillingPeriod.objects.filter(due_periods(now=moment.now), close_failed_at__isnull=True)
     yield AttentionItem(
         "close failed",
         "closes failed",
-        blocked_periods().count(),
+        moment.counts["closes failed"],
         _list("billing_billingperiod", "?stage=blocked"),
         "bad",
     )
@@ -192,10 +245,9 @@ def _month_end(now: dt.datetime) -> Iterator[AttentionItem]:
 
 
 @needs_a_person
-def _approvals(now: dt.datetime) -> Iterator[AttentionItem]:
+def _approvals(moment: Moment) -> Iterator[AttentionItem]:
     if settings.CLOSE_NEEDS_APPROVAL:
-        waiting = trials_to_approve()
-        count, again = waiting.count(), waiting.exclude(changes=[]).count()
+        count, again = moment.counts["trials"], moment.counts["trials changed"]
         trial = reverse("finance:trial")
         yield AttentionItem(
             "month changed since it was approved",
@@ -210,94 +262,90 @@ def _approvals(now: dt.datetime) -> Iterator[AttentionItem]:
     yield AttentionItem(
         "line by hand waits for a second person",
         "lines by hand wait for a second person",
-        lines_to_approve().count(),
+        moment.counts["lines"],
         _list("billing_manualitem", "?status__exact=waiting"),
         "warn",
     )
     yield AttentionItem(
         "void of a credit note waits for a second person",
         "voids of credit notes wait for a second person",
-        decisions_to_confirm().filter(credit_note__isnull=False).count(),
+        moment.counts["voids of notes"],
         _list("invoices_creditnote", "?awaited__isnull=False"),
         "warn",
     )
     yield AttentionItem(
         "decision on a lost chargeback waits for a second person",
         "decisions on lost chargebacks wait for a second person",
-        decisions_to_confirm().filter(chargeback__isnull=False).count(),
+        moment.counts["ends of chargebacks"],
         _list("payments_chargeback", "?awaited__isnull=False"),
         "warn",
     )
     yield AttentionItem(
         "credit note waits to be approved",
         "credit notes wait to be approved",
-        notes_to_approve().count(),
+        moment.counts["notes"],
         _list("invoices_creditnote", "?status__exact=draft"),
         "warn",
     )
 
 
 @needs_a_person
-def _blocked_work(now: dt.datetime) -> Iterator[AttentionItem]:
+def _blocked_work(moment: Moment) -> Iterator[AttentionItem]:
     yield AttentionItem(
         "piece of work blocked",
         "pieces of work blocked",
-        sum(waiting_work.counts(kinds(), Q(status="blocked")).values()),
+        moment.blocked,
         reverse("finance:waiting_work"),
         "bad",
     )
 
 
 @needs_a_person
-def _invoices(now: dt.datetime) -> Iterator[AttentionItem]:
+def _invoices(moment: Moment) -> Iterator[AttentionItem]:
     yield AttentionItem(
         "invoice overdue",
         "invoices overdue",
-        overdue_invoices().count(),
+        moment.counts["overdue"],
         _list("invoices_invoice", "?status__exact=overdue"),
         "warn",
     )
     yield AttentionItem(
         "void invoice to decide on",
         "void invoices to decide on",
-        undecided_voids().count(),
+        moment.counts["undecided"],
         _list("invoices_invoice", "?status__exact=void&undecided=yes"),
         "bad",
     )
     yield AttentionItem(
         "difference from Stripe",
         "differences from Stripe",
-        Difference.objects.filter(Difference.OPEN).count(),
+        moment.counts["differences"],
         _list("payments_difference", "?resolved_at__isempty=1"),
         "bad",
     )
 
 
 @needs_a_person
-def _customers(now: dt.datetime) -> Iterator[AttentionItem]:
-    suspended = Workspace.objects.filter(status=Workspace.Status.SUSPENDED)
+def _customers(moment: Moment) -> Iterator[AttentionItem]:
     yield AttentionItem(
         "customer suspended",
         "customers suspended",
-        suspended.count(),
+        moment.counts["suspended"],
         _list("billing_workspace", "?status__exact=suspended"),
         "warn",
-    )
-    at_limit = LimitAlert.objects.filter(
-        kind=LimitAlert.Kind.LIMIT, period__status=BillingPeriod.Status.CURRENT
     )
     yield AttentionItem(
         "customer at the usage limit",
         "customers at their usage limit",
-        at_limit.order_by().values("workspace").distinct().count(),
+        moment.counts["at limit"],
         _list("billing_limitalert", "?kind__exact=limit"),
         "warn",
     )
 
 
 @needs_a_person
-def _cards(now: dt.datetime) -> Iterator[AttentionItem]:
-    cards = expiring_cards(now=now)
+def _cards(moment: Moment) -> Iterator[AttentionItem]:
+    cards = expiring_cards(now=moment.now)
     first = cards.select_related("workspace").first()
     if first is None:
         return
@@ -312,8 +360,8 @@ def _cards(now: dt.datetime) -> Iterator[AttentionItem]:
 
 
 @needs_a_person
-def _margins(now: dt.datetime) -> Iterator[AttentionItem]:
-    drifted, sold_low = costs.attention_counts(now=now)
+def _margins(moment: Moment) -> Iterator[AttentionItem]:
+    drifted, sold_low = costs.attention_counts(now=moment.now)
     page = reverse("finance:costs")
     yield AttentionItem(
         "kind of usage sold below its least margin this week",

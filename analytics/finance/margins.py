@@ -1,8 +1,12 @@
 """Margins of the active periods by provider, resource type, workspace and agent, for finance."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from analytics.adjustments import (
     ADJUSTED,
@@ -11,7 +15,9 @@ from analytics.adjustments import (
     Adjusted,
     as_parameters,
 )
+from billing.formats import money, percent, readable
 from billing.replica import reading_connection
+from usage.resources import provider_name
 
 # Price and cost by currency and name.
 Sums = dict[tuple[str, str], list[Decimal]]
@@ -42,6 +48,53 @@ class Margins(NamedTuple):
     by_resource_type: list[Margin]
     by_workspace: list[Margin]
     by_agent: list[Margin]
+
+
+class MarginTable(NamedTuple):
+    """In words: kept with the figures, since each amount of a page costs as much as a query."""
+
+    heading: str
+    rows: SafeString
+
+
+def in_words(margins: Margins) -> list[MarginTable]:
+    """As finance's first page shows them; agents only where there are any."""
+    tables: list[tuple[str, list[Margin], Callable[[str], str]]] = [
+        ("Margin by provider", margins.by_provider, provider_name),
+        ("Margin by resource type", margins.by_resource_type, readable),
+        ("Margin by workspace, lowest first", margins.by_workspace, str),
+        ("Margin by agent, lowest first", margins.by_agent, str),
+    ]
+    return [
+        MarginTable(heading, _rows(rows, name))
+        for heading, rows, name in tables
+        if rows or rows is not margins.by_agent
+    ]
+
+
+def _rows(rows: list[Margin], name: Callable[[str], str]) -> SafeString:
+    made: list[SafeString] = []
+    currency = ""
+    for row in rows:
+        if row.currency != currency:
+            currency = row.currency
+            made.append(
+                format_html(
+                    '<tr class="fin-group"><th colspan="5" scope="rowgroup">{}</th></tr>', currency
+                )
+            )
+        made.append(
+            format_html(
+                '<tr><td>{}</td><td class="num">{}</td><td class="num">{}</td>'
+                '<td class="num">{}</td><td class="num">{}</td></tr>',
+                name(row.name),
+                money(row.price, currency),
+                money(row.cost, currency),
+                money(row.margin, currency),
+                percent(row.share),
+            )
+        )
+    return SafeString("".join(made))
 
 
 # Of each currency the names with the smallest margin, losses first.

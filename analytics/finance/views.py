@@ -34,7 +34,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perms(SEES_FIGURES):
         return context
     now = clock.now()
-    overview = figures.overview(now=now)
+    overview, moment = figures.overview(now=now), attention.Moment.at(now)
     return {
         **context,
         "title": "Finance",
@@ -47,10 +47,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             if key.startswith("margin-by-") or key in ("revenue", "top-customers")
         ],
         "overdue": figures.overdue(overview.months),
-        "attention": attention.attention_items(now=now),
-        "blocked_periods": attention.blocked_periods()[: attention.SHOWN],
-        "blocked_syncs": attention.blocked_syncs()[: attention.SHOWN],
-        "overdue_invoices": attention.overdue_invoices()[: attention.SHOWN],
+        "attention": attention.attention_items(moment),
+        "blocked_periods": moment.counts["closes failed"]
+        and attention.blocked_periods()[: attention.SHOWN],
+        "blocked_syncs": moment.blocked_syncs and attention.blocked_syncs()[: attention.SHOWN],
+        "overdue_invoices": moment.counts["overdue"]
+        and attention.overdue_invoices()[: attention.SHOWN],
         "reconciliation": attention.last_reconciliation(),
         "month_end": progress.month_end(now=now),
         "next_month_end": progress.next_month_end(now=now),

@@ -22,6 +22,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from billing.admin.fields import FormOnce
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
 from billing.formats import exact_money, money
@@ -65,6 +66,12 @@ class BillingAdmin(ListMixin, ModelAdmin):
         except BillingError as error:
             messages.error(request, f"Not saved. {error.detail}")
             return HttpResponseRedirect(request.get_full_path())
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        context["adminform"] = FormOnce.of(context["adminform"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_act_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may set things going: the right to change, frozen forms or not."""

@@ -15,8 +15,9 @@ from unfold.decorators import display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from billing.admin.base import BillingAdmin, amount
+from billing.admin.base import amount
 from billing.admin.bulk import Outlook, bulk
+from billing.admin.parts import PartsAdmin
 from billing.admin.terms import INLINES, save_terms
 from billing.e_invoices import missing_details, missing_of_issuer
 from billing.errors import Conflict
@@ -81,7 +82,7 @@ class MemberInline(TabularInline):
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(BillingAdmin):
+class WorkspaceAdmin(PartsAdmin):
     """Every change goes through the services that internal callers use, with the same rules."""
 
     list_display: tuple[Any, ...] = (
@@ -158,9 +159,6 @@ class WorkspaceAdmin(BillingAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else ()
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
         now = clock.now()

@@ -186,7 +186,14 @@ CACHES: dict[str, dict[str, Any]] = {
         or addresses.next_database(CELERY_BROKER_URL),
         "KEY_PREFIX": "billing",
         "OPTIONS": {"socket_timeout": 1, "retry": Retry(NoBackoff(), 1, (RedisConnectionError,))},
-    }
+    },
+    # Parts of pages that are the same until another version is deployed.
+    "frame": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "frame",
+        "TIMEOUT": None,
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    },
 }
 # People
 AUTH_USER_MODEL = "billing.User"

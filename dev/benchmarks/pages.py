@@ -124,6 +124,8 @@ def _pages() -> list[Page]:
     period = BillingPeriod.objects.filter(workspace=workspace).latest("period_start")
     this_month = f"{period.period_start:%Y-%m-%d}"
 
+    of_one = "admin:billing_workspace_change"
+
     def of(name: str, view: str, *args: Any, query: str = "") -> Page:
         return Page(name, customer, reverse(view, args=[workspace.pk, *args]) + query)
 
@@ -153,7 +155,9 @@ def _pages() -> list[Page]:
         of_admin("invoices", "admin:invoices_invoice_changelist"),
         of_admin("invoice", "admin:invoices_invoice_change", invoice.pk),
         of_admin("workspaces", "admin:billing_workspace_changelist"),
-        of_admin("workspace", "admin:billing_workspace_change", workspace.pk),
+        of_admin("workspace", of_one, workspace.pk),
+        of_admin("its members", of_one, workspace.pk, query="?part=memberships"),
+        of_admin("its invoices", of_one, workspace.pk, query="?part=invoices"),
         of_admin("customer", "finance:customer", workspace.pk),
         of_admin("month end", "finance:month_end"),
         of_admin("margins", "finance:costs"),

@@ -69,12 +69,13 @@ def test_bars_below_zero_hang_from_the_line() -> None:
 
 
 def test_whoever_knows_of_something_adds_it_to_what_needs_a_person() -> None:
-    def disputes(now: dt.datetime) -> list[attention.AttentionItem]:
+    def disputes(moment: attention.Moment) -> list[attention.AttentionItem]:
         return [attention.AttentionItem("dispute", "disputes", 2, "/", "bad")]
 
     attention.needs_a_person(disputes)
     try:
-        assert "disputes" in [item.title for item in attention.attention_items(now=NOW)]
+        found = attention.attention_items(attention.Moment.at(NOW))
+        assert "disputes" in [item.title for item in found]
     finally:
         attention._SOURCES.remove(disputes)
 

@@ -3,13 +3,14 @@
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from billing.models import Workspace
 from billing.services.periods import open_period
 from tests.kit.invoices import make_invoice
-from tests.kit.personas import NOW, make_workspace
-from tests.kit.staff import finance_client, page_after, workspace_form
+from tests.kit.personas import NOW, make_workspace, signed_in_client
+from tests.kit.staff import finance_client, page_after, workspace_address, workspace_form
 from usage.models import VoiceAgent
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +25,10 @@ def test_a_limit_below_the_spend_pauses_the_agents_at_once():
     agent = VoiceAgent.objects.create(workspace=acme, name="Desk", status="live")
 
     response = client.post(
-        reverse("admin:billing_workspace_change", args=[acme.pk]),
-        workspace_form(acme, **{"billing_settings-0-usage_limit_monthly": "80"}),
+        workspace_address(acme, "billing_settings"),
+        workspace_form(
+            acme, "billing_settings", **{"billing_settings-0-usage_limit_monthly": "80"}
+        ),
     )
 
     assert response.status_code == 302, response.context["errors"]
@@ -40,7 +43,7 @@ def test_a_currency_with_usage_in_it_cannot_be_changed_and_the_page_says_so():
     open_period(workspace_id=acme.pk, at=NOW, now=NOW)
 
     response = client.post(
-        reverse("admin:billing_workspace_change", args=[acme.pk]),
+        workspace_address(acme),
         workspace_form(acme, name="Acme Renamed", currency="EUR"),
     )
 
@@ -54,12 +57,44 @@ def test_a_suspension_by_hand_takes_effect():
     make_invoice(acme)
 
     client.post(
-        reverse("admin:billing_workspace_change", args=[acme.pk]),
+        workspace_address(acme),
         workspace_form(acme, status="suspended"),
     )
 
     acme.refresh_from_db()
     assert (acme.status, acme.suspension_reason) == ("suspended", "manual")
+
+
+def test_each_tab_of_a_workspace_has_its_own_form_and_going_on_stays_in_it():
+    client, acme = finance_client(), make_workspace()
+    address = workspace_address(acme, "memberships")
+
+    page = client.get(address).content.decode()
+    assert f'href="{workspace_address(acme)}"' in page
+    assert f'href="{workspace_address(acme, "discounts")}"' in page
+    assert 'name="memberships-0-role"' in page
+    assert 'name="currency"' not in page
+    saved = client.post(
+        address,
+        workspace_form(acme, "memberships", **{"memberships-0-role": "viewer", "_continue": "on"}),
+    )
+
+    assert saved["Location"].endswith("?part=memberships")
+    assert acme.memberships.get().role == "viewer"
+    general = client.get(workspace_address(acme, "nonsense")).content.decode()
+    assert 'name="currency"' in general
+    assert 'name="memberships-0-role"' not in general
+
+
+def test_who_may_not_see_a_table_of_a_workspace_has_no_tab_of_it(django_user_model):
+    acme = make_workspace()
+    user = django_user_model.objects.create_user("sue@support.test", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_workspace"))
+    client = signed_in_client(user)
+
+    page = client.get(workspace_address(acme, "memberships")).content.decode()
+    assert "part=" not in page
+    assert "memberships-0" not in page
 
 
 def test_a_workspace_is_made_with_its_owner_and_terms():

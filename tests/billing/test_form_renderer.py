@@ -38,6 +38,8 @@ _ATTRIBUTES = {
         (forms.NumberInput({"min": "0"}), 1234567),
         (forms.DateInput({"type": "date"}), dt.date(2026, 11, 2)),
         (forms.HiddenInput(), "1"),
+        (forms.CheckboxInput(_ATTRIBUTES), True),
+        (forms.EmailInput(_ATTRIBUTES), "a@b.test"),
     ],
 )
 def test_a_field_is_that_of_its_template(widget: forms.Widget, value: Any) -> None:
@@ -45,3 +47,20 @@ def test_a_field_is_that_of_its_template(widget: forms.Widget, value: Any) -> No
     made = widget.render("name", value, renderer=FormRenderer())
     assert made == widget.render("name", value, renderer=DjangoTemplates())
     assert hasattr(made, "__html__")
+
+
+class Named(forms.Form):
+    name = forms.CharField(label="<Name> & 'co'")
+
+
+def test_labels_and_errors_are_those_of_their_templates() -> None:
+    for given in ({"name": "x"}, {"name": ""}):
+        ours, theirs = (
+            Named(given, renderer=FormRenderer()),
+            Named(given, renderer=DjangoTemplates()),
+        )
+        assert ours["name"].label_tag(attrs={"class": "a"}) == theirs["name"].label_tag(
+            attrs={"class": "a"}
+        )
+        assert ours["name"].legend_tag() == theirs["name"].legend_tag()
+        assert ours["name"].errors.as_ul() == theirs["name"].errors.as_ul()

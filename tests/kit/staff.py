@@ -321,45 +321,52 @@ def page_after(client: Client, response) -> str:
     return client.get(response["Location"]).content.decode()
 
 
-_TERMS = ("add_ons", "commitments", "discounts")
-# What the page lists and nobody changes there.
-_LISTED = ("invoices", "manual_items", "payments", "credit")
+# Parts of a workspace's page that are tables, empty ones.
+_TABLES = ("add_ons", "commitments", "discounts")
 
 
-def workspace_form(workspace: Workspace, **changes: object) -> dict[str, object]:
-    """The workspace's page as it was shown, with some fields changed."""
+def workspace_address(workspace: Workspace, part: str = "") -> str:
+    address = reverse("admin:billing_workspace_change", args=[workspace.pk])
+    return f"{address}?part={part}" if part else address
+
+
+def workspace_form(workspace: Workspace, part: str = "", **changes: object) -> dict[str, object]:
+    """A workspace's page, or one of its tabs, as it was shown, with some fields changed."""
     terms = workspace.billing_settings
     member = workspace.memberships.get()
-    form: dict[str, object] = {
-        "name": workspace.name,
-        "status": workspace.status,
-        "tier": workspace.tier_id,
-        "currency": workspace.currency,
-        "timezone": workspace.timezone,
-        "billing_email": workspace.billing_email,
-        "tax_status": workspace.tax_status,
-        "e_invoice_format": workspace.e_invoice_format,
-        "language": workspace.language,
-        "custom_fields": "{}",
-        "billing_settings-TOTAL_FORMS": 1,
-        "billing_settings-INITIAL_FORMS": 1,
-        "billing_settings-0-workspace": workspace.pk,
-        "billing_settings-0-alert_threshold_percentage": terms.alert_threshold_percentage,
-        "billing_settings-0-auto_pause_on_limit": "on",
-        "billing_settings-0-collection_method": terms.collection_method,
-        "billing_settings-0-payment_terms_days": terms.payment_terms_days,
-        **{f"{name}-{count}_FORMS": 0 for name in _TERMS for count in ("TOTAL", "INITIAL")},
-        "memberships-TOTAL_FORMS": 1,
-        "memberships-INITIAL_FORMS": 1,
-        "memberships-0-id": member.pk,
-        "memberships-0-workspace": workspace.pk,
-        "memberships-0-user": member.user_id,
-        "memberships-0-role": member.role,
+    shown: dict[str, dict[str, object]] = {
+        "": {
+            "name": workspace.name,
+            "status": workspace.status,
+            "tier": workspace.tier_id,
+            "currency": workspace.currency,
+            "timezone": workspace.timezone,
+            "billing_email": workspace.billing_email,
+            "tax_status": workspace.tax_status,
+            "e_invoice_format": workspace.e_invoice_format,
+            "language": workspace.language,
+            "custom_fields": "{}",
+        },
+        "billing_settings": {
+            "billing_settings-TOTAL_FORMS": 1,
+            "billing_settings-INITIAL_FORMS": 1,
+            "billing_settings-0-workspace": workspace.pk,
+            "billing_settings-0-alert_threshold_percentage": terms.alert_threshold_percentage,
+            "billing_settings-0-auto_pause_on_limit": "on",
+            "billing_settings-0-collection_method": terms.collection_method,
+            "billing_settings-0-payment_terms_days": terms.payment_terms_days,
+        },
+        "memberships": {
+            "memberships-TOTAL_FORMS": 1,
+            "memberships-INITIAL_FORMS": 1,
+            "memberships-0-id": member.pk,
+            "memberships-0-workspace": workspace.pk,
+            "memberships-0-user": member.user_id,
+            "memberships-0-role": member.role,
+        },
+        **{
+            table: {f"{table}-{count}_FORMS": 0 for count in ("TOTAL", "INITIAL")}
+            for table in _TABLES
+        },
     }
-    for name in _LISTED:
-        rows = getattr(workspace, name).all()
-        form[f"{name}-TOTAL_FORMS"] = form[f"{name}-INITIAL_FORMS"] = len(rows)
-        for number, row in enumerate(rows):
-            form[f"{name}-{number}-id"] = row.pk
-            form[f"{name}-{number}-workspace"] = workspace.pk
-    return {**form, **changes}
+    return {**shown[part], **changes}

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 
-from analytics.finance.attention import attention_items
+from analytics.finance.attention import Moment, attention_items
 from billing.models import Email, User, Workspace, WorkspaceBillingSettings
 from invoices.models import PaymentMethod
 from invoices.payments.services.card_expiry import mail_expiring_cards
@@ -94,7 +94,7 @@ def test_nobody_hears_of_a_card_that_is_not_charged(acme: Workspace, because: st
     else:
         WorkspaceBillingSettings.objects.update(collection_method="send_invoice")
     assert mail_expiring_cards(now=at(26)) == 0
-    assert not [each for each in attention_items(now=at(26)) if "card" in each.title]
+    assert not [each for each in attention_items(Moment.at(at(26))) if "card" in each.title]
 
 
 def test_the_owner_is_written_to_in_their_language(acme: Workspace):
@@ -119,7 +119,7 @@ def test_pages_and_finance_say_so_before_and_after(acme: Workspace, time_machine
         assert "Visa ending in 4242 expires on 31 December 2026." in (
             signed_in_client(owner).get(page).content.decode()
         )
-    said = [each for each in attention_items(now=at(20)) if "card" in each.title]
+    said = [each for each in attention_items(Moment.at(at(20))) if "card" in each.title]
     assert [each.title for each in said] == ["card expires within 30 days, or has: that of Acme"]
     assert said[0].url == reverse("finance:customer", args=[acme.pk])
     time_machine.move_to(dt.datetime(2027, 1, 1, 12, tzinfo=dt.UTC))

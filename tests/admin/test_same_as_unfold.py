@@ -1,0 +1,139 @@
+"""Pages of the admin that are made faster than Unfold makes them show the same."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import caches
+from django.template.loaders import filesystem
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from billing.admin import base
+from billing.models import IssuingEntity, TaxRate, User
+from invoices.models import Invoice
+from tests.kit.staff import make_row_of_each_model, superuser_client, viewer_client
+
+pytestmark = pytest.mark.django_db
+
+_OURS = ("unfold/", "admin/includes/")
+
+
+class WithoutOurs(filesystem.Loader):
+    """Our templates without those that take the place of Unfold's."""
+
+    def get_template_sources(self, template_name: str) -> Any:
+        if not template_name.startswith(_OURS):
+            yield from super().get_template_sources(template_name)
+
+
+_AS_UNFOLD = {
+    "FORM_RENDERER": "django.forms.renderers.DjangoTemplates",
+    "TEMPLATES": [
+        {
+            **settings.TEMPLATES[0],
+            "APP_DIRS": False,
+            "OPTIONS": {
+                **settings.TEMPLATES[0]["OPTIONS"],
+                "loaders": [
+                    f"{__name__}.WithoutOurs",
+                    "django.template.loaders.app_directories.Loader",
+                ],
+            },
+        }
+    ],
+}
+
+
+class _Shown(HTMLParser):
+    """What a page is to a browser: without spaces between tags, and classes in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Any] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: " ".join((value or "").split()) for name, value in attrs}
+        if "class" in said:
+            said["class"] = " ".join(sorted(said["class"].split()))
+        if said.get("name") == "csrfmiddlewaretoken":
+            said["value"] = ""
+        self.found.append((tag, said))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append(f"/{tag}")
+
+    def handle_data(self, data: str) -> None:
+        if text := re.sub(r"\s+", " ", data).strip():
+            self.found.append(text)
+
+
+def shown(client: Client, address: str) -> list[Any]:
+    answer = client.get(address)
+    assert answer.status_code == 200, address
+    page = _Shown()
+    page.feed(answer.content.decode())
+    return page.found
+
+
+def pages() -> list[str]:
+    workspace = make_row_of_each_model()
+    invoice = Invoice.objects.get(workspace=workspace)
+    entity, rate = IssuingEntity.objects.latest("pk"), TaxRate.objects.latest("pk")
+    user = User.objects.latest("pk")
+    return [
+        reverse("admin:billing_workspace_change", args=[workspace.pk]),
+        reverse("admin:billing_workspace_add"),
+        reverse("admin:invoices_invoice_change", args=[invoice.pk]),
+        reverse("admin:billing_issuingentity_change", args=[entity.pk]),
+        reverse("admin:billing_taxrate_change", args=[rate.pk]),
+        reverse("admin:billing_user_change", args=[user.pk]),
+        reverse("admin:billing_coupon_add"),
+        reverse("admin:billing_billingperiod_changelist"),
+        reverse("admin:invoices_invoice_changelist"),
+        reverse("finance:costs"),
+    ]
+
+
+def test_pages_are_what_unfold_would_make_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = pages()
+    client = superuser_client()
+    ours = [shown(client, address) for address in addresses]
+    monkeypatch.setattr(base.FormOnce, "of", lambda form: form)
+    with override_settings(**_AS_UNFOLD):
+        for address, page in zip(addresses, ours, strict=True):
+            assert page == shown(client, address), address
+
+
+def test_what_unfold_says_of_a_form_that_is_refused_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_row_of_each_model()
+    client, address = superuser_client(), reverse("admin:billing_issuingentity_add")
+
+    def refused() -> list[Any]:
+        page = _Shown()
+        page.feed(client.post(address, {"code": "<b>", "email": "none"}).content.decode())
+        return page.found
+
+    ours = refused()
+    assert any("errorlist" in str(each) for each in ours)
+    monkeypatch.setattr(base.FormOnce, "of", lambda form: form)
+    with override_settings(**_AS_UNFOLD):
+        assert ours == refused()
+
+
+def test_the_navigation_that_is_kept_is_of_those_with_the_same_rights() -> None:
+    caches["frame"].clear()
+    address = reverse("finance:costs")
+    of_root = shown(superuser_client(), address)
+    of_viewer = shown(viewer_client(), address)
+
+    assert "Stripe's copies" in of_root
+    assert "Stripe's copies" not in of_viewer
+    assert [each for each in of_viewer if isinstance(each, tuple) and "active" in str(each[1])]
+    # Each is told who they are, although the links were kept.
+    assert "vera@finance.test" in of_viewer
+    assert "vera@finance.test" not in of_root
