@@ -8,6 +8,7 @@ from billing.models.invitations import Invitation
 from billing.models.issuers import IssuerBankAccount, IssuingEntity, Letterhead
 from billing.models.keys import OWNER_SCOPES, SCOPES, ServiceKey
 from billing.models.manual_items import ManualItem
+from billing.models.members import OptionalMail, WorkspaceMember
 from billing.models.owner_views import OwnerView
 from billing.models.passkeys import Passkey
 from billing.models.people import OwedPasswordLink, User
@@ -25,12 +26,7 @@ from billing.models.taxes import TaxNumberCheck, TaxRate, TaxRegistration
 from billing.models.terms import AddOn, Commitment, PeriodCharge, TierChange
 from billing.models.tiers import PlatformSetting, Proration, SubscriptionTier, TierPrice
 from billing.models.work import DurableWork
-from billing.models.workspaces import (
-    OptionalMail,
-    Workspace,
-    WorkspaceBillingSettings,
-    WorkspaceMember,
-)
+from billing.models.workspaces import Workspace, WorkspaceBillingSettings
 
 __all__ = [
     "COUNTER_SLOTS",

@@ -8,8 +8,9 @@ from django.db.models import Q
 from django.utils import timezone as clock
 
 from billing.models.fields import EmailAddressField
+from billing.models.members import WorkspaceMember
 from billing.models.people import User
-from billing.models.workspaces import Workspace, WorkspaceMember
+from billing.models.workspaces import Workspace
 
 
 class Invitation(models.Model):

@@ -58,12 +58,6 @@ for _name, _show in (
     _register_time(_name, _show)
 
 
-@register.filter(expects_localtime=True)
-def iso_time(at: dt.datetime) -> str:
-    """For `<time datetime>`."""
-    return at.isoformat()
-
-
 @register.simple_tag
 @cache
 def icon(name: str) -> SafeString:

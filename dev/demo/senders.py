@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 from django.utils import timezone as clock
 
-from usage.services.calls import calls_parser, record_calls
+from usage.services.call_entries import calls_parser
+from usage.services.calls import record_calls
 from usage.services.ingest import RecordError, check_entries, record_usage
 from usage.services.ingest.parsing import MAX_RECORDS, usage_parser
 

@@ -10,7 +10,8 @@ import msgspec
 from billing.models import BillingPeriod, Workspace
 from tests.kit.personas import NOW
 from usage.models import Call, UsageRecord, VoiceAgent
-from usage.services.calls import CallEntry, record_calls
+from usage.services.call_entries import CallEntry
+from usage.services.calls import record_calls
 from usage.services.ingest import Entry, check_entries, record_usage
 
 

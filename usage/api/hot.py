@@ -17,7 +17,8 @@ from billing.errors import BillingError
 from usage.models import Call
 from usage.queries.admission import admissions_of
 from usage.services.arrivals import note_calls, note_usage
-from usage.services.calls import CallsRecorded, calls_parser, record_calls
+from usage.services.call_entries import calls_parser
+from usage.services.calls import CallsRecorded, record_calls
 from usage.services.ingest import (
     Entry,
     Recorded,

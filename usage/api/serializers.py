@@ -156,7 +156,7 @@ class AdmissionSerializer(serializers.Serializer):
 
 
 class NewCallSerializer(serializers.Serializer):
-    """Describes what `usage.services.calls` parses without REST framework."""
+    """Describes what `usage.services.call_entries` reads without REST framework."""
 
     id = serializers.UUIDField(help_text="Its idempotency key; a later post updates the call.")
     workspace_id = serializers.UUIDField()

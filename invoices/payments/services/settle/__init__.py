@@ -21,17 +21,16 @@ from invoices.payments.services.settle.payment_entries import (
 )
 from invoices.payments.services.settle.transitions import (
     OtherStripeInvoice,
-    follow_void,
     mark_open,
     mark_overdue,
     mark_paid,
     mark_uncollectible,
-    mark_void,
     note_finalization_failure,
     note_no_payment_method,
     note_payment_failure,
     suspend_workspace,
 )
+from invoices.payments.services.settle.voiding import follow_void, mark_void
 
 __all__ = [
     "OtherStripeInvoice",

@@ -1,4 +1,4 @@
-"""Draft, open, overdue, uncollectible, and the two ends: paid and void."""
+"""Draft, open, overdue, uncollectible and paid; `voiding` is the other end."""
 
 import datetime as dt
 import logging
@@ -8,18 +8,14 @@ from uuid import UUID
 from django.conf import settings
 
 from billing.errors import Conflict
-from billing.formats import money
 from billing.models import BillingPeriod
 from billing.services.notifications import notify_finance
 from billing.services.suspensions import reactivate_after_payment, suspend_for_payment
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import InvoiceAction
 from invoices.payments.services import notifications
-from invoices.payments.services.settle.credit import return_credit
 from invoices.payments.services.settle.received import settle_rest
 from invoices.services.history import locked_invoice, record
-from invoices.services.reissuing import CANNOT_REISSUE, leave_unbilled, reissue_invoice
-from invoices.services.sales_taxes import asked_if_missing
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +66,7 @@ def mark_paid(
         if invoice.status == Status.PAID:
             return invoice
         if invoice.status == Status.VOID:
-            _record_conflict(invoice, "It was paid although it is void.", now, source)
+            record_conflict(invoice, "It was paid although it is void.", now, source)
             return invoice
         settle_rest(invoice, at=paid_at, now=now, source=source)
         invoice.status = Status.PAID
@@ -82,7 +78,7 @@ def mark_paid(
             period.paid_at = paid_at
             period.save(update_fields=["status", "paid_at"])
         record(invoice, Kind.PAID, at=paid_at, source=source)
-        _unblock_workspace(invoice, now, source)
+        unblock_workspace(invoice, now, source)
         notifications.tell_paid(invoice, now=now)
         return invoice
 
@@ -197,71 +193,7 @@ def suspend_workspace(*, invoice_id: UUID, now: dt.datetime, source: str = "sche
         return suspended
 
 
-def mark_void(
-    *, invoice_id: UUID, now: dt.datetime, source: str = "system", with_new_invoice: bool = False
-) -> Invoice:
-    """Cancelled: nothing is owed for it. A paid invoice stays paid, with a conflict recorded.
-
-    What finance asked for with the void follows in the same transaction: its usage is billed on a
-    new invoice, or stays unbilled for the reason given. Voided in Stripe, that is still to decide.
-    Where the new invoice cannot be issued yet, what Stripe has voided is void all the same, and
-    `follow_void` is tried again; `with_new_invoice`, that is refused with one of `CANNOT_REISSUE`.
-    """
-    with asked_if_missing(now), locked_invoice(invoice_id) as invoice:
-        if invoice.status == Status.VOID:
-            return invoice
-        if invoice.status == Status.PAID:
-            _record_conflict(invoice, "It was voided although it is paid.", now, source)
-            return invoice
-        if invoice.amount_paid or invoice.amount_credited:
-            settled = money(invoice.amount_paid + invoice.amount_credited, invoice.currency)
-            detail = f"It was voided in Stripe although {settled} of it is paid or credited."
-            _record_conflict(invoice, detail, now, source)
-            return invoice
-        return_credit(invoice, now=now, source=source)
-        invoice.status = Status.VOID
-        invoice.voided_at = now
-        invoice.suspends_since = None
-        asked = _asked_for(invoice, InvoiceAction.Kind.VOID)
-        invoice.void_reason = asked.reason if asked else ""
-        invoice.save(
-            update_fields=["status", "voided_at", "void_reason", "suspends_since", "updated_at"]
-        )
-        period = invoice.billing_period
-        if period is not None and period.status == BillingPeriod.Status.OVERDUE:
-            # Overdue says that money is owed, which it no longer is.
-            period.status = BillingPeriod.Status.FINALIZED
-            period.save(update_fields=["status"])
-        record(invoice, Kind.VOIDED, at=now, source=source, detail=invoice.void_reason)
-        _unblock_workspace(invoice, now, source)
-        replacement = None
-        try:
-            replacement = follow_void(invoice_id=invoice_id, now=now, source=source)
-        except CANNOT_REISSUE as error:
-            if with_new_invoice:
-                raise
-            log.warning("%s is void and has no new invoice yet: %s", invoice.number, error)
-        notifications.tell_void(invoice, replacement=replacement, now=now)
-        return invoice
-
-
-def follow_void(*, invoice_id: UUID, now: dt.datetime, source: str) -> Invoice | None:
-    """Do what finance asked for with the void of an invoice, where that is still to do.
-
-    The new invoice, if there is one now. Raises one of `CANNOT_REISSUE` where it cannot be issued
-    yet; what its tax depends on has been asked for then.
-    """
-    with asked_if_missing(now), locked_invoice(invoice_id) as invoice:
-        asked = _asked_for(invoice, InvoiceAction.Kind.VOID)
-        if asked is None or invoice.replacement is not None or invoice.unbilled_reason:
-            return invoice.replacement
-        if asked.reissue:
-            return reissue_invoice(invoice_id=invoice_id, now=now, source=source)
-        leave_unbilled(invoice_id=invoice_id, reason=asked.reason, now=now, source=source)
-        return None
-
-
-def _asked_for(invoice: Invoice, kind: InvoiceAction.Kind) -> InvoiceAction | None:
+def asked_for(invoice: Invoice, kind: InvoiceAction.Kind) -> InvoiceAction | None:
     """What finance asked for, whoever brings the news of it first: our own request or an event."""
     return (
         invoice.actions.filter(kind=kind)
@@ -276,7 +208,7 @@ def mark_uncollectible(*, invoice_id: UUID, now: dt.datetime, source: str = "sys
     with locked_invoice(invoice_id) as invoice:
         if invoice.status not in (Status.DRAFT, *Invoice.UNPAID):
             return invoice
-        asked = _asked_for(invoice, InvoiceAction.Kind.MARK_UNCOLLECTIBLE)
+        asked = asked_for(invoice, InvoiceAction.Kind.MARK_UNCOLLECTIBLE)
         invoice.status = Status.UNCOLLECTIBLE
         invoice.save(update_fields=["status", "updated_at"])
         _mark_period_overdue(invoice)
@@ -315,7 +247,7 @@ def _block(invoice: Invoice, now: dt.datetime, source: str) -> bool:
     return True
 
 
-def _unblock_workspace(invoice: Invoice, now: dt.datetime, source: str) -> None:
+def unblock_workspace(invoice: Invoice, now: dt.datetime, source: str) -> None:
     others = Invoice.objects.filter(
         workspace_id=invoice.workspace_id, suspends_since__isnull=False
     ).exclude(pk=invoice.pk)
@@ -325,7 +257,7 @@ def _unblock_workspace(invoice: Invoice, now: dt.datetime, source: str) -> None:
         record(invoice, Kind.REACTIVATED, at=now, source=source)
 
 
-def _record_conflict(invoice: Invoice, detail: str, now: dt.datetime, source: str) -> None:
+def record_conflict(invoice: Invoice, detail: str, now: dt.datetime, source: str) -> None:
     log.error("invoice %s (%s): %s", invoice.number, source, detail)
     recorded = record(
         invoice, Kind.CONFLICT, at=now, source=source, detail=detail, key=f"conflict:{detail}"
