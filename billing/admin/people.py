@@ -46,7 +46,7 @@ class NewUserForm(forms.ModelForm):
         return person
 
 
-class ReasonForm(BaseDialogForm):
+class AuditedReasonForm(BaseDialogForm):
     """The audit log keeps the field of this name."""
 
     reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget())
@@ -151,7 +151,7 @@ class UserAdmin(DjangoUserAdmin, BillingAdmin):
         text="Make sure that it is really they who ask, not by e-mail. They are signed out; app,"
         " passkeys and recovery codes are gone, and they set up others when they sign in.",
         submit="Reset",
-        form_class=ReasonForm,
+        form_class=AuditedReasonForm,
     )
     def reset_second_factor(self, request: HttpRequest, person: User, form: Any) -> str:
         second_factor.reset(

@@ -38,7 +38,7 @@ _DAY_OR_LINK = (models.DateField, models.TimeField, models.ForeignKey)
 _CHECKBOX = "action_checkbox"
 
 
-class _Column(NamedTuple):
+class _ListColumn(NamedTuple):
     name: str
     field: "models.Field[Any, Any] | None"
     # Of what is no field, and is computed by the same function for each row.
@@ -67,7 +67,7 @@ class RowList:
         for row in self._changes.result_list:
             yield mark_safe("".join(self._cells(row)))  # noqa: S308 - each is escaped
 
-    def _described(self) -> Iterator[_Column]:
+    def _described(self) -> Iterator[_ListColumn]:
         named = self._changes.list_display_links
         for place, name in enumerate(map(str, self._changes.list_display)):
             field = _field(self._changes.lookup_opts, name)
@@ -76,7 +76,7 @@ class RowList:
                 classes = list(CHECKBOX_CLASSES)
             if isinstance(field, _DAY_OR_LINK):
                 classes.append("nowrap")
-            yield _Column(
+            yield _ListColumn(
                 name,
                 field,
                 None if field else _computation(name, self._admin),
@@ -100,7 +100,7 @@ class RowList:
                 label = conditional_escape(header["text"])
             yield f'<{tag} class="{classes}" data-label="{label}">{cell}</{tag}>'
 
-    def _shown(self, column: _Column, row: models.Model) -> tuple[Any, str]:
+    def _shown(self, column: _ListColumn, row: models.Model) -> tuple[Any, str]:
         field, empty = column.field, self._empty
         if column.name == _CHECKBOX:
             box = _checkbox().replace(_PLACE, escape(row.pk))

@@ -51,7 +51,7 @@ class KeyIsBound(BillingError):
     code = "key_is_bound"
 
 
-class WorkspaceFilter(django_filters.FilterSet):
+class WorkspaceListFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=Workspace.Status.choices)
     currency = django_filters.CharFilter(max_length=3)
     tier = django_filters.CharFilter(field_name="tier__name", max_length=40)
@@ -73,7 +73,7 @@ class WorkspaceList(ApiView, ListAPIView):
     lists = True
     queryset = Workspace.objects.all()
     serializer_class = WorkspaceSerializer
-    filterset_class = WorkspaceFilter
+    filterset_class = WorkspaceListFilter
     ordering = ("-created_at", "-id")
 
     def get_queryset(self) -> "QuerySet[Workspace]":

@@ -61,7 +61,7 @@ _SEPA_COUNTRIES = frozenset(
 )
 
 
-class _Counted(NamedTuple):
+class _CountedLine(NamedTuple):
     quantity: Decimal
     unit: str
     price: Decimal
@@ -211,7 +211,7 @@ def _line(place: int, item: InvoiceItem) -> Terms:
     }
 
 
-def counted_line(item: InvoiceItem) -> _Counted:
+def counted_line(item: InvoiceItem) -> _CountedLine:
     """Quantity, price and its base, whose product is the line's net to the cent.
 
     A price is never below zero (BR-27): what is given back is a quantity below zero.
@@ -219,13 +219,13 @@ def counted_line(item: InvoiceItem) -> _Counted:
     net = item.net
     sign = -1 if net < 0 else 1
     if not item.is_counted or not item.quantity or (net and (item.quantity > 0) != (net > 0)):
-        return _Counted(Decimal(sign), ONE, abs(net), None)
+        return _CountedLine(Decimal(sign), ONE, abs(net), None)
     unit, price = unit_of(item), abs(item.unit_price)
     with localcontext(EXACT):
         product = (item.quantity * price).quantize(CENT, rounding=ROUND_HALF_UP)
     if product == net:
-        return _Counted(item.quantity, unit, price, None)
-    return _Counted(item.quantity, unit, abs(net), abs(item.quantity))
+        return _CountedLine(item.quantity, unit, price, None)
+    return _CountedLine(item.quantity, unit, abs(net), abs(item.quantity))
 
 
 def _breakdown(taxes: Sequence[InvoiceTax]) -> list[Terms]:

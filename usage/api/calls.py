@@ -29,7 +29,7 @@ from usage.models import Call, UsageRecord
 from usage.queries.records import whole_period_prices, workspaces_with_call
 
 
-class CallFilter(django_filters.FilterSet):
+class CallListFilter(django_filters.FilterSet):
     workspace_id = IdFilter()
     agent_id = IdFilter()
     status = django_filters.ChoiceFilter(choices=Call.Status.choices)
@@ -50,7 +50,7 @@ class CallList(HotView, ByWorkspace, ListAPIView):
     hot = HOT_ENDPOINTS
     queryset = Call.objects.all()
     serializer_class = CallSerializer
-    filterset_class = CallFilter
+    filterset_class = CallListFilter
     ordering = ("-started_at", "-id")
 
     def get_queryset(self) -> "QuerySet[Call]":

@@ -189,7 +189,7 @@ class UsageDetail(ApiView):
         return Response(UsageRecordSerializer(record).data)
 
 
-class Void(ApiView):
+class VoidRecord(ApiView):
     """Takes a record back by a reversing one; a second time answers the first reversal."""
 
     required_scopes = {"POST": "usage:write"}

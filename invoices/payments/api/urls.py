@@ -25,7 +25,7 @@ urlpatterns = [
         certificates.CertificatePdf.as_view(),
         name="certificate-pdf",
     ),
-    path("invoices/<uuid:invoice_id>/void/", voiding.Void.as_view(), name="void"),
+    path("invoices/<uuid:invoice_id>/void/", voiding.VoidInvoice.as_view(), name="void"),
     path(
         "invoices/<uuid:invoice_id>/credit-notes/",
         credit_notes.CreditNotes.as_view(),

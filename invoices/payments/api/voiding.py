@@ -35,7 +35,7 @@ class VoidedInvoiceSerializer(serializers.Serializer):
     pending = serializers.BooleanField()
 
 
-class Void(ApiView):
+class VoidInvoice(ApiView):
     """Cancels an invoice for good; nothing is owed for it, and its number stays used.
 
     Voiding a void invoice changes nothing, except that one voided in Stripe, of which nobody has
