@@ -48,7 +48,7 @@ _unpaid_invoices = CompiledQuery[Invoice](
 )
 _refused_details = CompiledQuery[str](
     lambda workspace_id: StripeCustomer.objects.filter(
-        pk=workspace_id, status="blocked"
+        workspace_id=workspace_id, status="blocked"
     ).values_list("last_error", flat=True)[:1]
 )
 _paused_by_limit = CompiledQuery[int](

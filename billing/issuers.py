@@ -14,6 +14,7 @@ from django.conf import settings
 
 from billing.models import IssuingEntity, Letterhead
 from billing.models.issuers import ACCENT
+from billing.stripe_accounts import DEFAULT, AccountName
 
 # What of an entity is printed as it stands.
 _AS_IS = (
@@ -128,6 +129,11 @@ def digest_of(facts: Mapping[str, Any], logo: bytes) -> str:
 def series_of(entity: IssuingEntity | None) -> str:
     """How the numbers of its invoices begin."""
     return settings.INVOICE_ISSUER if entity is None else entity.series
+
+
+def account_of(entity: IssuingEntity | None) -> AccountName:
+    """The Stripe account that collects what it issues from now on."""
+    return DEFAULT if entity is None else entity.stripe_account
 
 
 def credit_note_series_of(entity: IssuingEntity | None) -> str:

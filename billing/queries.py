@@ -39,6 +39,7 @@ from billing.money import EXACT, ZERO
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind
 from billing.signals import adjustments_asked
+from billing.stripe_accounts import DEFAULT, AccountName
 
 _AMOUNT = DecimalField(max_digits=28, decimal_places=10)
 _ZERO = Value(Decimal(0), output_field=_AMOUNT)
@@ -167,6 +168,20 @@ def issuing_entity_at(workspace: Workspace, at: dt.datetime) -> IssuingEntity | 
     """Who invoices the workspace then: a change holds from the next period on."""
     period = active_periods(at).filter(workspace=workspace).select_related("issuing_entity").first()
     return workspace.issuing_entity if period is None else period.issuing_entity
+
+
+_account = CompiledQuery[AccountName](
+    lambda workspace_id: (
+        IssuingEntity.objects.filter(workspaces=workspace_id)
+        .order_by()
+        .values_list("stripe_account", flat=True)
+    )
+)
+
+
+def account_of_workspace(workspace_id: UUID) -> AccountName:
+    """The Stripe account that its next periods are collected by, and where it keeps a card."""
+    return _account.first(workspace_id) or DEFAULT
 
 
 def markup_in_force(workspace_id: UUID) -> Decimal:

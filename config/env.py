@@ -126,6 +126,12 @@ def is_set(name: str) -> bool:
     return bool(_environment.str(name, ""))
 
 
+def names_like(form: str) -> list[str]:
+    """The variables that are set and whose whole name is of this form, by a file or not."""
+    found = {name.removesuffix("_FILE") for name in os.environ if os.environ[name].strip()}
+    return sorted(name for name in found if re.fullmatch(form, name))
+
+
 def require(names: Iterable[str]) -> None:
     """Raise ImproperlyConfigured naming every one of them that is not set."""
     missing = [name for name in names if not is_set(name)]

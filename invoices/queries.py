@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
 
 from billing import months
 from billing.compiled import CompiledQuery
 from billing.models import BillingPeriod, Workspace
 from billing.money import ZERO
+from billing.stripe_accounts import DEFAULT, AccountName
 from invoices.models import (
     CreditNote,
     CreditNoteItem,
@@ -157,7 +159,9 @@ def with_standing(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
     failed = InvoiceEvent.objects.filter(
         invoice=OuterRef("pk"), kind=InvoiceEvent.Kind.PAYMENT_FAILED
     )
-    methods = PaymentMethod.objects.filter(pk=OuterRef("workspace_id"))
+    methods = PaymentMethod.objects.filter(
+        workspace=OuterRef("workspace_id"), stripe_account=OuterRef("stripe_account")
+    )
     return invoices.annotate(declined=Exists(failed), has_method=Exists(methods))
 
 
@@ -166,13 +170,18 @@ EXPIRES_SOON = 30
 
 
 def expiring_cards(*, now: dt.datetime, within: int = EXPIRES_SOON) -> QuerySet[PaymentMethod]:
-    """Cards that are charged and expire so soon, or have; the first to do so first."""
+    """Cards that are charged and expire so soon, or have; the first to do so first. Not those in
+    an account that the workspace's issuer has left."""
     return _expiring_by((now + dt.timedelta(days=within)).date())
 
 
 def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
+    # An alias: in the filter itself it would leave out workspaces without an entity.
+    today = Coalesce("workspace__issuing_entity__stripe_account", Value(DEFAULT))
     return (
-        PaymentMethod.objects.filter(
+        PaymentMethod.objects.alias(account_today=today)
+        .filter(
+            stripe_account=F("account_today"),
             expires_on__lte=day,
             workspace__billing_settings__collection_method="charge_automatically",
         )
@@ -182,10 +191,12 @@ def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
 
 
 _expiring_card = CompiledQuery[PaymentMethod](
-    lambda day, workspace_id: _expiring_by(day).filter(pk=workspace_id)[:1]
+    lambda day, workspace_id: _expiring_by(day).filter(workspace=workspace_id)[:1]
 )
 _card = CompiledQuery[PaymentMethod](
-    lambda workspace_id: PaymentMethod.objects.filter(pk=workspace_id)
+    lambda workspace_id, account: PaymentMethod.objects.filter(
+        workspace=workspace_id, stripe_account=account
+    )
 )
 
 
@@ -193,9 +204,9 @@ def expiring_card_of(workspace_id: UUID, *, now: dt.datetime) -> PaymentMethod |
     return _expiring_card.first((now + dt.timedelta(days=EXPIRES_SOON)).date(), workspace_id)
 
 
-def card_of(workspace_id: UUID) -> PaymentMethod | None:
-    """How the workspace pays, with when its card expires; None where there is nothing."""
-    return _card.first(workspace_id)
+def card_of(workspace_id: UUID, account: AccountName) -> PaymentMethod | None:
+    """How the workspace pays in the account, with when its card expires; None for nothing."""
+    return _card.first(workspace_id, account)
 
 
 def lacks_payment_method(invoice: Invoice) -> bool:
@@ -204,5 +215,5 @@ def lacks_payment_method(invoice: Invoice) -> bool:
         invoice.is_charged_automatically
         and invoice.status in (Invoice.Status.DRAFT, *Invoice.UNPAID)
         and not invoice.carried_over
-        and card_of(invoice.workspace_id) is None
+        and card_of(invoice.workspace_id, invoice.stripe_account) is None
     )

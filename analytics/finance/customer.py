@@ -17,6 +17,7 @@ from analytics.finance.views import SEES_FIGURES
 from analytics.reports import REPORTS, ReportRequest
 from billing.admin.audit import thing_of
 from billing.formats import money
+from billing.issuers import account_of
 from billing.links import admin_page
 from billing.models import (
     AuditEntry,
@@ -73,7 +74,9 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         "overrides": PriceOverride.objects.filter(in_force, workspace=workspace).count(),
         "owed": list(REPORTS["ageing"].rows(asked)),
         "credit": credit_balance(workspace.pk, workspace.currency),
-        "methods": PaymentMethod.objects.filter(workspace=workspace)[:1],
+        "methods": PaymentMethod.objects.filter(
+            workspace=workspace, stripe_account=account_of(workspace.issuing_entity)
+        )[:1],
         "invoices": invoices.order_by("-issued_at", "-number")[:_SHOWN],
         "payments": Payment.objects.filter(workspace=workspace)[:_SHOWN],
         "notes": CreditNote.objects.filter(workspace=workspace).select_related("invoice")[:_SHOWN],

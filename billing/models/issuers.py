@@ -15,8 +15,14 @@ from django.utils import timezone as clock
 from stdnum.iso7064 import mod_97_10
 
 from billing.colours import readable_on_white
-from billing.models.fields import EmailAddressField, LineField
+from billing.models.fields import (
+    EmailAddressField,
+    LineField,
+    StripeAccountField,
+    names_an_account,
+)
 from billing.money import CURRENCIES
+from billing.stripe_accounts import configured_accounts, is_configured, setting_of
 from billing.taxnumbers import COUNTRIES
 
 ACCENT = "#2f55d4"
@@ -44,7 +50,7 @@ class IssuingEntity(models.Model):
         max_length=12,
         unique=True,
         validators=[CODE],
-        help_text="Names it in settings, as in STRIPE_SECRET_KEY__DE, and in the API. Fixed.",
+        help_text="Names it in the API and in file names, as DE. Fixed.",
     )
     series = models.CharField(
         max_length=12,
@@ -111,6 +117,11 @@ class IssuingEntity(models.Model):
         help_text="What its customers may have printed besides their order number, separated by"
         " commas: Cost centre, Supplier number.",
     )
+    stripe_account = StripeAccountField(
+        "Stripe account",
+        help_text="Where its customers' cards are charged; accounts and their keys are in the"
+        " settings. What it has issued stays in the account it was issued for.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -139,10 +150,21 @@ class IssuingEntity(models.Model):
                 | ~Q(electronic_address="") & ~Q(electronic_address_scheme=""),
                 name="issuing_entitys_electronic_address_has_a_scheme",
             ),
+            names_an_account("issuing_entity_names_a_stripe_account"),
         ]
 
     def __str__(self) -> str:
         return f"{self.code}: {self.name}"
+
+    def clean(self) -> None:
+        if not is_configured(self.stripe_account):
+            known = ", ".join(configured_accounts())
+            raise ValidationError(
+                {
+                    "stripe_account": f"{self.stripe_account} is no Stripe account of the settings"
+                    f" ({known}): {setting_of(self.stripe_account)} has no key."
+                }
+            )
 
 
 class IssuerBankAccount(models.Model):

@@ -25,6 +25,7 @@ from billing.rating.tax_amounts import (
 from billing.rating.taxes import EXEMPT, STANDARD, Decision, Treatment, Undecided
 from billing.rating.us_states import STATES, state_code
 
+_DEFAULT_ACCOUNT = "default"
 _RATE_STEP = Decimal("0.0001")
 # Of a line that is taxed in part: what is taxed was rounded, and more digits would only say that.
 _PART_STEP = Decimal("0.01")
@@ -59,9 +60,12 @@ class Question:
     day: dt.date
     prices_include_tax: bool
     lines: tuple[AskedLine, ...]
+    # The Stripe account whose registrations count; the default one goes without saying.
+    account: str = _DEFAULT_ACCOUNT
 
     def as_json(self) -> dict[str, Any]:
         return {
+            **({} if self.account == _DEFAULT_ACCOUNT else {"account": self.account}),
             "address": {
                 "country": self.address.country,
                 "state": self.address.state,
@@ -102,6 +106,7 @@ def question_from(said: Mapping[str, Any]) -> Question:
             AskedLine(line["tax_class"], line["code"], Decimal(line["amount"]))
             for line in said["lines"]
         ),
+        said.get("account", _DEFAULT_ACCOUNT),
     )
 
 
@@ -173,6 +178,7 @@ def question_of(
     currency: str,
     day: dt.date,
     prices_include_tax: bool,
+    account: str = _DEFAULT_ACCOUNT,
 ) -> Question:
     """What is to be asked about lines of (amount in whole charge steps, tax class). Without lines
     of its own there is nothing to ask. Raises `Undecided`."""
@@ -205,6 +211,7 @@ def question_of(
         day,
         prices_include_tax,
         tuple(asked),
+        account,
     )
 
 

@@ -2,7 +2,7 @@
 
 import stripe
 
-from config import env
+from config import env, stripe_keys
 from config.settings.paths import LOCAL_DIR
 
 # E-mail
@@ -98,8 +98,10 @@ SEAL_ANCHOR_URL = env.text(
 STRIPE_SECRET_KEY = env.text(
     "STRIPE_SECRET_KEY", form="[sr]k_", wanted="a secret key, which begins with sk_ or rk_"
 )
+# Further accounts by name, which issuing entities choose: STRIPE_SECRET_KEY_<NAME> has each key.
+STRIPE_ACCOUNT_KEYS = stripe_keys.further(env.csv("STRIPE_ACCOUNTS"), default_key=STRIPE_SECRET_KEY)
 STRIPE_API_BASE = env.address("STRIPE_API_BASE", "https://api.stripe.com")
-STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+STRIPE_LIVE_MODE = stripe_keys.is_live(STRIPE_SECRET_KEY)
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 # What Stripe Tax knows each tax class as: "standard=txcd_10103001,services=txcd_20030000".

@@ -9,6 +9,7 @@ from django.contrib.auth.hashers import make_password
 
 from billing.models import PlatformSetting, User
 from billing.money import ZERO
+from billing.queries import account_of_workspace
 from billing.rating import markup_factor, rate
 from billing.services.staff import ensure_finance_group
 from billing.services.workspaces import (
@@ -102,10 +103,14 @@ def let_in(personas: Sequence[Company], *, password: str) -> None:
 
 def attach_card(company: Company, *, now: dt.datetime) -> None:
     """Give the workspace's customer in Stripe a test card to be charged; raises `StripeFailure`."""
-    customer_id = ensure_customer(workspace_id=company.id, now=now)
+    account = account_of_workspace(company.id)
+    customer_id = ensure_customer(workspace_id=company.id, account=account, now=now)
     card = _CARDS.get(company.story, "pm_card_visa")
-    method = stripe_client.post(f"/v1/payment_methods/{card}/attach", {"customer": customer_id})
+    method = stripe_client.post(
+        account, f"/v1/payment_methods/{card}/attach", {"customer": customer_id}
+    )
     stripe_client.post(
+        account,
         f"/v1/customers/{customer_id}",
         {"invoice_settings": {"default_payment_method": method["id"]}},
     )

@@ -174,7 +174,11 @@ class Loader:
     def _ask_stripe(self) -> None:
         for invoice in self._unsettled():
             if invoice.stripe_invoice_id:
-                refresh_invoice(stripe_invoice_id=invoice.stripe_invoice_id, now=clock.now())
+                refresh_invoice(
+                    invoice.stripe_account,
+                    stripe_invoice_id=invoice.stripe_invoice_id,
+                    now=clock.now(),
+                )
 
 
 def _month(company: Company, month: Interval, now: dt.datetime, seed: int) -> _Month:

@@ -10,12 +10,10 @@ import threading
 import time
 from pathlib import Path
 
-from dev.stripe_sandbox.api import Api
+from dev.stripe_sandbox.accounts import Accounts
 from dev.stripe_sandbox.context import Context
 from dev.stripe_sandbox.resources.clockwork import catch_up
 from dev.stripe_sandbox.server import LOOPBACK, SandboxServer
-from dev.stripe_sandbox.store import Store
-from dev.stripe_sandbox.webhooks import Deliveries
 
 CATCH_UP_SECONDS = 60
 
@@ -33,14 +31,13 @@ def main() -> int:
     except BlockingIOError:
         print(f"Another sandbox is using {options.state_dir}.", file=sys.stderr)
         return 1
-    store = Store(options.state_dir)
-    deliveries = Deliveries(store)
-    api = Api(store, deliveries, key=options.key)
+    accounts = Accounts(options.state_dir, key=options.key)
     try:
-        server = SandboxServer(api, options.port)
+        server = SandboxServer(accounts, options.port)
     except OSError as error:
         print(f"Cannot listen on {LOOPBACK}:{options.port}: {error.strerror}", file=sys.stderr)
         return 1
+    accounts.start(server.url)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     if options.port_file:
@@ -48,12 +45,10 @@ def main() -> int:
     print(f"Stripe sandbox on {server.url}", flush=True)
     if options.until_eof:
         threading.Thread(target=_wait_for_eof, args=(server,), daemon=True).start()
-    threading.Thread(target=_keep_time, args=(api,), daemon=True).start()
-    deliveries.start()
+    threading.Thread(target=_keep_time, args=(accounts,), daemon=True).start()
     server.serve_forever(poll_interval=0.1)
     server.server_close()
-    deliveries.stop()
-    store.close()
+    accounts.stop()
     lock.close()
     return 0
 
@@ -62,7 +57,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="stripe_sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
     parser.add_argument("--state-dir", type=Path, required=True, help="where the data is kept")
-    parser.add_argument("--key", type=_test_key, help="the only key to accept (sk_test_...)")
+    parser.add_argument("--key", type=_test_key, help="the first account's only key (sk_test_...)")
     parser.add_argument("--port-file", type=Path, help="write the port here once it listens")
     parser.add_argument(
         "--until-eof", action="store_true", help="also stop when standard input ends"
@@ -71,11 +66,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _keep_time(api: Api) -> None:
+def _keep_time(accounts: Accounts) -> None:
     while True:
-        with api.store.transaction():
-            catch_up(Context(store=api.store, now=api.store.now(), base_url=api.base_url))
-        api.deliveries.wake()
+        for api in accounts.all():
+            with api.store.transaction():
+                catch_up(Context(store=api.store, now=api.store.now(), base_url=api.base_url))
+            api.deliveries.wake()
         time.sleep(CATCH_UP_SECONDS)
 
 

@@ -71,6 +71,7 @@ class Api:
         self.log: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         self.base_url = ""
         self.requests_per_second: int | None = None
+        self.revoked: set[str] = set()
         self._this_second = (0, 0)
 
     def handle(self, request: Request) -> Response:
@@ -231,7 +232,7 @@ class Api:
         return self._this_second[1] > self.requests_per_second
 
     def _authenticate(self, authorization: str) -> None:
-        given = _key_in(authorization)
+        given = key_in(authorization)
         if not given:
             raise ApiError(
                 401,
@@ -240,12 +241,13 @@ class Api:
                 "YOUR_SECRET_KEY').",
                 saved=False,
             )
-        if given != self.key if self.key else not given.startswith(("sk_test_", "rk_test_")):
+        wrong = given != self.key if self.key else not given.startswith(("sk_test_", "rk_test_"))
+        if wrong or given in self.revoked:
             shown = f"{given[:8]}{'*' * 12}{given[-4:]}"
             raise ApiError(401, f"Invalid API Key provided: {shown}", saved=False)
 
 
-def _key_in(authorization: str) -> str:
+def key_in(authorization: str) -> str:
     """The key of a Bearer or Basic header; empty for anything else."""
     scheme, _, value = authorization.partition(" ")
     if scheme != "Basic":

@@ -1,6 +1,7 @@
 """``/_sandbox/``: what tests and the demo ask of the sandbox itself. Not part of Stripe's API.
 
-Bodies and answers are JSON; no key is needed, because the sandbox listens on loopback only.
+Bodies and answers are JSON; ``account`` names another account than the first. No key is needed,
+because the sandbox listens on loopback only.
 """
 
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from dev.stripe_sandbox.accounts import Accounts
 from dev.stripe_sandbox.api import Api, Request, Response
 from dev.stripe_sandbox.context import Context
 from dev.stripe_sandbox.errors import ApiError
@@ -20,14 +22,21 @@ PREFIX = "/_sandbox/"
 _Body = dict[str, Any]
 
 
-def handle(api: Api, request: Request) -> Response:
+def handle(accounts: Accounts, request: Request) -> Response:
     name = request.path.removeprefix(PREFIX).strip("/")
     action = _ACTIONS.get((request.method, name))
     if action is None:
         return _json({"error": f"no such control: {request.method} {request.path}"}, 404)
     try:
         body = msgspec.json.decode(request.body) if request.body else {}
-        return _json(action(api, body))
+        if name in _OF_ALL:
+            # What was there before is gone in every account.
+            answers = [action(api, body) for api in accounts.all()]
+            return _json(answers[0])
+        answer = action(accounts.named(body.pop("account", "")), body)
+        if name == "deliveries":
+            answer["idle"] = all(api.deliveries.idle() for api in accounts.all())
+        return _json(answer)
     except ApiError as error:
         return _json(error.body(), error.status)
     except (ValueError, KeyError, TypeError) as error:
@@ -174,7 +183,14 @@ def _recall(api: Api, body: _Body) -> Any:
     return _without_orders(api)
 
 
+def _revoke(api: Api, body: _Body) -> Any:
+    """Take ``key`` no more."""
+    api.revoked.add(body["key"])
+    return {"revoked": sorted(api.revoked)}
+
+
 def _without_orders(api: Api) -> Any:
+    api.revoked.clear()
     api.faults.clear()
     api.log.clear()
     api.requests_per_second = None
@@ -189,6 +205,7 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(status=status, body=msgspec.json.encode(value))
 
 
+_OF_ALL = ("reset", "remember", "recall", "advance")
 _ACTIONS: dict[tuple[str, str], Callable[[Api, _Body], Any]] = {
     ("GET", "health"): _health,
     ("GET", "faults"): _list_faults,
@@ -205,6 +222,7 @@ _ACTIONS: dict[tuple[str, str], Callable[[Api, _Body], Any]] = {
     ("POST", "rate_limit"): _rate_limit,
     ("POST", "open_dispute"): _dispute,
     ("POST", "close_dispute"): _close_dispute,
+    ("POST", "revoke"): _revoke,
     ("POST", "reset"): _reset,
     ("POST", "remember"): _remember,
     ("POST", "recall"): _recall,

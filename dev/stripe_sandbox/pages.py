@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from dev.stripe_sandbox import html
+from dev.stripe_sandbox.accounts import Accounts
 from dev.stripe_sandbox.api import Api, Request, Response
 from dev.stripe_sandbox.context import Context
 from dev.stripe_sandbox.errors import ApiError
@@ -20,11 +21,12 @@ from dev.stripe_sandbox.store import Object
 _HTML = "text/html; charset=utf-8"
 
 
-def handle(api: Api, request: Request) -> Response:
+def handle(accounts: Accounts, request: Request) -> Response:
     for pattern, show, act in _PAGES:
         found = re.fullmatch(pattern, request.path)
         if found is None:
             continue
+        api = accounts.holding(found.group(1))
         if request.method == "POST" and act is not None:
             return _acted(api, request, found.group(1), show, act)
         with api.store.transaction():

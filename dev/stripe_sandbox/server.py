@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dev.stripe_sandbox import control, pages
-from dev.stripe_sandbox.api import Api, Request, Response
+from dev.stripe_sandbox.accounts import Accounts
+from dev.stripe_sandbox.api import Request, Response
 from dev.stripe_sandbox.errors import ApiError
 from dev.stripe_sandbox.forms import parse_multipart
 from dev.stripe_sandbox.render import PAGES_PREFIX
@@ -63,13 +64,13 @@ class Handler(BaseHTTPRequestHandler):
         self._send(response)
 
     def _response(self, request: Request) -> Response:
-        api = self.server.api
+        accounts = self.server.accounts
         try:
             if request.path.startswith(control.PREFIX):
-                return control.handle(api, request)
+                return control.handle(accounts, request)
             if request.path.startswith(PAGES_PREFIX):
-                return pages.handle(api, request)
-            return api.handle(request)
+                return pages.handle(accounts, request)
+            return accounts.of(request.headers.get("authorization", "")).handle(request)
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             error = ApiError(500, "The sandbox itself failed; see its log.", type="api_error")
@@ -98,10 +99,9 @@ class SandboxServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, api: Api, port: int) -> None:
+    def __init__(self, accounts: Accounts, port: int) -> None:
         super().__init__((LOOPBACK, port), Handler)
-        self.api = api
-        api.base_url = self.url
+        self.accounts = accounts
 
     @property
     def url(self) -> str:

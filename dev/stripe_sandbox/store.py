@@ -1,4 +1,4 @@
-"""All of the sandbox's state, in one SQLite file of the state directory.
+"""All state of an account, in one SQLite file of its directory.
 
 One connection, used by one thread at a time: a request is one transaction (`Store.transaction`),
 committed before its answer is sent, so a killed process loses nothing it acknowledged.  The
@@ -84,9 +84,10 @@ _LOOKUP = {
 
 
 class Store:
-    """Objects by id, newest-first lists, settings, and the sandbox's own clock."""
+    """An account's objects by id, newest-first lists, settings, and its own clock."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, account: str = "") -> None:
+        self.account = account
         self.lock = threading.RLock()
         self.db = sqlite3.connect(
             state_dir / "sandbox.sqlite3", check_same_thread=False, isolation_level=None

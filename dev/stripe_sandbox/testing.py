@@ -12,6 +12,8 @@ from typing import Any, Self
 
 # dj-stripe wants at least 24 letters and digits after the prefix.
 TEST_KEY = "sk_test_sandbox0000000000000000000001"
+# Of an account of its own in the same sandbox (`accounts`).
+ANOTHER_KEY = "sk_test_anotherUs00000000000000000001"
 START_SECONDS = 60.0
 
 
@@ -148,6 +150,10 @@ class SandboxProcess:
 
     def close_dispute(self, dispute: str, *, status: str) -> dict[str, Any]:
         return self.control("POST", "close_dispute", dispute=dispute, status=status)
+
+    def revoke(self, key: str, *, account: str = "") -> None:
+        """Take the key of an account no more, until `reset`."""
+        self.control("POST", "revoke", key=key, account=account)
 
     def reset(self, *, keep_endpoints: bool = False) -> None:
         self.control("POST", "reset", keep_endpoints=keep_endpoints)

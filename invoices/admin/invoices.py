@@ -100,7 +100,7 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
                     ("issued", "due_date", "paid", "files"),
                     "software",
                     ("collection_method", "payment_terms_days", "suspends_since"),
-                    ("stripe", "id"),
+                    ("stripe", "stripe_account", "id"),
                 )
             },
         ),

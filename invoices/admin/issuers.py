@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from billing.admin.base import BillingAdmin
 from billing.e_invoices import check_electronic_address
@@ -20,11 +20,20 @@ from billing.languages import Language
 from billing.logos import MAX_BYTES, NotALogo, clean_logo
 from billing.models import IssuerBankAccount, IssuingEntity
 from billing.services.issuers import check_series, set_logo
+from billing.stripe_accounts import configured_accounts
 from invoices.pdf import pdf_response
 from invoices.specimen import render_specimen
 
 
 class EntityForm(forms.ModelForm):
+    # What the settings have, whatever the database says; a name that is gone is shown as such.
+    stripe_account = forms.ChoiceField(
+        label="Stripe account",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Where its customers' cards are charged. What it has issued stays in the account"
+        " it was issued for, and cards on file do not move: owners enter one anew.",
+    )
     new_logo = forms.FileField(
         label="Logo",
         required=False,
@@ -59,7 +68,18 @@ class EntityForm(forms.ModelForm):
             "legal_text",
             "footer",
             "custom_fields",
+            "stripe_account",
         )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields.get("stripe_account")
+        if isinstance(field, forms.ChoiceField):
+            names: list[str] = list(configured_accounts())
+            choices = [(name, name) for name in names]
+            if (own := self.instance.stripe_account) not in names:
+                choices.append((own, f"{own} (not in the settings)"))
+            field.choices = choices
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -71,6 +91,9 @@ class EntityForm(forms.ModelForm):
         except Invalid as error:
             self.add_error(error.field, ValidationError(error.detail, code=error.code))
         return cleaned
+
+    def clean_stripe_account(self) -> str:
+        return str(self.cleaned_data["stripe_account"] or self.instance.stripe_account)
 
     def clean_colour(self) -> str:
         return str(self.cleaned_data["colour"]).lower()
@@ -104,7 +127,7 @@ class BankAccountInline(TabularInline):
 
 @admin.register(IssuingEntity)
 class IssuingEntityAdmin(BillingAdmin):
-    list_display = ("code", "name", "series", "country", "shown_logo")
+    list_display = ("code", "name", "series", "country", "stripe_account", "shown_logo")
     search_fields = ("code", "name", "series")
     form = EntityForm
     inlines = (BankAccountInline,)
@@ -116,8 +139,15 @@ class IssuingEntityAdmin(BillingAdmin):
                 "fields": (("code", "series"), "name"),
                 "description": "Documents that are issued from now on look like this; those"
                 " already issued stay as they are. A workspace is given to it on its own page, for"
-                " periods that open from then on. Cards are charged in the one Stripe account that"
-                " is configured, and paid out to the company that owns it.",
+                " periods that open from then on.",
+            },
+        ),
+        (
+            "Payments",
+            {
+                "fields": ("stripe_account",),
+                "description": "Cards are charged in this Stripe account, and paid out to the"
+                " company that owns it. Accounts and their keys are in the settings.",
             },
         ),
         (

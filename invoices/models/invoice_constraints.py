@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 
 from billing.languages import Language
+from billing.models.fields import names_an_account
 from billing.money import NO_DECIMALS
 
 INVOICE_CONSTRAINTS = [
@@ -99,4 +100,5 @@ INVOICE_CONSTRAINTS = [
         & Q(amount__gte=F("net_credited") + F("tax_credited")),
         name="no_more_is_credited_than_billed",
     ),
+    names_an_account("invoice_names_a_stripe_account"),
 ]

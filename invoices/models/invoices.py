@@ -18,6 +18,7 @@ from billing.models import (
     Workspace,
     WorkspaceBillingSettings,
 )
+from billing.models.fields import StripeAccountField
 from billing.models.tiers import MONEY_SUM
 from billing.money import to_minor
 from invoices.models.invoice_constraints import INVOICE_CONSTRAINTS
@@ -179,6 +180,8 @@ class Invoice(models.Model):
     bill_to_email = models.EmailField(max_length=254)
     bill_to_address = models.TextField(blank=True)
     bill_to_tax_id = models.CharField(max_length=40, blank=True)
+    # Where it is collected, for good: its issuer's account on the day it was issued.
+    stripe_account = StripeAccountField("Stripe account", editable=False)
     stripe_invoice_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     hosted_invoice_url = models.URLField(max_length=1000, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)

@@ -8,7 +8,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         # These need models, which are loaded by now; the first connects the receivers.
-        from invoices.payments import receivers  # noqa: F401, PLC0415 - see above
+        from invoices.payments import checks, receivers  # noqa: F401, PLC0415 - see above
         from invoices.payments.admin.djstripe import replace_stock_admin  # noqa: PLC0415
         from invoices.payments.services.stripe_client import configure_sdk  # noqa: PLC0415
 

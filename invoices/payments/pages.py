@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from billing.access import WorkspaceRequest, require_settings_right, workspace_page
 from billing.errors import NotFound
 from billing.formats import money
+from billing.queries import account_of_workspace
 from billing.services.work import Busy
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
@@ -65,7 +66,10 @@ def payment_method_saved(request: WorkspaceRequest) -> HttpResponse:
         raise Http404("There is no such checkout session.")
     try:
         charges = save_card_from_checkout(
-            workspace_id=workspace.pk, session_id=session_id, now=clock.now()
+            workspace_id=workspace.pk,
+            account=account_of_workspace(workspace.pk),
+            session_id=session_id,
+            now=clock.now(),
         )
         if charges is not None:
             messages.success(

@@ -9,6 +9,7 @@ from django.utils import timezone as clock
 from djstripe.models import Event
 
 from billing.queue import enqueue
+from billing.stripe_accounts import AccountName
 from invoices.payments.services import (
     card_expiry,
     chargebacks,
@@ -42,30 +43,33 @@ _RETRIES: dict[str, Any] = {
 
 
 @shared_task(name="payments.refresh_invoice", **_RETRIES)
-def refresh_invoice(stripe_invoice_id: str) -> None:
-    refresh.refresh_invoice(stripe_invoice_id=stripe_invoice_id, now=clock.now())
+def refresh_invoice(stripe_invoice_id: str, account: str) -> None:
+    refresh.refresh_invoice(
+        AccountName(account), stripe_invoice_id=stripe_invoice_id, now=clock.now()
+    )
 
 
 @shared_task(name="payments.settle_payment_event", **_RETRIES)
-def settle_payment_event(event_id: str) -> None:
+def settle_payment_event(event_id: str, account: str) -> None:
     """Find the invoice behind a charge that was not known here, then handle its event again."""
-    event = Event.objects.get(id=event_id)
+    event, whose = Event.objects.get(id=event_id), AccountName(account)
     subject = event.data["object"]
     is_charge = subject.get("object") == "charge"
     stripe_invoice_id = refresh.invoice_of_payment(
+        whose,
         payment_intent_id=text(subject.get("payment_intent")),
         charge_id=text(subject.get("id" if is_charge else "charge")),
     )
     if stripe_invoice_id and refresh.refresh_invoice(
-        stripe_invoice_id=stripe_invoice_id, now=clock.now()
+        whose, stripe_invoice_id=stripe_invoice_id, now=clock.now()
     ):
         with transaction.atomic():
-            processing.handle(event, now=clock.now())
+            processing.handle(event, account=whose, now=clock.now())
 
 
 @shared_task(name="payments.mirror_stripe_event")
-def mirror_stripe_event(event_id: str) -> None:
-    mirroring.mirror(event_id=event_id)
+def mirror_stripe_event(event_id: str, account: str) -> None:
+    mirroring.mirror(AccountName(account), event_id=event_id)
 
 
 @shared_task(name="payments.prune")
@@ -129,14 +133,17 @@ def sync_invoices(invoice_ids: list[str]) -> None:
 
 
 @shared_task(name="payments.update_customer")
-def update_customer(workspace_id: str) -> None:
-    customers.update_customer(workspace_id=UUID(workspace_id), now=clock.now())
+def update_customer(customer: str) -> None:
+    customers.update_customer(customer=UUID(customer), now=clock.now())
 
 
 @shared_task(name="payments.save_card_from_checkout", **_RETRIES)
-def save_card_from_checkout(workspace_id: str, session_id: str) -> None:
+def save_card_from_checkout(workspace_id: str, session_id: str, account: str) -> None:
     checkout.save_card_from_checkout(
-        workspace_id=UUID(workspace_id), session_id=session_id, now=clock.now()
+        workspace_id=UUID(workspace_id),
+        account=AccountName(account),
+        session_id=session_id,
+        now=clock.now(),
     )
 
 
@@ -146,7 +153,10 @@ def mail_expiring_cards() -> int:
 
 
 @shared_task(name="payments.refresh_payment_method", **_RETRIES)
-def refresh_payment_method(workspace_id: str, renewed: bool = False) -> None:
+def refresh_payment_method(workspace_id: str, account: str, renewed: bool = False) -> None:
     payment_methods.refresh_payment_method(
-        workspace_id=UUID(workspace_id), now=clock.now(), renewed=renewed
+        workspace_id=UUID(workspace_id),
+        account=AccountName(account),
+        now=clock.now(),
+        renewed=renewed,
     )

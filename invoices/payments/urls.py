@@ -18,6 +18,7 @@ _INVOICE = "w/<uuid:workspace_id>/invoices/<uuid:invoice_id>/"
 _CREDIT_NOTE = "w/<uuid:workspace_id>/credit-notes/<uuid:credit_note_id>/"
 urlpatterns = [
     path("stripe/webhook/<uuid:endpoint_uuid>/", webhook, name="webhook"),
+    path("stripe/webhook/<slug:account>/<uuid:endpoint_uuid>/", webhook, name="webhook-of-account"),
     path(f"{_INVOICE}certificate/", pages.certificate, name="certificate"),
     path(f"{_INVOICE}certificate.json", pages.certificate_json, name="certificate-json"),
     path(_CREDIT_NOTE, credit_note_pages.page, name="credit-note"),

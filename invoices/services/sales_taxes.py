@@ -22,6 +22,7 @@ from billing.rating.sales_tax import Address, AnsweredLine, Question
 from billing.rating.tax_amounts import Taxed
 from billing.rating.taxes import Decision, Undecided
 from billing.services.work import WorkKind
+from billing.stripe_accounts import AccountName
 from invoices.models import TaxCalculation
 
 CALCULATIONS = WorkKind(
@@ -73,6 +74,7 @@ class Calculations:
             row
             for (whose, _), row in self._read().items()
             if whose == workspace_id
+            and row.question.get("account") == said.get("account")
             and row.question["address"] == said["address"]
             and row.question["is_exempt"] == said["is_exempt"]
         ]
@@ -106,6 +108,7 @@ def calculated_tax(
     prices_include_tax: bool,
     day: dt.date,
     period_id: UUID | None,
+    account: AccountName,
     is_preview: bool = False,
 ) -> Calculated:
     """The tax of lines of (amount, tax class). Raises `Undecided`; `NotCalculated` where there is
@@ -118,6 +121,7 @@ def calculated_tax(
         currency=workspace.currency,
         day=day,
         prices_include_tax=prices_include_tax,
+        account=account,
     )
 
     def taxed(answered: Sequence[AnsweredLine]) -> Taxed:

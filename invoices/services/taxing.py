@@ -10,6 +10,7 @@ from uuid import UUID
 
 from billing import months
 from billing.errors import Conflict
+from billing.issuers import account_of
 from billing.languages import in_language
 from billing.models import IssuingEntity, Workspace
 from billing.phrases import phrase
@@ -85,6 +86,7 @@ def document_tax(
             prices_include_tax=prices_include_tax,
             day=day,
             period_id=period_id,
+            account=account_of(entity),
             is_preview=is_preview,
         )
         taxed, evidence, asked = calculated.taxed, calculated.evidence, calculated.asked

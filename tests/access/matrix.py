@@ -406,6 +406,7 @@ ELSEWHERE = {
     "metrics": "tests/config/test_health.py",
     "logout/": "tests/billing/test_pages_sign_in.py",
     "stripe/webhook/<endpoint_uuid>/": "tests/invoices/payments/test_webhook_view.py",
+    "stripe/webhook/<account>/<endpoint_uuid>/": "tests/invoices/payments/test_stripe_accounts.py",
     "admin/login/": "tests/billing/test_lockout.py",
     "admin/logout/": "tests/test_every_address.py",
     "admin/autocomplete/": "tests/access/test_matrix.py",

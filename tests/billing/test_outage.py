@@ -10,8 +10,9 @@ from billing import outage
 from billing.models import Email
 from billing.services.emails import EMAILS, deliver
 from billing.smtp import MAIL_SERVER
+from billing.stripe_accounts import DEFAULT
 from invoices.payments.services import stripe_client
-from invoices.payments.services.stripe_client import STRIPE
+from invoices.payments.services.stripe_client import outage as outage_of
 from invoices.payments.services.stripe_errors import StripeUnavailable
 from tests.billing.test_smtp import serving
 from tests.kit.personas import NOW
@@ -31,7 +32,7 @@ def silent() -> Iterator[SilentServer]:
 def _all_are_well() -> Iterator[None]:
     yield
     MAIL_SERVER.end()
-    STRIPE.end()
+    outage_of(DEFAULT).end()
 
 
 def the_pause_is_over() -> None:
@@ -111,13 +112,13 @@ def test_one_request_waits_for_a_silent_stripe(settings: Settings, silent: Silen
     settings.STRIPE_TIMEOUT_SECONDS = 0.2
     settings.STRIPE_MAX_REQUESTS_PER_SECOND = 0
     with pytest.raises(StripeUnavailable, match="cannot be reached"):
-        stripe_client.get("/v1/customers")
+        stripe_client.get(DEFAULT, "/v1/customers")
     asked = silent.connections()
     assert asked
 
     for _ in range(20):
         with pytest.raises(StripeUnavailable, match="did not answer a moment ago"):
-            stripe_client.get("/v1/customers")
+            stripe_client.get(DEFAULT, "/v1/customers")
     assert silent.connections() == asked
 
 

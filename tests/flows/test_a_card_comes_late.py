@@ -29,7 +29,7 @@ def acme(walk: Walk) -> UUID:
 
 
 def customer_of(workspace: UUID) -> str:
-    return StripeCustomer.objects.get(pk=workspace).stripe_id
+    return StripeCustomer.objects.get(workspace=workspace).stripe_id
 
 
 def status(walk: Walk, workspace: UUID) -> str:

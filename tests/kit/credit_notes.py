@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 from billing.models import Workspace
+from billing.stripe_accounts import DEFAULT
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CreditNoteSync
 from invoices.payments.services import stripe_client
@@ -40,7 +41,7 @@ def issue_note(invoice: Invoice, total: str = "20.00", **facts: object) -> Credi
 
 def paid(workspace: Workspace) -> Invoice:
     """An invoice over 61.34 that a card has paid."""
-    give_card(ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2))
     invoice = make_invoice(workspace, status="draft")
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
     assert reconcile(now=NOVEMBER_2) == []
@@ -51,9 +52,9 @@ def paid(workspace: Workspace) -> Invoice:
 def in_stripe(invoice: Invoice) -> tuple[str, int, int, int]:
     """Status, what remains, and the sums of its credit notes and refunds."""
     invoice.refresh_from_db()
-    found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
-    notes = stripe_client.every("/v1/credit_notes", {"invoice": found["id"]})
-    refunds = stripe_client.every("/v1/refunds")
+    found = stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")
+    notes = stripe_client.every(DEFAULT, "/v1/credit_notes", {"invoice": found["id"]})
+    refunds = stripe_client.every(DEFAULT, "/v1/refunds")
     return (
         found["status"],
         found["amount_remaining"],

@@ -14,11 +14,12 @@ from djstripe.models import WebhookEndpoint
 SECRET = "whsec_first0123456789"
 
 
-def endpoint(secret: str = SECRET) -> WebhookEndpoint:
+def endpoint(secret: str = SECRET, *, account: str = "") -> WebhookEndpoint:
     uuid = uuid4()
+    whose = f"{account}/" if account else ""
     return WebhookEndpoint.objects.create(
         id=f"we_{uuid.hex[:12]}",
-        url=f"http://testserver/stripe/webhook/{uuid}/",
+        url=f"http://testserver/stripe/webhook/{whose}{uuid}/",
         djstripe_uuid=uuid,
         secret=secret,
         enabled_events=["*"],
@@ -61,12 +62,14 @@ def post(
     secret: str = SECRET,
     at: float | None = None,
     header: str | None = None,
+    account: str = "",
     **extra: Any,
 ) -> HttpResponse:
     """Deliver to the site under test; a server error is answered, not raised."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    whose = f"{account}/" if account else ""
     return Client(raise_request_exception=False).post(
-        f"/stripe/webhook/{uuid}/",
+        f"/stripe/webhook/{whose}{uuid}/",
         data=body,
         content_type="application/json; charset=utf-8",
         headers={

@@ -7,6 +7,7 @@ from decimal import Decimal
 from billing.charges import freeze_charges
 from billing.models import BillingPeriod, Workspace
 from billing.rating.charges import Charge, ChargeKind
+from billing.stripe_accounts import DEFAULT, AccountName
 from invoices.models import Invoice, InvoiceItem, PaymentMethod
 from invoices.payments.services import settle
 from invoices.services.closing.finalize import finalize_period
@@ -38,6 +39,7 @@ def make_invoice(
     due_date: dt.date = NOVEMBER_16,
     stripe_invoice_id: str | None = None,
     issued_at: dt.datetime = NOVEMBER_2,
+    stripe_account: AccountName = DEFAULT,
 ) -> Invoice:
     """An invoice for one month of 2026 with a fee of 49.00 and the rest in call minutes."""
     total = Decimal(amount)
@@ -75,6 +77,7 @@ def make_invoice(
         due_date=due_date,
         bill_to_name=workspace.name,
         bill_to_email=workspace.billing_email,
+        stripe_account=stripe_account,
         stripe_invoice_id=stripe_invoice_id,
     )
     items = [

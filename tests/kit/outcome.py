@@ -4,6 +4,7 @@ import datetime as dt
 from collections import Counter
 
 from billing.services import work
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services import stripe_client
@@ -65,7 +66,7 @@ def flaws(invoice: Invoice, result: SyncResult) -> list[str]:
         found.append(f"a total of {made[0]['total']}")
     if lines(made[0]["id"]) != LINES:
         found.append(f"the lines {lines(made[0]['id'])}")
-    events = Counter(event["type"] for event in stripe_client.every("/v1/events"))
+    events = Counter(event["type"] for event in stripe_client.every(DEFAULT, "/v1/events"))
     if events["invoice.finalized"] != 1:
         found.append(f"{events['invoice.finalized']} finalizations")
     charges_automatically = invoice.collection_method == "charge_automatically"

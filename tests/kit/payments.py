@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 from billing.models import Workspace
+from billing.stripe_accounts import DEFAULT
 from invoices.models import Invoice
 from invoices.payments.models import Payment, ReportedPayment
 from invoices.payments.services import stripe_client
@@ -36,7 +37,7 @@ def state(invoice: Invoice) -> tuple[str, Decimal]:
 
 def in_stripe(invoice: Invoice) -> tuple[str, int, int]:
     invoice.refresh_from_db()
-    found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    found = stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")
     return found["status"], found["amount_paid"], found["amount_remaining"]
 
 

@@ -21,6 +21,7 @@ from django.test import Client, TestCase
 from djstripe.models import WebhookEndpoint
 
 from billing.models import User
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import stripe_client
@@ -188,15 +189,17 @@ class Walk:
 
     def attach_in_stripe(self, workspace: UUID, card: str) -> None:
         """As finance does in Stripe's dashboard, without choosing it as the default."""
-        customer = StripeCustomer.objects.get(pk=workspace).stripe_id
-        stripe_client.post(f"/v1/payment_methods/{card}/attach", {"customer": customer})
+        customer = StripeCustomer.objects.get(workspace=workspace).stripe_id
+        stripe_client.post(DEFAULT, f"/v1/payment_methods/{card}/attach", {"customer": customer})
         self.hear_from_stripe()
 
     def lose_events(self, what: Callable[[], object]) -> None:
         """Do something in Stripe of which no event arrives."""
         what()
         since = {"created": {"gte": self._heard_at}}
-        self._delivered |= {event["id"] for event in stripe_client.every("/v1/events", since)}
+        self._delivered |= {
+            event["id"] for event in stripe_client.every(DEFAULT, "/v1/events", since)
+        }
 
     def pay_on_page(self, invoice: dict[str, Any], card: str) -> None:
         """Open Stripe's page of the invoice and pay there."""
@@ -208,10 +211,12 @@ class Walk:
     def refund(self, invoice: dict[str, Any], amount_minor: int) -> None:
         """As finance does in Stripe's dashboard."""
         (payment,) = stripe_client.get(
-            "/v1/invoice_payments", {"invoice": invoice["stripe_invoice_id"]}
+            DEFAULT, "/v1/invoice_payments", {"invoice": invoice["stripe_invoice_id"]}
         )["data"]
         intent = payment["payment"]["payment_intent"]
-        stripe_client.post("/v1/refunds", {"payment_intent": intent, "amount": amount_minor})
+        stripe_client.post(
+            DEFAULT, "/v1/refunds", {"payment_intent": intent, "amount": amount_minor}
+        )
         self.hear_from_stripe()
 
     def hear_from_stripe(self) -> None:
@@ -220,7 +225,7 @@ class Walk:
         since = {"created": {"gte": self._heard_at}}
         events = [
             event
-            for event in stripe_client.every("/v1/events", since)
+            for event in stripe_client.every(DEFAULT, "/v1/events", since)
             if event["id"] not in self._delivered and event["type"] in endpoint.enabled_events
         ]
         self._heard_at = int(self.now.timestamp())

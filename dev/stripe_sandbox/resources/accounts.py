@@ -1,4 +1,4 @@
-"""The sandbox's one account."""
+"""The account that the request's key is of."""
 
 from typing import Any
 
@@ -16,24 +16,28 @@ DEFAULT_CURRENCY = "usd"
 
 @route("GET", "/v1/account", "AccountRetrieveCurrentParams")
 def retrieve_current(ctx: Context, params: dict[str, Any]) -> Object:
-    return account()
+    return account(ctx)
 
 
 @route("GET", "/v1/accounts/{id}", "AccountRetrieveParams")
 def retrieve(ctx: Context, params: dict[str, Any], identifier: str) -> Object:
-    if identifier != ACCOUNT_ID:
+    if identifier != _id(ctx):
         raise ApiError(
             403,
             f"The provided key does not have access to account '{identifier}' (or that account "
             "does not exist).",
             code="account_invalid",
         )
-    return account()
+    return account(ctx)
 
 
-def account() -> Object:
+def _id(ctx: Context) -> str:
+    return f"{ACCOUNT_ID}{ctx.store.account}"
+
+
+def account(ctx: Context) -> Object:
     return blank("Account") | {
-        "id": ACCOUNT_ID,
+        "id": _id(ctx),
         "business_profile": {"name": ACCOUNT_NAME, "url": None, "support_email": None},
         "business_type": "company",
         "capabilities": {"card_payments": "active", "transfers": "active"},

@@ -23,7 +23,7 @@ def invoices_of_stripe_id(wanted: str) -> Q:
     In any case of letters: the search of every page asks in small ones.
     """
     if wanted.lower().startswith("cus_"):
-        return Q(workspace__stripe_customer__stripe_id__iexact=wanted)
+        return Q(workspace__stripe_customers__stripe_id__iexact=wanted)
     paid = PaymentEntry.objects.filter(
         Q(stripe_id__iexact=wanted)
         | Q(charge_id__iexact=wanted)

@@ -10,13 +10,14 @@ from billing.admin.bulk import Outlook, bulk
 from billing.errors import Conflict
 from billing.formats import money
 from billing.models import User
-from invoices.models import Invoice, PaymentMethod
+from invoices.models import Invoice
 from invoices.payments.admin.forms import DecisionForm
 from invoices.payments.admin.outcomes import OUTCOMES
 from invoices.payments.admin.permissions import sync_of
 from invoices.payments.models import InvoiceAction, StripeSync
 from invoices.payments.services import collection
 from invoices.payments.services.stripe_sync import retry_sync
+from invoices.queries import card_of
 from invoices.services.mailing import emails_of_invoice, mail_again
 
 _Kind = InvoiceAction.Kind
@@ -76,7 +77,7 @@ class SeveralInvoicesMixin(BillingAdmin):
 
     def will_be_charged(self, request: HttpRequest, invoice: Invoice) -> Outlook:
         self._require(_Kind.RETRY_PAYMENT, invoice)
-        method = PaymentMethod.objects.filter(workspace=invoice.workspace_id).first()
+        method = card_of(invoice.workspace_id, invoice.stripe_account)
         if method is None:
             raise Conflict("There is no payment method on file.")
         return Outlook(f"Stripe charges {method}.", amount(invoice.amount_due, invoice.currency))

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -10,10 +11,14 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from billing.admin.base import FrozenInlineMixin, amount, asking
 from billing.formats import money
+from billing.issuers import account_of
 from billing.models import Workspace
+from billing.queries import account_of_workspace
+from billing.stripe_accounts import configured_accounts
 from invoices.admin.links import link
 from invoices.admin.workspaces import BilledWorkspaceAdmin
 from invoices.payments.admin.forms import (
@@ -28,6 +33,42 @@ from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.statement_pages import asked_statement, csv_of, pdf_of
+from invoices.queries import card_of
+
+
+class MovingForm(forms.ModelForm):
+    """Whoever gives a workspace to an issuer with another Stripe account is told, before it is
+    done, that its card stays where it is."""
+
+    card_stays = forms.BooleanField(
+        label="The card on file stays behind",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="To be ticked where the new issuing entity collects in another Stripe account.",
+    )
+
+    class Meta:
+        model = Workspace
+        fields = "__all__"  # noqa: DJ007 - the admin page says which
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if "issuing_entity" in self.changed_data and "issuing_entity" in self.cleaned_data:
+            before = account_of_workspace(self.instance.pk)
+            after = account_of(self.cleaned_data["issuing_entity"])
+            card = card_of(self.instance.pk, before)
+            stays = (
+                card is not None and before != after and card_of(self.instance.pk, after) is None
+            )
+            if stays and not self.cleaned_data.get("card_stays"):
+                self.add_error(
+                    "issuing_entity",
+                    f"{card} is kept by the Stripe account {before}, and cannot be charged by"
+                    f" {after}: its owner has to enter a card anew, or the next invoice is not"
+                    " charged. What is issued already is still collected as before. Tick “The card"
+                    " on file stays behind” to go on.",
+                )
+        return cleaned
 
 
 class PaymentInline(FrozenInlineMixin, TabularInline):
@@ -96,7 +137,7 @@ admin.site.unregister(Workspace)
 @admin.register(Workspace)
 class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
     list_display = (*BilledWorkspaceAdmin.list_display, "everything")
-    search_fields = (*BilledWorkspaceAdmin.search_fields, "=stripe_customer__stripe_id")
+    search_fields = (*BilledWorkspaceAdmin.search_fields, "=stripe_customers__stripe_id")
     search_help_text = "Name, billing e-mail, id or Stripe customer id"
     inlines: tuple[Any, ...] = (*BilledWorkspaceAdmin.inlines, PaymentInline, CreditInline)
     actions_detail: tuple[Any, ...] = (
@@ -108,6 +149,33 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
             "items": ["take_back_a_payment", "pay_out_credit", "statement", "statement_csv"],
         },
     )
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if change and len(configured_accounts()) > 1:
+            kwargs["form"] = MovingForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is None or len(configured_accounts()) == 1:
+            return found
+        moving = {
+            "fields": (("collected_in", "card_stays"),),
+            "description": "Its issuing entity says by which account it is collected.",
+        }
+        return (*found, ("Stripe account", moving))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_readonly_fields(request, obj)
+        return (*found, "collected_in") if obj else found
+
+    @display(description="Collected in")
+    def collected_in(self, workspace: Workspace) -> str:
+        account = account_of(workspace.issuing_entity)
+        card = card_of(workspace.pk, account)
+        return f"{account}, from {card}" if card else f"{account}, where it has no card"
 
     @display(description="Everything")
     def everything(self, workspace: Workspace) -> str:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone as clock
 
+from billing.models.fields import StripeAccountField
 from invoices.models.invoices import Invoice
 
 
@@ -56,6 +57,7 @@ class Difference(models.Model):
     invoice = models.ForeignKey(
         Invoice, on_delete=models.CASCADE, null=True, blank=True, related_name="differences"
     )
+    account = StripeAccountField("Stripe account", editable=False)
     stripe_invoice_id = models.CharField(max_length=255, blank=True)
     kind = models.CharField(max_length=24, choices=Kind)
     ours = models.CharField(max_length=200, blank=True)

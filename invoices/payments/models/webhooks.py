@@ -3,12 +3,15 @@
 from django.db import models
 from django.utils import timezone as clock
 
+from billing.models.fields import StripeAccountField
+
 
 class HandledEvent(models.Model):
     """A Stripe event that a handler has dealt with, in the same transaction as its effects."""
 
     event_id = models.CharField(max_length=255)
     handler = models.CharField(max_length=100)
+    account = StripeAccountField("Stripe account", editable=False)
     event_type = models.CharField(max_length=100)
     outcome = models.CharField(max_length=200, blank=True)
     handled_at = models.DateTimeField(default=clock.now, editable=False)

@@ -1,4 +1,5 @@
-"""The customer in Stripe that stands for a workspace: made once, kept up to date, replaced."""
+"""The customer that stands for a workspace in a Stripe account: made once, kept up to date,
+replaced."""
 
 import datetime as dt
 import logging
@@ -10,6 +11,7 @@ from django.db import transaction
 from billing.models import Workspace
 from billing.services import work
 from billing.services.work import Claim, Clock, Lease, WorkKind
+from billing.stripe_accounts import AccountName
 from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import lookups, mirror, stripe_client
@@ -19,7 +21,6 @@ from invoices.payments.services.refused_details import (
 )
 from invoices.payments.services.stripe_errors import (
     StripeMissing,
-    StripeNotConfigured,
     StripeRefused,
     StripeUnavailable,
 )
@@ -36,14 +37,15 @@ DETAILS = WorkKind(
 )
 
 
-def ensure_customer(*, workspace_id: UUID, now: dt.datetime) -> str:
-    """The id of the workspace's customer, which exists in Stripe; found, made or made anew.
+def ensure_customer(*, workspace_id: UUID, account: AccountName, now: dt.datetime) -> str:
+    """The id of the workspace's customer in `account`, which exists there; found or made (anew).
 
     Details that have changed are sent first. Raises `StripeFailure`, and `Busy` while another
     process does the same.
     """
-    StripeCustomer.objects.get_or_create(
+    made, _ = StripeCustomer.objects.get_or_create(
         workspace_id=workspace_id,
+        account=account,
         defaults={
             "status": Status.DONE,
             "requested_at": now,
@@ -52,54 +54,55 @@ def ensure_customer(*, workspace_id: UUID, now: dt.datetime) -> str:
         },
     )
     clock = work.running_clock(now)
-    with DETAILS.held(workspace_id, clock) as lease:
-        account = StripeCustomer.with_subjects().get(pk=workspace_id)
-        if account.stripe_id is not None and not _exists(account.stripe_id):
-            _forget(account, lease, clock())
-        if account.stripe_id is None:
-            _make(account, lease, clock)
-    if StripeCustomer.objects.filter(pk=workspace_id, status=Status.WAITING).exists():
-        update_customer(workspace_id=workspace_id, now=clock())
-    assert account.stripe_id is not None
-    return account.stripe_id
+    with DETAILS.held(made.pk, clock) as lease:
+        row = StripeCustomer.with_subjects().get(pk=made.pk)
+        if row.stripe_id is not None and not _exists(account, row.stripe_id):
+            _forget(row, lease, clock())
+        if row.stripe_id is None:
+            _make(row, lease, clock)
+    if StripeCustomer.objects.filter(pk=made.pk, status=Status.WAITING).exists():
+        update_customer(customer=made.pk, now=clock())
+    assert row.stripe_id is not None
+    return str(row.stripe_id)
 
 
 def note_details_changed(*, workspace_id: UUID, now: dt.datetime) -> None:
-    """Remember, in the caller's transaction, that Stripe's copy is out of date.
+    """Remember, in the caller's transaction, that Stripe's copies are out of date.
 
     Nothing to do without a customer in Stripe; one that is made is up to date by itself.
     """
     # Locked: one that is being made has its id only when that has committed.
-    account = StripeCustomer.objects.select_for_update().filter(pk=workspace_id).first()
-    if account is not None and account.stripe_id is not None:
-        DETAILS.reset(account, now, requested_at=now)
+    rows = StripeCustomer.objects.select_for_update().filter(workspace=workspace_id)
+    for row in rows.order_by("account"):
+        if row.stripe_id is not None:
+            DETAILS.reset(row, now, requested_at=now)
 
 
-def update_customer(*, workspace_id: UUID, now: dt.datetime) -> bool:
+def update_customer(*, customer: UUID, now: dt.datetime) -> bool:
     """Send changed details to Stripe, if it is time to; whether Stripe now has them.
 
     What Stripe refuses is shown to finance and to the owner until the details change. A customer
     that was deleted in Stripe is forgotten, and made anew when the next invoice needs one.
     """
     try:
-        with DETAILS.claimed(workspace_id, now) as claim:
+        with DETAILS.claimed(customer, now) as claim:
             return _send_details(claim)
     except (work.Busy, work.LeaseLost) as error:
-        log.info("details of workspace %s are left for the sweep: %s", workspace_id, error)
+        log.info("details of customer %s are left for the sweep: %s", customer, error)
         return False
 
 
-def note_customer_deleted(*, customer_id: str, now: dt.datetime) -> bool:
+def note_customer_deleted(*, customer_id: str, account: AccountName, now: dt.datetime) -> bool:
     """Stripe says that this customer is gone; whether it was one of ours."""
     with transaction.atomic():
-        account = (
+        row = (
             StripeCustomer.objects.select_for_update(of=("self",))
-            .filter(stripe_id=customer_id)
+            .filter(stripe_id=customer_id, account=account)
             .first()
         )
-        if account is None:
+        if row is None:
             return False
-        _reset(account, now)
+        _reset(row, now)
         return True
 
 
@@ -121,67 +124,68 @@ def customer_params(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _make(account: StripeCustomer, lease: Lease, clock: Clock) -> None:
-    workspace = account.workspace
+def _make(row: StripeCustomer, lease: Lease, clock: Clock) -> None:
+    workspace = row.workspace
     customer = perform(
-        account,
+        row,
+        account=row.account,
         lease=lease,
         clock=clock,
-        key=f"customer/{workspace.pk}/{account.generation}",
+        key=f"customer/{workspace.pk}/{row.generation}",
         path="/v1/customers",
         params=lambda: _without_blanks(customer_params(workspace)),
         # By the address that was sent, which need not be today's.
         look_up=lambda: lookups.customer_of(
-            workspace_id=workspace.pk, email=account.params["email"]
+            row.account, workspace_id=workspace.pk, email=row.params["email"]
         ),
     )
     now = clock()
     with transaction.atomic():
         lease.renew(now)
         workspace.refresh_from_db()
-        account.stripe_id = customer["id"]
-        account.done_at = now
-        account.missing_since = None
-        account.save(update_fields=["stripe_id", "done_at", "missing_since"])
+        row.stripe_id = customer["id"]
+        row.done_at = now
+        row.missing_since = None
+        row.save(update_fields=["stripe_id", "done_at", "missing_since"])
         # Stripe checks tax ids, and one that it refuses must not stand in the way of a customer:
         # it goes with the details, afterwards; so does what changed since the request was made.
-        if workspace.tax_id or account.params != _without_blanks(customer_params(workspace)):
+        if workspace.tax_id or row.params != _without_blanks(customer_params(workspace)):
             note_details_changed(workspace_id=workspace.pk, now=now)
-    mirror.keep_customer(customer, workspace=workspace)
+    mirror.keep_customer(row.account, customer, workspace=workspace)
 
 
-def _exists(customer_id: str) -> bool:
+def _exists(account: AccountName, customer_id: str) -> bool:
     try:
-        return not stripe_client.get(f"/v1/customers/{customer_id}").get("deleted")
+        return not stripe_client.get(account, f"/v1/customers/{customer_id}").get("deleted")
     except StripeMissing:
         return False
 
 
-def _forget(account: StripeCustomer, lease: Lease, now: dt.datetime) -> None:
-    log.warning("customer %s of workspace %s is gone", account.stripe_id, account.pk)
+def _forget(row: StripeCustomer, lease: Lease, now: dt.datetime) -> None:
+    log.warning("customer %s of workspace %s is gone", row.stripe_id, row.workspace_id)
     with transaction.atomic():
         lease.renew(now)
-        _reset(account, now)
+        _reset(row, now)
 
 
-def _reset(account: StripeCustomer, now: dt.datetime) -> None:
+def _reset(row: StripeCustomer, now: dt.datetime) -> None:
     # Its cards are gone with it.
-    PaymentMethod.objects.filter(pk=account.pk).delete()
-    account.stripe_id = None
-    account.generation += 1
-    account.key_version = 0
-    account.idempotency_key = ""
-    account.key_used_at = None
-    account.key_spent = False
-    account.params = {}
-    account.times_tried = 0
-    account.started_at = None
-    account.done_at = None
-    account.status = Status.DONE
-    account.blocked_reason = ""
-    account.finished_at = now
-    account.missing_since = now
-    account.save(
+    PaymentMethod.objects.filter(workspace=row.workspace_id, stripe_account=row.account).delete()
+    row.stripe_id = None
+    row.generation += 1
+    row.key_version = 0
+    row.idempotency_key = ""
+    row.key_used_at = None
+    row.key_spent = False
+    row.params = {}
+    row.times_tried = 0
+    row.started_at = None
+    row.done_at = None
+    row.status = Status.DONE
+    row.blocked_reason = ""
+    row.finished_at = now
+    row.missing_since = now
+    row.save(
         update_fields=[
             "stripe_id",
             "generation",
@@ -203,13 +207,13 @@ def _reset(account: StripeCustomer, now: dt.datetime) -> None:
 
 def _send_details(claim: Claim[StripeCustomer]) -> bool:
     """Bring Stripe's copy up to date. A failure is noted: it must not hold up an invoice."""
-    account = claim.row
-    path = f"/v1/customers/{account.stripe_id}"
+    row = claim.row
+    path = f"/v1/customers/{row.stripe_id}"
     try:
-        customer = stripe_client.post(path, customer_params(account.workspace))
-        replace_tax_id(customer_id=customer["id"], workspace=account.workspace)
+        customer = stripe_client.post(row.account, path, customer_params(row.workspace))
+        replace_tax_id(row.account, customer_id=customer["id"], workspace=row.workspace)
     except StripeMissing:
-        _forget(account, claim.lease, claim.clock())
+        _forget(row, claim.lease, claim.clock())
         return False
     except StripeUnavailable as error:
         claim.retry_later(error.detail, at_least=error.retry_after)
@@ -217,14 +221,11 @@ def _send_details(claim: Claim[StripeCustomer]) -> bool:
     except StripeRefused as error:
         with transaction.atomic():
             claim.block(StripeCustomer.Reason.REFUSED, error.detail)
-            tell_finance_of_refused_details(account, now=claim.clock())
-            tell_owners_of_refused_details(account, now=claim.clock())
-        return False
-    except StripeNotConfigured as error:
-        claim.retry_later(error.detail)
+            tell_finance_of_refused_details(row, now=claim.clock())
+            tell_owners_of_refused_details(row, now=claim.clock())
         return False
     claim.done()
-    mirror.keep_customer(customer, workspace=account.workspace)
+    mirror.keep_customer(row.account, customer, workspace=row.workspace)
     return True
 
 

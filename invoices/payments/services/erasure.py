@@ -37,7 +37,8 @@ class Erased(NamedTuple):
     # Invoices that tax law has us keep as they were issued, and when the last of them may go.
     kept: int
     kept_until: dt.date | None
-    stripe_customer: str
+    # Stripe's ids of what is to be deleted there, each with its account.
+    stripe_customers: tuple[tuple[str, str], ...]
 
 
 def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
@@ -63,9 +64,9 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
             agent.name, agent.created_from = f"Agent {str(agent.pk)[:8]}", ""
         VoiceAgent.objects.bulk_update(agents, ["name", "created_from"])
         invoices, kept, until = _erase_old_invoices(workspace, now)
-        customer = _forget_customer(workspace)
+        customers = _forget_customers(workspace)
         entries = erasure.erase_from_audit_log(workspace.pk, people, [agent.pk for agent in agents])
-    return Erased(len(people), emails, entries, invoices, kept, until, customer)
+    return Erased(len(people), emails, entries, invoices, kept, until, customers)
 
 
 def _refuse_unfinished(workspace: Workspace) -> None:
@@ -110,14 +111,18 @@ def _erase_old_invoices(workspace: Workspace, now: dt.datetime) -> tuple[int, in
     return erased, issued.count(), (last.issued_at + years).date() if last else None
 
 
-def _forget_customer(workspace: Workspace) -> str:
-    """The copies of what Stripe has of it, and of what its webhooks said; its id there."""
+def _forget_customers(workspace: Workspace) -> tuple[tuple[str, str], ...]:
+    """The copies of what Stripe has of it, and of what its webhooks said; its ids there."""
     ours = StripeCustomer.objects.filter(workspace=workspace)
     # As it was asked for: with name and address.
     ours.update(params={}, last_error="")
-    stripe_id = ours.values_list("stripe_id", flat=True).first()
-    if not stripe_id:
-        return ""
+    known = tuple((row.stripe_id, row.account) for row in ours.order_by("account") if row.stripe_id)
+    for stripe_id, _ in known:
+        _forget_copies(stripe_id)
+    return known
+
+
+def _forget_copies(stripe_id: str) -> None:
     events = Event.objects.filter(
         Q(data__object__customer=stripe_id) | Q(data__object__id=stripe_id)
     )
@@ -127,4 +132,3 @@ def _forget_customer(workspace: Workspace) -> str:
         if any(field.name == "stripe_data" for field in model._meta.concrete_fields):
             whose = Q(stripe_data__customer=stripe_id) | Q(stripe_data__id=stripe_id)
             model._default_manager.filter(whose).delete()
-    return str(stripe_id)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from billing.stripe_accounts import AccountName
 from invoices.models import Invoice
 from invoices.payments.models import PaymentEntry
 
@@ -49,8 +50,8 @@ def id_in_metadata(thing: dict[str, Any], name: str) -> UUID | None:
         return None
 
 
-def find_invoice(stripe_invoice: dict[str, Any]) -> Invoice | None:
-    """Our invoice behind one of Stripe's: by the stored id, else by ours in its metadata.
+def find_invoice(account: AccountName, stripe_invoice: dict[str, Any]) -> Invoice | None:
+    """Our invoice behind one in a Stripe account: by the stored id, else by ours in its metadata.
 
     A second one in Stripe that names an invoice which is tied to another (left over from a sync
     that was started anew) is not it.
@@ -58,15 +59,18 @@ def find_invoice(stripe_invoice: dict[str, Any]) -> Invoice | None:
     stripe_id = text(stripe_invoice.get("id"))
     if not stripe_id:
         return None
-    invoice = Invoice.objects.filter(stripe_invoice_id=stripe_id).first()
+    ours = Invoice.objects.filter(stripe_account=account)
+    invoice = ours.filter(stripe_invoice_id=stripe_id).first()
     invoice_id = id_in_metadata(stripe_invoice, "invoice_id")
     if invoice is None and invoice_id is not None:
-        invoice = Invoice.objects.filter(pk=invoice_id, stripe_invoice_id__isnull=True).first()
+        invoice = ours.filter(pk=invoice_id, stripe_invoice_id__isnull=True).first()
     return invoice
 
 
-def find_paid_invoice(*, charge_id: str, payment_intent_id: str) -> Invoice | None:
-    """Our invoice that this charge was for, if its payment is known here."""
+def find_paid_invoice(
+    account: AccountName, *, charge_id: str, payment_intent_id: str
+) -> Invoice | None:
+    """Our invoice that this charge of the account was for, if its payment is known here."""
     named = Q()
     if charge_id:
         named |= Q(charge_id=charge_id)
@@ -75,7 +79,9 @@ def find_paid_invoice(*, charge_id: str, payment_intent_id: str) -> Invoice | No
     if not named:
         return None
     payment = (
-        PaymentEntry.objects.filter(named, kind=PaymentEntry.Kind.PAYMENT)
+        PaymentEntry.objects.filter(
+            named, kind=PaymentEntry.Kind.PAYMENT, invoice__stripe_account=account
+        )
         .select_related("invoice")
         .first()
     )

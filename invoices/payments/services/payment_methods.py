@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.stripe_accounts import AccountName
 from invoices.models import Invoice, PaymentMethod
 from invoices.models.payment_methods import last_day_of
 from invoices.payments.models import InvoiceAction, StripeCustomer
@@ -19,16 +20,21 @@ _NEW = "new payment method"
 
 
 def refresh_payment_method(
-    *, workspace_id: UUID, now: dt.datetime, renewed: bool = False
+    *, workspace_id: UUID, account: AccountName, now: dt.datetime, renewed: bool = False
 ) -> list[InvoiceAction]:
-    """Read from Stripe how the workspace pays; a method that was not known pays what is owed.
+    """Read how the workspace pays in `account`; a method that was not known pays what is owed
+    there.
 
     `renewed` says that the known one may work now although it did not before. Repeating it
     changes nothing. Raises `StripeFailure`. Must not be called inside a transaction.
     """
-    method = _default_method(workspace_id)
+    method = _default_method(workspace_id, account)
     with transaction.atomic():
-        known = PaymentMethod.objects.select_for_update().filter(pk=workspace_id).first()
+        known = (
+            PaymentMethod.objects.select_for_update()
+            .filter(workspace=workspace_id, stripe_account=account)
+            .first()
+        )
         if method is None:
             if known is not None:
                 known.delete()
@@ -36,6 +42,7 @@ def refresh_payment_method(
         is_new = known is None or known.stripe_id != method["id"]
         PaymentMethod.objects.update_or_create(
             workspace_id=workspace_id,
+            stripe_account=account,
             defaults={
                 "stripe_id": method["id"],
                 "label": label_of(method),
@@ -43,13 +50,19 @@ def refresh_payment_method(
                 "noted_at": now,
             },
         )
-        return charge_what_is_owed(workspace_id=workspace_id, now=now) if is_new or renewed else []
+        if not is_new and not renewed:
+            return []
+        return charge_what_is_owed(workspace_id=workspace_id, account=account, now=now)
 
 
-def charge_what_is_owed(*, workspace_id: UUID, now: dt.datetime) -> list[InvoiceAction]:
-    """Charge every automatic invoice that is open or overdue, oldest first; those begun now."""
+def charge_what_is_owed(
+    *, workspace_id: UUID, account: AccountName, now: dt.datetime
+) -> list[InvoiceAction]:
+    """Charge every automatic invoice of the account that is open or overdue, oldest first; those
+    begun now."""
     owed = Invoice.objects.filter(
         workspace_id=workspace_id,
+        stripe_account=account,
         status__in=Invoice.UNPAID,
         collection_method="charge_automatically",
         stripe_invoice_id__isnull=False,
@@ -85,28 +98,31 @@ def expiry_of(method: StripeObject) -> dt.date | None:
     return last_day_of(year, month) if 1 <= month <= 12 and 2000 <= year <= 9998 else None
 
 
-def _default_method(workspace_id: UUID) -> StripeObject | None:
+def _default_method(workspace_id: UUID, account: AccountName) -> StripeObject | None:
     """What Stripe charges by itself. Without a choice it is the newest method that was saved."""
-    account = StripeCustomer.objects.filter(pk=workspace_id, stripe_id__isnull=False).first()
-    if account is None:
+    ours = StripeCustomer.objects.filter(
+        workspace=workspace_id, account=account, stripe_id__isnull=False
+    ).first()
+    if ours is None:
         return None
-    path = f"/v1/customers/{account.stripe_id}"
+    path = f"/v1/customers/{ours.stripe_id}"
     try:
-        customer = stripe_client.get(path)
+        customer = stripe_client.get(account, path)
         if customer.get("deleted"):
             return None
         chosen = text((customer.get("invoice_settings") or {}).get("default_payment_method"))
         if chosen:
-            return stripe_client.get(f"/v1/payment_methods/{chosen}")
+            return stripe_client.get(account, f"/v1/payment_methods/{chosen}")
         if source := text(customer.get("default_source")):
             # Older than payment methods, and charged all the same.
             return {"id": source}
-        saved: Sequence[StripeObject] = stripe_client.get(f"{path}/payment_methods", {"limit": 1})[
-            "data"
-        ]
+        listed = stripe_client.get(account, f"{path}/payment_methods", {"limit": 1})
+        saved: Sequence[StripeObject] = listed["data"]
     except StripeMissing:
         return None
     if not saved:
         return None
-    stripe_client.post(path, {"invoice_settings": {"default_payment_method": saved[0]["id"]}})
+    stripe_client.post(
+        account, path, {"invoice_settings": {"default_payment_method": saved[0]["id"]}}
+    )
     return saved[0]

@@ -1,4 +1,4 @@
-"""One pace for all processes that speak to Stripe, kept in Redis.
+"""One pace for all processes that speak to Stripe, in Redis: Stripe counts by account, so do we.
 
 Stripe answers 429 above 100 requests a second (25 for an endpoint); a month end would meet that
 with a handful of workers. Each request books its place in line with one script (the generic cell
@@ -13,6 +13,8 @@ from django.conf import settings
 from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError
+
+from billing.stripe_accounts import DEFAULT, AccountName
 
 log = logging.getLogger(__name__)
 # A line longer than this is a fault of the limiter rather than of the load.
@@ -32,7 +34,7 @@ return math.max(0, free_at - now)
 """
 
 
-def wait_for_turn() -> None:
+def wait_for_turn(account: AccountName) -> None:
     """Sleep until `STRIPE_MAX_REQUESTS_PER_SECOND` allows another request; 0 means no limit.
 
     Redis being down stops no payment: the request then goes at once, and Stripe's own limit holds.
@@ -41,8 +43,10 @@ def wait_for_turn() -> None:
     if not rate:
         return
     try:
+        line = _KEY if account == DEFAULT else f"{_KEY}:{account}"
         wait = _script(settings.CACHES["default"]["LOCATION"])(
-            keys=[_KEY], args=[1_000_000 // rate, int(BURST_SECONDS * 1_000_000)]
+            keys=[line],
+            args=[1_000_000 // rate, int(BURST_SECONDS * 1_000_000)],
         )
     except RedisError as error:
         log.warning("requests to Stripe are not paced: %s", error)

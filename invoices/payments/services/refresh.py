@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 from dataclasses import dataclass, field
 
+from billing.stripe_accounts import AccountName
 from invoices.models import Invoice
 from invoices.payments.services import settle, stripe_client
 from invoices.payments.services.payloads import (
@@ -55,17 +56,17 @@ class InvoiceState:
         return any(payment.was_declined for payment in self.payments)
 
 
-def refresh_invoice(*, stripe_invoice_id: str, now: dt.datetime) -> bool:
+def refresh_invoice(account: AccountName, *, stripe_invoice_id: str, now: dt.datetime) -> bool:
     """Read the invoice from Stripe and take its state over; False when it is not one of ours.
 
     Raises `StripeFailure`. Must not be called inside a transaction.
     """
     try:
-        state = read_state(stripe_client.get(f"/v1/invoices/{stripe_invoice_id}"))
+        state = read_state(account, stripe_client.get(account, f"/v1/invoices/{stripe_invoice_id}"))
     except StripeMissing:
         log.warning("invoice %s is not in Stripe", stripe_invoice_id)
         return False
-    invoice = find_invoice(state.invoice)
+    invoice = find_invoice(account, state.invoice)
     if invoice is None:
         log.info("invoice %s is not ours", stripe_invoice_id)
         return False
@@ -73,20 +74,21 @@ def refresh_invoice(*, stripe_invoice_id: str, now: dt.datetime) -> bool:
     return True
 
 
-def invoice_of_payment(*, payment_intent_id: str, charge_id: str) -> str:
+def invoice_of_payment(account: AccountName, *, payment_intent_id: str, charge_id: str) -> str:
     """The id of the invoice in Stripe that this payment was for; empty when for none.
 
     Raises `StripeFailure`.
     """
     try:
         if not payment_intent_id and charge_id:
-            charge = stripe_client.get(f"/v1/charges/{charge_id}")
+            charge = stripe_client.get(account, f"/v1/charges/{charge_id}")
             payment_intent_id = text(charge.get("payment_intent"))
             if not payment_intent_id:
                 return text(charge.get("invoice"))
         if not payment_intent_id:
             return ""
         payments = stripe_client.get(
+            account,
             "/v1/invoice_payments",
             {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}},
         )
@@ -96,15 +98,15 @@ def invoice_of_payment(*, payment_intent_id: str, charge_id: str) -> str:
     return next((text(payment.get("invoice")) for payment in payments.get("data") or []), "")
 
 
-def read_state(stripe_invoice: StripeObject) -> InvoiceState:
+def read_state(account: AccountName, stripe_invoice: StripeObject) -> InvoiceState:
     """The invoice with what has been paid for it. Raises `StripeUnavailable`."""
     if not stripe_invoice.get("attempt_count") and stripe_invoice.get("status") != "paid":
         return InvoiceState(stripe_invoice, [])
     try:
         payments = [
-            _read_payment(payment)
+            _read_payment(account, payment)
             for payment in stripe_client.every(
-                "/v1/invoice_payments", {"invoice": stripe_invoice["id"]}
+                account, "/v1/invoice_payments", {"invoice": stripe_invoice["id"]}
             )
         ]
     except StripeRefused as error:
@@ -148,20 +150,20 @@ def apply_state(invoice: Invoice, state: InvoiceState, *, now: dt.datetime, sour
         _apply_payment(invoice, payment, now=now, source=source)
 
 
-def _read_payment(payment: StripeObject) -> StripePayment:
+def _read_payment(account: AccountName, payment: StripeObject) -> StripePayment:
     paid_with = payment.get("payment") or {}
     intent_id, charge_id = text(paid_with.get("payment_intent")), text(paid_with.get("charge"))
     intent: StripeObject = {}
     charge: StripeObject = {}
     if intent_id:
         intent = stripe_client.get(
-            f"/v1/payment_intents/{intent_id}", {"expand": ["latest_charge"]}
+            account, f"/v1/payment_intents/{intent_id}", {"expand": ["latest_charge"]}
         )
         latest = intent.get("latest_charge")
         charge = latest if isinstance(latest, dict) else {}
         charge_id = text(latest)
     if charge_id and not charge:
-        charge = stripe_client.get(f"/v1/charges/{charge_id}")
+        charge = stripe_client.get(account, f"/v1/charges/{charge_id}")
     return StripePayment(
         amount=minor(payment.get("amount_paid")),
         status=text(payment.get("status")),

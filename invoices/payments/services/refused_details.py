@@ -10,14 +10,14 @@ from billing.services.notifications import Notification, mail_notification, noti
 from invoices.payments.models import StripeCustomer
 
 
-def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
+def tell_finance_of_refused_details(row: StripeCustomer, *, now: dt.datetime) -> None:
     """Once for each change of the details that Stripe refuses."""
-    workspace = account.workspace
+    workspace = row.workspace
     notify_finance(
-        key=_refusal(account),
+        key=_refusal(row),
         subject=f"Stripe refuses the billing details of {workspace.name}",
         paragraphs=[
-            account.last_error,
+            row.last_error,
             "Its invoices go on with what Stripe had before. The details are sent again when"
             " someone changes them, or by “Try again” under Waiting work.",
         ],
@@ -26,8 +26,8 @@ def tell_finance_of_refused_details(account: StripeCustomer, *, now: dt.datetime
     )
 
 
-def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime) -> None:
-    workspace = account.workspace
+def tell_owners_of_refused_details(row: StripeCustomer, *, now: dt.datetime) -> None:
+    workspace = row.workspace
 
     def said() -> Notification:
         return Notification(
@@ -36,7 +36,7 @@ def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime)
                 _("The payment provider refuses the billing details of {workspace}:").format(
                     workspace=workspace.name
                 ),
-                account.last_error,
+                row.last_error,
                 _("Please check the tax number, the country and the address."),
             ],
             link_label=_("Check the billing details"),
@@ -47,11 +47,11 @@ def tell_owners_of_refused_details(account: StripeCustomer, *, now: dt.datetime)
         workspace,
         owner_addresses(workspace.pk),
         said,
-        key=_refusal(account),
+        key=_refusal(row),
         kind="details_refused",
         now=now,
     )
 
 
-def _refusal(account: StripeCustomer) -> str:
-    return f"details-refused:{account.pk}:{account.requested_at.isoformat()}"
+def _refusal(row: StripeCustomer) -> str:
+    return f"details-refused:{row.pk}:{row.requested_at.isoformat()}"

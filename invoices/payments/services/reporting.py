@@ -90,7 +90,9 @@ def _report(claim: Claim[ReportedPayment]) -> None:
             claim.retry_later("The invoice is not in Stripe yet.")
         return
     try:
-        found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+        found = stripe_client.get(
+            invoice.stripe_account, f"/v1/invoices/{invoice.stripe_invoice_id}"
+        )
         if report.attached_at is None and found.get("status") in ("open", "uncollectible"):
             _make_record(claim)
             _attach(claim)
@@ -111,13 +113,16 @@ def _make_record(claim: Claim[ReportedPayment]) -> None:
         return
     record = perform(
         report,
+        account=report.invoice.stripe_account,
         lease=claim.lease,
         clock=claim.clock,
         key=f"report/{report.pk}",
         path="/v1/payment_records/report_payment",
         params=lambda: _params(report),
         look_up=lambda: lookups.payment_record_of(
-            report_id=report.pk, since=report.started_at or report.requested_at
+            report.invoice.stripe_account,
+            report_id=report.pk,
+            since=report.started_at or report.requested_at,
         ),
     )
     report.stripe_id = record["id"]
@@ -128,12 +133,15 @@ def _make_record(claim: Claim[ReportedPayment]) -> None:
 def _attach(claim: Claim[ReportedPayment]) -> None:
     """Looked up before each try: what is attached already is not attached twice."""
     report = claim.row
+    account = report.invoice.stripe_account
     attached = stripe_client.get(
+        account,
         "/v1/invoice_payments",
         {"payment": {"type": "payment_record", "payment_record": report.stripe_id}},
     )
     if not attached["data"]:
         stripe_client.post(
+            account,
             f"/v1/invoices/{report.invoice.stripe_invoice_id}/attach_payment",
             {"payment_record": report.stripe_id},
             key=f"report/{report.pk}/attach/{claim.lease.token}",
@@ -149,10 +157,14 @@ def _paid_out_of_band(claim: Claim[ReportedPayment]) -> bool:
     report.invoice.refresh_from_db(fields=["status"])
     if report.invoice.status != Invoice.Status.PAID:
         return False
-    path = f"/v1/invoices/{report.invoice.stripe_invoice_id}"
+    account, path = (
+        report.invoice.stripe_account,
+        f"/v1/invoices/{report.invoice.stripe_invoice_id}",
+    )
     try:
-        if stripe_client.get(path).get("status") in ("open", "uncollectible"):
+        if stripe_client.get(account, path).get("status") in ("open", "uncollectible"):
             stripe_client.post(
+                account,
                 f"{path}/pay",
                 {"paid_out_of_band": True},
                 key=f"report/{report.pk}/pay/{claim.lease.token}",

@@ -15,11 +15,6 @@ class StripeFailure(BillingError):
     code = "stripe_failed"
 
 
-class StripeNotConfigured(StripeFailure):
-    status = 503
-    code = "stripe_not_configured"
-
-
 class StripeUnavailable(StripeFailure):
     """Try again later: no answer, 429, 5xx, a busy key, or keys that Stripe does not accept now.
 
@@ -42,6 +37,12 @@ class StripeUnavailable(StripeFailure):
         self.retry_after = retry_after
         self.server_error = server_error
         self.key_spent = key_spent
+
+
+class StripeNotConfigured(StripeUnavailable):
+    """The settings have no key for the account (any more): it waits until they do."""
+
+    code = "stripe_not_configured"
 
 
 class StripeRefused(StripeFailure):

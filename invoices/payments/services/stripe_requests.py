@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from django.db import transaction
 
 from billing.services.work import Clock, Lease
+from billing.stripe_accounts import AccountName
 from invoices.payments.models.stripe_requests import StripeRequest
 from invoices.payments.services import stripe_client
 from invoices.payments.services.stripe_client import StripeObject
@@ -19,7 +20,9 @@ from invoices.payments.services.stripe_errors import StripeFailure, StripeRefuse
 
 
 class Post(Protocol):
-    def __call__(self, path: str, params: Mapping[str, Any], *, key: str) -> StripeObject: ...
+    def __call__(
+        self, account: AccountName, path: str, params: Mapping[str, Any], *, key: str
+    ) -> StripeObject: ...
 
 
 # Stripe forgets keys after 24 hours; near the end it is not known on which side a request falls.
@@ -29,6 +32,7 @@ KEY_LIFETIME = dt.timedelta(hours=23)
 def perform(
     state: StripeRequest,
     *,
+    account: AccountName,
     lease: Lease,
     clock: Clock,
     key: str,
@@ -38,7 +42,7 @@ def perform(
     look_first: bool = False,
     post: Post | None = None,
 ) -> StripeObject:
-    """The object that posting `params` to `path` gives, made now or by an earlier try.
+    """The object that posting `params` to `path` of `account` gives, now or by an earlier try.
 
     `key` names the request for ever; versions are added to it. `look_up` finds the work of an
     earlier try, or None. `post` sends what parameters alone cannot say. The caller marks `state`
@@ -51,7 +55,7 @@ def perform(
     known_key = _begin(state, lease=lease, now=clock(), key=key, params=params)
     try:
         send = post or stripe_client.post
-        return send(path, state.params, key=state.idempotency_key)
+        return send(account, path, state.params, key=state.idempotency_key)
     except StripeFailure as error:
         state.key_spent = _is_spent(error, known_key)
         with transaction.atomic():

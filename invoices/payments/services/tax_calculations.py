@@ -21,11 +21,11 @@ from billing.rating.us_states import STATES, state_code
 from billing.services.notifications import notify_finance
 from billing.services.tax_numbers import close_what_waited
 from billing.services.work import Busy, Claim, LeaseLost
+from billing.stripe_accounts import AccountName
 from invoices.models import TaxCalculation
 from invoices.payments.services import stripe_client
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import (
-    StripeNotConfigured,
     StripeRefused,
     StripeUnavailable,
 )
@@ -71,12 +71,13 @@ def _ask(claim: Claim[TaxCalculation]) -> bool:
         question = question_from(row.question)
         try:
             made = stripe_client.post(
+                AccountName(question.account),
                 PATH,
                 _params(question, claim.clock()),
                 key=f"tax-calculation/{row.pk}/{row.key_version}",
             )
             answer = _answer(question, made)
-        except (StripeUnavailable, StripeNotConfigured) as error:
+        except StripeUnavailable as error:
             _later(claim, error)
             return False
         except StripeRefused as error:
@@ -103,12 +104,11 @@ def _keep(claim: Claim[TaxCalculation], answer: dict[str, Any]) -> None:
         close_what_waited(row.workspace_id)
 
 
-def _later(claim: Claim[TaxCalculation], error: StripeUnavailable | StripeNotConfigured) -> None:
-    if isinstance(error, StripeUnavailable) and (error.key_spent or error.server_error):
+def _later(claim: Claim[TaxCalculation], error: StripeUnavailable) -> None:
+    if error.key_spent or error.server_error:
         # It would only say the same again; a second calculation does no harm.
         _take_new_key(claim)
-    at_least = error.retry_after if isinstance(error, StripeUnavailable) else None
-    claim.retry_later(error.detail, at_least=at_least)
+    claim.retry_later(error.detail, at_least=error.retry_after)
     if claim.row.attempts == _TELL_AFTER and _waits(claim.row):
         _tell_finance(claim, "cannot be asked", error.detail, "It is asked again by itself.")
 

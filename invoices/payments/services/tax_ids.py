@@ -1,6 +1,7 @@
 """A customer's tax id in Stripe, which wants to know of what kind it is."""
 
 from billing.models import Workspace
+from billing.stripe_accounts import AccountName
 from invoices.payments.services import stripe_client
 
 _EU = frozenset(
@@ -51,7 +52,7 @@ def tax_id_kind(*, tax_id: str, country: str) -> str:
     return _KINDS.get(country.upper(), "")
 
 
-def replace_tax_id(*, customer_id: str, workspace: Workspace) -> None:
+def replace_tax_id(account: AccountName, *, customer_id: str, workspace: Workspace) -> None:
     """Make the workspace's tax id the only one of its customer. Raises `StripeFailure`.
 
     One whose kind cannot be told is kept in the customer's metadata only.
@@ -59,10 +60,10 @@ def replace_tax_id(*, customer_id: str, workspace: Workspace) -> None:
     kind = tax_id_kind(tax_id=workspace.tax_id, country=workspace.address_country)
     wanted = (kind, workspace.tax_id) if workspace.tax_id and kind else None
     path = f"/v1/customers/{customer_id}/tax_ids"
-    for found in list(stripe_client.every(path)):
+    for found in list(stripe_client.every(account, path)):
         if (found["type"], found["value"]) == wanted:
             wanted = None
         else:
-            stripe_client.delete(f"{path}/{found['id']}")
+            stripe_client.delete(account, f"{path}/{found['id']}")
     if wanted is not None:
-        stripe_client.post(path, {"type": wanted[0], "value": wanted[1]})
+        stripe_client.post(account, path, {"type": wanted[0], "value": wanted[1]})

@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from billing.stripe_accounts import AccountName
+
 
 class EventTooEarly(Exception):
     """What the event is about has not been committed here yet: Stripe is to send it again."""
@@ -11,10 +13,11 @@ class EventTooEarly(Exception):
 
 @dataclass(frozen=True)
 class StripeEvent:
-    """A verified event; `object` is its subject as it was when the event happened."""
+    """A verified event of `account`; `object` is its subject as it was when the event happened."""
 
     id: str
     type: str
+    account: AccountName
     created: dt.datetime
     object: dict[str, Any]
     now: dt.datetime

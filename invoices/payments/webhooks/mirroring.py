@@ -7,15 +7,17 @@ that cannot be refreshed is logged and costs nothing but that copy.
 
 import logging
 
+import stripe
 from django.core.cache import cache
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError
 from djstripe.models import Event, Refund
-from stripe import Refund as StripeRefund
-from stripe import StripeError
 
 from billing.queue import enqueue
+from billing.stripe_accounts import AccountName, secret_key_of
+from invoices.payments.services import stripe_client
 from invoices.payments.services.payloads import text
+from invoices.payments.services.stripe_errors import StripeFailure
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +30,30 @@ _UNREADABLE = (
     AttributeError,
     ObjectDoesNotExist,
     DatabaseError,
-    StripeError,
+    stripe.StripeError,
+    StripeFailure,
 )
 
 
-def request_mirror(event: Event) -> None:
+def request_mirror(account: AccountName, event: Event) -> None:
     """Have the event's object copied soon, once for all events about it that come meanwhile."""
     if _is_first(event):
-        enqueue("payments.mirror_stripe_event", event.id, countdown=_GATHER_SECONDS)
+        enqueue("payments.mirror_stripe_event", event.id, account, countdown=_GATHER_SECONDS)
 
 
-def mirror(*, event_id: str) -> bool:
-    """Refresh dj-stripe's copy of what the event is about; whether that worked."""
+def mirror(account: AccountName, *, event_id: str) -> bool:
+    """Refresh dj-stripe's copy of what the event of `account` is about; whether that worked."""
     event = Event.objects.get(id=event_id)
     cache.delete(_flag(event))
     try:
         if event.category == "refund":
             # dj-stripe has the model, but no handler for these events.
-            _mirror_refund(event)
+            _mirror_refund(account, event)
+        elif event.default_api_key != secret_key_of(account):
+            # It asks with the key of the event's owner, as far as it knows that: with another
+            # account's it would ask there.
+            log.warning("dj-stripe has no key of %s to mirror %s with", account, event.id)
+            return False
         else:
             event.invoke_webhook_handlers()
     except _UNREADABLE as error:
@@ -54,9 +62,11 @@ def mirror(*, event_id: str) -> bool:
     return True
 
 
-def _mirror_refund(event: Event) -> None:
-    refund = StripeRefund.retrieve(event.data["object"]["id"], api_key=event.default_api_key)
-    Refund.sync_from_stripe_data(refund, api_key=event.default_api_key)
+def _mirror_refund(account: AccountName, event: Event) -> None:
+    found = stripe_client.get(account, f"/v1/refunds/{event.data['object']['id']}")
+    Refund.sync_from_stripe_data(
+        stripe.Refund.construct_from(found, None), api_key=secret_key_of(account)
+    )
 
 
 def _is_first(event: Event) -> bool:

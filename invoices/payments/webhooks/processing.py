@@ -16,9 +16,12 @@ from django.utils import timezone as clock
 from djstripe.models import Event, WebhookEventTrigger
 
 from billing.queue import enqueue
+from billing.services.notifications import notify_finance
+from billing.stripe_accounts import AccountName
 from invoices.payments.models import HandledEvent
 from invoices.payments.services.payloads import time_of
 from invoices.payments.webhooks.events import Outcome, StripeEvent
+from invoices.payments.webhooks.foreign import of_another_account
 from invoices.payments.webhooks.handlers import HANDLERS
 from invoices.payments.webhooks.mirroring import request_mirror
 
@@ -26,8 +29,9 @@ log = logging.getLogger(__name__)
 HANDLER = "invoices"
 
 
-def process(trigger: WebhookEventTrigger) -> Event:
-    """Store the verified event and handle it, in the transaction that saves `trigger`."""
+def process(trigger: WebhookEventTrigger, *, account: AccountName) -> Event:
+    """Store the verified event of `account` and handle it, in the transaction that saves
+    `trigger`."""
     now = clock.now()
     payload = trigger.json_body
     _lock(payload["id"])
@@ -35,12 +39,12 @@ def process(trigger: WebhookEventTrigger) -> Event:
     trigger.event = stored
     trigger.exception = ""
     trigger.traceback = ""
-    handle_once(stored, now=now)
+    handle_once(stored, account=account, now=now)
     trigger.processed = True
     return stored
 
 
-def handle_once(stored: Event, *, now: dt.datetime) -> bool:
+def handle_once(stored: Event, *, account: AccountName, now: dt.datetime) -> bool:
     """Run the event's handler unless it has run; whether it ran now.
 
     The lock on the event makes looking first safe; the row's constraint would catch what a caller
@@ -48,27 +52,34 @@ def handle_once(stored: Event, *, now: dt.datetime) -> bool:
     """
     if HandledEvent.objects.filter(event_id=stored.id, handler=HANDLER).exists():
         return False
-    outcome = handle(stored, now=now)
+    outcome = handle(stored, account=account, now=now)
     HandledEvent.objects.create(
         event_id=stored.id,
         handler=HANDLER,
+        account=account,
         event_type=stored.type[:100],
         outcome=outcome.text[:200],
         handled_at=now,
     )
-    _follow_up(stored, outcome)
+    _follow_up(stored, outcome, account)
     return True
 
 
-def handle(stored: Event, *, now: dt.datetime) -> Outcome:
-    """Apply what the event proves. Handlers are idempotent: a second time changes nothing."""
+def handle(stored: Event, *, account: AccountName, now: dt.datetime) -> Outcome:
+    """Apply what the event proves. Handlers are idempotent: a second time changes nothing.
+
+    What it names of another account's is not touched: that is refused, and finance is told.
+    """
     handler = HANDLERS.get(stored.type)
     if handler is None:
         return Outcome("nothing to do for this type")
+    if foreign := of_another_account(account, stored.data["object"]):
+        return _refused(stored, account, foreign, now)
     outcome = handler(
         StripeEvent(
             id=stored.id,
             type=stored.type,
+            account=account,
             created=min(stored.created or now, now),
             object=stored.data["object"],
             now=now,
@@ -76,6 +87,21 @@ def handle(stored: Event, *, now: dt.datetime) -> Outcome:
     )
     log.info("%s %s: %s", stored.type, stored.id, outcome.text)
     return outcome
+
+
+def _refused(stored: Event, account: AccountName, foreign: str, now: dt.datetime) -> Outcome:
+    log.error("%s %s of the account %s is refused: %s", stored.type, stored.id, account, foreign)
+    notify_finance(
+        key=f"stripe-account-mismatch:{stored.id}",
+        subject=f"An event of the Stripe account {account} names what is another account's",
+        paragraphs=[
+            f"{foreign} Nothing was changed by it.",
+            "Look at both accounts' webhook endpoints and keys: one of them may be the other's.",
+        ],
+        facts=[("Event", f"{stored.type} {stored.id}"), ("Account", account)],
+        now=now,
+    )
+    return Outcome(f"refused: {foreign}")
 
 
 def _lock(event_id: str) -> None:
@@ -106,10 +132,12 @@ def _store(payload: dict[str, Any], trigger: WebhookEventTrigger, now: dt.dateti
     )
 
 
-def _follow_up(stored: Event, outcome: Outcome) -> None:
+def _follow_up(stored: Event, outcome: Outcome, account: AccountName) -> None:
     stripe_invoice_id = outcome.stripe_invoice_id
     if stripe_invoice_id:
-        transaction.on_commit(lambda: enqueue("payments.refresh_invoice", stripe_invoice_id))
+        transaction.on_commit(
+            lambda: enqueue("payments.refresh_invoice", stripe_invoice_id, account)
+        )
     if outcome.look_up_payment:
-        transaction.on_commit(lambda: enqueue("payments.settle_payment_event", stored.id))
-    transaction.on_commit(lambda: request_mirror(stored))
+        transaction.on_commit(lambda: enqueue("payments.settle_payment_event", stored.id, account))
+    transaction.on_commit(lambda: request_mirror(account, stored))

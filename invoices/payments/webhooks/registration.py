@@ -1,8 +1,10 @@
 """Telling Stripe where to send events, and keeping the secret it signs them with.
 
-Stripe shows an endpoint's secret once, when the endpoint is made. One whose secret is not here is
+Each account has an endpoint of its own: what is signed with an endpoint's secret comes from its
+account. Stripe shows that secret once, when the endpoint is made; one whose secret is not here is
 of no use, and is replaced. The endpoint is kept as dj-stripe's `WebhookEndpoint`; its address
-holds that row's UUID, which stays the same when the endpoint in Stripe is replaced.
+holds that row's UUID, which stays the same when the endpoint in Stripe is replaced, and the
+account's name unless it is the default one.
 """
 
 import datetime as dt
@@ -20,18 +22,18 @@ from djstripe.exceptions import InvalidStripeAPIKey
 from djstripe.models import Account, WebhookEndpoint
 
 from billing.errors import Conflict, Invalid
+from billing.stripe_accounts import DEFAULT, AccountName
 from invoices.payments.models import RetiringWebhookSecret
 from invoices.payments.services import stripe_client
 from invoices.payments.services.payloads import metadata_of, text, time_of
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeUnavailable
+from invoices.payments.webhooks import addresses
 from invoices.payments.webhooks.handlers import HANDLED_EVENTS
 
 log = logging.getLogger(__name__)
 
 OLD_SECRET_STAYS_VALID = dt.timedelta(hours=24)
-_PREFIX = "/stripe/webhook/"
-_ADDRESS = re.compile(r"^(?P<site>.*)/stripe/webhook/(?P<uuid>[0-9a-fA-F-]{36})/?$")
 _MARK = {"created_by": "usage billing"}
 
 What = Literal["created", "updated", "unchanged", "replaced"]
@@ -43,37 +45,42 @@ class EndpointRegistration:
     what: What
 
 
-def register(*, url: str, now: dt.datetime, rotate: bool = False) -> EndpointRegistration:
-    """Have Stripe send all handled events to this site, at `url` or below it.
+def register(
+    *, url: str, account: AccountName = DEFAULT, now: dt.datetime, rotate: bool = False
+) -> EndpointRegistration:
+    """Have Stripe send all handled events of `account` to this site, at `url` or below it.
 
     Repeating it changes nothing. `rotate` replaces the endpoint for a new secret; the old secret
     is accepted for another day. Raises `Invalid` for the address and `StripeFailure`.
     """
-    site, named = _site(url)
-    local = _local_endpoint(site, named)
+    stripe_client.require_configured(account)
+    site, named = _site(url, account)
+    local = _local_endpoint(site, named, account)
     uuid = local.djstripe_uuid if local else named or uuid4()
-    address = f"{site}{_PREFIX}{uuid}/"
-    theirs = _in_stripe(local) if local else None
+    address = addresses.address_of(site, account, uuid)
+    theirs = _in_stripe(account, local) if local else None
     if local is None or theirs is None or not local.secret or rotate or _is_outdated(theirs):
-        _replace(address, uuid, local, now=now)
+        _replace(account, site, uuid, local, now=now)
         return EndpointRegistration(address, "replaced" if local else "created")
     changes = _changes(theirs, address)
     if changes:
-        theirs = stripe_client.post(f"/v1/webhook_endpoints/{local.id}", changes)
-    account = local.djstripe_owner_account or _owner_account()
-    _keep(theirs, address, uuid, secret=local.secret, account=account, now=now)
+        theirs = stripe_client.post(account, f"/v1/webhook_endpoints/{local.id}", changes)
+    owner = local.djstripe_owner_account or _owner(account)
+    _keep(theirs, address, uuid, secret=local.secret, owner=owner, now=now)
     return EndpointRegistration(address, "updated" if changes else "unchanged")
 
 
-def take_rolled_secret(*, url: str, secret: str, now: dt.datetime) -> EndpointRegistration:
+def take_rolled_secret(
+    *, url: str, secret: str, account: AccountName = DEFAULT, now: dt.datetime
+) -> EndpointRegistration:
     """The secret was rolled in Stripe's dashboard: sign with the new one, accept the old for a day.
 
     Raises `Invalid` for something else than a secret, `Conflict` when there is no endpoint yet.
     """
     if not re.fullmatch(r"whsec_[\w/+=-]{8,240}", secret):
         raise Invalid("A webhook's signing secret starts with whsec_.", field="secret")
-    site, named = _site(url)
-    local = _local_endpoint(site, named)
+    site, named = _site(url, account)
+    local = _local_endpoint(site, named, account)
     if local is None:
         raise Conflict(f"No webhook endpoint is registered for {site} yet.")
     if local.secret == secret:
@@ -84,29 +91,32 @@ def take_rolled_secret(*, url: str, secret: str, now: dt.datetime) -> EndpointRe
     return EndpointRegistration(local.url, "updated")
 
 
-def _site(url: str) -> tuple[str, UUID | None]:
-    """The site of `url`, and the UUID where it names a whole webhook address."""
+def _site(url: str, account: AccountName) -> tuple[str, UUID | None]:
+    """The site of `url`, and the UUID where it names a whole webhook address of the account."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise Invalid(f"{url!r} is not the address of a site, as https://billing.example.")
-    match = _ADDRESS.match(url)
-    if match is None:
+    named = addresses.parsed(url)
+    if named is None:
         return url.rstrip("/"), None
-    return match["site"], UUID(match["uuid"])
+    if named.account != account:
+        raise Invalid(f"{url!r} is an address of the account {named.account}, not of {account}.")
+    return named.site, named.uuid
 
 
-def _local_endpoint(site: str, uuid: UUID | None) -> WebhookEndpoint | None:
+def _local_endpoint(site: str, uuid: UUID | None, account: AccountName) -> WebhookEndpoint | None:
     endpoints = WebhookEndpoint.objects.filter(
-        url__startswith=f"{site}{_PREFIX}", livemode=settings.STRIPE_LIVE_MODE
+        url__startswith=f"{site}{addresses.PREFIX}", livemode=settings.STRIPE_LIVE_MODE
     )
     if uuid is not None:
         endpoints = endpoints.filter(djstripe_uuid=uuid)
-    return endpoints.order_by("-djstripe_created").first()
+    newest_first = endpoints.order_by("-djstripe_created")
+    return next((each for each in newest_first if addresses.account_in(each.url) == account), None)
 
 
-def _in_stripe(local: WebhookEndpoint) -> StripeObject | None:
+def _in_stripe(account: AccountName, local: WebhookEndpoint) -> StripeObject | None:
     try:
-        found = stripe_client.get(f"/v1/webhook_endpoints/{local.id}")
+        found = stripe_client.get(account, f"/v1/webhook_endpoints/{local.id}")
     except StripeMissing:
         return None
     return None if found.get("deleted") else found
@@ -128,9 +138,18 @@ def _changes(theirs: StripeObject, address: str) -> dict[str, Any]:
     return changes
 
 
-def _replace(address: str, uuid: UUID, local: WebhookEndpoint | None, *, now: dt.datetime) -> None:
+def _replace(
+    account: AccountName,
+    site: str,
+    uuid: UUID,
+    local: WebhookEndpoint | None,
+    *,
+    now: dt.datetime,
+) -> None:
     """A fresh endpoint with a secret that we know; those that it replaces are deleted after it."""
+    address = addresses.address_of(site, account, uuid)
     made = stripe_client.post(
+        account,
         "/v1/webhook_endpoints",
         {
             "url": address,
@@ -143,26 +162,26 @@ def _replace(address: str, uuid: UUID, local: WebhookEndpoint | None, *, now: dt
     secret = text(made.get("secret"))
     if not secret:
         raise StripeUnavailable("Stripe made a webhook endpoint without telling its secret.")
-    account = _owner_account()
+    owner = _owner(account)
     with transaction.atomic():
         if local is not None and local.secret:
             _retire(local, now)
-        _keep(made, address, uuid, secret=secret, account=account, now=now)
+        _keep(made, address, uuid, secret=secret, owner=owner, now=now)
     try:
-        _delete_others(address.removesuffix(f"{uuid}/"), made["id"])
+        _delete_others(account, site, made["id"])
     except StripeFailure as error:
         # The new one works. An old one only sends what is refused here, and the next time it goes.
         log.warning("replaced webhook endpoints could not be deleted: %s", error)
 
 
-def _delete_others(prefix: str, kept: str) -> None:
-    """The endpoints that this project made for addresses that start so, but for one."""
-    for other in list(stripe_client.every("/v1/webhook_endpoints")):
-        is_ours = text(other.get("url")).startswith(prefix) and _MARK.items() <= (
-            metadata_of(other).items()
-        )
+def _delete_others(account: AccountName, site: str, kept: str) -> None:
+    """The endpoints that this project made for the account's addresses of the site, but for one."""
+    for other in list(stripe_client.every(account, "/v1/webhook_endpoints")):
+        named = addresses.parsed(text(other.get("url")))
+        is_ours = named is not None and (named.site, named.account) == (site, account)
+        is_ours = is_ours and _MARK.items() <= metadata_of(other).items()
         if is_ours and other["id"] != kept:
-            stripe_client.delete(f"/v1/webhook_endpoints/{other['id']}")
+            stripe_client.delete(account, f"/v1/webhook_endpoints/{other['id']}")
             log.info("deleted webhook endpoint %s, which was replaced", other["id"])
 
 
@@ -172,7 +191,7 @@ def _keep(
     uuid: UUID,
     *,
     secret: str,
-    account: Account | None,
+    owner: Account | None,
     now: dt.datetime,
 ) -> None:
     WebhookEndpoint.objects.update_or_create(
@@ -188,7 +207,7 @@ def _keep(
             "created": time_of(theirs.get("created"), default=now),
             "metadata": metadata_of(theirs),
             "stripe_data": {name: value for name, value in theirs.items() if name != "secret"},
-            "djstripe_owner_account": account,
+            "djstripe_owner_account": owner,
         },
     )
 
@@ -201,10 +220,10 @@ def _retire(local: WebhookEndpoint, now: dt.datetime) -> None:
     )
 
 
-def _owner_account() -> Account | None:
-    """dj-stripe's account of our key; only its copies need it, so failing is no failure."""
+def _owner(account: AccountName) -> Account | None:
+    """dj-stripe's account of the key; only its copies need it, so failing is no failure."""
     try:
-        return Account.get_or_retrieve_for_api_key(settings.STRIPE_SECRET_KEY)
+        return Account.get_or_retrieve_for_api_key(stripe_client.require_configured(account))
     except (
         stripe.StripeError,
         InvalidStripeAPIKey,
@@ -214,5 +233,5 @@ def _owner_account() -> Account | None:
         AttributeError,
         DatabaseError,
     ) as error:
-        log.warning("dj-stripe cannot tell the account of the secret key: %r", error)
+        log.warning("dj-stripe cannot tell whose the secret key of %s is: %r", account, error)
         return None

@@ -21,6 +21,8 @@ from django.views.decorators.http import require_POST
 from djstripe.models import WebhookEndpoint, WebhookEventTrigger
 
 from billing.services.sign_in import client_address
+from billing.stripe_accounts import DEFAULT, AccountName, is_configured
+from invoices.payments.webhooks.addresses import account_in
 from invoices.payments.webhooks.events import EventTooEarly
 from invoices.payments.webhooks.processing import process
 from invoices.payments.webhooks.verification import (
@@ -41,16 +43,17 @@ _WINDOW_SECONDS = 60
 
 @csrf_exempt
 @require_POST
-def webhook(request: HttpRequest, endpoint_uuid: UUID) -> HttpResponse:
+def webhook(request: HttpRequest, endpoint_uuid: UUID, account: str = DEFAULT) -> HttpResponse:
     """200 once the event has taken effect; Stripe sends it again after anything else."""
-    refusal = _refusal(request, endpoint_uuid, now=clock.now())
+    whose = AccountName(account)
+    refusal = _refusal(request, endpoint_uuid, whose, now=clock.now())
     if refusal is not None:
         return _count_refusal(request, refusal)
     # By itself, so that a delivery that fails is there to be looked at.
     delivery = _store(request, endpoint_uuid)
     try:
         with transaction.atomic():
-            process(delivery)
+            process(delivery, account=whose)
             delivery.save()
     except EventTooEarly as error:
         log.warning("%s", error)
@@ -62,7 +65,9 @@ def webhook(request: HttpRequest, endpoint_uuid: UUID) -> HttpResponse:
     return HttpResponse(str(delivery.pk), content_type="text/plain")
 
 
-def _refusal(request: HttpRequest, endpoint: UUID, *, now: dt.datetime) -> HttpResponse | None:
+def _refusal(
+    request: HttpRequest, endpoint: UUID, account: AccountName, *, now: dt.datetime
+) -> HttpResponse | None:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > settings.STRIPE_WEBHOOK_MAX_BYTES:
         return _answer(413, f"At most {settings.STRIPE_WEBHOOK_MAX_BYTES} bytes are taken.")
@@ -70,7 +75,7 @@ def _refusal(request: HttpRequest, endpoint: UUID, *, now: dt.datetime) -> HttpR
     if not header:
         return _answer(400, "The Stripe-Signature header is missing.")
     secrets = valid_secrets(endpoint_uuid=endpoint, now=now)
-    if not secrets or not WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).exists():
+    if not secrets or not _is_endpoint_of(account, endpoint):
         return _answer(404, "There is no such webhook endpoint.")
     try:
         body = request.body
@@ -82,6 +87,12 @@ def _refusal(request: HttpRequest, endpoint: UUID, *, now: dt.datetime) -> HttpR
     except (UnverifiedDelivery, MalformedPayload) as error:
         return _answer(400, str(error))
     return None
+
+
+def _is_endpoint_of(account: AccountName, endpoint: UUID) -> bool:
+    """Registered for this account, which the settings still have; another's secret is no proof."""
+    urls = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).values_list("url", flat=True)
+    return is_configured(account) and any(account_in(url) == account for url in urls)
 
 
 def _text(body: bytes) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing import months
-from billing.issuers import freeze, issuer_of, series_of
+from billing.issuers import account_of, freeze, issuer_of, series_of
 from billing.models import IssuingEntity, Workspace
 from billing.money import ZERO
 from invoices.bill_to import bill_to
@@ -113,6 +113,7 @@ def invoice_to(
         due_date=due_on(workspace, terms.payment_terms_days, now),
         created_at=now,
         issuing_entity=issuing_entity,
+        stripe_account=account_of(issuing_entity),
         language=workspace.language,
         order_number=workspace.order_number,
         custom_fields=custom_fields_of(workspace, issuing_entity),

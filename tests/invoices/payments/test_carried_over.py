@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from billing.models import Email, Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, PaymentMethod
 from invoices.payments.models import Difference
@@ -27,7 +28,7 @@ DECEMBER_30 = dt.datetime(2026, 12, 30, tzinfo=dt.UTC)
 def acme(stripe_sandbox: SandboxProcess) -> Workspace:
     """With a card that pays."""
     workspace = make_workspace("Acme")
-    give_card(ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2))
     return workspace
 
 

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from billing.errors import SecondPersonNeeded
 from billing.models import Email, Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import Chargeback, ChargebackEvidence
@@ -76,11 +77,11 @@ def charged_back(invoice: Invoice, status: str = "needs_response", **facts: obje
 
 def in_the_sandbox(acme: Workspace, sandbox: SandboxProcess) -> Chargeback:
     """A paid invoice whose charge is disputed in the sandbox."""
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2))
     invoice = make_invoice(acme, status="draft")
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
     assert reconcile(now=NOVEMBER_2) == []
-    charge = next(stripe_client.every("/v1/charges"))
+    charge = next(stripe_client.every(DEFAULT, "/v1/charges"))
     dispute = sandbox.open_dispute(charge["id"])
     return charged_back(invoice, stripe_id=dispute["id"], charge_id=charge["id"])
 
@@ -92,8 +93,8 @@ def send(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> str:
 
 def uploaded(chargeback: Chargeback) -> list[str]:
     """The names of the files in Stripe, each of which its evidence refers to."""
-    found = stripe_client.get(f"/v1/disputes/{chargeback.stripe_id}")
-    files = list(stripe_client.every("/v1/files"))
+    found = stripe_client.get(DEFAULT, f"/v1/disputes/{chargeback.stripe_id}")
+    files = list(stripe_client.every(DEFAULT, "/v1/files"))
     assert {each["id"] for each in files} == {found["evidence"][field] for field in FILES}
     return sorted(each["filename"] for each in files)
 
@@ -166,7 +167,7 @@ def test_it_is_sent_once_as_it_was_seen(acme: Workspace, stripe_sandbox: Sandbox
     submit(known)
     assert send(known) == "done"
     assert send(known) == "done"
-    found = stripe_client.get(f"/v1/disputes/{known.stripe_id}")
+    found = stripe_client.get(DEFAULT, f"/v1/disputes/{known.stripe_id}")
     assert found["status"] == "under_review"
     assert found["evidence"]["uncategorized_text"].startswith("We spoke on the phone.")
     assert found["evidence"]["customer_name"] == "Acme"
@@ -197,7 +198,7 @@ def test_what_fails_is_made_good_and_said_once(
     for hours in (2, 4, 6):
         send(known, NOVEMBER_5 + dt.timedelta(hours=hours))
     assert ChargebackEvidence.objects.get().status == "done"
-    found = stripe_client.get(f"/v1/disputes/{known.stripe_id}")
+    found = stripe_client.get(DEFAULT, f"/v1/disputes/{known.stripe_id}")
     assert found["evidence_details"]["submission_count"] == 1
     assert len(uploaded(known)) == len(FILES)
 
@@ -217,7 +218,7 @@ def test_a_process_killed_at_the_request_is_followed_by_one_that_goes_on(
         send(known)
     assert send(known, NOVEMBER_5 + dt.timedelta(hours=1)) == "done"
     assert len(uploaded(known)) == len(FILES)
-    assert stripe_client.get(f"/v1/disputes/{known.stripe_id}")["status"] == "under_review"
+    assert stripe_client.get(DEFAULT, f"/v1/disputes/{known.stripe_id}")["status"] == "under_review"
 
 
 def test_finance_sends_it_from_its_page(acme: Workspace) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import TestCase
 
 from billing.models import Workspace, WorkspaceMember
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments import tasks
 from invoices.payments.services.customers import ensure_customer
@@ -77,7 +78,7 @@ def test_an_old_checkout_that_is_shown_again_does_not_bring_its_card_back(acme: 
     choose_card(client.post(path(acme))["Location"], "pm_card_mastercard")
     chosen = default_card()
     assert "Your card is saved" not in client.get(saved, follow=True).content.decode()
-    tasks.save_card_from_checkout(str(acme.pk), session_id)
+    tasks.save_card_from_checkout(str(acme.pk), session_id, DEFAULT)
     assert default_card() == chosen
 
 
@@ -99,13 +100,13 @@ def test_a_card_becomes_the_default_even_if_the_owner_does_not_come_back(
     with TestCase.captureOnCommitCallbacks(execute=True):
         assert post(endpoint().djstripe_uuid, happened).status_code == 200
     wait_until(lambda: started)  # it is published by a thread
-    assert started == [(str(acme.pk), session_id)]
+    assert started == [(str(acme.pk), session_id, DEFAULT)]
     tasks.save_card_from_checkout(*started[0])
     assert default_card().startswith("pm_")
 
 
 def test_a_card_is_changed_in_the_billing_portal(acme: Workspace) -> None:
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2))
     before = default_card()
     answer = member_client(acme).post(path(acme))
     assert "/pages/portal/bps_" in answer["Location"]

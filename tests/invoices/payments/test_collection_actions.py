@@ -7,6 +7,7 @@ import pytest
 
 from billing.errors import Invalid
 from billing.models import Email, User, Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import InvoiceAction
@@ -33,7 +34,8 @@ def globex(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
     """With a card that is declined."""
     workspace = make_workspace("Globex")
     give_card(
-        ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2), "pm_card_chargeCustomerFail"
+        ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2),
+        "pm_card_chargeCustomerFail",
     )
     return workspace
 
@@ -50,7 +52,7 @@ def unpaid(globex: Workspace) -> Invoice:
 
 
 def in_stripe(invoice: Invoice) -> str:
-    return str(stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")["status"])
+    return str(stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")["status"])
 
 
 def done(action: InvoiceAction, *, now: dt.datetime = NOVEMBER_5) -> InvoiceAction:
@@ -77,7 +79,7 @@ def void(invoice: Invoice, fiona: User, *, reissue: bool = False) -> InvoiceActi
 def test_retrying_with_a_card_that_pays_brings_the_workspace_back(
     unpaid: Invoice, globex: Workspace, fiona: User
 ) -> None:
-    give_card(ensure_customer(workspace_id=globex.pk, now=NOVEMBER_5))
+    give_card(ensure_customer(workspace_id=globex.pk, account=DEFAULT, now=NOVEMBER_5))
     action = collection.retry_payment(invoice_id=unpaid.pk, actor=fiona, now=NOVEMBER_5)
     assert done(action).status == "done"
     assert state(unpaid) == ("paid", "active")
@@ -114,7 +116,7 @@ def test_voiding_cancels_it_in_both_places(unpaid: Invoice, fiona: User) -> None
 def test_voiding_issues_the_same_usage_anew_and_stripe_has_it_too(
     unpaid: Invoice, globex: Workspace, fiona: User
 ) -> None:
-    give_card(ensure_customer(workspace_id=globex.pk, now=NOVEMBER_5))
+    give_card(ensure_customer(workspace_id=globex.pk, account=DEFAULT, now=NOVEMBER_5))
     assert done(void(unpaid, fiona, reissue=True)).status == "done"
     replacement = Invoice.objects.get(replaces=unpaid)
     assert replacement.number == "INV-2026-000002"
@@ -172,7 +174,9 @@ def test_an_answer_that_is_lost_leaves_it_pending_and_the_sweep_carries_on(
 
 def test_what_has_been_paid_in_stripe_meanwhile_is_not_voided(unpaid: Invoice, fiona: User) -> None:
     action = void(unpaid, fiona)
-    stripe_client.post(f"/v1/invoices/{unpaid.stripe_invoice_id}/pay", {"paid_out_of_band": True})
+    stripe_client.post(
+        DEFAULT, f"/v1/invoices/{unpaid.stripe_invoice_id}/pay", {"paid_out_of_band": True}
+    )
     refused = done(action)
     assert (refused.status, refused.last_error) == ("failed", "Stripe has it as paid now.")
     assert state(unpaid) == ("paid", "active")
@@ -238,5 +242,5 @@ def test_an_invoice_that_never_reached_stripe_is_voided_here(
     action = void(invoice, fiona)
     assert InvoiceAction.objects.get(pk=action.pk).status == "done"
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done
-    assert list(stripe_client.every("/v1/invoices")) == []
+    assert list(stripe_client.every(DEFAULT, "/v1/invoices")) == []
     assert state(invoice)[0] == "void"

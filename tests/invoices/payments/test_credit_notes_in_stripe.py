@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from billing.models import Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import CreditNote, Invoice
 from invoices.payments.services import stripe_client
@@ -134,7 +135,9 @@ def test_credit_of_a_paid_invoice_is_void_here_and_marked_there(
     assert sync(note) == "done"
     void(note)
     assert sync(note) == "done"
-    (made,) = stripe_client.every("/v1/credit_notes", {"invoice": invoice.stripe_invoice_id})
+    (made,) = stripe_client.every(
+        DEFAULT, "/v1/credit_notes", {"invoice": invoice.stripe_invoice_id}
+    )
     assert made["memo"] == "INV-CN-2026-000001 is void: Meant for another"
     assert reconcile(now=NOVEMBER_5) == []
 
@@ -151,7 +154,10 @@ def test_what_was_refunded_is_not_void_and_what_stripe_refuses_is(
     # Somebody was faster, in Stripe's dashboard: there is nothing left to refund.
     entry = invoice.payment_entries.get(kind="payment")
     stripe_client.post(
-        "/v1/refunds", {"payment_intent": entry.payment_intent_id, "amount": 4134}, key="by hand"
+        DEFAULT,
+        "/v1/refunds",
+        {"payment_intent": entry.payment_intent_id, "amount": 4134},
+        key="by hand",
     )
     assert sync(refused) == "blocked"
     assert void(refused).status == "void"

@@ -8,6 +8,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from billing.models import Email, Workspace
 from billing.services.workspaces import update_workspace
+from billing.stripe_accounts import DEFAULT, AccountName
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import stripe_client
@@ -33,8 +34,12 @@ def acme(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
     return make_workspace("Acme", billing_email="billing@acme.test")
 
 
+def ours(workspace: Workspace) -> StripeCustomer:
+    return StripeCustomer.objects.get(workspace=workspace)
+
+
 def ensure(workspace: Workspace, now: dt.datetime = NOVEMBER_2) -> str:
-    return ensure_customer(workspace_id=workspace.pk, now=now)
+    return ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=now)
 
 
 def change(workspace: Workspace, **changes: str) -> None:
@@ -42,7 +47,7 @@ def change(workspace: Workspace, **changes: str) -> None:
 
 
 def tax_ids(customer_id: str) -> list[tuple[str, str]]:
-    found = stripe_client.every(f"/v1/customers/{customer_id}/tax_ids")
+    found = stripe_client.every(DEFAULT, f"/v1/customers/{customer_id}/tax_ids")
     return [(each["type"], each["value"]) for each in found]
 
 
@@ -81,8 +86,8 @@ def test_changed_details_are_sent_when_the_change_has_committed(
     with django_capture_on_commit_callbacks() as callbacks:
         change(acme, name="Acme Corporation", billing_email="accounts@acme.test")
     assert len(callbacks) == 1
-    assert DETAILS.due(now=NOVEMBER_2) == [acme.pk]
-    assert update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert DETAILS.due(now=NOVEMBER_2) == [ours(acme).pk]
+    assert update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     (found,) = customers()
     assert (found["name"], found["email"]) == ("Acme Corporation", "accounts@acme.test")
     assert DETAILS.due(now=LATER) == []
@@ -92,7 +97,7 @@ def test_an_address_that_was_removed_is_cleared(acme: Workspace) -> None:
     change(acme, address_line1="Torstr. 1", address_city="Berlin")
     ensure(acme)
     change(acme, address_line1="", address_city="Hamburg")
-    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     (found,) = customers()
     assert (found["address"]["line1"], found["address"]["city"]) == (None, "Hamburg")
 
@@ -109,10 +114,10 @@ def test_an_update_that_fails_is_tried_again_later(
     ensure(acme)
     change(acme, name="Acme Corporation")
     stripe_sandbox.inject("500_before", method="POST")
-    assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert not update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     assert DETAILS.due(now=NOVEMBER_2) == []
-    assert DETAILS.due(now=LATER) == [acme.pk]
-    assert update_customer(workspace_id=acme.pk, now=LATER)
+    assert DETAILS.due(now=LATER) == [ours(acme).pk]
+    assert update_customer(customer=ours(acme).pk, now=LATER)
     assert customers()[0]["name"] == "Acme Corporation"
 
 
@@ -123,39 +128,41 @@ def test_a_change_during_the_update_is_not_lost(
     change(acme, name="Acme Corporation")
     post = stripe_client.post
 
-    def post_and_change(path: str, params: dict[str, object]) -> stripe_client.StripeObject:
-        answer = post(path, params)
+    def post_and_change(
+        account: AccountName, path: str, params: dict[str, object]
+    ) -> stripe_client.StripeObject:
+        answer = post(account, path, params)
         update_workspace(workspace_id=acme.pk, changes={"name": "Acme Holding"}, now=LATER)
         return answer
 
     monkeypatch.setattr(stripe_client, "post", post_and_change)
-    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     monkeypatch.undo()
-    assert DETAILS.due(now=LATER) == [acme.pk]
+    assert DETAILS.due(now=LATER) == [ours(acme).pk]
 
 
 def test_a_customer_deleted_in_stripe_is_followed_by_a_new_one(acme: Workspace) -> None:
     first = ensure(acme)
-    stripe_client.delete(f"/v1/customers/{first}")
+    stripe_client.delete(DEFAULT, f"/v1/customers/{first}")
     second = ensure(acme)
     assert second != first
     assert [each["id"] for each in customers()] == [second]
-    assert StripeCustomer.objects.get(pk=acme.pk).generation == 2
+    assert ours(acme).generation == 2
     assert Customer.objects.get(subscriber=acme).id == second
 
 
 def test_the_news_of_a_deletion_is_noted_once(acme: Workspace) -> None:
     first = ensure(acme)
-    assert note_customer_deleted(customer_id=first, now=LATER)
-    assert not note_customer_deleted(customer_id=first, now=LATER)
-    assert not note_customer_deleted(customer_id="cus_of_somebody_else", now=LATER)
-    assert StripeCustomer.objects.get(pk=acme.pk).missing_since == LATER
+    assert note_customer_deleted(customer_id=first, account=DEFAULT, now=LATER)
+    assert not note_customer_deleted(customer_id=first, account=DEFAULT, now=LATER)
+    assert not note_customer_deleted(customer_id="cus_of_somebody_else", account=DEFAULT, now=LATER)
+    assert ours(acme).missing_since == LATER
 
 
 def test_updating_a_deleted_customer_makes_none(acme: Workspace) -> None:
-    stripe_client.delete(f"/v1/customers/{ensure(acme)}")
+    stripe_client.delete(DEFAULT, f"/v1/customers/{ensure(acme)}")
     change(acme, name="Acme Corporation")
-    assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert not update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     assert customers() == []
     assert DETAILS.due(now=LATER) == []
     ensure(acme)
@@ -167,10 +174,10 @@ def test_a_tax_id_is_kept_and_replaced(acme: Workspace) -> None:
     customer_id = ensure(acme)
     assert tax_ids(customer_id) == [("eu_vat", "DE136695976")]
     change(acme, tax_id="DE987654002")
-    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     assert tax_ids(customer_id) == [("eu_vat", "DE987654002")]
     change(acme, tax_id="")
-    update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
     assert tax_ids(customer_id) == []
 
 
@@ -182,9 +189,9 @@ def test_a_tax_id_that_stripe_refuses_waits_for_a_change_and_is_told(
     # Ours takes what looks like a number of that country; Stripe knows better.
     Workspace.objects.filter(pk=acme.pk).update(tax_id="DE000", address_country="DE")
     note_details_changed(workspace_id=acme.pk, now=NOVEMBER_2)
-    assert not update_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    assert not update_customer(customer=ours(acme).pk, now=NOVEMBER_2)
 
-    account = StripeCustomer.objects.get(pk=acme.pk)
+    account = ours(acme)
     assert (account.status, account.blocked_reason) == ("blocked", "refused")
     assert "Invalid value for eu_vat" in account.last_error
     assert DETAILS.due(now=LATER + dt.timedelta(days=9)) == [], "nothing has changed"
@@ -200,7 +207,7 @@ def test_a_tax_id_that_stripe_refuses_waits_for_a_change_and_is_told(
     assert ensure(acme, LATER) == customer_id
 
     change(acme, tax_id="DE136695976")
-    assert update_customer(workspace_id=acme.pk, now=LATER)
+    assert update_customer(customer=ours(acme).pk, now=LATER)
     assert tax_ids(customer_id) == [("eu_vat", "DE136695976")]
     assert "were not accepted" not in member_client(acme).get(f"/w/{acme.pk}/").content.decode()
 

@@ -5,6 +5,7 @@ import time
 import pytest
 from pytest_django import Settings
 
+from billing.stripe_accounts import DEFAULT
 from invoices.payments.services import rate_limit
 from invoices.payments.services.rate_limit import wait_for_turn
 
@@ -21,7 +22,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[float]:
 
 def test_after_a_burst_of_a_second_each_request_waits_its_turn(waits: list[float]) -> None:
     for _ in range(40):
-        wait_for_turn()
+        wait_for_turn(DEFAULT)
     # Ten go at once; the thirtieth after them waits three seconds, less what passed meanwhile.
     assert 0 < len(waits) <= 30
     assert 0 < max(waits) <= 3.0
@@ -30,12 +31,12 @@ def test_after_a_burst_of_a_second_each_request_waits_its_turn(waits: list[float
 def test_without_a_limit_nobody_waits(waits: list[float], settings: Settings) -> None:
     settings.STRIPE_MAX_REQUESTS_PER_SECOND = 0
     for _ in range(40):
-        wait_for_turn()
+        wait_for_turn(DEFAULT)
     assert waits == []
 
 
 def test_redis_being_down_holds_up_no_payment(waits: list[float], settings: Settings) -> None:
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9"}}
     for _ in range(40):
-        wait_for_turn()
+        wait_for_turn(DEFAULT)
     assert waits == []

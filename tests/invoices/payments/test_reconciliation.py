@@ -8,6 +8,7 @@ from django.utils import timezone as clock
 from pytest_django import Settings
 
 from billing.models import Email, User, Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice, InvoiceItem
 from invoices.payments.models import Difference, ReconciliationRun
@@ -38,7 +39,7 @@ def now() -> dt.datetime:
 def acme(stripe_sandbox: SandboxProcess, now: dt.datetime) -> Workspace:
     """With a card that pays."""
     workspace = make_workspace("Acme")
-    give_card(ensure_customer(workspace_id=workspace.pk, now=now))
+    give_card(ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=now))
     return workspace
 
 
@@ -71,7 +72,7 @@ def test_what_agrees_gives_no_difference(acme: Workspace, now: dt.datetime) -> N
 
 def test_a_payment_whose_webhook_was_lost_is_taken_over(acme: Workspace, now: dt.datetime) -> None:
     invoice = sent(acme, now)
-    stripe_client.post(f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
     assert reconcile(now=now) == []
     invoice.refresh_from_db()
     assert invoice.status == "paid"
@@ -85,7 +86,10 @@ def test_a_failure_whose_webhook_was_lost_suspends_after_all(
     stripe_sandbox: SandboxProcess, now: dt.datetime
 ) -> None:
     globex = make_workspace("Globex")
-    give_card(ensure_customer(workspace_id=globex.pk, now=now), "pm_card_chargeCustomerFail")
+    give_card(
+        ensure_customer(workspace_id=globex.pk, account=DEFAULT, now=now),
+        "pm_card_chargeCustomerFail",
+    )
     invoice = synced(globex, now)
     assert reconcile(now=now) == []
     invoice.refresh_from_db()
@@ -97,7 +101,9 @@ def test_a_refund_whose_webhook_was_lost_shows_after_all(acme: Workspace, now: d
     invoice = synced(acme, now)
     reconcile(now=now)
     payment = invoice.payment_entries.get(kind="payment")
-    stripe_client.post("/v1/refunds", {"payment_intent": payment.payment_intent_id, "amount": 1000})
+    stripe_client.post(
+        DEFAULT, "/v1/refunds", {"payment_intent": payment.payment_intent_id, "amount": 1000}
+    )
     reconcile(now=now)
     invoice.refresh_from_db()
     assert str(invoice.amount_refunded) == "10.000"
@@ -105,7 +111,7 @@ def test_a_refund_whose_webhook_was_lost_shows_after_all(acme: Workspace, now: d
 
 def test_an_invoice_voided_in_stripe_is_void_here(acme: Workspace, now: dt.datetime) -> None:
     invoice = sent(acme, now)
-    stripe_client.post(f"/v1/invoices/{invoice.stripe_invoice_id}/void")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}/void")
     assert reconcile(now=now) == []
     invoice.refresh_from_db()
     assert invoice.status == "void"
@@ -121,7 +127,9 @@ def test_one_that_is_void_here_and_open_there_is_voided_by_one_click(
     fiona = User.objects.create_user("fiona@platform.test")
     apply_remedy(difference_id=difference.pk, actor=fiona, now=now)
     apply_remedy(difference_id=difference.pk, actor=fiona, now=now)
-    assert stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")["status"] == "void"
+    assert (
+        stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")["status"] == "void"
+    )
     difference.refresh_from_db()
     assert difference.resolved_by == "fiona@platform.test"
     assert reconcile(now=now) == []
@@ -134,7 +142,7 @@ def test_what_was_paid_in_stripe_since_is_not_voided_there(
     settle.mark_void(invoice_id=invoice.pk, now=now)
     (difference,) = reconcile(now=now)
     path = f"/v1/invoices/{invoice.stripe_invoice_id}"
-    stripe_client.post(f"{path}/pay", {"paid_out_of_band": True})
+    stripe_client.post(DEFAULT, f"{path}/pay", {"paid_out_of_band": True})
     with pytest.raises(NoLongerSo, match="is paid in Stripe by now") as refused:
         apply_remedy(difference_id=difference.pk, actor=None, now=now)
     assert (refused.value.code, refused.value.status) == ("no_longer_so", 409)
@@ -157,7 +165,7 @@ def test_an_invoice_that_turned_out_to_be_ours_is_not_voided(
     )
     with pytest.raises(NoLongerSo, match="and is open here"):
         apply_remedy(difference_id=difference.pk, actor=None, now=now)
-    found_there = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    found_there = stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")
     assert found_there["status"] == "open"
 
 
@@ -209,8 +217,9 @@ def test_another_total_and_another_line_are_named_and_mailed(
 
 def test_a_second_invoice_for_the_same_bill_is_found(acme: Workspace, now: dt.datetime) -> None:
     invoice = sent(acme, now)
-    theirs = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    theirs = stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")
     twin = stripe_client.post(
+        DEFAULT,
         "/v1/invoices",
         {
             "customer": theirs["customer"],
@@ -220,6 +229,7 @@ def test_a_second_invoice_for_the_same_bill_is_found(acme: Workspace, now: dt.da
         },
     )
     stripe_client.post(
+        DEFAULT,
         "/v1/invoiceitems",
         {
             "customer": theirs["customer"],
@@ -228,11 +238,11 @@ def test_a_second_invoice_for_the_same_bill_is_found(acme: Workspace, now: dt.da
             "currency": "usd",
         },
     )
-    stripe_client.post(f"/v1/invoices/{twin['id']}/finalize")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{twin['id']}/finalize")
     (difference,) = reconcile(now=now)
     assert (difference.kind, difference.remedy) == ("unknown_here", "void_in_stripe")
     apply_remedy(difference_id=difference.pk, actor=None, now=now)
-    assert stripe_client.get(f"/v1/invoices/{twin['id']}")["status"] == "void"
+    assert stripe_client.get(DEFAULT, f"/v1/invoices/{twin['id']}")["status"] == "void"
     assert reconcile(now=now) == []
 
 
@@ -254,7 +264,7 @@ def test_an_old_unpaid_invoice_is_compared_for_as_long_as_it_is_owed(
 ) -> None:
     invoice = sent(acme, now)
     Invoice.objects.update(issued_at=now - dt.timedelta(days=200))
-    stripe_client.post(f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
     reconcile(now=now, days=1)
     invoice.refresh_from_db()
     assert invoice.status == "paid"

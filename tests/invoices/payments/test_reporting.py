@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from billing.models import Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments.models import Payment, StripeSyncStep
 from invoices.payments.services import collection, stripe_client
@@ -40,7 +41,7 @@ def test_stripe_charges_only_the_rest(acme: Workspace, stripe_sandbox: SandboxPr
     pay(acme, "20.00", invoice)
     assert report_all() == ["done"]
     assert in_stripe(invoice) == ("open", 2000, 4134)
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_5))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_5))
     action = collection.retry_payment(invoice_id=invoice.pk, actor=None, now=NOVEMBER_5)
     collection.carry_out(action_id=action.pk, now=NOVEMBER_5)
     assert in_stripe(invoice) == ("paid", 6134, 0)
@@ -63,7 +64,7 @@ def test_what_is_paid_after_a_charge_was_asked_for_is_not_charged(
     acme: Workspace, stripe_sandbox: SandboxProcess
 ) -> None:
     invoice = sent(acme)
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_5))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_5))
     action = collection.retry_payment(invoice_id=invoice.pk, actor=None, now=NOVEMBER_5)
     pay(acme, "20.00", invoice)
     stripe_sandbox.inject("500_before", method="POST", path=REPORTING["attachment"].path)
@@ -78,7 +79,7 @@ def test_what_is_paid_after_a_charge_was_asked_for_is_not_charged(
 def test_what_is_paid_before_the_syncs_charge_is_not_charged(
     acme: Workspace, stripe_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    customer = ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    customer = ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2)
     give_card(customer)
     invoice = make_invoice(acme, status="draft")
     pay_step = HANDLERS[StripeSyncStep.Kind.PAY]
@@ -90,7 +91,7 @@ def test_what_is_paid_before_the_syncs_charge_is_not_charged(
 
     monkeypatch.setitem(HANDLERS, StripeSyncStep.Kind.PAY, pay_first)
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done
-    assert [charge["amount"] for charge in stripe_client.every("/v1/charges")] == [4134]
+    assert [charge["amount"] for charge in stripe_client.every(DEFAULT, "/v1/charges")] == [4134]
 
 
 def test_what_is_paid_in_full_elsewhere_is_paid_in_stripe_too(
@@ -114,7 +115,7 @@ def test_what_is_paid_in_full_elsewhere_is_paid_in_stripe_too(
 def test_credit_is_taken_off_what_a_new_invoice_charges(
     acme: Workspace, stripe_sandbox: SandboxProcess
 ) -> None:
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2))
     pay(acme, "10.00")
     invoice = make_invoice(acme, status="draft")
     spend_credit([invoice.pk], now=NOVEMBER_5)
@@ -127,10 +128,10 @@ def test_credit_is_taken_off_what_a_new_invoice_charges(
 def test_money_that_comes_twice_is_credit_and_finance_hears_of_it(
     acme: Workspace, stripe_sandbox: SandboxProcess
 ) -> None:
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2))
     invoice = sent(acme)
     invoice.refresh_from_db()
-    stripe_client.post(f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
     pay(acme, "61.34", invoice)  # Stripe's news comes later
     assert reconcile(now=NOVEMBER_5) == []
     assert state(invoice) == ("paid", Decimal(0))

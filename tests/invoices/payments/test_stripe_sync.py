@@ -9,6 +9,7 @@ from djstripe.models import Invoice as MirroredInvoice
 
 from billing.errors import NotFound
 from billing.models import Workspace
+from billing.stripe_accounts import DEFAULT, AccountName
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import StripeSyncStep
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def acme(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
     """With a card that pays."""
     workspace = make_workspace("Acme")
-    give_card(ensure_customer(workspace_id=workspace.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2))
     return workspace
 
 
@@ -89,7 +90,7 @@ def test_one_that_is_synced_late_is_not_due_before_it_was_sent(acme: Workspace) 
 
 def test_a_declined_card_does_not_fail_the_sync(stripe_sandbox: SandboxProcess) -> None:
     globex = make_workspace("Globex")
-    customer_id = ensure_customer(workspace_id=globex.pk, now=NOVEMBER_2)
+    customer_id = ensure_customer(workspace_id=globex.pk, account=DEFAULT, now=NOVEMBER_2)
     give_card(customer_id, "pm_card_chargeCustomerFail")
     invoice = synced(make_invoice(globex, status="draft"))
     assert invoice.status == "open"
@@ -122,9 +123,9 @@ def test_two_months_of_a_workspace_go_to_one_customer(acme: Workspace) -> None:
 
 
 def test_nothing_but_our_lines_gets_on_the_invoice(acme: Workspace) -> None:
-    customer_id = ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2)
+    customer_id = ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2)
     stripe_client.post(
-        "/v1/invoiceitems", {"customer": customer_id, "amount": 999, "currency": "usd"}
+        DEFAULT, "/v1/invoiceitems", {"customer": customer_id, "amount": 999, "currency": "usd"}
     )
     synced(make_invoice(acme, status="draft"))
     assert invoices()[0]["total"] == 6134
@@ -148,9 +149,9 @@ def test_no_transaction_is_open_while_stripe_is_asked(
     depths = []
     wait_for_turn = stripe_client.wait_for_turn
 
-    def note_and_wait() -> None:
+    def note_and_wait(account: AccountName) -> None:
         depths.append(len(connection.savepoint_ids) - outside)
-        wait_for_turn()
+        wait_for_turn(account)
 
     monkeypatch.setattr(stripe_client, "wait_for_turn", note_and_wait)
     synced(invoice)

@@ -9,6 +9,7 @@ from billing.errors import NotFound
 from billing.models import Email, Workspace
 from billing.services import work
 from billing.services.workspaces import update_workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
@@ -56,6 +57,7 @@ def spoil_the_total(invoice: Invoice, sandbox: SandboxProcess) -> SyncResult:
     stop_before("compare", invoice, sandbox)
     (draft,) = invoices()
     stripe_client.post(
+        DEFAULT,
         "/v1/invoiceitems",
         {"customer": draft["customer"], "invoice": draft["id"], "amount": 1, "currency": "usd"},
     )
@@ -104,6 +106,7 @@ def test_a_draft_edited_after_the_comparison_is_compared_again(
     stop_before("finalize", invoice, stripe_sandbox)
     (draft,) = invoices()
     stripe_client.post(
+        DEFAULT,
         "/v1/invoiceitems",
         {"customer": draft["customer"], "invoice": draft["id"], "amount": 1, "currency": "usd"},
     )
@@ -115,7 +118,7 @@ def test_a_draft_deleted_in_stripe_is_built_anew(
     invoice: Invoice, stripe_sandbox: SandboxProcess
 ) -> None:
     stop_before("finalize", invoice, stripe_sandbox)
-    stripe_client.delete(f"/v1/invoices/{invoices()[0]['id']}")
+    stripe_client.delete(DEFAULT, f"/v1/invoices/{invoices()[0]['id']}")
     assert sync(invoice, A_MINUTE_LATER).done
     assert [(each["total"], each["status"]) for each in invoices()] == [(6134, "open")]
 
@@ -125,7 +128,7 @@ def test_a_customer_deleted_half_way_is_replaced_together_with_the_draft(
 ) -> None:
     stop_before("item", invoice, stripe_sandbox)
     (first,) = customers()
-    stripe_client.delete(f"/v1/customers/{first['id']}")
+    stripe_client.delete(DEFAULT, f"/v1/customers/{first['id']}")
     assert sync(invoice, A_MINUTE_LATER).done
     (second,) = customers()
     assert second["id"] != first["id"]
@@ -138,7 +141,7 @@ def test_a_draft_finalized_by_hand_is_taken_over(
 ) -> None:
     stop_before("finalize", invoice, stripe_sandbox)
     (draft,) = invoices()
-    stripe_client.post(f"/v1/invoices/{draft['id']}/finalize")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{draft['id']}/finalize")
     assert sync(invoice, A_MINUTE_LATER).done
     invoice.refresh_from_db()
     assert (invoice.status, invoice.stripe_invoice_id) == ("open", draft["id"])
@@ -149,8 +152,8 @@ def test_one_voided_in_stripe_is_blocked_and_replaced_when_retried(
 ) -> None:
     stop_before("finalize", invoice, stripe_sandbox)
     (draft,) = invoices()
-    stripe_client.post(f"/v1/invoices/{draft['id']}/finalize")
-    stripe_client.post(f"/v1/invoices/{draft['id']}/void")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{draft['id']}/finalize")
+    stripe_client.post(DEFAULT, f"/v1/invoices/{draft['id']}/void")
     sync(invoice, A_MINUTE_LATER)
     assert blocked(invoice) == ("blocked", "changed")
     retry_sync(invoice_id=invoice.pk, now=A_MINUTE_LATER)

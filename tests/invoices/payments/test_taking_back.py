@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.errors import Invalid
 from billing.models import AuditEntry, Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.models import CreditEntry, Payment, PaymentReversal, ReportedPayment
@@ -178,14 +179,14 @@ def test_stripe_that_was_told_keeps_it_and_the_next_payment_makes_up_for_it(
     take_back(payment)
     invoice.refresh_from_db()
     assert invoice.stripe_invoice_id
-    assert refresh_invoice(stripe_invoice_id=invoice.stripe_invoice_id, now=NOVEMBER_6)
+    assert refresh_invoice(DEFAULT, stripe_invoice_id=invoice.stripe_invoice_id, now=NOVEMBER_6)
     assert state(invoice) == ("open", Decimal("61.34"))
     assert collection.allowed_actions(Invoice.objects.get(pk=invoice.pk)) == {"mark_uncollectible"}
     assert reconcile(now=NOVEMBER_6) == []
     pay(acme, "61.34", invoice)
     assert state(invoice) == ("paid", Decimal(0))
     assert ReportedPayment.objects.count() == 1
-    found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    found = stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")
     assert (found["status"], found["amount_paid"]) == ("paid", 6134)
     assert reconcile(now=NOVEMBER_6 + dt.timedelta(days=1)) == []
     assert flaws(acme) == []
@@ -201,7 +202,7 @@ def test_of_the_next_payment_stripe_hears_what_it_does_not_count_yet(
     assert state(invoice) == ("open", Decimal("61.34"))
     pay(acme, "61.34", invoice)
     report_all()
-    found = stripe_client.get(f"/v1/invoices/{invoice.stripe_invoice_id}")
+    found = stripe_client.get(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}")
     assert (found["status"], found["amount_remaining"]) == ("paid", 0)
     assert state(invoice) == ("paid", Decimal(0))
 

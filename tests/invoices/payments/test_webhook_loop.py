@@ -10,6 +10,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import Workspace
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services import stripe_client
@@ -35,7 +36,7 @@ def stripe(
 
 def unpaid_bill(workspace: Workspace) -> Invoice:
     """Synced to Stripe, where the card is declined."""
-    customer_id = ensure_customer(workspace_id=workspace.pk, now=clock.now())
+    customer_id = ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=clock.now())
     give_card(customer_id, "pm_card_chargeCustomerFail")
     invoice = make_invoice(workspace, status="draft", issued_at=NOVEMBER_2)
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
@@ -53,15 +54,15 @@ def test_declined_then_paid_by_another_card_then_refunded(stripe: SandboxProcess
     stripe.wait_for_webhooks()
     assert state(invoice) == ("overdue", "overdue", "suspended")
 
-    give_card(ensure_customer(workspace_id=globex.pk, now=clock.now()))
-    stripe_client.post(f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
+    give_card(ensure_customer(workspace_id=globex.pk, account=DEFAULT, now=clock.now()))
+    stripe_client.post(DEFAULT, f"/v1/invoices/{invoice.stripe_invoice_id}/pay")
     stripe.wait_for_webhooks()
     assert state(invoice) == ("paid", "paid", "active")
     assert MirroredInvoice.objects.get(id=invoice.stripe_invoice_id).status == "paid"
 
     payment = invoice.payment_entries.get(kind="payment")
     refund = stripe_client.post(
-        "/v1/refunds", {"payment_intent": payment.payment_intent_id, "amount": 1000}
+        DEFAULT, "/v1/refunds", {"payment_intent": payment.payment_intent_id, "amount": 1000}
     )
     stripe.wait_for_webhooks()
     invoice.refresh_from_db()
@@ -73,38 +74,39 @@ def test_declined_then_paid_by_another_card_then_refunded(stripe: SandboxProcess
 
 def test_a_dispute_and_a_deleted_customer_are_noticed(stripe: SandboxProcess) -> None:
     acme = make_workspace("Acme")
-    customer_id = ensure_customer(workspace_id=acme.pk, now=clock.now())
+    customer_id = ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=clock.now())
     give_card(customer_id)
     invoice = make_invoice(acme, status="draft")
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
     stripe.wait_for_webhooks()
     payment = invoice.payment_entries.get(kind="payment")
-    intent = stripe_client.get(f"/v1/payment_intents/{payment.payment_intent_id}")
+    intent = stripe_client.get(DEFAULT, f"/v1/payment_intents/{payment.payment_intent_id}")
     stripe.open_dispute(intent["latest_charge"])
     stripe.wait_for_webhooks()
     assert invoice.payment_entries.get(kind="dispute").amount == invoice.amount
     assert invoice.events.get(kind="dispute").detail == "$61.34, needs response, fraudulent"
 
-    stripe_client.delete(f"/v1/customers/{customer_id}")
+    stripe_client.delete(DEFAULT, f"/v1/customers/{customer_id}")
     stripe.wait_for_webhooks()
-    acme.stripe_customer.refresh_from_db()
-    assert acme.stripe_customer.stripe_id is None
+    assert acme.stripe_customers.get().stripe_id is None
 
 
 def test_a_refund_of_a_payment_that_was_never_heard_of_finds_its_invoice(
     stripe: SandboxProcess,
 ) -> None:
     acme = make_workspace("Acme")
-    give_card(ensure_customer(workspace_id=acme.pk, now=clock.now()))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=clock.now()))
     stripe.pause_webhooks()
     invoice = make_invoice(acme, status="draft")
     sync_invoice(invoice_id=invoice.pk, now=clock.now())
     invoice.refresh_from_db()
-    (payment,) = stripe_client.get("/v1/invoice_payments", {"invoice": invoice.stripe_invoice_id})[
-        "data"
-    ]
+    (payment,) = stripe_client.get(
+        DEFAULT, "/v1/invoice_payments", {"invoice": invoice.stripe_invoice_id}
+    )["data"]
     stripe_client.post(
-        "/v1/refunds", {"payment_intent": payment["payment"]["payment_intent"], "amount": 500}
+        DEFAULT,
+        "/v1/refunds",
+        {"payment_intent": payment["payment"]["payment_intent"], "amount": 500},
     )
     stripe.resume_webhooks()
     stripe.wait_for_webhooks()
@@ -115,7 +117,7 @@ def test_a_refund_of_a_payment_that_was_never_heard_of_finds_its_invoice(
 
 def test_what_dj_stripe_cannot_mirror_is_handled_all_the_same(stripe: SandboxProcess) -> None:
     acme = make_workspace("Acme")
-    give_card(ensure_customer(workspace_id=acme.pk, now=clock.now()))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=clock.now()))
     invoice = make_invoice(acme, status="draft")
     stripe.pause_webhooks()
     sync_invoice(invoice_id=invoice.pk, now=clock.now())

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from djstripe.models import WebhookEndpoint
 from pytest_django import Settings
 
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.payments.models import RetiringWebhookSecret
 from invoices.payments.services import stripe_client
@@ -28,7 +29,7 @@ def register(*options: str, url: str = SITE) -> str:
 
 
 def in_stripe() -> list[dict[str, Any]]:
-    return list(stripe_client.every("/v1/webhook_endpoints"))
+    return list(stripe_client.every(DEFAULT, "/v1/webhook_endpoints"))
 
 
 def test_the_endpoint_is_made_once(stripe_sandbox: SandboxProcess) -> None:
@@ -57,6 +58,7 @@ def test_an_endpoint_that_was_changed_in_stripe_is_put_right(
     register()
     ours = WebhookEndpoint.objects.get()
     stripe_client.post(
+        DEFAULT,
         f"/v1/webhook_endpoints/{ours.id}",
         {"enabled_events": ["invoice.paid"], "disabled": True},
     )
@@ -81,7 +83,7 @@ def test_an_endpoint_deleted_in_stripe_is_made_anew_at_its_address(
 ) -> None:
     register()
     before = WebhookEndpoint.objects.get()
-    stripe_client.delete(f"/v1/webhook_endpoints/{before.id}")
+    stripe_client.delete(DEFAULT, f"/v1/webhook_endpoints/{before.id}")
     assert register() == "Webhook endpoint replaced"
     after = WebhookEndpoint.objects.get()
     assert (after.url, after.id == before.id) == (before.url, False)
@@ -128,6 +130,7 @@ def test_what_is_no_secret_is_not_taken_for_one(
 
 def test_endpoints_of_others_in_the_same_account_stay(stripe_sandbox: SandboxProcess) -> None:
     theirs = stripe_client.post(
+        DEFAULT,
         "/v1/webhook_endpoints",
         {"url": "https://other.example/hook", "enabled_events": ["invoice.paid"]},
     )

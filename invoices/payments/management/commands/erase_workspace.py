@@ -8,6 +8,7 @@ from django.utils import timezone as clock
 
 from billing.errors import BillingError
 from billing.services.arguments import uuid
+from billing.stripe_accounts import DEFAULT
 from invoices.payments.services.erasure import erase_workspace
 
 
@@ -36,5 +37,6 @@ class Command(BaseCommand):
                 f"{erased.kept} invoices keep their address until {erased.kept_until}"
                 " (INVOICE_KEEP_YEARS): erase again then."
             )
-        if erased.stripe_customer:
-            self.stdout.write(f"Now delete customer {erased.stripe_customer} in Stripe.")
+        for customer, account in erased.stripe_customers:
+            where = "Stripe" if account == DEFAULT else f"the Stripe account {account}"
+            self.stdout.write(f"Now delete customer {customer} in {where}.")

@@ -13,6 +13,7 @@ from billing.errors import Conflict, NotFound
 from billing.models import DurableWork
 from billing.services.notifications import notify_finance
 from billing.services.work import Busy, Claim, LeaseLost, WorkKind
+from billing.stripe_accounts import AccountName
 from invoices.models import InvoiceEvent
 from invoices.payments.models import Chargeback, ChargebackEvidence, ChargebackFile
 from invoices.payments.services import stripe_client
@@ -103,6 +104,7 @@ def _send(claim: Claim[ChargebackEvidence]) -> None:
                 _upload(file, claim)
         perform(
             sent,
+            account=chargeback.invoice.stripe_account,
             lease=claim.lease,
             clock=claim.clock,
             key=f"evidence/{chargeback.pk}",
@@ -129,12 +131,13 @@ def _send(claim: Claim[ChargebackEvidence]) -> None:
 def _upload(file: ChargebackFile, claim: Claim[ChargebackEvidence]) -> None:
     made = perform(
         file,
+        account=claim.row.chargeback.invoice.stripe_account,
         lease=claim.lease,
         clock=claim.clock,
         key=f"evidence-file/{file.pk}",
         path="/v1/files",
         params=lambda: {"purpose": "dispute_evidence"},
-        look_up=lambda: _uploaded_before(file),
+        look_up=lambda: _uploaded_before(claim.row.chargeback.invoice.stripe_account, file),
         post=partial(stripe_client.upload, filename=file.filename, content=bytes(file.content)),
     )
     now = claim.clock()
@@ -144,20 +147,20 @@ def _upload(file: ChargebackFile, claim: Claim[ChargebackEvidence]) -> None:
         file.save(update_fields=["stripe_id", "done_at"])
 
 
-def _uploaded_before(file: ChargebackFile) -> StripeObject | None:
+def _uploaded_before(account: AccountName, file: ChargebackFile) -> StripeObject | None:
     """What an earlier try has uploaded: files have no metadata, but each of ours a name."""
     assert file.started_at is not None
     # A day for clocks that differ.
     since = int(file.started_at.timestamp()) - 86_400
     listed = stripe_client.every(
-        "/v1/files", {"purpose": "dispute_evidence", "created": {"gte": since}}
+        account, "/v1/files", {"purpose": "dispute_evidence", "created": {"gte": since}}
     )
     return next((each for each in listed if each.get("filename") == file.filename), None)
 
 
 def _sent_before(path: str, chargeback: Chargeback) -> StripeObject | None:
     """The dispute, where an earlier try has put our answer to it."""
-    found = stripe_client.get(path)
+    found = stripe_client.get(chargeback.invoice.stripe_account, path)
     ours = (found.get("metadata") or {}).get("chargeback_id") == str(chargeback.pk)
     submitted = (found.get("evidence_details") or {}).get("submission_count") or 0
     return found if ours and submitted else None

@@ -162,9 +162,7 @@ def _carry_out(claim: Claim[InvoiceAction], now: dt.datetime) -> None:
     action = claim.row
     try:
         found = _in_stripe(action, claim.lease, now)
-        refresh.apply_state(
-            action.invoice, refresh.read_state(found), now=now, source=_source(action)
-        )
+        _take_over(action, found, now)
     except StripeUnavailable as error:
         claim.retry_later(error.detail, at_least=error.retry_after)
     except StripeFailure as error:
@@ -245,33 +243,39 @@ def _settle_here(action: InvoiceAction, now: dt.datetime) -> None:
 
 def _in_stripe(action: InvoiceAction, lease: Lease, now: dt.datetime) -> StripeObject:
     """Stripe's invoice after the action; as it is when it needs no action (any more)."""
+    account = action.invoice.stripe_account
     path = f"/v1/invoices/{action.invoice.stripe_invoice_id}"
-    found = stripe_client.get(path)
+    found = stripe_client.get(account, path)
     is_charge = action.kind == Kind.RETRY_PAYMENT and found.get("status") in _STRIPE_UNPAID
     if is_charge and has_unreported(action.invoice_id):
         # Paid elsewhere since the charge was asked for.
         report_payments(invoice_id=action.invoice_id, now=now)
-        found = stripe_client.get(path)
+        found = stripe_client.get(account, path)
     if found.get("status") == _GOAL[action.kind] or found.get("status") not in _STRIPE_UNPAID:
         return found
     # A key for each try: Stripe would repeat a decline under the old one.
     key = f"action/{action.pk}/{lease.token}"
     if action.kind == Kind.RETRY_PAYMENT:
-        return stripe_client.post(f"{path}/pay", key=key)
+        return stripe_client.post(account, f"{path}/pay", key=key)
     if action.kind == Kind.VOID:
-        return stripe_client.post(f"{path}/void", key=key)
-    return stripe_client.post(f"{path}/mark_uncollectible", key=key)
+        return stripe_client.post(account, f"{path}/void", key=key)
+    return stripe_client.post(account, f"{path}/mark_uncollectible", key=key)
 
 
 def _take_over_after_refusal(action: InvoiceAction, now: dt.datetime) -> None:
     """A declined card is news about the invoice too; its webhook may come later or never."""
     try:
-        found = stripe_client.get(f"/v1/invoices/{action.invoice.stripe_invoice_id}")
-        refresh.apply_state(
-            action.invoice, refresh.read_state(found), now=now, source=_source(action)
-        )
+        account = action.invoice.stripe_account
+        found = stripe_client.get(account, f"/v1/invoices/{action.invoice.stripe_invoice_id}")
+        _take_over(action, found, now)
     except (StripeUnavailable, StripeMissing) as error:
         log.warning("invoice %s cannot be read again: %s", action.invoice_id, error)
+
+
+def _take_over(action: InvoiceAction, found: StripeObject, now: dt.datetime) -> None:
+    invoice = action.invoice
+    state = refresh.read_state(invoice.stripe_account, found)
+    refresh.apply_state(invoice, state, now=now, source=_source(action))
 
 
 def _source(action: InvoiceAction) -> str:

@@ -68,6 +68,7 @@ def _take(claim: Claim[CreditNoteSync], step: CreditNoteStep) -> None:
     path, params, look_up = _REQUESTS[step.kind](note, step)
     made = perform(
         step,
+        account=note.invoice.stripe_account,
         lease=claim.lease,
         clock=claim.clock,
         key=f"credit-note/{note.pk}/{step.position}" + ("/undo" if step.of_id else ""),
@@ -88,7 +89,7 @@ _Request = tuple[str, dict[str, Any], Callable[[], StripeObject | None]]
 
 def _lower(note: CreditNote, step: CreditNoteStep) -> _Request:
     params = {**_common(note, step), "amount": stripe_minor(step.amount, note.currency)}
-    return "/v1/credit_notes", params, lambda: _made("/v1/credit_notes", params, step)
+    return "/v1/credit_notes", params, lambda: _made("/v1/credit_notes", params, note, step)
 
 
 def _refund(note: CreditNote, step: CreditNoteStep) -> _Request:
@@ -104,7 +105,7 @@ def _refund(note: CreditNote, step: CreditNoteStep) -> _Request:
         "reason": "requested_by_customer",
         "metadata": _metadata(note, step),
     }
-    return "/v1/refunds", params, lambda: _made("/v1/refunds", paid_with, step)
+    return "/v1/refunds", params, lambda: _made("/v1/refunds", paid_with, note, step)
 
 
 def _note(note: CreditNote, step: CreditNoteStep) -> _Request:
@@ -121,14 +122,14 @@ def _note(note: CreditNote, step: CreditNoteStep) -> _Request:
     ]
     if linked:
         params["refunds"] = linked
-    return "/v1/credit_notes", params, lambda: _made("/v1/credit_notes", params, step)
+    return "/v1/credit_notes", params, lambda: _made("/v1/credit_notes", params, note, step)
 
 
 def _void(note: CreditNote, step: CreditNoteStep) -> _Request:
     path = f"/v1/credit_notes/{_undone(step)}"
 
     def done_before() -> StripeObject | None:
-        found = stripe_client.get(path)
+        found = stripe_client.get(note.invoice.stripe_account, path)
         return found if found.get("status") == "void" else None
 
     return f"{path}/void", {}, done_before
@@ -138,7 +139,7 @@ def _mark(note: CreditNote, step: CreditNoteStep) -> _Request:
     path, memo = f"/v1/credit_notes/{_undone(step)}", f"{note.number} is void: {note.void_reason}"
 
     def done_before() -> StripeObject | None:
-        found = stripe_client.get(path)
+        found = stripe_client.get(note.invoice.stripe_account, path)
         return found if found.get("memo") == memo else None
 
     return path, {"memo": memo}, done_before
@@ -179,13 +180,15 @@ def _metadata(note: CreditNote, step: CreditNoteStep) -> dict[str, str]:
     }
 
 
-def _made(path: str, params: dict[str, Any], step: CreditNoteStep) -> StripeObject | None:
+def _made(
+    path: str, params: dict[str, Any], note: CreditNote, step: CreditNoteStep
+) -> StripeObject | None:
     """What an earlier try of this step made, among all of the same invoice or payment."""
     names = ("invoice", "charge", "payment_intent")
     query = {name: params[name] for name in names if name in params}
     found = (
         each
-        for each in stripe_client.every(path, query)
+        for each in stripe_client.every(note.invoice.stripe_account, path, query)
         if (each.get("metadata") or {}).get("step_id") == str(step.pk)
     )
     return next(found, None)

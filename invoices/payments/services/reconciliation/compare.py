@@ -84,7 +84,9 @@ def item_differences(invoice: Invoice, found: StripeObject) -> list[Found]:
     """The amounts of all lines, in any order. Raises `StripeFailure`."""
     lines = found.get("lines") or {}
     if lines.get("has_more") or "data" not in lines:
-        theirs = list(stripe_client.every(f"/v1/invoices/{found['id']}/lines"))
+        theirs = list(
+            stripe_client.every(invoice.stripe_account, f"/v1/invoices/{found['id']}/lines")
+        )
     else:
         theirs = lines["data"]
     ours = Counter(line.amount_minor for line in stripe_lines(invoice).values())

@@ -39,7 +39,7 @@ def apply_remedy(*, difference_id: UUID, actor: User | None, now: dt.datetime) -
         return difference
     invoice, stripe_id = difference.invoice, difference.stripe_invoice_id
     if difference.remedy == Remedy.SETTLE:
-        if not refresh.refresh_invoice(stripe_invoice_id=stripe_id, now=now):
+        if not refresh.refresh_invoice(difference.account, stripe_invoice_id=stripe_id, now=now):
             raise NoLongerSo(f"Stripe has no {stripe_id} of ours any more.")
     elif difference.remedy == Remedy.SYNC and invoice is not None:
         with locked_invoice(invoice.pk) as current:
@@ -67,9 +67,9 @@ def _require_not_owed(invoice_id: UUID, stripe_id: str) -> None:
 
 def _void(difference: Difference) -> None:
     """Looks first: it may have been paid since, or the answer to an earlier click been lost."""
-    path = f"/v1/invoices/{difference.stripe_invoice_id}"
-    status = stripe_client.get(path).get("status")
+    account, path = difference.account, f"/v1/invoices/{difference.stripe_invoice_id}"
+    status = stripe_client.get(account, path).get("status")
     if status not in ("open", "uncollectible", "void"):
         raise NoLongerSo(f"{difference.stripe_invoice_id} is {status} in Stripe by now.")
     if status != "void":
-        stripe_client.post(f"{path}/void", key=f"difference/{difference.pk}/void")
+        stripe_client.post(account, f"{path}/void", key=f"difference/{difference.pk}/void")

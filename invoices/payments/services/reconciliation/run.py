@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone as clock
 
 from billing.services.notifications import notify_finance
+from billing.stripe_accounts import DEFAULT, AccountName, configured_accounts
 from invoices.models import Invoice
 from invoices.payments.models import Difference, ReconciliationRun, StripeSync
 from invoices.payments.services import settle, stripe_client
@@ -44,63 +45,86 @@ def reconcile(*, now: dt.datetime, days: int | None = None) -> list[Difference]:
     """Compare the invoices of the last `days` days, and all unpaid ones; what still differs.
 
     What Stripe knows better is taken over at once and stored as healed. Finance gets an e-mail
-    when something is left. Raises `StripeFailure` where Stripe cannot be read; the run then says
-    so. Must not be called inside a transaction.
+    when something is left. An account that cannot be read stops none of the others; then raises
+    `StripeFailure`, and the run says so. Must not be called inside a transaction.
     """
     run = ReconciliationRun.objects.create(
         started_at=now, days=settings.RECONCILE_DAYS if days is None else days
     )
+    read: list[AccountName] = []
+    failure: StripeFailure | None = None
     try:
-        _compare_all(run, now)
-    except StripeFailure as error:
-        run.error = error.detail
-        raise
+        for account in _accounts(run, now):
+            try:
+                _compare_account(run, account, now)
+            except StripeFailure as error:
+                said = error.detail if account == DEFAULT else f"{account}: {error.detail}"
+                run.error = f"{run.error} {said}".strip()
+                failure = failure or error
+            else:
+                read.append(account)
     finally:
         run.finished_at = max(clock.now(), now)
         run.save(update_fields=["checked", "healed", "error", "finished_at"])
-    left = list(run.differences.filter(Difference.OPEN).select_related("invoice"))
+    found = run.differences.filter(Difference.OPEN, account__in=read).select_related("invoice")
+    left = list(found)
     with transaction.atomic():
         # What an earlier run found is found again above, or is no difference any more.
-        Difference.objects.filter(Difference.OPEN).exclude(run=run).update(
+        Difference.objects.filter(Difference.OPEN, account__in=read).exclude(run=run).update(
             resolved_at=now, resolved_by="a later run"
         )
         if left:
             _tell_finance(run, left, now)
+    if failure is not None:
+        raise failure
     return left
 
 
-def _compare_all(run: ReconciliationRun, now: dt.datetime) -> None:
+def _accounts(run: ReconciliationRun, now: dt.datetime) -> list[AccountName]:
+    """Those of the settings, and those that invoices to compare are in: one that is not configured
+    any more must not pass for compared."""
+    known = configured_accounts()
+    others = _to_compare(run, now).exclude(stripe_account__in=known).order_by("stripe_account")
+    return [*known, *others.values_list("stripe_account", flat=True).distinct()]
+
+
+def _to_compare(run: ReconciliationRun, now: dt.datetime) -> QuerySet[Invoice]:
+    since = now - dt.timedelta(days=run.days)
+    return Invoice.objects.filter(Q(issued_at__gte=since) | Q(status__in=_STILL_OWED))
+
+
+def _compare_account(run: ReconciliationRun, account: AccountName, now: dt.datetime) -> None:
     """Page by page, so that memory does not grow with the number of invoices."""
     since = now - dt.timedelta(days=run.days)
     seen: set[str] = set()
     recent = stripe_client.every(
-        "/v1/invoices", {"created": {"gte": int((since - _MARGIN).timestamp())}}
+        account, "/v1/invoices", {"created": {"gte": int((since - _MARGIN).timestamp())}}
     )
     for page in _batches(recent):
         ids = [found["id"] for found in page]
         seen.update(ids)
         ours = {
             invoice.stripe_invoice_id: invoice
-            for invoice in _invoices().filter(stripe_invoice_id__in=ids)
+            for invoice in _with_parts(
+                Invoice.objects.filter(stripe_account=account, stripe_invoice_id__in=ids)
+            )
         }
         for found in page:
             if invoice := ours.get(found["id"]):
                 _compare(run, invoice, found, now)
             else:
-                _adopt_or_report(run, found, now)
-    unseen = _invoices().filter(Q(issued_at__gte=since) | Q(status__in=_STILL_OWED))
+                _adopt_or_report(run, account, found, now)
+    unseen = _with_parts(_to_compare(run, now).filter(stripe_account=account))
     for invoice in unseen.order_by("issued_at", "number").iterator(chunk_size=_BATCH):
         if invoice.stripe_invoice_id is None:
             _report_missing(run, invoice, now)
         elif invoice.stripe_invoice_id not in seen:
             _compare_alone(run, invoice, now)
-    _take_over_refunds(since, now)
+    _take_over_refunds(account, since, now)
 
 
-def _invoices() -> QuerySet[Invoice]:
-    return Invoice.objects.select_related("workspace", "billing_period").prefetch_related(
-        "items", "taxes"
-    )
+def _with_parts(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    return invoices.select_related("workspace", "billing_period").prefetch_related("items", "taxes")
 
 
 def _batches(found: Iterable[StripeObject]) -> Iterator[list[StripeObject]]:
@@ -109,12 +133,14 @@ def _batches(found: Iterable[StripeObject]) -> Iterator[list[StripeObject]]:
         yield batch
 
 
-def _adopt_or_report(run: ReconciliationRun, found: StripeObject, now: dt.datetime) -> None:
+def _adopt_or_report(
+    run: ReconciliationRun, account: AccountName, found: StripeObject, now: dt.datetime
+) -> None:
     """An invoice in Stripe that carries our id and is tied to none of ours."""
     invoice_id = id_in_metadata(found, "invoice_id")
     if invoice_id is None or found.get("status") in ("draft", "void"):
         return
-    invoice = find_invoice(found)
+    invoice = find_invoice(account, found)
     if invoice is None:
         other = Invoice.objects.filter(pk=invoice_id).first()
         _store(
@@ -130,11 +156,12 @@ def _adopt_or_report(run: ReconciliationRun, found: StripeObject, now: dt.dateti
                     else "",
                 )
             ],
+            account=account,
             invoice=other,
             stripe_invoice_id=found["id"],
         )
     elif invoice.stripe_invoice_id is None:
-        apply_state(invoice, read_state(found), now=now, source=SOURCE)
+        apply_state(invoice, read_state(account, found), now=now, source=SOURCE)
         _store_healed(
             run, invoice, Found(Difference.Kind.STATUS, invoice.status, found["status"]), now
         )
@@ -142,14 +169,15 @@ def _adopt_or_report(run: ReconciliationRun, found: StripeObject, now: dt.dateti
 
 def _compare_alone(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -> None:
     """One that is older in Stripe than what was listed, or not there."""
-    stripe_id = invoice.stripe_invoice_id or ""
+    account, stripe_id = invoice.stripe_account, invoice.stripe_invoice_id or ""
     try:
-        found = stripe_client.get(f"/v1/invoices/{stripe_id}")
+        found = stripe_client.get(account, f"/v1/invoices/{stripe_id}")
     except StripeMissing:
         run.checked += 1
         _store(
             run,
             [Found(Difference.Kind.MISSING_IN_STRIPE, invoice.status, "nothing")],
+            account=account,
             invoice=invoice,
             stripe_invoice_id=stripe_id,
         )
@@ -168,7 +196,7 @@ def _compare(
     before, carried_before = invoice.status, invoice.carried_over
     payments_before = compare.payments_known(invoice)
     if not compare.same_status(invoice, found) or compare.needs_payments(invoice, found):
-        state = read_state(found)
+        state = read_state(invoice.stripe_account, found)
         apply_state(invoice, state, now=now, source=SOURCE)
         invoice.refresh_from_db(fields=["status", "carried_over"])
         differences += compare.payment_differences(invoice, state)
@@ -188,7 +216,13 @@ def _compare(
             ),
             now,
         )
-    _store(run, differences, invoice=invoice, stripe_invoice_id=found["id"])
+    _store(
+        run,
+        differences,
+        account=invoice.stripe_account,
+        invoice=invoice,
+        stripe_invoice_id=found["id"],
+    )
 
 
 def _report_missing(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -> None:
@@ -206,15 +240,18 @@ def _report_missing(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) 
                 Difference.Remedy.SYNC,
             )
         ],
+        account=invoice.stripe_account,
         invoice=invoice,
     )
 
 
-def _take_over_refunds(since: dt.datetime, now: dt.datetime) -> None:
+def _take_over_refunds(account: AccountName, since: dt.datetime, now: dt.datetime) -> None:
     """Refunds whose webhooks were lost; each is known by its id, so taking it again is nothing."""
     try:
         refunds = list(
-            stripe_client.every("/v1/refunds", {"created": {"gte": int(since.timestamp())}})
+            stripe_client.every(
+                account, "/v1/refunds", {"created": {"gte": int(since.timestamp())}}
+            )
         )
     except StripeRefused as error:
         log.info("refunds cannot be listed: %s", error)
@@ -222,7 +259,9 @@ def _take_over_refunds(since: dt.datetime, now: dt.datetime) -> None:
     for refund in refunds:
         charge_id = text(refund.get("charge"))
         invoice = find_paid_invoice(
-            charge_id=charge_id, payment_intent_id=text(refund.get("payment_intent"))
+            account,
+            charge_id=charge_id,
+            payment_intent_id=text(refund.get("payment_intent")),
         )
         if invoice is not None:
             settle.note_refund(
@@ -242,6 +281,7 @@ def _store(
     run: ReconciliationRun,
     differences: Iterable[Found],
     *,
+    account: AccountName,
     invoice: Invoice | None,
     stripe_invoice_id: str = "",
 ) -> None:
@@ -249,6 +289,7 @@ def _store(
         [
             Difference(
                 run=run,
+                account=account,
                 invoice=invoice,
                 stripe_invoice_id=stripe_invoice_id,
                 kind=found.kind,
@@ -265,6 +306,7 @@ def _store_healed(run: ReconciliationRun, invoice: Invoice, found: Found, now: d
     run.healed += 1
     Difference.objects.create(
         run=run,
+        account=invoice.stripe_account,
         invoice=invoice,
         stripe_invoice_id=invoice.stripe_invoice_id or "",
         kind=found.kind,

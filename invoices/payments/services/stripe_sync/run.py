@@ -6,6 +6,7 @@ from functools import cached_property
 from django.db import transaction
 
 from billing.services.work import Claim, Clock, Lease
+from billing.stripe_accounts import AccountName
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services import lookups, stripe_client
@@ -42,6 +43,11 @@ class Run:
     @property
     def invoice(self) -> Invoice:
         return self.claim.row.invoice
+
+    @property
+    def account(self) -> AccountName:
+        """The invoice's, whatever its issuer's is by now."""
+        return self.invoice.stripe_account
 
     @property
     def lease(self) -> Lease:
@@ -88,10 +94,10 @@ class Run:
     @cached_property
     def items_in_stripe(self) -> dict[str, StripeObject]:
         """As of the first look in this run, which is enough for what earlier runs have tried."""
-        return lookups.items_of(self.stripe_invoice_id)
+        return lookups.items_of(self.account, self.stripe_invoice_id)
 
     def fetch(self) -> StripeObject:
-        self.latest = stripe_client.get(self.path)
+        self.latest = stripe_client.get(self.account, self.path)
         return self.latest
 
     def known(self) -> StripeObject:

@@ -15,7 +15,6 @@ from invoices.models import Invoice
 from invoices.payments.models import StripeSync, StripeSyncStep
 from invoices.payments.services.stripe_errors import (
     StripeMissing,
-    StripeNotConfigured,
     StripeRefused,
     StripeUnavailable,
 )
@@ -138,7 +137,7 @@ def _take(run: Run, step: StripeSyncStep) -> bool:
             HANDLERS[step.kind](run, step)
     except StripeUnavailable as error:
         _wait(run, step, error.detail, at_least=error.retry_after)
-    except (Busy, StripeNotConfigured) as error:
+    except Busy as error:
         _wait(run, step, str(error))
     except StripeRefused as error:
         _block(run, step, Reason.REFUSED, error.detail)

@@ -27,7 +27,9 @@ def find_customer(run: Run, step: StripeSyncStep) -> None:
     """Taken again after a refusal, so that changed details are in Stripe before what needs them."""
     run.begin(step)
     known = step.stripe_id
-    customer_id = ensure_customer(workspace_id=run.invoice.workspace_id, now=run.clock())
+    customer_id = ensure_customer(
+        workspace_id=run.invoice.workspace_id, account=run.account, now=run.clock()
+    )
     if known not in ("", customer_id):
         raise StartOver(f"The customer is {customer_id} now, no longer {known}")
     run.done(step, customer_id)
@@ -39,7 +41,7 @@ def discard_drafts(run: Run, step: StripeSyncStep) -> None:
     for found in _ours(run):
         if found["status"] == "draft" and _build(found) != run.sync.build:
             try:
-                stripe_client.delete(f"/v1/invoices/{found['id']}")
+                stripe_client.delete(run.account, f"/v1/invoices/{found['id']}")
             except StripeMissing:
                 continue
     run.done(step)
@@ -125,7 +127,7 @@ def finalize(run: Run, step: StripeSyncStep) -> None:
         )
         run.lease.renew(now)
         run.note_done(step, found["id"])
-    mirror.keep_invoice(found)
+    mirror.keep_invoice(run.account, found)
     _settle_if_paid(run, found)
 
 
@@ -203,6 +205,7 @@ def _perform(
 ) -> StripeObject:
     return perform(
         step,
+        account=run.account,
         lease=run.lease,
         clock=run.clock,
         key=run.key(step),
@@ -222,7 +225,9 @@ def _ours(run: Run) -> list[StripeObject]:
         .values_list("stripe_id", flat=True)
     )
     return lookups.invoices_of(
-        invoice_id=run.invoice.pk, customer_ids=dict.fromkeys([*customers, run.customer_id])
+        run.account,
+        invoice_id=run.invoice.pk,
+        customer_ids=dict.fromkeys([*customers, run.customer_id]),
     )
 
 
@@ -273,7 +278,7 @@ def _note_no_payment_method(run: Run) -> None:
     """Stripe had nothing to charge; saving a card charges the invoice then."""
     settle.note_no_payment_method(invoice_id=run.invoice.pk, now=run.clock(), source=SOURCE)
     # Unless it refused for another reason, or a card was saved this moment.
-    enqueue("payments.refresh_payment_method", str(run.invoice.workspace_id))
+    enqueue("payments.refresh_payment_method", str(run.invoice.workspace_id), run.account)
 
 
 def _settle_if_paid(run: Run, found: StripeObject) -> None:

@@ -1,14 +1,17 @@
 """Events about a customer and its subscription in Stripe."""
 
 import logging
+from uuid import UUID
 
 from django.db import transaction
 
 from billing.errors import BillingError
 from billing.models import Workspace
+from billing.queries import account_of_workspace
 from billing.queue import enqueue
 from billing.services.notifications import notify_finance
 from billing.services.workspaces import change_tier_from_next_period
+from billing.stripe_accounts import AccountName
 from invoices.models import PaymentMethod
 from invoices.payments.models import StripeCustomer
 from invoices.payments.services import notifications
@@ -24,7 +27,9 @@ def deleted(event: StripeEvent) -> Outcome:
     """Somebody deleted a customer in Stripe; the next sync makes a new one."""
     customer_id = text(event.object.get("id"))
     workspace = _workspace(event, customer_id)
-    if workspace is None or not note_customer_deleted(customer_id=customer_id, now=event.now):
+    if workspace is None or not note_customer_deleted(
+        customer_id=customer_id, account=event.account, now=event.now
+    ):
         return Outcome(f"customer {customer_id} is not ours")
     notify_finance(
         key=f"customer-deleted:{customer_id}",
@@ -47,7 +52,9 @@ def checkout_completed(event: StripeEvent) -> Outcome:
     if workspace is None or event.object.get("mode") != "setup":
         return Outcome(f"checkout session {session_id} is not ours")
     transaction.on_commit(
-        lambda: enqueue("payments.save_card_from_checkout", str(workspace.pk), session_id)
+        lambda: enqueue(
+            "payments.save_card_from_checkout", str(workspace.pk), session_id, event.account
+        )
     )
     return Outcome(f"a card of {workspace.name} was saved")
 
@@ -60,24 +67,25 @@ def updated(event: StripeEvent) -> Outcome:
     chosen = text(
         (event.object.get("invoice_settings") or {}).get("default_payment_method")
     ) or text(event.object.get("default_source"))
-    if chosen == _known_method(workspace):
+    if chosen == _known_method(workspace, event.account):
         return Outcome(f"{workspace.name} pays as before")
-    return _look_at_method(workspace)
+    return _look_at_method(workspace, event.account)
 
 
 def payment_method_changed(event: StripeEvent) -> Outcome:
     """A method was saved, taken away, or renewed by its bank."""
     method = text(event.object.get("id"))
     customer_id = text(event.object.get("customer"))
-    known = PaymentMethod.objects.filter(stripe_id=method).select_related("workspace").first()
+    kept = PaymentMethod.objects.filter(stripe_id=method, stripe_account=event.account)
+    known = kept.select_related("workspace").first()
     workspace = known.workspace if known else _workspace(event, customer_id)
     if workspace is None:
         return Outcome(f"payment method {method} is not of one of ours")
-    if known is None and _known_method(workspace):
+    if known is None and _known_method(workspace, event.account):
         return Outcome(f"{workspace.name} pays with another one")
     if known is not None and event.type == "payment_method.attached":
         return Outcome(f"{workspace.name} pays with it already")
-    return _look_at_method(workspace, renewed=known is not None)
+    return _look_at_method(workspace, event.account, renewed=known is not None)
 
 
 def subscription_deleted(event: StripeEvent) -> Outcome:
@@ -85,6 +93,9 @@ def subscription_deleted(event: StripeEvent) -> Outcome:
     workspace = _workspace(event, text(event.object.get("customer")))
     if workspace is None:
         return Outcome(f"subscription {text(event.object.get('id'))} is not ours")
+    if account_of_workspace(workspace.pk) != event.account:
+        # It has come to another account, and ends what it had in this one.
+        return Outcome(f"{workspace.name} is not collected by {event.account} any more")
     try:
         changed = change_tier_from_next_period(
             workspace_id=workspace.pk, tier=FREE_TIER, now=event.now
@@ -107,23 +118,37 @@ def subscription_deleted(event: StripeEvent) -> Outcome:
 
 def _workspace(event: StripeEvent, customer_id: str) -> Workspace | None:
     customer = (
-        StripeCustomer.objects.filter(stripe_id=customer_id).select_related("workspace").first()
+        StripeCustomer.objects.filter(stripe_id=customer_id, account=event.account)
+        .select_related("workspace")
+        .first()
         if customer_id
         else None
     )
     if customer is not None:
         return customer.workspace
     workspace_id = id_in_metadata(event.object, "workspace_id")
-    return Workspace.objects.filter(pk=workspace_id).first() if workspace_id else None
+    if workspace_id is None or not _is_in(event.account, workspace_id):
+        return None
+    return Workspace.objects.filter(pk=workspace_id).first()
 
 
-def _known_method(workspace: Workspace) -> str:
-    known = PaymentMethod.objects.filter(pk=workspace.pk).first()
+def _is_in(account: AccountName, workspace_id: UUID) -> bool:
+    """Whether the workspace has, or is to have, a customer in this account."""
+    return (
+        account_of_workspace(workspace_id) == account
+        or StripeCustomer.objects.filter(workspace=workspace_id, account=account).exists()
+    )
+
+
+def _known_method(workspace: Workspace, account: AccountName) -> str:
+    known = PaymentMethod.objects.filter(workspace=workspace, stripe_account=account).first()
     return known.stripe_id if known else ""
 
 
-def _look_at_method(workspace: Workspace, *, renewed: bool = False) -> Outcome:
+def _look_at_method(
+    workspace: Workspace, account: AccountName, *, renewed: bool = False
+) -> Outcome:
     transaction.on_commit(
-        lambda: enqueue("payments.refresh_payment_method", str(workspace.pk), renewed)
+        lambda: enqueue("payments.refresh_payment_method", str(workspace.pk), account, renewed)
     )
     return Outcome(f"the payment method of {workspace.name} is read from Stripe")

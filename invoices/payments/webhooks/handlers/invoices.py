@@ -84,7 +84,7 @@ def marked_uncollectible(event: StripeEvent) -> Outcome:
 
 
 def finalization_failed(event: StripeEvent) -> Outcome:
-    invoice = find_invoice(event.object)
+    invoice = find_invoice(event.account, event.object)
     if invoice is not None:
         error = event.object.get("last_finalization_error")
         settle.note_finalization_failure(
@@ -103,7 +103,7 @@ def _our_invoice(event: StripeEvent) -> Invoice | None:
 
     Raises `EventTooEarly` for one that its metadata calls ours and that is not stored yet.
     """
-    invoice = find_invoice(event.object)
+    invoice = find_invoice(event.account, event.object)
     if invoice is None:
         _refuse_if_too_early(event)
     elif invoice.status == Invoice.Status.DRAFT or not invoice.stripe_invoice_id:

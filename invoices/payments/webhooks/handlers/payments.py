@@ -27,7 +27,7 @@ from invoices.payments.webhooks.events import Outcome, StripeEvent
 def invoice_payment_paid(event: StripeEvent) -> Outcome:
     """Which payment intent, or charge, paid an invoice."""
     stripe_invoice_id = text(event.object.get("invoice"))
-    invoice = find_invoice({"id": stripe_invoice_id})
+    invoice = find_invoice(event.account, {"id": stripe_invoice_id})
     if invoice is None:
         return Outcome(f"invoice {stripe_invoice_id} is not ours")
     payment = event.object.get("payment")
@@ -105,7 +105,7 @@ def dispute(event: StripeEvent) -> Outcome:
 def credit_note(event: StripeEvent) -> Outcome:
     thing = event.object
     stripe_invoice_id = text(thing.get("invoice"))
-    invoice = find_invoice({"id": stripe_invoice_id})
+    invoice = find_invoice(event.account, {"id": stripe_invoice_id})
     if invoice is None:
         return Outcome(f"invoice {stripe_invoice_id} is not ours")
     if id_in_metadata(thing, "credit_note_id") is not None:
@@ -154,9 +154,8 @@ def _of_charge(event: StripeEvent, invoice: Invoice) -> _OfCharge:
 def _invoice_of_charge(event: StripeEvent, charge_id: str) -> Invoice | None:
     """By the payment; older API versions name the invoice itself."""
     intent = text(event.object.get("payment_intent"))
-    return find_paid_invoice(charge_id=charge_id, payment_intent_id=intent) or find_invoice(
-        {"id": text(event.object.get("invoice"))}
-    )
+    paid = find_paid_invoice(event.account, charge_id=charge_id, payment_intent_id=intent)
+    return paid or find_invoice(event.account, {"id": text(event.object.get("invoice"))})
 
 
 def _known_payment(invoice: Invoice, what: str) -> Outcome:

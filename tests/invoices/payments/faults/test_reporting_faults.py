@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services import stripe_client
@@ -61,7 +62,7 @@ def test_a_report_that_fails_is_made_good_and_counts_once(
         report_all(NOVEMBER_5 + pause + round_ * dt.timedelta(hours=2))
     assert report_all() == ["done"]
     assert in_stripe(invoice) == ("open", 2000, 4134)
-    assert len(list(stripe_client.every("/v1/payment_records"))) == 1
+    assert len(list(stripe_client.every(DEFAULT, "/v1/payment_records"))) == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -74,4 +75,4 @@ def test_a_process_killed_at_a_report_is_followed_by_another(
         report_all()
     assert report_all(NOVEMBER_5 + dt.timedelta(hours=1)) == ["done"]
     assert in_stripe(invoice) == ("open", 2000, 4134)
-    assert len(list(stripe_client.every("/v1/payment_records"))) == 1
+    assert len(list(stripe_client.every(DEFAULT, "/v1/payment_records"))) == 1

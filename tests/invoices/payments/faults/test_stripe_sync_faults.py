@@ -9,6 +9,7 @@ import datetime as dt
 import pytest
 from django.db import connection
 
+from billing.stripe_accounts import DEFAULT
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import Invoice
 from invoices.payments.services import lookups
@@ -47,7 +48,7 @@ def invoice_for(name: str) -> Invoice:
     acme = make_workspace("Acme")
     if name in NEW_CUSTOMER:
         return make_invoice(acme, status="draft", collection_method="send_invoice")
-    give_card(ensure_customer(workspace_id=acme.pk, now=NOVEMBER_2))
+    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2))
     return make_invoice(acme, status="draft")
 
 
