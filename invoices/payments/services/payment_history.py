@@ -20,7 +20,7 @@ from billing.models import Workspace
 from billing.money import ZERO, without_exponent
 from invoices.models import CreditNote, Invoice, InvoiceEvent
 from invoices.payments.models import Chargeback, CreditEntry, Payment, PaymentEntry, PaymentReversal
-from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
+from invoices.payments.services.settle.refunds import REFUNDS_THAT_CAME_TO_NOTHING
 
 CSV_HEAD = ("date", "what", "way", "reference", "amount", "currency", "invoices", "detail")
 _NEWEST_FIRST = Keyset(("-moved_at", "-id"))

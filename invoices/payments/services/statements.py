@@ -17,7 +17,7 @@ from billing.models import Workspace
 from billing.money import ZERO, without_exponent
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Chargeback, CreditEntry, Payment, PaymentEntry, PaymentReversal
-from invoices.payments.services.settle.payment_entries import REFUNDS_THAT_CAME_TO_NOTHING
+from invoices.payments.services.settle.refunds import REFUNDS_THAT_CAME_TO_NOTHING
 
 MAX_SPAN = dt.timedelta(days=3700)
 A_YEAR = dt.timedelta(days=365)

@@ -16,9 +16,8 @@ from invoices.payments.services.settle.payment_entries import (
     note_credit_note,
     note_dispute,
     note_payment,
-    note_refund,
-    note_refunded_charge,
 )
+from invoices.payments.services.settle.refunds import note_refund, note_refunded_charge
 from invoices.payments.services.settle.transitions import (
     OtherStripeInvoice,
     mark_open,

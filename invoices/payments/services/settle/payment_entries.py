@@ -1,4 +1,4 @@
-"""Money that moved in Stripe for an invoice: payments, refunds, disputes, credit notes.
+"""Money that moved in Stripe for an invoice: payments, disputes, credit notes (`refunds` apart).
 
 Amounts are in the invoice's currency. Facts arrive in any order and more than once; each is kept
 by its id in Stripe, and what the invoice shows is worked out from all that is known.
@@ -9,12 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from billing.formats import money
-from billing.money import ZERO
-from billing.services.notifications import notify_finance
 from invoices.models import Invoice, InvoiceEvent
 from invoices.payments.models import PaymentEntry
 from invoices.payments.services.settle.received import book_stripe_payment
@@ -24,8 +21,6 @@ from invoices.services.history import locked_invoice, record
 EventKind = InvoiceEvent.Kind
 Kind = PaymentEntry.Kind
 _ENDED = (Invoice.Status.PAID, Invoice.Status.VOID)
-# A refund in one of these states has given nothing back.
-REFUNDS_THAT_CAME_TO_NOTHING = ("failed", "canceled")
 _DISPUTE_IS_OVER = ("won", "lost", "warning_closed")
 
 
@@ -45,8 +40,8 @@ def note_payment(
     pays of the invoice is booked with it.
     """
     with locked_invoice(invoice_id) as invoice:
-        known = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
-        entry, _ = _keep(
+        known = payment_of(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
+        entry, _ = keep_entry(
             invoice,
             Kind.PAYMENT,
             known.stripe_id if known else charge_id or payment_intent_id,
@@ -60,88 +55,6 @@ def note_payment(
         if invoice.status not in _ENDED and not invoice.amount_open:
             mark_paid(invoice_id=invoice.pk, paid_at=at, now=at, source=source)
         return entry
-
-
-def note_refunded_charge(
-    *,
-    invoice_id: UUID,
-    charge_id: str,
-    amount: Decimal,
-    amount_refunded: Decimal,
-    at: dt.datetime,
-    now: dt.datetime,
-    source: str,
-    payment_intent_id: str = "",
-    is_current: bool = False,
-) -> Invoice:
-    """All that was given back of a charge so far, over all its refunds.
-
-    An event may be older than what is known, so it only ever raises the sum; `is_current` says that
-    the charge was just read from Stripe, where a failed refund lowers it again.
-    """
-    with locked_invoice(invoice_id) as invoice:
-        payment = _payment(invoice, charge_id=charge_id, payment_intent_id=payment_intent_id)
-        if payment is None:
-            payment, _ = _keep(
-                invoice,
-                Kind.PAYMENT,
-                charge_id,
-                amount=amount,
-                status="succeeded",
-                at=at,
-                charge_id=charge_id,
-                payment_intent_id=payment_intent_id,
-            )
-        refunded = min(
-            amount_refunded if is_current else max(amount_refunded, payment.amount_refunded),
-            payment.amount,
-        )
-        if refunded != payment.amount_refunded:
-            payment.amount_refunded = refunded
-            payment.save(update_fields=["amount_refunded", "updated_at"])
-        _update_refunded(invoice, at=at, now=now, source=source)
-        return invoice
-
-
-def note_refund(
-    *,
-    invoice_id: UUID,
-    refund_id: str,
-    amount: Decimal,
-    status: str,
-    at: dt.datetime,
-    now: dt.datetime,
-    source: str,
-    charge_id: str = "",
-    reason: str = "",
-) -> Invoice:
-    """One refund in its present state; one that failed or was cancelled no longer counts."""
-    with locked_invoice(invoice_id) as invoice:
-        entry, _ = _keep(
-            invoice,
-            Kind.REFUND,
-            refund_id,
-            amount=amount,
-            status=status,
-            at=at,
-            charge_id=charge_id,
-            reason=reason,
-            final=REFUNDS_THAT_CAME_TO_NOTHING,
-        )
-        if entry.status in REFUNDS_THAT_CAME_TO_NOTHING:
-            text = f"A refund of {money(amount, invoice.currency)} {entry.status}."
-            key = f"refund:{refund_id}:{entry.status}"
-            if record(invoice, EventKind.REFUND, at=now, source=source, detail=text, key=key):
-                notify_finance(
-                    key=key,
-                    subject=f"A refund of invoice {invoice.number} {entry.status}",
-                    paragraphs=[text, "The customer does not have it: send it another way."],
-                    facts=[("Invoice", invoice.number), ("Refund", refund_id)],
-                    about=invoice,
-                    now=now,
-                )
-        _update_refunded(invoice, at=at, now=now, source=source)
-        return invoice
 
 
 def note_dispute(
@@ -215,7 +128,9 @@ def _keep_and_record(
     **kept: Any,
 ) -> tuple[str, bool]:
     """Keep the entry and tell each of its states once; what was told, and whether it is new."""
-    entry, is_new = _keep(invoice, kind, stripe_id, amount=amount, at=at, reason=reason, **kept)
+    entry, is_new = keep_entry(
+        invoice, kind, stripe_id, amount=amount, at=at, reason=reason, **kept
+    )
     said = [money(amount, invoice.currency), _readable(entry.status), _readable(reason)]
     detail = ", ".join(filter(None, said))
     record(
@@ -229,7 +144,7 @@ def _keep_and_record(
     return detail, is_new
 
 
-def _payment(invoice: Invoice, *, charge_id: str, payment_intent_id: str) -> PaymentEntry | None:
+def payment_of(invoice: Invoice, *, charge_id: str, payment_intent_id: str) -> PaymentEntry | None:
     named = Q()
     if charge_id:
         named |= Q(charge_id=charge_id)
@@ -239,7 +154,7 @@ def _payment(invoice: Invoice, *, charge_id: str, payment_intent_id: str) -> Pay
     return payments.order_by("occurred_at").first() if named else None
 
 
-def _keep(
+def keep_entry(
     invoice: Invoice,
     kind: PaymentEntry.Kind,
     stripe_id: str,
@@ -284,37 +199,6 @@ def _keep(
             ]
         )
     return entry, is_new
-
-
-def _update_refunded(invoice: Invoice, *, at: dt.datetime, now: dt.datetime, source: str) -> None:
-    """What the invoice shows as refunded: by its charges or its refunds, whichever knows more.
-
-    A charge's running total and its single refunds arrive as separate events in any order, so
-    either may lag behind the other.
-    """
-    payment_entries = PaymentEntry.objects.filter(invoice=invoice)
-    by_charge = payment_entries.filter(kind=Kind.PAYMENT).aggregate(
-        total=Coalesce(Sum("amount_refunded"), ZERO)
-    )["total"]
-    by_refund = (
-        payment_entries.filter(kind=Kind.REFUND)
-        .exclude(status__in=REFUNDS_THAT_CAME_TO_NOTHING)
-        .aggregate(total=Coalesce(Sum("amount"), ZERO))["total"]
-    )
-    refunded = min(max(by_charge, by_refund), invoice.amount_charged)
-    if refunded == invoice.amount_refunded:
-        return
-    grew = refunded > invoice.amount_refunded
-    invoice.amount_refunded = refunded
-    invoice.save(update_fields=["amount_refunded", "updated_at"])
-    record(
-        invoice,
-        EventKind.REFUND,
-        at=at if grew else now,
-        source=source,
-        detail=f"{money(refunded, invoice.currency)} of "
-        f"{money(invoice.amount_charged, invoice.currency)} refunded in all.",
-    )
 
 
 def _readable(value: str) -> str:
