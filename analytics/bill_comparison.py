@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from analytics.bridge import BilledMonth, Driver, Effect, UsageCell, bridge, in_cents
+from analytics.dimensions import cells_of_period
 from analytics.queries import PeriodTotals, Spend, days_of, spend_of_periods, totals_of
 from billing import months
 from billing.formats import money
 from billing.models import BillingPeriod
 from billing.money import ZERO, from_minor, to_charge_minor
+from billing.replica import reading_connection
 from invoices.models import Invoice
 from invoices.queries import invoice_of
-from usage.models import CallRollup, DimensionRollup
 
 # A sentence names so many steps.
 _NAMED = 3
@@ -146,15 +146,8 @@ def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -
             sums[1] += row.quantity
             sums[2] += row.cost
     cells = []
-    named = (
-        DimensionRollup.objects.filter(
-            billing_period=period, usage_date__gte=first, usage_date__lte=last
-        )
-        .order_by()
-        .values_list("agent_id", "resource_type", "provider", "model")
-        .annotate(Sum("records"), Sum("quantity"), Sum("final_cost"))
-    )
-    for cell in map(UsageCell._make, named):
+    until = last + dt.timedelta(days=1)
+    for cell in cells_of_period(period, spend, first, until):
         cells.append(cell)
         sums = rest[cell.resource_type, cell.provider]
         sums[0] -= cell.records
@@ -168,22 +161,20 @@ def _cells(period: BillingPeriod, spend: Spend, first: dt.date, last: dt.date) -
     return cells
 
 
+_CALLS = """
+SELECT (SELECT coalesce(sum(calls), 0)::bigint FROM usage_callrollup
+         WHERE workspace_id = %s AND local_date BETWEEN span.first AND span.last)
+  FROM unnest(%s::date[], %s::date[]) WITH ORDINALITY AS span (first, last, place)
+ ORDER BY place
+"""
+
+
 def _calls(workspace_id: UUID, *spans: tuple[dt.date, dt.date]) -> list[int]:
     """How many calls started in each span of days. One query."""
-    rows = (
-        CallRollup.objects.filter(
-            workspace_id=workspace_id,
-            local_date__gte=min(first for first, _ in spans),
-            local_date__lte=max(last for _, last in spans),
-        )
-        .order_by()
-        .values_list("local_date")
-        .annotate(Sum("calls"))
-    )
-    by_day = dict(rows)
-    return [
-        sum(count for day, count in by_day.items() if first <= day <= last) for first, last in spans
-    ]
+    firsts, lasts = ([span[end] for span in spans] for end in (0, 1))
+    with reading_connection().cursor() as cursor:
+        cursor.execute(_CALLS, [workspace_id, firsts, lasts])
+        return [row[0] for row in cursor]
 
 
 def labels() -> dict[Driver, str]:

@@ -296,7 +296,7 @@ class PeriodView:
             "link": f"{usage}?billing_period={self.period.pk}",
         }
         at = {"currency": self.currency, "link": shared["link"]}
-        dimensions = dimensions_of_period(self.period, self.spend.total)
+        dimensions = dimensions_of_period(self.period, self.spend)
         return {
             "by_agent": breakdowns.by_agent(self.shown, dimensions.by_agent, **at),
             "by_model": breakdowns.by_model(self.shown, dimensions.by_model, **at),

@@ -39,6 +39,8 @@ class SpendRow(NamedTuple):
     rate_id: UUID | None = None
     billed: Decimal = ZERO
     records: int = 0
+    # The lowest id of the rollups that it sums up: higher once they were built anew.
+    lowest_id: int = 0
 
 
 class Spend:
@@ -67,6 +69,13 @@ class Spend:
         """Its part up to and including `day`."""
         rows = [row for row in self.rows if row.day <= day]
         return Spend(rows, meters_from(rate_sums(rows)) if self.meters else ())
+
+    def state_of(self, first: dt.date, until: dt.date) -> tuple[int, str, int]:
+        """How usage of the days `[first, until)` stands: another after any record of them."""
+        rows = [row for row in self.rows if first <= row.day < until]
+        cost = sum((row.cost for row in rows), ZERO)
+        lowest = min((row.lowest_id for row in rows), default=0)
+        return sum(row.records for row in rows), str(cost), lowest
 
     def net_by_day(self) -> dict[dt.date, Decimal]:
         """How much of the net came with each day, in the order of days."""
@@ -124,7 +133,7 @@ def rate_sums(
 # Statements of their own: making them from querysets takes longer than running them.
 _SPEND = """
 SELECT billing_period_id, usage_date, resource_type, provider, sum(quantity), sum(final_cost),
-       rate_id, sum(billed_quantity), sum(records)::bigint
+       rate_id, sum(billed_quantity), sum(records)::bigint, min(id)
   FROM usage_usagerollup
  WHERE {which}
  GROUP BY billing_period_id, usage_date, resource_type, provider, rate_id

@@ -150,9 +150,7 @@ class RangeView:
         link = f"{usage}?day_from={self.span.first}&day_to={self.span.last}"
         at = {"currency": self.currency, "link": link}
         beside = {"before_name": _("before"), **at}
-        spent = dimensions_between(
-            self.workspace.pk, self.span.first, self.span.until, self.spend.total
-        )
+        spent = dimensions_between(self.workspace, self.span.first, self.span.until, self.spend)
         return {
             "by_agent": breakdowns.by_agent(self.shown, spent.by_agent, **at),
             "by_model": breakdowns.by_model(self.shown, spent.by_model, **at),

@@ -147,7 +147,7 @@ def workspace_analytics(
     """Three queries; `end` is exclusive."""
     calls = calls_between(workspace.pk, start, end)
     spend = spend_between(workspace.pk, start, end)
-    dimensions = dimensions_between(workspace.pk, start, end, spend.total)
+    dimensions = dimensions_between(workspace, start, end, spend)
     rate = calls.success_rate
     return WorkspaceAnalytics(
         total_calls=calls.total,

@@ -3,7 +3,6 @@
 Bind address and workers are given on the command line.
 """
 
-import gc
 import os
 import shutil
 import sys
@@ -11,6 +10,7 @@ import tempfile
 from typing import Any
 
 from config.env import require_settings_apart
+from config.serving.collector import freeze, tune
 from config.serving.worker import note_worker
 
 worker_class = "config.serving.worker.Worker"
@@ -26,14 +26,8 @@ _DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or _DIRECTORY
 
 
-def _freeze() -> None:
-    """Take what is imported, and never goes away, out of the collector's sight."""
-    gc.collect()
-    gc.freeze()
-
-
 def when_ready(server: Any) -> None:
-    _freeze()  # with --preload: workers share what their collectors do not write to
+    freeze()  # with --preload: workers share what their collectors do not write to
 
 
 def child_exit(server: Any, worker: Any) -> None:
@@ -45,14 +39,8 @@ def on_exit(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tune a worker, and start its processes.
-
-    A batch of 10,000 records makes some hundred thousand objects that hold no cycles: with the
-    default thresholds the collector would walk all of them over and over, for two thirds of the
-    time.
-    """
-    _freeze()
-    gc.set_threshold(200_000, 50, 100)
+    """Tune a worker, and start its processes."""
+    tune()
     # Threads that hold the interpreter hand over after this time: a request that takes a
     # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)

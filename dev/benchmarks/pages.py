@@ -37,6 +37,7 @@ from django.urls import reverse  # noqa: E402
 
 from billing.models import BillingPeriod, Workspace  # noqa: E402
 from billing.services.builtins import ensure_builtins  # noqa: E402
+from config.serving.collector import tune  # noqa: E402
 from dev.benchmarks.history import LARGE, is_made, make_history, people  # noqa: E402
 from dev.benchmarks.server import postgres_cpu_seconds, postmaster_pid  # noqa: E402
 from dev.migrate import migrate  # noqa: E402
@@ -104,7 +105,9 @@ def measure(options: argparse.Namespace) -> list[Line]:
     print(f"{UsageRecord.objects.count():,} records, {Invoice.objects.count():,} invoices")
     print(_HEAD)
     found = []
-    for page in _pages():
+    pages = _pages()
+    tune()  # as a web process does before its first request
+    for page in pages:
         if options.only in page.name:
             line = _measure(page, options.requests, postmaster)
             print(line, flush=True)
