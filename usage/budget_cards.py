@@ -13,7 +13,7 @@ from billing.compiled import CompiledQuery
 from billing.formats import date_range, percent, percent_sign, quantity
 from billing.models import Workspace
 from billing.money import EXACT, ZERO
-from usage.models import Budget, BudgetDelivery
+from usage.models import Budget, BudgetDelivery, BudgetTest
 from usage.queries.budgets import BudgetStanding, budgets_with_parts, host_of, standings_now
 from usage.services.budget_notifications import subject_of
 
@@ -45,6 +45,7 @@ class BudgetCard:
     levels: Sequence[LevelShown]
     host: str
     webhook_error: str = ""
+    test: BudgetTest | None = None
 
 
 _budgets = CompiledQuery[Budget](
@@ -62,14 +63,19 @@ def budget_cards(
     *,
     now: dt.datetime,
     deliveries: Mapping[UUID, BudgetDelivery] = MappingProxyType({}),
+    tests: Mapping[UUID, BudgetTest] = MappingProxyType({}),
 ) -> list[BudgetCard]:
     return [
-        _card(each, now, deliveries.get(each.budget.pk)) for each in standings_now(budgets, now=now)
+        _card(each, now, deliveries.get(each.budget.pk), tests.get(each.budget.pk))
+        for each in standings_now(budgets, now=now)
     ]
 
 
 def _card(
-    standing: BudgetStanding, now: dt.datetime, delivery: BudgetDelivery | None
+    standing: BudgetStanding,
+    now: dt.datetime,
+    delivery: BudgetDelivery | None,
+    test: BudgetTest | None,
 ) -> BudgetCard:
     budget = standing.budget
     # The bar ends at the amount, or at its highest level where that is beyond.
@@ -100,6 +106,7 @@ def _card(
         ],
         host=host_of(budget),
         webhook_error=delivery.last_error if delivery and delivery.status != "done" else "",
+        test=test,
     )
 
 

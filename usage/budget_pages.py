@@ -1,5 +1,6 @@
 """Pages of a workspace's budgets: how they stand, one made or changed, one removed."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,10 @@ from billing.access import (
 from billing.errors import BillingError
 from usage.budget_cards import budget_cards, level_name
 from usage.budget_forms import BudgetForm
-from usage.models import Budget, BudgetEvent
+from usage.models import Budget, BudgetEvent, BudgetOptOut
 from usage.queries.budgets import budgets_with_parts
+from usage.services.budget_opt_outs import opt_outs
+from usage.services.budget_tests import last_tests, send_test
 from usage.services.budgets import (
     SavedBudget,
     create_budget,
@@ -42,14 +45,25 @@ def budgets(request: WorkspaceRequest) -> HttpResponse:
 def _page(request: WorkspaceRequest, saved: SavedBudget | None = None) -> HttpResponse:
     workspace = request.membership.workspace
     rows = list(budgets_with_parts().filter(workspace=workspace))
-    cards = budget_cards(rows, now=clock.now(), deliveries=last_deliveries(rows))
+    cards = budget_cards(
+        rows, now=clock.now(), deliveries=last_deliveries(rows), tests=last_tests(rows)
+    )
     events = BudgetEvent.objects.filter(workspace=workspace).select_related("budget")
     context: dict[str, Any] = {
         "cards": cards,
         "events": [(event, level_name(event.percentage)) for event in events[:_EVENTS_SHOWN]],
         "saved": saved,
+        "opt_outs": _opted_out(workspace.pk, rows),
     }
     return render_page(request, "usage/budgets.html", context, section=_SECTION)
+
+
+def _opted_out(workspace_id: UUID, budgets: Sequence[Budget]) -> list[BudgetOptOut]:
+    """Of the addresses that budgets name those that want no mails."""
+    named = [
+        each.email for budget in budgets for each in budget.recipients.all() if not each.member_id
+    ]
+    return list(opt_outs(workspace_id, named)) if named else []
 
 
 @require_http_methods(["GET", "POST"])
@@ -99,6 +113,31 @@ def _form_page(request: WorkspaceRequest, stored: Budget | None) -> HttpResponse
     context = {"form": form, "budget": stored}
     status = 422 if form.errors else 200
     return render_page(request, "usage/budget.html", context, section=_SECTION, status=status)
+
+
+@require_POST
+@workspace_page
+def test(request: WorkspaceRequest, budget_id: UUID) -> HttpResponse:
+    """Send its webhook a test, and say how that went."""
+    require_settings_right(request.membership)
+    found = _found(request, budget_id)
+    try:
+        sent = send_test(
+            workspace_id=found.workspace_id,
+            budget_id=found.pk,
+            asked_by=request.user.email,
+            now=clock.now(),
+        )
+    except BillingError as refusal:
+        messages.error(request, refusal.detail)
+    else:
+        if sent.is_delivered:
+            said = _("The test arrived: {host} took it.").format(host=sent.host)
+            messages.success(request, said)
+        else:
+            said = _("The test did not arrive at {host}: {error}")
+            messages.error(request, said.format(host=sent.host, error=sent.error))
+    return redirect("usage:budgets", found.workspace_id)
 
 
 @require_POST

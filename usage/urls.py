@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from usage import budget_pages, call_pages, pages
+from usage import budget_pages, call_pages, pages, unsubscribe_pages
 
 app_name = "usage"
 urlpatterns = [
@@ -23,4 +23,10 @@ urlpatterns = [
         budget_pages.remove,
         name="remove-budget",
     ),
+    path(
+        "w/<uuid:workspace_id>/budgets/<uuid:budget_id>/test/",
+        budget_pages.test,
+        name="test-budget",
+    ),
+    path("unsubscribe/<str:token>/", unsubscribe_pages.unsubscribe, name="unsubscribe"),
 ]

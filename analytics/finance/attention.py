@@ -19,6 +19,7 @@ from invoices.payments.models import (
     CallDispute,
     Chargeback,
     Difference,
+    MonthRecord,
     ReconciliationRun,
     StripeSync,
 )
@@ -90,6 +91,17 @@ def decisions_to_confirm() -> QuerySet[AwaitedDecision]:
     return AwaitedDecision.objects.order_by("asked_at")
 
 
+def months_to_confirm() -> QuerySet[MonthRecord]:
+    """Signed off by one person; a month that was signed off anew waits once."""
+    confirmed = MonthRecord.objects.filter(confirmed_at__isnull=False)
+    return (
+        MonthRecord.objects.filter(confirmed_at__isnull=True)
+        .exclude(month__in=confirmed.values("month"))
+        .order_by("month", "-signed_at")
+        .distinct("month")
+    )
+
+
 def open_disputes() -> QuerySet[CallDispute]:
     return CallDispute.objects.filter(state=CallDispute.State.OPEN).order_by("opened_at")
 
@@ -130,6 +142,7 @@ def _counted() -> dict[str, Rows]:
         "voids of notes": decisions.filter(credit_note__isnull=False),
         "ends of chargebacks": decisions.filter(chargeback__isnull=False),
         "notes": notes_to_approve(),
+        "months": months_to_confirm(),
         "overdue": overdue_invoices(),
         "undecided": undecided_voids(),
         "differences": Difference.objects.filter(Difference.OPEN),
@@ -241,6 +254,22 @@ def _month_end(moment: Moment) -> Iterator[AttentionItem]:
         due.count(),
         _list("billing_billingperiod", "?stage=ended"),
         "info",
+    )
+
+
+@needs_a_person
+def _months(moment: Moment) -> Iterator[AttentionItem]:
+    if not (count := moment.counts["months"]):
+        return
+    page = reverse("finance:month_records")
+    if count == 1 and (record := months_to_confirm().first()) is not None:
+        page = reverse("finance:month_record", args=[record.pk])
+    yield AttentionItem(
+        "signed-off month waits for a second person",
+        "signed-off months wait for a second person",
+        count,
+        page,
+        "warn",
     )
 
 

@@ -53,19 +53,19 @@ SELECT date_trunc('month', day::timestamp)::date AS month, moved.way AS way_code
        sum(payments) AS payments, sum(received) AS received, -sum(refunded) AS refunded,
        -sum(disputed) AS disputed, sum(received) - sum(refunded) - sum(disputed) AS net
   FROM moved JOIN billing_workspace AS w ON w.id = moved.workspace_id
- WHERE day BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
+ WHERE day BETWEEN %(first)s AND least(%(last)s, %(known_on)s)
    AND {ASKED_FOR.format(currency="moved.currency")}
  GROUP BY 1, 2, 3 ORDER BY 3, 1, 2
 """
 _PAYMENTS = f"""
 SELECT y.received_on, w.name AS customer, w.id AS workspace_id, y.way AS way_code, y.reference,
        y.currency, y.amount, y.amount_to_credit AS to_credit, y.amount_allocated AS allocated,
-       CASE WHEN r."on" <= %(as_of)s THEN r."on" END AS taken_back,
+       CASE WHEN r."on" <= %(known_on)s THEN r."on" END AS taken_back,
        (SELECT string_agg(i.number, ', ' ORDER BY i.number) FROM payments_paymentallocation AS a
           JOIN invoices_invoice AS i ON i.id = a.invoice_id WHERE a.payment_id = y.id) AS invoices
   FROM payments_payment AS y JOIN billing_workspace AS w ON w.id = y.workspace_id
   LEFT JOIN payments_paymentreversal AS r ON r.payment_id = y.id
- WHERE y.received_on BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
+ WHERE y.received_on BETWEEN %(first)s AND least(%(last)s, %(known_on)s)
    AND {ASKED_FOR.format(currency="y.currency")}
  ORDER BY y.currency, y.received_on, w.name, y.created_at
 """

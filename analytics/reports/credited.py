@@ -42,7 +42,7 @@ SELECT w.name AS customer, w.id AS workspace_id, c.currency,
        coalesce(sum(c.amount) FILTER (WHERE c.kind = 'paid_out'), 0) AS paid_out,
        sum(c.amount) AS balance
   FROM payments_creditentry AS c JOIN billing_workspace AS w ON w.id = c.workspace_id
- WHERE c."on" <= %(as_of)s AND {ASKED_FOR.format(currency="c.currency")}
+ WHERE c."on" <= %(known_on)s AND {ASKED_FOR.format(currency="c.currency")}
  GROUP BY w.id, c.currency
  ORDER BY c.currency, sum(c.amount) DESC, w.name
 """

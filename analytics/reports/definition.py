@@ -70,6 +70,8 @@ class ReportRequest:
             "first_month": self.first_month,
             "last_month": self.last_month,
             "as_of": self.as_of,
+            # East of UTC it is tomorrow already: as of now, what was issued there counts too.
+            "known_on": self.as_of + _DAY if self.is_now else self.as_of,
             "as_of_end": dt.datetime.combine(self.as_of + _DAY, dt.time(), tzinfo=dt.UTC),
             "workspace": self.workspace_id,
             "currency": self.currency or None,
@@ -133,10 +135,12 @@ NOTED_ON = "(n.issued_at AT TIME ZONE w.timezone)::date"
 NOTE_VOIDED_ON = "(n.voided_at AT TIME ZONE w.timezone)::date"
 # Issued by then, and not void by then.
 LIVE_NOTE = (
-    f"n.number IS NOT NULL AND {NOTED_ON} <= %(as_of)s"
-    f" AND (n.voided_at IS NULL OR {NOTE_VOIDED_ON} > %(as_of)s)"
+    f"n.number IS NOT NULL AND {NOTED_ON} <= %(known_on)s"
+    f" AND (n.voided_at IS NULL OR {NOTE_VOIDED_ON} > %(known_on)s)"
 )
-LIVE_INVOICE = f"{ISSUED_ON} <= %(as_of)s AND (i.voided_at IS NULL OR {VOIDED_ON} > %(as_of)s)"
+LIVE_INVOICE = (
+    f"{ISSUED_ON} <= %(known_on)s AND (i.voided_at IS NULL OR {VOIDED_ON} > %(known_on)s)"
+)
 
 
 def selected(statement: str, asked: ReportRequest, **more: Any) -> list[dict[str, Any]]:

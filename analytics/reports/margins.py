@@ -44,7 +44,7 @@ SELECT {{names}}, w.currency, sum(u.records)::bigint AS records, sum(u.final_cos
   FROM {{rollups}} AS u
   JOIN billing_workspace AS w ON w.id = u.workspace_id
   {{joins}} {WITH_ADJUSTED}
- WHERE u.usage_date BETWEEN %(first)s AND least(%(last)s, %(as_of)s) AND {{asked_for}}
+ WHERE u.usage_date BETWEEN %(first)s AND least(%(last)s, %(known_on)s) AND {{asked_for}}
  GROUP BY {{group}}, w.currency
 """
 

@@ -34,16 +34,16 @@ _OPEN = f"""
      paid AS (
      SELECT a.invoice_id, sum(a.amount) AS amount
        FROM payments_paymentallocation AS a JOIN payments_payment AS y ON y.id = a.payment_id
-       LEFT JOIN payments_paymentreversal AS r ON r.payment_id = y.id AND r."on" <= %(as_of)s
-      WHERE y.received_on <= %(as_of)s AND r.id IS NULL GROUP BY 1),
+       LEFT JOIN payments_paymentreversal AS r ON r.payment_id = y.id AND r."on" <= %(known_on)s
+      WHERE y.received_on <= %(known_on)s AND r.id IS NULL GROUP BY 1),
      lost AS (
      SELECT c.invoice_id, sum(c.asked_again) AS amount
        FROM payments_chargeback AS c JOIN billing_workspace AS w ON w.id = c.workspace_id
-      WHERE c.asked_again > 0 AND (c.decided_at AT TIME ZONE w.timezone)::date <= %(as_of)s
+      WHERE c.asked_again > 0 AND (c.decided_at AT TIME ZONE w.timezone)::date <= %(known_on)s
       GROUP BY 1),
      used AS (
      SELECT invoice_id, -sum(amount) AS amount FROM payments_creditentry
-      WHERE kind IN ('spent', 'returned') AND "on" <= %(as_of)s GROUP BY 1),
+      WHERE kind IN ('spent', 'returned') AND "on" <= %(known_on)s GROUP BY 1),
      lowered AS (
      SELECT n.invoice_id, sum(n.to_open) AS amount
        FROM invoices_creditnote AS n JOIN billing_workspace AS w ON w.id = n.workspace_id
@@ -69,7 +69,7 @@ _OPEN = f"""
       WHERE {LIVE_INVOICE} AND {ASKED_FOR.format(currency="i.currency")}),
      unpaid AS (
      SELECT *, %(as_of)s::date - due_date AS days FROM issued
-      WHERE open > 0 AND (written_off IS NULL OR written_off > %(as_of)s))"""
+      WHERE open > 0 AND (written_off IS NULL OR written_off > %(known_on)s))"""
 _AGEING = f"""
 WITH {_OPEN}
 SELECT customer, workspace_id, currency, count(*) AS invoices,
@@ -96,7 +96,7 @@ SELECT coalesce(owed.currency, sold.currency) AS currency, coalesce(owed.open, 0
 # What was open then is what had not settled it by that day.
 _WRITTEN_OFF = f"""
 WITH {_OPEN}
-SELECT * FROM issued WHERE written_off BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
+SELECT * FROM issued WHERE written_off BETWEEN %(first)s AND least(%(last)s, %(known_on)s)
  ORDER BY currency, written_off, number
 """
 

@@ -110,7 +110,7 @@ SELECT w.name AS customer, w.id AS workspace_id, w.currency,
        sum(u.final_cost) AS price
   FROM usage_usagerollup AS u
   JOIN billing_workspace AS w ON w.id = u.workspace_id
- WHERE u.usage_date BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
+ WHERE u.usage_date BETWEEN %(first)s AND least(%(last)s, %(known_on)s)
    AND {ASKED_FOR.format(currency="w.currency")}
  GROUP BY w.id, 4, u.resource_type
  ORDER BY w.currency, w.name, w.id, 4, u.resource_type

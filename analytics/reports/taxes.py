@@ -56,7 +56,7 @@ SELECT date_trunc('month', day::timestamp)::date AS month, country, region, docu
        sum(void_tax) AS void_tax, sum(note_base) AS note_base, sum(note_tax) AS note_tax,
        sum(base + void_base + note_base) AS net_base, sum(tax + void_tax + note_tax) AS net_tax
   FROM documents JOIN billing_workspace AS w ON w.id = documents.workspace_id
- WHERE day BETWEEN %(first)s AND least(%(last)s, %(as_of)s)
+ WHERE day BETWEEN %(first)s AND least(%(last)s, %(known_on)s)
    AND {ASKED_FOR.format(currency="documents.currency")}
  GROUP BY 1, 2, 3, 4, 5, 6, 7
  ORDER BY documents.currency, 1, country, region, rate DESC, category

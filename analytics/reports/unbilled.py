@@ -41,7 +41,7 @@ SELECT i.id AS invoice_id, i.number, i.billing_period_id, w.id AS workspace_id, 
   JOIN billing_workspace AS w ON w.id = i.workspace_id
   LEFT JOIN billing_billingperiod AS p ON p.id = i.billing_period_id
   LEFT JOIN invoices_invoice AS later ON later.replaces_id = i.id
- WHERE i.voided_at IS NOT NULL AND {VOIDED_ON} <= %(as_of)s AND {ISSUED_ON} <= %(as_of)s
+ WHERE i.voided_at IS NOT NULL AND {VOIDED_ON} <= %(known_on)s AND {ISSUED_ON} <= %(known_on)s
    AND i.unbilled_reason = '' AND (later.id IS NULL OR later.issued_at >= %(as_of_end)s)
    AND {ASKED_FOR.format(currency="i.currency")}
 """

@@ -19,9 +19,9 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from billing.admin.dialogs import DialogForm
 from billing.admin.fields import FormOnce
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
@@ -190,7 +190,7 @@ class SheetWidget(UnfoldAdminTextareaWidget):
         )
 
 
-class SheetForm(BaseDialogForm):
+class SheetForm(DialogForm):
     """A dialog that takes the lines of a CSV file."""
 
     lines = forms.CharField(
@@ -200,7 +200,7 @@ class SheetForm(BaseDialogForm):
     )
 
 
-class OnceForm(BaseDialogForm):
+class OnceForm(DialogForm):
     """A dialog whose submission, however often it is clicked, counts once: by its `key`."""
 
     key = forms.CharField(
@@ -208,7 +208,7 @@ class OnceForm(BaseDialogForm):
     )
 
 
-class ConfirmForm(BaseDialogForm):
+class ConfirmForm(DialogForm):
     """A dialog with nothing to fill in."""
 
 
@@ -230,7 +230,7 @@ def asking(
     title: str,
     text: str,
     submit: str,
-    form_class: type[BaseDialogForm] = ConfirmForm,
+    form_class: type[DialogForm] = ConfirmForm,
     variant: ActionVariant = ActionVariant.DEFAULT,
 ) -> Callable[[Callable[..., str]], Any]:
     """A button of a detail page that asks first, in a dialog, and is carried out by POST.
@@ -249,7 +249,7 @@ def asking(
         )
         @wraps(service)
         def button(
-            self: BillingAdmin, request: HttpRequest, form: BaseDialogForm, object_id: str
+            self: BillingAdmin, request: HttpRequest, form: DialogForm, object_id: str
         ) -> HttpResponse:
             row = self.get_object(request, object_id)
             if row is None:

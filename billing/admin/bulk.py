@@ -19,9 +19,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
-from unfold.forms import BaseDialogForm
 
 from billing.admin.base import BillingAdmin, ConfirmForm
+from billing.admin.dialogs import DialogForm
 from billing.admin.lists import Amount
 from billing.errors import BillingError
 from billing.formats import money
@@ -62,7 +62,7 @@ class BulkPreview:
     text: str
     submit: str
     lines: Sequence[BulkLine]
-    form: BaseDialogForm
+    form: DialogForm
     # What the page sends back besides the form's own fields.
     hidden: Sequence[tuple[str, str]] = field(default=())
 
@@ -100,7 +100,7 @@ def bulk(
     will: Callable[..., Outlook] | None = None,
     money_of: Callable[[Any], SafeString | None] = lambda row: None,
     permission: str = "act",
-    form_class: type[BaseDialogForm] = ConfirmForm,
+    form_class: type[DialogForm] = ConfirmForm,
 ) -> Callable[[Callable[..., str]], Any]:
     """An action on chosen rows of a list, carried out row by row once its page is confirmed.
 
@@ -156,7 +156,7 @@ def previewed(
     text: str,
     submit: str,
     box: str,
-    form_class: type[BaseDialogForm] = ConfirmForm,
+    form_class: type[DialogForm] = ConfirmForm,
     hidden: Iterable[tuple[str, str]] = (),
     key_of: Callable[[Any], str] = lambda row: str(row.pk),
 ) -> HttpResponse | None:

@@ -16,10 +16,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm, UserChangeForm
+from unfold.forms import UserChangeForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.admin.base import BillingAdmin, FrozenAdmin, FrozenInlineMixin, asking
+from billing.admin.dialogs import DialogForm
 from billing.models import User, WorkspaceMember
 from billing.services import second_factor
 from billing.services.passwords import owe_password_link
@@ -46,7 +47,7 @@ class NewUserForm(forms.ModelForm):
         return person
 
 
-class AuditedReasonForm(BaseDialogForm):
+class AuditedReasonForm(DialogForm):
     """The audit log keeps the field of this name."""
 
     reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget())

@@ -16,12 +16,12 @@ from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
 from billing.admin.base import BillingAdmin, DayWidget, SheetForm, asking, confirm, go_to
+from billing.admin.dialogs import DialogForm
 from billing.admin.rate_forms import PRICE_ROWS, PriceForm
 from billing.admin.rate_tables import affected_text, price_table, table, version_page
 from billing.errors import Invalid
@@ -69,7 +69,7 @@ class RateInline(StackedInline):
     fields = PRICE_ROWS
 
 
-class PublishForm(BaseDialogForm):
+class PublishForm(DialogForm):
     """From when, and that the examples were looked at."""
 
     effective_from = forms.DateField(

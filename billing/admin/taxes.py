@@ -7,11 +7,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone as clock
 from unfold.decorators import display
-from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.base import BillingAdmin, EndForm, FrozenAdmin, asking, take_over, when
 from billing.admin.costs import HoldsFilter
+from billing.admin.dialogs import DialogForm
 from billing.admin.terms import ServiceForm
 from billing.formats import quantity
 from billing.models import TaxNumberCheck, TaxRate, TaxRegistration
@@ -141,7 +141,7 @@ class TaxRateAdmin(DatedAdmin):
         return quantity(rate.percent)
 
 
-class HandForm(BaseDialogForm):
+class HandForm(DialogForm):
     valid = forms.ChoiceField(
         label="The number",
         choices=[("yes", "is valid"), ("no", "is not valid")],

@@ -12,11 +12,11 @@ from django.utils.safestring import mark_safe
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.base import amount
 from billing.admin.bulk import Outlook, bulk
+from billing.admin.dialogs import DialogForm
 from billing.admin.parts import PartsAdmin
 from billing.admin.terms import INLINES, save_terms
 from billing.e_invoices import missing_details, missing_of_issuer
@@ -43,7 +43,7 @@ class NewWorkspaceForm(forms.ModelForm):
         fields = ("name", "tier", "currency", "timezone")
 
 
-class WhyForm(BaseDialogForm):
+class WhyForm(DialogForm):
     reason = forms.CharField(
         label="Why, for the log of changes",
         max_length=500,

@@ -22,6 +22,8 @@ class Email(DurableWork):
     subject = models.CharField(max_length=200)
     text = models.TextField()
     html = models.TextField(blank=True)
+    # Where its one reader says that they want no more of these; mail programs offer it.
+    unsubscribe_url = models.CharField(max_length=1000, blank=True)
 
     class Meta(DurableWork.Meta):
         verbose_name = "e-mail"

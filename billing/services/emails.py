@@ -55,6 +55,7 @@ def queue_email(
     now: dt.datetime,
     workspace_id: UUID | None = None,
     attachments: Sequence[Attachment] = (),
+    unsubscribe_url: str = "",
 ) -> Email | None:
     """Queue one message, rendered from `<template>.txt` and `<template>.html`.
 
@@ -64,7 +65,12 @@ def queue_email(
     if not recipients:
         log.warning("e-mail %s has nobody to go to", key)
         return None
-    context = {"site_url": settings.SITE_URL, "issuer": settings.ISSUER_NAME, **context}
+    context = {
+        "site_url": settings.SITE_URL,
+        "issuer": settings.ISSUER_NAME,
+        "unsubscribe_url": unsubscribe_url,
+        **context,
+    }
     email, created = Email.objects.get_or_create(
         key=key,
         defaults={
@@ -74,6 +80,7 @@ def queue_email(
             "subject": subject,
             "text": render_to_string(f"{template}.txt", context),
             "html": render_to_string(f"{template}.html", context),
+            "unsubscribe_url": unsubscribe_url,
             "requested_at": now,
             "next_attempt_at": now,
         },
@@ -102,7 +109,9 @@ def deliver(*, email_id: UUID, now: dt.datetime) -> bool:
 
 def _send(claim: Claim[Email]) -> bool:
     email = claim.row
-    message = EmailMultiAlternatives(subject=email.subject, body=email.text, to=email.recipients)
+    message = EmailMultiAlternatives(
+        subject=email.subject, body=email.text, to=email.recipients, headers=_headers(email)
+    )
     if email.html:
         message.attach_alternative(email.html, "text/html")
     for attachment in email.attachments.all():
@@ -124,6 +133,16 @@ def _send(claim: Claim[Email]) -> bool:
     return True
 
 
+def _headers(email: Email) -> dict[str, str]:
+    if not email.unsubscribe_url:
+        return {}
+    # RFC 8058: mail programs show a button, and one POST to the address is all it takes.
+    return {
+        "List-Unsubscribe": f"<{email.unsubscribe_url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
 def _keep_for(claim: Claim[Email], refused: Sequence[RefusedFor]) -> None:
     """Those it was sent to have it; for each other recipient it goes on as a message of its own."""
     email, now = claim.row, claim.clock()
@@ -140,6 +159,7 @@ def _keep_for(claim: Claim[Email], refused: Sequence[RefusedFor]) -> None:
                 subject=email.subject,
                 text=email.text,
                 html=email.html,
+                unsubscribe_url=email.unsubscribe_url,
                 requested_at=now,
                 next_attempt_at=now + EMAILS.wait(1),
                 attempts=1,

@@ -110,7 +110,9 @@ def emails_of(workspace: Workspace, people: Collection[tuple[int, str]]) -> Quer
 def empty_emails(emails: QuerySet[Email]) -> int:
     """Their texts and recipients go. The row stays: by its key nothing is mailed twice."""
     EmailAttachment.objects.filter(email__in=emails).delete()
-    return emails.update(recipients=[], subject=ERASED, text="", html="", last_error="")
+    return emails.update(
+        recipients=[], subject=ERASED, text="", html="", unsubscribe_url="", last_error=""
+    )
 
 
 def empty_old_emails(*, now: dt.datetime) -> int:

@@ -36,6 +36,7 @@ def queue_notification(
     workspace: Workspace | None = None,
     issuer: str = "",
     attachments: Sequence[Attachment] = (),
+    unsubscribe_url: str = "",
 ) -> bool:
     """Whether it was queued now: the same key again queues nothing.
 
@@ -55,6 +56,7 @@ def queue_notification(
         now=now,
         workspace_id=workspace.pk if workspace else None,
         attachments=attachments,
+        unsubscribe_url=unsubscribe_url,
     )
     return email is not None
 
@@ -69,6 +71,7 @@ def mail_notification(
     now: dt.datetime,
     issuer: str = "",
     attachments: Sequence[Attachment] = (),
+    unsubscribe_url: str = "",
 ) -> bool:
     """As `queue_notification`, to each in their language: `said` makes the message in the one that
     is in force."""
@@ -83,6 +86,7 @@ def mail_notification(
             workspace=workspace,
             issuer=issuer,
             attachments=attachments,
+            unsubscribe_url=unsubscribe_url,
         )
 
     return in_each_language(workspace, addresses, send)

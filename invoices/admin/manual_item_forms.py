@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminSelectWidget,
@@ -16,11 +15,19 @@ from billing.admin.base import (
     MonthWidget,
     OnceForm,
 )
+from billing.admin.dialogs import DialogForm
 from billing.formats import money
 from billing.models import ManualItem, Workspace
+from billing.rating.taxes import EXEMPT
 from billing.text import UnfitText, printable_line
 from invoices.services import manual_lines
 from invoices.services.manual_lines import ManualLine
+
+
+def tax_class_name(tax_class: str) -> str:
+    if tax_class == EXEMPT:
+        return "Exempt from tax"
+    return f"{tax_class.replace('_', ' ')} rate".capitalize()
 
 
 class LineForm(OnceForm):
@@ -57,9 +64,7 @@ class LineForm(OnceForm):
     def __init__(self, request: Any, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, object_id, *args, **kwargs)
         known: Any = self.fields["tax_class"]
-        known.choices = [
-            (name, f"{name} rate".capitalize()) for name in manual_lines.known_tax_classes()
-        ]
+        known.choices = [(name, tax_class_name(name)) for name in manual_lines.known_tax_classes()]
         workspace = (
             Workspace.objects.select_related("billing_settings").filter(pk=object_id).first()
         )
@@ -89,7 +94,7 @@ class OneOffForm(LineForm):
         del self.fields["kind"], self.fields["month"]
 
 
-class CancelForm(BaseDialogForm):
+class CancelForm(DialogForm):
     reason = forms.CharField(
         label="Why it is taken back", max_length=500, widget=UnfoldAdminTextInputWidget
     )

@@ -23,7 +23,7 @@ from billing.admin.bulk import Outlook, bulk
 from billing.errors import Conflict
 from billing.formats import money
 from billing.models import ManualItem, Workspace
-from invoices.admin.manual_item_forms import CancelForm, LineForm, OneOffForm
+from invoices.admin.manual_item_forms import CancelForm, LineForm, OneOffForm, tax_class_name
 from invoices.services import manual_items
 
 _STATES = {
@@ -158,7 +158,7 @@ class ManualItemAdmin(FrozenAdmin):
 
     @display(description="Rate of tax")
     def tax_rate(self, item: ManualItem) -> str:
-        return f"{item.tax_class} rate".capitalize()
+        return tax_class_name(item.tax_class)
 
     @display(description="Status", ordering="status", label=_STATES)
     def state(self, item: ManualItem) -> str:

@@ -11,11 +11,11 @@ from django.utils import timezone as clock
 from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from billing.admin.base import amount, asking
 from billing.admin.bulk import Outlook, bulk
+from billing.admin.dialogs import DialogForm
 from billing.admin.periods import BillingPeriodAdmin
 from billing.errors import Conflict
 from billing.formats import money
@@ -30,7 +30,7 @@ class CloseFailedAgain(Conflict):
     code = "close_failed"
 
 
-class FinalizeForm(BaseDialogForm):
+class FinalizeForm(DialogForm):
     """Closing a period before its end has to be meant."""
 
     force = forms.BooleanField(

@@ -36,9 +36,10 @@ def history(invoice: Invoice) -> list[Moment]:
     issued = f"Number {invoice.number}"
     if invoice.replaces:
         issued += f", in place of {invoice.replaces.number}"
+    source = "month end" if invoice.billing_period_id else "by hand"
     return newest_first(
         [
-            Moment(invoice.issued_at, invoice.created_at, "Issued", issued, "month end", ""),
+            Moment(invoice.issued_at, invoice.created_at, "Issued", issued, source, ""),
             *(
                 Moment(
                     event.at,

@@ -166,6 +166,8 @@ GET    password/<uidb64>/<token>/                                    everyone
 POST   password/<uidb64>/<token>/                                    everyone
 GET    invitation/<invitation_id>/<token>/                           everyone
 POST   invitation/<invitation_id>/<token>/                           everyone
+GET    unsubscribe/<token>/                                          everyone
+POST   unsubscribe/<token>/                                          everyone
 GET    /                                                             signed-in
 GET    w/<workspace_id>/                                             owner admin viewer
 GET    w/<workspace_id>/spend/                                       owner admin viewer
@@ -208,6 +210,7 @@ POST   w/<workspace_id>/budgets/new/                                 owner admin
 GET    w/<workspace_id>/budgets/<budget_id>/                         owner admin viewer
 POST   w/<workspace_id>/budgets/<budget_id>/                         owner admin
 POST   w/<workspace_id>/budgets/<budget_id>/remove/                  owner admin
+POST   w/<workspace_id>/budgets/<budget_id>/test/                    owner admin
 GET    w/<workspace_id>/people/                                      owner admin viewer
 POST   w/<workspace_id>/people/                                      owner
 POST   w/<workspace_id>/people/<member_id>/                          owner
@@ -399,6 +402,7 @@ FINDS_NOTHING = {
     "account/passkeys/<passkey_id>/",
     "w/<workspace_id>/payment-method/saved/",
     "invitation/<invitation_id>/<token>/",
+    "unsubscribe/<token>/",
 }
 
 # Addresses that answer by rules of their own, and the test that holds them.

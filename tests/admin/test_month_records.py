@@ -10,6 +10,7 @@ import time_machine
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.urls import reverse
 
+from analytics.finance.attention import Moment, attention_items
 from billing.errors import BillingError, Invalid, SecondPersonNeeded
 from billing.models import AuditEntry, User
 from billing.services.staff import ensure_finance_group
@@ -113,7 +114,10 @@ def test_what_was_signed_is_never_changed_and_only_the_last_one_is_confirmed():
         anew.delete()
     with pytest.raises(month_records.MonthChanged):
         confirmed(first)
+    page = reverse("finance:month_record", args=[anew.pk])
+    assert (1, page) in [(item.count, item.url) for item in attention_items(Moment.at(NOW))]
     confirmed(anew, by="third@finance.test")
+    assert page not in [item.url for item in attention_items(Moment.at(NOW))]
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         MonthRecord.objects.filter(pk=anew.pk).update(confirmed_by="fourth@finance.test")
     entry = AuditEntry.objects.filter(table="payments_monthrecord", operation="update").get()

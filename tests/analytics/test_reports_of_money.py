@@ -61,6 +61,18 @@ def test_what_was_open_on_a_day_counts_what_had_settled_it_by_then() -> None:
     assert [row["balance"] for row in rows_of("customer-credit", as_of=day("2026-11-20"))] == [0]
 
 
+def test_where_it_is_tomorrow_already_todays_documents_are_known() -> None:
+    southerly = make_workspace("Southerly", timezone="Australia/Sydney")
+    invoice = make_invoice(southerly, amount="60.00", due_date=day("2026-12-07"))
+    # The 23rd in Sydney, eleven hours ahead.
+    Invoice.objects.filter(pk=invoice.pk).update(issued_at=NOW.replace(hour=16))
+
+    assert [row["open"] for row in rows_of("ageing", now=NOW.replace(hour=17))] == [60]
+    later = NOW.replace(day=24)
+    assert rows_of("ageing", as_of=day("2026-11-22"), now=later) == []
+    assert [row["open"] for row in rows_of("ageing", as_of=day("2026-11-23"), now=later)] == [60]
+
+
 def test_what_is_void_or_written_off_is_owed_until_that_day() -> None:
     acme = make_workspace("Acme")
     cancelled, given_up = (

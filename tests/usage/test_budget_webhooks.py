@@ -15,8 +15,9 @@ from billing.models import AuditEntry
 from tests.kit.api import ApiClient
 from tests.kit.personas import NOW, make_workspace, member_client
 from tests.kit.usage import make_usage
-from usage.models import Budget, BudgetDelivery
-from usage.services import budget_notifications
+from usage.models import Budget, BudgetDelivery, BudgetTest
+from usage.services import budget_notifications, budget_tests
+from usage.services.budget_tests import MAX_TESTS
 
 pytestmark = pytest.mark.django_db
 HOOK = "https://hooks.example.com/budgets?token=s3cret"
@@ -223,3 +224,33 @@ def test_owners_make_change_and_remove_one_by_its_page(acme):
     assert "Voices" in overview
     assert pages.post(f"{page}remove/").status_code == 302
     assert not Budget.objects.exists()
+
+
+def test_an_owner_sends_a_test_and_sees_how_it_went(acme, made, sent, monkeypatch):
+    monkeypatch.setattr(budget_tests, "post", budget_notifications.post)
+    pages = member_client(acme)
+    path = f"/w/{acme.pk}/budgets/{made['id']}/test/"
+    sent.answers = [webhooks.DeliveryRejected("It answers 404.")]
+
+    assert "It answers 404." in pages.post(path, follow=True).content.decode()
+    shown = pages.post(path, follow=True).content.decode()
+    assert "hooks.example.com took it" in shown
+    assert "s3cret" not in shown
+
+    (url, body, headers) = sent[0]
+    last, first = BudgetTest.objects.all()
+    assert (url, json.loads(body)["type"]) == (HOOK, "budget.test")
+    assert headers["Webhook-Id"] == f"test-{last.pk}"
+    stamp = headers["Webhook-Timestamp"]
+    secret = made["webhook_secret"]
+    wanted = budget_notifications.signature(secret, headers["Webhook-Id"], stamp, body)
+    assert headers["Webhook-Signature"] == wanted
+    owner = acme.memberships.get().user.email
+    assert (first.is_delivered, first.error, last.is_delivered) == (False, "It answers 404.", True)
+    assert (last.asked_by, last.host) == (owner, "hooks.example.com")
+    assert BudgetDelivery.objects.get().status == "waiting", "what it tells goes its own way"
+
+    for _ in range(MAX_TESTS - 2):
+        pages.post(path)
+    assert "At most 5 tests in 10 minutes" in pages.post(path, follow=True).content.decode()
+    assert (len(sent), BudgetTest.objects.count()) == (MAX_TESTS - 1, MAX_TESTS)

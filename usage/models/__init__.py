@@ -6,8 +6,10 @@ from usage.models.budgets import (
     BudgetDelivery,
     BudgetEvent,
     BudgetLevel,
+    BudgetOptOut,
     BudgetRecipient,
     BudgetState,
+    BudgetTest,
 )
 from usage.models.call_prices import CallPrice, CallPriceProgress, CallPriceRollup
 from usage.models.calls import Call, CallRollup
@@ -22,8 +24,10 @@ __all__ = [
     "BudgetDelivery",
     "BudgetEvent",
     "BudgetLevel",
+    "BudgetOptOut",
     "BudgetRecipient",
     "BudgetState",
+    "BudgetTest",
     "Call",
     "CallPrice",
     "CallPriceProgress",

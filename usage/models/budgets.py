@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone as clock
 
 from billing.models import DurableWork, Workspace, WorkspaceMember
@@ -146,6 +147,33 @@ class BudgetRecipient(models.Model):
         return self.email or str(self.member)
 
 
+class BudgetOptOut(models.Model):
+    """An address without an account that wants no mails of a workspace's budgets.
+
+    It holds for the workspace: who is named for another budget, or anew, is not written to either.
+    """
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="budget_opt_outs"
+    )
+    email = EmailAddressField(help_text="In lower case.")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        ordering = ["email"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "email"], name="an_address_opts_out_of_budgets_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(email=Lower("email")), name="budget_opt_out_is_in_lower_case"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
 class BudgetState(models.Model):
     """What the last comparison found: rewritten by the task, not worth an entry in the log."""
 
@@ -219,3 +247,31 @@ class BudgetDelivery(DurableWork):
     @classmethod
     def with_subjects(cls) -> models.QuerySet[Any]:
         return cls.objects.select_related("event__budget__workspace", "event__budget__agent")
+
+
+class BudgetTest(models.Model):
+    """A webhook that somebody sent to see whether it arrives; written before it is sent."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="tests")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    host = models.CharField(max_length=300)
+    asked_by = models.CharField(max_length=254)
+    asked_at = models.DateTimeField(default=clock.now, editable=False)
+    # Null until there is an answer; it stays so where the process was killed before.
+    is_delivered = models.BooleanField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-asked_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "asked_at"], name="budget_tests_by_time")
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(is_delivered=False) | Q(error=""),
+                name="budget_test_that_arrived_has_no_error",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Test of {self.budget}"

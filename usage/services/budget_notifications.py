@@ -30,6 +30,7 @@ from billing.webhooks import DeliveryRejected, NotDelivered, UnfitAddress, check
 from usage.models import Budget, BudgetDelivery, BudgetEvent
 from usage.queries.budgets import BudgetSpan, BudgetStanding, span_of
 from usage.resources import resource
+from usage.services.budget_opt_outs import opt_outs, unsubscribe_url
 
 # About a day and a half of tries. Whose address it is finds out on the budget's page: it is no
 # matter of finance's.
@@ -55,14 +56,25 @@ def subject_of(budget: Budget) -> str:
 def tell(event: BudgetEvent, standing: BudgetStanding, *, now: dt.datetime) -> None:
     """Queue what tells of it, in the transaction that writes it."""
     budget = event.budget
-    mail_notification(
-        budget.workspace,
-        _addresses(budget),
-        lambda: _notification(event, standing.span, paused=_is_paused(standing, now)),
-        key=f"budget:{event.pk}",
-        kind="budget",
-        now=now,
-    )
+    with_account, without = _addresses(budget)
+
+    def mail(key: str, addresses: list[str], url: str = "") -> None:
+        mail_notification(
+            budget.workspace,
+            addresses,
+            lambda: _notification(event, standing.span, paused=_is_paused(standing, now)),
+            key=key,
+            kind="budget",
+            now=now,
+            unsubscribe_url=url,
+        )
+
+    mail(f"budget:{event.pk}", with_account)
+    for email in without:
+        # Each by itself: the link in it is its reader's.
+        digest = hashlib.sha256(email.lower().encode()).hexdigest()[:16]
+        url = unsubscribe_url(budget.workspace_id, email)
+        mail(f"budget:{event.pk}:{digest}", [email], url)
     if budget.webhook_kind:
         BudgetDelivery.objects.create(event=event, requested_at=now, next_attempt_at=now)
         DELIVERIES.start(event.pk)
@@ -72,20 +84,22 @@ def _is_paused(standing: BudgetStanding, now: dt.datetime) -> bool:
     return standing.pauses and standing.ends_at > now
 
 
-def _addresses(budget: Budget) -> list[str]:
-    """Whom it names, without those who do without such mails; when all of them have left the
-    workspace and nothing else is told, its owners."""
-    recipients = budget.recipients.all()
-    if not recipients and not budget.webhook_kind:
-        return addresses_wanting(budget.workspace, OptionalMail.BUDGET)
-    found: dict[str, str] = {}
-    for each in recipients:
-        member = each.member
-        if member is None:
-            found.setdefault(each.email.lower(), each.email)
-        elif member.user.is_active and OptionalMail.BUDGET not in member.mails_off:
-            found.setdefault(member.user.email.lower(), member.user.email)
-    return list(found.values())
+def _addresses(budget: Budget) -> tuple[list[str], list[str]]:
+    """Whom it names, members and further addresses, without those who do without such mails; when
+    nobody is left of them and nothing else is told, its owners."""
+    recipients = list(budget.recipients.all())
+    named = [each.email for each in recipients if each.member is None]
+    gone = {each.email for each in opt_outs(budget.workspace_id, named)} if named else set()
+    without = {email.lower(): email for email in named if email.lower() not in gone}
+    members = [each.member for each in recipients if each.member is not None]
+    if not (members or without or budget.webhook_kind):
+        return addresses_wanting(budget.workspace, OptionalMail.BUDGET), []
+    found = {
+        member.user.email.lower(): member.user.email
+        for member in members
+        if member.user.is_active and OptionalMail.BUDGET not in member.mails_off
+    }
+    return list(found.values()), [without[key] for key in without if key not in found]
 
 
 def _notification(event: BudgetEvent, span: BudgetSpan, *, paused: bool) -> Notification:
@@ -127,29 +141,29 @@ def _consequence(budget: Budget, *, paused: bool) -> str:
     )
 
 
-class _Message(NamedTuple):
+class Message(NamedTuple):
     body: bytes
     headers: Mapping[str, str]
 
 
-def _for_slack(event: BudgetEvent, now: dt.datetime) -> _Message:
+def _for_slack(event: BudgetEvent, now: dt.datetime) -> Message:
     """What Slack's incoming webhooks take, and those of programs that take after it."""
     workspace = event.budget.workspace
     span = span_of(event.budget.period, event.period_start)
     with in_language(workspace.language):
         said = _notification(event, span, paused=_pauses_still(event, span, now))
     facts = [f"{label}: {value}" for label, value in said.facts]
-    text = _escaped("\n".join([f"*{said.subject}*", *said.paragraphs, *facts]))
-    body = {"text": f"{text}\n<{said.link_url}|{_escaped(said.link_label)}>"}
-    return _Message(json.dumps(body).encode(), {"Content-Type": "application/json"})
+    text = escaped("\n".join([f"*{said.subject}*", *said.paragraphs, *facts]))
+    body = {"text": f"{text}\n<{said.link_url}|{escaped(said.link_label)}>"}
+    return Message(json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     # https://docs.slack.dev/messaging/formatting-message-text#escaping
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _for_programs(event: BudgetEvent, now: dt.datetime) -> _Message:
+def _for_programs(event: BudgetEvent, now: dt.datetime) -> Message:
     """Facts as JSON, signed as Standard Webhooks have it (https://www.standardwebhooks.com)."""
     budget = event.budget
     span = span_of(budget.period, event.period_start)
@@ -175,15 +189,21 @@ def _for_programs(event: BudgetEvent, now: dt.datetime) -> _Message:
             "url": page_url("usage:budgets", budget.workspace_id),
         },
     }
+    return signed_message(budget, str(event.pk), facts, now)
+
+
+def signed_message(
+    budget: Budget, message_id: str, facts: Mapping[str, Any], now: dt.datetime
+) -> Message:
     body = json.dumps(facts).encode()
     stamp = str(int(now.timestamp()))
-    return _Message(
+    return Message(
         body,
         {
             "Content-Type": "application/json",
-            "Webhook-Id": str(event.pk),
+            "Webhook-Id": message_id,
             "Webhook-Timestamp": stamp,
-            "Webhook-Signature": signature(budget.webhook_secret, str(event.pk), stamp, body),
+            "Webhook-Signature": signature(budget.webhook_secret, message_id, stamp, body),
         },
     )
 
@@ -201,7 +221,7 @@ def _pauses_still(event: BudgetEvent, span: BudgetSpan, now: dt.datetime) -> boo
 
 
 # An adapter for each kind of address: what it is sent.
-_ADAPTERS: dict[str, Callable[[BudgetEvent, dt.datetime], _Message]] = {
+_ADAPTERS: dict[str, Callable[[BudgetEvent, dt.datetime], Message]] = {
     Budget.Webhook.SLACK: _for_slack,
     Budget.Webhook.GENERIC: _for_programs,
 }

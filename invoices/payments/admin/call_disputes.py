@@ -13,7 +13,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminSelectWidget,
@@ -22,6 +21,7 @@ from unfold.widgets import (
 
 from billing.admin.base import FrozenAdmin, amount, asking, when
 from billing.admin.bulk import Outlook, bulk
+from billing.admin.dialogs import DialogForm
 from billing.formats import duration, money
 from invoices.admin.links import link
 from invoices.models import CreditNote
@@ -30,7 +30,7 @@ from invoices.payments.services.call_disputes import approve_dispute, refuse_dis
 from usage.resources import provider_name
 
 
-class GiveBackForm(BaseDialogForm):
+class GiveBackForm(DialogForm):
     rest_to = forms.ChoiceField(
         label="If its month is billed and paid already",
         choices=CreditNote.RestTo.choices,
@@ -58,7 +58,7 @@ class ApproveForm(GiveBackForm):
     field_order = ("amount", "rest_to", "decision")
 
 
-class RefuseForm(BaseDialogForm):
+class RefuseForm(DialogForm):
     decision = forms.CharField(
         label="Why, as the owner reads it",
         max_length=500,

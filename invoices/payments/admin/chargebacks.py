@@ -12,7 +12,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -20,6 +19,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import FrozenAdmin, amount, asking, when
+from billing.admin.dialogs import DialogForm
 from billing.formats import money
 from invoices.admin.links import link
 from invoices.payments.models import Chargeback, ChargebackFile
@@ -34,7 +34,7 @@ from invoices.payments.services.second_person import awaited_of
 from invoices.pdf import pdf_response
 
 
-class EvidenceForm(BaseDialogForm):
+class EvidenceForm(DialogForm):
     words = forms.CharField(
         label="In your words, before what our rows say",
         help_text="What was written with the customer, and why the charge is right.",
@@ -44,7 +44,7 @@ class EvidenceForm(BaseDialogForm):
     )
 
 
-class LossForm(BaseDialogForm):
+class LossForm(DialogForm):
     decision = forms.ChoiceField(
         label="The money that is lost",
         choices=[

@@ -8,7 +8,6 @@ from django import forms
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone as clock
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
@@ -16,10 +15,12 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import OnceForm
+from billing.admin.dialogs import DialogForm
 from billing.formats import money
 from billing.models import Workspace
 from billing.money import exponent
 from billing.text import UnfitText, printable_line
+from invoices.admin.manual_item_forms import tax_class_name
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import Payment, PaymentAllocation
 from invoices.payments.services.credit_notes import creditable, refundable
@@ -64,7 +65,7 @@ class PaidForm(WayForm):
     field_order = ("way", "on", "reference", "reason", "key")
 
 
-class ReasonForm(BaseDialogForm):
+class ReasonForm(DialogForm):
     reason = forms.CharField(
         label="Reason, as the customer may read it",
         max_length=500,
@@ -148,7 +149,7 @@ class WorkspacePaymentForm(WayForm):
         field.choices = [("", "what is due first; the rest becomes credit"), *choices]
 
 
-class TakeBackForm(BaseDialogForm):
+class TakeBackForm(DialogForm):
     """A payment by hand, of an invoice or of a workspace, that was recorded wrongly."""
 
     payment = forms.ChoiceField(label="Payment", widget=UnfoldAdminSelectWidget)
@@ -264,9 +265,7 @@ class CorrectionForm(OnceForm):
         super().__init__(request, object_id, *args, **kwargs)
         known = self.fields["tax_class"]
         assert isinstance(known, forms.ChoiceField)
-        known.choices = [
-            (name, f"{name} rate".capitalize()) for name in manual_lines.known_tax_classes()
-        ]
+        known.choices = [(name, tax_class_name(name)) for name in manual_lines.known_tax_classes()]
         invoice = Invoice.objects.filter(pk=object_id).first()
         if invoice is not None:
             tax = "tax included" if invoice.prices_include_tax else "before tax"

@@ -131,12 +131,18 @@ class CreditInline(FrozenInlineMixin, TabularInline):
         return amount(entry.balance, entry.currency)
 
 
+(_, _general), *_others = BilledWorkspaceAdmin.fieldsets
 admin.site.unregister(Workspace)
 
 
 @admin.register(Workspace)
 class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
     list_display = (*BilledWorkspaceAdmin.list_display, "everything")
+    readonly_fields: tuple[Any, ...] = (*BilledWorkspaceAdmin.readonly_fields, "everything")
+    fieldsets: tuple[Any, ...] = (
+        (None, {"fields": ("everything", *_general["fields"])}),
+        *_others,
+    )
     search_fields = (*BilledWorkspaceAdmin.search_fields, "=stripe_customers__stripe_id")
     search_help_text = "Name, billing e-mail, id or Stripe customer id"
     inlines: tuple[Any, ...] = (*BilledWorkspaceAdmin.inlines, PaymentInline, CreditInline)
@@ -177,7 +183,7 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         card = card_of(workspace.pk, account)
         return f"{account}, from {card}" if card else f"{account}, where it has no card"
 
-    @display(description="Everything")
+    @display(description="Everything about it")
     def everything(self, workspace: Workspace) -> str:
         return link(reverse("finance:customer", args=[workspace.pk]), "Open")
 

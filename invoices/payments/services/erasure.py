@@ -20,7 +20,7 @@ from invoices.payments.models import (
     ChargebackFile,
     StripeCustomer,
 )
-from usage.models import Budget, UsageRollup, VoiceAgent
+from usage.models import Budget, BudgetOptOut, UsageRollup, VoiceAgent
 
 
 class CannotErase(Conflict):
@@ -53,6 +53,7 @@ def erase_workspace(*, workspace_id: UUID, now: dt.datetime) -> Erased:
         _refuse_unfinished(workspace)
         # They name people and addresses, and nothing was billed by them.
         Budget.objects.filter(workspace=workspace).delete()
+        BudgetOptOut.objects.filter(workspace=workspace).delete()
         people = erasure.erase_people(workspace, now=now)
         erasure.erase_details(workspace)
         emails = erasure.empty_emails(erasure.emails_of(workspace, people))

@@ -165,7 +165,7 @@ def _spend(invoice: Invoice, now: dt.datetime) -> None:
         invoice,
         InvoiceEvent.Kind.CREDIT_USED,
         at=now,
-        source="month end",
+        source="month end" if invoice.billing_period_id else "its issue",
         detail=f"{money(used, invoice.currency)} of your credit is taken off it.",
     )
 
