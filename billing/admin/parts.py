@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.admin.options import InlineModelAdmin
 from django.db.models import Model
-from django.forms.models import _get_foreign_key  # type: ignore[attr-defined]  # not in the stubs
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
