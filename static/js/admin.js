@@ -31,6 +31,7 @@ const shown = (element) => element.checkVisibility({ visibilityProperty: true })
 const wordsOf = (element) => [...element.childNodes].map((node) =>
   node.nodeType === Node.TEXT_NODE ? node.textContent : node.classList?.contains("material-symbols-outlined") ? "" : wordsOf(node)).join("").trim();
 const columnOf = (cell) => {
+  if (cell?.dataset.label) return cell.dataset.label;
   const heading = cell?.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex];
   return heading ? wordsOf(heading) || "Remove" : "";
 };
@@ -39,7 +40,7 @@ function describe(part) {
   // A letter of an icon font is read out as its name, "chevron_right".
   for (const icon of part.querySelectorAll(".material-symbols-outlined")) {
     icon.ariaHidden = "true";
-    const pressed = icon.closest("a, button, [x-on\\:click]");
+    const pressed = icon.closest("a, button, #dialog > [x-on\\:click]");
     if (pressed && !named(pressed) && !wordsOf(pressed)) pressed.ariaLabel = icon.textContent.trim().replaceAll("_", " ");
   }
   // Menus and crosses that only a mouse could press.
@@ -69,7 +70,8 @@ function describe(part) {
     for (const item of list.querySelectorAll("ul.select2-selection__rendered, ul.select2-selection__rendered > li")) item.role = "presentation";
   }
 }
-window.addEventListener("load", () => describe(document));
+// After the scripts that make fields of their own as the page is loaded.
+window.addEventListener("load", () => setTimeout(() => describe(document), 50));
 document.addEventListener("formset:added", (event) => setTimeout(() => describe(event.target)));
 
 // Dialogs: said to be one, entered and left with the keyboard.
