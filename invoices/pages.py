@@ -13,7 +13,7 @@ from billing.access import WorkspaceRequest, page_before, render_page, workspace
 from billing.errors import BillingError
 from billing.issuers import issuer_then
 from billing.keyset import requested_page
-from billing.queries import account_of_workspace, shows_cost
+from billing.queries import shows_cost
 from invoices.document import tax_note, tax_rows
 from invoices.document_parts import legal_texts
 from invoices.explained import explained
@@ -27,7 +27,7 @@ from invoices.pdf import (
     xml_response,
 )
 from invoices.queries import (
-    card_of,
+    current_card_of,
     expiring_card_of,
     lacks_payment_method,
     proof_of,
@@ -52,7 +52,7 @@ _PAYABLE = [*_UNPAID, Invoice.Status.UNCOLLECTIBLE]
 def invoice_list(request: WorkspaceRequest) -> HttpResponse:
     workspace = request.membership.workspace
     status = request.GET.get("status", "")
-    card = card_of(workspace.pk, account_of_workspace(workspace.pk))
+    card = current_card_of(workspace.pk)
     invoices = Invoice.objects.filter(workspace=workspace).select_related(
         "billing_period__workspace"
     )

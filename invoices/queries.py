@@ -175,13 +175,18 @@ def expiring_cards(*, now: dt.datetime, within: int = EXPIRES_SOON) -> QuerySet[
     return _expiring_by((now + dt.timedelta(days=within)).date())
 
 
-def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
+def _of_today() -> QuerySet[PaymentMethod]:
+    """Those in the account that their workspace's next invoices are collected by."""
     # An alias: in the filter itself it would leave out workspaces without an entity.
     today = Coalesce("workspace__issuing_entity__stripe_account", Value(DEFAULT))
+    cards = PaymentMethod.objects.alias(account_today=today)
+    return cards.filter(stripe_account=F("account_today"))
+
+
+def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
     return (
-        PaymentMethod.objects.alias(account_today=today)
+        _of_today()
         .filter(
-            stripe_account=F("account_today"),
             expires_on__lte=day,
             workspace__billing_settings__collection_method="charge_automatically",
         )
@@ -193,6 +198,9 @@ def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
 _expiring_card = CompiledQuery[PaymentMethod](
     lambda day, workspace_id: _expiring_by(day).filter(workspace=workspace_id)[:1]
 )
+_card_of_today = CompiledQuery[PaymentMethod](
+    lambda workspace_id: _of_today().filter(workspace=workspace_id)
+)
 _card = CompiledQuery[PaymentMethod](
     lambda workspace_id, account: PaymentMethod.objects.filter(
         workspace=workspace_id, stripe_account=account
@@ -202,6 +210,11 @@ _card = CompiledQuery[PaymentMethod](
 
 def expiring_card_of(workspace_id: UUID, *, now: dt.datetime) -> PaymentMethod | None:
     return _expiring_card.first((now + dt.timedelta(days=EXPIRES_SOON)).date(), workspace_id)
+
+
+def current_card_of(workspace_id: UUID) -> PaymentMethod | None:
+    """What its next invoices are charged to, with when its card expires; None for nothing."""
+    return _card_of_today.first(workspace_id)
 
 
 def card_of(workspace_id: UUID, account: AccountName) -> PaymentMethod | None:
