@@ -1,7 +1,7 @@
 """Base classes of all admin pages: exact money, badges, frozen rows, actions through services."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import wraps
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.dialogs import DialogForm
 from billing.admin.fields import FormOnce
+from billing.admin.frozen import FrozenTable
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
 from billing.formats import exact_money, money
@@ -68,10 +69,33 @@ class BillingAdmin(ListMixin, ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> Any:
         context["adminform"] = FormOnce.of(context["adminform"])
-        return super().render_change_form(request, context, *args, **kwargs)
+        response = super().render_change_form(request, context, add, change, form_url, obj)
+        if obj is not None:
+            # Now that Django has asked the formsets what tables have no answer to.
+            response.context_data["inline_admin_formsets"] += self._tables(request, obj)
+        return response
+
+    def _tables(self, request: HttpRequest, row: Model) -> Iterator[FrozenTable]:
+        for inline in self.get_inline_instances(request, row):
+            if isinstance(inline, FrozenInlineMixin):
+                table = FrozenTable(inline, request, row)
+                if table.rows or not inline.hides_empty:
+                    yield table
+
+    def get_formsets_with_inlines(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Of what can be edited: the rest is tables (`render_change_form`)."""
+        for inline in self.get_inline_instances(request, obj):
+            if not isinstance(inline, FrozenInlineMixin):
+                yield inline.get_formset(request, obj), inline
 
     def has_act_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may set things going: the right to change, frozen forms or not."""
@@ -134,6 +158,9 @@ class FrozenAdmin(BillingAdmin):
 class FrozenInlineMixin:
     """An inline that only shows."""
 
+    template = "admin/edit_inline/frozen.html"
+    # Whether it is left out where there is nothing in it.
+    hides_empty = False
     hide_title = True
     extra = 0
     max_num = 0

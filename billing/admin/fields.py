@@ -35,6 +35,11 @@ class ShownField(UnfoldAdminReadonlyField):
     def resolved_field(self) -> Any:
         return self._resolve_field()
 
+    def show(self, row: Any) -> None:
+        """From now on, that of `row`."""
+        self.form.instance = row
+        self.__dict__.pop("resolved_field", None)
+
     def _get_contents(self) -> Any:
         if self.resolved_field:
             field, attribute, value = self.resolved_field
@@ -145,10 +150,10 @@ def _cell(field: Any) -> str:
 
 
 def _readonly_label(field: Any) -> str:
-    return f"<label{_READONLY_LABEL}>{conditional_escape(_capital(field.field['label']))}</label>"
+    return f"<label{_READONLY_LABEL}>{conditional_escape(capital(field.field['label']))}</label>"
 
 
-def _capital(text: Any) -> Any:
+def capital(text: Any) -> Any:
     text = str(text)
     return text[:1].upper() + text[1:]
 

@@ -58,6 +58,7 @@ class PaymentEntryInline(FrozenInlineMixin, TabularInline):
 
 class ChargebackInline(FrozenInlineMixin, TabularInline):
     model = Chargeback
+    hides_empty = True
     fields = ("taken", "reason", "status", "due_by", "closed_at")
     readonly_fields = fields
 
@@ -75,7 +76,7 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAd
     list_display = (*InvoiceAdmin.list_display[:-1], "synced", InvoiceAdmin.list_display[-1])
     list_filter = (InvoiceAdmin.list_filter[0], SyncFilter, *InvoiceAdmin.list_filter[1:])
     list_select_related = (*InvoiceAdmin.list_select_related, "stripe_sync")
-    inlines = (*InvoiceAdmin.inlines, PaymentEntryInline)
+    inlines = (*InvoiceAdmin.inlines, PaymentEntryInline, ChargebackInline)
     fieldsets = (
         *InvoiceAdmin.fieldsets,
         ("Way into Stripe", {"classes": ("tab",), "fields": ("sync_steps",)}),
@@ -94,11 +95,6 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAd
         if not is_stripe_id(wanted):
             return found, may_repeat
         return also(found, queryset, invoices_of_stripe_id(wanted)), False
-
-    def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> list[Any]:
-        inlines = list(super().get_inlines(request, obj))
-        has_some = obj is not None and obj.chargebacks.exists()
-        return [*inlines, ChargebackInline] if has_some else inlines
 
     def get_urls(self) -> list[URLPattern]:
         certificate = path(

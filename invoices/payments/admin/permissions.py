@@ -88,7 +88,12 @@ class InvoicePermissionsMixin(BillingAdmin):
 
     def _may(self, request: HttpRequest, object_id: Any, kind: str) -> bool:
         invoice = self._invoice(request, object_id)
-        return invoice is not None and kind in collection.allowed_actions(invoice)
+        if invoice is None:
+            return False
+        known: dict[Any, Any] = request.__dict__.setdefault("_allowed_actions", {})
+        if invoice.pk not in known:
+            known[invoice.pk] = collection.allowed_actions(invoice)
+        return kind in known[invoice.pk]
 
     def _invoice(self, request: HttpRequest, object_id: Any) -> Invoice | None:
         """The invoice for those who may act on it, read once for all buttons of a page."""

@@ -1,0 +1,123 @@
+"""Tables of a row's page that only show: no formset, and cells that are made in Python.
+
+Django makes a form for each of their rows, with a field for each key, and Unfold a template for
+each cell: half of what an invoice's page took.
+"""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib.admin.utils import flatten_fieldsets
+from django.core.paginator import Paginator
+from django.db.models import Model
+from django.forms.models import _get_foreign_key  # type: ignore[attr-defined]  # not in the stubs
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import conditional_escape, format_html, strip_tags
+from django.utils.safestring import SafeString
+
+from billing.admin.fields import ShownField, capital, readonly_value
+
+_HEAD = (
+    "align-middle border-b border-base-200 dark:border-base-800 font-semibold px-1.5 first:pl-3"
+    " last:pr-3 py-2 text-left text-font-important-light text-sm whitespace-nowrap"
+    " dark:text-font-important-dark"
+)
+_CELL = (
+    "min-h-[62.5px] align-middle border-b max-md:border-b border-base-200"
+    " lg:group-[.last]/parent:border-b-0 dark:border-base-800 group field-tabular p-3 lg:py-3 flex"
+    " items-center before:capitalize before:font-semibold before:content-[attr(data-label)]"
+    " before:text-font-important-light dark:before:text-font-important-dark before:mr-auto"
+    " before:font-text before:pr-4 lg:before:hidden font-normal px-3 lg:first:pl-3 lg:last:pr-3"
+    " lg:px-1.5 text-left lg:table-cell"
+)
+_ROW = (
+    '<tbody class="form-group relative group/parent original"><tr class="border-b border-base-200'
+    " dark:border-base-800 bg-base-50 dark:bg-white/[.02] lg:bg-transparent lg:border-0"
+    ' dark:lg:bg-transparent!"><td colspan="{}"></td></tr><tr class="form-row">{}</tr></tbody>'
+)
+
+
+class FrozenTable:
+    """In the place of a formset of the admin: what pages ask of one, and its `table`."""
+
+    classes = ""
+    is_collapsible = False
+    error_count = 0
+
+    def __init__(self, inline: Any, request: HttpRequest, row: Model) -> None:
+        self.opts, self._request, self._of = inline, request, row
+        key = _get_foreign_key(inline.parent_model, inline.model, fk_name=inline.fk_name)
+        self._key = key.name
+        prefix = key.remote_field.get_accessor_name(model=inline.model)
+        self._page_parameter = f"{prefix}-page"
+        self.formset = SimpleNamespace(
+            prefix=prefix, errors=(), max_num=0, get_pagination_key=self._page_parameter
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        """Of forms, it has none."""
+        return iter(())
+
+    @cached_property
+    def rows(self) -> list[Model]:
+        rows = self.opts.get_queryset(self._request).filter(**{self._key: self._of})
+        if not rows.ordered:
+            rows = rows.order_by("pk")
+        if not (per_page := getattr(self.opts, "per_page", None)):
+            return list(rows)
+        pages = Paginator(rows, per_page)
+        asked = self._request.GET.get(self._page_parameter, "")
+        number = int(asked) if asked.isdecimal() and len(asked) < 9 else 1
+        self.formset.page = page = pages.page(number if 0 < number <= pages.num_pages else 1)
+        return list(page.object_list)
+
+    @property
+    def has_pages(self) -> bool:
+        return bool(self.rows) and getattr(self.formset, "page", None) is not None
+
+    @property
+    def table(self) -> SafeString:
+        """The head and rows of its `<table>`."""
+        columns = self._columns()
+        head = "".join(map(_heading, columns))
+        rows = "".join(self._row(row, columns) for row in self.rows)
+        return SafeString(
+            f'<thead class="hidden relative lg:table-header-group"><tr>{head}</tr></thead>{rows}'
+        )
+
+    def _columns(self) -> list[ShownField]:
+        names = flatten_fieldsets(self.opts.get_fieldsets(self._request, self._of))
+        meta = SimpleNamespace(labels=None, help_texts=None, model=self.opts.model)
+        form: Any = SimpleNamespace(_meta=meta, fields={}, instance=None)
+        return [
+            ShownField(form, name, is_first=place == 0, model_admin=self.opts)
+            for place, name in enumerate(names)
+        ]
+
+    def _row(self, row: Model, columns: list[ShownField]) -> str:
+        cells = []
+        for column in columns:
+            column.show(row)
+            name, label = (conditional_escape(column.field[part]) for part in ("name", "label"))
+            cells.append(
+                f'<td class="{_CELL} field-{name}" data-label="{label}">'
+                f'<div class="flex flex-row gap-3 items-center">{readonly_value(column)}</div></td>'
+            )
+        return _ROW.format(len(columns), "".join(cells))
+
+
+def _heading(column: ShownField) -> str:
+    named, explained = column.field, ""
+    if named["help_text"]:
+        explained = format_html(
+            '<span class="cursor-help material-symbols-outlined ml-2 text-icon" title="{}">help'
+            "</span>",
+            strip_tags(str(named["help_text"])),
+        )
+    return (
+        f'<th class="column-{conditional_escape(named["name"])} {_HEAD}">'
+        '<span class="flex flex-row items-center">'
+        f"<span>{conditional_escape(capital(named['label']))}</span>{explained}</span></th>"
+    )
