@@ -1,5 +1,6 @@
 """Finance's page of one customer: everything about a workspace in one place."""
 
+import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -16,11 +17,14 @@ from analytics.finance import attention
 from analytics.finance.views import SEES_FIGURES
 from analytics.reports import REPORTS, ReportRequest
 from billing.admin.audit import thing_of
+from billing.compiled import CompiledQuery
 from billing.formats import money
 from billing.issuers import account_of
 from billing.links import admin_page
 from billing.models import (
     AuditEntry,
+    BillingPeriod,
+    ManualItem,
     PriceOverride,
     RateCardAssignment,
     ServiceKey,
@@ -31,7 +35,7 @@ from billing.money import allocate, from_minor
 from billing.queries import active_period, markup_in_force
 from billing.services.owner_views import MAY_OPEN
 from invoices.models import CreditNote, Invoice, PaymentMethod
-from invoices.payments.models import Payment
+from invoices.payments.models import CallDispute, Chargeback, Payment, StripeSync
 from invoices.payments.services.settle.credit import credit_balance
 from usage.models import VoiceAgent
 
@@ -43,21 +47,73 @@ class Task(NamedTuple):
     url: str
 
 
+def _in_force(today: dt.date) -> Q:
+    return Q(starts_on__lte=today) & (Q(ends_on=None) | Q(ends_on__gt=today))
+
+
+_workspace = CompiledQuery[Workspace](
+    lambda pk: Workspace.objects.select_related("tier", "billing_settings").filter(pk=pk)
+)
+_cards = CompiledQuery[RateCardAssignment](
+    lambda pk, tier, currency, today: (
+        RateCardAssignment.objects.filter(
+            Q(workspace_id=pk) | Q(tier_id=tier, currency=currency), _in_force(today)
+        )
+        .select_related("card")
+        .order_by(F("tier").asc(nulls_first=True))  # its own count first
+    )
+)
+_overrides = CompiledQuery[Any](
+    lambda pk, today: PriceOverride.objects.filter(_in_force(today), workspace_id=pk).values_list(
+        "pk"
+    )
+)
+_invoices = CompiledQuery[Invoice](
+    lambda pk: (
+        Invoice.objects.filter(workspace_id=pk)
+        .select_related("workspace", "billing_period__workspace", "corrects")
+        .order_by("-issued_at", "-number")[:_SHOWN]
+    )
+)
+_payments = CompiledQuery[Payment](lambda pk: Payment.objects.filter(workspace_id=pk)[:_SHOWN])
+_notes = CompiledQuery[CreditNote](
+    lambda pk: CreditNote.objects.filter(workspace_id=pk).select_related("invoice")[:_SHOWN]
+)
+_members = CompiledQuery[WorkspaceMember](
+    lambda pk: (
+        WorkspaceMember.objects.filter(workspace_id=pk)
+        .select_related("user")
+        .order_by("user__email")
+    )
+)
+_keys = CompiledQuery[ServiceKey](lambda pk: ServiceKey.objects.filter(workspace_id=pk))
+_changes = CompiledQuery[AuditEntry](lambda pk: AuditEntry.objects.filter(workspace_id=pk)[:_SHOWN])
+_chargebacks = CompiledQuery[Chargeback](
+    lambda pk: attention.chargebacks_to_answer().filter(workspace_id=pk)
+)
+_disputes = CompiledQuery[CallDispute](lambda pk: attention.open_disputes().filter(workspace_id=pk))
+_closes = CompiledQuery[BillingPeriod](
+    lambda pk: attention.blocked_periods().filter(workspace_id=pk)
+)
+_syncs = CompiledQuery[StripeSync](
+    lambda pk: attention.blocked_syncs().filter(invoice__workspace_id=pk)
+)
+_lines = CompiledQuery[ManualItem](lambda pk: attention.lines_to_approve().filter(workspace_id=pk))
+_drafts = CompiledQuery[CreditNote](
+    lambda pk: attention.notes_to_approve().filter(workspace_id=pk).select_related("invoice")
+)
+_voids = CompiledQuery[Invoice](lambda pk: attention.undecided_voids().filter(workspace_id=pk))
+
+
 def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
-    workspace = (
-        Workspace.objects.select_related("tier", "billing_settings").filter(pk=workspace_id).first()
-    )
+    workspace = _workspace.first(workspace_id)
     if workspace is None:
         raise Http404
     now = clock.now()
     today = now.date()
-    invoices = Invoice.objects.filter(workspace=workspace).select_related(
-        "workspace", "billing_period__workspace", "corrects"
-    )
     asked = ReportRequest(today, today, today, now, "", workspace.pk)
-    in_force = Q(starts_on__lte=today) & (Q(ends_on=None) | Q(ends_on__gt=today))
     period: Any = active_period(workspace_id=workspace.pk, at=now)
     context: dict[str, Any] = {
         "title": workspace.name,
@@ -66,29 +122,20 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         "period": period,
         "so_far": [] if period is None else _so_far(period, workspace.currency),
         "markup": markup_in_force(workspace.pk),
-        "cards": RateCardAssignment.objects.filter(
-            Q(workspace=workspace) | Q(tier=workspace.tier, currency=workspace.currency), in_force
-        )
-        .select_related("card")
-        .order_by(F("tier").asc(nulls_first=True)),  # its own count first
-        "overrides": PriceOverride.objects.filter(in_force, workspace=workspace).count(),
+        "cards": _cards(workspace.pk, workspace.tier_id, workspace.currency, today),
+        "overrides": len(_overrides(workspace.pk, today)),
         "owed": list(REPORTS["ageing"].rows(asked)),
         "credit": credit_balance(workspace.pk, workspace.currency),
         "methods": PaymentMethod.objects.filter(
             workspace=workspace, stripe_account=account_of(workspace.issuing_entity)
         )[:1],
-        "invoices": invoices.order_by("-issued_at", "-number")[:_SHOWN],
-        "payments": Payment.objects.filter(workspace=workspace)[:_SHOWN],
-        "notes": CreditNote.objects.filter(workspace=workspace).select_related("invoice")[:_SHOWN],
-        "members": WorkspaceMember.objects.filter(workspace=workspace)
-        .select_related("user")
-        .order_by("user__email"),
-        "keys": ServiceKey.objects.filter(workspace=workspace),
+        "invoices": _invoices(workspace.pk),
+        "payments": _payments(workspace.pk),
+        "notes": _notes(workspace.pk),
+        "members": _members(workspace.pk),
+        "keys": _keys(workspace.pk),
         "agents": VoiceAgent.objects.filter(workspace=workspace).count(),
-        "changes": [
-            (thing_of(entry), entry)
-            for entry in AuditEntry.objects.filter(workspace_id=workspace.pk)[:_SHOWN]
-        ],
+        "changes": [(thing_of(entry), entry) for entry in _changes(workspace.pk)],
         "tasks": list(_tasks(workspace)),
         "may_see_as_owner": request.user.has_perm(MAY_OPEN),
         "reports": [
@@ -119,24 +166,24 @@ def _so_far(period: Any, currency: str) -> list[tuple[str, Decimal, Decimal]]:
 
 def _tasks(workspace: Workspace) -> Iterator[Task]:
     """What of this customer waits for a person, of what the first page counts."""
-    for chargeback in attention.chargebacks_to_answer().filter(workspace=workspace):
+    for chargeback in _chargebacks(workspace.pk):
         until = f"{chargeback.due_by:%Y-%m-%d %H:%M} UTC" if chargeback.due_by else "soon"
         said = (
             f"A chargeback over {money(chargeback.amount, chargeback.currency)} is to be answered"
         )
         yield Task(f"{said} by {until}", admin_page(chargeback))
-    for dispute in attention.open_disputes().filter(workspace=workspace):
+    for dispute in _disputes(workspace.pk):
         said = f"A call is disputed since {dispute.opened_at:%Y-%m-%d}"
         yield Task(f"{said}: {dispute.get_reason_display().lower()}", admin_page(dispute))
-    for period in attention.blocked_periods().filter(workspace=workspace):
+    for period in _closes(workspace.pk):
         yield Task(f"The close of {period.label} failed: {period.close_error}", admin_page(period))
-    for sync in attention.blocked_syncs().filter(invoice__workspace=workspace):
+    for sync in _syncs(workspace.pk):
         said = f"{sync.invoice.number} is blocked on its way into Stripe"
         yield Task(said, admin_page(sync.invoice))
-    for item in attention.lines_to_approve().filter(workspace=workspace):
+    for item in _lines(workspace.pk):
         yield Task(f"{item.description} waits for a second person", admin_page(item))
-    for note in attention.notes_to_approve().filter(workspace=workspace).select_related("invoice"):
+    for note in _drafts(workspace.pk):
         said = f"A credit note for {note.invoice.number} waits to be approved"
         yield Task(said, admin_page(note))
-    for invoice in attention.undecided_voids().filter(workspace=workspace):
+    for invoice in _voids(workspace.pk):
         yield Task(f"{invoice.number} is void, to be decided on", admin_page(invoice))

@@ -91,7 +91,7 @@ class BillingAdmin(ListMixin, ModelAdmin):
                 if table.rows or not inline.hides_empty:
                     yield table
 
-    def get_formsets_with_inlines(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
         """Of what can be edited: the rest is tables (`render_change_form`)."""
         for inline in self.get_inline_instances(request, obj):
             if not isinstance(inline, FrozenInlineMixin):

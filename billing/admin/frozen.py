@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.paginator import Paginator
 from django.db.models import Model
-from django.forms.models import _get_foreign_key  # type: ignore[attr-defined]  # not in the stubs
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import conditional_escape, format_html, strip_tags

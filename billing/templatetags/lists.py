@@ -3,6 +3,13 @@
 from typing import Any
 
 from django import template
+from django.utils.encoding import iri_to_uri
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+_CHOICE = "border-b border-base-200 last:border-b-0 dark:border-base-700"
+_CHOSEN = "font-semibold text-primary-600 dark:text-primary-500"
+_OTHER = "hover:text-base-700 dark:hover:text-base-200"
 
 register = template.Library()
 
@@ -27,3 +34,23 @@ def list_rows(changes: Any) -> Any:
     """None for lists whose rows are left to Unfold."""
     make = getattr(changes.model_admin, "rows", None)
     return make(changes) if make else None
+
+
+@register.simple_tag
+def filter_choices(choices: Any) -> SafeString:
+    """Those of one filter, one below the other."""
+    return format_html_join(
+        "\n",
+        '<li class="{} {}"><a href="{}" title="{}" class="block px-3 py-2'
+        ' hover:text-primary-600 dark:hover:text-primary-500">{}</a></li>',
+        (
+            (
+                _CHOICE,
+                _CHOSEN if choice["selected"] else _OTHER,
+                iri_to_uri(choice["query_string"]),
+                choice["display"],
+                choice["display"],
+            )
+            for choice in choices
+        ),
+    )

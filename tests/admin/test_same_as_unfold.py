@@ -25,7 +25,7 @@ from tests.kit.staff import (
 
 pytestmark = pytest.mark.django_db
 
-_OURS = ("unfold/", "admin/includes/")
+_OURS = ("unfold/", "admin/includes/", "admin/filter.html")
 
 
 class WithoutOurs(filesystem.Loader):
@@ -97,7 +97,7 @@ def pages() -> list[str]:
         reverse("admin:billing_user_change", args=[user.pk]),
         reverse("admin:billing_coupon_add"),
         reverse("admin:billing_billingperiod_changelist"),
-        reverse("admin:invoices_invoice_changelist"),
+        reverse("admin:invoices_invoice_changelist") + "?status__exact=open",
         reverse("finance:costs"),
     ]
 
