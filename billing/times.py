@@ -31,13 +31,12 @@ def parse_time(text: str) -> dt.datetime:
     """The time in UTC. Raises `NotATime`, with `naive_time` for one that lacks only its offset."""
     # The way almost every client writes one: Python's reader takes it, and of a text that looks
     # like this it takes nothing that the pattern would not.
-    length = len(text) - (6 if text[-6:] == _UTC else text[-1:] == "Z")
+    end = 6 if text[-6:] == _UTC else text[-1:] == "Z"
+    length = len(text) - end
     if (
-        length in _USUAL_LENGTHS
-        and length < len(text)
-        and text[10] == "T"
-        and text[13] == ":"
-        and text[16] == ":"
+        end
+        and length in _USUAL_LENGTHS
+        and text[10:17:3] == "T::"
         and text[5] != "W"
         and (length == 19 or text[19] == ".")
     ):

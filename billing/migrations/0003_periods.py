@@ -30,9 +30,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 """
 NO_ACTIVE_PERIOD = "DROP FUNCTION billing_active_period(uuid, timestamptz);"
-# Updated in place all the time: room in the page keeps that cheap.
+# Updated in place all the time: room in the page keeps that cheap. Each upsert takes a number for a
+# row that is there already: a connection takes a thousand at a time.
 STORAGE = """
 ALTER TABLE billing_periodcounter SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE billing_periodcounter ALTER COLUMN id SET CACHE 1000;
 """
 
 

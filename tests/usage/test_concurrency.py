@@ -17,7 +17,7 @@ from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord
-from usage.services.ingest import Recorded, check_entries, record_usage
+from usage.services.ingest import Recorded, check_entries, record_usage, recording
 from usage.services.ingest.entries import PricedRecord
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
@@ -118,6 +118,24 @@ def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
 
     assert UsageRecord.objects.count() == sum(sent) > 0
     assert usage_differences() == []
+
+
+def test_records_are_written_in_the_order_of_their_key_however_they_come(monkeypatch):
+    owners = [str(make_workspace(f"w{number}").pk) for number in range(3)]
+    write, orders = recording.write, []
+
+    def seen(priced, *args, **facts):
+        orders.append([(each.workspace_id, each.id) for each in priced])
+        return write(priced, *args, **facts)
+
+    monkeypatch.setattr(recording, "write", seen)
+    uses = [(owner, f"{number}") for number in range(5) for owner in owners]
+
+    record_usage(records(uses), now=NOW)
+    record_usage(records([(owner, f"{key}!") for owner, key in reversed(uses)]), now=NOW)
+
+    assert [len(order) for order in orders] == [15, 15]
+    assert orders == [sorted(order) for order in orders]
 
 
 def test_a_limit_crossed_by_two_batches_together_is_noticed():

@@ -84,10 +84,13 @@ NO_REFUSALS = """
 DROP FUNCTION usage_limits_are_near(uuid[]);
 DROP FUNCTION usage_terms_have_changed();
 """
-# Rollups are updated in place all the time: room in the page keeps that cheap.
+# Rollups are updated in place all the time: room in the page keeps that cheap. Each upsert takes a
+# number for a row that is there nearly always: a connection takes a thousand at a time.
 STORAGE = """
 ALTER TABLE usage_usagerollup SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE usage_dimensionrollup SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE usage_usagerollup ALTER COLUMN id SET CACHE 1000;
+ALTER TABLE usage_dimensionrollup ALTER COLUMN id SET CACHE 1000;
 ALTER TABLE usage_usagerecord SET (
     autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1);
 """
@@ -150,8 +153,8 @@ class Migration(migrations.Migration):
             name='UsageRollup',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.workspace')),
-                ('billing_period', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rollups', to='billing.billingperiod')),
+                ('workspace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.workspace')),
+                ('billing_period', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rollups', to='billing.billingperiod')),
                 ('slot', models.PositiveSmallIntegerField()),
                 ('usage_date', models.DateField()),
                 ('resource_type', models.CharField(max_length=64)),
@@ -177,8 +180,8 @@ class Migration(migrations.Migration):
             name='DimensionRollup',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.workspace')),
-                ('billing_period', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.billingperiod')),
+                ('workspace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.workspace')),
+                ('billing_period', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.billingperiod')),
                 ('slot', models.PositiveSmallIntegerField()),
                 ('usage_date', models.DateField()),
                 ('agent', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='usage.voiceagent')),

@@ -4,8 +4,7 @@ not the envelope, is refused as a whole."""
 import json
 import re
 from collections.abc import Iterable, Sequence
-from itertools import repeat
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -117,7 +116,7 @@ class Parser(Generic[_E]):
             return True
         names = (self._required + len(self._optional)) * len(entries)
         for field in self._optional:
-            names -= sum(map(is_, map(field, entries), repeat(msgspec.UNSET)))
+            names -= list(map(field, entries)).count(msgspec.UNSET)
         envelope = body.count(b'"records":')
         return envelope > 1 or body.count(b'":') - names != envelope
 

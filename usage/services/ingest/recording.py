@@ -140,7 +140,9 @@ def record_usage(
             check_clock()  # our own, before the sender's is blamed
         wanted = [each for each in wanted if each.refusal is None and each.existing is None]
     firsts = {each.id: each for each in reversed(wanted)}
+    # As in the database's keys: neighbours go to the same pages of its indexes.
     new = sorted(firsts.values(), key=attrgetter("id"))
+    new.sort(key=attrgetter("workspace_id"))
     if new:
         _record_new(new, now, with_agents=with_agents)
     if len(firsts) != len(wanted):

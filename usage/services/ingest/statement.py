@@ -12,10 +12,10 @@ from billing.prepared import numbered
 # inserted -> upserts of its day rollups, of the rollups of those that have an agent or a model, and
 # of one counter row a period -> index look-ups of the rows that the records were priced by.
 #
-# Locks, always in this order, so that batches cannot deadlock: primary keys in the order of ids
-# (the arrays come sorted; a key that another batch is inserting is waited for), then rollup rows
-# and counter rows in the order of their keys. The steps run in this order because each reads the
-# one before it to its end.
+# Locks, always in this order, so that batches cannot deadlock: primary keys in their own order,
+# workspace and id (the arrays come sorted; a key that another batch is inserting is waited for),
+# then rollup rows and counter rows in the order of their keys. The steps run in this order because
+# each reads the one before it to its end.
 #
 # Batches that run at once count in different slots and never wait for each other: a slot is claimed
 # with an advisory lock that ends with the transaction. With more batches than slots the rest share

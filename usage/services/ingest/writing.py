@@ -66,8 +66,8 @@ def write(
     checked: Collection[str] = (),
     with_agents: bool = True,
 ) -> Written:
-    """Insert `records`, priced, sorted by id and each id once; add what is new to rollups and
-    counters. `terms` by workspace id: what they were priced by.
+    """Insert `records`, priced, sorted by workspace and id, each id once; add what is new to
+    rollups and counters. `terms` by workspace id: what they were priced by.
 
     The caller checks the limits of the periods `checked` (32 hex digits each) in the same
     transaction, and sees all that is spent in them. For others, raises `LimitsNear` when something
