@@ -273,5 +273,7 @@ LOGGING = logs.to_console(LOG_LEVEL)
 SENTRY_DSN = env.address("SENTRY_DSN", "")
 if SENTRY_DSN:
     sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
-# The address is unique whatever its case, by a constraint on Lower("email").
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # the address is unique whatever its case, by a constraint on Lower("email")
+    "templates.W003",  # our `i18n` takes the place of Django's on purpose (ADR 52)
+]
