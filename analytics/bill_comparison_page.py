@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from analytics.bill_comparison import Comparison, SideBill, labels, sentence, signed
-from analytics.bridge import NOBODY, Driver, Effect, Subject, as_decimal
+from analytics.bridge import Driver, Effect, Subject, as_decimal
 from analytics.charts import Chart, Table, axis_value, bar, figure_json, money_axis
 from billing.formats import money, number
 from billing.models import BillingPeriod
@@ -100,7 +100,7 @@ class ComparisonView:
         now, step = self.comparison.now, change.step
         of = self.comparison.before if step == Driver.GONE_AGENTS else now
         days: dict[str, object] = {"day_from": of.first, "day_to": of.last}
-        agent, kind, provider, model = next((subject for subject, _ in change.largest(1)), NOBODY)
+        agent, kind, provider, model = change.main()
         if step in _AGENTS:
             return self._to("usage:calls", {**days, "agent": agent or "", "sort": "-price"})
         if step == Driver.VOLUME:
@@ -116,8 +116,11 @@ class ComparisonView:
             return self._to("usage:records", {"billing_period": now.period.pk, "day_to": before})
         if step == Driver.ALLOWANCE:
             return self._to("usage:records", {"billing_period": now.period.pk})
-        if now.invoice is not None:
-            return reverse("invoices:detail", args=[self.workspace_id, now.invoice.pk])
+        # To the one that has it: a fee that was charged once is on the earlier one alone.
+        earlier = self.comparison.before.invoice
+        document = now.invoice if now.bill.other.get(step) else earlier or now.invoice
+        if document is not None:
+            return reverse("invoices:detail", args=[self.workspace_id, document.pk])
         return reverse("invoices:upcoming", args=[self.workspace_id])
 
     def _to(self, name: str, query: dict[str, object]) -> str:

@@ -94,10 +94,15 @@ class Effect:
         return sum(self.parts.values(), Fraction())
 
     def largest(self, most: int) -> list[tuple[Subject, Fraction]]:
-        """Its largest parts that go in its direction."""
-        sign = 1 if self.amount >= 0 else -1
-        parts = [part for part in self.parts.items() if part[1] * sign > 0]
+        """Its largest parts, whichever way they go: those of one way alone can be more than it."""
+        parts = [part for part in self.parts.items() if part[1]]
         return sorted(parts, key=lambda part: (-abs(part[1]), str(part[0])))[:most]
+
+    def main(self) -> Subject:
+        """What most of it is about: the largest part that goes in its direction."""
+        sign = 1 if self.amount >= 0 else -1
+        ordered = self.largest(len(self.parts))
+        return next((subject for subject, amount in ordered if amount * sign > 0), NOBODY)
 
 
 def bridge(before: BilledMonth, now: BilledMonth) -> list[Effect]:

@@ -65,6 +65,16 @@ def test_agents_that_came_and_went_are_named_with_all_that_they_used() -> None:
     ]
 
 
+def test_parts_that_go_the_other_way_are_named_too() -> None:
+    """Minutes -8 of a step of -5 would not be understood without the characters' +3."""
+    before = BilledMonth([cell("20"), cell("10", kind="synthesis")])
+    now = BilledMonth([cell("12", quantity="60"), cell("13", quantity="130", kind="synthesis")])
+    (length,) = bridge(before, now)
+    minutes, characters = (None, "call_minutes", "", None), (None, "synthesis", "", None)
+    assert length.largest(3) == [(minutes, Fraction(-8)), (characters, Fraction(3))]
+    assert length.main() == minutes
+
+
 def test_what_else_is_on_a_bill_is_compared_line_by_line() -> None:
     before = BilledMonth([cell("20")], {Driver.FEE: Decimal(49), Driver.ALLOWANCE: Decimal(-5)})
     now = BilledMonth(

@@ -13,6 +13,8 @@ from billing.models import BillingPeriod, Email, Workspace
 from billing.queries import with_totals
 from billing.services.workspaces import update_billing_settings
 from invoices.services.mailing import mail_issued_invoice
+from invoices.services.manual_items import add_manual_item
+from invoices.services.manual_lines import ManualLine
 from tests.kit.invoices import issue_invoice
 from tests.kit.personas import make_agent, make_period, make_workspace, member_client
 from tests.kit.usage import make_call, make_usage
@@ -116,6 +118,24 @@ def test_the_page_leads_from_each_step_to_its_calls(acme: Workspace) -> None:
     assert "Front desk +$7.00" in page
     shown = client.get(reverse("invoices:detail", args=[acme.pk, invoice.pk])).content.decode()
     assert f"/compare/?period={november.pk}" in shown
+
+
+def test_a_charge_of_the_earlier_month_alone_leads_to_the_earlier_invoice(acme: Workspace) -> None:
+    october, november = two_months(acme)
+    line = ManualLine("charge", "Set-up", Decimal(90))
+    add_manual_item(
+        workspace_id=acme.pk, line=line, reason="As agreed", asked_by="fay", now=OCTOBER
+    )
+    first = issue_invoice(october)
+    issue_invoice(november)
+    page = member_client(acme).get(
+        reverse("analytics:compare", args=[acme.pk]), {"period": str(november.pk)}
+    )
+    links = {row.label: (row.amount, row.link) for row in page.context["rows"]}
+    assert links["Other charges and credits"] == (
+        "\u2212$90.00",
+        reverse("invoices:detail", args=[acme.pk, first.pk]),
+    )
 
 
 def test_any_two_months_are_compared_and_anothers_are_not_found(acme: Workspace) -> None:
