@@ -18,6 +18,12 @@ from billing.admin.base import BillingAdmin
 _PARAMETER = "part"
 
 
+def _is_editable(formset: Any) -> bool:
+    return (
+        formset.has_add_permission or formset.has_change_permission or formset.has_delete_permission
+    )
+
+
 class PartsAdmin(BillingAdmin):
     """Each of its `inlines` is a part; what is no part's is the first tab, `General`."""
 
@@ -67,6 +73,14 @@ class PartsAdmin(BillingAdmin):
         if obj is not None:
             models = [{"name": str(self.opts), "detail": True}]
             context["tab_list"] = [{"models": models, "items": self._tabs(request, obj)}]
+            if self.part(request, obj):
+                may_edit = any(map(_is_editable, context["inline_admin_formsets"]))
+                context |= {
+                    "asks_why": may_edit,
+                    "show_save": may_edit,
+                    "show_save_and_continue": may_edit,
+                    "show_save_and_add_another": False,
+                }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _tabs(self, request: HttpRequest, row: Model) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from billing.models import Workspace
+from billing.models import AuditEntry, Workspace
 from billing.services.periods import open_period
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_workspace, signed_in_client
@@ -76,14 +76,33 @@ def test_each_tab_of_a_workspace_has_its_own_form_and_going_on_stays_in_it():
     assert 'name="currency"' not in page
     saved = client.post(
         address,
-        workspace_form(acme, "memberships", **{"memberships-0-role": "viewer", "_continue": "on"}),
+        workspace_form(
+            acme,
+            "memberships",
+            **{"memberships-0-role": "viewer", "reason": "Left the firm", "_continue": "on"},
+        ),
     )
 
     assert saved["Location"].endswith("?part=memberships")
     assert acme.memberships.get().role == "viewer"
+    assert AuditEntry.objects.filter(reason="Left the firm", workspace_id=acme.pk).exists()
     general = client.get(workspace_address(acme, "nonsense")).content.decode()
     assert 'name="currency"' in general
     assert 'name="memberships-0-role"' not in general
+
+
+def test_a_tab_asks_why_and_offers_to_save_where_there_is_something_to_edit():
+    client, acme = finance_client(), make_workspace()
+    asked = ('name="reason"', 'name="_save"', 'name="_continue"')
+
+    for part in ("billing_settings", "memberships", "discounts"):
+        page = client.get(workspace_address(acme, part)).content.decode()
+        assert [part, *(each in page for each in asked)] == [part, True, True, True]
+        assert 'name="_addanother"' not in page, part
+    for part in ("invoices", "credit"):
+        page = client.get(workspace_address(acme, part)).content.decode()
+        assert f'href="{workspace_address(acme, part)}"' in page
+        assert [part, *(each in page for each in asked)] == [part, False, False, False]
 
 
 def test_who_may_not_see_a_table_of_a_workspace_has_no_tab_of_it(django_user_model):

@@ -274,7 +274,7 @@ class ChargebackAdmin(FrozenAdmin):
         said = evidence.evidence if evidence else evidence_for(chargeback)
         return format_html_join(
             "",
-            '<h3 class="font-semibold mt-3">{}</h3><pre class="whitespace-pre-wrap">{}</pre>',
+            '<h2 class="font-semibold mt-3">{}</h2><pre class="whitespace-pre-wrap">{}</pre>',
             ((name.replace("_", " ").capitalize(), text) for name, text in said.items()),
         )
 
