@@ -54,7 +54,7 @@ def _why(page: Page) -> None:
 
 def _customer(page: Page) -> None:
     page.goto("/admin/billing/workspace/?q=Bluebird")
-    page.get_by_role("link", name="Open", exact=True).first.click()
+    page.get_by_role("link", name="Bluebird Dental").first.click()
 
 
 _PICTURES = (

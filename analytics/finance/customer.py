@@ -14,7 +14,6 @@ from django.shortcuts import render
 from django.utils import timezone as clock
 
 from analytics.finance import attention
-from analytics.finance.views import SEES_FIGURES
 from analytics.reports import REPORTS, ReportRequest
 from billing.admin.audit import thing_of
 from billing.compiled import CompiledQuery
@@ -34,6 +33,7 @@ from billing.models import (
 from billing.money import allocate, from_minor
 from billing.queries import active_period, markup_in_force
 from billing.services.owner_views import MAY_OPEN
+from billing.services.staff import SEES_FIGURES
 from invoices.models import CreditNote, Invoice, PaymentMethod
 from invoices.payments.models import CallDispute, Chargeback, Payment, StripeSync
 from invoices.payments.services.settle.credit import credit_balance

@@ -17,8 +17,9 @@ from django.views.decorators.http import require_POST
 
 from analytics.finance import attention, progress
 from analytics.finance.checklist import ChecklistItem, checklist
-from analytics.finance.views import MAY_CLOSE, SEES_FIGURES
+from analytics.finance.views import MAY_CLOSE
 from billing.errors import BillingError, NotFound
+from billing.services.staff import SEES_FIGURES
 from invoices.payments.models import MonthRecord
 from invoices.payments.services import month_records
 

@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance.views import SEES_FIGURES, start
+from analytics.finance.views import start
+from billing.services.staff import SEES_FIGURES
 from invoices.payments.models import ProofRun
 from invoices.payments.services.proof import STEPS, last_run
 

@@ -12,11 +12,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone as clock
 
-from analytics.finance.views import SEES_FIGURES
 from analytics.reports import REPORTS, Basis, Report, ReportRequest
 from billing.models import Workspace
 from billing.money import CURRENCIES
 from billing.replica import lagging_reads
+from billing.services.staff import SEES_FIGURES
 from billing.tables import FILE_FORMATS, Column, Row, shown, sums_by_currency, table_response
 from usage.filters import SENSIBLE_DAYS
 

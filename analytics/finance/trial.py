@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance.views import SEES_FIGURES, start
+from analytics.finance.views import start
 from billing.api.fields import exact_uuid
 from billing.decimals import NotExact
 from billing.models import BillingPeriod
+from billing.services.staff import SEES_FIGURES
 from invoices.models import TrialInvoice
 from invoices.services import trial_close
 

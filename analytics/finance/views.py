@@ -24,8 +24,8 @@ from billing.models import BillingPeriod, DurableWork
 from billing.pricing import rates_of_records
 from billing.queue import BrokerUnavailable, enqueue_for_sure
 from billing.services.price_rows import in_words
+from billing.services.staff import SEES_FIGURES
 
-SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 MAY_CLOSE = "billing.change_billingperiod"
 
 

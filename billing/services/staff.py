@@ -7,6 +7,8 @@ from django.db.models import Q
 FINANCE = "finance"
 FINANCE_READ_ONLY = "finance-read-only"
 SUPPORT = "support"
+# Without these, nobody sees finance's own pages: a customer's, reports, the month end.
+SEES_FIGURES = ("billing.view_billingperiod", "invoices.view_invoice", "usage.view_usagerollup")
 _SEES_ALL_OF = ("billing", "usage", "invoices", "payments")
 # Stripe's copies that have a page; keys of its API are not among them.
 _SEES_OF_STRIPE = """

@@ -1,16 +1,18 @@
 """Finance's first page, what needs a person, one customer's page, and the search."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.urls import reverse
 
 from analytics.finance import attention, checklist, figures, progress, search, trends
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, User
 from billing.services.price_assignments import assign_card
 from invoices.models import Invoice
 from invoices.payments.models import (
@@ -24,7 +26,7 @@ from invoices.services.closing.finalize import finalize_period
 from tests.kit import prices
 from tests.kit.credit_notes import issue_note
 from tests.kit.invoices import make_invoice
-from tests.kit.personas import NOW, make_period, make_workspace
+from tests.kit.personas import NOW, make_period, make_workspace, signed_in_client
 from tests.kit.staff import finance_client
 from tests.kit.usage import make_call, make_usage
 from usage.models import ProviderHeartbeat
@@ -98,6 +100,27 @@ def test_a_customers_page_has_everything_and_leads_to_it() -> None:
     assert shown == [Decimal("12.00"), Decimal("49.00")]
     assert page.context["period"].live_subtotal == 12
     assert "<main" in text
+
+
+def test_a_name_in_the_list_of_workspaces_leads_to_all_about_it_and_another_link_to_its_form(
+    django_user_model: type[User],
+) -> None:
+    """Where a field waits for what is picked, and for whoever sees no figures, to the form."""
+    acme, client = make_workspace("Acme"), finance_client()
+    everything = reverse("finance:customer", args=[acme.pk])
+    form = reverse("admin:billing_workspace_change", args=[acme.pk])
+    workspaces = reverse("admin:billing_workspace_changelist")
+    of_name = re.compile(r'<th[^>]*><a href="([^"?]*)[^>]*>Acme</a>')
+
+    page = client.get(workspaces).content.decode()
+    assert of_name.findall(page) == [everything]
+    assert f'href="{form}"' in page
+    assert of_name.findall(client.get(f"{workspaces}?_popup=1").content.decode()) == [form]
+
+    support = django_user_model.objects.create_user("sam@support.test", is_staff=True)
+    support.user_permissions.add(Permission.objects.get(codename="view_workspace"))
+    page = signed_in_client(support).get(workspaces).content.decode()
+    assert of_name.findall(page) == [form]
 
 
 def test_what_a_month_consists_of_adds_up_to_its_total_as_shown() -> None:

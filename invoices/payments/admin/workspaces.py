@@ -5,12 +5,14 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from billing.admin.base import FrozenInlineMixin, amount, asking
@@ -18,6 +20,7 @@ from billing.formats import money
 from billing.issuers import account_of
 from billing.models import Workspace
 from billing.queries import account_of_workspace
+from billing.services.staff import SEES_FIGURES
 from billing.stripe_accounts import configured_accounts
 from invoices.admin.links import link
 from invoices.admin.workspaces import BilledWorkspaceAdmin
@@ -131,13 +134,20 @@ class CreditInline(FrozenInlineMixin, TabularInline):
         return amount(entry.balance, entry.currency)
 
 
+class CustomerList(ChangeList):
+    """Of customers: each leads to all about it, as it does from reports and from the search."""
+
+    def url_for_result(self, result: Any) -> str:
+        return reverse("finance:customer", args=[result.pk])
+
+
 (_, _general), *_others = BilledWorkspaceAdmin.fieldsets
 admin.site.unregister(Workspace)
 
 
 @admin.register(Workspace)
 class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
-    list_display = (*BilledWorkspaceAdmin.list_display, "everything")
+    list_display = (*BilledWorkspaceAdmin.list_display, "terms")
     readonly_fields: tuple[Any, ...] = (*BilledWorkspaceAdmin.readonly_fields, "everything")
     fieldsets: tuple[Any, ...] = (
         (None, {"fields": ("everything", *_general["fields"])}),
@@ -182,6 +192,16 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         account = account_of(workspace.issuing_entity)
         card = card_of(workspace.pk, account)
         return f"{account}, from {card}" if card else f"{account}, where it has no card"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        picks = IS_POPUP_VAR in request.GET  # and a field waits for what is picked
+        if picks or not request.user.has_perms(SEES_FIGURES):
+            return super().get_changelist(request, **kwargs)
+        return CustomerList
+
+    @display(description="Terms")
+    def terms(self, workspace: Workspace) -> str:
+        return link(reverse("admin:billing_workspace_change", args=[workspace.pk]), "Open")
 
     @display(description="Everything about it")
     def everything(self, workspace: Workspace) -> str:
