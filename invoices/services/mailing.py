@@ -55,16 +55,57 @@ def emails_of_invoice(invoice_id: UUID) -> list[Email]:
     return list(Email.objects.filter(keys).exclude(recipients=[]).order_by("requested_at", "key"))
 
 
+def addresses_of_invoice(invoice: Invoice) -> list[str]:
+    """Whom `mail_again` writes to: whom it went to, or the customer's address where that is
+    another now, as after a mail that went to a wrong one."""
+    moved = _address_since(invoice)
+    if moved:
+        return [moved]
+    sent = emails_of_invoice(invoice.pk)
+    return sorted({address for each in sent for address in each.recipients}) or [
+        invoice.bill_to_email
+    ]
+
+
 def mail_again(*, invoice_id: UUID, now: dt.datetime) -> None:
-    """Mail an invoice once more, to whom it went; for the first time where it never was.
+    """Mail an invoice once more; for the first time where it never was.
 
     Raises `NoTextLeft` where its mails are no longer kept.
     """
-    sent = emails_of_invoice(invoice_id)
+    invoice = (
+        Invoice.objects.select_related("workspace", "billing_period", "replaces")
+        .prefetch_related("items")
+        .get(pk=invoice_id)
+    )
+    sent, moved = emails_of_invoice(invoice_id), _address_since(invoice)
+    if moved:
+        sent = [each for each in sent if each.recipients == [moved]]
+        if not sent:
+            _mail_to(invoice, moved, now)
+            return
     for email in sent:
         resend(email_id=email.pk, now=now)
     if not sent and not mail_issued_invoice(invoice_id=invoice_id, now=now):
         raise NoTextLeft("Its e-mail is no longer kept.")
+
+
+def _address_since(invoice: Invoice) -> str:
+    """The customer's billing e-mail, where it is not the one that the invoice names."""
+    address = invoice.workspace.billing_email
+    known = invoice.bill_to_email
+    # Of an erased customer it names none.
+    return address if known and known.casefold() != address.casefold() else ""
+
+
+def _mail_to(invoice: Invoice, address: str, now: dt.datetime) -> None:
+    papers = [pdf_attachment(invoice), *e_invoice_attachments(invoice)]
+    # Asked for twice at once it is one.
+    before = Email.objects.filter(key__startswith=f"{_KEY}{invoice.pk}").count()
+
+    def send(suffix: str, recipients: list[str]) -> bool:
+        return _queue(invoice, f":{before}{suffix}", recipients, papers, now)
+
+    in_each_language(invoice.workspace, [address], send)
 
 
 def _queue(

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from billing.models import AuditEntry, Email
+from billing.models import AuditEntry, Email, Workspace
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import StripeSync
 from invoices.services.mailing import mail_issued_invoice
@@ -84,21 +84,43 @@ def test_invoices_are_mailed_again_to_whom_they_went() -> None:
     acme = make_workspace("Acme")
     mailed, never = (make_invoice(acme, month=month) for month in (8, 9))
     void = make_invoice(acme, month=7, status="void")
-    Invoice.objects.filter(pk=never.pk).update(bill_to_email="new@acme.test")
-    Invoice.objects.filter(pk=mailed.pk).update(bill_to_email="bills@acme.test")
+    Workspace.objects.update(billing_email="bills@acme.test")
+    Invoice.objects.update(bill_to_email="Bills@acme.test")
     mail_issued_invoice(invoice_id=mailed.pk, now=NOW)
     Email.objects.update(status="done", finished_at=NOW)
     client = finance_client()
 
     page, confirm = previewed(client, INVOICES, "mail_selected_again", [mailed, never, void])
-    assert "It goes to bills@acme.test." in page
+    assert "It goes to Bills@acme.test." in page
     assert "It is void." in page
     confirm()
 
-    assert sorted((each.recipients, each.status) for each in Email.objects.all()) == [
-        (["bills@acme.test"], "waiting"),
-        (["new@acme.test"], "waiting"),
+    assert [(each.recipients, each.status) for each in Email.objects.all()] == [
+        (["Bills@acme.test"], "waiting"),
+        (["Bills@acme.test"], "waiting"),
     ]
+
+
+def test_a_mail_that_went_to_a_wrong_address_goes_to_the_mended_one_alone() -> None:
+    acme = make_workspace("Acme")
+    invoice = make_invoice(acme)
+    Invoice.objects.update(bill_to_email="wrong@acme.test")
+    Workspace.objects.update(billing_email="right@acme.test")
+    mail_issued_invoice(invoice_id=invoice.pk, now=NOW)
+    client = finance_client()
+
+    for _ in range(2):
+        Email.objects.update(status="done", finished_at=NOW)
+        page, confirm = previewed(client, INVOICES, "mail_selected_again", [invoice])
+        assert "It goes to right@acme.test." in page
+        confirm()
+        # The second time it is the same mail again.
+        assert {each.recipients[0]: each.status for each in Email.objects.all()} == {
+            "wrong@acme.test": "done",
+            "right@acme.test": "waiting",
+        }
+        assert Email.objects.count() == 2
+    assert Email.objects.get(status="waiting").attachments.count() == 1
 
 
 def test_waiting_work_of_several_kinds_is_tried_again_or_given_up() -> None:

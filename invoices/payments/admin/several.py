@@ -18,7 +18,7 @@ from invoices.payments.models import InvoiceAction, StripeSync
 from invoices.payments.services import collection
 from invoices.payments.services.stripe_sync import retry_sync
 from invoices.queries import card_of
-from invoices.services.mailing import emails_of_invoice, mail_again
+from invoices.services.mailing import addresses_of_invoice, mail_again
 
 _Kind = InvoiceAction.Kind
 
@@ -36,15 +36,14 @@ class SeveralInvoicesMixin(BillingAdmin):
             raise Conflict("It is void.")
         if not invoice.bill_to_email:
             raise Conflict("It has no address to go to.")
-        sent = emails_of_invoice(invoice.pk)
-        to = sorted({address for each in sent for address in each.recipients})
-        said = f"It goes to {', '.join(to or [invoice.bill_to_email])}."
+        said = f"It goes to {', '.join(addresses_of_invoice(invoice))}."
         return Outlook(said, amount(invoice.amount, invoice.currency))
 
     @bulk(
         "Mail again",
         title="Mail these invoices again?",
-        text="Each goes to whom it went before, with its PDF, as it was.",
+        text="Each goes with its PDF to whom it went before, or to the customer's billing e-mail"
+        " where that is another now.",
         submit="Mail again",
         will=will_be_mailed,
     )
