@@ -86,7 +86,7 @@ def invoice_terms(
         "BT-9": invoice.due_date,
         **note_terms([*legal_texts(taxes, parties["seller"]["legal_text"]), *replaced]),
         **({"BG-3": [preceding(earlier)]} if earlier else {}),
-        **_payment(invoice, parties["seller"]),
+        **_payment(invoice, parties),
         "BG-20": [_allowance(item) for item in allowances],
         "BG-23": _breakdown(taxes) if taxes else untaxed(invoice.net),
         **totals(
@@ -158,8 +158,12 @@ def _days(invoice: Invoice) -> tuple[dt.date | None, dt.date]:
     return months.first_and_last_day(period.period_start, period.period_end, zone)
 
 
-def _payment(invoice: Invoice, seller: dict[str, str]) -> Terms:
-    if invoice.is_charged_automatically:
+def _payment(invoice: Invoice, parties: Parties) -> Terms:
+    """By transfer, unless it is charged: nobody pays who reads that there is nothing to do."""
+    seller = parties["seller"]
+    # E-invoices that were kept before this was say nothing of it.
+    lacks = invoice.is_charged_automatically and parties.get("lacks_payment_method", False)
+    if invoice.is_charged_automatically and not lacks:
         return {
             "BT-20": _(
                 "Your payment method on file is charged automatically. There is nothing to do."
@@ -167,7 +171,10 @@ def _payment(invoice: Invoice, seller: dict[str, str]) -> Terms:
             "BT-81": _ONLINE,
             "BT-83": invoice.number,
         }
-    terms = {"BT-20": pay_by(invoice), "BT-83": invoice.number}
+    how = pay_by(invoice)
+    if lacks:
+        how = _("There is no payment method on file, so nothing is charged yet.") + " " + how
+    terms = {"BT-20": how, "BT-83": invoice.number}
     if not seller["iban"]:
         return {**terms, "BT-81": _ONLINE}
     account = seller["iban"]

@@ -12,13 +12,23 @@ from invoices.models import TaxDecision
 Parties = dict[str, Any]
 
 
-def parties_of(workspace: Workspace, issuer: Issuer, decision: TaxDecision | None) -> Parties:
-    """What a document of the issuer to the workspace says of both, were it issued now."""
+def parties_of(
+    workspace: Workspace,
+    issuer: Issuer,
+    decision: TaxDecision | None,
+    *,
+    lacks_payment_method: bool,
+) -> Parties:
+    """What a document of the issuer to the workspace says of both, were it issued now.
+
+    `lacks_payment_method`: nothing is on file that could be charged for it.
+    """
     return {
         "seller": _seller(issuer, workspace.currency, decision),
         "buyer": _buyer(workspace, decision),
         "buyer_reference": workspace.buyer_reference,
         "order_number": workspace.order_number,
+        "lacks_payment_method": lacks_payment_method,
     }
 
 

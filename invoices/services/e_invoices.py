@@ -36,6 +36,7 @@ from invoices.models import (
     InvoiceTax,
     TaxDecision,
 )
+from invoices.queries import lacks_payment_method
 from invoices.services.taxing import DocumentTax, decision_row, tax_rows
 
 log = logging.getLogger(__name__)
@@ -205,6 +206,7 @@ def _checked(draft: Draft) -> _Checked:
         invoice.workspace,
         issuer_of(invoice.issuing_entity),
         decision_row(invoice, tax) if tax else None,
+        lacks_payment_method=lacks_payment_method(invoice),
     )
     wanted = Format(invoice.workspace.e_invoice_format)
     number, invoice.number = invoice.number, invoice.number or _PROVISIONAL
@@ -290,7 +292,12 @@ def _parties_unchanged(invoice: Invoice) -> Parties:
 def _parties_now(invoice: Invoice) -> Parties:
     """The issuer is the one of its letterhead, as it was then."""
     decision = TaxDecision.objects.filter(invoice=invoice).first()
-    return parties_of(invoice.workspace, issuer_then(invoice.letterhead), decision)
+    return parties_of(
+        invoice.workspace,
+        issuer_then(invoice.letterhead),
+        decision,
+        lacks_payment_method=lacks_payment_method(invoice),
+    )
 
 
 def _valid(workspace: Workspace, wanted: Format, terms: Terms) -> str:

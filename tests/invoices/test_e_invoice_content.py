@@ -265,6 +265,32 @@ def test_whatever_is_billed_the_xml_says_it_to_the_cent(
     assert xml_of(wanted, terms) == xml
 
 
+@pytest.mark.parametrize(
+    ("collected", "lacks", "means", "account", "said"),
+    [
+        ("charge_automatically", False, "68", None, "There is nothing to do."),
+        (
+            "charge_automatically",
+            True,
+            "58",
+            "DE75512108001245126199",
+            "nothing is charged yet. Pl",
+        ),
+        ("send_invoice", False, "58", "DE75512108001245126199", "Please pay by"),
+    ],
+)
+def test_who_is_not_charged_is_told_where_to_pay(
+    collected: str, lacks: bool, means: str, account: str | None, said: str
+) -> None:
+    invoice, items, rows = invoice_of(MIXED)
+    invoice.collection_method = collected
+    parties = {**parties_for("domestic"), "lacks_payment_method": lacks}
+    terms = invoice_terms(invoice, items, rows, parties)
+    assert (terms["BT-81"], terms.get("BT-84")) == (means, account)
+    assert said in terms["BT-20"]
+    assert broken_rules(Format.FACTURX, xml_of(Format.FACTURX, terms)) == []
+
+
 def test_a_correction_names_the_invoice_it_corrects() -> None:
     first, _, _ = invoice_of(MIXED)
     invoice, items, rows = invoice_of(
