@@ -307,9 +307,10 @@ def _payment(invoice: Invoice, issuer: Issuer, add_method_at: str) -> dict[str, 
         text = _("Your payment method on file is charged automatically. There is nothing to do.")
     else:
         text = pay_by(invoice)
+    # On a line of its own, as `how` ends in an address.
     return {
         "title": _("How to pay"),
-        "text": " ".join(part for part in (text, how, asked) if part),
+        "text": " ".join(part for part in (text, how) if part) + f"\n{asked}",
         "url": url if url.startswith(("https://", "http://")) else "",
         "link": _("View and pay online"),
     }

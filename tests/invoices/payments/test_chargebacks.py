@@ -34,11 +34,13 @@ from invoices.payments.services.statements import statement
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.api import ApiClient
 from tests.kit.crashes import Call, killed_at_request
+from tests.kit.e_invoices import closed_october
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.papers import words_of
 from tests.kit.personas import make_member, make_workspace
 from tests.kit.staff import finance_client, press
 from tests.kit.stripe_side import give_card
+from tests.kit.taxes import make_customer, register
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +155,15 @@ def test_evidence_is_of_our_rows(acme: Workspace) -> None:
     assert invoice.number in said["uncategorized_text"]
     assert "Monthly Subscription" in said["uncategorized_text"]
     assert all(len(text) <= 20_000 for text in said.values())
+
+
+def test_evidence_adds_up_to_the_invoice_its_tax_included() -> None:
+    register()
+    invoice = closed_october(make_customer())
+    said = evidence_for(charged_back(invoice))["uncategorized_text"]
+    # 61.34 of usage and fee, and 19 % of it.
+    assert "€72.99:" in said
+    assert "- VAT 19% on €61.34: €11.65" in said
 
 
 def test_too_late_is_too_late(acme: Workspace) -> None:

@@ -11,6 +11,7 @@ from billing import months
 from billing.formats import money, quantity
 from billing.issuers import issuer_then
 from billing.models import AuditEntry, Session, WorkspaceMember
+from invoices.document import tax_rows
 from invoices.document_parts import addressed_lines
 from invoices.models import CreditNote, Invoice
 from invoices.payments.models import CallDispute, Chargeback
@@ -80,6 +81,8 @@ def _account(invoice: Invoice) -> Iterator[str]:
     for item in invoice.items.all()[:_MAX_LINES]:
         used = f", {_units(item.quantity, item.resource_type)}" if item.resource_type else ""
         yield f"- {item.description}{used}: {money(item.amount, currency)}"
+    for tax, amount in tax_rows(invoice, list(invoice.taxes.all())):
+        yield f"- {tax}: {amount}"
     yield from _use(invoice)
     disputes = CallDispute.objects.filter(workspace=invoice.workspace_id)
     counts = disputes.aggregate(
