@@ -11,6 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -96,6 +97,17 @@ class BillingAdmin(ListMixin, ModelAdmin):
         for inline in self.get_inline_instances(request, obj):
             if not isinstance(inline, FrozenInlineMixin):
                 yield inline.get_formset(request, obj), inline
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The last change first: of many, Django's first page has the oldest hundred."""
+        answer = super().history_view(request, object_id, extra_context)
+        if isinstance(answer, TemplateResponse) and answer.context_data:
+            page = answer.context_data["action_list"]
+            page.paginator.object_list = page.paginator.object_list.order_by("-action_time", "-pk")
+            answer.context_data["action_list"] = page.paginator.page(page.number)
+        return answer
 
     def has_act_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may set things going: the right to change, frozen forms or not."""

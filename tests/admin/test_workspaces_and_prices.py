@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
@@ -103,6 +104,16 @@ def test_a_tab_asks_why_and_offers_to_save_where_there_is_something_to_edit():
         page = client.get(workspace_address(acme, part)).content.decode()
         assert f'href="{workspace_address(acme, part)}"' in page
         assert [part, *(each in page for each in asked)] == [part, False, False, False]
+
+
+def test_the_history_of_a_row_begins_with_its_last_change():
+    client, acme = finance_client(), make_workspace()
+    for reference in ("Cost centre 1", "Cost centre 2"):
+        client.post(workspace_address(acme), workspace_form(acme, buyer_reference=reference))
+    first, second = LogEntry.objects.order_by("pk")
+
+    page = client.get(reverse("admin:billing_workspace_history", args=[acme.pk]))
+    assert list(page.context["action_list"]) == [second, first]
 
 
 def test_who_may_not_see_a_table_of_a_workspace_has_no_tab_of_it(django_user_model):
