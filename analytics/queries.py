@@ -39,7 +39,7 @@ class SpendRow(NamedTuple):
     rate_id: UUID | None = None
     billed: Decimal = ZERO
     records: int = 0
-    # The lowest id of the rollups that it sums up: higher once they were built anew.
+    # The lowest id of the rollups that it sums up: another once they were built anew.
     lowest_id: int = 0
 
 
