@@ -311,6 +311,7 @@ POST   admin/payments/chargeback/<object_id>/decide/                 finance peo
 POST   admin/payments/chargeback/<object_id>/confirm/                finance people
 GET    admin/payments/chargeback/<chargeback_id>/files/<field>/      read-only finance people
 POST   admin/invoices/invoice/<object_id>/record_a_payment/          finance people
+POST   admin/invoices/invoice/<object_id>/mail_it_again/             finance people
 POST   admin/invoices/invoice/<object_id>/correct/                   finance people
 POST   admin/invoices/invoice/<object_id>/mark_as_paid/              finance people
 POST   admin/invoices/invoice/<object_id>/take_back_a_payment/       finance people

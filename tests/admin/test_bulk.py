@@ -11,7 +11,7 @@ from invoices.services.mailing import mail_issued_invoice
 from tests.kit.credit_notes import draft_note
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import NOW, make_workspace
-from tests.kit.staff import finance_client, previewed
+from tests.kit.staff import finance_client, page_after, press, previewed
 
 pytestmark = pytest.mark.django_db
 INVOICES = reverse("admin:invoices_invoice_changelist")
@@ -121,6 +121,13 @@ def test_a_mail_that_went_to_a_wrong_address_goes_to_the_mended_one_alone() -> N
         }
         assert Email.objects.count() == 2
     assert Email.objects.get(status="waiting").attachments.count() == 1
+
+    Email.objects.update(status="done", finished_at=NOW)
+    answer = press(client, "invoices_invoice", "mail_it_again", invoice.pk)
+    assert "It is mailed again, to right@acme.test." in page_after(client, answer)
+    assert [each.recipients for each in Email.objects.filter(status="waiting")] == [
+        ["right@acme.test"]
+    ]
 
 
 def test_waiting_work_of_several_kinds_is_tried_again_or_given_up() -> None:

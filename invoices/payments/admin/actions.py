@@ -38,6 +38,7 @@ from invoices.payments.services.credit_notes import credit_invoice
 from invoices.payments.services.receiving import PaymentShare, pay_in_full, record_payment
 from invoices.payments.services.stripe_sync import retry_sync
 from invoices.services import manual_items
+from invoices.services.mailing import addresses_of_invoice, mail_again
 from invoices.services.reissuing import leave_unbilled, reissue_invoice
 
 _Ask = Callable[..., InvoiceAction]
@@ -66,7 +67,10 @@ class InvoiceActionsMixin(InvoicePermissionsMixin):
         {
             "title": "More",
             "icon": "more_vert",
-            "items": ["correct", "mark_as_paid", "take_back_a_payment", "write_off", "void"],
+            "items": [
+                *("mail_it_again", "correct", "mark_as_paid", "take_back_a_payment"),
+                *("write_off", "void"),
+            ],
         },
         "issue_anew",
         "leave_unbilled",
@@ -147,6 +151,20 @@ class InvoiceActionsMixin(InvoicePermissionsMixin):
         if note.status == CreditNote.Status.DRAFT:
             return f"A draft over {money(note.total, note.currency)} waits for another's approval."
         return what_it_gave(note)
+
+    @asking(
+        "Mail again",
+        icon="forward_to_inbox",
+        permission="mail",
+        title="Mail this invoice again?",
+        text="It goes with its PDF to whom it went before, or to the customer's billing e-mail"
+        " where that is another now.",
+        submit="Mail again",
+    )
+    def mail_it_again(self, request: HttpRequest, invoice: Invoice, form: Any) -> str:
+        addresses = ", ".join(addresses_of_invoice(invoice))
+        mail_again(invoice_id=invoice.pk, now=clock.now())
+        return f"It is mailed again, to {addresses}."
 
     @asking(
         "Bill what was missing",

@@ -54,6 +54,14 @@ class InvoicePermissionsMixin(BillingAdmin):
             and creditable(invoice) > 0
         )
 
+    def has_mail_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        invoice = self._invoice(request, object_id)
+        return (
+            invoice is not None
+            and invoice.status != Invoice.Status.VOID
+            and bool(invoice.bill_to_email)
+        )
+
     def has_correct_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         invoice = self._invoice(request, object_id)
         return (
