@@ -11,11 +11,16 @@ from usage.models import UsageRecord
 from usage.queries.records import workspaces_with_call
 
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,3})?")
+# With a decimal comma: two digits at most follow it, where a group of thousands has three.
+_WITH_COMMA = re.compile(r"(\d+|\d{1,3}(\.\d{3})+),\d{1,2}")
 
 
 def amount_in(text: str) -> Decimal | None:
-    """An amount as people write it: 1,234.50, with or without the sign of a currency."""
-    plain = text.strip("$€£¥ ").replace(",", "")
+    """An amount as people write it: 1,234.50 or 1.234,50, with or without a currency's sign."""
+    plain = text.strip("$€£¥ ")
+    if _WITH_COMMA.fullmatch(plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    plain = plain.replace(",", "")
     if not _AMOUNT.fullmatch(plain):
         return None
     return Decimal(plain)
