@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Max
 from django.urls import reverse
 
-from analytics.finance.attention import trials_to_approve
+from analytics.finance.attention_rows import trials_to_approve
 from analytics.finance.progress import MonthEnd, month_boundary
 from billing.models import BillingPeriod, Email
 from invoices.payments.models import Difference, ProofRun, ReconciliationRun

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone as clock
 
-from analytics.finance import attention
+from analytics.finance import attention_rows
 from analytics.reports import REPORTS, ReportRequest
 from billing.admin.audit import thing_of
 from billing.compiled import CompiledQuery
@@ -89,20 +89,24 @@ _members = CompiledQuery[WorkspaceMember](
 _keys = CompiledQuery[ServiceKey](lambda pk: ServiceKey.objects.filter(workspace_id=pk))
 _changes = CompiledQuery[AuditEntry](lambda pk: AuditEntry.objects.filter(workspace_id=pk)[:_SHOWN])
 _chargebacks = CompiledQuery[Chargeback](
-    lambda pk: attention.chargebacks_to_answer().filter(workspace_id=pk)
+    lambda pk: attention_rows.chargebacks_to_answer().filter(workspace_id=pk)
 )
-_disputes = CompiledQuery[CallDispute](lambda pk: attention.open_disputes().filter(workspace_id=pk))
+_disputes = CompiledQuery[CallDispute](
+    lambda pk: attention_rows.open_disputes().filter(workspace_id=pk)
+)
 _closes = CompiledQuery[BillingPeriod](
-    lambda pk: attention.blocked_periods().filter(workspace_id=pk)
+    lambda pk: attention_rows.blocked_periods().filter(workspace_id=pk)
 )
 _syncs = CompiledQuery[StripeSync](
-    lambda pk: attention.blocked_syncs().filter(invoice__workspace_id=pk)
+    lambda pk: attention_rows.blocked_syncs().filter(invoice__workspace_id=pk)
 )
-_lines = CompiledQuery[ManualItem](lambda pk: attention.lines_to_approve().filter(workspace_id=pk))
+_lines = CompiledQuery[ManualItem](
+    lambda pk: attention_rows.lines_to_approve().filter(workspace_id=pk)
+)
 _drafts = CompiledQuery[CreditNote](
-    lambda pk: attention.notes_to_approve().filter(workspace_id=pk).select_related("invoice")
+    lambda pk: attention_rows.notes_to_approve().filter(workspace_id=pk).select_related("invoice")
 )
-_voids = CompiledQuery[Invoice](lambda pk: attention.undecided_voids().filter(workspace_id=pk))
+_voids = CompiledQuery[Invoice](lambda pk: attention_rows.undecided_voids().filter(workspace_id=pk))
 
 
 def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:

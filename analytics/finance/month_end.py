@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance import attention, progress
+from analytics.finance import attention_rows, progress
 from analytics.finance.checklist import ChecklistItem, checklist
 from analytics.finance.views import MAY_CLOSE
 from billing.errors import BillingError, NotFound
@@ -37,8 +37,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "title": "Month end",
         "now": now,
         "month_end": month,
-        "blocked_periods": attention.blocked_periods()[:50],
-        "blocked_syncs": attention.blocked_syncs()[:50],
+        "blocked_periods": attention_rows.blocked_periods()[:50],
+        "blocked_syncs": attention_rows.blocked_syncs()[:50],
         "may_close": request.user.has_perm(MAY_CLOSE),
     }
     if "part" in request.GET:

@@ -16,7 +16,15 @@ from django.urls import reverse
 from django.utils import timezone as clock
 from django.views.decorators.http import require_POST
 
-from analytics.finance import attention, costs, figures, progress, trends, waiting_work
+from analytics.finance import (
+    attention,
+    attention_rows,
+    costs,
+    figures,
+    progress,
+    trends,
+    waiting_work,
+)
 from analytics.reports import REPORTS
 from billing.admin.bulk import previewed
 from billing.errors import BillingError, NotFound
@@ -34,7 +42,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perms(SEES_FIGURES):
         return context
     now = clock.now()
-    overview, moment = figures.overview(now=now), attention.Moment.at(now)
+    overview, moment = figures.overview(now=now), attention_rows.Moment.at(now)
     return {
         **context,
         "title": "Finance",
@@ -49,11 +57,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "overdue": figures.overdue(overview.months),
         "attention": attention.attention_items(moment),
         "blocked_periods": moment.counts["closes failed"]
-        and attention.blocked_periods()[: attention.SHOWN],
-        "blocked_syncs": moment.blocked_syncs and attention.blocked_syncs()[: attention.SHOWN],
+        and attention_rows.blocked_periods()[: attention.SHOWN],
+        "blocked_syncs": moment.blocked_syncs and attention_rows.blocked_syncs()[: attention.SHOWN],
         "overdue_invoices": moment.counts["overdue"]
-        and attention.overdue_invoices()[: attention.SHOWN],
-        "reconciliation": attention.last_reconciliation(),
+        and attention_rows.overdue_invoices()[: attention.SHOWN],
+        "reconciliation": attention_rows.last_reconciliation(),
         "month_end": progress.month_end(now=now),
         "next_month_end": progress.next_month_end(now=now),
         "may_close": request.user.has_perm(MAY_CLOSE),

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from analytics.finance import attention, figures, progress
+from analytics.finance import attention, attention_rows, figures, progress
 from analytics.finance.margins import Margin
 from billing.models import BillingPeriod, User, Workspace
 from billing.services.periods import open_period
@@ -142,12 +142,14 @@ def test_troubles_are_counted_and_listed_with_their_reason():
 
     assert "Tier &#x27;starter&#x27; has no price in USD." in text
     assert "5810 is not 5811" in text
-    assert [(m.count, m.title) for m in attention.attention_items(attention.Moment.at(NOW))] == [
+    assert [
+        (m.count, m.title) for m in attention.attention_items(attention_rows.Moment.at(NOW))
+    ] == [
         (1, "close failed"),
         (1, "piece of work blocked"),
         (1, "invoice overdue"),
     ]
-    for item in attention.attention_items(attention.Moment.at(NOW)):
+    for item in attention.attention_items(attention_rows.Moment.at(NOW)):
         assert client.get(item.url).status_code == 200
 
 

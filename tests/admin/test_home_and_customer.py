@@ -11,7 +11,15 @@ from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.urls import reverse
 
-from analytics.finance import attention, checklist, figures, progress, search, trends
+from analytics.finance import (
+    attention,
+    attention_rows,
+    checklist,
+    figures,
+    progress,
+    search,
+    trends,
+)
 from billing.models import BillingPeriod, User
 from billing.services.price_assignments import assign_card
 from invoices.models import Invoice
@@ -71,12 +79,12 @@ def test_bars_below_zero_hang_from_the_line() -> None:
 
 
 def test_whoever_knows_of_something_adds_it_to_what_needs_a_person() -> None:
-    def disputes(moment: attention.Moment) -> list[attention.AttentionItem]:
+    def disputes(moment: attention_rows.Moment) -> list[attention.AttentionItem]:
         return [attention.AttentionItem("dispute", "disputes", 2, "/", "bad")]
 
     attention.needs_a_person(disputes)
     try:
-        found = attention.attention_items(attention.Moment.at(NOW))
+        found = attention.attention_items(attention_rows.Moment.at(NOW))
         assert "disputes" in [item.title for item in found]
     finally:
         attention._SOURCES.remove(disputes)

@@ -10,7 +10,8 @@ import time_machine
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.urls import reverse
 
-from analytics.finance.attention import Moment, attention_items
+from analytics.finance.attention import attention_items
+from analytics.finance.attention_rows import Moment
 from billing.errors import BillingError, Invalid, SecondPersonNeeded
 from billing.models import AuditEntry, User
 from billing.services.staff import ensure_finance_group

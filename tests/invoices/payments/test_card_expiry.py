@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 
-from analytics.finance.attention import Moment, attention_items
+from analytics.finance.attention import attention_items
+from analytics.finance.attention_rows import Moment
 from billing.models import Email, User, Workspace, WorkspaceBillingSettings
 from invoices.models import PaymentMethod
 from invoices.payments.services.card_expiry import mail_expiring_cards
