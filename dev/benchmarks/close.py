@@ -8,7 +8,6 @@ docs/performance.md explains how to read what is printed.
 import argparse
 import datetime as dt
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,18 +17,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench-close").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
-os.environ.setdefault("LOG_LEVEL", "WARNING")
-Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
+from dev.benchmarks.environment import begin
 
-import django  # noqa: E402 - the environment comes first
-
-from dev import embedded  # noqa: E402
-
-embedded.provide()
-django.setup()
+begin(".local/bench-close", LOG_LEVEL="WARNING")
 
 import psutil  # noqa: E402
 from django.db import connection, transaction  # noqa: E402

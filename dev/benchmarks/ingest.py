@@ -20,22 +20,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
-os.environ.setdefault("LOG_LEVEL", "WARNING")
-os.environ.setdefault("API_THROTTLE_PER_MINUTE", "100000000")
-os.environ.setdefault("API_USAGE_THROTTLE_PER_MINUTE", "100000000")
-Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
+from dev.benchmarks.environment import begin
 
-import django  # noqa: E402 - the environment comes first
+begin(
+    ".local/bench",
+    LOG_LEVEL="WARNING",
+    API_THROTTLE_PER_MINUTE="100000000",
+    API_USAGE_THROTTLE_PER_MINUTE="100000000",
+)
+
 import psutil  # noqa: E402
-
-from dev import embedded  # noqa: E402
-
-embedded.provide()
-django.setup()
-
 from django.db import connection  # noqa: E402
 
 from billing.services.builtins import ensure_builtins  # noqa: E402

@@ -7,7 +7,6 @@ In one process, by Django's own client, on a database that is filled once and ke
 import argparse
 import datetime as dt
 import json
-import os
 import re
 import sys
 import time
@@ -17,19 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench-pages").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
-os.environ.setdefault("LOG_LEVEL", "ERROR")
-Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
+from dev.benchmarks.environment import begin
 
-import django  # noqa: E402 - the environment comes first
+begin(".local/bench-pages", LOG_LEVEL="ERROR")
 
-from dev import embedded  # noqa: E402
-
-embedded.provide()
-django.setup()
-
+from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -232,7 +223,7 @@ def _profile(page: Page) -> None:
 
 
 def _collect_static_files() -> None:
-    root = Path(django.conf.settings.STATIC_ROOT)
+    root = Path(settings.STATIC_ROOT)
     if not (root / "staticfiles.json").exists():
         call_command("collectstatic", interactive=False, verbosity=0)
 

@@ -5,9 +5,9 @@ records of the same workspaces; batches are written into them in this process, i
 whatever else the machine is doing hits both. Beside the rate stands the processor time a record, of
 this process and of its PostgreSQL backend: that hardly depends on what else goes on.
 
-With `--distributed NAME` the second is that database of the server that `DATABASE_URL` names, a
-coordinator of Citus: empty, with the extension, and with workers. Its workers' processor time is
-in no column; the rate says what they cost.
+With `--distributed NAME` the second is that database of the server that `BENCH_DATABASE_URL`
+names, a coordinator of Citus: empty, with the extension, and with workers. Its workers' processor
+time is in no column; the rate says what they cost.
 """
 
 import argparse
@@ -22,18 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("LOCAL_DIR", str(Path(".local/bench").resolve()))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-os.environ.setdefault("STRIPE_SECRET_KEY", "sk_test_bench")
-os.environ.setdefault("LOG_LEVEL", "WARNING")
-Path(os.environ["LOCAL_DIR"]).mkdir(parents=True, exist_ok=True)
+from dev.benchmarks.environment import begin
 
-import django  # noqa: E402 - the environment comes first
-
-from dev import embedded  # noqa: E402
-
-embedded.provide()
-django.setup()
+begin(".local/bench", LOG_LEVEL="WARNING")
 
 from django.db import connection  # noqa: E402
 

@@ -28,7 +28,10 @@ WRITTEN_LATER = {"dev/benchmarks/results"}
 # Files of ours in a system that runs, or examples of names somebody else chooses.
 NOT_IN_THE_PROJECT = re.compile(r"^(/|~|https?:|\.local|\.venv|\.env$|<)|\*|…|\.\.\.")
 # Other programs' settings and variables, and names of examples.
-NOT_SETTINGS = {"BILLING_KEY", "BILLING_URL", "CHANGE_REASON", "HOT_ENDPOINTS"}
+NOT_SETTINGS = {
+    *("BENCH_DATABASE_URL", "BENCH_DIR", "BILLING_KEY", "BILLING_URL", "CHANGE_REASON"),
+    "HOT_ENDPOINTS",
+}
 
 
 def each(pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str]]]:
