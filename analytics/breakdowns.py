@@ -9,10 +9,11 @@ from urllib.parse import quote
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from analytics.call_sums import Calls
 from analytics.dimensions import AgentSpend, ModelSpend
 from analytics.figures import colour_numbers, status_colour
 from analytics.forecast import change
-from analytics.queries import Calls, Spend, largest_first
+from analytics.queries import Spend, largest_first
 from analytics.shown import ADJUSTMENTS, ShownAmounts
 from billing.formats import money, number, percent, quantity, readable
 from billing.money import ZERO

@@ -9,19 +9,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from analytics import breakdowns, figures
+from analytics.call_sums import Calls, call_sums_between, calls_between
 from analytics.dimensions import dimensions_of_period
 from analytics.forecast import Forecast, forecast
-from analytics.queries import (
-    Calls,
-    Spend,
-    call_sums_between,
-    calls_between,
-    days_of,
-    included_units,
-    spend_of_periods,
-    totals_at,
-    totals_of,
-)
+from analytics.queries import Spend, days_of, included_units, spend_of_periods, totals_at, totals_of
 from analytics.shown import ShownAmounts
 from billing import months
 from billing.formats import duration, exact_money, money, number, percent

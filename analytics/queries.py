@@ -1,4 +1,4 @@
-"""Figures of a workspace's spend and calls, read from rollups only.
+"""Figures of a workspace's spend, read from rollups only.
 
 The one source of totals, breakdowns and rates: the API, the owner's pages and their charts all
 take them from here. Rollups are kept by the day and hour of the workspace's clock, so that nothing
@@ -8,9 +8,9 @@ unrounded: of each use its list price, of a period the net, which is those and w
 """
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -23,7 +23,6 @@ from billing.money import EXACT, ZERO
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind, PeriodTerms
 from billing.replica import reading_connection
-from usage.models import Call
 from usage.queries.meters import Meter, RateSum, added_up, metered_prices, meters_from
 from usage.queries.net import frozen_meters, late_month
 
@@ -150,7 +149,7 @@ def spend_of_periods(periods: Sequence[BillingPeriod]) -> dict[UUID, Spend]:
     worked out from the very rows beside them, so that what is shown together adds up.
     """
     rows: dict[UUID, list[SpendRow]] = {period.pk: [] for period in periods}
-    for period_id, *row in _rows(_SPEND_OF_PERIODS, [list(rows)]):
+    for period_id, *row in read_rows(_SPEND_OF_PERIODS, [list(rows)]):
         rows[period_id].append(SpendRow(*row))
     meters = frozen_meters(
         [period.pk for period in periods if period.has_meters and not period.is_current]
@@ -164,11 +163,11 @@ def spend_of_periods(periods: Sequence[BillingPeriod]) -> dict[UUID, Spend]:
 
 def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
     """The spend of usage that occurred on the days `[first, until)`. One query."""
-    found = _rows(_SPEND_OF_DAYS, [workspace_id, first, until])
+    found = read_rows(_SPEND_OF_DAYS, [workspace_id, first, until])
     return Spend(SpendRow(*row) for _, *row in found)
 
 
-def _rows(statement: str, given: Sequence[Any]) -> list[tuple]:
+def read_rows(statement: str, given: Sequence[Any]) -> list[tuple]:
     with reading_connection().cursor() as cursor:
         cursor.execute(statement, given)
         return cursor.fetchall()
@@ -250,80 +249,6 @@ def totals_at(period: BillingPeriod, usage: Decimal) -> PeriodTotals:
         period.credit_brought_forward,
         period.reversals_credited,
     )
-
-
-@dataclass
-class Calls:
-    """The calls that started in a stretch of days; durations in seconds, of ended calls."""
-
-    total: int = 0
-    # Ended calls whose duration is known, and the sum of these.
-    timed: int = 0
-    duration_seconds: Decimal = ZERO
-    by_status: Counter[str] = field(default_factory=Counter)
-    by_direction: Counter[str] = field(default_factory=Counter)
-    by_provider: Counter[str] = field(default_factory=Counter)
-    by_hour: Counter[int] = field(default_factory=Counter)
-    by_status_and_day: dict[str, Counter[dt.date]] = field(
-        default_factory=lambda: defaultdict(Counter)
-    )
-
-    @property
-    def ended(self) -> int:
-        return self.total - self.by_status[Call.Status.IN_PROGRESS]
-
-    @property
-    def success_rate(self) -> Decimal | None:
-        """Completed calls as a fraction of all that have ended; None when none has."""
-        return Decimal(self.by_status[Call.Status.COMPLETED]) / self.ended if self.ended else None
-
-    @property
-    def average_seconds(self) -> Decimal | None:
-        """Of ended calls whose duration is known; None when there is none."""
-        return self.duration_seconds / self.timed if self.timed else None
-
-
-# By day and outcome, and by hour and provider, in one pass: a few hundred rows for a month, where
-# all dimensions at once would be thousands.
-_CALLS = """
-SELECT local_date, status, direction, local_hour, provider, sum(calls)::bigint,
-       sum(timed_calls)::bigint, sum(duration_seconds)
-  FROM usage_callrollup
- WHERE workspace_id = %s AND local_date >= %s AND local_date < %s AND calls > 0
- GROUP BY GROUPING SETS ((local_date, status, direction), (local_hour, provider))
-"""
-
-
-_CALL_SUMS = """
-SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(timed_calls), 0)::bigint,
-       coalesce(sum(duration_seconds), 0)
-  FROM usage_callrollup
- WHERE workspace_id = %s AND local_date >= %s AND local_date < %s
-"""
-
-
-def calls_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Calls:
-    """Calls of the days `[first, until)` on the workspace's clock. One query."""
-    calls = Calls()
-    rows = _rows(_CALLS, [workspace_id, first, until])
-    for day, status, direction, hour, provider, count, timed, seconds in rows:
-        if day is None:
-            calls.by_hour[hour] += count
-            calls.by_provider[provider] += count
-            continue
-        calls.total += count
-        calls.timed += timed
-        calls.duration_seconds += seconds
-        calls.by_status[status] += count
-        calls.by_direction[direction] += count
-        calls.by_status_and_day[status][day] += count
-    return calls
-
-
-def call_sums_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Calls:
-    """The same without any breakdown. One query."""
-    ((total, timed, seconds),) = _rows(_CALL_SUMS, [workspace_id, first, until])
-    return Calls(total, timed, seconds)
 
 
 def largest_first(values: Mapping[str, _T]) -> list[tuple[str, _T]]:

@@ -18,17 +18,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from analytics import breakdowns, figures
+from analytics.call_sums import Calls, call_sums_between, calls_between
 from analytics.charts import Chart
 from analytics.dimensions import dimensions_between
 from analytics.period_view import Stat
-from analytics.queries import (
-    Calls,
-    PeriodTotals,
-    Spend,
-    call_sums_between,
-    calls_between,
-    spend_between,
-)
+from analytics.queries import PeriodTotals, Spend, spend_between
 from analytics.ranges import DayRange
 from analytics.shown import ShownAmounts
 from billing.formats import cents, duration, money, number, percent

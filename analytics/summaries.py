@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from analytics.call_sums import Calls, calls_between
 from analytics.dimensions import AgentSpend, ModelSpend, dimensions_between
 from analytics.queries import (
-    Calls,
     IncludedUnits,
     PeriodTotals,
     Spend,
-    calls_between,
     included_units,
     largest_first,
     spend_between,

@@ -26,8 +26,9 @@ from analytics.what_if_sums import NeedsRecords, PricedSum, WhatIfScope, sums_of
 from billing.costs import CostInForce
 from billing.models import PriceOverride, RateCardVersion
 from billing.money import EXACT, ZERO
-from billing.pricing import Matched, RatePrice, most_specific, prices_by_rate
+from billing.pricing import Matched, RatePrice, most_specific
 from billing.rating import CostPlus, Price, depends_on_period, list_unit_price
+from billing.recorded_rates import prices_by_rate
 from billing.replica import lagging_reads
 from billing.services.provider_costs import NewCost
 from billing.services.rate_card_rules import NewRate

@@ -18,8 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 from django_otp.models import Device
 
+from billing.account_forms import CodeForm, PasskeyForm
 from billing.errors import BillingError
-from billing.forms import CodeForm, PasskeyForm
 from billing.models import Passkey, Session, User
 from billing.second_factor import PENDING
 from billing.services import passkeys

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from babel import Locale
 from babel.dates import format_date, format_interval, format_skeleton
@@ -141,28 +141,29 @@ def percent_sign() -> str:
     return f"{_marks().before_percent}%"
 
 
+def _by_length(day: dt.date, english: str, length: Literal["medium", "long"]) -> str:
+    language = active_language()
+    return english if language == "en" else format_date(day, length, locale=language)
+
+
+def _by_skeleton(day: dt.date, english: str, skeleton: str) -> str:
+    language = active_language()
+    return english if language == "en" else format_skeleton(skeleton, day, locale=language)
+
+
 def long_date(day: dt.date) -> str:
     """As on paper: "2 November 2026", "2. November 2026", "2026年11月2日"."""
-    language = active_language()
-    if language == "en":
-        return f"{day.day} {day:%B} {day.year}"
-    return format_date(day, "long", locale=language)
+    return _by_length(day, f"{day.day} {day:%B} {day.year}", "long")
 
 
 def month_name(day: dt.date) -> str:
     """The month of a day: "October 2026"."""
-    language = active_language()
-    if language == "en":
-        return f"{day:%B} {day.year}"
-    return format_skeleton("yMMMM", day, locale=language)
+    return _by_skeleton(day, f"{day:%B} {day.year}", "yMMMM")
 
 
 def short_month(day: dt.date) -> str:
     """The month of a day, as in tables: "Oct 2026"."""
-    language = active_language()
-    if language == "en":
-        return f"{day:%b} {day.year}"
-    return format_skeleton("yMMM", day, locale=language)
+    return _by_skeleton(day, f"{day:%b} {day.year}", "yMMM")
 
 
 def date_range(first: dt.date, last: dt.date) -> str:
@@ -178,18 +179,12 @@ def date_range(first: dt.date, last: dt.date) -> str:
 
 def short_day(day: dt.date) -> str:
     """As in tables: "2 Nov 2026"."""
-    language = active_language()
-    if language == "en":
-        return f"{day.day} {day:%b %Y}"
-    return format_date(day, "medium", locale=language)
+    return _by_length(day, f"{day.day} {day:%b %Y}", "medium")
 
 
 def day_month(day: dt.date) -> str:
     """Without its year: "2 November"."""
-    language = active_language()
-    if language == "en":
-        return f"{day.day} {day:%B}"
-    return format_skeleton("MMMMd", day, locale=language)
+    return _by_skeleton(day, f"{day.day} {day:%B}", "MMMMd")
 
 
 def weekday_date(day: dt.date) -> str:
@@ -197,8 +192,7 @@ def weekday_date(day: dt.date) -> str:
     language = active_language()
     if language == "en":
         return f"{day:%A}, {day.day} {day:%B}"
-    weekday = format_date(day, "EEEE", locale=language)
-    return f"{weekday}, {format_skeleton('MMMMd', day, locale=language)}"
+    return f"{format_date(day, 'EEEE', locale=language)}, {day_month(day)}"
 
 
 def long_time(at: dt.datetime) -> str:

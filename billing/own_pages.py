@@ -15,9 +15,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from billing.access import find_membership, memberships_of, named_like
+from billing.account_forms import AccountForm, MailsForm, NewPasswordForm
 from billing.account_pages import own_user
 from billing.errors import Invalid
-from billing.forms import AccountForm, MailsForm, NewPasswordForm, add_refusal
+from billing.forms import add_refusal
 from billing.languages import active_language, habits, in_language
 from billing.models import Passkey, User
 from billing.services import passkeys

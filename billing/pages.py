@@ -22,19 +22,13 @@ from billing.access import (
     require_settings_right,
     workspace_page,
 )
+from billing.account_forms import ForgottenForm, SignInForm
 from billing.changes import entries_of, shown_entries
 from billing.e_invoices import missing_details
 from billing.errors import Invalid
 from billing.exports import csv_response, csv_text
 from billing.formats import money
-from billing.forms import (
-    BillingDetailsForm,
-    EInvoiceForm,
-    ForgottenForm,
-    LimitsForm,
-    SignInForm,
-    add_refusal,
-)
+from billing.forms import BillingDetailsForm, EInvoiceForm, LimitsForm, add_refusal
 from billing.keyset import requested_page
 from billing.money import ZERO
 from billing.queries import active_period

@@ -8,7 +8,14 @@ from django.utils import timezone as clock
 
 from billing.clocks import check_clock
 from billing.queue import enqueue
-from invoices.services import asking_ahead, closing, e_invoices, mailing, trial_close
+from invoices.services import (
+    asking_ahead,
+    closing,
+    e_invoice_delivery,
+    e_invoices,
+    mailing,
+    trial_close,
+)
 
 
 @shared_task(name="invoices.finalize_due_periods")
@@ -64,4 +71,4 @@ def mail_unmailed_invoices() -> None:
 
 @shared_task(name="invoices.deliver_e_invoice")
 def deliver_e_invoice(e_invoice_id: str) -> None:
-    e_invoices.deliver_e_invoice(e_invoice_id=UUID(e_invoice_id), now=clock.now())
+    e_invoice_delivery.deliver_e_invoice(e_invoice_id=UUID(e_invoice_id), now=clock.now())

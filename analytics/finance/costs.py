@@ -12,7 +12,7 @@ from django.db.models import Aggregate, DecimalField, ExpressionWrapper, F, Max,
 
 from billing.models import BillingPeriod, ProviderCost
 from billing.money import EXACT
-from billing.pricing import RateOfRecords, rates_of_records
+from billing.recorded_rates import RateOfRecords, rates_of_records
 from billing.services.price_rows import in_words
 from usage.models import CostDrift, LowMargin, UsageRecord, VoiceAgent
 

@@ -29,8 +29,8 @@ from analytics.reports import REPORTS
 from billing.admin.bulk import previewed
 from billing.errors import BillingError, NotFound
 from billing.models import BillingPeriod, DurableWork
-from billing.pricing import rates_of_records
 from billing.queue import BrokerUnavailable, enqueue_for_sure
+from billing.recorded_rates import rates_of_records
 from billing.services.price_rows import in_words
 from billing.services.staff import SEES_FIGURES
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import wraps
 from typing import Any, ClassVar
-from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
@@ -20,15 +19,13 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from billing.admin.dialogs import DialogForm
+from billing.admin.dialogs import ConfirmForm, DialogForm, confirm
 from billing.admin.fields import FormOnce
 from billing.admin.frozen import FrozenTable
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
 from billing.formats import exact_money, money
-from billing.services.sheets import MAX_BYTES
 
 PERIOD_LABELS = {
     "current": "info",
@@ -197,68 +194,6 @@ class EndForm(forms.ModelForm):
         if ends_on is None and "ends_on" in self.changed_data:
             raise forms.ValidationError("An end is not taken back: add another one.")
         return ends_on
-
-
-class DayWidget(UnfoldAdminTextInputWidget):
-    """The browser's own choice of a day, which needs no script in a dialog."""
-
-    input_type = "date"
-
-
-class MonthWidget(UnfoldAdminTextInputWidget):
-    """The browser's own choice of a month; where it has none, 2026-11 is typed."""
-
-    input_type = "month"
-
-
-class SheetWidget(UnfoldAdminTextareaWidget):
-    """A field for lines, and a file that they can be read from (static/js/admin.js)."""
-
-    def render(
-        self,
-        name: str,
-        value: Any,
-        attrs: dict[str, Any] | None = None,
-        renderer: Any = None,
-    ) -> SafeString:
-        return format_html(
-            '<input type="file" accept=".csv,.tsv,.txt,text/csv" class="mb-2 block w-full text-sm"'
-            ' data-fills="{}" aria-label="Choose a CSV file">{}',
-            name,
-            super().render(name, value, attrs, renderer),
-        )
-
-
-class SheetForm(DialogForm):
-    """A dialog that takes the lines of a CSV file."""
-
-    lines = forms.CharField(
-        label="A CSV file, or cells copied from a spreadsheet, with the header",
-        max_length=MAX_BYTES,
-        widget=SheetWidget(attrs={"rows": 10}),
-    )
-
-
-class OnceForm(DialogForm):
-    """A dialog whose submission, however often it is clicked, counts once: by its `key`."""
-
-    key = forms.CharField(
-        widget=forms.HiddenInput, max_length=64, initial=lambda: uuid4().hex, required=False
-    )
-
-
-class ConfirmForm(DialogForm):
-    """A dialog with nothing to fill in."""
-
-
-def confirm(title: str, description: str, submit: str) -> dict[str, Any]:
-    """A dialog that asks before an action is carried out (by POST)."""
-    return {
-        "title": title,
-        "description": description,
-        "form_class": ConfirmForm,
-        "form_submit_text": submit,
-    }
 
 
 def asking(

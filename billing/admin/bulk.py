@@ -20,8 +20,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
 
-from billing.admin.base import BillingAdmin, ConfirmForm
-from billing.admin.dialogs import DialogForm
+from billing.admin.base import BillingAdmin
+from billing.admin.dialogs import ConfirmForm, DialogForm
 from billing.admin.lists import Amount
 from billing.errors import BillingError
 from billing.formats import money

@@ -11,14 +11,8 @@ from django.utils import timezone as clock
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 from unfold.decorators import action, display
 
-from billing.admin.base import (
-    BillingAdmin,
-    EndForm,
-    ExactTextFilter,
-    SheetForm,
-    go_to,
-    take_over,
-)
+from billing.admin.base import BillingAdmin, EndForm, ExactTextFilter, go_to, take_over
+from billing.admin.dialogs import SheetForm
 from billing.costs import costs_in_use
 from billing.errors import BillingError
 from billing.exports import sheet_response

@@ -16,21 +16,16 @@ from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.widgets import (
-    UnfoldBooleanSwitchWidget,
-)
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from billing.admin.base import BillingAdmin, DayWidget, SheetForm, asking, confirm, go_to
-from billing.admin.dialogs import DialogForm
+from billing.admin.base import BillingAdmin, asking, go_to
+from billing.admin.dialogs import DayWidget, DialogForm, SheetForm, confirm
 from billing.admin.rate_forms import PRICE_ROWS, PriceForm
 from billing.admin.rate_tables import affected_text, price_table, table, version_page
 from billing.errors import Invalid
 from billing.exports import sheet_response
 from billing.formats import exact_money, quantity
-from billing.models import (
-    Rate,
-    RateCardVersion,
-)
+from billing.models import Rate, RateCardVersion
 from billing.money import EXACT
 from billing.pricing import Matched
 from billing.services import rate_card_rules, rate_cards, rate_sheets

@@ -15,14 +15,10 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from billing.admin.base import BillingAdmin, confirm, go_to, when
+from billing.admin.base import BillingAdmin, go_to, when
+from billing.admin.dialogs import confirm
 from billing.admin.rate_tables import affected_text, price_table, table, version_page
-from billing.models import (
-    PlatformSetting,
-    RateCard,
-    RateCardAssignment,
-    RateCardVersion,
-)
+from billing.models import PlatformSetting, RateCard, RateCardAssignment, RateCardVersion
 from billing.money import CURRENCIES, EXACT
 from billing.pricing import Matched
 from billing.rating import CostPlus

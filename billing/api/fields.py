@@ -161,7 +161,7 @@ class PlainTextField(serializers.CharField):
 
 
 @extend_schema_field({"type": "string", "format": "email", "maxLength": MAX_EMAIL_LENGTH})
-class EmailAddressField(serializers.CharField):
+class EmailTextField(serializers.CharField):
     """An e-mail address, internationalised ones too."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -179,7 +179,7 @@ class PreviewSerializer(StrictSerializer):
         return attrs
 
 
-class LineSerializer(serializers.Serializer):
+class PriceLineSerializer(serializers.Serializer):
     """One line of an amount: `quantity` x `unit_price` + `flat`, or an amount by itself."""
 
     description = serializers.CharField()
@@ -191,7 +191,7 @@ class LineSerializer(serializers.Serializer):
 
 class PreviewAnswerSerializer(serializers.Serializer):
     amount = ExactDecimalField(help_text="Exact and unrounded: the sum of the lines.")
-    lines = LineSerializer(many=True)
+    lines = PriceLineSerializer(many=True)
     price = PriceField(help_text="As it was understood.")
     currency = serializers.CharField(allow_null=True)
     rounded = ExactDecimalField(

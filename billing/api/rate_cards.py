@@ -1,4 +1,4 @@
-"""Rate cards: their versions, publishing, and who pays by them."""
+"""Rate cards: their versions, and publishing them."""
 
 from typing import Any
 from uuid import UUID
@@ -12,30 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import visible_workspaces
-from billing.api.fields import (
-    AwareDateTimeField,
-    DayField,
-    PlainTextField,
-    WholeNumberField,
-)
-from billing.api.rates import (
-    PRICE_SCOPES,
-    EndSerializer,
-    MatchSerializer,
-    RateSerializer,
-    RatesField,
-)
+from billing.api.fields import AwareDateTimeField, DayField, PlainTextField, WholeNumberField
+from billing.api.rates import PRICE_SCOPES, MatchSerializer, RateSerializer, RatesField
 from billing.api.serializers import StrictSerializer
 from billing.api.views import ApiView
 from billing.api.workspaces import KeyIsBound
 from billing.errors import NotFound
-from billing.models import (
-    RateCard,
-    RateCardAssignment,
-    RateCardVersion,
-)
+from billing.models import RateCard, RateCardVersion
 from billing.pricing import Matched
-from billing.services import price_assignments, rate_card_rules, rate_cards
+from billing.services import rate_card_rules, rate_cards
 
 
 class NewCardSerializer(StrictSerializer):
@@ -120,27 +105,6 @@ def version_shown(version: RateCardVersion, latest: RateCardVersion | None) -> d
             {**each, "match": MatchSerializer(Matched(**each["match"])).data} for each in examples
         ],
     }
-
-
-class NewAssignmentSerializer(StrictSerializer):
-    workspace_id = serializers.UUIDField(required=False, allow_null=True, default=None)
-    tier = PlainTextField(required=False, allow_null=True, default=None, max_length=40)
-    starts_on = DayField()
-    ends_on = DayField(required=False, allow_null=True, default=None, help_text="Exclusive.")
-
-
-class AssignmentSerializer(serializers.Serializer):
-    id = serializers.UUIDField()
-    rate_card_id = serializers.UUIDField(source="card_id")
-    workspace_id = serializers.UUIDField(allow_null=True)
-    tier = serializers.CharField(source="tier.name", allow_null=True, default=None)
-    currency = serializers.CharField()
-    starts_on = serializers.DateField()
-    ends_on = serializers.DateField(allow_null=True)
-
-
-class AssignmentsSerializer(serializers.Serializer):
-    results = AssignmentSerializer(many=True)
 
 
 _CARD = OpenApiExample(
@@ -278,38 +242,3 @@ class VersionPublish(CardView):
             version_id=version.pk, now=clock.now(), **self.read(PublishSerializer)
         )
         return self.answer(card_id, number)
-
-
-class AssignmentList(CardView):
-    """Who uses a card, and from when."""
-
-    @extend_schema(responses=AssignmentsSerializer)
-    def get(self, request: Request, card_id: UUID) -> Response:
-        uses = self.card(card_id).assignments.select_related("tier")
-        return Response({"results": AssignmentSerializer(uses, many=True).data})
-
-    @extend_schema(
-        description="Has a workspace pay by the card, or every workspace of a tier that pays in"
-        " its currency.",
-        request=NewAssignmentSerializer,
-        responses={201: AssignmentSerializer},
-    )
-    def post(self, request: Request, card_id: UUID) -> Response:
-        self.card(card_id)
-        use = price_assignments.assign_card(
-            card_id=card_id, now=clock.now(), **self.read(NewAssignmentSerializer)
-        )
-        return Response(AssignmentSerializer(use).data, status=201)
-
-
-class AssignmentDetail(CardView):
-    @extend_schema(request=EndSerializer, responses=AssignmentSerializer)
-    def patch(self, request: Request, card_id: UUID, assignment_id: UUID) -> Response:
-        """Ends the use of a card by somebody."""
-        if not self.card(card_id).assignments.filter(pk=assignment_id).exists():
-            raise NotFound("There is no such assignment.")
-        use = price_assignments.end_assignment(
-            assignment_id=assignment_id, now=clock.now(), **self.read(EndSerializer)
-        )
-        assert isinstance(use, RateCardAssignment)
-        return Response(AssignmentSerializer(use).data)

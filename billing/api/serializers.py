@@ -9,7 +9,7 @@ from rest_framework import serializers
 from billing.api.fields import (
     AmountField,
     AwareDateTimeField,
-    EmailAddressField,
+    EmailTextField,
     ExactDecimalField,
     FlagField,
     IdField,
@@ -69,11 +69,11 @@ def _check_country(code: str) -> None:
 class NewWorkspaceSerializer(StrictSerializer):
     id = IdField(required=False, allow_null=True, default=None, help_text="Makes a retry safe.")
     name = PlainTextField(max_length=200)
-    owner_email = EmailAddressField()
+    owner_email = EmailTextField()
     tier = PlainTextField(max_length=40, help_text="As `free`, `starter` or `pro`.")
     currency = PlainTextField(max_length=3, help_text="ISO 4217, as USD.")
     timezone = PlainTextField(max_length=64, help_text="IANA, as Europe/Berlin.")
-    billing_email = EmailAddressField(
+    billing_email = EmailTextField(
         required=False, help_text="Where bills go. Default: the owner's."
     )
 
@@ -81,13 +81,13 @@ class NewWorkspaceSerializer(StrictSerializer):
 class WorkspaceSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     name = PlainTextField(max_length=200)
-    owner_email = EmailAddressField(read_only=True, allow_null=True)
+    owner_email = EmailTextField(read_only=True, allow_null=True)
     status = serializers.ChoiceField(choices=Workspace.Status.choices)
     suspension_reason = serializers.SerializerMethodField()
     tier = PlainTextField(source="tier.name", max_length=40)
     currency = PlainTextField(max_length=3)
     timezone = PlainTextField(max_length=64)
-    billing_email = EmailAddressField()
+    billing_email = EmailTextField()
     billing_name = PlainTextField(max_length=200, allow_blank=True)
     address_line1 = PlainTextField(max_length=200, allow_blank=True)
     address_line2 = PlainTextField(max_length=200, allow_blank=True)
@@ -189,7 +189,7 @@ class BillingSettingsSerializer(StrictSerializer):
 
 
 class NewMemberSerializer(StrictSerializer):
-    email = EmailAddressField()
+    email = EmailTextField()
     role = serializers.ChoiceField(
         choices=WorkspaceMember.Role.choices,
         required=False,
@@ -203,7 +203,7 @@ class RoleSerializer(StrictSerializer):
 
 class MemberSerializer(serializers.Serializer):
     id = serializers.UUIDField()
-    email = EmailAddressField(source="user.email")
+    email = EmailTextField(source="user.email")
     name = serializers.CharField(source="user.name")
     role = serializers.ChoiceField(choices=WorkspaceMember.Role.choices)
     created_at = AwareDateTimeField()

@@ -4,6 +4,7 @@ from django.urls import path
 
 from billing.api import (
     audit,
+    card_assignments,
     coupons,
     periods,
     prices,
@@ -102,12 +103,12 @@ urlpatterns = [
     ),
     path(
         "rate-cards/<uuid:card_id>/assignments/",
-        rate_cards.AssignmentList.as_view(),
+        card_assignments.AssignmentList.as_view(),
         name="rate-card-assignments",
     ),
     path(
         "rate-cards/<uuid:card_id>/assignments/<uuid:assignment_id>/",
-        rate_cards.AssignmentDetail.as_view(),
+        card_assignments.AssignmentDetail.as_view(),
         name="rate-card-assignment",
     ),
     path("provider-costs/csv/", sheets.CostSheet.as_view(), name="provider-costs-csv"),

@@ -39,7 +39,7 @@ from usage.services.ledger import Scope  # noqa: E402
 
 
 @dataclass
-class Closing:
+class MeasuredClose:
     """One close. CPU is milliseconds a workspace.
 
     Memory is the MiB of one process, after its first chunk and at the highest.
@@ -86,10 +86,10 @@ def main() -> None:
         return
     migrate()
     ensure_builtins()
-    sys.exit(Bench(options).run())
+    sys.exit(CloseBenchmark(options).run())
 
 
-class Bench:
+class CloseBenchmark:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         today = dt.datetime.now(dt.UTC).date()
@@ -138,7 +138,7 @@ class Bench:
         )
         return proof
 
-    def _closing(self, *, workspaces: int, processes: int) -> Closing:
+    def _closing(self, *, workspaces: int, processes: int) -> MeasuredClose:
         records = self.options.records
         label = f"Bench {processes}"
         make_month(
@@ -155,7 +155,7 @@ class Bench:
         seconds = max(each["ended"] for each in answers) - min(each["began"] for each in answers)
         finalized = sum(each["finalized"] for each in answers)
         failed = sum(each["failed"] for each in answers) + (workspaces - finalized)
-        closing = Closing(
+        closing = MeasuredClose(
             workspaces=finalized,
             processes=processes,
             records_each=records,
@@ -253,7 +253,7 @@ class Bench:
 
     def _write(
         self,
-        closings: list[Closing],
+        closings: list[MeasuredClose],
         held: list[Held],
         seals: list[Sealing],
         syncs: list[Syncing],

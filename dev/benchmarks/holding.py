@@ -59,7 +59,7 @@ def bytes_per_record() -> tuple[float, float]:
 
 
 @dataclass
-class Proof:
+class RebuildTimes:
     """How long it took to compare all records with their rollups, and to make those again."""
 
     records: int
@@ -68,7 +68,7 @@ class Proof:
     rebuild_seconds: float
 
 
-def prove() -> Proof:
+def prove() -> RebuildTimes:
     began = time.perf_counter()
     differences = len(usage_differences())
     compared = time.perf_counter()
@@ -77,4 +77,4 @@ def prove() -> Proof:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM usage_usagerecord")
         records = cursor.fetchone()[0]
-    return Proof(records, differences, compared - began, rebuilt - compared)
+    return RebuildTimes(records, differences, compared - began, rebuilt - compared)

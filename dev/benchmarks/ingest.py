@@ -60,7 +60,7 @@ class Measured(NamedTuple):
     stolen: float
 
 
-class Bench:
+class IngestBenchmark:
     def __init__(self, *, seconds: float, quick: bool) -> None:
         self.seconds = seconds
         self.quick = quick
@@ -285,7 +285,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     migrate()
-    bench = Bench(seconds=options.seconds, quick=options.quick)
+    bench = IngestBenchmark(seconds=options.seconds, quick=options.quick)
     if options.rates:
         pay_by_card(rates=options.rates, tier="starter", currency="USD", now=bench.now)
     two_copies = bench.copy(connections=2)
@@ -345,7 +345,7 @@ def main() -> None:
 _KINDS = ("batch", "single", "admission", "memory")
 
 
-def _measure(bench: Bench, web: Web, held: int, only: str) -> None:
+def _measure(bench: IngestBenchmark, web: Web, held: int, only: str) -> None:
     if only in ("", "batch"):
         for size in (1000, 10_000) if bench.quick else (100, 1000, 10_000):
             for concurrency in (2,) if bench.quick else (1, 2, 4):

@@ -42,14 +42,14 @@ _HEAD = (
 
 
 @dataclass
-class Page:
+class MeasuredPage:
     name: str
     client: Client
     address: str
 
 
 @dataclass
-class Line:
+class PageFigures:
     """One page, the best of its rounds. Times are milliseconds; CPU is that of one request."""
 
     name: str
@@ -91,7 +91,7 @@ def main() -> None:
     sys.exit(0)
 
 
-def measure(options: argparse.Namespace) -> list[Line]:
+def measure(options: argparse.Namespace) -> list[PageFigures]:
     postmaster = postmaster_pid()
     print(f"{UsageRecord.objects.count():,} records, {Invoice.objects.count():,} invoices")
     print(_HEAD)
@@ -108,7 +108,7 @@ def measure(options: argparse.Namespace) -> list[Line]:
     return found
 
 
-def _pages() -> list[Page]:
+def _pages() -> list[MeasuredPage]:
     workspace = Workspace.objects.get(name=LARGE)
     owner, finance = people(workspace.pk)
     customer, staff = _signed_in(owner), _signed_in(finance)
@@ -120,11 +120,11 @@ def _pages() -> list[Page]:
 
     of_one = "admin:billing_workspace_change"
 
-    def of(name: str, view: str, *args: Any, query: str = "") -> Page:
-        return Page(name, customer, reverse(view, args=[workspace.pk, *args]) + query)
+    def of(name: str, view: str, *args: Any, query: str = "") -> MeasuredPage:
+        return MeasuredPage(name, customer, reverse(view, args=[workspace.pk, *args]) + query)
 
-    def of_admin(name: str, view: str, *args: Any, query: str = "") -> Page:
-        return Page(f"admin: {name}", staff, reverse(view, args=args) + query)
+    def of_admin(name: str, view: str, *args: Any, query: str = "") -> MeasuredPage:
+        return MeasuredPage(f"admin: {name}", staff, reverse(view, args=args) + query)
 
     return [
         of("overview", "analytics:dashboard"),
@@ -165,7 +165,7 @@ def _signed_in(user: Any) -> Client:
     return client
 
 
-def _measure(page: Page, requests: int, postmaster: int) -> Line:
+def _measure(page: MeasuredPage, requests: int, postmaster: int) -> PageFigures:
     queries = 0
 
     def count(execute: Callable[..., Any], *args: Any) -> Any:
@@ -190,17 +190,17 @@ def _measure(page: Page, requests: int, postmaster: int) -> Line:
         times.sort()
         rounds.append((times[int(len(times) * 0.95)], times[len(times) // 2], python, postgres))
     p95, p50, python, postgres = (min(each) for each in zip(*rounds, strict=True))
-    return Line(page.name, page.address, queries, p50, p95, python, postgres, size / 1024)
+    return PageFigures(page.name, page.address, queries, p50, p95, python, postgres, size / 1024)
 
 
-def _ask(page: Page) -> int:
+def _ask(page: MeasuredPage) -> int:
     response = page.client.get(page.address)
     if response.status_code != 200:
         raise RuntimeError(f"{page.address} answered {response.status_code}")
     return len(response.content)
 
 
-def _profile(page: Page) -> None:
+def _profile(page: MeasuredPage) -> None:
     import cProfile  # noqa: PLC0415 - only where it is asked for
     import pstats  # noqa: PLC0415
 
@@ -228,7 +228,7 @@ def _collect_static_files() -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
 
 
-def _write(lines: list[Line]) -> None:
+def _write(lines: list[PageFigures]) -> None:
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     path = results / f"pages-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"

@@ -18,7 +18,7 @@ _RECORDS = 50
 
 
 @dataclass
-class Taxed:
+class TaxedClose:
     """Milliseconds a workspace: by the clock, and CPU."""
 
     taxed: bool
@@ -34,7 +34,7 @@ class Taxed:
 
 def measure_taxed(
     *, workspaces: int, first: dt.date, now: dt.datetime, postmaster: int
-) -> list[Taxed]:
+) -> list[TaxedClose]:
     """Without tax, and with German VAT on every invoice. The months stay open."""
     ensure_tax_rates()
     period_ids = make_month(
@@ -63,7 +63,7 @@ def measure_taxed(
                 transaction.set_rollback(True)
     closes = _ROUNDS * workspaces
     found = [
-        Taxed(
+        TaxedClose(
             taxed=taxed,
             workspaces=workspaces,
             median_ms=1000 * statistics.median(seconds[taxed]) / workspaces,

@@ -32,7 +32,7 @@ class Hours(Enum):
 
 
 @dataclass(frozen=True)
-class Address:
+class PostalAddress:
     line1: str
     city: str
     postal_code: str
@@ -48,7 +48,7 @@ class Company:
     currency: str
     tier: str
     story: Story
-    address: Address
+    address: PostalAddress
     agents: tuple[str, ...]
     # On an ordinary weekday; weekends have `weekend_percent` of it.
     calls_a_day: int
@@ -97,7 +97,7 @@ PERSONAS = (
         currency="USD",
         tier="pro",
         story=Story.PAID,
-        address=Address("240 Congress Avenue", "Austin", "78701", "US", state="TX"),
+        address=PostalAddress("240 Congress Avenue", "Austin", "78701", "US", state="TX"),
         agents=("Front desk", "Recall reminders", "After hours"),
         calls_a_day=62,
         weekend_percent=15,
@@ -115,7 +115,7 @@ PERSONAS = (
         currency="EUR",
         tier="pro",
         story=Story.CREDITED,
-        address=Address("Am Westhafen 12", "Berlin", "13353", "DE"),
+        address=PostalAddress("Am Westhafen 12", "Berlin", "13353", "DE"),
         agents=("Disposition", "Zustellung"),
         calls_a_day=48,
         weekend_percent=30,
@@ -138,7 +138,7 @@ PERSONAS = (
         currency="USD",
         tier="starter",
         story=Story.NEAR_LIMIT,
-        address=Address("Thamel Marg 4", "Kathmandu", "44600", "NP"),
+        address=PostalAddress("Thamel Marg 4", "Kathmandu", "44600", "NP"),
         agents=("Bookings", "Guides' line"),
         calls_a_day=24,
         weekend_percent=90,
@@ -155,7 +155,7 @@ PERSONAS = (
         currency="JPY",
         tier="pro",
         story=Story.PAID,
-        address=Address("Jingumae 3-14-8", "Tokyo", "150-0001", "JP"),
+        address=PostalAddress("Jingumae 3-14-8", "Tokyo", "150-0001", "JP"),
         agents=("Reservations", "Waiting list"),
         calls_a_day=32,
         weekend_percent=160,
@@ -173,7 +173,7 @@ PERSONAS = (
         currency="GBP",
         tier="starter",
         story=Story.OVER_LIMIT,
-        address=Address("18 Butler's Wharf", "London", "SE1 2YE", "GB"),
+        address=PostalAddress("18 Butler's Wharf", "London", "SE1 2YE", "GB"),
         agents=("Viewings", "Repairs"),
         calls_a_day=34,
         weekend_percent=55,
@@ -190,7 +190,7 @@ PERSONAS = (
         currency="USD",
         tier="starter",
         story=Story.DECLINED,
-        address=Address("77 Alder Court", "Oakland", "94607", "US", state="CA"),
+        address=PostalAddress("77 Alder Court", "Oakland", "94607", "US", state="CA"),
         agents=("Reminders", "Payment plans"),
         calls_a_day=30,
         weekend_percent=10,
@@ -207,7 +207,7 @@ PERSONAS = (
         currency="USD",
         tier="pro",
         story=Story.PART_PAID,
-        address=Address("5 Wattle Lane", "Sydney", "2010", "AU", state="NSW"),
+        address=PostalAddress("5 Wattle Lane", "Sydney", "2010", "AU", state="NSW"),
         agents=("Outages", "Meter readings"),
         calls_a_day=38,
         weekend_percent=70,
@@ -225,7 +225,7 @@ PERSONAS = (
         currency="EUR",
         tier="free",
         story=Story.PAID,
-        address=Address("Rua do Norte 31", "Lisboa", "1200-283", "PT"),
+        address=PostalAddress("Rua do Norte 31", "Lisboa", "1200-283", "PT"),
         agents=("Concierge",),
         calls_a_day=10,
         weekend_percent=40,

@@ -25,7 +25,7 @@ class DemoError(Exception):
     """The demo cannot be loaded; the message is for whoever started it."""
 
 
-class Account(NamedTuple):
+class Sent(NamedTuple):
     """What became of the records sent."""
 
     accepted: int
@@ -33,9 +33,9 @@ class Account(NamedTuple):
 
 
 class Sender(Protocol):
-    def calls(self, records: Sequence[Record]) -> Account: ...
+    def calls(self, records: Sequence[Record]) -> Sent: ...
 
-    def usage(self, records: Sequence[Record]) -> Account: ...
+    def usage(self, records: Sequence[Record]) -> Sent: ...
 
 
 class HttpSender:
@@ -47,13 +47,13 @@ class HttpSender:
         # The server is this machine's: no proxy lies between.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def calls(self, records: Sequence[Record]) -> Account:
+    def calls(self, records: Sequence[Record]) -> Sent:
         return self._post("/api/v1/calls/batch/", records)
 
-    def usage(self, records: Sequence[Record]) -> Account:
+    def usage(self, records: Sequence[Record]) -> Sent:
         return self._post("/api/v1/usage/batch/", records)
 
-    def _post(self, path: str, records: Sequence[Record]) -> Account:
+    def _post(self, path: str, records: Sequence[Record]) -> Sent:
         accepted = duplicates = 0
         for body in _bodies(records):
             answer = self._send(path, body)
@@ -61,7 +61,7 @@ class HttpSender:
                 raise DemoError(f"{path} refused {answer['rejected']}: {answer['errors'][0]}")
             accepted += answer["accepted"]
             duplicates += answer["duplicates"]
-        return Account(accepted, duplicates)
+        return Sent(accepted, duplicates)
 
     def _send(self, path: str, body: bytes) -> Record:
         request = urllib.request.Request(  # noqa: S310 - http or https, checked by the command
@@ -86,16 +86,16 @@ class HttpSender:
 class DirectSender:
     """Records in this process, with what the API's views call."""
 
-    def calls(self, records: Sequence[Record]) -> Account:
+    def calls(self, records: Sequence[Record]) -> Sent:
         accepted = duplicates = 0
         for body in _bodies(records):
             result = record_calls(calls_parser.json(body), now=clock.now())
             _require_none(result.errors)
             accepted += result.accepted
             duplicates += result.duplicates
-        return Account(accepted, duplicates)
+        return Sent(accepted, duplicates)
 
-    def usage(self, records: Sequence[Record]) -> Account:
+    def usage(self, records: Sequence[Record]) -> Sent:
         accepted = duplicates = 0
         for body in _bodies(records):
             now = clock.now()
@@ -105,7 +105,7 @@ class DirectSender:
             _require_none(result.errors)
             accepted += result.accepted
             duplicates += result.duplicates
-        return Account(accepted, duplicates)
+        return Sent(accepted, duplicates)
 
 
 def _require_none(errors: Sequence[RecordError]) -> None:

@@ -29,7 +29,7 @@ _LENT_ACCOUNTS = ("postgres", "nobody")
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """The operating system account that PostgreSQL runs as."""
 
     name: str
@@ -51,7 +51,7 @@ class Account:
 class Placement:
     """The account, PostgreSQL's installation (`bin`, `lib`, `share`) and the data directory."""
 
-    account: Account
+    account: SystemAccount
     installation: Path
     data_dir: Path
 
@@ -99,7 +99,7 @@ def _installation() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18"
 
 
-def _account(data_dir: Path) -> Account:
+def _account(data_dir: Path) -> SystemAccount:
     """Our own account or, for root, the data's owner or one that root can lend."""
     if os.geteuid() != 0:
         return _account_of(os.geteuid())
@@ -115,7 +115,7 @@ def _account(data_dir: Path) -> Account:
     )
 
 
-def _account_of(key: int | str) -> Account:
+def _account_of(key: int | str) -> SystemAccount:
     try:
         entry = pwd.getpwuid(key) if isinstance(key, int) else pwd.getpwnam(key)
     except KeyError:
@@ -123,10 +123,10 @@ def _account_of(key: int | str) -> Account:
             f"PostgreSQL needs an account with a name, and {key} has none. "
             "Run this as another user, or set DATABASE_URL."
         ) from None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def _can(account: Account, command: str, path: Path) -> bool:
+def _can(account: SystemAccount, command: str, path: Path) -> bool:
     """Whether the account can do this with the path: tried, not computed."""
     if account.is_ours:
         return True

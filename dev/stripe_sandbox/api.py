@@ -17,7 +17,7 @@ import msgspec
 from dev.stripe_sandbox import resources
 from dev.stripe_sandbox.context import API_VERSION, Context, Upload
 from dev.stripe_sandbox.errors import ApiError
-from dev.stripe_sandbox.faults import Fault, Faults
+from dev.stripe_sandbox.faults import Faults, InjectedFault
 from dev.stripe_sandbox.forms import parse_form
 from dev.stripe_sandbox.idempotency import InFlight, SavedAnswer, save_answer, saved_answer
 from dev.stripe_sandbox.params import check_params
@@ -108,7 +108,7 @@ class Api:
         return response
 
     def _with_fault(
-        self, request: Request, fault: Fault | None, key: str | None, request_id: str
+        self, request: Request, fault: InjectedFault | None, key: str | None, request_id: str
     ) -> Response:
         kind = fault.kind if fault else ""
         if fault and fault.kind == "delay":

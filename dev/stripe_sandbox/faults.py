@@ -24,7 +24,7 @@ KINDS = frozenset(
 
 
 @dataclass
-class Fault:
+class InjectedFault:
     """A rule. ``path`` is a regular expression searched in the path, ``count`` its uses left."""
 
     kind: str
@@ -44,14 +44,14 @@ class Faults:
     """The rules in force; the first that matches a request is used up by it."""
 
     def __init__(self) -> None:
-        self._rules: list[Fault] = []
+        self._rules: list[InjectedFault] = []
         self._lock = threading.Condition()
         self._cleared = 0
 
-    def add(self, rule: dict[str, Any]) -> Fault:
+    def add(self, rule: dict[str, Any]) -> InjectedFault:
         """Raise `ValueError` for a rule that could never work."""
         try:
-            fault = Fault(**rule)
+            fault = InjectedFault(**rule)
             re.compile(fault.path)
         except (TypeError, re.error) as error:
             raise ValueError(f"Not a fault rule: {error}") from error
@@ -77,7 +77,7 @@ class Faults:
             cleared = self._cleared
             self._lock.wait_for(lambda: self._cleared > cleared, timeout=seconds)
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str) -> InjectedFault | None:
         with self._lock:
             for rule in self._rules:
                 if not rule.matches(method, path):

@@ -22,7 +22,7 @@ from invoices.admin.inlines import ItemInline
 from invoices.admin.links import e_invoice_link, link, pdf_link, stripe_link
 from invoices.admin.search import by_amount_or_call
 from invoices.admin.tax_columns import TaxColumnsMixin
-from invoices.admin.timeline import Moment, history
+from invoices.admin.timeline import HistoryEntry, history
 from invoices.models import EInvoice, Invoice
 from invoices.pdf import invoice_filename, pdf_response, render_invoice, xml_response
 from invoices.services.e_invoices import chosen_format, invoice_xml
@@ -278,6 +278,6 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
     def history(self, invoice: Any) -> str:
         return render_to_string("admin/invoices/history.html", {"history": self.moments(invoice)})
 
-    def moments(self, invoice: Invoice) -> list[Moment]:
+    def moments(self, invoice: Invoice) -> list[HistoryEntry]:
         """What the history shows, newest first."""
         return history(invoice)

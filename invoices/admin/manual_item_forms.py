@@ -11,11 +11,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.base import (
-    MonthWidget,
-    OnceForm,
-)
-from billing.admin.dialogs import DialogForm
+from billing.admin.dialogs import DialogForm, MonthWidget, OnceForm
 from billing.formats import money
 from billing.models import ManualItem, Workspace
 from billing.rating.taxes import EXEMPT

@@ -22,7 +22,7 @@ _TONES = {
 }
 
 
-class Moment(NamedTuple):
+class HistoryEntry(NamedTuple):
     at: dt.datetime
     written_at: dt.datetime
     title: str
@@ -31,7 +31,7 @@ class Moment(NamedTuple):
     tone: str
 
 
-def history(invoice: Invoice) -> list[Moment]:
+def history(invoice: Invoice) -> list[HistoryEntry]:
     """Newest first."""
     issued = f"Number {invoice.number}"
     if invoice.replaces:
@@ -39,9 +39,9 @@ def history(invoice: Invoice) -> list[Moment]:
     source = "month end" if invoice.billing_period_id else "by hand"
     return newest_first(
         [
-            Moment(invoice.issued_at, invoice.created_at, "Issued", issued, source, ""),
+            HistoryEntry(invoice.issued_at, invoice.created_at, "Issued", issued, source, ""),
             *(
-                Moment(
+                HistoryEntry(
                     event.at,
                     event.created_at,
                     event.get_kind_display(),
@@ -55,7 +55,7 @@ def history(invoice: Invoice) -> list[Moment]:
     )
 
 
-def newest_first(moments: Iterable[Moment]) -> list[Moment]:
+def newest_first(moments: Iterable[HistoryEntry]) -> list[HistoryEntry]:
     """Stripe tells whole seconds: within one, in the order of writing."""
     return sorted(
         moments,

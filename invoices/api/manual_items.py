@@ -41,7 +41,7 @@ _KEY = OpenApiParameter(
 _REASON = "Why; for colleagues and auditors."
 
 
-class LineSerializer(StrictSerializer):
+class ManualLineSerializer(StrictSerializer):
     kind = serializers.ChoiceField(choices=ManualItem.Kind.choices)
     description = PlainTextField(max_length=200, help_text="As the invoice says it.")
     net = ExactDecimalField(
@@ -57,7 +57,7 @@ class LineSerializer(StrictSerializer):
     )
 
 
-class NewManualItemSerializer(LineSerializer):
+class NewManualItemSerializer(ManualLineSerializer):
     reason = PlainTextField(max_length=500, help_text=_REASON)
     month = DayField(
         required=False,
@@ -68,7 +68,7 @@ class NewManualItemSerializer(LineSerializer):
 
 
 class NewOneOffSerializer(StrictSerializer):
-    items = LineSerializer(
+    items = ManualLineSerializer(
         many=True,
         min_length=1,  # type: ignore[call-arg] # of the list
         max_length=MAX_LINES,

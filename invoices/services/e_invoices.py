@@ -1,55 +1,32 @@
-"""E-invoices of documents: checked before they are issued, frozen with them, delivered after.
+"""E-invoices of documents: checked before they are issued, and frozen with them.
 
 A document whose e-invoice breaks a rule is not issued: `EInvoiceInvalid` names the rule and what to
 mend, and rolls back whatever the document was issued with.
 """
 
 import datetime as dt
-import logging
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-from uuid import UUID
-
-from django.conf import settings
 
 from billing.errors import Conflict, Invalid
 from billing.issuers import issuer_of, issuer_then
 from billing.languages import in_language
 from billing.models import Workspace
 from billing.queue import enqueue
-from billing.services import work
-from billing.services.work import WorkKind
 from invoices.bill_to import bill_to
 from invoices.einvoices.checking import RULES_NAMED, broken_rules
 from invoices.einvoices.content import credit_note_terms, invoice_terms
-from invoices.einvoices.delivery import DocumentRejected, Unavailable, adapter
 from invoices.einvoices.mending import said
 from invoices.einvoices.parties import Parties, parties_of
 from invoices.einvoices.terms import Terms
 from invoices.einvoices.writing import Format, xml_of
-from invoices.models import (
-    CreditNote,
-    EInvoice,
-    EInvoiceDelivery,
-    Invoice,
-    InvoiceItem,
-    InvoiceTax,
-    TaxDecision,
-)
+from invoices.models import CreditNote, EInvoice, Invoice, InvoiceItem, InvoiceTax, TaxDecision
 from invoices.queries import lacks_payment_method
+from invoices.services.e_invoice_delivery import begin_delivery
 from invoices.services.taxing import DocumentTax, decision_row, tax_rows
 
-log = logging.getLogger(__name__)
 # The real ones are given out last; no rule looks at more than that there is one.
 _PROVISIONAL = "INV-0000-000000"
-DELIVERIES = WorkKind(
-    EInvoiceDelivery,
-    task="invoices.deliver_e_invoice",
-    first_wait=dt.timedelta(minutes=2),
-    longest_wait=dt.timedelta(hours=2),
-    max_attempts=30,
-    may_be_given_up=True,
-)
 
 
 class EInvoiceInvalid(Conflict):
@@ -102,7 +79,7 @@ def freeze_e_invoices(checked: Sequence[_Checked], now: dt.datetime) -> None:
         for each in checked
     ]
     EInvoice.objects.bulk_create(rows)
-    _begin_delivery(rows, now)
+    begin_delivery(rows, now)
 
 
 def freeze_credit_note(note: CreditNote, now: dt.datetime) -> None:
@@ -116,7 +93,7 @@ def freeze_credit_note(note: CreditNote, now: dt.datetime) -> None:
     _refuse_broken(note.workspace, wanted, xml_of(wanted, terms))
     row = _row(note.workspace, terms, parties, now, credit_note=note)
     row.save(force_insert=True)
-    _begin_delivery([row], now)
+    begin_delivery([row], now)
 
 
 def invoice_xml(invoice: Invoice, wanted: Format) -> str:
@@ -154,32 +131,6 @@ def chosen_format(workspace: Workspace, asked: str = "") -> Format:
     if asked not in known:
         raise Invalid(f"One of {', '.join(known)} is expected.", field="format")
     return Format(asked)
-
-
-def deliver_e_invoice(*, e_invoice_id: UUID, now: dt.datetime) -> bool:
-    """Bring it to its receiver, if it is time to; whether it is there now. What the other side has
-    already is not sent again."""
-    try:
-        with DELIVERIES.claimed(e_invoice_id, now) as claim:
-            to = adapter()
-            if to is None:
-                claim.fail("Nothing delivers e-invoices any more: E_INVOICE_DELIVERY is not set.")
-                return False
-            e_invoice = claim.row.e_invoice
-            try:
-                reference = to.find(str(e_invoice.pk)) or to.send(e_invoice)
-            except DocumentRejected as error:
-                claim.block(EInvoiceDelivery.Reason.REFUSED, str(error))
-                return False
-            except Unavailable as error:
-                claim.retry_later(str(error))
-                return False
-            EInvoiceDelivery.objects.filter(pk=e_invoice_id).update(reference=reference[:300])
-            claim.done()
-            return True
-    except (work.Busy, work.LeaseLost) as error:
-        log.info("delivery of e-invoice %s is left for the sweep: %s", e_invoice_id, error)
-        return False
 
 
 def close_blocked_months() -> None:
@@ -238,16 +189,6 @@ def _row(
         rules=RULES_NAMED[wanted],
         created_at=now,
     )
-
-
-def _begin_delivery(rows: Sequence[EInvoice], now: dt.datetime) -> None:
-    if not settings.E_INVOICE_DELIVERY:
-        return
-    EInvoiceDelivery.objects.bulk_create(
-        EInvoiceDelivery(e_invoice=row, requested_at=now, next_attempt_at=now) for row in rows
-    )
-    for row in rows:
-        DELIVERIES.start(row.pk)
 
 
 def _invoice_terms(

@@ -18,7 +18,8 @@ from django.db import transaction
 
 from billing.models import DurableWork, Workspace
 from billing.rating import sales_tax
-from billing.rating.sales_tax import Address, AnsweredLine, Question
+from billing.rating.sales_tax import AnsweredLine
+from billing.rating.sales_tax_questions import Address, Question, question_of
 from billing.rating.tax_amounts import Taxed
 from billing.rating.taxes import Decision, Undecided
 from billing.services.work import WorkKind
@@ -113,7 +114,7 @@ def calculated_tax(
 ) -> Calculated:
     """The tax of lines of (amount, tax class). Raises `Undecided`; `NotCalculated` where there is
     no answer to go by."""
-    question = sales_tax.question_of(
+    question = question_of(
         decision,
         _address(workspace),
         lines,

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from dev.demo.senders import Account, DemoError, HttpSender
+from dev.demo.senders import DemoError, HttpSender, Sent
 from tests.kit.api import ApiClient
 from tests.kit.personas import make_workspace
 
@@ -28,8 +28,8 @@ def record(**facts: str) -> dict[str, str]:
 
 def test_records_arrive_once(sender: HttpSender) -> None:
     acme = str(make_workspace().pk)
-    assert sender.usage([record(workspace_id=acme)]) == Account(accepted=1, duplicates=0)
-    assert sender.usage([record(workspace_id=acme)]) == Account(accepted=0, duplicates=1)
+    assert sender.usage([record(workspace_id=acme)]) == Sent(accepted=1, duplicates=0)
+    assert sender.usage([record(workspace_id=acme)]) == Sent(accepted=0, duplicates=1)
 
 
 def test_a_refused_record_stops_the_load_and_says_why(sender: HttpSender) -> None:

@@ -6,10 +6,11 @@ import threading
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from billing import pricing
+from billing import recorded_rates
 from billing.errors import BillingError, Invalid
 from billing.models import PriceOverride, Rate, RateCardAssignment, RateCardVersion
-from billing.pricing import price_lists, prices_by_rate
+from billing.pricing import price_lists
+from billing.recorded_rates import prices_by_rate
 from billing.services import rate_card_rules, rate_cards
 from billing.services.price_assignments import assign_card, end_assignment
 from billing.services.rate_cards import BadRateCard
@@ -347,7 +348,7 @@ def test_prices_of_records_are_all_given_though_another_thread_forgets_them():
     prices_by_rate([first])
 
     def forgetting(execute, *args):
-        pricing._prices.clear()
+        recorded_rates._prices.clear()
         return execute(*args)
 
     with connection.execute_wrapper(forgetting):

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from billing.services import work
 from invoices.einvoices import delivery
 from invoices.models import EInvoice, EInvoiceDelivery
-from invoices.services.e_invoices import DELIVERIES, deliver_e_invoice
+from invoices.services.e_invoice_delivery import DELIVERIES, deliver_e_invoice
 from tests.kit.e_invoices import GERMAN_DETAILS, NOVEMBER_3, closed_october, german_issuer
 from tests.kit.taxes import make_customer
 

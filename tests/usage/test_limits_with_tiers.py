@@ -13,12 +13,13 @@ from django.db import connection
 
 from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.money import ZERO
-from billing.pricing import prices_by_rate
+from billing.recorded_rates import prices_by_rate
 from billing.services import rate_cards
 from billing.services.workspaces import update_billing_settings
 from invoices.services.ledger import close_differences
 from tests.kit.personas import make_workspace
 from tests.kit.prices import per_unit, publish, published, rate, use
+from tests.kit.watching import watched
 from usage.models import UsageRecord, VoiceAgent
 from usage.queries.admission import admission_of
 from usage.queries.meters import meter_adjustment
@@ -295,42 +296,23 @@ def test_at_no_moment_is_a_net_limit_reached_without_its_alert():
     the net has reached it, and not before."""
     prices = {"acme": INCLUDED, "globex": GRADUATED, "initech": VOLUME, "umbrella": PACKAGE}
     owners = [limited(price, name) for name, price in prices.items()]
-    moments: list[dict[UUID, tuple[Decimal, set[str]]]] = []
-    failures: list[BaseException] = []
-    writers_left = threading.Semaphore(0)
 
     def write(number: int) -> None:
         rng = random.Random(number)
-        try:
-            for turn in range(30):
-                owner = rng.choice(owners)
-                kind = rng.choice(["call_minutes", "call_minutes", "storage"])
-                last = spend(
-                    owner,
-                    *[(kind, f"{rng.uniform(2, 12):.6f}") for _ in range(rng.randint(1, 4))],
-                )
-                if turn % 10 == 9:
-                    void_record(workspace_id=owner, record_id=last, reason="wrong", now=NOW)
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
-        finally:
-            writers_left.release()
-            connection.close()
+        for turn in range(30):
+            owner = rng.choice(owners)
+            kind = rng.choice(["call_minutes", "call_minutes", "storage"])
+            last = spend(
+                owner,
+                *[(kind, f"{rng.uniform(2, 12):.6f}") for _ in range(rng.randint(1, 4))],
+            )
+            if turn % 10 == 9:
+                void_record(workspace_id=owner, record_id=last, reason="wrong", now=NOW)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + 120
-    done = 0
-    while done < len(threads) and time.monotonic() < until:
-        done += writers_left.acquire(timeout=0.005)
-        moments.append(moment())
-    for thread in threads:
-        thread.join(120)
+    moments = watched(write, moment, every=0.005, seconds=120)
 
-    assert failures == []
     seen: dict[UUID, set[str]] = {}
-    for each in [*moments, moment()]:
+    for each in moments:
         for owner, (net, told) in each.items():
             expected = {"threshold"} if net >= 800 else set()
             expected |= {"limit"} if net >= 1000 else set()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing import pricing
+from billing import recorded_rates
 from billing.money import EXACT, ZERO
 from billing.pricing import Matched, RatePrice
 from billing.rating import Price, RecordPrice, read_price
@@ -28,7 +28,7 @@ INCLUDED = {"model": "per_unit", "unit_price": "0.12", "included": "1000"}
 def known(monkeypatch):
     """Gives a price a rate's id, without a database."""
     prices: dict[UUID, RatePrice] = {}
-    monkeypatch.setattr(pricing, "_prices", prices)
+    monkeypatch.setattr(recorded_rates, "_prices", prices)
 
     def rate(price: dict | Price, *match: str) -> UUID:
         rate_id = uuid4()
@@ -201,7 +201,7 @@ def test_the_parts_of_a_meter_add_up_to_its_whole(price, uses):
     """Records, some of them taken back, of three months: net is the sum of list prices and the
     adjustment; the parts by month add up to the whole; each part's lines are its net."""
     rate_id = uuid4()
-    pricing._prices[rate_id] = RatePrice(Matched("call_minutes", "", ""), price)
+    recorded_rates._prices[rate_id] = RatePrice(Matched("call_minutes", "", ""), price)
     record = RecordPrice(price)
     sums: dict = {}
     for quantity, month, taken_back in uses:

@@ -2,8 +2,6 @@
 
 import json
 import random
-import threading
-import time
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,6 +12,7 @@ from billing.models import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCount
 from billing.services.periods import open_period
 from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import NOW, make_workspace
+from tests.kit.watching import watched
 from usage.models import VoiceAgent
 from usage.services.ingest import check_entries, record_usage, recording
 from usage.services.ingest.parsing import usage_parser
@@ -225,38 +224,22 @@ SELECT period.workspace_id,
 
 def test_at_no_moment_is_a_limit_reached_without_its_alert():
     owners = [limited(name) for name in ("acme", "globex", "initech")]
-    moments: list[dict[UUID, tuple[Decimal, set[str]]]] = []
-    failures: list[BaseException] = []
-    writers_left = threading.Semaphore(0)
 
     def write(number: int) -> None:
         rng = random.Random(number)
-        try:
-            for _ in range(40):
-                some = rng.sample(owners, k=rng.randint(1, 3))
-                spend(*[(owner, f"{rng.uniform(2, 10):.10f}") for owner in some])
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
-        finally:
-            writers_left.release()
-            connection.close()
+        for _ in range(40):
+            some = rng.sample(owners, k=rng.randint(1, 3))
+            spend(*[(owner, f"{rng.uniform(2, 10):.10f}") for owner in some])
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + 60
-    done = 0
-    while done < len(threads) and time.monotonic() < until:
-        done += writers_left.acquire(timeout=0.002)
+    def moment() -> dict[UUID, tuple[Decimal, set[str]]]:
         with connection.cursor() as cursor:
             cursor.execute(_MOMENT)
-            moments.append({row[0]: (row[1], set(row[2] or ())) for row in cursor})
-    for thread in threads:
-        thread.join(60)
+            return {row[0]: (row[1], set(row[2] or ())) for row in cursor}
 
-    assert failures == []
-    for moment in moments:
-        for spent, told in moment.values():
+    moments = watched(write, moment, every=0.002, seconds=60)
+
+    for each in moments:
+        for spent, told in each.values():
             expected = {"threshold"} if spent >= 800 else set()
             expected |= {"limit"} if spent >= 1000 else set()
             assert told == expected

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from billing.api.access import visible_or_404
 from billing.api.fields import (
     AwareDateTimeField,
-    EmailAddressField,
+    EmailTextField,
     ExactDecimalField,
     FlagField,
     IdField,
@@ -86,7 +86,7 @@ class BudgetFactsSerializer(StrictSerializer):
         help_text="Members that get the mails. Default: the owners.",
     )
     emails = serializers.ListField(
-        child=EmailAddressField(),
+        child=EmailTextField(),
         required=False,
         max_length=MAX_RECIPIENTS,
         help_text="Further addresses that get the mails.",

@@ -16,7 +16,8 @@ from usage.models.calls import Call, CallRollup
 from usage.models.findings import CostDrift, LowMargin
 from usage.models.heartbeats import ProviderHeartbeat
 from usage.models.meters import PeriodMeter
-from usage.models.records import DimensionRollup, UsageRecord, UsageRollup
+from usage.models.records import UsageRecord
+from usage.models.rollups import DimensionRollup, UsageRollup
 from usage.models.seals import PeriodSeal, SealChain, SealFingerprints
 
 __all__ = [

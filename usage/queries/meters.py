@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from billing.money import EXACT, ZERO, without_exponent
-from billing.pricing import RatePrice, prices_by_rate
+from billing.pricing import RatePrice
 from billing.rating import (
     Graduated,
     Package,
@@ -29,6 +29,7 @@ from billing.rating import (
     meter_lines,
 )
 from billing.rating.periods import figure
+from billing.recorded_rates import prices_by_rate
 from usage.resources import provider_name, resource_name
 
 # As a record's price: the decimals of its column.

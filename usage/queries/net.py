@@ -18,7 +18,7 @@ from billing import months
 from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
 from billing.prepared import array, prepared_cursor
-from billing.pricing import prices_by_rate
+from billing.recorded_rates import prices_by_rate
 from billing.signals import adjustments_asked
 from usage.models import PeriodMeter, UsageRollup
 from usage.queries.meters import (

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing.pricing import prices_by_rate
 from billing.rating import depends_on_period
+from billing.recorded_rates import prices_by_rate
 from billing.services.periods import mark_metered, open_period
 from usage.models import UsageRecord
 from usage.services.ingest.entries import PeriodDay, RecordRow

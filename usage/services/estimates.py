@@ -10,20 +10,15 @@ from django.db.models import Sum
 
 from billing import months
 from billing.money import EXACT, ZERO
-from billing.pricing import RateOfRecords, rates_of_records
 from billing.rating import depends_on_period
+from billing.recorded_rates import RateOfRecords, rates_of_records
 from usage.models import UsageRollup
 from usage.queries.meters import meter_adjustment
 from usage.services.ingest.agents import agents_of_calls, strangers_of
 from usage.services.ingest.entries import PricedRecord, RecordError, Stored
 from usage.services.ingest.findings import is_below
 from usage.services.ingest.known import answer_known, answer_repeats
-from usage.services.ingest.pricing import (
-    OpenPeriod,
-    PricingTerms,
-    price_records,
-    unknown_workspace,
-)
+from usage.services.ingest.pricing import OpenPeriod, PricingTerms, price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import read_pricing_terms
 
 _HUNDRED = Decimal(100)

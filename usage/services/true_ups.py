@@ -8,8 +8,8 @@ from django.db import transaction
 
 from billing.errors import Conflict, Invalid, NotFound
 from billing.money import EXACT, ZERO
-from billing.pricing import prices_by_rate
 from billing.rating import RecordPrice, converted, markup_factor, rate
+from billing.recorded_rates import prices_by_rate
 from usage.models import UsageRecord
 from usage.services.corrections import append_correction, corrected_row, lock_corrections
 from usage.services.ingest.entries import ESTIMATED

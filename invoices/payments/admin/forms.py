@@ -14,8 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.base import OnceForm
-from billing.admin.dialogs import DialogForm
+from billing.admin.dialogs import DialogForm, OnceForm
 from billing.formats import money
 from billing.models import Workspace
 from billing.money import exponent

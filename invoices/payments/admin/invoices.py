@@ -18,7 +18,7 @@ from billing.errors import NotFound
 from billing.formats import money
 from invoices.admin.invoices import InvoiceAdmin
 from invoices.admin.links import link
-from invoices.admin.timeline import Moment, newest_first
+from invoices.admin.timeline import HistoryEntry, newest_first
 from invoices.models import Invoice
 from invoices.payments.admin.actions import InvoiceActionsMixin
 from invoices.payments.admin.finding import also, invoices_of_stripe_id, is_stripe_id
@@ -141,12 +141,12 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAd
         steps = sync.steps.order_by("-build", "position") if sync else ()
         return render_to_string("admin/payments/stripe_sync.html", {"sync": sync, "steps": steps})
 
-    def moments(self, invoice: Invoice) -> list[Moment]:
+    def moments(self, invoice: Invoice) -> list[HistoryEntry]:
         asked = [_asked(action) for action in invoice.actions.select_related("actor")]
         return newest_first([*super().moments(invoice), *asked])
 
 
-def _asked(action: InvoiceAction) -> Moment:
+def _asked(action: InvoiceAction) -> HistoryEntry:
     outcome = {
         InvoiceAction.Status.WAITING: "Waiting for Stripe",
         InvoiceAction.Status.DONE: "Done",
@@ -154,7 +154,7 @@ def _asked(action: InvoiceAction) -> Moment:
         InvoiceAction.Status.FAILED: "Refused",
     }[InvoiceAction.Status(action.status)]
     detail = f"{outcome}: {action.last_error}" if action.last_error else outcome
-    return Moment(
+    return HistoryEntry(
         action.requested_at,
         action.requested_at,
         f"Asked for: {action.get_kind_display()}",

@@ -19,7 +19,8 @@ from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure
 
 log = logging.getLogger(__name__)
-_UNREADABLE = (
+# What dj-stripe raises on what it does not understand, and what asking Stripe for it may raise.
+UNREADABLE = (
     LookupError,
     TypeError,
     ValueError,
@@ -44,7 +45,7 @@ def keep_customer(account: AccountName, customer: StripeObject, *, workspace: Wo
         )
         others.exclude(pk=copy.pk).update(subscriber=None)
         Customer.objects.filter(pk=copy.pk).update(subscriber=workspace)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         log.warning("dj-stripe cannot keep customer %s: %r", customer.get("id"), error)
 
 
@@ -54,7 +55,7 @@ def keep_invoice(account: AccountName, invoice: StripeObject) -> None:
         MirroredInvoice.sync_from_stripe_data(
             stripe.Invoice.construct_from(invoice, None), api_key=key
         )
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         log.warning("dj-stripe cannot keep invoice %s: %r", invoice.get("id"), error)
 
 

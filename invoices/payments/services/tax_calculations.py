@@ -16,7 +16,8 @@ from django.db import transaction
 
 from billing.models import BillingPeriod, DurableWork
 from billing.money import from_charge_steps, to_charge_steps
-from billing.rating.sales_tax import Question, answered_lines, question_from
+from billing.rating.sales_tax import answered_lines
+from billing.rating.sales_tax_questions import Question, question_from
 from billing.rating.us_states import STATES, state_code
 from billing.services.notifications import notify_finance
 from billing.services.tax_numbers import close_what_waited
@@ -25,10 +26,7 @@ from billing.stripe_accounts import AccountName
 from invoices.models import TaxCalculation
 from invoices.payments.services import stripe_client
 from invoices.payments.services.stripe_client import StripeObject
-from invoices.payments.services.stripe_errors import (
-    StripeRefused,
-    StripeUnavailable,
-)
+from invoices.payments.services.stripe_errors import StripeRefused, StripeUnavailable
 from invoices.payments.services.stripe_units import from_stripe_minor, stripe_minor
 from invoices.services.sales_taxes import CALCULATIONS
 

@@ -13,7 +13,7 @@ _FORM = re.compile(
 )
 
 
-class Address(NamedTuple):
+class EndpointAddress(NamedTuple):
     site: str
     account: AccountName
     uuid: UUID
@@ -24,12 +24,14 @@ def address_of(site: str, account: AccountName, uuid: UUID) -> str:
     return f"{site}{PREFIX}{whose}{uuid}/"
 
 
-def parsed(url: str) -> Address | None:
+def parsed(url: str) -> EndpointAddress | None:
     """What an address of ours names; None of any other."""
     found = _FORM.match(url)
     if found is None:
         return None
-    return Address(found["site"], AccountName(found["account"] or DEFAULT), UUID(found["uuid"]))
+    return EndpointAddress(
+        found["site"], AccountName(found["account"] or DEFAULT), UUID(found["uuid"])
+    )
 
 
 def account_in(url: str) -> AccountName | None:

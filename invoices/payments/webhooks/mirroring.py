@@ -9,30 +9,18 @@ import logging
 
 import stripe
 from django.core.cache import cache
-from django.core.exceptions import ObjectDoesNotExist
-from django.db import DatabaseError
 from djstripe.models import Event, Refund
 
 from billing.queue import enqueue
 from billing.stripe_accounts import AccountName, secret_key_of
 from invoices.payments.services import stripe_client
+from invoices.payments.services.mirror import UNREADABLE
 from invoices.payments.services.payloads import text
-from invoices.payments.services.stripe_errors import StripeFailure
 
 log = logging.getLogger(__name__)
 
 # Several events about an object come within seconds, and one look at it serves them all.
 _GATHER_SECONDS = 5
-_UNREADABLE = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ObjectDoesNotExist,
-    DatabaseError,
-    stripe.StripeError,
-    StripeFailure,
-)
 
 
 def request_mirror(account: AccountName, event: Event) -> None:
@@ -56,7 +44,7 @@ def mirror(account: AccountName, *, event_id: str) -> bool:
             return False
         else:
             event.invoke_webhook_handlers()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         log.warning("dj-stripe cannot mirror %s %s: %r", event.type, event.id, error)
         return False
     return True

@@ -10,8 +10,8 @@ from django.db import connection
 
 from billing.models import BillingPeriod
 from billing.money import ZERO
-from billing.pricing import prices_by_rate
 from billing.rating import depends_on_period
+from billing.recorded_rates import prices_by_rate
 from invoices.services.ledger.periods import closed_periods
 from usage.queries.meters import Meter, meter_as_json
 from usage.queries.net import frozen_meters, live_meters

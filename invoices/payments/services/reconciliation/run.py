@@ -10,10 +10,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone as clock
 
-from billing.services.notifications import notify_finance
 from billing.stripe_accounts import DEFAULT, AccountName, configured_accounts
 from invoices.models import Invoice
-from invoices.payments.models import Difference, ReconciliationRun, StripeSync
+from invoices.payments.models import Difference, ReconciliationRun
 from invoices.payments.services import settle, stripe_client
 from invoices.payments.services.payloads import (
     find_invoice,
@@ -25,6 +24,13 @@ from invoices.payments.services.payloads import (
 )
 from invoices.payments.services.reconciliation import compare
 from invoices.payments.services.reconciliation.compare import Found
+from invoices.payments.services.reconciliation.findings import (
+    SOURCE,
+    report_missing,
+    store,
+    store_healed,
+    tell_finance,
+)
 from invoices.payments.services.refresh import apply_state, read_state
 from invoices.payments.services.stripe_client import StripeObject
 from invoices.payments.services.stripe_errors import StripeFailure, StripeMissing, StripeRefused
@@ -32,10 +38,7 @@ from invoices.payments.services.stripe_units import from_stripe_minor
 
 log = logging.getLogger(__name__)
 
-SOURCE = "reconciliation"
 _STILL_OWED = (*Invoice.UNPAID, Invoice.Status.UNCOLLECTIBLE)
-# A sync is normally done within seconds of the close; one that is younger is under way.
-_SYNC_TAKES = dt.timedelta(hours=1)
 _BATCH = 100
 # Clocks differ, and an invoice in Stripe is made after ours.
 _MARGIN = dt.timedelta(days=2)
@@ -74,7 +77,7 @@ def reconcile(*, now: dt.datetime, days: int | None = None) -> list[Difference]:
             resolved_at=now, resolved_by="a later run"
         )
         if left:
-            _tell_finance(run, left, now)
+            tell_finance(run, left, now)
     if failure is not None:
         raise failure
     return left
@@ -117,7 +120,7 @@ def _compare_account(run: ReconciliationRun, account: AccountName, now: dt.datet
     unseen = _with_parts(_to_compare(run, now).filter(stripe_account=account))
     for invoice in unseen.order_by("issued_at", "number").iterator(chunk_size=_BATCH):
         if invoice.stripe_invoice_id is None:
-            _report_missing(run, invoice, now)
+            report_missing(run, invoice, now)
         elif invoice.stripe_invoice_id not in seen:
             _compare_alone(run, invoice, now)
     _take_over_refunds(account, since, now)
@@ -143,7 +146,7 @@ def _adopt_or_report(
     invoice = find_invoice(account, found)
     if invoice is None:
         other = Invoice.objects.filter(pk=invoice_id).first()
-        _store(
+        store(
             run,
             [
                 Found(
@@ -162,7 +165,7 @@ def _adopt_or_report(
         )
     elif invoice.stripe_invoice_id is None:
         apply_state(invoice, read_state(account, found), now=now, source=SOURCE)
-        _store_healed(
+        store_healed(
             run, invoice, Found(Difference.Kind.STATUS, invoice.status, found["status"]), now
         )
 
@@ -174,7 +177,7 @@ def _compare_alone(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -
         found = stripe_client.get(account, f"/v1/invoices/{stripe_id}")
     except StripeMissing:
         run.checked += 1
-        _store(
+        store(
             run,
             [Found(Difference.Kind.MISSING_IN_STRIPE, invoice.status, "nothing")],
             account=account,
@@ -202,11 +205,9 @@ def _compare(
         differences += compare.payment_differences(invoice, state)
     differences += compare.status_difference(invoice, found)
     if (invoice.status, invoice.carried_over) != (before, carried_before):
-        _store_healed(
-            run, invoice, Found(Difference.Kind.STATUS, before, str(found["status"])), now
-        )
+        store_healed(run, invoice, Found(Difference.Kind.STATUS, before, str(found["status"])), now)
     elif compare.payments_known(invoice) != payments_before:
-        _store_healed(
+        store_healed(
             run,
             invoice,
             Found(
@@ -216,32 +217,12 @@ def _compare(
             ),
             now,
         )
-    _store(
+    store(
         run,
         differences,
         account=invoice.stripe_account,
         invoice=invoice,
         stripe_invoice_id=found["id"],
-    )
-
-
-def _report_missing(run: ReconciliationRun, invoice: Invoice, now: dt.datetime) -> None:
-    if invoice.status != Invoice.Status.DRAFT or now - invoice.issued_at < _SYNC_TAKES:
-        return
-    sync = StripeSync.objects.filter(pk=invoice.pk).first()
-    why = sync.last_error if sync and sync.last_error else "not sent"
-    _store(
-        run,
-        [
-            Found(
-                Difference.Kind.MISSING_IN_STRIPE,
-                invoice.status,
-                why[:200],
-                Difference.Remedy.SYNC,
-            )
-        ],
-        account=invoice.stripe_account,
-        invoice=invoice,
     )
 
 
@@ -275,59 +256,3 @@ def _take_over_refunds(account: AccountName, since: dt.datetime, now: dt.datetim
                 now=now,
                 source=SOURCE,
             )
-
-
-def _store(
-    run: ReconciliationRun,
-    differences: Iterable[Found],
-    *,
-    account: AccountName,
-    invoice: Invoice | None,
-    stripe_invoice_id: str = "",
-) -> None:
-    Difference.objects.bulk_create(
-        [
-            Difference(
-                run=run,
-                account=account,
-                invoice=invoice,
-                stripe_invoice_id=stripe_invoice_id,
-                kind=found.kind,
-                ours=found.ours[:200],
-                theirs=found.theirs[:200],
-                remedy=found.remedy,
-            )
-            for found in differences
-        ]
-    )
-
-
-def _store_healed(run: ReconciliationRun, invoice: Invoice, found: Found, now: dt.datetime) -> None:
-    run.healed += 1
-    Difference.objects.create(
-        run=run,
-        account=invoice.stripe_account,
-        invoice=invoice,
-        stripe_invoice_id=invoice.stripe_invoice_id or "",
-        kind=found.kind,
-        ours=found.ours[:200],
-        theirs=found.theirs[:200],
-        resolved_at=now,
-        resolved_by=SOURCE,
-    )
-
-
-def _tell_finance(run: ReconciliationRun, left: list[Difference], now: dt.datetime) -> None:
-    shown = left[:50]
-    notify_finance(
-        key=f"reconciliation:{run.pk}",
-        subject=f"{len(left)} difference{'' if len(left) == 1 else 's'} between Stripe and us",
-        paragraphs=[
-            f"{run.checked} invoices were compared with Stripe, {run.healed} were brought up to "
-            "date. These need a look:",
-            *(f"{difference}." for difference in shown),
-            *([f"And {len(left) - len(shown)} more."] if len(left) > len(shown) else []),
-        ],
-        about=run,
-        now=now,
-    )

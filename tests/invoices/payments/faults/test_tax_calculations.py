@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from billing.models import DurableWork, Email, Workspace
-from billing.rating.sales_tax import question_from
+from billing.rating.sales_tax_questions import question_from
 from billing.services import work
 from dev.stripe_sandbox.testing import SandboxProcess
 from invoices.models import TaxCalculation
