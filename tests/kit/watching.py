@@ -1,12 +1,11 @@
 """Writers in threads, and what somebody sees who looks all the while."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from django.db import connection
-
-from tests.kit.waiting import wait_until
 
 _Seen = TypeVar("_Seen")
 
@@ -35,14 +34,11 @@ def watched(
     for thread in threads:
         thread.start()
     seen: list[_Seen] = []
-
-    def all_have_ended() -> bool:
-        nonlocal left
+    deadline = time.monotonic() + seconds
+    while left:
+        assert time.monotonic() < deadline, f"{left} writers did not end in {seconds:g} s"
         left -= ended.acquire(timeout=every)
         seen.append(look())
-        return left == 0
-
-    wait_until(all_have_ended, seconds=seconds, what="the writers did not end")
     for thread in threads:
         thread.join()
     assert failures == []
