@@ -31,6 +31,7 @@ class Site(UnfoldAdminSite):
             **{name: of_settings[name] for name in ("site_title", "site_header", "site_url")},
             "environment": environment(request),
             "navigation_key": navigation_key(request) if own["has_permission"] else "",
+            "is_macintosh": "Macintosh" in request.headers.get("User-Agent", ""),
             "sidebar_navigation": SimpleLazyObject(
                 lambda: self.get_sidebar_list(request) if own["has_permission"] else []
             ),

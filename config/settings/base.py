@@ -140,6 +140,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["billing.templatetags.frame"],
             "libraries": {"i18n": "billing.templatetags.translations"},
         },
     }
@@ -186,13 +187,6 @@ CACHES: dict[str, dict[str, Any]] = {
         or addresses.next_database(CELERY_BROKER_URL),
         "KEY_PREFIX": "billing",
         "OPTIONS": {"socket_timeout": 1, "retry": Retry(NoBackoff(), 1, (RedisConnectionError,))},
-    },
-    # Parts of pages that are the same until another version is deployed.
-    "frame": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "LOCATION": "frame",
-        "TIMEOUT": None,
-        "OPTIONS": {"MAX_ENTRIES": 2000},
     },
 }
 # People

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import caches
 from django.template.loaders import filesystem
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -25,7 +24,7 @@ from tests.kit.staff import (
 
 pytestmark = pytest.mark.django_db
 
-_OURS = ("unfold/", "admin/includes/", "admin/filter.html")
+_OURS = ("unfold/", "admin/includes/", "admin/filter.html", "admin/nav_sidebar.html")
 
 
 class WithoutOurs(filesystem.Loader):
@@ -171,7 +170,6 @@ def test_what_unfold_says_of_a_form_that_is_refused_is_said(
 
 
 def test_the_navigation_that_is_kept_is_of_those_with_the_same_rights() -> None:
-    caches["frame"].clear()
     address = reverse("finance:costs")
     of_root = shown(superuser_client(), address)
     of_viewer = shown(viewer_client(), address)
