@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import connections, router
-from django.db.models import Model, QuerySet
+from django.db.models import Aggregate, Model, QuerySet, Value
 
 T = TypeVar("T")
 
@@ -26,13 +26,42 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
 }
 
 
-class _Compiled(NamedTuple):
-    queryset: QuerySet[Any]
-    compiler: Any
+class Statement(NamedTuple):
+    """SQL for some values, whatever they are."""
+
     sql: str
     # Of each parameter either itself, or which of the values it is.
     parameters: Sequence[Any]
     places: Sequence[int | None]
+
+    @classmethod
+    def of(cls, sql: str, parameters: Sequence[Any], stand_ins: Sequence[Any]) -> "Statement":
+        """From what Django made of `stand_ins`."""
+        kinds = tuple(map(type, stand_ins))
+        places = [
+            stand_ins.index(each) if isinstance(each, kinds) and each in stand_ins else None
+            for each in parameters
+        ]
+        if lost := set(range(len(stand_ins))) - set(places):
+            raise ValueError(f"Of the values of a compiled query, {lost} are not in its SQL.")
+        return cls(sql, parameters, places)
+
+    def given(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """The parameters for them."""
+        return tuple(
+            parameter if place is None else values[place]
+            for parameter, place in zip(self.parameters, self.places, strict=True)
+        )
+
+
+def stand_ins_for(values: Sequence[Any]) -> list[Any]:
+    return [_STAND_INS[type(value)](place) for place, value in enumerate(values)]
+
+
+class _Compiled(NamedTuple):
+    queryset: QuerySet[Any]
+    compiler: Any
+    statement: Statement
 
 
 class CompiledQuery(Generic[T]):
@@ -51,16 +80,13 @@ class CompiledQuery(Generic[T]):
         kinds = tuple(map(type, values))
         compiled = self._compiled.get(kinds)
         if compiled is None:
-            compiled = self._compiled[kinds] = self._compile(kinds)
+            compiled = self._compiled[kinds] = self._compile(stand_ins_for(values))
         model: type[Model] = compiled.queryset.model
         using = router.db_for_read(model)
         compiler = copy(compiled.compiler)
         compiler.connection = connections[using]
-        given = tuple(
-            parameter if place is None else values[place]
-            for parameter, place in zip(compiled.parameters, compiled.places, strict=True)
-        )
-        compiler.as_sql = lambda: (compiled.sql, given)
+        asked = (compiled.statement.sql, compiled.statement.given(values))
+        compiler.as_sql = lambda: asked
         found = type(compiled.queryset)(model)
         found.__dict__ |= compiled.queryset.__dict__ | {
             "_query": _Asked(compiled.queryset.query, compiler),
@@ -73,18 +99,23 @@ class CompiledQuery(Generic[T]):
         found = self(*values)
         return found[0] if found else None
 
-    def _compile(self, kinds: Sequence[type]) -> _Compiled:
-        stand_ins = [_STAND_INS[kind](place) for place, kind in enumerate(kinds)]
+    def one(self, *values: Any) -> T:
+        """The only one, of what always has one, such as `aggregated`."""
+        (found,) = self(*values)
+        return found
+
+    def _compile(self, stand_ins: Sequence[Any]) -> _Compiled:
         queryset = self._make(*stand_ins)
         compiler = queryset.query.get_compiler(queryset.db)
         sql, parameters = compiler.as_sql()
-        places = [
-            stand_ins.index(each) if isinstance(each, tuple(kinds)) and each in stand_ins else None
-            for each in parameters
-        ]
-        if lost := set(range(len(kinds))) - set(places):
-            raise ValueError(f"Of the values of a compiled query, {lost} are not in its SQL.")
-        return _Compiled(queryset, compiler, sql, parameters, places)
+        return _Compiled(queryset, compiler, Statement.of(sql, parameters, stand_ins))
+
+
+def aggregated(rows: QuerySet[Any, Any], **sums: Aggregate) -> QuerySet[Any, dict[str, Any]]:
+    """What `rows.aggregate(**sums)` asks, as a queryset of one row: `aggregate` itself asks at
+    once, and so cannot be compiled."""
+    one = rows.order_by().annotate(all_of_them=Value(1)).values("all_of_them")
+    return one.annotate(**sums).values(*sums)
 
 
 class _Asked:

@@ -172,7 +172,12 @@ EXPIRES_SOON = 30
 def expiring_cards(*, now: dt.datetime, within: int = EXPIRES_SOON) -> QuerySet[PaymentMethod]:
     """Cards that are charged and expire so soon, or have; the first to do so first. Not those in
     an account that the workspace's issuer has left."""
-    return _expiring_by((now + dt.timedelta(days=within)).date())
+    return cards_expiring_by((now + dt.timedelta(days=within)).date())
+
+
+def last_day_of_soon(now: dt.datetime) -> dt.date:
+    """By which cards expire soon, unless somebody says otherwise."""
+    return (now + dt.timedelta(days=EXPIRES_SOON)).date()
 
 
 def _of_today() -> QuerySet[PaymentMethod]:
@@ -183,7 +188,7 @@ def _of_today() -> QuerySet[PaymentMethod]:
     return cards.filter(stripe_account=F("account_today"))
 
 
-def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
+def cards_expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
     return (
         _of_today()
         .filter(
@@ -196,7 +201,7 @@ def _expiring_by(day: dt.date) -> QuerySet[PaymentMethod]:
 
 
 _expiring_card = CompiledQuery[PaymentMethod](
-    lambda day, workspace_id: _expiring_by(day).filter(workspace=workspace_id)[:1]
+    lambda day, workspace_id: cards_expiring_by(day).filter(workspace=workspace_id)[:1]
 )
 _card_of_today = CompiledQuery[PaymentMethod](
     lambda workspace_id: _of_today().filter(workspace=workspace_id)

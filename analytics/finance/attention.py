@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.urls import reverse
 
-from analytics.finance import costs
 from analytics.finance.attention_rows import (
     Moment,
     chargebacks_to_answer,
     months_to_confirm,
     open_disputes,
 )
-from billing.models import BillingPeriod
 from invoices.queries import expiring_cards
-from invoices.services.closing import due_periods
 
 SHOWN = 8
 
@@ -94,7 +91,6 @@ def _open_disputes(moment: Moment) -> Iterator[AttentionItem]:
 
 @needs_a_person
 def _month_end(moment: Moment) -> Iterator[AttentionItem]:
-    due = BillingPeriod.objects.filter(due_periods(now=moment.now), close_failed_at__isnull=True)
     yield AttentionItem(
         "close failed",
         "closes failed",
@@ -105,7 +101,7 @@ def _month_end(moment: Moment) -> Iterator[AttentionItem]:
     yield AttentionItem(
         "period due to close",
         "periods due to close",
-        due.count(),
+        moment.due,
         _list("billing_billingperiod", "?stage=ended"),
         "info",
     )
@@ -228,15 +224,16 @@ def _customers(moment: Moment) -> Iterator[AttentionItem]:
 
 @needs_a_person
 def _cards(moment: Moment) -> Iterator[AttentionItem]:
-    cards = expiring_cards(now=moment.now)
-    first = cards.select_related("workspace").first()
+    count = moment.counts["cards"]
+    cards = expiring_cards(now=moment.now).select_related("workspace")
+    first = cards.first() if count else None
     if first is None:
         return
     name = first.workspace.name
     yield AttentionItem(
         f"card expires within 30 days, or has: that of {name}",
         f"cards expire within 30 days, or have, first that of {name}",
-        cards.count(),
+        count,
         reverse("finance:customer", args=[first.workspace_id]),
         "warn",
     )
@@ -244,19 +241,18 @@ def _cards(moment: Moment) -> Iterator[AttentionItem]:
 
 @needs_a_person
 def _margins(moment: Moment) -> Iterator[AttentionItem]:
-    drifted, sold_low = costs.attention_counts(now=moment.now)
     page = reverse("finance:costs")
     yield AttentionItem(
         "kind of usage sold below its least margin this week",
         "kinds of usage sold below their least margin this week",
-        sold_low,
+        moment.counts["sold low"],
         page,
         "warn",
     )
     yield AttentionItem(
         "cost that differs from the cost card this week",
         "costs that differ from the cost card this week",
-        drifted,
+        moment.counts["drifted"],
         page,
         "warn",
     )

@@ -4,9 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import QuerySet
 
+from analytics.finance import costs
 from analytics.finance.counting import Counts, Rows
+from billing.compiled import CompiledQuery
 from billing.models import BillingPeriod, DurableWork, LimitAlert, ManualItem, Workspace
 from billing.services.work import kinds
 from invoices.models import CreditNote, Invoice, TrialInvoice
@@ -19,6 +22,8 @@ from invoices.payments.models import (
     ReconciliationRun,
     StripeSync,
 )
+from invoices.queries import cards_expiring_by, last_day_of_soon
+from invoices.services.closing import due_periods, end_of_grace
 
 
 def blocked_periods() -> QuerySet[BillingPeriod]:
@@ -100,11 +105,21 @@ def notes_to_approve() -> QuerySet[CreditNote]:
     return CreditNote.objects.filter(status=CreditNote.Status.DRAFT)
 
 
+_last_reconciliation = CompiledQuery[ReconciliationRun](
+    lambda: ReconciliationRun.objects.order_by("-started_at")[:1]
+)
+
+
 def last_reconciliation() -> ReconciliationRun | None:
-    return ReconciliationRun.objects.order_by("-started_at").first()
+    return _last_reconciliation.first()
 
 
-def _counted() -> dict[str, Rows]:
+def _to_close(ended_by: dt.datetime, *, needs_approval: bool) -> QuerySet[BillingPeriod]:
+    due = due_periods(ended_by=ended_by, needs_approval=needs_approval)
+    return BillingPeriod.objects.filter(due, close_failed_at__isnull=True)
+
+
+def _counted(ended_by: dt.datetime, a_week_ago: dt.datetime, soon: dt.date) -> dict[str, Rows]:
     """What sources count, by the names that they look it up by."""
     decisions = decisions_to_confirm()
     at_limit = LimitAlert.objects.filter(
@@ -115,6 +130,8 @@ def _counted() -> dict[str, Rows]:
         "chargebacks to decide": chargebacks_to_decide(),
         "disputes": open_disputes(),
         "closes failed": blocked_periods(),
+        "due": _to_close(ended_by, needs_approval=False),
+        "due, approved": _to_close(ended_by, needs_approval=True),
         "trials": trials_to_approve(),
         "trials changed": trials_to_approve().exclude(changes=[]),
         "lines": lines_to_approve(),
@@ -127,6 +144,9 @@ def _counted() -> dict[str, Rows]:
         "differences": Difference.objects.filter(Difference.OPEN),
         "suspended": Workspace.objects.filter(status=Workspace.Status.SUSPENDED),
         "at limit": at_limit.order_by().values("workspace").distinct(),
+        "cards": cards_expiring_by(soon),
+        "drifted": costs.drifted_since(a_week_ago),
+        "sold low": costs.sold_low_since(a_week_ago),
         **{
             f"{BLOCKED}{label}": kind.rows.filter(DurableWork.UNFINISHED, status="blocked")
             for label, kind in kinds().items()
@@ -135,7 +155,20 @@ def _counted() -> dict[str, Rows]:
 
 
 BLOCKED = "blocked "
+_WEEK = dt.timedelta(days=7)
 _counts = Counts(_counted)
+
+
+# Of these, what the month end shows.
+month_end_counts = Counts(
+    lambda: {
+        "closes failed": blocked_periods(),
+        "syncs blocked": blocked_syncs(),
+        "differences": Difference.objects.filter(Difference.OPEN),
+        "trials": trials_to_approve(),
+        "trials changed": trials_to_approve().exclude(changes=[]),
+    }
+)
 
 
 class Moment(NamedTuple):
@@ -146,7 +179,12 @@ class Moment(NamedTuple):
 
     @classmethod
     def at(cls, now: dt.datetime) -> "Moment":
-        return cls(now, _counts())
+        return cls(now, _counts(end_of_grace(now), now - _WEEK, last_day_of_soon(now)))
+
+    @property
+    def due(self) -> int:
+        """Periods that are to be closed and have not failed."""
+        return self.counts["due, approved" if settings.CLOSE_NEEDS_APPROVAL else "due"]
 
     @property
     def blocked(self) -> int:

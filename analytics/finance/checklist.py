@@ -1,17 +1,17 @@
 """The month end as a list of steps, each worked out from what is there and never ticked by hand."""
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Count, Max, Q
 from django.urls import reverse
 
-from analytics.finance.attention_rows import trials_to_approve
 from analytics.finance.progress import MonthEnd, month_boundary
+from billing.compiled import CompiledQuery, aggregated
 from billing.models import BillingPeriod, Email
-from invoices.payments.models import Difference, ProofRun, ReconciliationRun
+from invoices.payments.models import ProofRun, ReconciliationRun
 from invoices.services.mailing import KIND as MAIL_OF_AN_INVOICE
 from usage.models import ProviderHeartbeat
 from usage.resources import provider_name
@@ -26,18 +26,46 @@ class ChecklistItem(NamedTuple):
     url: str = ""
 
 
-def checklist(of: MonthEnd, *, now: dt.datetime) -> list[ChecklistItem]:
-    """Of the month that ended last, from its usage to its proof. Ten queries at most."""
-    return list(_steps(of, now))
+_heard = CompiledQuery[ProviderHeartbeat](
+    lambda: ProviderHeartbeat.objects.order_by("at", "provider")
+)
+_mails_since = CompiledQuery[dict[str, int]](
+    lambda kind, time: aggregated(
+        Email.objects.filter(kind=kind, requested_at__gte=time),
+        whole=Count("pk"),
+        sent=Count("pk", filter=Q(status=Email.Status.DONE)),
+        wrong=Count("pk", filter=Q(status__in=[Email.Status.BLOCKED, Email.Status.FAILED])),
+    )
+)
+_last_close = CompiledQuery[dict[str, Any]](
+    lambda since: aggregated(
+        BillingPeriod.objects.filter(finalized_at__gte=since), at=Max("finalized_at")
+    )
+)
+_last_comparison = CompiledQuery[ReconciliationRun](
+    lambda: ReconciliationRun.objects.filter(finished_at__isnull=False)[:1]
+)
+# Its steps and differences may be long, and are not shown here.
+_last_proof = CompiledQuery[ProofRun](
+    lambda: ProofRun.objects.filter(finished_at__isnull=False).only(
+        "started_at", "periods", "passed"
+    )[:1]
+)
 
 
-def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[ChecklistItem]:
+def checklist(of: MonthEnd, counts: Mapping[str, int], *, now: dt.datetime) -> list[ChecklistItem]:
+    """Of the month that ended last, from its usage to its proof. Five queries besides `counts`
+    (`attention_rows.month_end_counts`)."""
+    return list(_steps(of, counts, now))
+
+
+def _steps(of: MonthEnd, counts: Mapping[str, int], now: dt.datetime) -> Iterator[ChecklistItem]:
     boundary = month_boundary(now)
     # Before, nothing more is to be done than what is there by chance.
     closed = of.periods == of.finalized
     yield _usage(boundary)
     if settings.CLOSE_NEEDS_APPROVAL:
-        yield _approval()
+        yield _approval(counts["trials"], counts["trials changed"])
     yield _counted(
         "Closed",
         of.finalized,
@@ -64,10 +92,8 @@ def _steps(of: MonthEnd, now: dt.datetime) -> Iterator[ChecklistItem]:
         f"{invoices}?status__exact=overdue" if of.overdue else invoices,
         closed=closed,
     )
-    closed_at = BillingPeriod.objects.filter(finalized_at__gte=boundary).aggregate(
-        last=Max("finalized_at")
-    )["last"]
-    yield _compared(closed_at)
+    closed_at = _last_close.one(boundary)["at"]
+    yield _compared(closed_at, counts["differences"])
     yield _proved(closed_at)
 
 
@@ -82,7 +108,7 @@ def _counted(
 
 
 def _usage(boundary: dt.datetime) -> ChecklistItem:
-    heard = list(ProviderHeartbeat.objects.order_by("at", "provider"))
+    heard = _heard()
     silent = [each for each in heard if each.at < boundary]
     said = "; ".join(
         f"{provider_name(each.provider)} ({each.source}) last at {each.at:%Y-%m-%d %H:%M}"
@@ -105,9 +131,7 @@ def _usage(boundary: dt.datetime) -> ChecklistItem:
     )
 
 
-def _approval() -> ChecklistItem:
-    waiting = trials_to_approve()
-    changed, left = waiting.exclude(changes=[]).count(), waiting.count()
+def _approval(left: int, changed: int) -> ChecklistItem:
     if not left:
         return ChecklistItem(
             "Approved", "done", "Nothing waits to be approved.", reverse("finance:trial")
@@ -119,19 +143,18 @@ def _approval() -> ChecklistItem:
 
 
 def _mails(boundary: dt.datetime, invoices: int, *, closed: bool) -> ChecklistItem:
-    mails = Email.objects.filter(kind=MAIL_OF_AN_INVOICE, requested_at__gte=boundary)
-    whole, sent = mails.count(), mails.filter(status=Email.Status.DONE).count()
-    wrong = mails.filter(status__in=[Email.Status.BLOCKED, Email.Status.FAILED]).count()
+    mails = _mails_since.one(MAIL_OF_AN_INVOICE, boundary)
     url = reverse("admin:billing_email_changelist")
     # Each begins as a task of its own, shortly after the close.
-    begun = closed and (whole > 0 or not invoices)
-    return _counted("Mailed", sent, whole, wrong, "e-mails", url, closed=begun)
+    begun = closed and (mails["whole"] > 0 or not invoices)
+    return _counted(
+        "Mailed", mails["sent"], mails["whole"], mails["wrong"], "e-mails", url, closed=begun
+    )
 
 
-def _compared(closed_at: dt.datetime | None) -> ChecklistItem:
+def _compared(closed_at: dt.datetime | None, differ: int) -> ChecklistItem:
     url = reverse("admin:payments_reconciliationrun_changelist")
-    run = ReconciliationRun.objects.filter(finished_at__isnull=False).first()
-    differ = Difference.objects.filter(Difference.OPEN).count()
+    run = _last_comparison.first()
     if run is None or (closed_at and run.started_at < closed_at):
         return ChecklistItem("Compared with Stripe", "open", "Not since the last close.", url)
     if run.error or differ:
@@ -144,7 +167,7 @@ def _compared(closed_at: dt.datetime | None) -> ChecklistItem:
 
 def _proved(closed_at: dt.datetime | None) -> ChecklistItem:
     url = reverse("finance:proof")
-    run = ProofRun.objects.filter(finished_at__isnull=False).first()
+    run = _last_proof.first()
     if run is None or (closed_at and run.started_at < closed_at):
         return ChecklistItem("Proved", "open", "Not since the last close.", url)
     said = f"{run.periods} billing periods, {run.started_at:%Y-%m-%d %H:%M}: "

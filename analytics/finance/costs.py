@@ -185,12 +185,11 @@ def records_sold_low(
     )
 
 
-def attention_counts(*, now: dt.datetime) -> tuple[int, int]:
-    """How many lines of `drifts` and of `low_sales` are of the last week."""
-    week = now - dt.timedelta(days=7)
-    drifted = CostDrift.objects.filter(last_seen__gte=week)
-    low = LowMargin.objects.filter(last_seen__gte=week)
-    return (
-        drifted.values(*_OF_DRIFT).distinct().count(),
-        low.values(*_OF_LOW_SALE).distinct().count(),
-    )
+def drifted_since(time: dt.datetime) -> QuerySet[CostDrift, Any]:
+    """A row for each line of `drifts` that was seen since."""
+    return CostDrift.objects.filter(last_seen__gte=time).values(*_OF_DRIFT).distinct()
+
+
+def sold_low_since(time: dt.datetime) -> QuerySet[LowMargin, Any]:
+    """A row for each line of `low_sales` that was seen since."""
+    return LowMargin.objects.filter(last_seen__gte=time).values(*_OF_LOW_SALE).distinct()

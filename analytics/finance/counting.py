@@ -5,36 +5,41 @@ that are the same each time: their statement is worked out once for a process.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 
+from billing.compiled import Statement, stand_ins_for
+
 Rows = QuerySet[Any, Any]
 
 
 class Counts:
-    def __init__(self, rows: Callable[[], Mapping[str, Rows]]) -> None:
-        """`rows` gives querysets by name; none may depend on the time or on who asks."""
+    def __init__(self, rows: Callable[..., Mapping[str, Rows]]) -> None:
+        """`rows` gives querysets by name, for values as those of a `CompiledQuery`, which it must
+        not look at; nor may they depend on the time or on who asks."""
         self._rows = rows
+        self._asked: tuple[list[str], Statement] | None = None
 
-    @cached_property
-    def _asked(self) -> tuple[list[str], str, list[Any]]:
+    def _made(self, values: tuple[Any, ...]) -> tuple[list[str], Statement]:
         names: list[str] = []
         parts: list[str] = []
-        values: list[Any] = []
-        for name, rows in self._rows().items():
+        parameters: list[Any] = []
+        stand_ins = stand_ins_for(values)
+        for name, rows in self._rows(*stand_ins).items():
             one_column = rows if rows.query.values_select else rows.values("pk")
             text, given = one_column.order_by().query.sql_with_params()
             names.append(name)
             parts.append(f"(SELECT count(*) FROM ({text}) AS counted)")  # noqa: S608 - Django's own
-            values += given
-        return names, f"SELECT {', '.join(parts)}", values
+            parameters += given
+        return names, Statement.of(f"SELECT {', '.join(parts)}", parameters, stand_ins)
 
-    def __call__(self) -> dict[str, int]:
-        names, statement, values = self._asked
+    def __call__(self, *values: Any) -> dict[str, int]:
+        if self._asked is None:
+            self._asked = self._made(values)
+        names, statement = self._asked
         with connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement.sql, statement.given(values))
             found = cursor.fetchone() or ()
         return dict(zip(names, found, strict=True))

@@ -24,6 +24,7 @@ from invoices.payments.models import MonthRecord
 from invoices.payments.services import month_records
 
 _EVENTS = 20
+_SHOWN = 50
 _REASON = 500
 
 
@@ -32,26 +33,27 @@ def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perms(SEES_FIGURES):
         raise PermissionDenied
     now = clock.now()
-    month = progress.month_end(now=now)
+    month, counts = progress.month_end(now=now), attention_rows.month_end_counts()
+    steps = checklist(month, counts, now=now)
     context = {
         "title": "Month end",
         "now": now,
         "month_end": month,
-        "blocked_periods": attention_rows.blocked_periods()[:50],
-        "blocked_syncs": attention_rows.blocked_syncs()[:50],
+        "steps": steps,
+        "blocked_periods": counts["closes failed"] and attention_rows.blocked_periods()[:_SHOWN],
+        "blocked_syncs": counts["syncs blocked"] and attention_rows.blocked_syncs()[:_SHOWN],
         "may_close": request.user.has_perm(MAY_CLOSE),
     }
     if "part" in request.GET:
         return render(request, "admin/finance/progress.html", context)
-    steps = checklist(month, now=now)
-    context |= {"steps": steps, **_record(request, month, steps, now=now)}
+    context |= _record(request, month, steps, now=now)
     return _rendered(request, "admin/finance/month_end.html", context)
 
 
 def _record(
     request: HttpRequest, month: progress.MonthEnd, steps: list[ChecklistItem], *, now: dt.datetime
 ) -> dict[str, Any]:
-    """What the page says of the record of its month: two queries, and one for sums."""
+    """What the page says of the record of its month: a query, and two for sums."""
     record = month_records.signed_record_of(month.first_day)
     snapshot = _snapshot(month, steps)
     return {
@@ -77,7 +79,7 @@ def sign(request: HttpRequest) -> HttpResponse:
     try:
         record = month_records.sign_month(
             month=month.first_day,
-            snapshot=_snapshot(month, checklist(month, now=now)),
+            snapshot=_snapshot(month, _steps(month, now)),
             seen=request.POST.get("seen", ""),
             reason=request.POST.get("reason", "")[:_REASON],
             by=_who(request),
@@ -142,6 +144,10 @@ def records(request: HttpRequest) -> HttpResponse:
     rows = Paginator(MonthRecord.objects.defer("snapshot"), 50)
     context = {"title": "Records of months", "page": rows.get_page(request.GET.get("page"))}
     return _rendered(request, "admin/finance/month_records.html", context)
+
+
+def _steps(month: progress.MonthEnd, now: dt.datetime) -> list[ChecklistItem]:
+    return checklist(month, attention_rows.month_end_counts(), now=now)
 
 
 def _snapshot(month: progress.MonthEnd, steps: list[ChecklistItem]) -> dict[str, Any]:

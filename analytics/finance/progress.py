@@ -3,14 +3,15 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models import Count, Q
 
 from billing import months
+from billing.compiled import CompiledQuery, aggregated
 from billing.models import BillingPeriod
 from invoices.models import Invoice
 from invoices.payments.models import StripeSync
-from invoices.payments.services.month_records import invoices_of_month
+from invoices.payments.services.month_records import ends_of_month, invoices_ended_between
+from invoices.services.closing import end_of_grace
 
 # Months end at another moment in each timezone, up to 14 hours from UTC's.
 _TIMEZONES = dt.timedelta(days=1)
@@ -57,28 +58,27 @@ def month_boundary(now: dt.datetime) -> dt.datetime:
     return dt.datetime.combine(first, dt.time(), tzinfo=dt.UTC)
 
 
-def month_end(*, now: dt.datetime) -> MonthEnd:
-    """The month that ends within a day, or ended last. Two queries over its periods."""
-    end = month_boundary(now)
-    boundary = end.date()
-    of_month = Q(period_end__gte=end - _TIMEZONES, period_end__lte=end + _TIMEZONES)
-    grace_over = now - dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
-    current = Q(status=BillingPeriod.Status.CURRENT)
-    blocked = current & Q(close_failed_at__isnull=False)
-    periods = BillingPeriod.objects.filter(of_month).aggregate(
+_CURRENT = Q(status=BillingPeriod.Status.CURRENT)
+_FAILED = _CURRENT & Q(close_failed_at__isnull=False)
+
+_periods = CompiledQuery[dict[str, int]](
+    lambda ended_from, ended_until, grace_over, lately: aggregated(
+        BillingPeriod.objects.filter(period_end__gte=ended_from, period_end__lte=ended_until),
         periods=Count("pk"),
-        waiting=Count("pk", filter=current & Q(period_end__gt=grace_over) & ~blocked),
-        due=Count("pk", filter=current & Q(period_end__lte=grace_over) & ~blocked),
+        waiting=Count("pk", filter=_CURRENT & Q(period_end__gt=grace_over) & ~_FAILED),
+        due=Count("pk", filter=_CURRENT & Q(period_end__lte=grace_over) & ~_FAILED),
         changed=Count(
             "pk",
-            filter=current & Q(trial__approved_at__isnull=True) & ~Q(trial__changes=[]) & ~blocked,
+            filter=_CURRENT & Q(trial__approved_at__isnull=True) & ~Q(trial__changes=[]) & ~_FAILED,
         ),
-        blocked=Count("pk", filter=blocked),
-        finalized=Count("pk", filter=~current),
-        in_last_minute=Count("pk", filter=Q(finalized_at__gt=now - dt.timedelta(minutes=1))),
+        blocked=Count("pk", filter=_FAILED),
+        finalized=Count("pk", filter=~_CURRENT),
+        in_last_minute=Count("pk", filter=Q(finalized_at__gt=lately)),
     )
-    issued = invoices_of_month((boundary - dt.timedelta(days=1)).replace(day=1))
-    invoices = issued.exclude(status=Invoice.Status.VOID).aggregate(
+)
+_invoices = CompiledQuery[dict[str, int]](
+    lambda ended_from, ended_until: aggregated(
+        invoices_ended_between(ended_from, ended_until).exclude(status=Invoice.Status.VOID),
         invoices=Count("pk"),
         synced=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.DONE)),
         sync_blocked=Count("pk", filter=Q(stripe_sync__status=StripeSync.Status.BLOCKED)),
@@ -86,9 +86,19 @@ def month_end(*, now: dt.datetime) -> MonthEnd:
         overdue=Count("pk", filter=Q(status=Invoice.Status.OVERDUE)),
         written_off=Count("pk", filter=Q(status=Invoice.Status.UNCOLLECTIBLE)),
     )
-    last_day = boundary - dt.timedelta(days=1)
+)
+
+
+def month_end(*, now: dt.datetime) -> MonthEnd:
+    """The month that ends within a day, or ended last. Two queries over its periods."""
+    last_day = month_boundary(now).date() - dt.timedelta(days=1)
+    first_day = last_day.replace(day=1)
+    ended = ends_of_month(first_day)
     return MonthEnd(
-        month=f"{last_day:%B %Y}", first_day=last_day.replace(day=1), **periods, **invoices
+        month=f"{last_day:%B %Y}",
+        first_day=first_day,
+        **_periods.one(*ended, end_of_grace(now), now - dt.timedelta(minutes=1)),
+        **_invoices.one(*ended),
     )
 
 

@@ -212,6 +212,9 @@ class BillingPeriod(models.Model):
             ),
             models.Index(fields=["workspace", "period_end"], name="periods_of_workspace"),
             models.Index(fields=["-period_start", "id"], name="periods_by_time"),
+            # Of the month that ended last: its progress, and when the last of it was closed.
+            models.Index(fields=["period_end"], name="periods_by_end"),
+            models.Index(fields=["-finalized_at"], name="periods_by_close"),
             models.Index(
                 fields=["workspace", "period_start"],
                 condition=Q(status="current"),

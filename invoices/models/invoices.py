@@ -203,6 +203,9 @@ class Invoice(models.Model):
                 condition=Q(suspends_since__isnull=False),
                 name="invoices_that_suspend",
             ),
+            models.Index(
+                fields=["workspace"], condition=Q(status="void"), name="void_invoices_of_workspace"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -212,7 +212,7 @@ def test_the_first_page_costs_the_same_queries_with_one_workspace_or_many():
         home(client)
 
     assert len(many) == len(few)
-    assert len(many) == 20
+    assert len(many) == 16
 
 
 def test_the_last_comparison_with_stripe_is_shown():

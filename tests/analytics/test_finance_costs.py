@@ -47,7 +47,7 @@ def test_each_line_leads_to_the_records_that_it_counts_and_no_others(acme):
     make_usage(acme, NOW, "10", "0.01", key="enough is left")
 
     assert sorted(records_of_each_line()) == [["agent"], ["model"], ["other provider"], ["plain"]]
-    assert costs.attention_counts(now=NOW) == (0, 4)
+    assert (costs.drifted_since(NOW).count(), costs.sold_low_since(NOW).count()) == (0, 4)
 
 
 def test_what_made_a_cost_final_is_no_sale_of_its_own(acme):
@@ -70,7 +70,7 @@ def test_a_cost_off_the_card_is_shown_beside_it_with_what_was_charged_beyond(acm
     assert (drift.least, drift.most) == (Decimal("0.02"), Decimal("0.03"))
     page = finance_client().get(reverse("finance:costs")).content.decode()
     assert "$0.25" in page
-    assert costs.attention_counts(now=NOW)[0] == 1
+    assert costs.drifted_since(NOW).count() == 1
 
 
 def test_an_address_that_cannot_be_read_leads_nowhere(acme):

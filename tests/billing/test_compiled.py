@@ -1,12 +1,14 @@
 """Compiled queries give what their querysets would, for whatever values."""
 
 import datetime as dt
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Count, Q
 from django.test.utils import CaptureQueriesContext
 
-from billing.compiled import CompiledQuery
+from billing.compiled import CompiledQuery, aggregated
 from billing.models import BillingPeriod, WorkspaceMember
 from billing.queries import with_totals
 from billing.services.periods import open_period
@@ -64,3 +66,17 @@ def test_a_value_that_is_looked_at_too_early_is_refused():
     )
     with pytest.raises(ValueError, match="not in its SQL"):
         lost(dt.date(2026, 11, 1))
+
+
+def test_sums_of_all_rows_are_one_row_also_where_there_is_none():
+    roles = CompiledQuery[dict[str, int]](
+        lambda workspace_id, role: aggregated(
+            WorkspaceMember.objects.filter(workspace_id=workspace_id).order_by("role"),
+            members=Count("pk"),
+            such=Count("pk", filter=Q(role=role)),
+        )
+    )
+    acme = personas.make_workspace()
+    assert roles.one(acme.pk, "owner") == {"members": 1, "such": 1}
+    assert roles.one(acme.pk, "viewer") == {"members": 1, "such": 0}
+    assert roles.one(uuid4(), "owner") == {"members": 0, "such": 0}

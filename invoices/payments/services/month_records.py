@@ -15,8 +15,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
+from billing.compiled import CompiledQuery
 from billing.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from billing.money import ZERO
+from billing.months import first_of_next_month
 from invoices.models import CreditNote, Invoice, InvoiceEvent
 from invoices.payments.models import MonthRecord
 
@@ -46,27 +48,41 @@ class Change(NamedTuple):
     now: Decimal
 
 
+def ends_of_month(month: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """Between which moments the periods of a month end, both included."""
+    following = first_of_next_month(month)
+    end = dt.datetime.combine(following, dt.time(), tzinfo=dt.UTC)
+    return end - _TIMEZONES, end + _TIMEZONES
+
+
+def invoices_ended_between(first: dt.datetime, last: dt.datetime) -> QuerySet[Invoice]:
+    return Invoice.objects.filter(
+        billing_period__period_end__gte=first, billing_period__period_end__lte=last
+    )
+
+
 def invoices_of_month(month: dt.date) -> QuerySet[Invoice]:
     """Those of billing periods that ended with the month, void ones too."""
-    following = (month + dt.timedelta(days=31)).replace(day=1)
-    end = dt.datetime.combine(following, dt.time(), tzinfo=dt.UTC)
-    return Invoice.objects.filter(
-        billing_period__period_end__gte=end - _TIMEZONES,
-        billing_period__period_end__lte=end + _TIMEZONES,
-    )
+    return invoices_ended_between(*ends_of_month(month))
 
 
-def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
-    """By currency: how many invoices that are not void, and their sums as texts."""
-    live = invoices_of_month(month).exclude(status=Invoice.Status.VOID)
-    settled = F("amount_paid") + F("credit_used") + F("amount_credited")
-    notes = CreditNote.objects.filter(status=CreditNote.Status.ISSUED, invoice__in=live)
-    # All that was credited, what was paid before and went back or became credit too.
-    credited: dict[str, Decimal] = dict(
-        notes.order_by().values_list("currency").annotate(given=Sum("total"))
+def _live(first: dt.datetime, last: dt.datetime) -> QuerySet[Invoice]:
+    return invoices_ended_between(first, last).exclude(status=Invoice.Status.VOID)
+
+
+# All that was credited, what was paid before and went back or became credit too.
+_credited = CompiledQuery[tuple[str, Decimal]](
+    lambda first, last: (
+        CreditNote.objects.filter(status=CreditNote.Status.ISSUED, invoice__in=_live(first, last))
+        .order_by()
+        .values_list("currency")
+        .annotate(given=Sum("total"))
     )
-    rows: Any = (
-        live.order_by("currency")
+)
+_sums = CompiledQuery[Any](
+    lambda first, last: (
+        _live(first, last)
+        .order_by("currency")
         .values("currency")
         .annotate(
             invoices=Count("pk"),
@@ -74,12 +90,19 @@ def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
             tax_sum=Sum("tax"),
             paid=Sum(F("amount_paid") + F("credit_used")),
             open=Sum(
-                F("amount") - settled,
+                F("amount") - F("amount_paid") - F("credit_used") - F("amount_credited"),
                 filter=~Q(status=Invoice.Status.UNCOLLECTIBLE),
                 default=ZERO,
             ),
         )
     )
+)
+
+
+def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
+    """By currency: how many invoices that are not void, and their sums as texts."""
+    ended = ends_of_month(month)
+    credited = dict(_credited(*ended))
     return [
         {
             "currency": row["currency"],
@@ -90,7 +113,7 @@ def sums_of_month(month: dt.date) -> list[dict[str, Any]]:
             "paid": f"{row['paid']:f}",
             "open": f"{row['open']:f}",
         }
-        for row in rows
+        for row in _sums(*ended)
     ]
 
 
@@ -170,9 +193,16 @@ def record_of(month: dt.date) -> MonthRecord | None:
     return MonthRecord.objects.filter(month=month, confirmed_at__isnull=False).first()
 
 
+_signed = CompiledQuery[MonthRecord](
+    lambda month: MonthRecord.objects.filter(month=month).order_by(
+        F("confirmed_at").desc(nulls_last=True), "-signed_at"
+    )[:1]
+)
+
+
 def signed_record_of(month: dt.date) -> MonthRecord | None:
     """The confirmed one, else what was signed off last."""
-    return record_of(month) or MonthRecord.objects.filter(month=month).first()
+    return _signed.first(month)
 
 
 def changed_sums(record: MonthRecord) -> list[Change]:

@@ -62,11 +62,15 @@ def _finalized_before(period: BillingPeriod) -> PeriodNotCurrent:
     return PeriodNotCurrent(f"Billing period {period.pk} is already finalized.")
 
 
-def due_periods(*, now: dt.datetime) -> Q:
-    """Which periods have ended, and their grace has passed, as of `now`."""
-    grace = dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
-    approved = Q(trial__approved_at__isnull=False) if settings.CLOSE_NEEDS_APPROVAL else Q()
-    return approved & Q(status=BillingPeriod.Status.CURRENT, period_end__lte=now - grace)
+def end_of_grace(now: dt.datetime) -> dt.datetime:
+    """What ended by then has no grace left."""
+    return now - dt.timedelta(hours=settings.BILLING_GRACE_HOURS)
+
+
+def due_periods(*, ended_by: dt.datetime, needs_approval: bool) -> Q:
+    """Which periods are to be closed, of those that `ended_by` a time (`end_of_grace`)."""
+    approved = Q(trial__approved_at__isnull=False) if needs_approval else Q()
+    return approved & Q(status=BillingPeriod.Status.CURRENT, period_end__lte=ended_by)
 
 
 def due_workspaces(*, now: dt.datetime, retry_blocked: bool = False) -> Iterator[list[UUID]]:
@@ -146,7 +150,9 @@ def finalize_due_periods(
 
 
 def _due(now: dt.datetime, *, retry_blocked: bool) -> QuerySet[BillingPeriod]:
-    due = BillingPeriod.objects.filter(due_periods(now=now))
+    due = BillingPeriod.objects.filter(
+        due_periods(ended_by=end_of_grace(now), needs_approval=settings.CLOSE_NEEDS_APPROVAL)
+    )
     return due if retry_blocked else due.filter(close_failed_at__isnull=True)
 
 
