@@ -16,9 +16,10 @@ from unfold.paginator import InfinitePaginator
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, exact_amount, labels
 from billing.formats import duration, quantity, readable
+from billing.id_ranges import IdRange, ids_beginning
 from usage import budget_admin  # noqa: F401 - registers its pages
 from usage.models import Call, CallRollup, UsageRecord, UsageRollup, VoiceAgent
-from usage.queries.records import find_record, workspaces_with_call
+from usage.queries.records import find_record, records_between, workspaces_with_calls
 from usage.resources import provider_name, resource_name
 
 _CALL_LABELS = {
@@ -36,7 +37,7 @@ class UncountedAdmin(FrozenAdmin):
     paginator = InfinitePaginator
     has_one_key = False
     sortable_by = ()
-    search_help_text = "A whole id"
+    search_help_text = "An id, or its first eight characters"
 
     @display(description="Provider")
     def provider_named(self, row: Any) -> str:
@@ -46,18 +47,21 @@ class UncountedAdmin(FrozenAdmin):
     def resource(self, row: Any) -> str:
         return resource_name(row.resource_type)
 
-    def find(self, wanted: UUID) -> Q:
-        return Q(pk=wanted)
+    def find(self, wanted: IdRange) -> Q:
+        return wanted.of("pk")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip():
             return queryset, False
-        try:
-            wanted = UUID(search_term.strip())
-        except ValueError:
-            messages.warning(request, f"“{search_term}” is not an id: nothing else is searched.")
+        wanted = ids_beginning(search_term)
+        if wanted is None:
+            messages.warning(
+                request,
+                f"“{search_term}” is not an id, nor its first eight characters: nothing else is"
+                " searched.",
+            )
             return queryset.none(), False
         return queryset.filter(self.find(wanted)), False
 
@@ -143,7 +147,7 @@ class UsageRecordAdmin(UncountedAdmin):
         ("occurred_at", RangeDateTimeFilter),
     )
     search_fields = ("id",)
-    search_help_text = "The whole id of a record or of a call"
+    search_help_text = "The id of a record or of a call, or its first eight characters"
     ordering = ("workspace_id", "-occurred_at", "-id")
     list_select_related = ("workspace",)
     fields = (
@@ -155,11 +159,11 @@ class UsageRecordAdmin(UncountedAdmin):
         ("call_id", "flags", "reason", "reverses_id", "trues_up_id"),
     )
 
-    def find(self, wanted: UUID) -> Q:
-        record = find_record(wanted, workspace_ids=None)
-        if record is not None:
-            return Q(workspace=record.workspace_id, pk=wanted)
-        return Q(workspace__in=workspaces_with_call(wanted, workspace_ids=None), call=wanted)
+    def find(self, wanted: IdRange) -> Q:
+        if records := records_between(wanted, workspace_ids=None):
+            return Q(workspace__in=set(records.values()), pk__in=list(records))
+        of_calls = workspaces_with_calls(wanted, workspace_ids=None)
+        return Q(workspace__in=of_calls) & wanted.of("call")
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import months
 from billing.formats import readable
+from billing.id_ranges import IdRange, ids_beginning
 from billing.models import BillingPeriod, Workspace
 from usage.models import (
     Call,
@@ -33,6 +34,29 @@ SENSIBLE_DAYS = [
     MinValueValidator(dt.date(2000, 1, 1), _("Choose a day after 1999.")),
     MaxValueValidator(dt.date(2999, 12, 31), _("Choose a day before 3000.")),
 ]
+
+
+class IdField(forms.CharField):
+    """An id, or at least its first eight characters: those that begin so."""
+
+    def to_python(self, value: Any) -> IdRange | None:  # type: ignore[override]
+        text = super().to_python(value)
+        if not text:
+            return None
+        if (ids := ids_beginning(text)) is None:
+            raise forms.ValidationError(_("Enter an id, or its first eight characters."))
+        return ids
+
+
+class IdFilter(filters.Filter):
+    field_class = IdField
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.TextInput(attrs={"spellcheck": "false", "maxlength": 36})
+        super().__init__(widget=widget, **options)
+
+    def filter(self, rows: QuerySet[Any], ids: IdRange | None) -> QuerySet[Any]:
+        return rows if ids is None else rows.filter(ids.of(self.field_name))
 
 
 class WorkspaceFilter(filters.FilterSet):
@@ -77,11 +101,7 @@ class RecordFilter(WorkspaceFilter):
     provider = filters.ChoiceFilter(label=_("Provider"))
     agent = filters.ChoiceFilter(label=_("Agent"))
     model = filters.ChoiceFilter(label=_("Model"))
-    call = filters.UUIDFilter(
-        label=_("Call id"),
-        field_name="call_id",
-        widget=forms.TextInput(attrs={"spellcheck": "false"}),
-    )
+    call = IdFilter(label=_("Call id"), field_name="call_id")
     time_field = "occurred_at"
 
     class Meta:
@@ -179,6 +199,7 @@ class CallFilter(WorkspaceFilter):
     )
     agent = filters.ChoiceFilter(label=_("Agent"), empty_label=_("All agents"))
     provider = filters.ChoiceFilter(label=_("Provider"), empty_label=_("All providers"))
+    call = IdFilter(label=_("Call id"), field_name="pk")
     price_from = filters.NumberFilter(
         label=_("Price from"), field_name="price", lookup_expr="gte", validators=[_NOT_NEGATIVE]
     )
@@ -203,7 +224,8 @@ class CallFilter(WorkspaceFilter):
 
     def __init__(self, *args: Any, agents: Sequence[VoiceAgent], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.filters.move_to_end("sort")
+        for name in ("call", "sort"):
+            self.filters.move_to_end(name)
         providers = sorted(providers_of_calls(self.workspace.pk))
         self.offer("agent", [(str(each.pk), each.name) for each in agents], _("All agents"))
         self.offer("provider", [(p, provider_name(p)) for p in providers], _("All providers"))

@@ -1,13 +1,12 @@
 """The admin's search from every page: customers, documents, calls and records, a few of each."""
 
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from billing.id_ranges import ids_beginning
 from billing.links import admin_page
 from billing.models import User, Workspace
 from invoices.models import CreditNote, Invoice
@@ -15,7 +14,8 @@ from invoices.payments.models import CallDispute, Chargeback
 from usage.models import Call, UsageRecord, VoiceAgent
 
 _MAX_FOUND = 6
-# What is searched by more than an id, as its list is; and what is found by its whole id alone.
+# What is searched by more than an id, as its list is; and what is found by an id, or its first
+# eight characters, alone.
 _BY_TEXT: tuple[tuple[type[Model], str], ...] = (
     (Workspace, "domain"),
     (Invoice, "receipt_long"),
@@ -33,7 +33,7 @@ _BY_ID: tuple[tuple[type[Model], str], ...] = (
 
 def found(request: HttpRequest, term: str) -> list[SearchResult]:
     """By number, customer, e-mail, amount, Stripe id, call id: whatever each list searches."""
-    models = _BY_TEXT + (_BY_ID if _is_id(term) else ())
+    models = _BY_TEXT + (_BY_ID if ids_beginning(term) else ())
     results = []
     for model, icon in models:
         shown = admin.site.get_model_admin(model)
@@ -49,14 +49,6 @@ def found(request: HttpRequest, term: str) -> list[SearchResult]:
 def _named_with(model: type[Model]) -> list[str]:
     """What a row's title needs besides the row."""
     return ["workspace"] if any(each.name == "workspace" for each in model._meta.fields) else []
-
-
-def _is_id(term: str) -> bool:
-    try:
-        UUID(term.strip())
-    except ValueError:
-        return False
-    return True
 
 
 def _about(row: Model) -> str:

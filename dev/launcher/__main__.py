@@ -47,7 +47,7 @@ def main() -> int:
 def _serve(options: Options, *, with_demo: bool) -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = LOCAL_SETTINGS
     require_settings_apart()
-    stack = Stack(options)
+    stack = Stack(options, is_demo=with_demo)
     try:
         stack.start()
         if with_demo:

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from dev import embedded
+from dev.demo.personas import FINANCE_EMAIL
 from dev.embedded import service
 from dev.embedded.files import write_atomically
 from dev.embedded.postgres import PostgresService
@@ -35,8 +36,9 @@ _SERVERS_STOP_SECONDS = 20
 class Stack:
     """Everything that one launcher started."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, is_demo: bool = False) -> None:
         self.options = options
+        self.is_demo = is_demo
         self.servers: list[Service] = []
         self.has_started = False
         self.children: list[Child] = []
@@ -47,6 +49,8 @@ class Stack:
         return {
             # The EU's register is asked from a machine of one's own only where somebody names it.
             "VIES_URL": "off",
+            # What finance is told of, the demo shows among its e-mails.
+            **({"FINANCE_EMAILS": FINANCE_EMAIL} if self.is_demo else {}),
             **os.environ,
             "DJANGO_SETTINGS_MODULE": LOCAL_SETTINGS,
             "LOCAL_DIR": str(self.options.local_dir),

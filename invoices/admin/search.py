@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
+from billing.id_ranges import ids_beginning
 from invoices.models import Invoice
 from usage.models import UsageRecord
-from usage.queries.records import workspaces_with_call
+from usage.queries.records import workspaces_with_calls
 
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,3})?")
 # With a decimal comma: two digits at most follow it, where a group of thousands has three.
@@ -26,26 +27,25 @@ def amount_in(text: str) -> Decimal | None:
     return Decimal(plain)
 
 
-def periods_of_call(text: str) -> list[UUID] | None:
-    """The billing periods that a call's usage is billed in; None where `text` is no id."""
-    try:
-        wanted = UUID(text)
-    except ValueError:
-        return None
+def periods_of_call(text: str) -> list[UUID]:
+    """The billing periods that usage of the call is billed in whose id is `text` or begins so."""
+    wanted = ids_beginning(text)
+    if wanted is None:
+        return []
     records = UsageRecord.objects.filter(
-        workspace__in=workspaces_with_call(wanted, workspace_ids=None), call=wanted
+        wanted.of("call"), workspace__in=workspaces_with_calls(wanted, workspace_ids=None)
     )
     return list(records.order_by().values_list("billing_period_id", flat=True).distinct())
 
 
 def by_amount_or_call(invoices: QuerySet[Invoice], wanted: str) -> QuerySet[Invoice] | None:
     """Those of an amount, whole, before tax or still open, or that bill a call; None where `wanted`
-    is neither."""
+    is neither. Eight digits may be either."""
+    among = Q()
     if (amount := amount_in(wanted)) is not None:
         open_amount = F("amount") - F("amount_paid") - F("credit_used") - F("amount_credited")
-        return invoices.alias(open_amount=open_amount).filter(
-            Q(amount=amount) | Q(net=amount) | Q(open_amount=amount)
-        )
-    if (periods := periods_of_call(wanted)) is not None:
-        return invoices.filter(billing_period__in=periods)
-    return None
+        invoices = invoices.alias(open_amount=open_amount)
+        among |= Q(amount=amount) | Q(net=amount) | Q(open_amount=amount)
+    if periods := periods_of_call(wanted):
+        among |= Q(billing_period__in=periods)
+    return invoices.filter(among) if among else None

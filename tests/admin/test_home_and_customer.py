@@ -209,6 +209,7 @@ def test_the_search_finds_by_number_customer_mail_amount_and_call() -> None:
     assert titles("1,234.50") == [invoice.number]
     assert invoice.number in titles(str(call))
     assert len(titles(str(call))) == 3  # the invoice that bills it, the call, and its usage
+    assert titles(str(call)[:8]) == titles(str(call))
     assert titles("nothing at all") == []
 
     PaymentEntry.objects.create(

@@ -20,6 +20,7 @@ from dev.launcher.instance import only_instance
 from dev.launcher.options import read_options
 from dev.launcher.ports import require_free, sandbox_port
 from dev.launcher.reset import remove_local_data
+from dev.launcher.stack import Stack
 
 
 @pytest.fixture
@@ -150,6 +151,18 @@ def test_what_a_killed_launcher_left_running_is_ended_and_nothing_else(tmp_path:
         leftover.kill()
         stranger.kill()
         stranger.wait()
+
+
+def test_finance_has_mails_in_the_demo_and_elsewhere_only_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FINANCE_EMAILS", raising=False)
+    demo, served = Stack(read_options(), is_demo=True), Stack(read_options())
+    assert demo.environment["FINANCE_EMAILS"] == "finance@voice-platform.example"
+    assert "FINANCE_EMAILS" not in served.environment
+
+    monkeypatch.setenv("FINANCE_EMAILS", "books@acme.test")
+    assert demo.environment["FINANCE_EMAILS"] == "books@acme.test"
 
 
 def test_a_child_that_ends_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:

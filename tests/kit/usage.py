@@ -56,11 +56,12 @@ def make_call(
     seconds: str = "90",
     provider: str = "twilio",
     agent: VoiceAgent | None = None,
+    id: UUID | None = None,
 ) -> UUID:
     """A call that has ended."""
     ended_at = at + dt.timedelta(seconds=int(seconds))
     entry = CallEntry(
-        id=uuid4(),
+        id=id or uuid4(),
         workspace_id=workspace.pk,
         agent_id=agent.pk if agent else None,
         direction=direction,

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -49,6 +49,27 @@ def test_calls_are_listed_with_duration_and_price_in_cents_exact_on_demand() -> 
     # 0.04875 + 0.0432
     assert '<td data-label="Price" class="num">$0.09</td>' in page
     assert "$0.09195" in page_of(client, "usage:calls", acme.pk, exact="1")
+
+
+@pytest.mark.parametrize("sort", ["", "-price"])
+def test_a_call_is_found_by_the_first_eight_characters_of_its_id(sort: str) -> None:
+    acme, globex = make_workspace("Acme"), make_workspace("Globex")
+    wanted = UUID("0badcafe-0000-4000-8000-000000000001")
+    for owner, call, started in (
+        (acme, wanted, MONDAY),
+        (acme, UUID("0badcaff-0000-4000-8000-000000000002"), MONDAY),
+        (globex, UUID("0badcafe-0000-4000-8000-000000000003"), MONDAY),
+    ):
+        make_usage(owner, started, "1", "1", call_id=make_call(owner, started, id=call))
+    price_calls(now=clock.now())
+    client = member_client(acme)
+
+    page = page_of(client, "usage:calls", acme.pk, call="0BADCAFE", sort=sort)
+
+    assert re.findall(r"/calls/([0-9a-f-]{36})/", page) == [str(wanted)]
+    refused = client.get(reverse("usage:calls", args=[acme.pk]), {"call": "0badcaf"})
+    assert refused.status_code == 422
+    assert "Enter an id, or its first eight characters." in refused.content.decode()
 
 
 def test_a_price_below_a_cent_is_not_shown_as_nothing() -> None:

@@ -103,6 +103,9 @@ def test_one_calls_records_are_found_by_its_id() -> None:
     page = page_of(member_client(acme), acme, call=str(call))
     assert "$1.20 <span" in page
     assert "for 1 record<" in page
+    page = page_of(member_client(acme), acme, call=f" {str(call)[:8].upper()} ")
+    assert "$1.20 <span" in page
+    assert "for 1 record<" in page
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from billing.api.access import visible, visible_or_404, visible_workspaces
 from billing.api.filters import AwareTimeFilter, IdFilter, ProviderFilter
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.errors import NotFound
+from billing.id_ranges import IdRange
 from billing.models import Workspace
 from billing.money import ZERO
 from usage.api.hot import HOT_ENDPOINTS
@@ -26,7 +27,7 @@ from usage.api.serializers import (
     StoredCallSerializer,
 )
 from usage.models import Call, UsageRecord
-from usage.queries.records import whole_period_prices, workspaces_with_call
+from usage.queries.records import whole_period_prices, workspaces_with_calls
 
 
 class CallListFilter(django_filters.FilterSet):
@@ -89,7 +90,9 @@ class Receipt(ApiView):
         if call is not None:
             workspace_id = call.workspace_id
         else:
-            having = workspaces_with_call(call_id, workspace_ids=visible_workspaces(request))
+            having = workspaces_with_calls(
+                IdRange(call_id, call_id), workspace_ids=visible_workspaces(request)
+            )
             if not having:
                 raise NotFound("There is no such call.")
             workspace_id = having[0]

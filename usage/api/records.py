@@ -24,6 +24,7 @@ from billing.api.problems import InvalidParameters
 from billing.api.views import ApiView, ByWorkspace, HotView
 from billing.decimals import NotExact
 from billing.errors import NotFound
+from billing.id_ranges import IdRange
 from billing.models import BillingPeriod
 from billing.text import provider_key
 from usage.api.examples import RECORD_EXAMPLE, STORED_EXAMPLE
@@ -36,7 +37,7 @@ from usage.api.serializers import (
     VoidSerializer,
 )
 from usage.models import DimensionRollup, UsageRecord, UsageRollup
-from usage.queries.records import find_record, workspaces_with_call
+from usage.queries.records import find_record, workspaces_with_calls
 from usage.services.true_ups import true_up_record
 from usage.services.voiding import void_record
 
@@ -101,8 +102,9 @@ class UsageList(HotView, ByWorkspace, ListAPIView):
         records = super().filter_queryset(queryset)
         given = self.request.query_params
         if given.get("call_id") and self.ordering_group:
-            found = workspaces_with_call(
-                UUID(given["call_id"]), workspace_ids=visible_workspaces(self.request)
+            call_id = UUID(given["call_id"])
+            found = workspaces_with_calls(
+                IdRange(call_id, call_id), workspace_ids=visible_workspaces(self.request)
             )
             return records.filter(workspace__in=found)
         kind = {name: given[name] for name in ("resource_type", "provider") if given.get(name)}

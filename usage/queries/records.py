@@ -11,11 +11,20 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from billing.id_ranges import IdRange
 from billing.models import Workspace
 from usage.models import UsageRecord
 from usage.queries.meters import metered_prices, price_kind, subject_of
 
 _CHUNK = 1_000
+
+
+def records_between(ids: IdRange, *, workspace_ids: Sequence[UUID] | None) -> dict[UUID, UUID]:
+    """The workspace of each of these records, by its id."""
+    found: dict[UUID, UUID] = {}
+    for records in _chunks(ids.of("pk"), workspace_ids):
+        found |= dict(records.values_list("pk", "workspace_id"))
+    return found
 
 
 def find_record(record_id: UUID, *, workspace_ids: Sequence[UUID] | None) -> UsageRecord | None:
@@ -26,10 +35,11 @@ def find_record(record_id: UUID, *, workspace_ids: Sequence[UUID] | None) -> Usa
     return None
 
 
-def workspaces_with_call(call_id: UUID, *, workspace_ids: Sequence[UUID] | None) -> list[UUID]:
-    """Which of the workspaces have usage of the call, as a rule one; None means of every one."""
+def workspaces_with_calls(call_ids: IdRange, *, workspace_ids: Sequence[UUID] | None) -> list[UUID]:
+    """Which of the workspaces have usage of some calls, as a rule one of one call;
+    None means of every one."""
     found: list[UUID] = []
-    for records in _chunks(Q(call=call_id), workspace_ids):
+    for records in _chunks(call_ids.of("call"), workspace_ids):
         found += records.values_list("workspace_id", flat=True).distinct()
     return found
 

@@ -23,6 +23,7 @@ from billing.admin.base import FrozenAdmin, amount, asking, when
 from billing.admin.bulk import Outlook, bulk
 from billing.admin.dialogs import DialogForm
 from billing.formats import duration, money
+from billing.id_ranges import ids_beginning
 from invoices.admin.links import link
 from invoices.models import CreditNote
 from invoices.payments.models import CallDispute
@@ -71,7 +72,7 @@ class CallDisputeAdmin(FrozenAdmin):
     list_display = ("opened", "call", "workspace", "reason", "costs", "status", "age", "asked")
     list_filter = ("state", "reason", "by_rule")
     list_sums = (("Price", "price"), ("Given back", "amount"))
-    search_fields = ("workspace__name", "workspace__billing_email", "=call_id", "text", "opened_by")
+    search_fields = ("workspace__name", "workspace__billing_email", "text", "opened_by")
     search_help_text = "Customer, e-mail, call id, text"
     list_select_related = ("workspace", "credit_note", "manual_item")
     fields = (
@@ -93,6 +94,15 @@ class CallDisputeAdmin(FrozenAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[CallDispute]":
         return super().get_queryset(request).order_by("-opened_at")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[CallDispute]", search_term: str
+    ) -> "tuple[QuerySet[CallDispute], bool]":
+        """By the id of the call too, or how it begins."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if (calls := ids_beginning(search_term)) is not None:
+            found |= queryset.filter(calls.of("call_id"))
+        return found, may_repeat
 
     @asking(
         "Approve",
