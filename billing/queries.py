@@ -156,12 +156,21 @@ def active_periods(at: dt.datetime) -> "QuerySet[BillingPeriod]":
     )
 
 
+_active = CompiledQuery[BillingPeriod](
+    lambda workspace_id, at: with_totals(
+        BillingPeriod.objects.filter(
+            pk=_ActivePeriod(
+                Value(workspace_id, output_field=UUIDField()),
+                Value(at, output_field=DateTimeField()),
+            )
+        )
+    ).order_by()
+)
+
+
 def active_period(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:
     """The workspace's active period (see `active_periods`), with its totals, net."""
-    asked = _ActivePeriod(
-        Value(workspace_id, output_field=UUIDField()), Value(at, output_field=DateTimeField())
-    )
-    return with_totals(BillingPeriod.objects.filter(pk=asked)).first()
+    return _active.first(workspace_id, at)
 
 
 def issuing_entity_at(workspace: Workspace, at: dt.datetime) -> IssuingEntity | None:
@@ -184,18 +193,22 @@ def account_of_workspace(workspace_id: UUID) -> AccountName:
     return _account.first(workspace_id) or DEFAULT
 
 
+_platform_markup = CompiledQuery[Decimal](
+    lambda name: PlatformSetting.objects.filter(pk=name).values_list("value", flat=True)
+)
+
+
 def markup_in_force(workspace_id: UUID) -> Decimal:
     """The workspace's markup, else the platform's, else 20."""
-    own = WorkspaceBillingSettings.objects.filter(workspace=workspace_id).values_list(
-        "markup_percentage", flat=True
-    )
-    platform = PlatformSetting.objects.filter(pk=PlatformSetting.MARKUP).values_list(
-        "value", flat=True
-    )
-    for markup in (own.first(), platform.first()):
-        if markup is not None:
-            return markup
-    return Decimal(20)
+    return markup_by(WorkspaceBillingSettings.objects.get(workspace=workspace_id))
+
+
+def markup_by(terms: WorkspaceBillingSettings) -> Decimal:
+    """The same by a workspace's terms."""
+    if terms.markup_percentage is not None:
+        return terms.markup_percentage
+    platform = _platform_markup.first(PlatformSetting.MARKUP)
+    return Decimal(20) if platform is None else platform
 
 
 def workspaces_that_show_cost(workspace_ids: Sequence[UUID]) -> set[UUID]:

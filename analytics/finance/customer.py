@@ -1,7 +1,7 @@
 """Finance's page of one customer: everything about a workspace in one place."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.utils import timezone as clock
 
 from analytics.finance import attention_rows
+from analytics.finance.counting import Counts, Rows
 from analytics.reports import REPORTS, ReportRequest
 from billing.admin.audit import thing_of
 from billing.compiled import CompiledQuery
@@ -31,11 +32,11 @@ from billing.models import (
     WorkspaceMember,
 )
 from billing.money import allocate, from_minor
-from billing.queries import active_period, markup_in_force
+from billing.queries import active_period, markup_by
 from billing.services.owner_views import MAY_OPEN
 from billing.services.staff import SEES_FIGURES
 from invoices.models import CreditNote, Invoice, PaymentMethod
-from invoices.payments.models import CallDispute, Chargeback, Payment, StripeSync
+from invoices.payments.models import CallDispute, Chargeback, CreditEntry, Payment, StripeSync
 from invoices.payments.services.settle.credit import credit_balance
 from usage.models import VoiceAgent
 
@@ -52,30 +53,34 @@ def _in_force(today: dt.date) -> Q:
 
 
 _workspace = CompiledQuery[Workspace](
-    lambda pk: Workspace.objects.select_related("tier", "billing_settings").filter(pk=pk)
+    lambda pk: Workspace.objects.select_related(
+        "tier", "billing_settings", "issuing_entity"
+    ).filter(pk=pk)
 )
 _cards = CompiledQuery[RateCardAssignment](
     lambda pk, tier, currency, today: (
-        RateCardAssignment.objects.filter(
-            Q(workspace_id=pk) | Q(tier_id=tier, currency=currency), _in_force(today)
-        )
+        _cards_in_force(pk, tier, currency, today)
         .select_related("card")
         .order_by(F("tier").asc(nulls_first=True))  # its own count first
     )
 )
-_overrides = CompiledQuery[Any](
-    lambda pk, today: PriceOverride.objects.filter(_in_force(today), workspace_id=pk).values_list(
-        "pk"
-    )
-)
+# Without what is shown nowhere: half of the columns. Their periods' workspace is the page's.
 _invoices = CompiledQuery[Invoice](
     lambda pk: (
         Invoice.objects.filter(workspace_id=pk)
-        .select_related("workspace", "billing_period__workspace", "corrects")
+        .select_related("billing_period", "corrects")
+        .only(
+            *("number", "kind", "status", "due_date", "currency", "amount", "carried_in"),
+            *("amount_paid", "credit_used", "amount_credited", "corrects__number"),
+            *("billing_period__period_start", "billing_period__workspace_id"),
+        )
         .order_by("-issued_at", "-number")[:_SHOWN]
     )
 )
 _payments = CompiledQuery[Payment](lambda pk: Payment.objects.filter(workspace_id=pk)[:_SHOWN])
+_methods = CompiledQuery[PaymentMethod](
+    lambda pk, account: PaymentMethod.objects.filter(workspace_id=pk, stripe_account=account)[:1]
+)
 _notes = CompiledQuery[CreditNote](
     lambda pk: CreditNote.objects.filter(workspace_id=pk).select_related("invoice")[:_SHOWN]
 )
@@ -83,30 +88,82 @@ _members = CompiledQuery[WorkspaceMember](
     lambda pk: (
         WorkspaceMember.objects.filter(workspace_id=pk)
         .select_related("user")
+        .only("role", "user__email")
         .order_by("user__email")
     )
 )
-_keys = CompiledQuery[ServiceKey](lambda pk: ServiceKey.objects.filter(workspace_id=pk))
 _changes = CompiledQuery[AuditEntry](lambda pk: AuditEntry.objects.filter(workspace_id=pk)[:_SHOWN])
-_chargebacks = CompiledQuery[Chargeback](
-    lambda pk: attention_rows.chargebacks_to_answer().filter(workspace_id=pk)
+
+
+def _cards_in_force(pk: UUID, tier: Any, currency: str, today: dt.date) -> Rows:
+    return RateCardAssignment.objects.filter(
+        Q(workspace_id=pk) | Q(tier_id=tier, currency=currency), _in_force(today)
+    )
+
+
+def _chargeback(chargeback: Chargeback) -> Task:
+    until = f"{chargeback.due_by:%Y-%m-%d %H:%M} UTC" if chargeback.due_by else "soon"
+    over = money(chargeback.amount, chargeback.currency)
+    return Task(f"A chargeback over {over} is to be answered by {until}", admin_page(chargeback))
+
+
+def _dispute(dispute: CallDispute) -> Task:
+    since = f"A call is disputed since {dispute.opened_at:%Y-%m-%d}"
+    return Task(f"{since}: {dispute.get_reason_display().lower()}", admin_page(dispute))
+
+
+def _close(period: BillingPeriod) -> Task:
+    return Task(f"The close of {period.label} failed: {period.close_error}", admin_page(period))
+
+
+def _sync(sync: StripeSync) -> Task:
+    return Task(
+        f"{sync.invoice.number} is blocked on its way into Stripe", admin_page(sync.invoice)
+    )
+
+
+def _line(item: ManualItem) -> Task:
+    return Task(f"{item.description} waits for a second person", admin_page(item))
+
+
+def _draft(note: CreditNote) -> Task:
+    return Task(f"A credit note for {note.invoice.number} waits to be approved", admin_page(note))
+
+
+def _void(invoice: Invoice) -> Task:
+    return Task(f"{invoice.number} is void, to be decided on", admin_page(invoice))
+
+
+# What of a customer waits for a person, of what the first page counts, and how it is named.
+_WAITING: dict[str, tuple[Callable[[UUID], Rows], Callable[[Any], Task]]] = {
+    "chargebacks": (
+        lambda pk: attention_rows.chargebacks_to_answer().filter(workspace_id=pk),
+        _chargeback,
+    ),
+    "disputes": (lambda pk: attention_rows.open_disputes().filter(workspace_id=pk), _dispute),
+    "closes": (lambda pk: attention_rows.blocked_periods().filter(workspace_id=pk), _close),
+    "syncs": (lambda pk: attention_rows.blocked_syncs().filter(invoice__workspace_id=pk), _sync),
+    "lines": (lambda pk: attention_rows.lines_to_approve().filter(workspace_id=pk), _line),
+    "drafts": (
+        lambda pk: (
+            attention_rows.notes_to_approve().filter(workspace_id=pk).select_related("invoice")
+        ),
+        _draft,
+    ),
+    "voids": (lambda pk: attention_rows.undecided_voids().filter(workspace_id=pk), _void),
+}
+# One statement says what there is none of, and need not be asked for.
+_counts = Counts(
+    lambda pk, tier, currency, today: {
+        **{kind: rows(pk) for kind, (rows, _) in _WAITING.items()},
+        "cards": _cards_in_force(pk, tier, currency, today),
+        "overrides": PriceOverride.objects.filter(_in_force(today), workspace_id=pk),
+        "notes": CreditNote.objects.filter(workspace_id=pk),
+        "credit": CreditEntry.objects.filter(workspace_id=pk),
+        "keys": ServiceKey.objects.filter(workspace_id=pk),
+        "agents": VoiceAgent.objects.filter(workspace_id=pk),
+    }
 )
-_disputes = CompiledQuery[CallDispute](
-    lambda pk: attention_rows.open_disputes().filter(workspace_id=pk)
-)
-_closes = CompiledQuery[BillingPeriod](
-    lambda pk: attention_rows.blocked_periods().filter(workspace_id=pk)
-)
-_syncs = CompiledQuery[StripeSync](
-    lambda pk: attention_rows.blocked_syncs().filter(invoice__workspace_id=pk)
-)
-_lines = CompiledQuery[ManualItem](
-    lambda pk: attention_rows.lines_to_approve().filter(workspace_id=pk)
-)
-_drafts = CompiledQuery[CreditNote](
-    lambda pk: attention_rows.notes_to_approve().filter(workspace_id=pk).select_related("invoice")
-)
-_voids = CompiledQuery[Invoice](lambda pk: attention_rows.undecided_voids().filter(workspace_id=pk))
 
 
 def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
@@ -119,28 +176,28 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     today = now.date()
     asked = ReportRequest(today, today, today, now, "", workspace.pk)
     period: Any = active_period(workspace_id=workspace.pk, at=now)
+    in_force = (workspace.pk, workspace.tier_id, workspace.currency, today)
+    counts = _counts(*in_force)
+    terms = workspace.billing_settings
+    account = account_of(workspace.issuing_entity)
     context: dict[str, Any] = {
         "title": workspace.name,
         "workspace": workspace,
-        "terms": workspace.billing_settings,
+        "terms": terms,
+        "counts": counts,
         "period": period,
         "so_far": [] if period is None else _so_far(period, workspace.currency),
-        "markup": markup_in_force(workspace.pk),
-        "cards": _cards(workspace.pk, workspace.tier_id, workspace.currency, today),
-        "overrides": len(_overrides(workspace.pk, today)),
+        "markup": markup_by(terms),
+        "cards": _cards(*in_force) if counts["cards"] else [],
         "owed": list(REPORTS["ageing"].rows(asked)),
-        "credit": credit_balance(workspace.pk, workspace.currency),
-        "methods": PaymentMethod.objects.filter(
-            workspace=workspace, stripe_account=account_of(workspace.issuing_entity)
-        )[:1],
-        "invoices": _invoices(workspace.pk),
+        "credit": counts["credit"] and credit_balance(workspace.pk, workspace.currency),
+        "methods": _methods(workspace.pk, account),
+        "invoices": _invoices_of(workspace),
         "payments": _payments(workspace.pk),
-        "notes": _notes(workspace.pk),
+        "notes": _notes(workspace.pk) if counts["notes"] else [],
         "members": _members(workspace.pk),
-        "keys": _keys(workspace.pk),
-        "agents": VoiceAgent.objects.filter(workspace=workspace).count(),
         "changes": [(thing_of(entry), entry) for entry in _changes(workspace.pk)],
-        "tasks": list(_tasks(workspace)),
+        "tasks": list(_tasks(workspace.pk, counts)),
         "may_see_as_owner": request.user.has_perm(MAY_OPEN),
         "reports": [
             (REPORTS[key].title, REPORTS[key].url(workspace=workspace.pk))
@@ -168,26 +225,15 @@ def _so_far(period: Any, currency: str) -> list[tuple[str, Decimal, Decimal]]:
     ]
 
 
-def _tasks(workspace: Workspace) -> Iterator[Task]:
-    """What of this customer waits for a person, of what the first page counts."""
-    for chargeback in _chargebacks(workspace.pk):
-        until = f"{chargeback.due_by:%Y-%m-%d %H:%M} UTC" if chargeback.due_by else "soon"
-        said = (
-            f"A chargeback over {money(chargeback.amount, chargeback.currency)} is to be answered"
-        )
-        yield Task(f"{said} by {until}", admin_page(chargeback))
-    for dispute in _disputes(workspace.pk):
-        said = f"A call is disputed since {dispute.opened_at:%Y-%m-%d}"
-        yield Task(f"{said}: {dispute.get_reason_display().lower()}", admin_page(dispute))
-    for period in _closes(workspace.pk):
-        yield Task(f"The close of {period.label} failed: {period.close_error}", admin_page(period))
-    for sync in _syncs(workspace.pk):
-        said = f"{sync.invoice.number} is blocked on its way into Stripe"
-        yield Task(said, admin_page(sync.invoice))
-    for item in _lines(workspace.pk):
-        yield Task(f"{item.description} waits for a second person", admin_page(item))
-    for note in _drafts(workspace.pk):
-        said = f"A credit note for {note.invoice.number} waits to be approved"
-        yield Task(said, admin_page(note))
-    for invoice in _voids(workspace.pk):
-        yield Task(f"{invoice.number} is void, to be decided on", admin_page(invoice))
+def _invoices_of(workspace: Workspace) -> list[Invoice]:
+    found = _invoices(workspace.pk)
+    for invoice in found:
+        if invoice.billing_period is not None:
+            invoice.billing_period.workspace = workspace
+    return found
+
+
+def _tasks(workspace_id: UUID, counts: Mapping[str, int]) -> Iterator[Task]:
+    for kind, (rows, task) in _WAITING.items():
+        if counts[kind]:
+            yield from map(task, rows(workspace_id))

@@ -302,3 +302,14 @@ def test_the_steps_of_a_month_end_are_worked_out_and_not_ticked() -> None:
     part = client.get(reverse("finance:month_end"), {"part": ""}).content.decode()
     assert "Not since the last close." in part
     assert "<html" not in part
+
+
+def test_finances_pages_take_so_many_queries(django_assert_num_queries: Any) -> None:
+    acme = make_workspace("Acme")
+    make_usage(acme, NOW, "10", "1")
+    client = finance_client()
+    pages = {reverse("finance:customer", args=[acme.pk]): 15, reverse("finance:month_end"): 15}
+    for page, queries in pages.items():
+        client.get(page)  # what a process asks once
+        with django_assert_num_queries(queries):
+            client.get(page)

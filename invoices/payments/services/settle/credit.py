@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import F
 
+from billing.compiled import CompiledQuery
 from billing.formats import money
 from billing.models import Workspace
 from billing.money import ZERO, charge_step
@@ -15,12 +16,18 @@ from invoices.payments.models import CreditEntry, Payment, ReportedPayment
 from invoices.services.history import record
 
 Kind = CreditEntry.Kind
+_balance = CompiledQuery[Decimal](
+    lambda workspace_id, currency: (
+        CreditEntry.objects.filter(workspace=workspace_id, currency=currency)
+        .order_by("-position")
+        .values_list("balance", flat=True)[:1]
+    )
+)
 
 
 def credit_balance(workspace_id: UUID, currency: str) -> Decimal:
     """What the customer has to its credit."""
-    last = _last(workspace_id, currency)
-    return last.balance if last else ZERO
+    return _balance.first(workspace_id, currency) or ZERO
 
 
 def add_credit(
