@@ -1,6 +1,6 @@
 """What `/metrics` asks the database of usage: when each provider was last heard of.
 
-What became of records is counted where they arrive (`usage/services/arrivals.py`).
+What became of records is counted where they arrive (`usage/api/hot.py`).
 """
 
 import datetime as dt

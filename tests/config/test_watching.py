@@ -16,7 +16,7 @@ from tests.kit.api import ApiClient
 from tests.kit.http_server import usage_body
 from tests.kit.personas import NOW, make_period, make_workspace
 from usage.models import ProviderHeartbeat
-from usage.services import arrivals
+from usage.services import heartbeats
 
 pytestmark = pytest.mark.django_db
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -32,7 +32,7 @@ SERIES = re.compile(r"\b(?:http|usage|billing|payments)_[a-z_]+\b")
 
 @pytest.fixture(autouse=True)
 def _nobody_was_heard_of_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "_noted", {})
+    monkeypatch.setattr(heartbeats, "noted", {})
 
 
 def figures() -> dict[str, float]:
@@ -124,7 +124,7 @@ def test_a_provider_is_noted_once_a_minute(
     assert figures()[name] == NOW.timestamp()
     assert figures()["usage_last_call_timestamp_seconds"] == 0
 
-    monkeypatch.setattr(arrivals, "HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr(heartbeats, "SECONDS", 0)
     time_machine.move_to(NOW + dt.timedelta(seconds=90), tick=False)
     api.post("usage/", usage_body(make_workspace("Initech"), "call 3"))
     assert ProviderHeartbeat.objects.get().at == NOW + dt.timedelta(seconds=90)
@@ -139,7 +139,7 @@ def test_a_provider_whose_usage_is_refused_or_known_is_not_heard_of(
     api.post("usage/", known)
     other = {**known, "provider": "vonage"}
     nowhere = {**other, "workspace_id": str(UUID(int=1)), "idempotency_key": "call 2"}
-    monkeypatch.setattr(arrivals, "HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr(heartbeats, "SECONDS", 0)
     time_machine.move_to(NOW + dt.timedelta(seconds=90), tick=False)
 
     for body in (known, other, nowhere):

@@ -18,7 +18,7 @@ from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import NOW, make_workspace
 from usage.models import UsageRecord
 from usage.services.ingest import Recorded, check_entries, record_usage, recording
-from usage.services.ingest.entries import PricedRecord
+from usage.services.ingest.checking import PricedRecord
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ledger import usage_differences
 

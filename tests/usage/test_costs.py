@@ -16,7 +16,7 @@ from tests.kit.personas import NOW, make_agent, make_workspace
 from tests.kit.prices import cost_plus, override, per_unit, rate
 from usage.models import CostDrift, LowMargin, UsageRecord
 from usage.services.ingest import Entry, check_entries, record_usage
-from usage.services.ingest.entries import RecordError
+from usage.services.ingest.parsing import RecordError
 from usage.services.ledger import usage_differences
 
 pytestmark = pytest.mark.django_db

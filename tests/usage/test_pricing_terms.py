@@ -14,7 +14,7 @@ from invoices.services.closing import finalize_period
 from tests.kit.personas import NOW, make_period, make_workspace
 from usage.models import UsageRecord
 from usage.services.ingest import RecordOutcome, check_entries, record_usage
-from usage.services.ingest.entries import Stored
+from usage.services.ingest.checking import Stored
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ingest.recording import PricingTermsCache
 from usage.services.ledger import usage_differences

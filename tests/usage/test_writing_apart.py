@@ -149,7 +149,7 @@ def test_batches_that_meet_at_the_same_keys_count_them_once():
 
 def test_a_deadlock_is_tried_again(monkeypatch):
     acme = make_workspace("Acme")
-    write = recording.write
+    write = recording.write_apart
     tries = []
 
     class Deadlock(Exception):
@@ -161,7 +161,7 @@ def test_a_deadlock_is_tried_again(monkeypatch):
             raise OperationalError("deadlock detected") from Deadlock()
         return write(*args, **facts)
 
-    monkeypatch.setattr(recording, "write", unlucky)
+    monkeypatch.setattr(recording, "write_apart", unlucky)
 
     assert counts(sent((acme, "a", "1"))) == (1, 0, 0)
     assert len(tries) == 3

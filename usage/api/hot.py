@@ -4,35 +4,43 @@ Functions return a `Reply` or raise a `BillingError`; those that take many reque
 other for each.
 """
 
+import datetime as dt
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 from django.utils import timezone as clock
+from prometheus_client import Counter
 
 from billing.api import exactjson
 from billing.api.hot import JSON, NDJSON, HotEndpoint, HotRequest, Lane, Reply
 from billing.api.problems import ProblemError
 from billing.errors import BillingError
-from usage.models import Call
+from usage.models import Call, ProviderHeartbeat
 from usage.queries.admission import admissions_of
-from usage.services.arrivals import note_calls, note_usage
+from usage.services import heartbeats
 from usage.services.call_entries import calls_parser
 from usage.services.calls import CallsRecorded, record_calls
 from usage.services.ingest import (
     Entry,
+    PricedRecord,
     Recorded,
     RecordError,
     RecordOutcome,
     check_entries,
     record_usage,
 )
-from usage.services.ingest.entries import Stored
+from usage.services.ingest.checking import Stored
 from usage.services.ingest.parsing import usage_parser
 from usage.services.ingest.pricing import unknown_workspace
 
 # A record that cannot be recorded says so with the status of what is wrong with it.
 _STATUS = {"idempotency_key_reused": 409, "workspace_closed": 409, "not_found": 404}
+_RECORDS = Counter("usage_records", "Usage records sent, by what became of them.", ["outcome"])
+_ACCEPTED, _DUPLICATE, _REFUSED = map(_RECORDS.labels, ("accepted", "duplicate", "refused"))
+_REFUSALS = Counter("usage_refusals", "Usage records refused, by the reason's code.", ["code"])
+_CALLS = Counter("usage_calls", "Calls reported, news of known ones too.")
 _TRIMMED = {"quantity", "billed_quantity", "unit_cost", "exchange_rate"}
 
 
@@ -77,7 +85,7 @@ def record_singles(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
             replies[positions[record.index]] = _recorded(*result)
     unread = [error.code for error in replies.values() if isinstance(error, BillingError)]
     refused = [*unread, *(error.code for error in errors)]
-    note_usage(recorded, visible, refused=refused, now=now)
+    _count_usage(recorded, visible, refused=refused, now=now)
     for refusal in errors:
         replies[positions[refusal.index]] = RecordRefused(refusal)
     return [replies[position] for position in range(len(requests))]
@@ -91,7 +99,7 @@ def record_batch(request: HotRequest) -> Reply:
         records, now=now, only_workspace=only, refused=errors, with_agents=False
     )
     refused = [error.code for error in recorded.errors]
-    note_usage(recorded, records, refused=refused, now=now)
+    _count_usage(recorded, records, refused=refused, now=now)
     return _account(recorded)
 
 
@@ -102,7 +110,7 @@ def record_call(request: HotRequest) -> Reply:
     result = record_calls([entry], now=now, only_workspace=request.only_workspace)
     if result.errors:
         raise RecordRefused(result.errors[0])
-    note_calls(result, now=now)
+    _count_calls(result, now=now)
     return Reply(201 if 0 in result.created else 200, exactjson.dumps(_call(result.calls[0])))
 
 
@@ -111,7 +119,7 @@ def record_call_batch(request: HotRequest) -> Reply:
     entries = read(request.body)
     now = clock.now()
     result = record_calls(entries, now=now, only_workspace=request.only_workspace)
-    note_calls(result, now=now)
+    _count_calls(result, now=now)
     return _account(result)
 
 
@@ -122,6 +130,28 @@ def admissions(requests: Sequence[HotRequest]) -> list[Reply | Exception]:
         found if isinstance(found, Exception) else Reply(200, exactjson.dumps(found._asdict()))
         for found in admissions_of(asked, clock.now())
     ]
+
+
+def _count_usage(
+    recorded: Recorded, records: Sequence[PricedRecord], *, refused: list[str], now: dt.datetime
+) -> None:
+    """After the commit; `refused` has the code of each refusal."""
+    _ACCEPTED.inc(recorded.accepted)
+    _DUPLICATE.inc(recorded.duplicates)
+    _REFUSED.inc(len(refused))
+    for code in refused:
+        _REFUSALS.labels(code).inc()
+    # Whose usage is refused, or comes once more, is not heard of: nothing of it is billed.
+    new = {each.provider for each in records if each.refusal is None and each.existing is None}
+    source, last = ProviderHeartbeat.Source.USAGE, time.monotonic() - heartbeats.SECONDS
+    if any(heartbeats.noted.get((source, each), last) <= last for each in new):
+        heartbeats.note(source, new, now=now)
+
+
+def _count_calls(result: CallsRecorded, *, now: dt.datetime) -> None:
+    _CALLS.inc(result.accepted)
+    providers = {call.provider for call in result.calls.values()}
+    heartbeats.note(ProviderHeartbeat.Source.CALLS, providers, now=now)
 
 
 def _recorded(outcome: RecordOutcome, stored: Stored) -> Reply:

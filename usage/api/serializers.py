@@ -7,7 +7,7 @@ from billing.api.serializers import StrictSerializer
 from billing.money import ZERO
 from billing.text import RESOURCE_TYPE
 from usage.models import Call, VoiceAgent
-from usage.services.ingest.entries import ESTIMATED, FINAL
+from usage.services.ingest.fields import ESTIMATED, FINAL
 
 
 class UsageRecordSerializer(serializers.Serializer):

@@ -8,10 +8,11 @@ import msgspec
 
 from billing.clocks import check_clock
 from billing.text import UnfitText, provider_key
-from billing.times import NotATime, parse_time
+from billing.times import NotATime
 from usage.models import Call
 from usage.services.ingest import RecordError
-from usage.services.ingest.checking import decimal_or_error
+from usage.services.ingest.checking import read_time
+from usage.services.ingest.fields import decimal_or_error
 from usage.services.ingest.parsing import Parser
 
 _DIRECTIONS = frozenset(Call.Direction.values)
@@ -56,7 +57,7 @@ def check_call(index: int, entry: CallEntry, now: dt.datetime) -> Call | RecordE
         if text is None:
             continue
         try:
-            at = times[field] = parse_time(text)
+            at = times[field] = read_time(text)
         except NotATime as error:
             return refuse(error.code, field, error.detail)
         if not dt.timedelta(days=-3660) < at - now < dt.timedelta(minutes=5):

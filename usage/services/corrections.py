@@ -7,8 +7,9 @@ time enters now, which for a closed month is the earliest open one.
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,17 +18,32 @@ from billing.rating import depends_on_period
 from billing.recorded_rates import prices_by_rate
 from billing.services.periods import mark_metered, open_period
 from usage.models import UsageRecord
-from usage.services.ingest.entries import PeriodDay, RecordRow
+from usage.services.distribution import records_are_distributed
+from usage.services.ingest import statement
+from usage.services.ingest.checking import PeriodDay
+from usage.services.ingest.pricing import PricingTerms
 from usage.services.ingest.pricing_terms import read_pricing_terms
 from usage.services.ingest.writing import (
-    Correction,
+    NO_LIMITS,
     LimitsNear,
     PricingTermsChanged,
-    write_correction,
+    RecordRow,
+    Written,
+    execute,
+    limits_of,
 )
+from usage.services.ingest.writing_apart import count_rows, insert_rows
 from usage.services.limits import check_limits, spread_slot_allowance
 
 _MAX_TRIES = 8
+
+
+class Correction(NamedTuple):
+    """Of which records (ids) one is the reversal or the true-up, and why."""
+
+    reverses: str | None
+    trues_up: str | None
+    reason: str | None
 
 
 def correction_id(kind: str, record_id: UUID) -> UUID:
@@ -75,9 +91,7 @@ def append_correction(
                 mark_metered([period_day.period_id])
         try:
             with transaction.atomic():
-                written = write_correction(
-                    row(period_day), correction, terms, created_at=now, checked=near
-                )
+                written = _write(row(period_day), correction, terms, created_at=now, checked=near)
                 if near:
                     check_limits(workspace_ids=[owner], now=now)
                     spread_slot_allowance(near)
@@ -88,6 +102,35 @@ def append_correction(
             continue
         return written.new == 1
     raise RuntimeError("billing periods kept closing while a record was corrected")
+
+
+def _write(
+    row: RecordRow,
+    correction: Correction,
+    terms: PricingTerms,
+    *,
+    created_at: dt.datetime,
+    checked: Collection[str] = (),
+) -> Written:
+    """Insert a record that corrects another one.
+
+    Limits as for `write`; but for those of the periods `checked`, none is reached by spending less.
+    """
+    known_terms = {row.workspace_id: terms}
+    limits = limits_of(known_terms, checked)
+    if Decimal(row.final_cost) <= 0:
+        limits = limits._replace(watched={}) if checked else NO_LIMITS
+    if records_are_distributed():
+        known = {
+            "reverses_id": correction.reverses,
+            "trues_up_id": correction.trues_up,
+            "reason": correction.reason,
+        }
+        inserted = insert_rows([row], created_at, known)
+        return count_rows([row], inserted, known_terms, limits)
+    has_dimensions = row.agent_id is not None or row.model is not None
+    values = [created_at.isoformat(), *correction, *row, has_dimensions]
+    return execute(statement.CORRECTION, values, 1, known_terms, limits, with_agents=False)
 
 
 def _has_meter(original: UsageRecord) -> bool:

@@ -15,11 +15,13 @@ from billing.recorded_rates import RateOfRecords, rates_of_records
 from usage.models import UsageRollup
 from usage.queries.meters import meter_adjustment
 from usage.services.ingest.agents import agents_of_calls, strangers_of
-from usage.services.ingest.entries import PricedRecord, RecordError, Stored
+from usage.services.ingest.checking import PricedRecord, Stored
 from usage.services.ingest.findings import is_below
 from usage.services.ingest.known import answer_known, answer_repeats
+from usage.services.ingest.parsing import RecordError
 from usage.services.ingest.pricing import OpenPeriod, PricingTerms, price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import read_pricing_terms
+from usage.services.ingest.writing import as_stored
 
 _HUNDRED = Decimal(100)
 _PERCENT = Decimal("0.0001")
@@ -75,7 +77,7 @@ def estimate_usage(
     firsts = {each.id: each for each in reversed(wanted)}
     supposed = _price(list(firsts.values())) if firsts else frozenset()
     answer_repeats(wanted, firsts, now)
-    found = [each.refusal or each.as_stored(now) for each in records]
+    found = [each.refusal or as_stored(each, now) for each in records]
     ids = {each.rate_id for each in found if isinstance(each, Stored) and each.rate_id}
     rates = rates_of_records(ids)
     estimates = [

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from billing.errors import Invalid
-from usage.services.ingest.entries import Entry
+from usage.services.ingest.parsing import Entry
 
 _FIELDS = msgspec.structs.fields(Entry)
 COLUMNS = tuple(field.name for field in _FIELDS)

@@ -12,8 +12,7 @@ from django.utils import timezone as clock
 
 from usage.services.import_files import FileCutShort, FileLine, ImportSource
 from usage.services.ingest import check_entries, record_usage
-from usage.services.ingest.entries import RecordError
-from usage.services.ingest.parsing import usage_parser
+from usage.services.ingest.parsing import RecordError, usage_parser
 
 BATCH = 5_000
 

@@ -11,10 +11,14 @@ from billing.money import EXACT, ZERO
 from billing.rating import RecordPrice, converted, markup_factor, rate
 from billing.recorded_rates import prices_by_rate
 from usage.models import UsageRecord
-from usage.services.corrections import append_correction, corrected_row, lock_corrections
-from usage.services.ingest.entries import ESTIMATED
+from usage.services.corrections import (
+    Correction,
+    append_correction,
+    corrected_row,
+    lock_corrections,
+)
+from usage.services.ingest.fields import ESTIMATED
 from usage.services.ingest.pricing import COST_LIMIT
-from usage.services.ingest.writing import Correction
 
 
 class CannotTrueUp(Conflict):

@@ -8,9 +8,14 @@ from django.db import transaction
 
 from billing.errors import Conflict, NotFound
 from usage.models import UsageRecord
-from usage.services.corrections import append_correction, corrected_row, lock_corrections
-from usage.services.ingest.entries import PeriodDay, RecordRow
-from usage.services.ingest.writing import Correction
+from usage.services.corrections import (
+    Correction,
+    append_correction,
+    corrected_row,
+    lock_corrections,
+)
+from usage.services.ingest.checking import PeriodDay
+from usage.services.ingest.writing import RecordRow
 
 
 class CannotVoidRecord(Conflict):

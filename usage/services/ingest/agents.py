@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from billing.prepared import array, prepared_cursor
 from usage.models import VoiceAgent
-from usage.services.ingest.entries import PricedRecord
+from usage.services.ingest.checking import PricedRecord
 
 # Which agents are whose: they stay for ever, and with their workspace.
 _agents: dict[str, str] = {}

@@ -1,21 +1,22 @@
-"""The rules a usage record must meet before a database is asked."""
+"""A usage record on its way, and the rules it must meet before a database is asked."""
 
 import datetime as dt
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from decimal import Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha1
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 
-from billing.money import CURRENCIES
 from billing.text import RESOURCE_TYPE, UnfitText, provider_key
 from billing.times import NotATime, parse_time
-from usage.services.ingest.entries import ESTIMATED, FINAL, Entry, PricedRecord, RecordError
+from usage.services.ingest.fields import InvalidField, cost_state, currency, read_decimal
+from usage.services.ingest.parsing import Entry, RecordError
 
 # Python's own SHA-1: OpenSSL's takes twice as long for a text as short as a key.
 with suppress(ImportError):
@@ -29,21 +30,106 @@ _UUID = re.compile(
 # A decimal as a JSON number or as a string of one: what fits the column as it stands.
 _QUANTITY = re.compile(rb'("?)([0-9]{1,12}(?:\.[0-9]{1,6})?)\1')
 _UNIT_COST = re.compile(rb'("?)([0-9]{1,8}(?:\.[0-9]{1,10})?)\1')
-_DECIMAL = re.compile(rb'("?)(-?[0-9]{1,100}(?:\.[0-9]{1,100})?(?:[eE][+-]?[0-9]{1,4})?)\1')
-# As many digits as `_DECIMAL` lets through: nothing is rounded before it is measured.
-_EXACT = Context(prec=200)
 _ZERO = Decimal(0)
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+# Of times to the second, with three or with six decimals, without their offset.
+_USUAL_LENGTHS = (19, 23, 26)
 # Texts that come again and again are checked once. Only short ones are remembered.
 _LONGEST_REMEMBERED = 64
+_is_resource_type = lru_cache(maxsize=1024)(RESOURCE_TYPE.fullmatch)
 
 
-class _InvalidField(Exception):
-    def __init__(self, code: str, field: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.field = field
-        self.detail = detail
+class PeriodDay(msgspec.Struct, gc=False, frozen=True):
+    """Where a record enters: an open period (32 hex digits) and a day of the workspace's clock.
+
+    `start` and `end` bound the times that belong there, half-open; for a late record they
+    hold no time, since each late record is looked up by itself.
+    """
+
+    period_id: str
+    usage_date: str
+    late: bool
+    start: dt.datetime
+    end: dt.datetime
+
+
+_NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+_UNPRICED = PeriodDay("", "", False, _NEVER, _NEVER)
+
+
+class Stored(NamedTuple):
+    """A record as it is in the database."""
+
+    id: UUID
+    workspace_id: UUID
+    call_id: UUID | None
+    resource_type: str
+    provider: str
+    quantity: Decimal
+    unit_cost: Decimal
+    total_cost: Decimal
+    markup_percentage: Decimal | None
+    final_cost: Decimal
+    billing_period_id: UUID
+    late: bool
+    idempotency_key: str
+    occurred_at: dt.datetime
+    created_at: dt.datetime
+    billed_quantity: Decimal
+    rate_id: UUID | None
+    model: str | None
+    cost_currency: str | None
+    exchange_rate: Decimal | None
+    cost_state: str
+    agent_id: UUID | None
+
+
+class PricedRecord(msgspec.Struct, gc=False):
+    """A record on its way: right in itself, then priced, then recorded or not.
+
+    `id` and `workspace_id` are 32 hex digits. What goes to the database is text, as it takes it;
+    amounts are decimals too where they are computed with.
+    """
+
+    index: int
+    id: str
+    workspace_id: str
+    idempotency_key: str
+    resource_type: str
+    provider: str
+    quantity: Decimal
+    quantity_text: str
+    unit_cost: Decimal
+    unit_cost_text: str
+    occurred_at: dt.datetime
+    occurred_at_given: bool
+    call_id: str | None
+    # As it is sent; the call's own agent, where that is known, comes before it.
+    agent_id: str | None = None
+    model: str | None = None
+    # A unit cost that was not given is that of the cost card; a currency that was not, the
+    # workspace's. The state is None where it is final.
+    unit_cost_given: bool = True
+    sent_currency: str | None = None
+    cost_state: str | None = None
+    # What pricing adds. The currency is None where it is the workspace's.
+    cost_currency: str | None = None
+    exchange_rate: str | None = None
+    period_day: PeriodDay = _UNPRICED
+    markup: str | None = None
+    total_cost: str = ""
+    final_cost: str = ""
+    rate_id: str | None = None
+    billed_quantity: str | None = None
+    # Why it was refused (when that stands before pricing: unless its key is known); or what had
+    # its key before.
+    refusal: RecordError | None = None
+    existing: Stored | None = None
+    # Who took the call, as the database says.
+    agent_of_call: str | None = None
+
+    def refuse(self, code: str, field: str | None, detail: str) -> None:
+        self.refusal = RecordError(self.index, code, field, detail)
 
 
 def check_entries(
@@ -64,7 +150,7 @@ def check_entries(
             continue
         try:
             records.append(_check(index, entry, now, oldest, latest))
-        except _InvalidField as refused:
+        except InvalidField as refused:
             errors.append(RecordError(index, refused.code, refused.field, refused.detail))
     return records, errors
 
@@ -79,17 +165,17 @@ def _check(
         or key[0] == " "
         or key[-1] == " "
     ):
-        raise _InvalidField(
+        raise InvalidField(
             "invalid_key",
             "idempotency_key",
             f"Must be 1 to {MAX_KEY_LENGTH} printable characters, without spaces around them.",
         )
     workspace = entry.workspace_id
-    if len(workspace) > _LONGEST_REMEMBERED or (known := _workspace(workspace)) is None:
-        raise _InvalidField("invalid_uuid", "workspace_id", "This is not a UUID.")
+    if len(workspace) > _LONGEST_REMEMBERED or (known := _id(workspace)) is None:
+        raise InvalidField("invalid_uuid", "workspace_id", "This is not a UUID.")
     resource_type = entry.resource_type
     if len(resource_type) > _LONGEST_REMEMBERED or not _is_resource_type(resource_type):
-        raise _InvalidField(
+        raise InvalidField(
             "invalid_resource_type",
             "resource_type",
             "Must be 1 to 64 of a-z, 0-9 and _, beginning with a letter.",
@@ -97,12 +183,12 @@ def _check(
     try:
         provider = provider_key(entry.provider)
     except UnfitText as error:
-        raise _InvalidField("invalid_provider", "provider", str(error)) from None
+        raise InvalidField("invalid_provider", "provider", str(error)) from None
     if match := _QUANTITY.fullmatch(bytes(entry.quantity)):
         quantity_text = match[2].decode()
         quantity = Decimal(quantity_text)
     else:
-        quantity = _decimal("quantity", bytes(entry.quantity), digits=12, places=6)
+        quantity = read_decimal("quantity", bytes(entry.quantity), digits=12, places=6)
         quantity_text = str(quantity)
     raw = b"null" if entry.unit_cost is msgspec.UNSET else bytes(entry.unit_cost)
     cost_given = raw != b"null"
@@ -117,17 +203,17 @@ def _check(
         occurred_at = now
     else:
         try:
-            occurred_at = parse_time(text)
+            occurred_at = read_time(text)
         except NotATime as error:
-            raise _InvalidField(error.code, "occurred_at", error.detail) from None
+            raise InvalidField(error.code, "occurred_at", error.detail) from None
     call_id = entry.call_id or None
     if call_id is not None and not _UUID.fullmatch(call_id):
-        raise _InvalidField("invalid_uuid", "call_id", "This is not a UUID.")
+        raise InvalidField("invalid_uuid", "call_id", "This is not a UUID.")
     agent_id = entry.agent_id or None
     if agent_id is not None:
-        agent_id = _hex(agent_id)
-        if agent_id is None:
-            raise _InvalidField("invalid_uuid", "agent_id", "This is not a UUID.")
+        if len(agent_id) > _LONGEST_REMEMBERED or (named := _id(agent_id)) is None:
+            raise InvalidField("invalid_uuid", "agent_id", "This is not a UUID.")
+        agent_id = named[0]
     model = entry.model
     if model is msgspec.UNSET or model is None:
         model = None
@@ -135,7 +221,7 @@ def _check(
         try:
             model = provider_key(model)
         except UnfitText as error:
-            raise _InvalidField("invalid_model", "model", str(error)) from None
+            raise InvalidField("invalid_model", "model", str(error)) from None
     record = PricedRecord(
         index,
         record_id(known[1], key),
@@ -153,8 +239,8 @@ def _check(
         agent_id,
         model,
         cost_given,
-        _currency(entry.cost_currency, cost_given) if entry.cost_currency else None,
-        _state(entry.cost_state) if entry.cost_state else None,
+        currency(entry.cost_currency, cost_given) if entry.cost_currency else None,
+        cost_state(entry.cost_state) if entry.cost_state else None,
     )
     if not oldest <= occurred_at <= latest:
         if occurred_at > latest:
@@ -164,41 +250,30 @@ def _check(
     return record
 
 
+def read_time(text: str) -> dt.datetime:
+    """As `parse_time`. The way almost every client writes a time, Python's own reader takes it, and
+    of a text that looks like this it takes nothing that `parse_time` would not."""
+    end = 6 if text[-6:] == "+00:00" else text[-1:] == "Z"
+    length = len(text) - end
+    if (
+        end
+        and length in _USUAL_LENGTHS
+        and text[10:17:3] == "T::"
+        and text[5] != "W"
+        and (length == 19 or text[19] == ".")
+    ):
+        with suppress(ValueError):
+            return dt.datetime.fromisoformat(text)
+    return parse_time(text)
+
+
 @lru_cache(maxsize=16_384)
-def _workspace(text: str) -> tuple[str, bytes] | None:
-    """A workspace's id as 32 hex digits and as bytes."""
+def _id(text: str) -> tuple[str, bytes] | None:
+    """A workspace's or an agent's, as 32 hex digits and as bytes."""
     if not _UUID.fullmatch(text):
         return None
-    workspace = UUID(text)
-    return workspace.hex, workspace.bytes
-
-
-def _hex(text: str) -> str | None:
-    """An id as 32 hex digits; those of agents come again and again, as workspaces' do."""
-    known = _workspace(text) if len(text) <= _LONGEST_REMEMBERED else None
-    return known and known[0]
-
-
-def _currency(text: str, cost_given: bool) -> str:
-    if text not in CURRENCIES:
-        detail = "An ISO 4217 currency is expected, as USD."
-        raise _InvalidField("unknown_currency", "cost_currency", detail)
-    if not cost_given:
-        detail = "A cost_currency is that of a unit_cost: send one, or neither."
-        raise _InvalidField("required", "unit_cost", detail)
-    return text
-
-
-def _state(text: str) -> str | None:
-    """None for a final cost, as it is kept."""
-    if text not in (FINAL, ESTIMATED):
-        raise _InvalidField("invalid_choice", "cost_state", "One of final, estimated is expected.")
-    return None if text == FINAL else text
-
-
-@lru_cache(maxsize=1024)
-def _is_resource_type(text: str) -> bool:
-    return RESOURCE_TYPE.fullmatch(text) is not None
+    found = UUID(text)
+    return found.hex, found.bytes
 
 
 @lru_cache(maxsize=4096)
@@ -210,7 +285,7 @@ def _unit_cost(raw: bytes) -> tuple[Decimal, str]:
 
 
 def _long_unit_cost(raw: bytes) -> tuple[Decimal, str]:
-    cost = _decimal("unit_cost", raw, digits=8, places=10)
+    cost = read_decimal("unit_cost", raw, digits=8, places=10)
     return cost, str(cost)
 
 
@@ -221,35 +296,3 @@ def record_id(workspace: bytes, idempotency_key: str) -> str:
     """
     digits = sha1(workspace + idempotency_key.encode(), usedforsecurity=False).hexdigest()
     return f"{digits[:12]}5{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:32]}"
-
-
-def decimal_or_error(
-    index: int, field: str, raw: bytes, *, digits: int, places: int
-) -> Decimal | RecordError:
-    """The decimal in `raw`, or why it does not fit `digits` digits before and `places` after."""
-    try:
-        return _decimal(field, raw, digits=digits, places=places)
-    except _InvalidField as refused:
-        return RecordError(index, refused.code, refused.field, refused.detail)
-
-
-def _decimal(field: str, raw: bytes, *, digits: int, places: int) -> Decimal:
-    match = _DECIMAL.fullmatch(raw)
-    if match is None:
-        raise _InvalidField(
-            "invalid_decimal", field, "Must be a plain decimal, as a string or a number."
-        )
-    value = _EXACT.normalize(Decimal(match[2].decode()))
-    if value < 0:
-        raise _InvalidField("negative", field, "Must not be negative.")
-    if not value:
-        return Decimal(0)  # whatever its sign and exponent
-    if value.adjusted() >= digits:
-        raise _InvalidField(
-            "too_large", field, f"At most {digits} digits before the decimal point."
-        )
-    if -int(value.as_tuple().exponent) > places:
-        raise _InvalidField(
-            "too_many_decimals", field, f"At most {places} digits after the decimal point."
-        )
-    return value

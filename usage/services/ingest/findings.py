@@ -14,7 +14,7 @@ from billing.models import COUNTER_SLOTS
 from billing.money import EXACT, ZERO
 from billing.prepared import prepared_cursor
 from usage.services.ingest.agents import agents_of_calls
-from usage.services.ingest.entries import PricedRecord
+from usage.services.ingest.checking import PricedRecord
 
 _HUNDRED = Decimal(100)
 _ONE = Decimal(1)

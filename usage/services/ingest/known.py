@@ -11,7 +11,9 @@ from django.db import connection
 
 from billing.models import Workspace
 from usage.services.ingest.agents import agents_of_calls
-from usage.services.ingest.entries import PricedRecord, Stored
+from usage.services.ingest.checking import PricedRecord, Stored
+from usage.services.ingest.fields import FINAL
+from usage.services.ingest.writing import as_stored
 
 _STORED = """
 SELECT id, workspace_id, call_id, resource_type, provider, quantity, unit_cost, total_cost,
@@ -52,10 +54,28 @@ def answer_known(records: list[PricedRecord]) -> None:
         found = stored.get(each.id)
         if found is None:
             continue
-        if each.agrees_with(found) and _same_currency(each, found, own):
+        if _agrees_with(each, found) and _same_currency(each, found, own):
             each.existing, each.refusal = found, None
         else:
             _refuse_key(each)
+
+
+def _agrees_with(record: PricedRecord, stored: Stored) -> bool:
+    """Whether the record that has its key says the same, but for the currency of its cost."""
+    return (
+        record.resource_type == stored.resource_type
+        and record.provider == stored.provider
+        and record.quantity == stored.quantity
+        and (not record.unit_cost_given or record.unit_cost == stored.unit_cost)
+        and (record.cost_state or FINAL) == stored.cost_state
+        and _uuid(record.call_id) == stored.call_id
+        and record.model == stored.model
+        and (
+            _uuid(record.agent_id) == stored.agent_id
+            or (record.agent_of_call is not None and _uuid(record.agent_of_call) == stored.agent_id)
+        )
+        and (not record.occurred_at_given or record.occurred_at == stored.occurred_at)
+    )
 
 
 def _ask_calls(records: Iterable[PricedRecord], stored: Mapping[str, Stored]) -> None:
@@ -81,10 +101,31 @@ def answer_repeats(
         first = firsts[each.id]
         if first.refusal is not None:
             each.refuse(first.refusal.code, first.refusal.field, first.refusal.detail)
-        elif each.same_payload(first) and _same_currency(each, first.as_stored(now), own):
-            each.existing = first.as_stored(now)
+        elif _say_the_same(each, first) and _same_currency(each, as_stored(first, now), own):
+            each.existing = as_stored(first, now)
         else:
             _refuse_key(each)
+
+
+def _say_the_same(one: PricedRecord, other: PricedRecord) -> bool:
+    """Whether two uses of one key say the same, but for the currency of their costs; a time or
+    a unit cost left out agrees with any."""
+    return (
+        one.resource_type == other.resource_type
+        and one.provider == other.provider
+        and one.quantity == other.quantity
+        and (
+            not (one.unit_cost_given and other.unit_cost_given) or one.unit_cost == other.unit_cost
+        )
+        and one.cost_state == other.cost_state
+        and _uuid(one.call_id) == _uuid(other.call_id)
+        and one.agent_id == other.agent_id
+        and one.model == other.model
+        and (
+            not (one.occurred_at_given and other.occurred_at_given)
+            or one.occurred_at == other.occurred_at
+        )
+    )
 
 
 def _own_currencies(records: Iterable[PricedRecord]) -> dict[UUID, str]:
@@ -107,3 +148,7 @@ def _refuse_key(record: PricedRecord) -> None:
     record.refuse(
         "idempotency_key_reused", "idempotency_key", "This key was used before, for another record."
     )
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)

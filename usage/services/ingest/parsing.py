@@ -1,5 +1,5 @@
-"""Request bodies -> entries. Each record is refused by itself; only a body that is not JSON, or
-not the envelope, is refused as a whole."""
+"""Request bodies -> entries, records as sent. Each is refused by itself; only a body that is not
+JSON, or not the envelope, is refused as a whole."""
 
 import json
 import re
@@ -10,9 +10,35 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from billing.errors import BillingError
-from usage.services.ingest.entries import Entry, RecordError
 
 MAX_RECORDS = 10_000
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A record as sent. Decimals stay raw text, so that no float ever holds one; times stay text,
+    to be read as everywhere else."""
+
+    idempotency_key: str
+    workspace_id: str
+    resource_type: str
+    provider: str
+    quantity: msgspec.Raw
+    unit_cost: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    call_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    agent_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
+    cost_currency: str | msgspec.UnsetType | None = msgspec.UNSET
+    cost_state: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class RecordError(msgspec.Struct, gc=False):
+    """Why the record at `index` was refused."""
+
+    index: int
+    code: str
+    field: str | None
+    detail: str
 
 
 class MalformedJSON(BillingError):

@@ -12,8 +12,9 @@ from billing import months
 from billing.costs import CostBook
 from billing.pricing import PriceList
 from billing.rating import markup_factor, rate
-from usage.services.ingest.entries import PeriodDay, PricedRecord, RecordError
+from usage.services.ingest.checking import PeriodDay, PricedRecord
 from usage.services.ingest.findings import Drift, Findings, is_below
+from usage.services.ingest.parsing import RecordError
 from usage.services.ingest.unit_costs import unit_cost_of
 
 # What numeric(28, 10) holds.

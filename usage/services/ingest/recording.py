@@ -14,9 +14,10 @@ from billing.clocks import check_clock
 from billing.services.periods import mark_metered, open_period
 from usage.services.distribution import records_are_distributed
 from usage.services.ingest.agents import strangers_of
-from usage.services.ingest.entries import PricedRecord, RecordError, Stored
+from usage.services.ingest.checking import PricedRecord, Stored
 from usage.services.ingest.findings import count_findings
 from usage.services.ingest.known import answer_known, answer_repeats
+from usage.services.ingest.parsing import RecordError
 from usage.services.ingest.pricing import Priced, PricingTerms, price_records, unknown_workspace
 from usage.services.ingest.pricing_terms import MAX_AGE_SECONDS, read_pricing_terms
 from usage.services.ingest.writing import (
@@ -24,8 +25,10 @@ from usage.services.ingest.writing import (
     PricingTermsChanged,
     SomeAreKnown,
     Written,
+    as_stored,
     write,
 )
+from usage.services.ingest.writing_apart import write_apart
 from usage.services.limits import check_limits, spread_slot_allowance
 
 # Each try meets a price or a period that changed a moment ago; more than a few in a row means that
@@ -109,7 +112,7 @@ class Recorded:
         if record.refusal is not None:
             return record.refusal
         outcome = RecordOutcome.ACCEPTED if record.existing is None else RecordOutcome.DUPLICATE
-        return outcome, record.as_stored(self._created_at)
+        return outcome, as_stored(record, self._created_at)
 
 
 def record_usage(
@@ -226,10 +229,11 @@ def _write(
     periods = frozenset[str]().union(*checked.values())
     # The statement is a transaction by itself when nothing follows it.
     in_transaction: AbstractContextManager[None] = nullcontext()
-    if checked or any(priced.findings) or connection.in_atomic_block or records_are_distributed():
+    is_apart = records_are_distributed()
+    if checked or any(priced.findings) or connection.in_atomic_block or is_apart:
         in_transaction = transaction.atomic()
     with in_transaction:
-        written = write(
+        written = (write_apart if is_apart else write)(
             priced.records,
             terms,
             created_at=now,

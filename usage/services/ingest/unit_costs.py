@@ -12,7 +12,7 @@ from django.conf import settings
 from billing.costs import CostBook, CostInForce
 from billing.money import EXACT
 from billing.rating import converted
-from usage.services.ingest.entries import PricedRecord
+from usage.services.ingest.checking import PricedRecord
 
 _HUNDRED = Decimal(100)
 

@@ -1,10 +1,11 @@
-"""Running the write statement, and what became of it; in two where records are distributed."""
+"""A record as a row: its values, the statement that writes it, and what became of it."""
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 import psycopg
 from django.db import connection
@@ -14,7 +15,6 @@ from billing.prepared import (
     BinaryArray,
     array,
     date_array,
-    prepared_cursor,
     sparse_array,
     sparse_text_array,
     sparse_uuid_array,
@@ -22,14 +22,96 @@ from billing.prepared import (
     time_array,
     uuid_array,
 )
-from usage.services.distribution import records_are_distributed
 from usage.services.ingest import statement
-from usage.services.ingest.agents import agents_of_calls
-from usage.services.ingest.entries import PricedRecord, RecordRow, row_of
+from usage.services.ingest.checking import PricedRecord, Stored
+from usage.services.ingest.fields import FINAL
 from usage.services.ingest.pricing import PricingTerms
 
-# Of twenty-odd values each.
-_ROWS_A_STATEMENT = 500
+
+class RecordRow(NamedTuple):
+    """A finished record as text, as PostgreSQL takes it; columns as in `statement.COLUMNS`."""
+
+    id: str
+    workspace_id: str
+    billing_period_id: str
+    call_id: str | None
+    occurred_at: str
+    usage_date: str
+    late: str
+    idempotency_key: str
+    resource_type: str
+    provider: str
+    quantity: str
+    unit_cost: str
+    total_cost: str
+    markup_percentage: str | None
+    final_cost: str
+    rate_id: str | None
+    billed_quantity: str | None
+    model: str | None
+    cost_currency: str | None
+    exchange_rate: str | None
+    cost_state: str | None
+    agent_id: str | None
+
+
+def row_of(record: PricedRecord, agent_of_call: str | None = None) -> RecordRow:
+    return RecordRow(
+        record.id,
+        record.workspace_id,
+        record.period_day.period_id,
+        record.call_id,
+        record.occurred_at.isoformat(),
+        record.period_day.usage_date,
+        "t" if record.period_day.late else "f",
+        record.idempotency_key,
+        record.resource_type,
+        record.provider,
+        record.quantity_text,
+        record.unit_cost_text,
+        record.total_cost,
+        record.markup,
+        record.final_cost,
+        record.rate_id,
+        record.billed_quantity,
+        record.model,
+        record.cost_currency,
+        record.exchange_rate,
+        record.cost_state,
+        agent_of_call or record.agent_id,
+    )
+
+
+def as_stored(record: PricedRecord, created_at: dt.datetime) -> Stored:
+    """What the database holds for it now: itself, or what had its key before."""
+    if record.existing is not None:
+        return record.existing
+    if not record.period_day.period_id:
+        raise ValueError("a record that was not priced is not stored")
+    return Stored(
+        UUID(record.id),
+        UUID(record.workspace_id),
+        _uuid(record.call_id),
+        record.resource_type,
+        record.provider,
+        record.quantity,
+        record.unit_cost,
+        Decimal(record.total_cost),
+        None if record.markup is None else Decimal(record.markup),
+        Decimal(record.final_cost),
+        UUID(record.period_day.period_id),
+        record.period_day.late,
+        record.idempotency_key,
+        record.occurred_at,
+        created_at,
+        record.quantity if record.billed_quantity is None else Decimal(record.billed_quantity),
+        _uuid(record.rate_id),
+        record.model,
+        record.cost_currency,
+        None if record.exchange_rate is None else Decimal(record.exchange_rate),
+        record.cost_state or FINAL,
+        _uuid(record.agent_of_call or record.agent_id),
+    )
 
 
 class Written(NamedTuple):
@@ -75,17 +157,12 @@ def write(
     record; else known ones are skipped. Raises `PricingTermsChanged`. Each time nothing was
     written, and a transaction around it has to be undone.
     """
-    if records_are_distributed():
-        agents = agents_of_calls(records)
-        rows = [row_of(each, agents.get(each.id)) for each in records]
-        insert = _copy if all_new and len(rows) > 1 else _insert
-        return _write_apart(rows, insert(rows, created_at, {}), terms, _limits(terms, checked))
     has_agents = any(each.has_agents for each in terms.values())
     if len(records) == 1:
         record = records[0]
         has_dimensions = has_agents or record.agent_id is not None or record.model is not None
         single = [created_at.isoformat(), has_agents, *row_of(record), has_dimensions]
-        return _execute(statement.SINGLE, single, 1, terms, _limits(terms, checked), with_agents)
+        return execute(statement.SINGLE, single, 1, terms, limits_of(terms, checked), with_agents)
     columns: list[str | BinaryArray] = [
         uuid_array([each.id for each in records]),
         uuid_array([each.workspace_id for each in records]),
@@ -113,122 +190,11 @@ def write(
     text = statement.NEW if all_new else statement.SKIP
     has_dimensions = has_agents or any(named) or models != EMPTY
     values = [created_at.isoformat(), has_agents, *columns, has_dimensions]
-    return _execute(text, values, len(records), terms, _limits(terms, checked), with_agents)
-
-
-class Correction(NamedTuple):
-    """Of which records (ids) one is the reversal or the true-up, and why."""
-
-    reverses: str | None
-    trues_up: str | None
-    reason: str | None
-
-
-def write_correction(
-    row: RecordRow,
-    correction: Correction,
-    terms: PricingTerms,
-    *,
-    created_at: dt.datetime,
-    checked: Collection[str] = (),
-) -> Written:
-    """Insert a record that corrects another one.
-
-    Limits as for `write`; but for those of the periods `checked`, none is reached by spending less.
-    """
-    known_terms = {row.workspace_id: terms}
-    limits = _limits(known_terms, checked)
-    if Decimal(row.final_cost) <= 0:
-        limits = limits._replace(watched={}) if checked else _NO_LIMITS
-    if records_are_distributed():
-        known = {
-            "reverses_id": correction.reverses,
-            "trues_up_id": correction.trues_up,
-            "reason": correction.reason,
-        }
-        inserted = _insert([row], created_at, known)
-        return _write_apart([row], inserted, known_terms, limits)
-    has_dimensions = row.agent_id is not None or row.model is not None
-    values = [created_at.isoformat(), *correction, *row, has_dimensions]
-    return _execute(statement.CORRECTION, values, 1, known_terms, limits, with_agents=False)
-
-
-def _copy(
-    rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str | None]
-) -> None:
-    """All of them, or `SomeAreKnown`."""
-    at = created_at.isoformat()
-    with _client_cursor() as cursor, _refusals():
-        try:
-            with cursor.copy(statement.COPY) as copy:
-                for row in rows:
-                    copy.write_row((*row, at))
-        except psycopg.errors.InternalError_ as error:
-            # What a worker refuses within COPY arrives without its code. Written as rows, keys
-            # that are known are skipped, and anything else is refused again under its own name.
-            raise SomeAreKnown from error
-
-
-def _insert(
-    rows: Sequence[RecordRow], created_at: dt.datetime, more: Mapping[str, str | None]
-) -> set[str]:
-    """Those that are not known yet: their ids."""
-    names = [*statement.COLUMNS, "created_at", *more]
-    one = f"({', '.join(['%s'] * len(names))})"
-    ids: set[str] = set()
-    with _client_cursor() as cursor, _refusals():
-        for start in range(0, len(rows), _ROWS_A_STATEMENT):
-            some = rows[start : start + _ROWS_A_STATEMENT]
-            text = statement.INSERT_ROWS.format(
-                columns=", ".join(names), rows=", ".join([one] * len(some))
-            )
-            at = created_at.isoformat()
-            values = [each for row in some for each in (*row, at, *more.values())]
-            cursor.execute(text, values)
-            ids |= {found[0].hex for found in cursor}
-    return ids
-
-
-def _write_apart(
-    rows: Sequence[RecordRow],
-    inserted: set[str] | None,
-    terms: Mapping[str, PricingTerms],
-    limits: "_Limits",
-) -> Written:
-    """Count the `inserted` ones of `rows` (None: all of them), in the transaction they are in."""
-    new = rows if inserted is None else [row for row in rows if row.id in inserted]
-    if new:
-        columns: list[str | bool] = [
-            array([row.id for row in new]),
-            array([row.workspace_id for row in new]),
-            array([row.billing_period_id for row in new]),
-            array([row.usage_date for row in new]),
-            text_array([row.resource_type for row in new]),
-            text_array([row.provider for row in new]),
-            sparse_array([row.rate_id for row in new]),
-            array([row.quantity for row in new]),
-            sparse_array([row.billed_quantity for row in new]),
-            array([row.total_cost for row in new]),
-            array([row.final_cost for row in new]),
-            sparse_array([row.agent_id for row in new]),
-            sparse_text_array([row.model for row in new]),
-            True,
-        ]
-        _execute(statement.COUNT, columns, 0, terms, limits)
-    agents = {row.id: row.agent_id for row in new if row.call_id and row.agent_id}
-    return Written(len(new), None if len(new) == len(rows) else inserted, agents)
+    return execute(text, values, len(records), terms, limits_of(terms, checked), with_agents)
 
 
 @contextmanager
-def _client_cursor() -> Iterator[psycopg.ClientCursor]:
-    """Statements with their values in them: a plan is for these rows alone, wherever they go."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.ClientCursor(connection.connection) as cursor:
-        yield cursor
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What the database refuses a write for, as this module names it."""
     try:
         yield
@@ -245,7 +211,7 @@ def _refusals() -> Iterator[None]:
         raise
 
 
-class _Limits(NamedTuple):
+class Limits(NamedTuple):
     """`held`: periods whose counters are locked before they are counted in, in one order with the
     whole of the `checked` ones. `watched`: those that must stay below what was found safe under
     this version of their workspace's settings."""
@@ -255,10 +221,10 @@ class _Limits(NamedTuple):
     watched: Mapping[str, str]
 
 
-_NO_LIMITS = _Limits((), (), {})
+NO_LIMITS = Limits((), (), {})
 
 
-def _limits(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> _Limits:
+def limits_of(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> Limits:
     watched = {
         period.id: each.versions.settings
         for each in terms.values()
@@ -267,17 +233,17 @@ def _limits(terms: Mapping[str, PricingTerms], checked: Collection[str]) -> _Lim
         if period.id not in checked
     }
     if not checked:
-        return _Limits((), (), watched)
+        return Limits((), (), watched)
     held = [period.id for each in terms.values() for period in each.periods]
-    return _Limits(held, checked, watched)
+    return Limits(held, checked, watched)
 
 
-def _execute(
+def execute(
     text: bytes,
     values: Sequence[str | bool | BinaryArray | None],
     count: int,
     terms: Mapping[str, PricingTerms],
-    limits: _Limits,
+    limits: Limits,
     with_agents: bool | None = None,
 ) -> Written:
     """`with_agents` is None for a statement that is not asked for them."""
@@ -286,19 +252,16 @@ def _execute(
     if len(shared) != 1:
         # Read at different times, with a change between them.
         raise PricingTermsChanged
-    read = [
-        array(limits.held),
-        array(limits.checked),
-        *shared.pop(),
-        array(terms),
-        array([each.workspace for each in versions]),
-        array([each.settings for each in versions]),
-        len(versions),
-        array(limits.watched),
-        array(limits.watched.values()),
-    ]
+    owners = (terms, [each.workspace for each in versions], [each.settings for each in versions])
+    lists = (limits.held, limits.checked, *owners, limits.watched, limits.watched.values())
+    held, checked, *known, watched, settings = ["{" + ",".join(each) + "}" for each in lists]
+    read = [held, checked, *shared.pop(), *known, len(versions), watched, settings]
     asked = [] if with_agents is None else [with_agents]
-    with prepared_cursor(is_numbered=True) as cursor, _refusals():
+    connection.ensure_connection()
+    # The statement is `numbered`. psycopg remembers where the `%s` of others are only up to 4,096
+    # characters, and looks for them anew each time in longer ones.
+    raw_cursor = psycopg.RawCursor(connection.connection)
+    with connection.wrap_database_errors, raw_cursor as cursor, refusals():
         cursor.execute(text, [*values, *read, count, *asked], prepare=True)
         found = cursor.fetchone()
     if found is None:
@@ -314,3 +277,7 @@ def _execute(
 def _ids(array: str) -> frozenset[str]:
     """The ids of an array of UUIDs as PostgreSQL writes it."""
     return frozenset(array.strip("{}").replace("-", "").split(","))
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
