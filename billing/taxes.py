@@ -65,7 +65,7 @@ class TaxReader:
         decision = taxes.decide([_registration(each) for each in registrations], customer)
         if decision is None:
             return None
-        return Facts(customer, decision, day, _evidence(decision, day, check))
+        return Facts(customer, decision, day, _evidence(decision, day, customer, check))
 
     def rate(
         self, country: str, region: str, tax_class: str, day: dt.date
@@ -81,12 +81,13 @@ class TaxReader:
         number = vat_number(workspace.tax_id, country=workspace.address_country)
         check = self._checks.get(workspace.pk)
         is_valid: bool | None = False
+        by_form = False
         if number:
             if check is not None and check.number != number:
                 check = None
             is_valid = check.valid if check else None
             if check is None and not settings.VIES_URL:
-                is_valid = True  # checked by its form and check digits, when it was given
+                is_valid = by_form = True  # as it was found when it was given
         customer = Customer(
             workspace.address_country,
             workspace.address_state,
@@ -94,6 +95,7 @@ class TaxReader:
             number or workspace.tax_id,
             is_valid,
             workspace.tax_exemption,
+            by_form,
         )
         return customer, check if number else None
 
@@ -108,7 +110,9 @@ def _registration(row: TaxRegistration) -> Registration:
     )
 
 
-def _evidence(decision: Decision, day: dt.date, check: TaxNumberCheck | None) -> dict[str, Any]:
+def _evidence(
+    decision: Decision, day: dt.date, customer: Customer, check: TaxNumberCheck | None
+) -> dict[str, Any]:
     evidence: dict[str, Any] = {
         "day": day.isoformat(),
         "registration_id": decision.registration.id,
@@ -123,4 +127,6 @@ def _evidence(decision: Decision, day: dt.date, check: TaxNumberCheck | None) ->
             "name": check.registered_name,
             "address": check.registered_address,
         }
+    elif customer.tested_by_form:
+        evidence["number_check"] = {"number": customer.number, "valid": True, "source": "form"}
     return evidence

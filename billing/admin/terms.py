@@ -140,6 +140,9 @@ class DiscountForm(TermsForm):
         said = super().clean()
         if self.is_new and not said.get("code") and not said.get("name"):
             self.add_error("name", "A name is expected, as the invoice says it; or a coupon.")
+        if self.is_new and said.get("code"):
+            for name in set(self.changed_data) - {"code", "applies_to"}:
+                self.add_error(name, "A coupon says by itself what it gives: leave this empty.")
         return said
 
     def end(self, row_id: Any, said: dict[str, Any]) -> Discount:

@@ -196,8 +196,8 @@ class WorkspaceBillingSettings(models.Model):
     """Terms of one workspace; every workspace has exactly one row."""
 
     class CollectionMethod(models.TextChoices):
-        CHARGE_AUTOMATICALLY = "charge_automatically"
-        SEND_INVOICE = "send_invoice"
+        CHARGE_AUTOMATICALLY = "charge_automatically", "Charge automatically"
+        SEND_INVOICE = "send_invoice", "Send invoice"
 
     class OwnersSee(models.TextChoices):
         PRICE = "price"

@@ -73,7 +73,8 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """`number_is_valid` is None where nobody has said yet whether it is."""
+    """`number_is_valid` is None where nobody has said yet whether it is. `tested_by_form`: only
+    the number's form and check digits say so, and no register was asked."""
 
     country: str
     region: str
@@ -81,6 +82,7 @@ class Customer:
     number: str = ""
     number_is_valid: bool | None = None
     exemption: str = ""
+    tested_by_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,10 @@ def _within_eu(registrations: Sequence[Registration], customer: Customer) -> Dec
                 home,
                 customer.country,
                 customer.region,
-                f"a business in {customer.country} with a valid number accounts for the tax",
+                f"a business in {customer.country} with a valid number accounts for the tax"
+                if not customer.tested_by_form
+                else f"a business in {customer.country} accounts for the tax; only the form and"
+                " check digits of its number were tested: the register (VIES) is not asked",
                 "Reverse charge: the customer accounts for VAT"
                 " (Articles 44 and 196 of Directive 2006/112/EC).",
                 "VATEX-EU-AE",

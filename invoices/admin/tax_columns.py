@@ -49,6 +49,8 @@ class TaxColumnsMixin:
         check = decision.evidence.get("number_check") if decision else None
         if not check:
             return "–"
+        if check["source"] == "form":
+            return "form and check digits only: the register (VIES) was not asked"
         answer = "valid" if check["valid"] else "not valid"
         return f"{answer}, {check['source']}, {check['checked_at'][:16]}, {check['reference']}"
 

@@ -52,7 +52,7 @@ class InvoiceItem(models.Model):
         SUBSCRIPTION = "subscription"
         ADD_ON = "add_on", "Add-on"
         USAGE = "usage"
-        LATE_USAGE = "late_usage"
+        LATE_USAGE = "late_usage", "Late usage"
         DISCOUNT = "discount"
         COMMITMENT = "commitment", "Minimum commitment"
         MANUAL = "manual", "By hand"

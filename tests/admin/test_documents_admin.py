@@ -122,12 +122,33 @@ def test_twenty_are_given_back_from_the_customers_page(time_machine):
     assert (item.status, item.asked_by) == ("approved", "fay@finance.test")
 
 
+def test_a_dialog_that_is_opened_by_its_address_is_a_whole_page():
+    acme = make_workspace()
+    client = finance_client()
+    asks = reverse("admin:billing_workspace_bill_at_once", args=[acme.pk])
+
+    page = client.get(asks).content.decode()
+
+    assert page.count("<main") == page.count("<h1") == 1
+    assert "<title> Issue an invoice of its own | Billing</title>" in page
+    assert '<a class="fin-button" href="..">Cancel' in page
+    refused = client.post(asks, {"description": "Set-up fee"}).content.decode()
+    assert "This field is required" in refused
+    line = {"description": "Set-up fee", "net": "250.00", "tax_class": "standard"}
+    line |= {"_form_submitted": "True", "reason": "Ticket 4711", "key": "a-click"}
+    answer = client.post(asks, line)
+    assert answer.status_code == 302
+    assert Invoice.objects.get().amount == 250
+
+
 def test_an_invoice_of_its_own_is_issued_from_the_customers_page():
     acme = make_workspace()
     client = finance_client()
     line = {"description": "Set-up fee", "net": "250.00", "tax_class": "standard"}
-    dialog = client.get(reverse("admin:billing_workspace_bill_at_once", args=[acme.pk]))
-    assert 'name="key"' in dialog.content.decode()
+    asks = reverse("admin:billing_workspace_bill_at_once", args=[acme.pk])
+    dialog = client.get(asks, headers={"HX-Request": "true"}).content.decode()
+    assert 'name="key"' in dialog
+    assert "<main" not in dialog
     for _ in range(2):
         answer = press(
             client,

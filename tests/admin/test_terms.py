@@ -119,6 +119,11 @@ def test_a_coupon_is_redeemed_on_the_page_of_the_workspace(finance: Client, acme
         ),
         ("discounts", {"percentage": "10", "applies_to": "usage"}, "A name is expected"),
         ("discounts", {"code": "NONE", "applies_to": "usage"}, "There is no coupon"),
+        (
+            "discounts",
+            {"code": "NONE", "percentage": "10", "applies_to": "usage"},
+            "A coupon says by itself what it gives",
+        ),
     ],
 )
 def test_what_is_refused_stands_on_the_page_and_nothing_is_saved(

@@ -107,6 +107,25 @@ def test_a_business_abroad_with_a_valid_number_accounts_for_it_itself():
     assert close_differences() == []
 
 
+def test_where_no_register_is_asked_the_decision_says_so(settings):
+    settings.VIES_URL = ""
+    register()
+    globex = make_customer("Globex", country="FR", tax_id=FRENCH)
+
+    decision = closed(globex).tax_decision
+
+    assert decision.treatment == "reverse_charge"
+    assert decision.why == (
+        "a business in FR accounts for the tax; only the form and check digits of its number were"
+        " tested: the register (VIES) is not asked"
+    )
+    assert decision.evidence["number_check"] == {
+        "number": FRENCH,
+        "valid": True,
+        "source": "form",
+    }
+
+
 def test_a_number_that_is_not_valid_is_charged_as_none():
     register()
     globex = make_customer("Globex", country="FR", tax_id=FRENCH)

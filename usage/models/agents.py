@@ -19,7 +19,7 @@ class VoiceAgent(models.Model):
         PAUSED = "paused"
 
     class PausedReason(models.TextChoices):
-        USAGE_LIMIT = "usage_limit"
+        USAGE_LIMIT = "usage_limit", "Usage limit"
         SUSPENDED = "suspended"
         MANUAL = "manual"
         BUDGET = "budget"

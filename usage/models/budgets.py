@@ -26,7 +26,7 @@ class Budget(models.Model):
     class Scope(models.TextChoices):
         WORKSPACE = "workspace"
         AGENT = "agent"
-        RESOURCE_TYPE = "resource_type"
+        RESOURCE_TYPE = "resource_type", "Resource type"
 
     class Period(models.TextChoices):
         """On the workspace's calendar; a week begins on Monday."""

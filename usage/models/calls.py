@@ -20,11 +20,11 @@ class Call(models.Model):
         OUTBOUND = "outbound"
 
     class Status(models.TextChoices):
-        IN_PROGRESS = "in_progress"
+        IN_PROGRESS = "in_progress", "In progress"
         COMPLETED = "completed"
         FAILED = "failed"
         BUSY = "busy"
-        NO_ANSWER = "no_answer"
+        NO_ANSWER = "no_answer", "No answer"
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True)
