@@ -96,6 +96,17 @@ def exact_money(amount: Decimal | None, currency: str) -> str:
     )
 
 
+def exact_and_rounded(amount: Decimal, currency: str) -> tuple[str, str]:
+    """`exact_money` and `money` of an amount; language and symbol are looked up once for both."""
+    before, after, marks = _around(currency, active_language(), habits().number_format)
+    rounded = exact.rounded(amount, currency)
+    digits = _trimmed(abs(amount), min_decimals=exact.exponent(currency))
+    return (
+        f"{MINUS if amount < 0 else ''}{before}{_written(digits, marks)}{after}",
+        f"{MINUS if rounded < 0 else ''}{before}{_written(f'{abs(rounded):,f}', marks)}{after}",
+    )
+
+
 def quantity(value: Decimal | None) -> str:
     """A quantity without trailing zeros: "1,812.5"."""
     if value is None:

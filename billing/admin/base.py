@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import wraps
+from html import escape
 from typing import Any, ClassVar
 
 from django import forms
@@ -25,7 +26,7 @@ from billing.admin.fields import FormOnce
 from billing.admin.frozen import FrozenTable
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
-from billing.formats import exact_money, money
+from billing.formats import exact_and_rounded, exact_money
 
 PERIOD_LABELS = {
     "current": "info",
@@ -241,12 +242,12 @@ def amount(value: Decimal | None, currency: str) -> SafeString:
     """Money in whole minor units; the exact amount shows on hovering."""
     if value is None:
         return format_html("–")
-    text = format_html(
-        '<span class="tabular-nums whitespace-nowrap" title="{}">{}</span>',
-        exact_money(value, currency),
-        money(value, currency),
+    exact, rounded = map(escape, exact_and_rounded(value, currency))
+    return Amount(
+        f'<span class="tabular-nums whitespace-nowrap" title="{exact}">{rounded}</span>',
+        value,
+        currency,
     )
-    return Amount(text, value, currency)
 
 
 def exact_amount(value: Decimal | None, currency: str) -> SafeString:
@@ -262,7 +263,7 @@ def when(time: dt.datetime | None) -> str:
 
 
 def unbroken(text: str) -> SafeString:
-    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+    return SafeString(f'<span class="whitespace-nowrap">{escape(text)}</span>')
 
 
 def labels(choices: Mapping[str, str]) -> dict[str, str]:

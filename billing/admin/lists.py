@@ -15,9 +15,11 @@ from django.contrib import messages
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.db.models import Field, QuerySet, Sum
+from django.core.paginator import Paginator
+from django.db.models import Count, Field, QuerySet, Sum
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.utils.functional import cached_property
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
@@ -63,6 +65,9 @@ class ListMixin:
     # Asked of each list by Unfold's templates, which look long for what is not there.
     list_sections: Sequence[Any] = ()
     ordering_field: str | None = None
+    # What a page of the list reads of its rows and of those in `list_select_related`: by default
+    # all. Files read all, and so do actions.
+    list_only: Sequence[str] = ()
     # Whether rows have one key, so that they can be read again by it, a thousand at a time.
     has_one_key = True
 
@@ -76,6 +81,26 @@ class ListMixin:
         del given[FILE_PARAMETER]
         request.GET = given  # type: ignore[assignment]
         return self._file(request, wanted)
+
+    def get_changelist_instance(self: Any, request: HttpRequest) -> ChangeList:
+        changes: ChangeList = super().get_changelist_instance(request)  # type: ignore[misc]
+        if self.list_only:
+            rows = changes.result_list.select_related(None)
+            changes.result_list = rows.select_related(*self.list_select_related).only(
+                *self.list_only
+            )
+        return changes
+
+    def get_paginator(
+        self: Any, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any
+    ) -> Paginator:
+        if self.list_sums:
+            fields = [field for _, field in self.list_sums]
+            return SummedPaginator(queryset, per_page, *args, by=self.sums_by, fields=fields)
+        paginator: Paginator = super().get_paginator(  # type: ignore[misc]
+            request, queryset, per_page, *args
+        )
+        return paginator
 
     def _file(self: Any, request: HttpRequest, wanted: str) -> HttpResponseBase:
         if not self.has_view_permission(request):
@@ -118,12 +143,7 @@ class ListMixin:
         """By currency, over all pages of the list; for `admin/list_sums.html`."""
         if not self.list_sums:
             return []
-        found = (
-            changes.queryset.order_by()
-            .values_list(self.sums_by)
-            .annotate(*(Sum(field) for _, field in self.list_sums))
-            .order_by(self.sums_by)
-        )
+        paginator: Any = changes.paginator
         return [
             (
                 currency,
@@ -132,8 +152,31 @@ class ListMixin:
                     for (label, _), value in zip(self.list_sums, values, strict=True)
                 ],
             )
-            for currency, *values in found
+            for currency, *values, _ in paginator.sums
         ]
+
+
+class SummedPaginator(Paginator):
+    """Pages of rows that are added up: they are counted while they are read for it."""
+
+    def __init__(self, *args: Any, by: str, fields: Sequence[str]) -> None:
+        super().__init__(*args)
+        self._by, self._fields = by, fields
+
+    @cached_property
+    def sums(self) -> list[tuple[Any, ...]]:
+        """Of each currency the sums of the fields, and how many rows there are."""
+        rows: Any = self.object_list
+        return list(
+            rows.order_by()
+            .values_list(self._by)
+            .annotate(*(Sum(field) for field in self._fields), listed=Count("*"))
+            .order_by(self._by)
+        )
+
+    @cached_property
+    def count(self) -> int:
+        return sum(count for *_, count in self.sums)
 
 
 def chips(changes: ChangeList) -> list[Chip]:

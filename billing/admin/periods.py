@@ -135,7 +135,7 @@ class BillingPeriodAdmin(FrozenAdmin):
 
     @display(description="Status", ordering="status", label=labels(PERIOD_LABELS))
     def state(self, period: BillingPeriod) -> str:
-        return period.get_status_display()
+        return BillingPeriod.Status(period.status).label
 
     @display(description="Usage", ordering="live_subtotal")
     def usage(self, period: Any) -> str:

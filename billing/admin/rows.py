@@ -6,8 +6,10 @@ once. Lists that are edited in place, or sorted by hand, are Unfold's own.
 """
 
 import datetime as dt
+import html
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -16,9 +18,10 @@ from django.contrib.admin.utils import lookup_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch
 from django.utils.html import conditional_escape, escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from unfold.admin import checkbox
 from unfold.templatetags.unfold_list import (
     CHECKBOX_CLASSES,
@@ -34,17 +37,19 @@ from unfold.utils import (
     display_for_value,
 )
 
+from billing.admin.kept import heads_key, kept
+
 _DAY_OR_LINK = (models.DateField, models.TimeField, models.ForeignKey)
 _CHECKBOX = "action_checkbox"
+# What a cell shows for a row, and the classes that it has beside its column's.
+_Show = Callable[[models.Model], tuple[Any, str]]
 
 
 class _ListColumn(NamedTuple):
-    name: str
-    field: "models.Field[Any, Any] | None"
-    # Of what is no field, and is computed by the same function for each row.
-    compute: Callable[[Any], Any] | None
+    show: _Show
     classes: str
     label: str
+    head_label: str
     is_link: bool
 
 
@@ -54,18 +59,28 @@ class RowList:
     def __init__(self, changes: ChangeList) -> None:
         self._changes, self._admin = changes, changes.model_admin
         self._empty = str(self._admin.get_empty_value_display())
-        self.headers = list(result_headers(changes))
+        self._heads_key = heads_key(changes)
+        self.headers = kept(self._heads_key, lambda: list(result_headers(changes)))
+        self._made: dict[Any, Any] = {}
         self._columns = list(self._described())
-        self._badges: dict[Any, str] = {}
-        self._query: str | None = None
 
     @property
-    def sorted_columns(self) -> int:
-        return sum(bool(each["sortable"] and each["sorted"]) for each in self.headers)
+    def head(self) -> str:
+        """The `<thead>`."""
+        return kept((*self._heads_key, "made"), self._made_head)
+
+    def _made_head(self) -> str:
+        sorted_by = sum(bool(each["sortable"] and each["sorted"]) for each in self.headers)
+        shown = {
+            "cl": self._changes,
+            "result_headers": self.headers,
+            "num_sorted_fields": sorted_by,
+        }
+        return render_to_string("unfold/helpers/change_list_headers.html", shown)
 
     def __iter__(self) -> Iterator[SafeString]:
         for row in self._changes.result_list:
-            yield mark_safe("".join(self._cells(row)))  # noqa: S308 - each is escaped
+            yield SafeString("".join(self._cells(row)))
 
     def _described(self) -> Iterator[_ListColumn]:
         named = self._changes.list_display_links
@@ -76,12 +91,12 @@ class RowList:
                 classes = list(CHECKBOX_CLASSES)
             if isinstance(field, _DAY_OR_LINK):
                 classes.append("nowrap")
+            head_label = escaped(self.headers[place]["text"])
             yield _ListColumn(
-                name,
-                field,
-                None if field else _computation(name, self._admin),
+                self._of_field(name, field) if field else self._of_method(name),
                 escape(" ".join(classes)),
-                conditional_escape(self.headers[place]["text"] if place else "Select record"),
+                head_label if place else "Select record",
+                head_label,
                 named is not None and name in named,
             )
 
@@ -90,79 +105,139 @@ class RowList:
         # The first of all columns leads to its row where no others are named.
         is_first = changes.list_display_links is not None and not changes.list_display_links
         is_head = True
-        for column, header in zip(self._columns, self.headers, strict=True):
-            text, classes = self._shown(column, row)
-            tag, cell, label = "td", str(conditional_escape(text)), column.label
-            if is_first or column.is_link:
+        for show, classes, label, head_label, is_link in self._columns:
+            text, more = show(row)
+            tag, cell, told = "td", escaped(text), label
+            if is_first or is_link:
                 tag = "th" if is_head else "td"
                 is_first = is_head = False
-                cell = self._linked(row, cell)
-                label = conditional_escape(header["text"])
-            yield f'<{tag} class="{classes}" data-label="{label}">{cell}</{tag}>'
+                cell, told = self._linked(row, cell), head_label
+            yield f'<{tag} class="{classes}{more}" data-label="{told}">{cell}</{tag}>'
 
-    def _shown(self, column: _ListColumn, row: models.Model) -> tuple[Any, str]:
-        field, empty = column.field, self._empty
-        if column.name == _CHECKBOX:
-            box = _checkbox().replace(_PLACE, escape(row.pk))
-            return mark_safe(box), column.classes  # noqa: S308 - the key in it is escaped
+    def _of_field(self, name: str, field: "models.Field[Any, Any]") -> _Show:
+        empty, is_link = self._empty, isinstance(field.remote_field, models.ManyToOneRel)
+
+        def shown(row: models.Model) -> tuple[Any, str]:
+            try:
+                value = getattr(row, name)
+            except ObjectDoesNotExist:
+                return empty, ""
+            if field.auto_created:
+                return display_for_value(value, empty, False), ""
+            if is_link:
+                return empty if value is None else value, ""
+            return self._once((name, value), partial(display_for_field, value, field, empty)), ""
+
+        return shown
+
+    def _of_method(self, name: str) -> _Show:
+        """As `lookup_field` finds it."""
+        if name == _CHECKBOX:
+            before, after = _checkbox().split(_PLACE)
+            return lambda row: (SafeString(f"{before}{escape(row.pk)}{after}"), "")
+        method = None if name == "__str__" else getattr(self._admin, name, None)
+        if method is None:  # what each row has of its own
+            return partial(self._looked_up, name)
+        display = self._display(name, method)
+
+        def shown(row: models.Model) -> tuple[Any, str]:
+            try:
+                return display(method(row), row)
+            except ObjectDoesNotExist:
+                return self._empty, ""
+
+        return shown
+
+    def _looked_up(self, name: str, row: models.Model) -> tuple[Any, str]:
         try:
-            if field is not None:
-                value = getattr(row, column.name)
-            elif column.compute:
-                attribute: Any = column.compute
-                value = column.compute(row)
-            else:
-                _, attribute, value = lookup_field(column.name, row, self._admin)
+            _, attribute, value = lookup_field(name, row, self._admin)
         except ObjectDoesNotExist:
-            return empty, column.classes
-        if field is not None and not field.auto_created:
-            if isinstance(field.remote_field, models.ManyToOneRel):
-                return empty if value is None else value, column.classes
-            if isinstance(field, models.BooleanField):
-                shown = partial(display_for_field, value, field, empty)
-                return self._once((column.name, value), shown), column.classes
-            return display_for_field(value, field, empty), column.classes
-        if field is not None:
-            return display_for_value(value, empty, False), column.classes
-        empty = getattr(attribute, "empty_value_display", empty)
-        classes = column.classes
-        if isinstance(value, dt.date | dt.time):
-            classes = f"{classes} nowrap"
-        if label := getattr(attribute, "label", False):
-            shown = partial(display_for_label, value, empty, label)
-            return self._once((column.name, value), shown), classes
-        if getattr(attribute, "dropdown", False):
-            return display_for_dropdown(row, column.name, value, empty), classes
-        if getattr(attribute, "header", False):
-            return display_for_header(value, empty), classes
-        if getattr(attribute, "boolean", False):
-            shown = partial(display_for_value, value, empty, True)
-            return self._once((column.name, value), shown), classes
-        return display_for_value(value, empty, False), classes
+            return self._empty, ""
+        return self._display(name, attribute)(value, row)
 
-    def _once(self, key: Any, make: Callable[[], str]) -> str:
+    def _display(self, name: str, attribute: Any) -> Callable[[Any, Any], tuple[Any, str]]:
+        """Of what is no field, as its decorator says that it is shown."""
+        empty = getattr(attribute, "empty_value_display", self._empty)
+        label, is_dropdown, is_header, is_boolean = (
+            getattr(attribute, each, False) for each in ("label", "dropdown", "header", "boolean")
+        )
+        is_plain = not (label or is_dropdown or is_header or is_boolean)
+
+        def shown(value: Any, row: Any) -> tuple[Any, str]:
+            if is_plain and isinstance(value, SafeString):
+                return value, ""
+            more = " nowrap" if isinstance(value, dt.date | dt.time) else ""
+            if label:
+                made = self._once((name, value), partial(display_for_label, value, empty, label))
+            elif is_dropdown:
+                made = display_for_dropdown(row, name, value, empty)
+            elif is_header:
+                made = display_for_header(value, empty)
+            elif is_boolean:
+                made = self._once((name, value), partial(display_for_value, value, empty, True))
+            else:
+                made = display_for_value(value, empty, False)
+            return made, more
+
+        return shown
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
         try:
-            if key not in self._badges:
-                self._badges[key] = make()
+            if key not in self._made:
+                self._made[key] = make()
         except TypeError:  # of lists, which have no hash
             return make()
-        return self._badges[key]
+        return self._made[key]
 
     def _linked(self, row: models.Model, cell: str) -> str:
         changes = self._changes
         try:
-            url = changes.url_for_result(row)
+            address = self._address(row)
         except NoReverseMatch:
             return cell
-        if self._query is None:
-            kept: Any = {"preserved_filters": changes.preserved_filters, "opts": changes.opts}
-            self._query = add_preserved_filters(kept, url).removeprefix(url)
         opener = ""
         if changes.is_popup:
             key = row.serializable_value(str(changes.to_field or changes.lookup_opts.pk.attname))
             opener = f' data-popup-opener="{escape(key)}"'
-        address, classes = escape(url + self._query), " ".join(LINK_CLASSES)
-        return f'<a href="{address}" class="{classes}" {opener}>{cell}</a>'
+        return f'<a href="{escape(address)}" class="{_LINK}" {opener}>{cell}</a>'
+
+    def _address(self, row: Any) -> str:
+        changes: Any = self._changes
+        key = str(getattr(row, changes.pk_attname))
+        # A key that stands in an address as it is, in a list that leads to its own rows.
+        if (
+            type(changes).url_for_result is ChangeList.url_for_result
+            and key.isascii()
+            and key.replace("-", "").isalnum()
+        ):
+            before, after = self._once("address", self._around_keys)
+            return f"{before}{key}{after}"
+        address: str = changes.url_for_result(row)
+        return address + self._once("query", partial(self._kept_query, address))
+
+    def _around_keys(self) -> tuple[str, str]:
+        changes: Any = self._changes
+        address = changes.url_for_result(SimpleNamespace(**{changes.pk_attname: _PLACE}))
+        before, after = address.split(_PLACE)
+        return before, after + self._kept_query(address)
+
+    def _kept_query(self, address: str) -> str:
+        """The filters of this list, with which a row's page leads back to it."""
+        changes = self._changes
+        kept: Any = {"preserved_filters": changes.preserved_filters, "opts": changes.opts}
+        return str(add_preserved_filters(kept, address).removeprefix(address))
+
+
+_LINK = " ".join(LINK_CLASSES)
+
+
+def escaped(text: Any) -> str:
+    """As `conditional_escape`, which looks whether a text is lazy before anything else."""
+    if isinstance(text, SafeString):
+        return text
+    if type(text) is str:
+        return html.escape(text)
+    return conditional_escape(text)
 
 
 _PLACE = "00000000-row"
@@ -182,8 +257,3 @@ def _field(options: Any, name: str) -> "models.Field[Any, Any] | None":
     is_own = isinstance(found, models.Field) and not found.many_to_many
     # A relation's column is no relation.
     return found if is_own and not (found.is_relation and found.attname == name) else None
-
-
-def _computation(name: str, admin: Any) -> Callable[[Any], Any] | None:
-    """As `lookup_field` finds it; None for what each row has of its own."""
-    return None if name == "__str__" else getattr(admin, name, None)

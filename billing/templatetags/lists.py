@@ -3,9 +3,14 @@
 from typing import Any
 
 from django import template
+from django.forms import Media
+from django.template import Context
+from django.template.loader import get_template
 from django.utils.encoding import iri_to_uri
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+
+from billing.admin.kept import filters_key, kept
 
 _CHOICE = "border-b border-base-200 last:border-b-0 dark:border-base-700"
 _CHOSEN = "font-semibold text-primary-600 dark:text-primary-500"
@@ -34,6 +39,29 @@ def list_rows(changes: Any) -> Any:
     """None for lists whose rows are left to Unfold."""
     make = getattr(changes.model_admin, "rows", None)
     return make(changes) if make else None
+
+
+@register.simple_tag(takes_context=True)
+def list_filters(context: Context, changes: Any) -> Any:
+    key = filters_key(changes, context["request"])
+    template = get_template("admin/list_filters.html").template  # type: ignore[attr-defined]
+
+    def made() -> str:
+        with context.push():
+            return SafeString(template.render(context))
+
+    return kept(key, made) if key else made()
+
+
+@register.simple_tag
+def media_part(media: Media, part: str) -> Any:
+    """Its `js` or `css`, whose tags are made once for the same files."""
+    files = repr(getattr(media, f"_{part}_lists"))
+    return kept(("media", part, files), lambda: SafeString("\n".join(_tags(media, part))))
+
+
+def _tags(media: Media, part: str) -> list[str]:
+    return list(getattr(media, f"render_{part}")())
 
 
 @register.simple_tag

@@ -86,7 +86,12 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
     )
     search_help_text = "Number, customer, e-mail, amount, Stripe id, call id"
     list_sums = (("Net", "net"), ("Tax", "tax"), ("Amount", "amount"), ("Paid", "amount_paid"))
-    list_select_related: tuple[str, ...] = ("workspace", "billing_period__workspace")
+    list_select_related: tuple[str, ...] = ("workspace", "billing_period")
+    list_only: tuple[str, ...] = (
+        *("number", "currency", "amount", "status", "issued_at", "due_date", "paid_at", "corrects"),
+        *("workspace__name", "workspace__timezone", "billing_period__period_start"),
+        "billing_period__workspace",
+    )
     inlines: tuple[Any, ...] = (ItemInline,)
     fieldsets: tuple[Any, ...] = (
         (
@@ -193,6 +198,9 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
 
     @display(description="Month", ordering="billing_period__period_start")
     def month(self, invoice: Invoice) -> str:
+        period = invoice.billing_period
+        if period is not None:
+            period.workspace = invoice.workspace  # the same, which need not be read twice
         return invoice.label
 
     @display(description="Amount", ordering="amount")
@@ -247,7 +255,7 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
 
     @display(description="Status", ordering="status", label=INVOICE_LABELS)
     def state(self, invoice: Invoice) -> str:
-        return invoice.get_status_display()
+        return Invoice.Status(invoice.status).label
 
     @display(description="Issued", ordering="issued_at")
     def issued(self, invoice: Invoice) -> str:

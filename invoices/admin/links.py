@@ -1,27 +1,24 @@
 """Where an invoice is found outside of the admin."""
 
 from django.conf import settings
-from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
+from billing.admin.rows import escaped
+from billing.row_addresses import row_address
 from invoices.models import EInvoice, Invoice
 
 _CLASS = "text-primary-600 dark:text-primary-500 font-medium"
+_NEW_TAB = ' target="_blank" rel="noopener noreferrer"'
 
 
 def link(url: str, text: str, *, new_tab: bool = False) -> SafeString:
-    return format_html(
-        '<a class="{}" href="{}"{}>{}</a>',
-        _CLASS,
-        url,
-        format_html(' target="_blank" rel="noopener noreferrer"') if new_tab else "",
-        text,
-    )
+    more = _NEW_TAB if new_tab else ""
+    return SafeString(f'<a class="{_CLASS}" href="{escape(url)}"{more}>{escaped(text)}</a>')
 
 
 def pdf_link(invoice: Invoice) -> SafeString:
-    return link(reverse("admin:invoices_invoice_pdf", args=[invoice.pk]), "PDF", new_tab=True)
+    return link(row_address("admin:invoices_invoice_pdf", invoice.pk), "PDF", new_tab=True)
 
 
 def e_invoice_link(url: str, kept: EInvoice | None) -> SafeString:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from unfold.templatetags.unfold_list import items_for_result
 
@@ -119,3 +121,21 @@ def test_another_kind_of_file_is_refused_with_a_word() -> None:
     answer = finance_client().get(reverse(INVOICES), {"_file": "pdf"}, follow=True)
 
     assert "There are files as CSV and as XLSX." in answer.content.decode()
+
+
+def test_a_page_of_a_list_reads_the_columns_that_it_shows() -> None:
+    acme = make_workspace("Acme")
+    for month in (8, 9):
+        make_invoice(acme, month=month, amount="100.00")
+    client = finance_client()
+    client.get(reverse(INVOICES))
+
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get(reverse(INVOICES))
+
+    [rows] = [each["sql"] for each in asked if '"invoices_invoice"."number"' in each["sql"]]
+    assert "bill_to_address" not in rows
+    assert "tax_decision" not in rows
+    # Counted and added up at once; each row's month and state need no question of their own.
+    assert sum("invoices_invoice" in each["sql"] for each in asked) == 2
+    assert page.context["cl"].result_count == 2

@@ -76,6 +76,7 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAd
     list_display = (*InvoiceAdmin.list_display[:-1], "synced", InvoiceAdmin.list_display[-1])
     list_filter = (InvoiceAdmin.list_filter[0], SyncFilter, *InvoiceAdmin.list_filter[1:])
     list_select_related = (*InvoiceAdmin.list_select_related, "stripe_sync")
+    list_only = (*InvoiceAdmin.list_only, "stripe_sync__status")
     inlines = (*InvoiceAdmin.inlines, PaymentEntryInline, ChargebackInline)
     fieldsets = (
         *InvoiceAdmin.fieldsets,
