@@ -18,14 +18,23 @@ from tests.kit.walk import Walk
 NO_METHOD = "There is no payment method"
 
 
-@pytest.fixture
-def acme(walk: Walk) -> UUID:
+def begin(walk: Walk) -> UUID:
     """On the starter tier since January 2028, closed on 2 February, never having saved a card."""
     walk.go_to("2028-01-03T09:00:00+01:00")
     workspace = walk.workspace("Acme")
     walk.tick()
     walk.go_to("2028-02-02T00:05:00+01:00")
     return workspace
+
+
+@pytest.fixture
+def walk(begun_walk: Walk) -> Walk:
+    return begun_walk
+
+
+@pytest.fixture
+def acme(begun_workspace: UUID) -> UUID:
+    return begun_workspace
 
 
 def customer_of(workspace: UUID) -> str:

@@ -26,13 +26,22 @@ def mailed(recipient: str) -> list[str]:
     return [message.subject for message in mail.outbox if message.to == [recipient]]
 
 
-@pytest.fixture
-def acme(walk: Walk) -> UUID:
+def begin(walk: Walk) -> UUID:
     """In Berlin on the starter tier, 49.00 a month, since 3 January 2028, with a card."""
     walk.go_to("2028-01-03T09:00:00+01:00")
     workspace = walk.workspace("Acme")
     walk.give_card(workspace, "pm_card_visa")
     return workspace
+
+
+@pytest.fixture
+def walk(begun_walk: Walk) -> Walk:
+    return begun_walk
+
+
+@pytest.fixture
+def acme(begun_workspace: UUID) -> UUID:
+    return begun_workspace
 
 
 def test_a_month_is_watched_closed_charged_and_its_latecomers_billed_next(

@@ -41,8 +41,7 @@ NAMES = (
 )
 
 
-@pytest.fixture
-def acme(walk: Walk) -> UUID:
+def begin(walk: Walk) -> UUID:
     """January 2028 of Acme is billed and paid; it is closed since."""
     walk.go_to("2028-01-03T09:00:00+01:00")
     acme = walk.workspace("Acme", billing_email="books@acme.test")
@@ -92,6 +91,16 @@ def acme(walk: Walk) -> UUID:
     account_news.tell(owner, account_news.PASSKEY_ADDED, now=now, named="Phone of Ada Lovelace")
     complain(acme)
     return acme
+
+
+@pytest.fixture
+def walk(begun_walk: Walk) -> Walk:
+    return begun_walk
+
+
+@pytest.fixture
+def acme(begun_workspace: UUID) -> UUID:
+    return begun_workspace
 
 
 def complain(acme: UUID) -> None:

@@ -3,26 +3,33 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from django.core.management import call_command
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from billing.models import Workspace
 from tests.kit.closed import NOVEMBER_3, make_closed_months
+from tests.kit.kept import kept_for_module
 from usage import verify_export
 from usage.services import sealing
 
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def closed_months(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[UUID]:
+    with kept_for_module(django_db_blocker):
+        yield make_closed_months().pk
+
+
 @pytest.fixture
-def acme() -> Workspace:
-    return make_closed_months()
+def acme(closed_months: UUID) -> Workspace:
+    return Workspace.objects.get(pk=closed_months)
 
 
 @pytest.fixture

@@ -3,21 +3,23 @@
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from billing import webhooks
 from billing.models import BillingPeriod, PeriodCounter, Workspace
 from invoices.services.closing import finalize_due_periods
 from tests.kit.by_force import by_force
 from tests.kit.closed import DECEMBER_3, NOVEMBER_3, OCTOBER_5, make_closed_months
+from tests.kit.kept import kept_for_module
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
 from usage.models import PeriodSeal, SealChain, SealFingerprints, UsageRecord
@@ -27,9 +29,15 @@ from usage.services.sealing import canonical, seals
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def closed_months(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[UUID]:
+    with kept_for_module(django_db_blocker):
+        yield make_closed_months().pk
+
+
 @pytest.fixture
-def acme() -> Workspace:
-    return make_closed_months()
+def acme(closed_months: UUID) -> Workspace:
+    return Workspace.objects.get(pk=closed_months)
 
 
 @pytest.fixture
@@ -199,11 +207,12 @@ def test_a_chain_that_was_cut_and_sealed_again_is_found_by_its_anchor(sealed: Wo
 
 
 def test_of_many_chains_the_one_that_was_changed_is_named_and_few_queries_asked(
+    acme: Workspace,
     django_assert_max_num_queries: Any,
 ):
     for name in ("Globex", "Initech", "Umbrella"):
         make_usage(make_workspace(name), OCTOBER_5, "1", "0.5", key=name)
-    make_closed_months()
+    finalize_due_periods(now=DECEMBER_3)
     assert sealing.seal_closed_periods(now=NOVEMBER_3) == 8
     workspaces = list(Workspace.objects.order_by("name").values_list("pk", flat=True))
     with django_assert_max_num_queries(10):
@@ -249,6 +258,7 @@ def test_seals_are_append_only_for_sql_too(sealed: Workspace, statement: str):
         cursor.execute("SET LOCAL usage.allow_truncate = 'off'")
         with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
             cursor.execute(statement)
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def test_a_key_that_was_replaced_still_proves_its_seals(acme: Workspace, settings: Settings):
