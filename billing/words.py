@@ -52,6 +52,7 @@ WORDS = (
     _("Closing balance"), _("Payment taken back, bank transfer"),
     _("Payment taken back, another way"), _("Payment charged back, Stripe"),
     _("Chargeback won, payment is back"), _("Chargeback lost, written off"),
+    _("Chargeback lost"),
     _("Chargeback asked for again"),
     # Lines of the payment history.
     _("Payment"), _("Refund failed"), _("Payment charged back"), _("Overpayment kept as credit"),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone as clock
@@ -101,6 +101,12 @@ def _cards_in_force(pk: UUID, tier: Any, currency: str, today: dt.date) -> Rows:
     )
 
 
+def _charged_back(pk: UUID) -> list[Any]:
+    """What banks have taken back and not decided on, by currency: owed, and in no open invoice."""
+    held = Chargeback.objects.filter(Chargeback.UNDECIDED, workspace_id=pk)
+    return list(held.order_by("currency").values("currency").annotate(amount=Sum("amount")))
+
+
 def _chargeback(chargeback: Chargeback) -> Task:
     until = f"{chargeback.due_by:%Y-%m-%d %H:%M} UTC" if chargeback.due_by else "soon"
     over = money(chargeback.amount, chargeback.currency)
@@ -160,6 +166,7 @@ _counts = Counts(
         "overrides": PriceOverride.objects.filter(_in_force(today), workspace_id=pk),
         "notes": CreditNote.objects.filter(workspace_id=pk),
         "credit": CreditEntry.objects.filter(workspace_id=pk),
+        "charged_back": Chargeback.objects.filter(Chargeback.UNDECIDED, workspace_id=pk),
         "keys": ServiceKey.objects.filter(workspace_id=pk),
         "agents": VoiceAgent.objects.filter(workspace_id=pk),
     }
@@ -191,6 +198,7 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         "cards": _cards(*in_force) if counts["cards"] else [],
         "owed": list(REPORTS["ageing"].rows(asked)),
         "credit": counts["credit"] and credit_balance(workspace.pk, workspace.currency),
+        "charged_back": _charged_back(workspace.pk) if counts["charged_back"] else [],
         "methods": _methods(workspace.pk, account),
         "invoices": _invoices_of(workspace),
         "payments": _payments(workspace.pk),

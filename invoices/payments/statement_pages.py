@@ -8,7 +8,7 @@ from billing.access import WorkspaceRequest, render_page, workspace_page
 from billing.errors import Invalid
 from billing.exports import csv_response
 from billing.models import Workspace
-from invoices.payments.services.statement_paper import render_statement
+from invoices.payments.services.statement_paper import charged_back, render_statement
 from invoices.payments.services.statements import (
     CSV_HEAD,
     Statement,
@@ -24,7 +24,7 @@ from invoices.pdf import pdf_response
 def page(request: WorkspaceRequest) -> HttpResponse:
     made = asked_statement(request, request.membership.workspace)
     query = f"first={made.first}&last={made.last}"
-    context = {"statement": made, "query": query}
+    context = {"statement": made, "charged_back": charged_back(made), "query": query}
     return render_page(request, "payments/statement.html", context, section="invoices")
 
 

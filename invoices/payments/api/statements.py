@@ -43,6 +43,9 @@ class StatementSerializer(serializers.Serializer):
     opening = AmountField("opening")
     lines = serializers.SerializerMethodField()
     closing = AmountField("closing")
+    charged_back = AmountField(
+        "charged_back", help_text="Of `closing`, what banks hold in chargebacks that are undecided."
+    )
 
     @extend_schema_field(StatementLineSerializer(many=True))
     def get_lines(self, made: Statement) -> list[dict[str, str]]:

@@ -50,6 +50,9 @@ class Chargeback(models.Model):
     decided_by = models.CharField(max_length=254, blank=True, default="", db_default="")
     decided_at = models.DateTimeField(null=True, blank=True)
 
+    # Those that hold money of which the bank has not decided yet whose it is.
+    UNDECIDED: ClassVar = Q(closed_at__isnull=True) & ~Q(status__startswith="warning_")
+
     class Meta:
         ordering = ["due_by", "opened_at"]
         constraints: ClassVar = [

@@ -1,7 +1,6 @@
 """A customer's statement as PDF, in the invoice's own form."""
 
 import datetime as dt
-from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -41,7 +40,7 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
         "headline": {
             "label": _("Closing balance"),
             "amount": money(made.closing, currency),
-            "note": _meaning(made.closing),
+            "note": _meaning(made),
             "stamp": "",
             "tone": "normal" if made.closing > 0 else "good",
         },
@@ -72,10 +71,11 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
         ],
         "legal": [],
         "notes": [
+            *filter(None, [charged_back(made)]),
             _(
                 "Invoices and money sent back to you raise the balance; payments and credit notes"
                 " lower it. A balance below zero is to your credit."
-            )
+            ),
         ],
         "payment": {
             "title": _("Questions?"),
@@ -86,7 +86,21 @@ def _document(made: Statement, issuer: Issuer) -> dict[str, Any]:
     }
 
 
-def _meaning(balance: Decimal) -> str:
+def charged_back(made: Statement) -> str:
+    """Why what the bank has taken back is owed and not asked for; empty where there is none."""
+    if not made.charged_back:
+        return ""
+    text = _(
+        "{amount} of this is a payment that the bank has taken back. It is not asked for until the"
+        " bank has decided."
+    )
+    return text.format(amount=money(made.charged_back, made.currency))
+
+
+def _meaning(made: Statement) -> str:
+    balance = made.closing
+    if balance > 0 and balance <= made.charged_back:
+        return _("Charged back: the bank decides")
     if not balance:
         return _("Nothing is owed")
     return _("You owe this") if balance > 0 else _("This is to your credit")

@@ -26,13 +26,15 @@ CSV_HEAD = ("date", "text", "reference", "amount", "balance", "currency")
 
 @dataclass(frozen=True)
 class StatementLine:
-    """`amount` raises the balance, below zero lowers it; `balance` is the one after it."""
+    """`amount` raises the balance, below zero lowers it; `balance` is the one after it.
+    `charged_back` is what of `amount` comes or goes with a chargeback the bank has to decide."""
 
     day: dt.date
     text: str
     reference: str
     amount: Decimal
     balance: Decimal = ZERO
+    charged_back: Decimal = ZERO
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Statement:
     last: dt.date
     opening: Decimal
     lines: list[StatementLine]
+    # What of the closing balance the bank has taken back and not decided on yet.
+    charged_back: Decimal
 
     @property
     def closing(self) -> Decimal:
@@ -71,16 +75,17 @@ def _day(name: str, typed: str) -> dt.date | None:
 def statement(workspace: Workspace, *, first: dt.date, last: dt.date) -> Statement:
     """All that moved the balance from `first` to `last`, both included, oldest first."""
     opening, lines = ZERO, []
-    balance = ZERO
+    balance = charged_back = ZERO
     for line in sorted(_moves(workspace), key=lambda line: line.day):
         if line.day > last:
             break
         balance += line.amount
+        charged_back += line.charged_back
         if line.day < first:
             opening = balance
         else:
             lines.append(replace(line, balance=balance))
-    return Statement(workspace, workspace.currency, first, last, opening, lines)
+    return Statement(workspace, workspace.currency, first, last, opening, lines, charged_back)
 
 
 def csv_rows(made: Statement) -> Iterator[tuple[Any, ...]]:
@@ -154,12 +159,15 @@ def _of_chargeback(
     if not chargeback.took_money:
         return
     amount, name = chargeback.amount, chargeback.stripe_id
-    yield StatementLine(day(chargeback.opened_at), "Payment charged back, Stripe", name, amount)
+    text = "Payment charged back, Stripe"
+    yield StatementLine(day(chargeback.opened_at), text, name, amount, charged_back=amount)
     if chargeback.closed_at is not None:
         end = "Chargeback lost, written off"
         if chargeback.status == "won":
             end = "Chargeback won, payment is back"
-        yield StatementLine(day(chargeback.closed_at), end, name, -amount)
+        elif chargeback.decision != Chargeback.Decision.WRITE_OFF:
+            end = "Chargeback lost"
+        yield StatementLine(day(chargeback.closed_at), end, name, -amount, charged_back=-amount)
     if chargeback.asked_again and chargeback.decided_at is not None:
         text, number = "Chargeback asked for again", chargeback.invoice.number
         yield StatementLine(day(chargeback.decided_at), text, number, chargeback.asked_again)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 from pytest_django import Settings
 
 from billing.errors import SecondPersonNeeded
@@ -30,6 +31,7 @@ from invoices.payments.services.ledger.payments import payment_differences
 from invoices.payments.services.receiving import pay_in_full
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.second_person import NothingAwaited
+from invoices.payments.services.statement_paper import render_statement
 from invoices.payments.services.statements import statement
 from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.api import ApiClient
@@ -37,7 +39,7 @@ from tests.kit.crashes import Call, killed_at_request
 from tests.kit.e_invoices import closed_october
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.papers import words_of
-from tests.kit.personas import make_member, make_workspace
+from tests.kit.personas import make_member, make_workspace, member_client
 from tests.kit.staff import finance_client, press
 from tests.kit.stripe_side import give_card
 from tests.kit.taxes import make_customer, register
@@ -133,7 +135,7 @@ def test_an_end_is_an_end_whatever_comes_after_it(acme: Workspace) -> None:
     [
         ("needs_response", ["Payment charged back, Stripe"]),
         ("won", ["Payment charged back, Stripe", "Chargeback won, payment is back"]),
-        ("lost", ["Payment charged back, Stripe", "Chargeback lost, written off"]),
+        ("lost", ["Payment charged back, Stripe", "Chargeback lost"]),
         ("warning_closed", []),
     ],
 )
@@ -144,7 +146,26 @@ def test_the_statement_says_what_the_bank_took(
     made = statement(acme, first=dt.date(2026, 11, 1), last=dt.date(2026, 11, 30))
     assert [line.text for line in made.lines] == ["Invoice", *moves]
     # 61.34 are asked for; as much again is missing while the bank has it.
-    assert made.closing == Decimal("61.34") * (2 if len(moves) == 1 else 1)
+    held = Decimal("61.34") if len(moves) == 1 else 0
+    assert (made.closing, made.charged_back) == (Decimal("61.34") + held, held)
+
+
+def test_statement_and_finance_say_the_same_of_what_the_bank_holds(acme: Workspace) -> None:
+    chargeback = charged_back(make_invoice(acme, status="paid"))
+    asked = reverse("payments:statement", args=[acme.pk])
+    customer = reverse("finance:customer", args=[acme.pk])
+    owner = member_client(acme)
+
+    page = owner.get(asked).content.decode()
+    assert "$61.34 of this is a payment that the bank has taken back. It is not asked for" in page
+    page = finance_client().get(customer).content.decode()
+    assert "Charged back: $61.34, which the customer's statement has as owed." in page
+    made = statement(acme, first=dt.date(2026, 11, 1), last=dt.date(2026, 11, 30))
+    assert "until the bank has decided" in words_of(render_statement(made))
+
+    charged_back(chargeback.invoice, "won")
+    assert "taken back" not in owner.get(asked).content.decode()
+    assert "Charged back" not in finance_client().get(customer).content.decode()
 
 
 def test_evidence_is_of_our_rows(acme: Workspace) -> None:
