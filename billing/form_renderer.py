@@ -11,8 +11,10 @@ from typing import Any
 
 from django.forms.renderers import DjangoTemplates
 from django.http import HttpRequest
-from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+
+from billing.escaping import escaped
 
 _WIDGETS = "django/forms/widgets/"
 
@@ -22,36 +24,36 @@ def _attributes(widget: Mapping[str, Any]) -> str:
     found = []
     for name, value in widget["attrs"].items():
         if value is True:
-            found.append(f" {conditional_escape(name)}")
+            found.append(f" {escaped(name)}")
         elif value is not False:
-            found.append(f' {conditional_escape(name)}="{_text(value)}"')
+            found.append(f' {escaped(name)}="{_text(value)}"')
     return "".join(found)
 
 
 def _text(value: Any) -> str:
-    return conditional_escape(str(value))
+    return escaped(str(value))
 
 
 def _input(widget: Mapping[str, Any]) -> str:
     value = "" if widget["value"] is None else f' value="{_text(widget["value"])}"'
     return (
-        f'<input type="{conditional_escape(widget["type"])}"'
-        f' name="{conditional_escape(widget["name"])}"{value}{_attributes(widget)}>'
+        f'<input type="{escaped(widget["type"])}"'
+        f' name="{escaped(widget["name"])}"{value}{_attributes(widget)}>'
     )
 
 
 def _option(widget: Mapping[str, Any]) -> str:
     return (
         f'<option value="{_text(widget["value"])}"{_attributes(widget)}>'
-        f"{conditional_escape(widget['label'])}</option>\n"
+        f"{escaped(widget['label'])}</option>\n"
     )
 
 
 def _select(widget: Mapping[str, Any]) -> str:
-    parts = [f'<select name="{conditional_escape(widget["name"])}"{_attributes(widget)}>']
+    parts = [f'<select name="{escaped(widget["name"])}"{_attributes(widget)}>']
     for group, options, _ in widget["optgroups"]:
         if group:
-            parts.append(f'\n  <optgroup label="{conditional_escape(group)}">')
+            parts.append(f'\n  <optgroup label="{escaped(group)}">')
         parts += (f"\n  {_option(option)}" for option in options)
         if group:
             parts.append("\n  </optgroup>")
@@ -85,7 +87,7 @@ def _day_of_unfold(widget: Mapping[str, Any]) -> str:
 
 
 def _label(context: Mapping[str, Any]) -> str:
-    label, tag = conditional_escape(context["label"]), context["tag"]
+    label, tag = escaped(context["label"]), context["tag"]
     return f"<{tag}{_attributes(context)}>{label}</{tag}>" if context["use_tag"] else label
 
 
@@ -94,6 +96,8 @@ def _errors(context: Mapping[str, Any]) -> str | None:
 
 
 _OPTION = f"{_WIDGETS}select_option.html"
+_WRAPPER = "unfold/widgets/related_widget_wrapper.html"
+_PLACE = "<!-- the choice -->"
 Make = Callable[[Mapping[str, Any]], str | None]
 # What they give None for is left to its template.
 MADE: dict[str, Make] = {
@@ -117,6 +121,20 @@ _PARTS: dict[str, Make] = {
 
 
 class FormRenderer(DjangoTemplates):
+    def __init__(self) -> None:
+        super().__init__()
+        self._wrappers: dict[Any, str] = {}
+
+    def _wrapped(self, context: dict[str, Any]) -> str:
+        """A choice of a related row, between links to that row and to another one: the links are
+        the same for a field whatever is chosen, and are kept."""
+        of_field = {name: context[name] for name in context if name != "rendered_widget"}
+        key = (get_language(), *((name, str(value)) for name, value in of_field.items()))
+        if key not in self._wrappers:
+            of_field["rendered_widget"] = mark_safe(_PLACE)  # noqa: S308 - ours
+            self._wrappers[key] = super().render(_WRAPPER, of_field)
+        return self._wrappers[key].replace(_PLACE, escaped(context["rendered_widget"]))
+
     def render(
         self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None
     ) -> SafeString:
@@ -125,6 +143,8 @@ class FormRenderer(DjangoTemplates):
             made = make(context["widget"])
         elif make := _PARTS.get(template_name):
             made = make(context)
+        elif template_name == _WRAPPER:
+            made = self._wrapped(context)
         if made is None:
             made = super().render(template_name, context, request)
         return mark_safe(made)  # noqa: S308 - each text in it is escaped

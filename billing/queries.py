@@ -175,7 +175,11 @@ def active_period(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | Non
 
 def issuing_entity_at(workspace: Workspace, at: dt.datetime) -> IssuingEntity | None:
     """Who invoices the workspace then: a change holds from the next period on."""
-    period = active_periods(at).filter(workspace=workspace).select_related("issuing_entity").first()
+    return issuer_of(workspace, active_periods(at).filter(workspace=workspace).first())
+
+
+def issuer_of(workspace: Workspace, period: BillingPeriod | None) -> IssuingEntity | None:
+    """Who invoices the workspace, by its active period."""
     return workspace.issuing_entity if period is None else period.issuing_entity
 
 

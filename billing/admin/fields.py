@@ -6,6 +6,7 @@ made once for a page, and worked out when they are shown.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.admin.helpers import AdminReadonlyField
@@ -13,11 +14,12 @@ from django.forms.utils import flatatt
 from django.template.defaultfilters import linebreaksbr
 from django.template.loader import render_to_string
 from django.utils.functional import cached_property
-from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from unfold.fields import UnfoldAdminField, UnfoldAdminReadonlyField
 from unfold.forms import AdminForm, Fieldline, Fieldset
 from unfold.widgets import CHECKBOX_LABEL_CLASSES, LABEL_CLASSES
+
+from billing.escaping import escaped
 
 _FILE = "unfold/helpers/field_readonly_value.html"
 _REQUIRED = SafeString('<span class="text-red-600 dark:text-red-500">*</span>')
@@ -45,7 +47,7 @@ class ShownField(UnfoldAdminReadonlyField):
             field, attribute, value = self.resolved_field
             if field is None and not getattr(attribute, "boolean", False):
                 shown = value if hasattr(value, "__html__") else linebreaksbr(value)
-                return conditional_escape(shown)
+                return escaped(shown)
         return super()._get_contents()
 
 
@@ -150,7 +152,7 @@ def _cell(field: Any) -> str:
 
 
 def _readonly_label(field: Any) -> str:
-    return f"<label{_READONLY_LABEL}>{conditional_escape(capital(field.field['label']))}</label>"
+    return f"<label{_READONLY_LABEL}>{escaped(capital(field.field['label']))}</label>"
 
 
 def capital(text: Any) -> Any:
@@ -158,22 +160,31 @@ def capital(text: Any) -> Any:
     return text[:1].upper() + text[1:]
 
 
-def _label(bound: Any, *, is_checkbox: bool) -> Any:
-    classes = " ".join(CHECKBOX_LABEL_CLASSES if is_checkbox else LABEL_CLASSES)
-    required = bound.field.required
-    return bound.label_tag(
-        contents=conditional_escape(bound.label),
-        attrs={"class": f"{classes} required" if required else classes},
-        label_suffix=_REQUIRED if required else "",
+def _label(bound: Any, *, is_checkbox: bool) -> str:
+    return _made_label(
+        str(escaped(bound.label)), bound.id_for_label, bound.field.required, is_checkbox
     )
+
+
+# As `BoundField.label_tag` has it; the same each time that its form is shown.
+@lru_cache(maxsize=1024)
+def _made_label(text: str, of: str, is_required: bool, is_checkbox: bool) -> str:
+    classes = [*(CHECKBOX_LABEL_CLASSES if is_checkbox else LABEL_CLASSES)]
+    attributes = {"class": " ".join([*classes, "required"] if is_required else classes)}
+    if of:
+        attributes["for"] = of
+    star = _REQUIRED if is_required and text[-1:] not in ":?.!" else ""
+    return f"<label{flatatt(attributes)}>{text}{star}</label>"
 
 
 def readonly_value(field: Any) -> str:
     if field.is_file:
         return render_to_string(_FILE, {"field": field})
     contents = field.contents()
+    return shown_value(contents, "max-w-4xl" if field.is_json else "max-w-2xl")
+
+
+def shown_value(contents: Any, width: str = "max-w-2xl") -> str:
     if not contents or contents == "None":
         contents = "-"
-    width = "max-w-4xl" if field.is_json else "max-w-2xl"
-    shown = conditional_escape(contents)
-    return f'<div class="readonly break-words {width} *:rounded-default">{shown}</div>'
+    return f'<div class="readonly break-words {width} *:rounded-default">{escaped(contents)}</div>'

@@ -4,20 +4,25 @@ Django makes a form for each of their rows, with a field for each key, and Unfol
 each cell: half of what an invoice's page took.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 from django.contrib.admin.utils import flatten_fieldsets
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
+from django.db import models
 from django.db.models import Model
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
+from django.template.defaultfilters import linebreaksbr
 from django.utils.functional import cached_property
-from django.utils.html import conditional_escape, format_html, strip_tags
+from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString
+from unfold.utils import display_for_field
 
-from billing.admin.fields import ShownField, capital, readonly_value
+from billing.admin.fields import ShownField, capital, readonly_value, shown_value
+from billing.escaping import escaped
 
 _HEAD = (
     "align-middle border-b border-base-200 dark:border-base-800 font-semibold px-1.5 first:pl-3"
@@ -37,6 +42,9 @@ _ROW = (
     " dark:border-base-800 bg-base-50 dark:bg-white/[.02] lg:bg-transparent lg:border-0"
     ' dark:lg:bg-transparent!"><td colspan="{}"></td></tr><tr class="form-row">{}</tr></tbody>'
 )
+
+
+_PLAIN = (models.CharField, models.DateField, models.DecimalField, models.IntegerField)
 
 
 class FrozenTable:
@@ -87,29 +95,73 @@ class FrozenTable:
             f'<thead class="hidden relative lg:table-header-group"><tr>{head}</tr></thead>{rows}'
         )
 
-    def _columns(self) -> list[ShownField]:
+    def _columns(self) -> list["_Column"]:
         names = flatten_fieldsets(self.opts.get_fieldsets(self._request, self._of))
         meta = SimpleNamespace(labels=None, help_texts=None, model=self.opts.model)
         form: Any = SimpleNamespace(_meta=meta, fields={}, instance=None)
         return [
-            ShownField(form, name, is_first=place == 0, model_admin=self.opts)
+            _Column(ShownField(form, name, is_first=place == 0, model_admin=self.opts))
             for place, name in enumerate(names)
         ]
 
-    def _row(self, row: Model, columns: list[ShownField]) -> str:
-        cells = []
-        for column in columns:
-            column.show(row)
-            name, label = (conditional_escape(column.field[part]) for part in ("name", "label"))
-            cells.append(
-                f'<td class="{_CELL} field-{name}" data-label="{label}">'
-                f'<div class="flex flex-row gap-3 items-center">{readonly_value(column)}</div></td>'
-            )
-        return _ROW.format(len(columns), "".join(cells))
+    def _row(self, row: Model, columns: list["_Column"]) -> str:
+        return _ROW.format(len(columns), "".join([column.cell(row) for column in columns]))
 
 
-def _heading(column: ShownField) -> str:
-    named, explained = column.field, ""
+class _Column:
+    """What is the same for all cells of a column is worked out once."""
+
+    def __init__(self, shown: ShownField) -> None:
+        self.named = shown.field
+        self._shown = shown
+        name, label = (escaped(self.named[part]) for part in ("name", "label"))
+        self._start = (
+            f'<td class="{_CELL} field-{name}" data-label="{label}">'
+            '<div class="flex flex-row gap-3 items-center">'
+        )
+        self._contents = self._computed() or self._of_field()
+
+    def cell(self, row: Model) -> str:
+        return f"{self._start}{self._value(row)}</div></td>"
+
+    def _value(self, row: Model) -> str:
+        if self._contents:
+            try:
+                return shown_value(self._contents(row))
+            except (AttributeError, ValueError, ObjectDoesNotExist):
+                pass  # such cells are empty, as Django has it: shown below
+        self._shown.show(row)
+        return readonly_value(self._shown)
+
+    def _computed(self) -> Callable[[Model], Any] | None:
+        """By a method of the table's own."""
+        name, admin = self.named["field"], self._shown.model_admin
+        method = getattr(admin, name, None) if isinstance(name, str) else None
+        if not callable(method) or self._field() or getattr(method, "boolean", False):
+            return None
+
+        def contents(row: Model) -> Any:
+            value = method(row)
+            return value if hasattr(value, "__html__") else linebreaksbr(value)
+
+        return contents
+
+    def _of_field(self) -> Callable[[Model], Any] | None:
+        """Of a text, a number or a day; what leads elsewhere, or is laid out, is Unfold's."""
+        name, field, empty = self.named["field"], self._field(), self._shown.empty_value_display
+        if not isinstance(field, _PLAIN) or isinstance(field, models.URLField):
+            return None
+        return lambda row: display_for_field(getattr(row, name), field, empty)
+
+    def _field(self) -> Any:
+        try:
+            return self._shown.model_admin.model._meta.get_field(self.named["field"])
+        except FieldDoesNotExist:
+            return None
+
+
+def _heading(column: _Column) -> str:
+    named, explained = column.named, ""
     if named["help_text"]:
         explained = format_html(
             '<span class="cursor-help material-symbols-outlined ml-2 text-icon" title="{}">help'
@@ -117,7 +169,7 @@ def _heading(column: ShownField) -> str:
             strip_tags(str(named["help_text"])),
         )
     return (
-        f'<th class="column-{conditional_escape(named["name"])} {_HEAD}">'
+        f'<th class="column-{escaped(named["name"])} {_HEAD}">'
         '<span class="flex flex-row items-center">'
-        f"<span>{conditional_escape(capital(named['label']))}</span>{explained}</span></th>"
+        f"<span>{escaped(capital(named['label']))}</span>{explained}</span></th>"
     )

@@ -4,6 +4,8 @@ A table that can be edited is a template for each of its fields. With nine of th
 a workspace waited for eight that they did not look at.
 """
 
+from collections.abc import Iterator
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -36,15 +38,32 @@ class PartsAdmin(BillingAdmin):
             found[inline] = key.remote_field.get_accessor_name(model=inline.model)
         return found
 
+    @cached_property
+    def _made(self) -> list[Any]:
+        """Each is given a copy of all widgets of Unfold's: made once, and copied for a page."""
+        return [inline(self.model, self.admin_site) for inline in self.inlines]
+
+    def _allowed(self, request: HttpRequest, row: Model) -> Iterator[InlineModelAdmin]:
+        """As Django chooses them."""
+        for inline in map(copy, self._made):
+            inline.tab = False  # it is all there is on its page
+            may_add = inline.has_add_permission(request, row)
+            if not may_add:
+                inline.max_num = 0
+            if (
+                may_add
+                or inline.has_view_or_change_permission(request, row)
+                or inline.has_delete_permission(request, row)
+            ):
+                yield inline
+
     def _parts(self, request: HttpRequest, row: Model | None) -> dict[str, InlineModelAdmin]:
         """Those that this person may see, by their names; worked out once for a request."""
         kept: dict[Any, dict[str, InlineModelAdmin]] = request.__dict__.setdefault("_parts", {})
         key = row and row.pk
         if key not in kept:
-            inlines = super().get_inline_instances(request, row) if row else []
+            inlines = self._allowed(request, row) if row else ()
             kept[key] = {self._names[type(inline)]: inline for inline in inlines}
-            for inline in inlines:
-                inline.tab = False  # it is all there is on its page
         return kept[key]
 
     def part(self, request: HttpRequest, row: Model | None) -> str:

@@ -1,6 +1,7 @@
 """Admin page of workspaces with their terms and members."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -19,11 +20,12 @@ from billing.admin.bulk import Outlook, bulk
 from billing.admin.dialogs import DialogForm
 from billing.admin.parts import PartsAdmin
 from billing.admin.terms import INLINES, save_terms
+from billing.compiled import CompiledQuery
 from billing.e_invoices import missing_details, missing_of_issuer
 from billing.errors import Conflict
 from billing.models import Workspace, WorkspaceBillingSettings, WorkspaceMember
 from billing.models.fields import EmailFormField
-from billing.queries import active_period, issuing_entity_at
+from billing.queries import active_period, issuer_of
 from billing.services.workspace_details import BILLING_DETAILS
 from billing.services.workspaces import (
     create_workspace,
@@ -79,6 +81,18 @@ class MemberInline(TabularInline):
     tab = True
     fields = ("user", "role")
     autocomplete_fields = ("user",)
+
+
+_by_id = CompiledQuery[Workspace](
+    lambda pk: Workspace.objects.select_related("tier", "issuing_entity").filter(pk=pk)
+)
+
+
+def _active_of(workspace: Any) -> Any:
+    """Its active period, asked once for a page."""
+    if "active_period" not in workspace.__dict__:
+        workspace.active_period = active_period(workspace_id=workspace.pk, at=clock.now())
+    return workspace.active_period
 
 
 @admin.register(Workspace)
@@ -149,6 +163,17 @@ class WorkspaceAdmin(PartsAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # a workspace that was billed is closed, never deleted
+
+    def get_object(
+        self, request: HttpRequest, object_id: Any, from_field: str | None = None
+    ) -> Workspace | None:
+        """With all that its page shows of other rows."""
+        if from_field:
+            return super().get_object(request, object_id, from_field)
+        try:
+            return _by_id.first(UUID(str(object_id)))
+        except ValueError:
+            return None
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -261,16 +286,15 @@ class WorkspaceAdmin(PartsAdmin):
 
     @display(description="Still lacking")
     def e_invoice_lacks(self, workspace: Workspace) -> str:
-        running = issuing_entity_at(workspace, clock.now())
         missing = [what for _, what in missing_details(workspace)]
-        missing += missing_of_issuer(workspace, running)
+        missing += missing_of_issuer(workspace, issuer_of(workspace, _active_of(workspace)))
         if not missing:
             return "Nothing."
         return format_html_join(mark_safe("<br>"), "{}", ((what,) for what in missing))
 
     @display(description="Active period")
     def running(self, workspace: Workspace) -> str:
-        period: Any = active_period(workspace_id=workspace.pk, at=clock.now())
+        period = _active_of(workspace)
         if period is None:
             return "None is open yet."
         return format_html(

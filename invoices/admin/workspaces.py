@@ -16,6 +16,12 @@ from invoices.admin.links import link, pdf_link
 from invoices.admin.manual_items import LinesByHandMixin, ManualItemInline
 from invoices.models import Invoice
 
+# An invoice has sixty columns, and its line shows few.
+_OF_AN_INVOICE = (
+    *("number", "status", "currency", "amount", "amount_paid", "credit_used", "amount_credited"),
+    "due_date",
+)
+
 
 class InvoiceInline(FrozenInlineMixin, TabularInline):
     model = Invoice
@@ -25,7 +31,8 @@ class InvoiceInline(FrozenInlineMixin, TabularInline):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
-        return super().get_queryset(request).order_by("-issued_at", "-number")
+        rows = super().get_queryset(request).order_by("-issued_at", "-number")
+        return rows.only("workspace_id", "paid_at", "issued_at", *_OF_AN_INVOICE)
 
     @display(description="Number")
     def name(self, invoice: Invoice) -> str:

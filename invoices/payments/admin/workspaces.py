@@ -1,12 +1,13 @@
 """A workspace's page with what it has paid, its credit, and the buttons for both."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone as clock
@@ -16,6 +17,7 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from billing.admin.base import FrozenInlineMixin, amount, asking
+from billing.compiled import CompiledQuery
 from billing.formats import money
 from billing.issuers import account_of
 from billing.models import Workspace
@@ -34,9 +36,26 @@ from invoices.payments.admin.outcomes import received, take_back, what_it_paid
 from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
 from invoices.payments.services.receiving import PaymentShare, record_payment
-from invoices.payments.services.settle.credit import credit_balance
 from invoices.payments.statement_pages import asked_statement, csv_of, pdf_of
 from invoices.queries import card_of
+
+# What each page of a workspace asks, for its buttons.
+_by_hand = CompiledQuery[Any](lambda pk: payments_by_hand(pk).order_by().values_list("pk")[:1])
+_credit = CompiledQuery[Decimal](
+    lambda pk: (
+        CreditEntry.objects.filter(workspace=pk, currency=F("workspace__currency"))
+        .order_by("-position")
+        .values_list("balance", flat=True)[:1]
+    )
+)
+
+
+def _asked(query: CompiledQuery[Any], object_id: Any) -> list[Any]:
+    """Nothing where an address has something else than a workspace's id."""
+    try:
+        return query(UUID(str(object_id)))
+    except ValueError:
+        return []
 
 
 class MovingForm(forms.ModelForm):
@@ -290,12 +309,9 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
         return request.user.has_perm("payments.add_payment")
 
     def has_take_back_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return (
-            request.user.has_perm("payments.add_payment") and payments_by_hand(object_id).exists()
-        )
+        return request.user.has_perm("payments.add_payment") and bool(_asked(_by_hand, object_id))
 
     def has_pay_out_credit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         if not request.user.has_perm("payments.add_creditentry"):
             return False
-        workspace = Workspace.objects.filter(pk=object_id).first()
-        return workspace is not None and credit_balance(workspace.pk, workspace.currency) > 0
+        return any(balance > 0 for balance in _asked(_credit, object_id))
