@@ -158,14 +158,15 @@ def test_statement_and_finance_say_the_same_of_what_the_bank_holds(acme: Workspa
 
     page = owner.get(asked).content.decode()
     assert "$61.34 of this is a payment that the bank has taken back. It is not asked for" in page
-    page = finance_client().get(customer).content.decode()
+    finance = finance_client()
+    page = finance.get(customer).content.decode()
     assert "Charged back: $61.34, which the customer's statement has as owed." in page
     made = statement(acme, first=dt.date(2026, 11, 1), last=dt.date(2026, 11, 30))
     assert "until the bank has decided" in words_of(render_statement(made))
 
     charged_back(chargeback.invoice, "won")
     assert "taken back" not in owner.get(asked).content.decode()
-    assert "Charged back" not in finance_client().get(customer).content.decode()
+    assert "Charged back" not in finance.get(customer).content.decode()
 
 
 def test_evidence_is_of_our_rows(acme: Workspace) -> None:
