@@ -11,6 +11,9 @@ from django.dispatch import Signal
 admission_changed = Signal()
 # Name, e-mail, address or tax id changed: copies kept elsewhere are out of date.
 billing_details_changed = Signal()
+# A workspace is about to be collected by another Stripe account, with `before` and `after`, and its
+# card must not stay behind: a receiver refuses by raising.
+account_changes = Signal()
 # What prices of the whole period add to the list prices of running periods, asked outside of any
 # change with `period_ids`. A receiver answers amounts by the period's id.
 adjustments_asked = Signal()

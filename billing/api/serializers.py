@@ -129,6 +129,12 @@ class WorkspaceSerializer(StrictSerializer):
         help_text="Code of who invoices it, for periods opened from now on. null: the issuer whom"
         " the settings name.",
     )
+    card_stays = serializers.BooleanField(
+        write_only=True,
+        required=False,
+        help_text="To be true where the issuing entity collects in another Stripe account, which"
+        " cannot charge the card on file.",
+    )
     custom_fields = serializers.DictField(
         child=PlainTextField(max_length=100, allow_blank=True),
         help_text="Texts of its issuing entity's custom fields, as invoices print them.",

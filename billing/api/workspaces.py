@@ -121,6 +121,7 @@ class WorkspaceDetail(ApiView):
             _with_owner(Workspace.objects.all()), request, workspace="pk", pk=workspace_id
         )
         changes = self.read(WorkspaceSerializer, partial=True, stored=workspace)
+        card_stays = changes.pop("card_stays", False)
         if "tier" in changes:
             changes["tier"] = changes["tier"]["name"]
         if "issuing_entity" in changes:
@@ -133,7 +134,9 @@ class WorkspaceDetail(ApiView):
                 require_scope(request.auth, "terms:write")
             if changed - _TERMS:
                 require_scope(request.auth, "workspaces:write")
-        workspaces.update_workspace(workspace_id=workspace.pk, changes=changes, now=clock.now())
+        workspaces.update_workspace(
+            workspace_id=workspace.pk, changes=changes, now=clock.now(), card_stays=card_stays
+        )
         return Response(_shown(request, workspace_id))
 
 

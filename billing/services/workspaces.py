@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from billing.errors import Conflict, Invalid
+from billing.issuers import account_of
 from billing.models import (
     BillingPeriod,
     SubscriptionTier,
@@ -29,7 +30,7 @@ from billing.services.tier_changes import (
     first_day_of_change,
 )
 from billing.services.workspace_details import BILLING_DETAILS, change_details
-from billing.signals import admission_changed, billing_details_changed
+from billing.signals import account_changes, admission_changed, billing_details_changed
 from billing.text import UnfitText, printable_line
 
 
@@ -154,8 +155,11 @@ def named(name: str) -> str:
     return line
 
 
-def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime) -> Workspace:
+def update_workspace(
+    *, workspace_id: UUID, changes: dict[str, Any], now: dt.datetime, card_stays: bool = True
+) -> Workspace:
     """Change name, tier, timezone, currency, billing details or status; only what `changes` names.
+    Without `card_stays` an issuing entity is refused whose Stripe account cannot charge its card.
 
     A timezone or currency that a billing period was opened with cannot be changed any more: the
     days and amounts already recorded would no longer mean what they say.
@@ -180,7 +184,12 @@ def update_workspace(*, workspace_id: UUID, changes: dict[str, Any], now: dt.dat
             _move_running_periods(workspace, now)
         if "tier" in changed:
             begin_tier(workspace, on=first_day_of_change(workspace, now))
+        before = account_of(workspace.issuing_entity)
         change_details(workspace, changed)
+        if not card_stays and (after := account_of(workspace.issuing_entity)) != before:
+            account_changes.send(
+                Workspace, workspace_id=workspace_id, now=now, before=before, after=after
+            )
         if changed:
             workspace.save()
         if {"tax_id", "address_country"} & changed.keys():

@@ -10,9 +10,11 @@ from django.dispatch import receiver
 
 from billing.models import BillingPeriod
 from billing.queue import enqueue
-from billing.signals import billing_details_changed
+from billing.signals import account_changes, billing_details_changed
+from billing.stripe_accounts import AccountName
 from invoices.payments.services import customers, stripe_sync
 from invoices.payments.services.credit_notes.reversals import credit_late_reversals
+from invoices.payments.services.moving import CardStaysBehind, card_left_behind
 from invoices.payments.services.settle.credit import spend_credit
 from invoices.services.closing.reversals import OwedNote
 from invoices.signals import invoices_issued, reversals_owed
@@ -34,6 +36,14 @@ def credit_when_owed(
 ) -> None:
     for period, each in owed:
         credit_late_reversals(each, period, now=now)
+
+
+@receiver(account_changes, dispatch_uid="refuse to leave a card behind")
+def refuse_to_leave_a_card(
+    sender: Any, *, workspace_id: UUID, before: AccountName, after: AccountName, **kwargs: Any
+) -> None:
+    if said := card_left_behind(workspace_id, before=before, after=after):
+        raise CardStaysBehind(f'{said} Send "card_stays": true to go on.', field="issuing_entity")
 
 
 @receiver(billing_details_changed, dispatch_uid="send changed details to Stripe")

@@ -35,6 +35,7 @@ from invoices.payments.admin.forms import (
 from invoices.payments.admin.outcomes import received, take_back, what_it_paid
 from invoices.payments.models import CreditEntry, Payment
 from invoices.payments.services.credit import pay_out_credit
+from invoices.payments.services.moving import card_left_behind
 from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.statement_pages import asked_statement, csv_of, pdf_of
 from invoices.queries import card_of
@@ -78,17 +79,10 @@ class MovingForm(forms.ModelForm):
         if "issuing_entity" in self.changed_data and "issuing_entity" in self.cleaned_data:
             before = account_of_workspace(self.instance.pk)
             after = account_of(self.cleaned_data["issuing_entity"])
-            card = card_of(self.instance.pk, before)
-            stays = (
-                card is not None and before != after and card_of(self.instance.pk, after) is None
-            )
-            if stays and not self.cleaned_data.get("card_stays"):
+            said = card_left_behind(self.instance.pk, before=before, after=after)
+            if said and not self.cleaned_data.get("card_stays"):
                 self.add_error(
-                    "issuing_entity",
-                    f"{card} is kept by the Stripe account {before}, and cannot be charged by"
-                    f" {after}: its owner has to enter a card anew, or the next invoice is not"
-                    " charged. What is issued already is still collected as before. Tick “The card"
-                    " on file stays behind” to go on.",
+                    "issuing_entity", f"{said} Tick “The card on file stays behind” to go on."
                 )
         return cleaned
 

@@ -31,6 +31,7 @@ from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.stripe_errors import StripeMissing, StripeUnavailable
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.queries import lacks_payment_method
+from tests.kit.api import ApiClient
 from tests.kit.credit_notes import issue_note, sync
 from tests.kit.deliveries import about, endpoint, event, post
 from tests.kit.invoices import NOVEMBER_2, make_invoice
@@ -268,6 +269,23 @@ def test_finance_is_told_before_a_card_stays_behind(
     logged = " ".join(str(each) for each in AuditEntry.objects.values_list("changes", flat=True))
     assert "stripe_account" in logged
     assert ANOTHER_KEY not in page + logged
+
+
+def test_the_api_leaves_no_card_behind_unless_it_says_so(
+    acme: Workspace, american: IssuingEntity
+) -> None:
+    api = ApiClient("terms:write")
+    address = f"workspaces/{acme.pk}/"
+
+    refused = api.patch(address, {"issuing_entity": "US"})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "card_stays_behind")
+    assert refused.json()["detail"].startswith("Visa ending in 4242 is kept by the Stripe account")
+    acme.refresh_from_db()
+    assert acme.issuing_entity is None
+    moved = api.patch(address, {"issuing_entity": "US", "card_stays": True})
+    assert (moved.status_code, moved.json()["issuing_entity"]) == (200, "US")
+    assert "card_stays" not in moved.json()
 
 
 @pytest.mark.django_db(transaction=True)
