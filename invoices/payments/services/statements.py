@@ -110,11 +110,13 @@ def _moves(workspace: Workspace) -> Iterator[StatementLine]:
     for invoice in invoices:
         yield StatementLine(day(invoice.issued_at), "Invoice", invoice.number, invoice.amount)
     payments = Payment.objects.filter(workspace=workspace, currency=currency)
-    for payment in payments.order_by("created_at"):
+    for payment in payments.select_related("entry").order_by("created_at"):
         way = payment.get_way_display()
         text = f"Payment, {way if payment.way == Payment.Way.STRIPE else way.lower()}"
         reference = payment.reference or "–"
-        yield StatementLine(payment.received_on, text, reference, -payment.amount)
+        # What came through Stripe has a moment, which may be another day than in UTC.
+        on = day(payment.entry.occurred_at) if payment.entry else payment.received_on
+        yield StatementLine(on, text, reference, -payment.amount)
     taken_back = PaymentReversal.objects.filter(
         payment__workspace=workspace, payment__currency=currency
     ).select_related("payment")

@@ -8,8 +8,10 @@ import pytest
 from pypdf import PdfReader
 
 from billing.models import User
+from invoices.payments.models import PaymentEntry
 from invoices.payments.services.receiving import PaymentShare, record_payment
 from invoices.payments.services.settle.credit import credit_balance
+from invoices.payments.services.settle.received import book_stripe_payment
 from invoices.payments.services.statements import statement
 from tests.kit.api import ApiClient
 from tests.kit.credit_notes import issue_note
@@ -72,6 +74,25 @@ def test_what_happened_on_one_day_stands_in_the_order_in_which_it_happens():
         ("Payment, bank transfer", Decimal("0.00")),
         ("Credit note", Decimal("-20.00")),
         ("Sent back", Decimal("0.00")),
+    ]
+
+
+def test_a_payment_through_stripe_comes_on_the_day_of_the_workspaces_clock():
+    """At 20:00 in London it is the 6th in Kathmandu, where its invoice was issued that day."""
+    workspace = make_workspace("Annapurna", timezone="Asia/Kathmandu")
+    evening = dt.datetime(2026, 11, 5, 20, tzinfo=dt.UTC)
+    invoice = make_invoice(workspace, issued_at=evening)
+    entry = PaymentEntry.objects.create(
+        invoice=invoice, kind="payment", stripe_id="ch_1", amount=invoice.amount,
+        occurred_at=evening,
+    )  # fmt: skip
+    book_stripe_payment(invoice, entry, now=evening, source="test")
+
+    made = statement(workspace, first=NOVEMBER_5.date(), last=dt.date(2026, 11, 6))
+
+    assert [(line.day.day, line.text, line.balance) for line in made.lines] == [
+        (6, "Invoice", Decimal("61.34")),
+        (6, "Payment, Stripe", Decimal("0.00")),
     ]
 
 
