@@ -1,12 +1,9 @@
 """What the web server runs: see `config/serving/README.md`."""
 
-import gc
 import os
 
 import django
 
-# What is imported stays. Looking through it over and over took a seventh of the start.
-gc.disable()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 django.setup()
 
@@ -16,4 +13,3 @@ from config.serving.application import Application  # noqa: E402 - needs Django 
 from usage.api.hot import HOT_ENDPOINTS  # noqa: E402
 
 application = Application(HOT_ENDPOINTS, threads=settings.WEB_THREADS)
-gc.enable()

@@ -77,5 +77,6 @@ def begun_walk(begun: Begun, db: None) -> Iterator[Walk]:
 
 
 @pytest.fixture
-def begun_workspace(begun: Begun) -> UUID:
+def acme(begun: Begun) -> UUID:
+    """The workspace that `begin` made."""
     return begun.workspace

@@ -32,11 +32,6 @@ def walk(begun_walk: Walk) -> Walk:
     return begun_walk
 
 
-@pytest.fixture
-def acme(begun_workspace: UUID) -> UUID:
-    return begun_workspace
-
-
 def customer_of(workspace: UUID) -> str:
     return StripeCustomer.objects.get(workspace=workspace).stripe_id
 

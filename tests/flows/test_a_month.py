@@ -39,11 +39,6 @@ def walk(begun_walk: Walk) -> Walk:
     return begun_walk
 
 
-@pytest.fixture
-def acme(begun_workspace: UUID) -> UUID:
-    return begun_workspace
-
-
 def test_a_month_is_watched_closed_charged_and_its_latecomers_billed_next(
     walk: Walk, acme: UUID
 ) -> None:

@@ -98,11 +98,6 @@ def walk(begun_walk: Walk) -> Walk:
     return begun_walk
 
 
-@pytest.fixture
-def acme(begun_workspace: UUID) -> UUID:
-    return begun_workspace
-
-
 def complain(acme: UUID) -> None:
     """Ada disputes a call with us and takes that back, and her payment with the bank."""
     invoice = Invoice.objects.get(workspace=acme)
