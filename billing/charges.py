@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -75,13 +76,21 @@ SELECT 'manual', item.workspace_id, item.id::text, item.description, item.tax_cl
 """
 
 
+class _Committed(NamedTuple):
+    id: str
+    amount: Decimal
+    covers: ChargeScope
+    starts_on: dt.date
+    ends_on: dt.date | None
+
+
 @dataclass(slots=True)
 class _Agreed:
     """All that one workspace has agreed to, whenever; from the earlier to the later."""
 
     tiers: list[tuple[dt.date, str]] = field(default_factory=list)
     add_ons: list[AddOnTerms] = field(default_factory=list)
-    commitments: list[tuple[CommitmentTerms, dt.date, dt.date | None]] = field(default_factory=list)
+    commitments: list[_Committed] = field(default_factory=list)
     discounts: list[tuple[dt.datetime, DiscountTerms, dt.date, dt.date | None]] = field(
         default_factory=list
     )
@@ -138,8 +147,9 @@ class TermsReader:
                     AddOnTerms(row_id, name, quantity, amount, starts_on, ends_on, daily)
                 )
             case "commitment":
-                terms = CommitmentTerms(row_id, amount, ChargeScope(of))
-                agreed.commitments.append((terms, starts_on, ends_on))
+                agreed.commitments.append(
+                    _Committed(row_id, amount, ChargeScope(of), starts_on, ends_on)
+                )
             case "discount":
                 discount = DiscountTerms(row_id, name, percentage, amount, ChargeScope(of))
                 agreed.discounts.append((given_at, discount, starts_on, ends_on))
@@ -176,9 +186,9 @@ class TermsReader:
             ),
             next(
                 (
-                    terms
-                    for terms, starts_on, ends_on in agreed.commitments
-                    if months.holds_on(month, starts_on, ends_on)
+                    CommitmentTerms(each.id, each.amount, workspace.currency, each.covers)
+                    for each in agreed.commitments
+                    if months.holds_on(month, each.starts_on, each.ends_on)
                 ),
                 None,
             ),

@@ -14,7 +14,7 @@ from decimal import Decimal
 from babel.dates import format_interval, format_skeleton
 from django.utils.translation import gettext as _
 
-from billing.formats import country_name, long_date, month_name, quantity, word
+from billing.formats import country_name, exact_money, long_date, month_name, quantity, word
 from billing.languages import active_language
 
 _MONTHS = "January February March April May June July August September October November December"
@@ -44,6 +44,12 @@ def phrase(text: str) -> str:
 
 def _figure(text: str) -> str:
     return quantity(Decimal(text.replace(",", "")))
+
+
+def _amount(text: str) -> str:
+    """As "200 USD"; lines of closed months may be without the currency."""
+    number, _space, currency = text.partition(" ")
+    return exact_money(Decimal(number), currency) if currency else text
 
 
 def _month(text: str) -> str:
@@ -156,7 +162,7 @@ _FORMS: list[tuple[re.Pattern[str], _Said]] = [
         _named(
             r"Minimum commitment of (.+) on (usage and fees|usage|fees), not used",
             lambda: _("Minimum commitment of {0} on {1}, not used"),
-            str,
+            _amount,
             _covered,
         ),
         _named(

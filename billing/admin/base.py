@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from functools import wraps
 from html import escape
@@ -9,8 +10,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -82,6 +84,17 @@ class BillingAdmin(ListMixin, ModelAdmin):
             # Now that Django has asked the formsets what tables have no answer to.
             response.context_data["inline_admin_formsets"] += self._tables(request, obj)
         return response
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Also the row that the list was filtered by from which one comes to add another."""
+        found: dict[str, Any] = {}
+        filters = QueryDict(request.GET.get("_changelist_filters", ""))
+        for field in self.opts.fields:
+            wanted = filters.get(f"{field.name}__id__exact") if field.is_relation else None
+            if wanted:
+                with suppress(ValidationError):  # no id: the form begins without it
+                    found[field.name] = field.to_python(wanted)
+        return {**found, **super().get_changeform_initial_data(request)}
 
     def _tables(self, request: HttpRequest, row: Model) -> Iterator[FrozenTable]:
         for inline in self.get_inline_instances(request, row):

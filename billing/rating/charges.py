@@ -104,6 +104,7 @@ class DiscountTerms:
 class CommitmentTerms:
     id: str
     amount: Decimal
+    currency: str
     covers: ChargeScope
 
 

@@ -21,7 +21,7 @@ def shortfall_charge(
     missing = shortfall(commitment.amount, spent)
     if not missing:
         return None
-    committed = without_exponent(commitment.amount.normalize())
+    committed = f"{without_exponent(commitment.amount.normalize())} {commitment.currency}"
     return Charge(
         ChargeKind.COMMITMENT,
         f"Minimum commitment of {committed} on {commitment.covers.text}, not used",

@@ -2,7 +2,9 @@
 
 import csv
 import datetime as dt
+import html
 import io
+import re
 
 import pytest
 import time_machine
@@ -250,6 +252,23 @@ def test_a_card_goes_out_as_csv_and_comes_back():
     assert "line 2: amount: Must not be negative; line 3" in text
     assert "line 3: amount: A decimal number is expected" in text
     assert draft.rates.count() == 3
+
+
+def test_an_override_added_from_a_customers_list_is_the_customers():
+    acme = make_workspace("Acme")
+    client = finance_client()
+    of_acme = client.get(
+        reverse("admin:billing_priceoverride_changelist"), {"workspace__id__exact": acme.pk}
+    ).content.decode()
+    add = reverse("admin:billing_priceoverride_add")
+    links = {html.unescape(each) for each in re.findall(f'href="({add}[^"]*)"', of_acme)}
+    assert len(links) == 1, links
+    [address] = links
+    page = client.get(address).content.decode()
+    assert re.search(f'<option value="{acme.pk}"[^>]* selected[^>]*>Acme</option>', page)
+    # What is no id fills in nothing.
+    nobody = client.get(add, {"_changelist_filters": "workspace__id__exact=acme"})
+    assert "selected" not in nobody.content.decode().partition('name="workspace"')[2][:300]
 
 
 def test_an_override_is_added_and_ended():

@@ -200,7 +200,7 @@ def test_everything_at_once_is_a_line_each_and_adds_up():
         ("Call Minutes", "120.00"),
         ("Launch offer, 25% off usage", "-30.00"),
         ("Welcome, off usage and fees", "-10.00"),
-        ("Minimum commitment of 200 on usage, not used", "110.00"),
+        ("Minimum commitment of 200 USD on usage, not used", "110.00"),
     ]
     november.refresh_from_db()
     assert (

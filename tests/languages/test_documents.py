@@ -95,6 +95,14 @@ def test_the_law_speaks_in_its_own_words(language, law):
             "Usage of October 2026 that was taken back after it was billed",
             "Nutzung von Oktober 2026, die nach der Abrechnung zurückgenommen wurde",
         ),
+        (
+            "Minimum commitment of 1200.5 USD on usage, not used",
+            "Mindestabnahme von 1.200,50\N{NO-BREAK SPACE}$ auf Nutzung, nicht ausgeschöpft",
+        ),
+        (
+            "Minimum commitment of 200 on usage, not used",
+            "Mindestabnahme von 200 auf Nutzung, nicht ausgeschöpft",
+        ),
         ("Call e36c7a95: broke off", "Anruf e36c7a95: Abgebrochenes Gespräch"),
         ("Exempt from tax: § 4 Nr. 21 UStG", "Steuerfrei: § 4 Nr. 21 UStG"),
         ("A training in Berlin", "A training in Berlin"),

@@ -82,7 +82,7 @@ def test_what_a_running_month_comes_to_follows_at_once(acme: Workspace):
         ("discount", "Launch, 50% off fees", "-25.4000000000"),
         (
             "commitment",
-            "Minimum commitment of 200 on usage, not used",
+            "Minimum commitment of 200 USD on usage, not used",
             "200.0000000000",
         ),
     ]

@@ -64,7 +64,7 @@ agreed = st.builds(
     st.lists(discounts, max_size=4),
     st.none()
     | st.builds(
-        lambda amount, of: CommitmentTerms("", amount, of),
+        lambda amount, of: CommitmentTerms("", amount, "USD", of),
         st.decimals("0.01", "99999", places=2),
         st.sampled_from([ChargeScope.USAGE, ChargeScope.USAGE_AND_FEES]),
     ),

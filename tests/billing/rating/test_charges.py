@@ -265,16 +265,16 @@ def test_a_commitment_is_what_is_paid_at_least_after_discounts():
     agreed = terms(
         tiers=(since(MARCH, STARTER),),
         discounts=(percent("50", USAGE),),
-        commitment=CommitmentTerms("", D(200), USAGE),
+        commitment=CommitmentTerms("", D(200), "USD", USAGE),
     )
     charges = period_charges(agreed, D(300))
     assert shown(charges) == [
         ("Monthly Subscription", "49"),
         ("Offer, 50% off usage", "-150"),
-        ("Minimum commitment of 200 on usage, not used", "50"),
+        ("Minimum commitment of 200 USD on usage, not used", "50"),
     ]
     covering_both = terms(
-        tiers=(since(MARCH, STARTER),), commitment=CommitmentTerms("", D(200), BOTH)
+        tiers=(since(MARCH, STARTER),), commitment=CommitmentTerms("", D(200), "USD", BOTH)
     )
     assert charged(period_charges(covering_both, D(100)))[ChargeKind.COMMITMENT] == 51
     assert charged(period_charges(covering_both, D(151)))[ChargeKind.COMMITMENT] == 0
@@ -286,6 +286,6 @@ def test_a_month_before_its_workspace_has_no_fees_and_no_commitment_but_discount
         tiers=(since(MARCH, STARTER),),
         add_ons=(numbers("5", 1, daily=False),),
         discounts=(percent("10", BOTH),),
-        commitment=CommitmentTerms("", D(200), USAGE),
+        commitment=CommitmentTerms("", D(200), "USD", USAGE),
     )
     assert shown(period_charges(agreed, D(30))) == [("Offer, 10% off usage and fees", "-3")]
