@@ -19,6 +19,7 @@ from analytics.reports import REPORTS
 from billing.models import Workspace
 from billing.tables import Kind
 from tests.kit.invoices import issue_invoice, make_invoice
+from tests.kit.kept import made_once
 from tests.kit.personas import make_agent, make_period, make_workspace
 from tests.kit.reports import NOW, OCTOBER, credit, rows_of, void
 from tests.kit.staff import finance_client
@@ -27,8 +28,7 @@ from tests.kit.usage import make_usage
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def books() -> None:
+def _books() -> None:
     """A row for most reports."""
     acme = make_workspace("Acme", timezone="UTC")
     Workspace.objects.filter(pk=acme.pk).update(name="=Acme")  # no spreadsheet runs it
@@ -41,6 +41,9 @@ def books() -> None:
     issue_invoice(make_period(globex, OCTOBER), status="paid")
     credit(invoice, "10.00", "2026-11-05", to_open="10.00")
     void(make_invoice(acme, month=7), "2026-11-10")
+
+
+books = made_once(_books)
 
 
 def test_every_report_is_listed_named_and_described_once() -> None:

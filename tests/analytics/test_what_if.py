@@ -14,6 +14,7 @@ from billing.pricing import Matched
 from billing.services.exchange_rates import NewExchangeRate, set_exchange_rates
 from billing.services.provider_costs import NewCost
 from tests.kit.api import ApiClient, refusal
+from tests.kit.kept import fresh, made_once
 from tests.kit.personas import make_workspace
 from tests.kit.prices import ANY, card, cost_plus, override, per_unit, published, rate, use
 from tests.kit.staff import finance_client
@@ -33,8 +34,7 @@ GRADUATED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def december():
+def _december():
     """Acme used 1,500 minutes and a unit of storage at cost plus 20 %, Globex 100 minutes."""
     acme, globex = make_workspace("Acme"), make_workspace("Globex")
     make_usage(acme, DECEMBER_5, "900", "0.0125")
@@ -43,6 +43,14 @@ def december():
     make_usage(globex, DECEMBER_5, "100", "0.0125")
     make_usage(make_workspace("Initech", currency="EUR"), DECEMBER_5, "100", "1")
     return acme, globex
+
+
+made = made_once(_december)
+
+
+@pytest.fixture(autouse=True)
+def december(made):
+    return [fresh(each) for each in made]
 
 
 def paid(found, of: str = "by_workspace") -> dict[str, tuple[Decimal, Decimal]]:

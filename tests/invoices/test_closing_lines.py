@@ -6,7 +6,12 @@ from decimal import Decimal
 import pytest
 
 from billing.rating.charges import Charge, ChargeKind
+from invoices.models import Invoice
+from invoices.services.closing import finalize_due_periods
 from invoices.services.closing.lines import UsageSum, amounts_minor, average_price, build_lines
+from invoices.services.ledger import close_differences
+from tests.kit.personas import make_workspace
+from tests.kit.usage import make_usage
 
 AUGUST, SEPTEMBER = dt.date(2026, 8, 1), dt.date(2026, 9, 1)
 NONE = Decimal(0)
@@ -107,3 +112,22 @@ def test_minor_units_are_shared_by_largest_remainder(currency, exact, minor):
 )
 def test_the_average_price_has_ten_decimals(amount, quantity, price):
     assert str(average_price(Decimal(amount), Decimal(quantity))) == price
+
+
+@pytest.mark.django_db
+def test_the_year_in_a_number_is_that_of_the_issue_date_as_printed():
+    """At 18:00 UTC on New Year's Eve it is next year in Auckland, and not yet in Honolulu."""
+    october = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
+    for name, timezone in (("Acme", "Pacific/Auckland"), ("Globex", "Pacific/Honolulu")):
+        make_usage(make_workspace(name, timezone=timezone), october, "1", "10")
+    finalize_due_periods(now=dt.datetime(2026, 12, 31, 18, tzinfo=dt.UTC))
+
+    invoices = Invoice.objects.select_related("workspace").order_by("number")
+    assert [(invoice.workspace.name, invoice.number) for invoice in invoices] == [
+        ("Globex", "INV-2026-000001"),
+        ("Globex", "INV-2026-000002"),
+        ("Acme", "INV-2027-000001"),
+        ("Acme", "INV-2027-000002"),
+    ]
+    assert {invoice.issued_on.year for invoice in invoices} == {2026, 2027}
+    assert close_differences() == []

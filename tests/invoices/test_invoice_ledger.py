@@ -10,6 +10,7 @@ from billing.models import PeriodCounter
 from invoices.models import Invoice, InvoiceItem, InvoiceSequence
 from invoices.services.closing import finalize_due_periods
 from invoices.services.ledger import close_differences
+from tests.kit.kept import fresh, made_once
 from tests.kit.personas import make_workspace
 from tests.kit.usage import make_usage
 from usage.models import UsageRollup
@@ -19,8 +20,7 @@ OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 
 
-@pytest.fixture(autouse=True)
-def acme():
+def _acme():
     """October billed: 49.00 and 12.336, which makes 61.34."""
     where = make_workspace("Acme")
     make_usage(where, OCTOBER_5, "1028", "0.01")
@@ -28,6 +28,14 @@ def acme():
     make_usage(globex, OCTOBER_5, "100", "1.004")
     finalize_due_periods(now=NOVEMBER_3)
     return where
+
+
+made = made_once(_acme)
+
+
+@pytest.fixture(autouse=True)
+def acme(made):
+    return fresh(made)
 
 
 def described() -> list[str]:

@@ -14,6 +14,7 @@ from invoices.services.closing.sums import CannotClose
 from invoices.services.preview import live_closings
 from invoices.services.trial_close import approve, kind_of, trial_close
 from tests.kit.api import ApiClient
+from tests.kit.kept import fresh, made_once
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, viewer_client
 from tests.kit.taxes import make_customer, register
@@ -27,8 +28,7 @@ NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
 
 
-@pytest.fixture
-def acme():
+def _acme():
     """Its October was billed 49.00 and 12.00; its November is 61.00 too."""
     acme = make_workspace("Acme", timezone="UTC")
     make_period(acme, OCTOBER_5)
@@ -36,6 +36,14 @@ def acme():
     finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk)
     make_usage(acme, NOVEMBER_5, "1", "10")
     return acme
+
+
+made = made_once(_acme)
+
+
+@pytest.fixture
+def acme(made):
+    return fresh(made)
 
 
 @pytest.fixture

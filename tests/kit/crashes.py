@@ -54,28 +54,45 @@ class Commits:
 
     The test itself is one transaction, in which those of the code are savepoints: releasing one
     stands for committing, and dying before means that it is rolled back.
+
+    `lasting` are the commits before which something happened that no rollback takes back: with
+    `outside_world`, whatever it counts, or a write by a statement of its own. Dying before any
+    other leaves exactly what dying after the one before it leaves.
     """
 
-    def __init__(self, *, fatal: int | None = None, before: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        fatal: int | None = None,
+        before: bool = True,
+        outside_world: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.seen = 0
-        self.fatal = fatal
-        self.before = before
-        self.outside = len(connection.savepoint_ids)
+        self.lasting: set[int] = set()
+        self._fatal = fatal
+        self._before = before
+        self._outside = len(connection.savepoint_ids)
+        self._outside_world = outside_world
+        self._happened = outside_world()
+        self._wrote = False
 
     def __call__(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        is_commit = str(sql).startswith("RELEASE SAVEPOINT") and self._is_outermost()
-        if not is_commit:
+        # Django takes a savepoint off its list before it releases it.
+        is_outermost = len(connection.savepoint_ids) == self._outside
+        if not is_outermost or not str(sql).startswith("RELEASE SAVEPOINT"):
+            is_write = str(sql).lstrip().startswith(("INSERT", "UPDATE", "DELETE", "WITH"))
+            self._wrote |= is_outermost and is_write
             return execute(sql, params, many, context)
         self.seen += 1
-        if self.seen != self.fatal:
+        happened = self._outside_world()
+        if self._wrote or happened != self._happened:
+            self.lasting.add(self.seen)
+        self._happened, self._wrote = happened, False
+        if self.seen != self._fatal:
             return execute(sql, params, many, context)
-        if self.before:
+        if self._before:
             sql = str(sql).replace("RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")
         execute(sql, params, many, context)
         raise Killed
-
-    def _is_outermost(self) -> bool:
-        # Django takes a savepoint off its list before it releases it.
-        return len(connection.savepoint_ids) == self.outside

@@ -1,10 +1,15 @@
 """Rows that are made once for a module of tests, instead of by each of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+import pytest
 from django.db import transaction
+from django.db.models import Model
 from pytest_django import DjangoDbBlocker
+
+RowT = TypeVar("RowT", bound=Model)
 
 
 @contextmanager
@@ -23,3 +28,19 @@ def kept_for_module(blocker: DjangoDbBlocker) -> Iterator[None]:
         finally:
             transaction.set_rollback(True)
             whole.__exit__(None, None, None)
+
+
+def made_once(make: Callable[[], Any]) -> Any:
+    """A fixture of a module: what `make` returns, which each test takes by `fresh`."""
+
+    @pytest.fixture(scope="module")
+    def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Any]:
+        with kept_for_module(django_db_blocker):
+            yield make()
+
+    return made
+
+
+def fresh(row: RowT) -> RowT:
+    """The row as it was made: what another test did with its own object is not there."""
+    return type(row)._default_manager.get(pk=row.pk)

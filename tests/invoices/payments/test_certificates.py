@@ -14,6 +14,7 @@ from invoices.payments.services import proof
 from invoices.payments.services.proof.certificate import canonical_text
 from tests.kit.api import ApiClient
 from tests.kit.by_force import changed_by_force
+from tests.kit.kept import fresh, made_once
 from tests.kit.personas import member_client
 from tests.kit.proved import JANUARY_3, MINUTES, make_proved_month
 from tests.kit.staff import superuser_client
@@ -21,9 +22,12 @@ from tests.kit.staff import superuser_client
 pytestmark = pytest.mark.django_db
 
 
+made = made_once(make_proved_month)
+
+
 @pytest.fixture
-def acme() -> Workspace:
-    return make_proved_month()
+def acme(made: Workspace) -> Workspace:
+    return fresh(made)
 
 
 def test_a_certificate_says_what_an_invoice_is_made_of(acme):

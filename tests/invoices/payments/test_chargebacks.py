@@ -21,92 +21,40 @@ from invoices.payments.services.chargebacks import (
     confirm_decision,
     decide_chargeback,
     evidence_for,
-    note_chargeback,
-    send_evidence,
-    submit_evidence,
 )
 from invoices.payments.services.collection import allowed_actions, mark_invoice_uncollectible
-from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.ledger.payments import payment_differences
 from invoices.payments.services.receiving import pay_in_full
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.second_person import NothingAwaited
 from invoices.payments.services.statement_paper import render_statement
 from invoices.payments.services.statements import statement
-from invoices.payments.services.stripe_sync import sync_invoice
 from tests.kit.api import ApiClient
-from tests.kit.crashes import Call, killed_at_request
+from tests.kit.chargebacks import (
+    FILES,
+    NOVEMBER_5,
+    NOVEMBER_14,
+    charged_back,
+    in_the_sandbox,
+    send,
+    submit,
+    uploaded,
+)
 from tests.kit.e_invoices import closed_october
 from tests.kit.invoices import NOVEMBER_2, make_invoice
 from tests.kit.papers import words_of
 from tests.kit.personas import make_member, make_workspace, member_client
 from tests.kit.staff import finance_client, press
-from tests.kit.stripe_side import give_card
 from tests.kit.taxes import make_customer, register
 from usage.services.ledger import Scope
 
 pytestmark = pytest.mark.django_db
-NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
-NOVEMBER_14 = dt.datetime(2026, 11, 14, 12, tzinfo=dt.UTC)
-UPDATE = Call("POST", r"/v1/disputes/du_[^/]+$")
-FIRST_FILE = Call("POST", r"/v1/files$")
-LAST_FILE = Call("POST", r"/v1/files$", skip=1)
-FILES = {"receipt", "service_documentation"}
 
 
 @pytest.fixture
 def acme(settings: Settings) -> Workspace:
     settings.FINANCE_EMAILS = ["finance@platform.test"]
     return make_workspace("Acme")
-
-
-def charged_back(invoice: Invoice, status: str = "needs_response", **facts: object) -> Chargeback:
-    known = note_chargeback(
-        **{
-            "invoice_id": invoice.pk,
-            "stripe_id": "du_1",
-            "amount": invoice.amount,
-            "status": status,
-            "reason": "fraudulent",
-            "charge_id": "ch_1",
-            "due_by": NOVEMBER_14,
-            "opened_at": NOVEMBER_5,
-            "now": NOVEMBER_5,
-            **facts,
-        }  # type: ignore[arg-type]
-    )
-    assert known is not None
-    return known
-
-
-def in_the_sandbox(acme: Workspace, sandbox: SandboxProcess) -> Chargeback:
-    """A paid invoice whose charge is disputed in the sandbox."""
-    give_card(ensure_customer(workspace_id=acme.pk, account=DEFAULT, now=NOVEMBER_2))
-    invoice = make_invoice(acme, status="draft")
-    assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2).done
-    assert reconcile(now=NOVEMBER_2) == []
-    charge = next(stripe_client.every(DEFAULT, "/v1/charges"))
-    dispute = sandbox.open_dispute(charge["id"])
-    return charged_back(invoice, stripe_id=dispute["id"], charge_id=charge["id"])
-
-
-def send(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> str:
-    send_evidence(chargeback_id=chargeback.pk, now=now)
-    return ChargebackEvidence.objects.get(pk=chargeback.pk).status
-
-
-def uploaded(chargeback: Chargeback) -> list[str]:
-    """The names of the files in Stripe, each of which its evidence refers to."""
-    found = stripe_client.get(DEFAULT, f"/v1/disputes/{chargeback.stripe_id}")
-    files = list(stripe_client.every(DEFAULT, "/v1/files"))
-    assert {each["id"] for each in files} == {found["evidence"][field] for field in FILES}
-    return sorted(each["filename"] for each in files)
-
-
-def submit(chargeback: Chargeback, now: dt.datetime = NOVEMBER_5) -> ChargebackEvidence:
-    return submit_evidence(
-        chargeback_id=chargeback.pk, words="We spoke on the phone.", asked_by="fay", now=now
-    )
 
 
 def test_finance_is_told_with_the_deadline_and_once(acme: Workspace) -> None:
@@ -210,48 +158,6 @@ def test_it_is_sent_once_as_it_was_seen(acme: Workspace, stripe_sandbox: Sandbox
         f"{number}-use-of-the-service",
     ]
     assert known.invoice.events.filter(detail="Evidence sent to Stripe.").count() == 1
-
-
-@pytest.mark.parametrize(
-    ("call", "fault"),
-    [
-        *((UPDATE, fault) for fault in ("drop_before", "drop_after", "500_before", "500_after")),
-        *((UPDATE, fault) for fault in ("saved_500", "429")),
-        *((FIRST_FILE, fault) for fault in ("drop_before", "drop_after", "500_after")),
-        *((FIRST_FILE, fault) for fault in ("saved_500", "saved_500_after", "429")),
-    ],
-)
-def test_what_fails_is_made_good_and_said_once(
-    acme: Workspace, stripe_sandbox: SandboxProcess, call: Call, fault: str
-) -> None:
-    known = in_the_sandbox(acme, stripe_sandbox)
-    submit(known)
-    stripe_sandbox.inject(fault, method=call.method, path=call.path)
-    assert send(known) == "waiting"
-    for hours in (2, 4, 6):
-        send(known, NOVEMBER_5 + dt.timedelta(hours=hours))
-    assert ChargebackEvidence.objects.get().status == "done"
-    found = stripe_client.get(DEFAULT, f"/v1/disputes/{known.stripe_id}")
-    assert found["evidence_details"]["submission_count"] == 1
-    assert len(uploaded(known)) == len(FILES)
-
-
-@pytest.mark.parametrize("call", [FIRST_FILE, LAST_FILE, UPDATE], ids=["file", "last file", "text"])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_process_killed_at_the_request_is_followed_by_one_that_goes_on(
-    acme: Workspace,
-    stripe_sandbox: SandboxProcess,
-    monkeypatch: pytest.MonkeyPatch,
-    when: str,
-    call: Call,
-) -> None:
-    known = in_the_sandbox(acme, stripe_sandbox)
-    submit(known)
-    with killed_at_request(call, when=when, monkeypatch=monkeypatch):
-        send(known)
-    assert send(known, NOVEMBER_5 + dt.timedelta(hours=1)) == "done"
-    assert len(uploaded(known)) == len(FILES)
-    assert stripe_client.get(DEFAULT, f"/v1/disputes/{known.stripe_id}")["status"] == "under_review"
 
 
 def test_finance_sends_it_from_its_page(acme: Workspace) -> None:

@@ -1,9 +1,11 @@
 """What finance may do about an invoice: asked for here, done in Stripe, taken over from there."""
 
 import datetime as dt
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from billing.errors import Invalid
 from billing.models import Email, User, Workspace
@@ -15,7 +17,9 @@ from invoices.payments.services import collection, settle, stripe_client
 from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.stripe_sync import sync_invoice
+from tests.invoices.conftest import used_for_module
 from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.kept import fresh, kept_for_module
 from tests.kit.personas import make_workspace
 from tests.kit.stripe_side import give_card
 
@@ -29,26 +33,41 @@ def fiona(db: None) -> User:
     return User.objects.create_user("fiona@platform.test", is_staff=True)
 
 
+@pytest.fixture(scope="module")
+def made(
+    sandbox_process: SandboxProcess, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Invoice]:
+    with kept_for_module(django_db_blocker), used_for_module(sandbox_process):
+        globex = make_workspace("Globex")
+        give_card(
+            ensure_customer(workspace_id=globex.pk, account=DEFAULT, now=NOVEMBER_2),
+            "pm_card_chargeCustomerFail",
+        )
+        invoice = make_invoice(globex, status="draft")
+        sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
+        settle.note_payment_failure(
+            invoice_id=invoice.pk, at=NOVEMBER_2, now=NOVEMBER_2, source="Stripe", key="1"
+        )
+        sandbox_process.remember()
+        yield invoice
+
+
 @pytest.fixture
-def globex(db: None, stripe_sandbox: SandboxProcess) -> Workspace:
+def stripe_sandbox(made: Invoice, sandbox_process: SandboxProcess) -> SandboxProcess:
+    sandbox_process.recall()
+    return sandbox_process
+
+
+@pytest.fixture
+def globex(made: Invoice) -> Workspace:
     """With a card that is declined."""
-    workspace = make_workspace("Globex")
-    give_card(
-        ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2),
-        "pm_card_chargeCustomerFail",
-    )
-    return workspace
+    return fresh(made.workspace)
 
 
 @pytest.fixture
-def unpaid(globex: Workspace) -> Invoice:
+def unpaid(made: Invoice, stripe_sandbox: SandboxProcess) -> Invoice:
     """Synced, declined, and its workspace suspended."""
-    invoice = make_invoice(globex, status="draft")
-    sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
-    settle.note_payment_failure(
-        invoice_id=invoice.pk, at=NOVEMBER_2, now=NOVEMBER_2, source="Stripe", key="1"
-    )
-    return Invoice.objects.get(pk=invoice.pk)
+    return fresh(made)
 
 
 def in_stripe(invoice: Invoice) -> str:
@@ -236,11 +255,12 @@ def test_a_paid_invoice_takes_no_action(unpaid: Invoice, fiona: User) -> None:
 
 
 def test_an_invoice_that_never_reached_stripe_is_voided_here(
-    globex: Workspace, fiona: User, stripe_sandbox: SandboxProcess
+    globex: Workspace, unpaid: Invoice, fiona: User
 ) -> None:
-    invoice = make_invoice(globex, status="draft")
+    invoice = make_invoice(globex, month=9, status="draft")
     action = void(invoice, fiona)
     assert InvoiceAction.objects.get(pk=action.pk).status == "done"
     assert sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_5).done
-    assert list(stripe_client.every(DEFAULT, "/v1/invoices")) == []
+    made = {each["id"] for each in stripe_client.every(DEFAULT, "/v1/invoices")}
+    assert made == {unpaid.stripe_invoice_id}
     assert state(invoice)[0] == "void"

@@ -15,15 +15,19 @@ from invoices.payments.models import Difference, ProofRun, ReconciliationRun
 from invoices.payments.services import proof
 from invoices.payments.services.pruning import prune_runs
 from tests.kit.by_force import changed_by_force
+from tests.kit.kept import fresh, made_once
 from tests.kit.proved import JANUARY_3, MINUTES, make_proved_month
 from tests.kit.staff import superuser_client
 
 pytestmark = pytest.mark.django_db
 
 
+made = made_once(make_proved_month)
+
+
 @pytest.fixture
-def acme() -> Workspace:
-    return make_proved_month()
+def acme(made: Workspace) -> Workspace:
+    return fresh(made)
 
 
 def check_ledger(*arguments: str) -> str:
