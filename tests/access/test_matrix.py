@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib import admin
 from django.contrib.admin.sites import all_sites
 from django.db import transaction
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from pytest_django import DjangoDbBlocker
 
 from billing.api.refusals import forget_refusals
-from billing.models import SCOPES, User
+from billing.models import SCOPES, User, Workspace
 from tests.access import callers, matrix
 from tests.access.reading import METHODS, Row, addresses, lines_of, rows_of
+from tests.kit.kept import fresh, kept_for_module
 from tests.kit.personas import NOW
 from tests.kit.staff import make_row_of_each_model
 
@@ -44,6 +47,25 @@ PASSED = frozenset({200, 201, 204, 302, 400, 409, 415, 422})
 @pytest.fixture(autouse=True)
 def _today(time_machine: Any) -> None:
     time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture(scope="module")
+def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[list[Workspace]]:
+    with kept_for_module(django_db_blocker):
+        with time_machine.travel(NOW, tick=False):
+            rows = [make_row_of_each_model(name) for name in ("Acme", "Globex")]
+        yield rows
+
+
+@pytest.fixture
+def acme(made: list[Workspace]) -> Workspace:
+    """With a row of each model, as Globex has."""
+    return fresh(made[0])
+
+
+@pytest.fixture
+def globex(made: list[Workspace]) -> Workspace:
+    return fresh(made[1])
 
 
 @contextmanager
@@ -134,8 +156,7 @@ def test_every_method_of_the_api_has_a_line() -> None:
     assert listed - there <= hot, f"tests/access/matrix.py, API: take out {listed - there - hot}"
 
 
-def test_a_method_without_a_line_is_refused() -> None:
-    acme = make_row_of_each_model()
+def test_a_method_without_a_line_is_refused(acme: Workspace) -> None:
     values = callers.values_of(acme) | {"object_id": "1"}
     client = callers.members(acme)["owner"]
     listed = {(row.method, row.route) for row in PAGES}
@@ -154,8 +175,7 @@ def test_a_method_without_a_line_is_refused() -> None:
 # The API
 
 
-def test_the_api_answers_whom_it_should() -> None:
-    acme, globex = make_row_of_each_model("Acme"), make_row_of_each_model("Globex")
+def test_the_api_answers_whom_it_should(acme: Workspace, globex: Workspace) -> None:
     values, names = callers.values_of(acme), set(callers.names_of(acme))
     keys, refused = callers.scoped_keys(), callers.refused_keys()
     own, other = callers.key_client(workspace=acme), callers.key_client(workspace=globex)
@@ -260,8 +280,7 @@ def _bodies(acme: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_nobody_writes_into_another_workspace() -> None:
-    acme, globex = make_row_of_each_model("Acme"), make_row_of_each_model("Globex")
+def test_nobody_writes_into_another_workspace(acme: Workspace, globex: Workspace) -> None:
     values, bodies = callers.values_of(acme), _bodies(acme)
     own, other = callers.key_client(workspace=acme), callers.key_client(workspace=globex)
     rows = [
@@ -283,8 +302,7 @@ def test_nobody_writes_into_another_workspace() -> None:
 # Pages
 
 
-def test_pages_open_for_whom_they_should() -> None:
-    acme, globex = make_row_of_each_model("Acme"), make_row_of_each_model("Globex")
+def test_pages_open_for_whom_they_should(acme: Workspace, globex: Workspace) -> None:
     values, names = callers.values_of(acme), set(callers.names_of(acme))
     members = callers.members(acme)
     strangers = {"another's owner": callers.members(globex)["owner"], **_few(callers.staff())}
@@ -325,8 +343,7 @@ def _object_ids(acme: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_admin_opens_for_whom_it_should() -> None:
-    acme = make_row_of_each_model("Acme")
+def test_the_admin_opens_for_whom_it_should(acme: Workspace) -> None:
     values, ids = callers.values_of(acme), _object_ids(acme)
     staff = callers.staff()
     outside = {
@@ -389,9 +406,8 @@ def test_rights_over_each_model_are_those_of_the_matrix() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_pages_of_models_are_closed_to_whom_they_should_be() -> None:
+def test_pages_of_models_are_closed_to_whom_they_should_be(acme: Workspace) -> None:
     """That they ask for the rights which the test before compares; who looks saves nothing."""
-    acme = make_row_of_each_model("Acme")
     ids, staff = _object_ids(acme), callers.staff()
     outside = {"anonymous": Client(), "owner": callers.members(acme)["owner"]}
     wrong: list[str] = []
@@ -437,8 +453,8 @@ def test_actions_on_lists_are_offered_to_whom_they_should_be() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.usefixtures("acme")
 def test_the_admins_own_helpers_tell_nobody_more() -> None:
-    make_row_of_each_model("Acme")
     staff = callers.staff()
 
     def offered(name: str, model: str, field: str) -> int:

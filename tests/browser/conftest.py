@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
-
-from tests.kit.personas import PASSWORD
 
 _ARGUMENTS = [
     "--headless",
@@ -44,11 +44,14 @@ Opener = Callable[..., Page]
 
 @pytest.fixture
 def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Opener]:
-    """Opens a page of ours in a fresh profile; what the browser complains about fails the test."""
+    """Opens a page of ours in a fresh profile, in which whoever is signed in with `client` is
+    signed in too; what the browser complains about fails the test."""
     complaints: list[str] = []
     contexts = []
 
-    def open_(path: str, *, width: int = 1280, scheme: str = "light", sign_in: str = "") -> Page:
+    def open_(
+        path: str, *, width: int = 1280, scheme: str = "light", client: Client | None = None
+    ) -> Page:
         context = chromium.new_context(
             base_url=live_server.url,
             viewport={"width": width, "height": 844},
@@ -62,12 +65,10 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Opener]:
             "console",
             lambda said: complaints.append(said.text) if said.type == "error" else None,
         )
-        if sign_in:
-            page.goto("/login/")
-            page.get_by_label("E-mail address").fill(sign_in)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_url("**/w/**")
+        if client is not None:
+            name = settings.SESSION_COOKIE_NAME
+            session = client.cookies[name].value
+            context.add_cookies([{"name": name, "value": session, "url": live_server.url}])
         page.goto(path)
         return page
 

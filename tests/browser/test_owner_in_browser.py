@@ -13,13 +13,19 @@ from billing.models import Workspace
 from tests.browser.axe import violations
 from tests.browser.conftest import Opener
 from tests.kit.invoices import issue_invoice
-from tests.kit.personas import make_agent, make_member, make_period, make_workspace
+from tests.kit.personas import (
+    PASSWORD,
+    make_agent,
+    make_member,
+    make_period,
+    make_workspace,
+    member_client,
+)
 from tests.kit.usage import make_call, make_usage
 from usage.services.call_prices import price_calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
-OWNER = "owner@acme.test"
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def colour_of_bars(page: Page) -> str:
 def test_charts_are_drawn_under_the_policy_and_follow_the_theme_at_once(
     open_page: Opener, acme: Workspace
 ) -> None:
-    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), sign_in=OWNER)
+    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), client=member_client(acme))
     charts_are_drawn(page)
     assert page.locator(".chart-plot svg.main-svg").count() >= 4
     in_light = colour_of_bars(page)
@@ -68,7 +74,7 @@ def test_charts_are_drawn_under_the_policy_and_follow_the_theme_at_once(
 
 
 def test_the_numbers_of_a_chart_open_by_keyboard(open_page: Opener, acme: Workspace) -> None:
-    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), sign_in=OWNER)
+    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), client=member_client(acme))
     chart = page.locator("figure", has=page.get_by_role("heading", name="Spend by day"))
     expect(chart.get_by_role("table")).to_be_hidden()
     chart.get_by_text("Show the numbers").focus()
@@ -79,7 +85,7 @@ def test_the_numbers_of_a_chart_open_by_keyboard(open_page: Opener, acme: Worksp
 def test_the_keyboard_skips_to_the_content_and_the_menu_closes_with_escape(
     open_page: Opener, acme: Workspace
 ) -> None:
-    page = open_page(reverse("usage:agents", args=[acme.pk]), sign_in=OWNER)
+    page = open_page(reverse("usage:agents", args=[acme.pk]), client=member_client(acme))
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Tab")
@@ -93,7 +99,7 @@ def test_the_keyboard_skips_to_the_content_and_the_menu_closes_with_escape(
 def test_a_filter_changes_the_results_the_address_and_goes_back(
     open_page: Opener, acme: Workspace
 ) -> None:
-    page = open_page(reverse("usage:records", args=[acme.pk]), sign_in=OWNER)
+    page = open_page(reverse("usage:records", args=[acme.pk]), client=member_client(acme))
     expect(page.locator("#results tbody tr")).to_have_count(3)
     page.evaluate("window.stayed = true")
     page.get_by_label("Provider").select_option("elevenlabs")
@@ -105,8 +111,13 @@ def test_a_filter_changes_the_results_the_address_and_goes_back(
     expect(page.locator("#results tbody tr")).to_have_count(3)
 
 
-def test_an_owner_raises_the_limit_and_signs_out(open_page: Opener, acme: Workspace) -> None:
-    page = open_page(reverse("billing:settings", args=[acme.pk]), sign_in=OWNER)
+def test_an_owner_signs_in_raises_the_limit_and_signs_out(
+    open_page: Opener, acme: Workspace
+) -> None:
+    page = open_page(reverse("billing:settings", args=[acme.pk]))
+    page.get_by_label("E-mail address").fill("owner@acme.test")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Monthly usage limit (USD)").fill("1000")
     page.get_by_role("button", name="Save limits").click()
     # The overdue invoice has suspended Acme, and its agent was set live by hand since.
@@ -129,7 +140,7 @@ def test_every_page_fits_reads_and_is_labelled(
     page = open_page("/login/", width=width, scheme=scheme)
     assert page.evaluate(AUDIT) == []
     found = {"/login/": violations(page)}
-    page = open_page("/", width=width, scheme=scheme, sign_in=OWNER)
+    page = open_page("/", width=width, scheme=scheme, client=member_client(acme))
     for own in ("/account/", "/workspaces/"):
         page.goto(own)
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
@@ -165,7 +176,9 @@ def test_every_page_fits_reads_and_is_labelled(
 def test_paper_shows_the_numbers_and_leaves_out_the_frame(
     open_page: Opener, acme: Workspace
 ) -> None:
-    page = open_page(reverse("analytics:dashboard", args=[acme.pk]), scheme="dark", sign_in=OWNER)
+    page = open_page(
+        reverse("analytics:dashboard", args=[acme.pk]), scheme="dark", client=member_client(acme)
+    )
     charts_are_drawn(page)
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")

@@ -13,9 +13,14 @@ from dev.catalogues import LANGUAGES, faults, messages
 from usage.resources import LABELS
 
 
+@pytest.fixture(scope="module")
+def texts():
+    return messages()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_text_is_translated_with_its_placeholders(language):
-    assert list(faults(language, messages())) == []
+def test_every_text_is_translated_with_its_placeholders(language, texts):
+    assert list(faults(language, texts)) == []
 
 
 def test_there_is_a_catalogue_for_each_language_that_can_be_chosen():

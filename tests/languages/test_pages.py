@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -29,13 +30,19 @@ def english_left(page: str, language: str) -> list[str]:
     """Known English texts that stand by themselves between tags of a page."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
     shown = {html.unescape(run).strip() for run in re.sub(r"<[^>]*>", "\n", body).splitlines()}
+    return sorted(shown & english_texts(language))
+
+
+@cache
+def english_texts(language: str) -> frozenset[str]:
+    """Those that are said otherwise in the language, and stand for nothing else in it."""
     known = {
         message.id: message.string
         for message in read(language)
         if isinstance(message.id, str) and message.id and message.id != message.string
     }
     same = {text for text in known.values() if isinstance(text, str)} | available_timezones()
-    return sorted(text for text in shown if text in known and text not in same)
+    return frozenset(known) - same
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

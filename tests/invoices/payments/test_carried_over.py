@@ -1,9 +1,11 @@
 """An invoice below Stripe's least charge is not paid: it is charged with the next one."""
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from billing.models import Email, Workspace
 from billing.stripe_accounts import DEFAULT
@@ -15,7 +17,9 @@ from invoices.payments.services.customers import ensure_customer
 from invoices.payments.services.reconciliation import reconcile
 from invoices.payments.services.stripe_sync import sync_invoice
 from invoices.pdf import render_invoice
+from tests.invoices.conftest import used_for_module
 from tests.kit.invoices import NOVEMBER_2, make_invoice
+from tests.kit.kept import fresh, kept_for_module
 from tests.kit.papers import words_of
 from tests.kit.personas import make_workspace, member_client
 from tests.kit.stripe_side import give_card, invoices
@@ -24,24 +28,35 @@ pytestmark = pytest.mark.django_db
 DECEMBER_30 = dt.datetime(2026, 12, 30, tzinfo=dt.UTC)
 
 
-@pytest.fixture
-def acme(stripe_sandbox: SandboxProcess) -> Workspace:
-    """With a card that pays."""
-    workspace = make_workspace("Acme")
-    give_card(ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2))
-    return workspace
-
-
 def synced(invoice: Invoice) -> Invoice:
     result = sync_invoice(invoice_id=invoice.pk, now=NOVEMBER_2)
     assert result.done, result.detail
     return Invoice.objects.get(pk=invoice.pk)
 
 
+@pytest.fixture(scope="module")
+def made(
+    sandbox_process: SandboxProcess, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Invoice]:
+    with kept_for_module(django_db_blocker), used_for_module(sandbox_process):
+        workspace = make_workspace("Acme")
+        give_card(ensure_customer(workspace_id=workspace.pk, account=DEFAULT, now=NOVEMBER_2))
+        invoice = synced(make_invoice(workspace, status="draft", month=9, amount="0.30"))
+        sandbox_process.remember()
+        yield invoice
+
+
 @pytest.fixture
-def small(acme: Workspace) -> Invoice:
+def small(made: Invoice, sandbox_process: SandboxProcess) -> Invoice:
     """September: 0.30, which Stripe does not charge."""
-    return synced(make_invoice(acme, status="draft", month=9, amount="0.30"))
+    sandbox_process.recall()
+    return fresh(made)
+
+
+@pytest.fixture
+def acme(small: Invoice) -> Workspace:
+    """With a card that pays."""
+    return fresh(small.workspace)
 
 
 def test_it_stays_open_and_says_what_is_carried_over(small: Invoice) -> None:
