@@ -92,13 +92,18 @@ class ListMixin:
         return changes
 
     def get_paginator(
-        self: Any, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any
+        self: Any,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        per_page: int,
+        *args: Any,
+        **options: Any,  # those of what is offered while somebody types come by name
     ) -> Paginator:
         if self.list_sums:
-            fields = [field for _, field in self.list_sums]
-            return SummedPaginator(queryset, per_page, *args, by=self.sums_by, fields=fields)
+            options |= {"by": self.sums_by, "fields": [field for _, field in self.list_sums]}
+            return SummedPaginator(queryset, per_page, *args, **options)
         paginator: Paginator = super().get_paginator(  # type: ignore[misc]
-            request, queryset, per_page, *args
+            request, queryset, per_page, *args, **options
         )
         return paginator
 
@@ -159,8 +164,8 @@ class ListMixin:
 class SummedPaginator(Paginator):
     """Pages of rows that are added up: they are counted while they are read for it."""
 
-    def __init__(self, *args: Any, by: str, fields: Sequence[str]) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, by: str, fields: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
         self._by, self._fields = by, fields
 
     @cached_property
