@@ -1,6 +1,7 @@
 """The page that says why a bill differs from another: its rows, its chart, and where they lead."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,8 +17,9 @@ from analytics.bill_comparison import Comparison, SideBill, labels, sentence, si
 from analytics.bridge import Driver, Effect, Subject, as_decimal
 from analytics.charts import Chart, Table, axis_value, bar, figure_json, money_axis
 from billing.formats import money, number
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, ManualItem
 from billing.money import to_minor
+from billing.rating.charges import PeriodTerms
 from usage.models import VoiceAgent
 from usage.resources import provider_name, resource
 
@@ -74,6 +76,8 @@ class ComparisonView:
         )
 
     def _detail(self, change: Effect) -> str:
+        if change.step == Driver.MANUAL:
+            return self._lines_by_hand()
         parts = [
             f"{name} {signed(as_decimal(amount), self.currency)}"
             for subject, amount in change.largest(_PARTS)
@@ -87,6 +91,17 @@ class ComparisonView:
             calls = _("%(calls)s, %(before)s before") % {"calls": calls, "before": before_shown}
             said = f"{calls}; {said}" if said else calls
         return said
+
+    def _lines_by_hand(self) -> str:
+        """The lines that one of the two bills has and the other has not, largest first."""
+        lines: dict[str, Decimal] = defaultdict(Decimal)
+        for side, sign in ((self.comparison.now, 1), (self.comparison.before, -1)):
+            for name, amount in _by_hand(side.period):
+                lines[name] += sign * amount
+        largest = sorted(lines.items(), key=lambda line: -abs(line[1]))[:_PARTS]
+        return ", ".join(
+            f"{name} {signed(amount, self.currency)}" for name, amount in largest if amount
+        )
 
     def _name(self, subject: Subject) -> str:
         agent, kind, provider, model = subject
@@ -170,6 +185,15 @@ class ComparisonView:
             figure=figure_json([steps], layout),
             table=Table([_("Step"), _("Amount")], list(zip(names, texts, strict=True))),
         )
+
+
+def _by_hand(period: BillingPeriod) -> list[tuple[str, Decimal]]:
+    """Lines that were added by hand, as the period's bill has them or would have them now."""
+    if period.is_current:
+        terms: PeriodTerms = period.live_terms  # type: ignore[attr-defined]
+        return [(item.description, item.amount) for item in terms.manual]
+    billed = ManualItem.objects.filter(period=period)
+    return [(item.description, item.signed) for item in billed]
 
 
 def _side_name(side: SideBill) -> str:

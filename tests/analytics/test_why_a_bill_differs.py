@@ -131,9 +131,10 @@ def test_a_charge_of_the_earlier_month_alone_leads_to_the_earlier_invoice(acme: 
     page = member_client(acme).get(
         reverse("analytics:compare", args=[acme.pk]), {"period": str(november.pk)}
     )
-    links = {row.label: (row.amount, row.link) for row in page.context["rows"]}
-    assert links["Other charges and credits"] == (
+    rows = {row.label: (row.amount, row.detail, row.link) for row in page.context["rows"]}
+    assert rows["Other charges and credits"] == (
         "\u2212$90.00",
+        "Set-up \u2212$90.00",
         reverse("invoices:detail", args=[acme.pk, first.pk]),
     )
 
