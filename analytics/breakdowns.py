@@ -98,10 +98,14 @@ def by_resource_type(
     rows = _cost_rows(
         shown.by_type, spend.by_type, before.by_type if before else None, row, currency
     )
-    columns = [_("Spend"), _("vs {month}").format(month=before_name)] if before else [_("Spend")]
+    columns = _spend_columns(before, before_name)
     return Breakdown(
         "by-type", _("By resource type"), _("Share of spend"), _("Resource"), columns, rows
     )
+
+
+def _spend_columns(before: Spend | None, before_name: str) -> list[str]:
+    return [_("Spend"), *([_("vs {month}").format(month=before_name)] if before else [])]
 
 
 def by_provider(
@@ -129,7 +133,7 @@ def by_provider(
     rows = _cost_rows(
         shown.by_provider, spend.by_provider, before.by_provider if before else None, row, currency
     )
-    columns = [_("Spend"), _("vs {month}").format(month=before_name)] if before else [_("Spend")]
+    columns = _spend_columns(before, before_name)
     return Breakdown(
         "by-provider", _("By provider"), _("Share of spend"), _("Provider"), columns, rows
     )

@@ -1,5 +1,6 @@
 """Models of billing."""
 
+from billing.models.alerts import LimitAlert
 from billing.models.audit import AuditEntry
 from billing.models.costs import ExchangeRate, ProviderCost
 from billing.models.discounts import AppliesTo, Coupon, Discount
@@ -12,7 +13,7 @@ from billing.models.members import OptionalMail, WorkspaceMember
 from billing.models.owner_views import OwnerView
 from billing.models.passkeys import Passkey
 from billing.models.people import OwedPasswordLink, User
-from billing.models.periods import COUNTER_SLOTS, BillingPeriod, LimitAlert, PeriodCounter
+from billing.models.periods import COUNTER_SLOTS, BillingPeriod, PeriodCounter
 from billing.models.rate_cards import (
     PriceOverride,
     PriceRevision,

@@ -1,4 +1,4 @@
-"""Billing periods, their running counters and the alerts a period has raised."""
+"""Billing periods and their running counters."""
 
 import uuid
 from collections.abc import Callable
@@ -269,44 +269,3 @@ class PeriodCounter(models.Model):
 
     def __str__(self) -> str:
         return f"Slot {self.slot} of {self.period_id}"
-
-
-class LimitAlert(models.Model):
-    """A crossing of the alert threshold or the limit: one for each period and level.
-
-    A limit that is changed has levels of its own: raised, it warns again.
-    """
-
-    class Kind(models.TextChoices):
-        THRESHOLD = "threshold"
-        LIMIT = "limit"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="alerts")
-    period = models.ForeignKey(BillingPeriod, on_delete=models.CASCADE, related_name="alerts")
-    kind = models.CharField(max_length=16, choices=Kind)
-    spend = models.DecimalField(**MONEY_SUM)
-    usage_limit = models.DecimalField(max_digits=18, decimal_places=4)
-    threshold_percentage = models.DecimalField(max_digits=7, decimal_places=4)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-
-    class Meta:
-        ordering = ["-created_at"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["period", "usage_limit"],
-                condition=Q(kind="limit"),
-                name="one_limit_alert_per_period_and_limit",
-            ),
-            models.UniqueConstraint(
-                fields=["period", "usage_limit", "threshold_percentage"],
-                condition=Q(kind="threshold"),
-                name="one_threshold_alert_per_period_and_level",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind__in=["threshold", "limit"]), name="alert_kind_is_known"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} reached"
