@@ -187,8 +187,9 @@ class CollectedBody:
             async with asyncio.timeout(_MAX_SECONDS) as limit:
                 while not self.ended:
                     self._keep(await self._next())
-                    seconds = _MAX_SECONDS + self.size / _MIN_BYTES_PER_SECOND
-                    limit.reschedule(begin + seconds)
+                    if not self.ended:
+                        seconds = _MAX_SECONDS + self.size / _MIN_BYTES_PER_SECOND
+                        limit.reschedule(begin + seconds)
         except TimeoutError:
             raise BodyTooSlow("The body did not arrive in time.") from None
 

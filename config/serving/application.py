@@ -1,20 +1,15 @@
 """The ASGI application: hot endpoints on the event loop, everything else by Django in threads.
 
-A hot request with a service key needs no session, messages, CSRF token or page headers; here it
-costs a fraction of what it costs in a thread of Django, and is answered by the same rules
-(`billing.api.hot`). Without a key, for another host, or by plain HTTP where HTTPS is asked for, it
-goes to Django.
-
-What would hold up the event loop is done elsewhere, as each hot endpoint says: in a micro-batch, in
-a thread, or in a process beside the worker. One key may only have a few batches, calls or large
-records under way in each worker, less than there is room for: when they wait for a lock, others
-still find room.
+A hot request with a service key is answered by the rules of `billing.api.hot`, for a fraction of
+what it costs in a thread of Django; without a key, for another host, or by plain HTTP where HTTPS
+is asked for, it goes to Django. One key may only have a few batches, calls or large records under
+way in each worker, less than there is room for: when they wait for a lock, others still find room.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -43,11 +38,12 @@ from billing.api.hot import (
     answer,
     problem_reply,
 )
+from billing.models import ServiceKey
 from billing.services.sign_in import client_address
 from config import health
 from config.metrics import REQUESTS
 from config.middleware import common_headers
-from config.serving.django_bridge import DjangoBridge, Message, Receive, Send
+from config.serving.django_bridge import DjangoBridge, Message, Receive, Send, encoded
 from config.serving.processes import PROCESSES, Processes
 from config.serving.static_files import StaticFiles
 
@@ -82,11 +78,9 @@ class Application:
         django.load_middleware()
         self._django = DjangoBridge(django.get_response, threads=threads)
         self._files = StaticFiles()
-        self._headers = [(k.lower().encode(), v.encode()) for k, v in common_headers().items()]
-        self._routes = [
-            (endpoint, RoutePattern("/" + endpoint.route, is_endpoint=True))
-            for endpoint in endpoints
-        ]
+        self._headers = encoded(common_headers().items())
+        pattern = partial(RoutePattern, is_endpoint=True)
+        self._routes = [(endpoint, pattern("/" + endpoint.route)) for endpoint in endpoints]
 
     def start_processes(self) -> None:
         self._processes = Processes()
@@ -100,8 +94,7 @@ class Application:
         try:
             if body.ended and (found := self._files.find(request)):
                 return await self._files.send(found, request, send)
-            reply = await self._reply(request, body)
-            if reply is not None:
+            if reply := await self._reply(request, body):
                 await self._send(reply, body, send)
             else:
                 await self._django.answer(request, body, receive, send)
@@ -112,18 +105,16 @@ class Application:
 
     def stop(self) -> None:
         """When every request has been answered."""
-        for batcher in self._micro_batchers.values():
-            batcher.stop()
+        for part in (*self._micro_batchers.values(), self._processes, self._django):
+            if part is not None:
+                part.stop()
         self._threads.shutdown()
-        if self._processes is not None:
-            self._processes.stop()
-        self._django.stop()
 
     def _find(self, request: ASGIRequest) -> tuple[HotEndpoint, Mapping[str, Any]] | None:
         """The hot endpoint that is asked for, and the parameters in its path."""
         for endpoint, pattern in self._routes:
             if endpoint.method == request.method and (match := pattern.match(request.path)):
-                return endpoint, match[2]
+                return (endpoint, match[2]) if _is_ordinary(request) else None
         return None
 
     async def _reply(self, request: ASGIRequest, body: CollectedBody) -> Reply | None:
@@ -131,45 +122,35 @@ class Application:
         begin = time.perf_counter()
         endpoint = None
         try:
-            if request.path == "/healthz" and request.method in ("GET", "HEAD"):
-                return Reply(200, b'{"status": "ok"}')
-            if request.path == "/readyz" and request.method in ("GET", "HEAD"):
+            if request.path in ("/healthz", "/readyz") and request.method in ("GET", "HEAD"):
                 # No thread of Django's: those may all wait for the database that is asked for here.
-                states = await asyncio.to_thread(health.readiness)
+                asks = request.path == "/readyz"
+                states = await asyncio.to_thread(health.readiness) if asks else {"status": "ok"}
                 return Reply(200 if states["status"] == "ok" else 503, json.dumps(states).encode())
-            if not ((found := self._find(request)) and _is_ordinary(request)):
+            if (found := self._find(request)) is None:
                 await body.collect()
                 return None
             endpoint, parameters = found
-            reply = await self._answer(endpoint, parameters, request, body)
+            key = await self._key_of(request)
+            asking = Asking(key, AnonymousUser())
+            admitted = admit(endpoint, request, asking, parameters, in_background=True)
+            await body.collect(owner=str(key.pk))
+            reply = await self._run(endpoint, admitted, body, key.pk)
         except ClientLeft:
             raise
         except Exception as error:  # noqa: BLE001 - answered, and logged unless it is the client's
             reply = problem_reply(error)
         if endpoint is not None:
-            seconds = time.perf_counter() - begin
             counted = REQUESTS.labels(endpoint.method, endpoint.route, reply.status)
-            counted.observe(seconds)
+            counted.observe(time.perf_counter() - begin)
         return reply
 
-    async def _answer(
-        self,
-        endpoint: HotEndpoint,
-        parameters: Mapping[str, Any],
-        request: ASGIRequest,
-        body: CollectedBody,
-    ) -> Reply:
-        now = clock.now()
-        header = request.META["HTTP_AUTHORIZATION"]
-        key = recalled_key_of(header, now=now)
-        if key is None:
-            address = client_address(request)
-            key = await self._in_thread(partial(key_of, header, now=now, address=address))
-        assert key is not None  # there is a header
-        asking = Asking(key, AnonymousUser())
-        admitted = admit(endpoint, request, asking, parameters, in_background=True)
-        await body.collect(owner=str(key.pk))
-        return await self._run(endpoint, admitted, body, key.pk)
+    async def _key_of(self, request: ASGIRequest) -> ServiceKey:
+        now, header = clock.now(), request.META["HTTP_AUTHORIZATION"]
+        if (key := recalled_key_of(header, now=now)) is None:
+            find = partial(key_of, header, now=now, address=client_address(request))
+            key = await self._in_thread(find)
+        return cast(ServiceKey, key)  # there is a header
 
     async def _run(
         self, endpoint: HotEndpoint, request: HotRequest, body: CollectedBody, key_id: UUID
@@ -188,37 +169,37 @@ class Application:
             return await self._in_thread(work)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, _with_connection, work
-        )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _with_connection, work)
 
     async def _send(self, reply: Reply, body: CollectedBody, send: Send) -> None:
         headers = [
-            (b"content-type", reply.content_type.encode("latin-1")),
+            (b"content-type", reply.content_type.encode()),
             (b"content-length", b"%d" % len(reply.body)),
             *self._headers,
-            *((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers),
         ]
+        if reply.headers:
+            headers += encoded(reply.headers)
         is_late = reply.status == BodyTooSlow.status
         if is_late or body.is_on_its_way:
             headers.append((b"connection", b"close"))
+        # Who is still sending may read the answer already, or when all has been sent.
+        drops = body.is_on_its_way and not is_late
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
-        if body.is_on_its_way and not is_late:
-            # Who is still sending may read the answer already, or when all has been sent.
+        await send({"type": "http.response.body", "body": reply.body, "more_body": drops})
+        if drops:
             await body.drop_rest()
-        await send({"type": "http.response.body"})
+            await send({"type": "http.response.body"})
 
 
 def _is_ordinary(request: ASGIRequest) -> bool:
     """Whether Django's own checks, of the host and for HTTPS, would let it through."""
-    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-        return False
     try:
         request.get_host()
     except SuspiciousOperation:
         return False
-    return "HTTP_AUTHORIZATION" in request.META
+    is_redirected = settings.SECURE_SSL_REDIRECT and not request.is_secure()
+    return not is_redirected and "HTTP_AUTHORIZATION" in request.META
 
 
 def _with_connection(work: Callable[[], T]) -> T:
@@ -238,54 +219,44 @@ class MicroBatcher:
 
     def __init__(self, work: ManyFunction, *, at_once: int = 2) -> None:
         self._work = work
-        self._pending: list[tuple[HotRequest, asyncio.Future[Reply]]] = []
+        self._waiting: list[tuple[HotRequest, asyncio.Future[Reply]]] = []
         # Its own: others may wait for locks in theirs.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="micro-batch")
-        self._at_once = at_once
-        self._under_way = 0
+        self._room = asyncio.Semaphore(at_once)
+        self._under_way = set[asyncio.Task[None]]()
 
     async def submit(self, request: HotRequest) -> Reply:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reply] = loop.create_future()
-        self._pending.append((request, future))
-        if not self._under_way:
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if len(self._waiting) == 1:
             self._begin()
-        elif len(self._pending) == 1:
-            loop.call_later(_MAX_WAIT_SECONDS, self._begin_beside, future)
         return await future
 
     def stop(self) -> None:
         self._threads.shutdown()
 
-    def _begin_beside(self, first: "asyncio.Future[Reply]") -> None:
-        """Unless the one that waits since then has gone, with those behind it."""
-        waits = self._pending and self._pending[0][1] is first
-        if waits and self._under_way < self._at_once:
-            self._begin()
-
     def _begin(self) -> None:
-        batch, self._pending = self._pending[:_MAX_MICRO_BATCH], self._pending[_MAX_MICRO_BATCH:]
-        self._under_way += 1
-        requests = [request for request, _ in batch]
-        loop = asyncio.get_running_loop()
-        working = loop.run_in_executor(self._threads, self._answer, requests)
-        working.add_done_callback(partial(self._deliver, batch))
+        task = asyncio.create_task(self._answer(frozenset(self._under_way)))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
-    def _answer(self, requests: Sequence[HotRequest]) -> Sequence[Reply | Exception]:
-        try:
-            return _with_connection(partial(self._work, requests))
-        except Exception as error:  # noqa: BLE001 - raised to everyone who waits for it
-            return [error] * len(requests)
-
-    def _deliver(
-        self,
-        batch: Sequence[tuple[HotRequest, "asyncio.Future[Reply]"]],
-        working: "asyncio.Future[Sequence[Reply | Exception]]",
-    ) -> None:
-        self._under_way -= 1
-        if self._pending:
-            self._begin()
-        for (_, future), reply in zip(batch, working.result(), strict=True):
+    async def _answer(self, before: Collection[asyncio.Task[None]]) -> None:
+        """Those who wait by the time that a micro-batch `before` has ended, or takes too long."""
+        if before:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait(before, timeout=_MAX_WAIT_SECONDS, return_when=first)
+        async with self._room:
+            batch = self._waiting[:_MAX_MICRO_BATCH]
+            del self._waiting[:_MAX_MICRO_BATCH]
+            if self._waiting:
+                self._begin()
+            work = partial(self._work, [request for request, _ in batch])
+            loop = asyncio.get_running_loop()
+            try:
+                replies = await loop.run_in_executor(self._threads, _with_connection, work)
+            except Exception as error:  # noqa: BLE001 - raised to everyone who waits for it
+                replies = [error] * len(batch)
+        for (_, future), reply in zip(batch, replies, strict=True):
             if future.done():
                 continue  # its client is gone
             if isinstance(reply, Exception):

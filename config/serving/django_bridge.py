@@ -8,8 +8,7 @@ loop sends it.
 import asyncio
 import io
 import os
-from asyncio import FIRST_COMPLETED
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -34,6 +33,10 @@ _MAX_IN_MEMORY_BYTES = 64 * 1024
 _FOLLOW_SECONDS = 0.05
 
 
+def encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
 class DjangoBridge:
     """`respond` in at most `threads` threads, which start when needed."""
 
@@ -44,23 +47,37 @@ class DjangoBridge:
     async def answer(
         self, request: ASGIRequest, body: CollectedBody, receive: Receive, send: Send
     ) -> None:
-        """Answer a request whose body has been collected, and is its stream."""
+        """Answer a request whose body has been collected, and is its stream: each piece when the
+        client has room, until it leaves."""
         body.file.seek(0)
         # However it came, all of it is here.
         request.META["CONTENT_LENGTH"] = str(body.size)
         request.META.pop("HTTP_TRANSFER_ENCODING", None)
         answer = _Answer()
-        making = asyncio.get_running_loop().run_in_executor(
-            self._threads, answer.make, self._respond, request
-        )
+        loop = asyncio.get_running_loop()
+        making = loop.run_in_executor(self._threads, answer.make, self._respond, request)
         left = asyncio.ensure_future(_has_left(receive))
+        is_begun = is_last = False
         try:
-            await _pass_on(answer, making, left, send)
+            while not (left.done() or is_last):
+                is_made = making.done()  # before looking for more
+                piece = answer.next_piece()
+                if not piece and not is_made:
+                    first = asyncio.FIRST_COMPLETED
+                    await asyncio.wait({making, left}, timeout=_FOLLOW_SECONDS, return_when=first)
+                    continue
+                if answer.head is None:
+                    break  # it failed, which the thread's own future says below
+                if not is_begun:
+                    await send(answer.head)
+                    is_begun = True
+                is_last = is_made and len(piece) < _PIECE_BYTES
+                await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
         finally:
             left.cancel()
             answer.is_abandoned = True
             await making
-            answer.close()
+            answer.file.close()
 
     def stop(self) -> None:
         self._threads.shutdown()
@@ -72,7 +89,7 @@ class _Answer:
     def __init__(self) -> None:
         self.head: Message | None = None
         self.is_abandoned = False
-        self._file: IO[bytes] = io.BytesIO()
+        self.file: IO[bytes] = io.BytesIO()
         self._written = self._read = 0
 
     def make(self, respond: Respond, request: ASGIRequest) -> None:
@@ -82,10 +99,7 @@ class _Answer:
         self.head = {
             "type": "http.response.start",
             "status": response.status_code,
-            "headers": [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in [*response.items(), *cookies]
-            ],
+            "headers": encoded([*response.items(), *cookies]),
         }
         try:
             for piece in response:
@@ -97,14 +111,14 @@ class _Answer:
 
     def _write(self, piece: bytes) -> None:
         self._written += len(piece)
-        if isinstance(self._file, io.BytesIO) and self._written > _MAX_IN_MEMORY_BYTES:
-            on_disk = TemporaryFile(buffering=0)  # noqa: SIM115 - see `close`
-            on_disk.write(self._file.getvalue())
-            self._file = on_disk
-        self._file.write(piece)
+        if isinstance(self.file, io.BytesIO) and self._written > _MAX_IN_MEMORY_BYTES:
+            on_disk = TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the answer
+            on_disk.write(self.file.getvalue())
+            self.file = on_disk
+        self.file.write(piece)
 
     def next_piece(self) -> bytes:
-        file = self._file  # the thread may put it on disk now
+        file = self.file  # the thread may put it on disk now
         if isinstance(file, io.BytesIO):
             # Not a view of its buffer: the thread cannot write while there is one.
             piece = file.getvalue()[self._read : self._read + _PIECE_BYTES]
@@ -112,31 +126,6 @@ class _Answer:
             piece = os.pread(file.fileno(), _PIECE_BYTES, self._read)
         self._read += len(piece)
         return piece
-
-    def close(self) -> None:
-        self._file.close()
-
-
-async def _pass_on(
-    answer: _Answer, making: "asyncio.Future[Any]", left: "asyncio.Future[Any]", send: Send
-) -> None:
-    """Send all of it, each piece when the client has room; stop when it has left."""
-    is_begun = False
-    while not left.done():
-        is_made = making.done()  # before looking for more
-        piece = answer.next_piece()
-        if not piece and not is_made:
-            await asyncio.wait({making, left}, timeout=_FOLLOW_SECONDS, return_when=FIRST_COMPLETED)
-            continue
-        if answer.head is None:
-            return  # it failed, which whoever awaits the thread is told
-        if not is_begun:
-            await send(answer.head)
-            is_begun = True
-        is_last = is_made and len(piece) < _PIECE_BYTES
-        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
-        if is_last:
-            return
 
 
 async def _has_left(receive: Receive) -> None:

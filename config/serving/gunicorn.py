@@ -1,7 +1,5 @@
-"""How gunicorn serves this project; `gunicorn --config python:config.serving.gunicorn`.
-
-Bind address and workers are given on the command line.
-"""
+"""How gunicorn serves this project: `gunicorn --config python:config.serving.gunicorn`, address and
+workers on the command line."""
 
 import os
 import shutil
@@ -10,7 +8,6 @@ import tempfile
 from typing import Any
 
 from config.env import require_settings_apart
-from config.serving.collector import freeze, tune
 from config.serving.worker import note_worker
 
 worker_class = "config.serving.worker.Worker"
@@ -26,10 +23,6 @@ _DIRECTORY = tempfile.mkdtemp(prefix="billing-web-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or _DIRECTORY
 
 
-def when_ready(server: Any) -> None:
-    freeze()  # with --preload: workers share what their collectors do not write to
-
-
 def child_exit(server: Any, worker: Any) -> None:
     note_worker(worker.age)
 
@@ -39,8 +32,7 @@ def on_exit(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tune a worker, and start its processes."""
-    tune()
+    """Start its processes."""
     # Threads that hold the interpreter hand over after this time: a request that takes a
     # millisecond should not wait for the five that are the default.
     sys.setswitchinterval(0.0005)

@@ -1,8 +1,5 @@
-"""A few processes beside the web worker, for batches.
-
-Reading and pricing a thousand records keeps Python's interpreter busy for so long that whoever
-asks for admission would wait behind it.
-"""
+"""A few processes beside the web worker, for batches: reading and pricing a thousand records keeps
+Python's interpreter busy for so long that whoever asks for admission would wait behind it."""
 
 import asyncio
 import logging
@@ -35,11 +32,8 @@ class CutShort(BillingError):
 
 
 class Processes:
-    """A few processes of a web worker's own, forked before it has threads.
-
-    They end when it does, by whatever death. Should one die by itself, what they were at is
-    answered 503, the worker retires, and gunicorn starts another. Sending a batch again counts
-    nothing twice.
+    """Forked before the worker has threads. They end when it does, by whatever death. When one dies
+    by itself, what they were at is answered 503, the worker retires, and gunicorn starts another.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,6 @@
 """How a web worker speaks HTTP: uvicorn below gunicorn's processes, with limits that it lacks.
 
-No client may keep a connection for nothing: heads, trailers and what is left unread are bounded in
-size, heads, idleness and writing in time (bodies are in `billing.api.bodies`).
+(Those of bodies are in `billing.api.bodies`.)
 
 All workers wait at one listening socket, and whoever wakes first would take all that is there. So
 one that has more connections than another leaves a new one to that one for a moment.
@@ -14,10 +13,8 @@ import mmap
 import os
 import signal
 import socket
-import sys
 from functools import partial
 
-from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
@@ -83,27 +80,18 @@ class Protocol(HttpToolsProtocol):
         self._progressed = True
         super().on_message_complete()
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._written_until = self.loop.time() + _MAX_WRITE_SECONDS
-
     def resume_writing(self) -> None:
         super().resume_writing()
         self._written_until = math.inf
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self._written_until = self.loop.time() + _MAX_WRITE_SECONDS
-
-    def timeout_keep_alive_handler(self) -> None:
-        # Closing would wait until what is unsent has been taken.
-        self.transport.abort()
-
     def close_when_late(self, now: float) -> None:
+        is_closing = self.transport.is_closing()
+        is_unread = is_closing and self.transport.get_write_buffer_size()
+        if self._written_until == math.inf and (self.flow.write_paused or is_unread):
+            self._written_until = now + _MAX_WRITE_SECONDS
         if now > self._written_until:
             self.transport.abort()
-        elif now > self._head_until and not self.transport.is_closing():
+        elif now > self._head_until and not is_closing:
             if self._unread_bytes:
                 self.transport.write(
                     STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -139,8 +127,8 @@ class FairServer(Server):
         return await super().on_tick(counter)
 
     async def _accept(self, listener: socket.socket) -> None:
-        """One at a time: the next may be another worker's. When no other has come for it, they are
-        busy, and several are taken: a probe must not wait behind a flood, one by one."""
+        """One at a time, for the next may be another worker's; several when no other comes, or when
+        this one has many: a probe must not wait behind a flood, one by one."""
         loop = asyncio.get_running_loop()
         if listener.family != socket.AF_UNIX:
             # Its connections have it too. The system would hold megabytes for each slow reader.
@@ -149,8 +137,7 @@ class FairServer(Server):
         while True:
             self._note_connections()
             await _readable(listener)
-            # One by one they would be as even as can be, and a probe would wait behind a flood.
-            room, pause = 1 + len(self.server_state.connections) // _TAKEN_AT_ONCE, 0.0
+            room = 1 + len(self.server_state.connections) // _TAKEN_AT_ONCE
             if self._note_connections() > min(filter(None, _taking)):
                 await asyncio.sleep(_LEAVE_SECONDS)
                 room = _TAKEN_AT_ONCE
@@ -162,13 +149,12 @@ class FairServer(Server):
                 pass  # other workers have the rest, or they are gone
             except OSError:
                 log.exception("no connection can be accepted for a while")
-                pause = _EXHAUSTED_SECONDS
+                await asyncio.sleep(_EXHAUSTED_SECONDS)
             begin = partial(loop.connect_accepted_socket, protocol, ssl=self.config.ssl)
             # One connection's fault must not end the accepting of all others.
             for fault in await asyncio.gather(*map(begin, clients), return_exceptions=True):
                 if isinstance(fault, Exception):
                     log.warning("a connection could not be begun", exc_info=fault)
-            await asyncio.sleep(pause)
 
     def _note_connections(self) -> int:
         taking = len(self.server_state.connections) + 1
@@ -208,8 +194,6 @@ class Worker(UvicornWorker):
         server.worker = self.age
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
-        if not server.started:
-            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     async def callback_notify(self) -> None:
         await super().callback_notify()

@@ -253,7 +253,7 @@ def test_a_thread_can_write_at_any_moment_while_the_loop_reads():
                 read += len(answer.next_piece())
             while piece := answer.next_piece():
                 read += len(piece)
-            answer.close()
+            answer.file.close()
             assert (made.is_set(), read) == (True, 60_000)
     finally:
         sys.setswitchinterval(interval)
