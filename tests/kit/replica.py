@@ -72,7 +72,15 @@ class Replica:
     def settings(self) -> dict[str, Any]:
         """For `DATABASES`: the database that the tests use, read from here."""
         own = connection.settings_dict
-        return {**own, "HOST": str(self.data_dir), "PORT": PORT, "TEST": {"MIRROR": "default"}}
+        # As the settings give a replica, which nobody waits long for.
+        pool = {**own["OPTIONS"]["pool"], "min_size": 0, "timeout": 3}
+        return {
+            **own,
+            "HOST": str(self.data_dir),
+            "PORT": PORT,
+            "OPTIONS": {**own["OPTIONS"], "pool": pool},
+            "TEST": {"MIRROR": "default"},
+        }
 
     def ask(self, statement: str) -> Any:
         with psycopg.connect(
