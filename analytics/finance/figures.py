@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from analytics.adjustments import adjustments
 from analytics.finance.margins import (
@@ -32,7 +34,7 @@ from usage.models import UsageRollup
 # Rollups of ten thousand workspaces are a million rows: read once a minute, however many look.
 _CACHE_SECONDS = 60
 # Its number grows with what is kept under it.
-_CACHE_KEY = "finance:overview:2"
+_CACHE_KEY = "finance:overview:3"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Overview(NamedTuple):
     at: dt.datetime
     months: list[RunningMonth]
     margins: Margins
+    # In words: kept with the figures, as `tables` are.
+    months_html: SafeString
     tables: list[MarginTable]
 
 
@@ -148,7 +152,12 @@ def _overview(now: dt.datetime, as_of: dt.datetime) -> Overview:
         least_earning(LEAST_BY_WORKSPACE, period_ids, adjusted, places),
         least_earning(LEAST_BY_AGENT, period_ids, adjusted, places),
     )
-    return Overview(as_of, months, margins, in_words(margins))
+    words = [
+        render_to_string("admin/finance/running_month.html", {"month": month, "at": as_of})
+        for month in months
+    ]
+    shown = SafeString("".join(words))
+    return Overview(as_of, months, margins, shown, in_words(margins, as_of))
 
 
 # As `Invoice.amount_due` of one that has not ended.

@@ -1,10 +1,12 @@
 """Margins of the active periods by provider, resource type, workspace and agent, for finance."""
 
+import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -54,10 +56,10 @@ class MarginTable(NamedTuple):
     """In words: kept with the figures, since each amount of a page costs as much as a query."""
 
     heading: str
-    rows: SafeString
+    html: SafeString
 
 
-def in_words(margins: Margins) -> list[MarginTable]:
+def in_words(margins: Margins, at: dt.datetime) -> list[MarginTable]:
     """As finance's first page shows them; agents only where there are any."""
     tables: list[tuple[str, list[Margin], Callable[[str], str]]] = [
         ("Margin by provider", margins.by_provider, provider_name),
@@ -66,7 +68,13 @@ def in_words(margins: Margins) -> list[MarginTable]:
         ("Margin by agent, lowest first", margins.by_agent, str),
     ]
     return [
-        MarginTable(heading, _rows(rows, name))
+        MarginTable(
+            heading,
+            render_to_string(
+                "admin/finance/margins.html",
+                {"heading": heading, "rows": _rows(rows, name), "at": at},
+            ),
+        )
         for heading, rows, name in tables
         if rows or rows is not margins.by_agent
     ]

@@ -24,7 +24,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from billing.admin.dialogs import ConfirmForm, DialogForm, confirm
-from billing.admin.fields import FormOnce
+from billing.admin.fields import EmptyFormOnce, FormOnce
 from billing.admin.frozen import FrozenTable
 from billing.admin.lists import Amount, ListMixin
 from billing.errors import BillingError
@@ -107,7 +107,8 @@ class BillingAdmin(ListMixin, ModelAdmin):
         """Of what can be edited: the rest is tables (`render_change_form`)."""
         for inline in self.get_inline_instances(request, obj):
             if not isinstance(inline, FrozenInlineMixin):
-                yield inline.get_formset(request, obj), inline
+                made = inline.get_formset(request, obj)
+                yield type(made.__name__, (EmptyFormOnce, made), {}), inline
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

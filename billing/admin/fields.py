@@ -103,6 +103,14 @@ class FormOnce(AdminForm):
         return iter(self._made)
 
 
+class EmptyFormOnce:
+    """Of a formset: the form for a row that is not there yet, which Unfold asks for six times."""
+
+    @cached_property
+    def empty_form(self) -> Any:
+        return super().empty_form  # type: ignore[misc]  # of the formset that it is mixed into
+
+
 def rows(fieldset: Any) -> SafeString:
     """The lines of a fieldset."""
     lines = list(fieldset)

@@ -146,7 +146,7 @@ def test_records_and_their_csv_are_chosen_by_agent_and_model(acme):
 
 def test_what_included_units_take_off_is_in_every_margin(api, acme):
     """60 minutes at list, 6.00 of two agents and 1.20 of none, and 30 of them included: 3.60."""
-    cache.delete("finance:overview:2")
+    cache.delete("finance:overview:3")
     price = per_unit("0.12", included="30")
     month = NOW.date().replace(day=1)
     before = dt.datetime.combine(month, dt.time(), dt.UTC) - dt.timedelta(days=5)
@@ -172,7 +172,7 @@ def test_what_included_units_take_off_is_in_every_margin(api, acme):
 
 
 def test_an_amount_a_month_without_list_prices_is_shared_out_by_records_everywhere(acme):
-    cache.delete("finance:overview:2")
+    cache.delete("finance:overview:3")
     price = {"model": "graduated", "tiers": [{"up_to": None, "unit_price": "0", "flat": "12"}]}
     month = NOW.date().replace(day=1)
     before = dt.datetime.combine(month, dt.time(), dt.UTC) - dt.timedelta(days=5)
@@ -198,7 +198,7 @@ def test_an_amount_a_month_without_list_prices_is_shared_out_by_records_everywhe
 
 
 def test_finance_sees_who_earns_least(api, acme):
-    cache.delete("finance:overview:2")
+    cache.delete("finance:overview:3")
     terms = WorkspaceBillingSettings.objects.get(workspace=acme)
     terms.markup_percentage = D(0)
     terms.save()
