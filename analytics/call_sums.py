@@ -42,15 +42,25 @@ class Calls:
         return self.duration_seconds / self.timed if self.timed else None
 
 
-# By day and outcome, and by hour and provider, in one pass: a few hundred rows for a month, where
-# all dimensions at once would be thousands.
-_CALLS = """
-SELECT local_date, status, direction, local_hour, provider, sum(calls)::bigint,
-       sum(timed_calls)::bigint, sum(duration_seconds)
-  FROM usage_callrollup
- WHERE workspace_id = %s AND local_date >= %s AND local_date < %s AND calls > 0
- GROUP BY GROUPING SETS ((local_date, status, direction), (local_hour, provider))
-"""
+_HOURS = ", ".join(f"sum(by_hour[{place}])" for place in range(1, 25))
+# By day and outcome, by provider, and by hour, in one pass over the rows of their days.
+_CALLS = f"""
+WITH counted AS MATERIALIZED (
+    SELECT local_date, status, direction, provider, calls, timed_calls, duration_seconds, by_hour
+      FROM usage_callrollup
+     WHERE workspace_id = %s AND local_date >= %s AND local_date < %s AND calls > 0
+)
+SELECT local_date, status, direction, NULL AS provider, sum(calls)::bigint,
+       sum(timed_calls)::bigint, sum(duration_seconds), NULL::bigint[] AS by_hour
+  FROM counted GROUP BY local_date, status, direction
+ UNION ALL
+SELECT NULL, NULL, NULL, provider, sum(calls)::bigint, NULL, NULL, NULL
+  FROM counted GROUP BY provider
+ UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       ARRAY[{_HOURS}]
+  FROM counted
+"""  # noqa: S608 - numbers are all that goes in
 
 
 _CALL_SUMS = """
@@ -65,17 +75,20 @@ def calls_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Calls:
     """Calls of the days `[first, until)` on the workspace's clock. One query."""
     calls = Calls()
     rows = read_rows(_CALLS, [workspace_id, first, until])
-    for day, status, direction, hour, provider, count, timed, seconds in rows:
-        if day is None:
-            calls.by_hour[hour] += count
-            calls.by_provider[provider] += count
-            continue
-        calls.total += count
-        calls.timed += timed
-        calls.duration_seconds += seconds
-        calls.by_status[status] += count
-        calls.by_direction[direction] += count
-        calls.by_status_and_day[status][day] += count
+    for day, status, direction, provider, count, timed, seconds, hours in rows:
+        if hours is not None:
+            calls.by_hour = Counter(
+                {hour: started for hour, started in enumerate(hours) if started}
+            )
+        elif provider is not None:
+            calls.by_provider[provider] = count
+        else:
+            calls.total += count
+            calls.timed += timed
+            calls.duration_seconds += seconds
+            calls.by_status[status] += count
+            calls.by_direction[direction] += count
+            calls.by_status_and_day[status][day] += count
     return calls
 
 
@@ -83,3 +96,20 @@ def call_sums_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Cal
     """The same without any breakdown. One query."""
     ((total, timed, seconds),) = read_rows(_CALL_SUMS, [workspace_id, first, until])
     return Calls(total, timed, seconds)
+
+
+_PRICES_OF_CALLS = """
+SELECT extract(isodow FROM local_date)::int, local_hour, sum(price)
+  FROM usage_callpricerollup
+ WHERE workspace_id = %s AND local_date >= %s AND local_date < %s
+ GROUP BY 1, 2
+"""
+
+
+def prices_of_calls_between(
+    workspace_id: UUID, first: dt.date, until: dt.date
+) -> dict[tuple[int, int], Decimal]:
+    """What calls of the days `[first, until)` cost by the weekday, Monday being 1, and the hour in
+    which they started, where it is anything. One query."""
+    rows = read_rows(_PRICES_OF_CALLS, [workspace_id, first, until])
+    return {(weekday, hour): price for weekday, hour, price in rows if price}

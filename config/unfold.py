@@ -133,7 +133,7 @@ _GROUPS: list[dict[str, Any]] = [
             _list("Calls", "call", "usage_call"),
             _list("Usage records", "list_alt", "usage_usagerecord"),
             _list("Usage by day", "bar_chart", "usage_usagerollup"),
-            _list("Calls by hour", "schedule", "usage_callrollup"),
+            _list("Calls by day", "schedule", "usage_callrollup"),
         ],
     },
     {

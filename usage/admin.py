@@ -258,7 +258,6 @@ class UsageRollupAdmin(UncountedAdmin):
 class CallRollupAdmin(UncountedAdmin):
     list_display = (
         "local_date",
-        "local_hour",
         "workspace",
         "provider_named",
         "direction",
@@ -273,7 +272,7 @@ class CallRollupAdmin(UncountedAdmin):
         ("provider", ExactTextFilter),
         ("local_date", RangeDateFilter),
     )
-    ordering = ("-workspace_id", "-local_date", "-local_hour")
+    ordering = ("-workspace_id", "-local_date")
     list_select_related = ("workspace",)
     list_display_links = None
 

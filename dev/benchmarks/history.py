@@ -38,9 +38,10 @@ SELECT gen_random_uuid(), workspace.id, 'Agent ' || number, 'live', '', %(now)s,
  CROSS JOIN LATERAL generate_series(
        1, CASE WHEN workspace.name = %(large)s THEN %(agents)s ELSE 2 END) AS number
 """
+_HOURS = ", ".join(f"count(*) FILTER (WHERE local_hour = {hour})" for hour in range(24))
 # Calls `start` to `stop` of the month's, in the order of time: so many of every hundred are the
 # large workspace's. What each costs is exact in ten places.
-_STEP = """
+_STEP = f"""
 WITH periods AS MATERIALIZED (
     SELECT period.id AS period_id, period.workspace_id, period.period_start, workspace.timezone,
            least(period.period_end, %(now)s) - period.period_start AS length,
@@ -76,15 +77,19 @@ WITH periods AS MATERIALIZED (
               duration_seconds, local_date, local_hour
 ), counted AS (
     INSERT INTO usage_callrollup AS rollup (
-        workspace_id, local_date, local_hour, provider, status, direction, calls, timed_calls,
-        duration_seconds)
-    SELECT workspace_id, local_date, local_hour, provider, status, direction, count(*), count(*),
-           sum(duration_seconds)
-      FROM called GROUP BY 1, 2, 3, 4, 5, 6
-        ON CONFLICT (workspace_id, local_date, local_hour, provider, status, direction)
+        workspace_id, local_date, provider, status, direction, calls, timed_calls,
+        duration_seconds, by_hour)
+    SELECT workspace_id, local_date, provider, status, direction, count(*), count(*),
+           sum(duration_seconds), ARRAY[{_HOURS}]
+      FROM called GROUP BY 1, 2, 3, 4, 5
+        ON CONFLICT (workspace_id, local_date, provider, status, direction)
         DO UPDATE SET calls = rollup.calls + excluded.calls,
                       timed_calls = rollup.timed_calls + excluded.timed_calls,
-                      duration_seconds = rollup.duration_seconds + excluded.duration_seconds
+                      duration_seconds = rollup.duration_seconds + excluded.duration_seconds,
+                      by_hour = ARRAY(SELECT was + more
+                                        FROM unnest(rollup.by_hour, excluded.by_hour)
+                                             WITH ORDINALITY AS hours (was, more, hour)
+                                       ORDER BY hour)
 ), used AS (
     INSERT INTO usage_usagerecord (
         id, workspace_id, billing_period_id, call_id, occurred_at, created_at, usage_date, late,
@@ -145,7 +150,7 @@ INSERT INTO usage_callprice (
 SELECT call_id, workspace_id, agent_id, direction, status, provider, started_at, duration_seconds,
        records, cost, price
   FROM priced
-"""
+"""  # noqa: S608 - numbers are all that goes in
 _COUNT = """
 UPDATE billing_periodcounter AS counter
    SET records = sums.records, total_cost = sums.total_cost, final_cost = sums.final_cost

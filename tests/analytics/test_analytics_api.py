@@ -132,7 +132,7 @@ def test_analytics_of_the_running_month_and_of_given_days(django_assert_num_quer
         CallRollup.objects.create(
             workspace=acme,
             local_date=day,
-            local_hour=hour,
+            by_hour=[calls if each == hour else 0 for each in range(24)],
             provider="twilio",
             status=status,
             direction="inbound",

@@ -49,17 +49,20 @@ def add_call_rollup(
     provider: str = "twilio",
     direction: str = "inbound",
 ) -> None:
-    CallRollup.objects.create(
+    timed = 0 if status == "in_progress" else calls
+    row, _ = CallRollup.objects.get_or_create(
         workspace=owner,
         local_date=day,
-        local_hour=hour,
         provider=provider,
         status=status,
         direction=direction,
-        calls=calls,
-        timed_calls=0 if status == "in_progress" else calls,
-        duration_seconds=seconds,
+        defaults={"calls": 0},
     )
+    row.calls += calls
+    row.timed_calls += timed
+    row.duration_seconds += Decimal(seconds)
+    row.by_hour[hour] += calls
+    row.save()
 
 
 def summary_of(owner: Workspace):

@@ -225,7 +225,6 @@ def make_row_of_each_model(name: str = "Acme") -> Workspace:
     CallRollup.objects.create(
         workspace=workspace,
         local_date=NOW.date(),
-        local_hour=9,
         provider="twilio",
         status="completed",
         direction="inbound",

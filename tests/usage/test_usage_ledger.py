@@ -76,9 +76,24 @@ def test_a_counter_and_a_call_rollup_that_are_off_are_found(acme, globex):
 
     assert described() == [
         "rollups and counters: 1 records for 1.2000000000 in rollups, 3 for 1.2000000000 counted",
-        "calls and rollups: 2026-10-05 14:00 twilio completed inbound: 1 calls, 1 of"
+        "calls and rollups: 2026-10-05 twilio completed inbound: 1 calls, 1 of"
         " them of 90.000 s, rolled up as 5, 1 of them of 90.000 s",
     ]
+
+
+@pytest.mark.django_db
+def test_a_call_that_is_rolled_up_in_another_hour_is_found(acme):
+    hours = [0] * 24
+    hours[15] = 1
+    CallRollup.objects.filter(workspace=acme).update(by_hour=hours)
+
+    assert described() == [
+        "calls and rollups: 2026-10-05 twilio completed inbound: 1 calls, 1 of them of 90.000 s,"
+        " rolled up as 1, 1 of them of 90.000 s; at 14:00 1, rolled up as 0, 15:00 0, rolled up"
+        " as 1",
+    ]
+    assert rebuild_rollups() == 1
+    assert usage_differences() == []
 
 
 @pytest.mark.django_db

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from django.db import connection, transaction
 from billing.models import Workspace
 from usage.models import Call, VoiceAgent
 from usage.services.call_entries import CallEntry, check_call
-from usage.services.call_rollups import CallKind, add_to_rollups, count_call
+from usage.services.call_rollups import CallChange, CallKind, add_to_rollups, count_call
 from usage.services.ingest import RecordError
 
 
@@ -124,7 +123,7 @@ def _store(items: Sequence[_Placed], result: CallsRecorded) -> list[_Placed]:
             .select_for_update()
             .order_by("pk")
         }
-        changes: dict[CallKind, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        changes: dict[CallKind, CallChange] = defaultdict(CallChange)
         new = sorted(
             (item for item in items if item.call.pk not in stored), key=lambda item: item.call.pk
         )
@@ -177,7 +176,7 @@ def _insert(calls: Sequence[Call]) -> set[UUID]:
 
 
 def _bring_up_to_date(
-    old: Call, item: _Placed, changes: dict[CallKind, list[Decimal]], result: CallsRecorded
+    old: Call, item: _Placed, changes: dict[CallKind, CallChange], result: CallsRecorded
 ) -> bool:
     """Apply newer facts to the stored call; whether anything has to be saved."""
     new = item.call

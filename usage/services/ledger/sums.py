@@ -1,4 +1,4 @@
-"""Sums of usage against what they are of: rollups, counters, and the calls of each hour.
+"""Sums of usage against what they are of: rollups, counters, and the calls of each day.
 
 One pass over the records for everything, whatever their number of workspaces: 10 million take well
 under a minute. Each comparison is one statement, so that it sees one moment while usage goes on.
@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import wraps
 from uuid import UUID
 
+from usage.services.call_rollups import COUNTED_CALLS
 from usage.services.ledger.scope import LedgerDifference, Scope, rows
 
 # No rate, or no agent, is a value like any other here: a join would not find it.
@@ -112,29 +113,26 @@ SELECT counted.workspace_id, id, counted.records, counted.total_cost, counted.fi
         coalesce(rolled.final_cost, 0))
  ORDER BY 1, 2
 """
-_CALLS = """
-WITH called AS (
-    SELECT workspace_id, local_date, local_hour, provider, status, direction, count(*) AS calls,
-           count(duration_seconds) FILTER (WHERE status <> 'in_progress') AS timed_calls,
-           coalesce(sum(duration_seconds) FILTER (WHERE status <> 'in_progress'), 0) AS seconds
-      FROM usage_call
-     WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s
-     GROUP BY workspace_id, local_date, local_hour, provider, status, direction
-)
-SELECT workspace_id, local_date, local_hour, provider, status, direction,
-       coalesce(called.calls, 0), coalesce(called.timed_calls, 0), coalesce(called.seconds, 0),
+_CALLS = f"""
+WITH called AS ({COUNTED_CALLS})
+SELECT workspace_id, local_date, provider, status, direction,
+       coalesce(called.calls, 0), coalesce(called.timed_calls, 0),
+       coalesce(called.duration_seconds, 0), called.by_hour,
        coalesce(rollup.calls, 0), coalesce(rollup.timed_calls, 0),
-       coalesce(rollup.duration_seconds, 0)
+       coalesce(rollup.duration_seconds, 0), rollup.by_hour
   FROM called
   FULL JOIN (SELECT * FROM usage_callrollup
               WHERE %(workspace)s::uuid IS NULL OR workspace_id = %(workspace)s) AS rollup
-       USING (workspace_id, local_date, local_hour, provider, status, direction)
- WHERE (coalesce(called.calls, 0), coalesce(called.timed_calls, 0), coalesce(called.seconds, 0))
+       USING (workspace_id, local_date, provider, status, direction)
+ WHERE (coalesce(called.calls, 0), coalesce(called.timed_calls, 0),
+        coalesce(called.duration_seconds, 0),
+        coalesce(called.by_hour, array_fill(0, ARRAY[24])))
     IS DISTINCT FROM
        (coalesce(rollup.calls, 0), coalesce(rollup.timed_calls, 0),
-        coalesce(rollup.duration_seconds, 0))
+        coalesce(rollup.duration_seconds, 0),
+        coalesce(rollup.by_hour, array_fill(0, ARRAY[24])))
  ORDER BY 1, 2, 3
-"""
+"""  # noqa: S608 - constants are all that goes in
 
 Find = Callable[[Scope], Iterator[LedgerDifference]]
 
@@ -192,14 +190,25 @@ def counter_differences(scope: Scope) -> Iterator[LedgerDifference]:
 
 @_still_so
 def call_differences(scope: Scope) -> Iterator[LedgerDifference]:
-    """Where calls and their sums by hour do not agree; calls belong to no period."""
-    for workspace, day, hour, provider, status, direction, *sums in rows(_CALLS, scope):
-        (calls, timed, seconds), (calls_, timed_, seconds_) = _halves(sums)
+    """Where calls and their sums by day and hour do not agree; calls belong to no period."""
+    for workspace, day, provider, status, direction, *sums in rows(_CALLS, scope):
+        (calls, timed, seconds, hours), (calls_, timed_, seconds_, hours_) = _halves(sums)
         detail = (
-            f"{day} {hour}:00 {provider} {status} {direction}: {calls} calls, {timed} of"
-            f" them of {seconds} s, rolled up as {calls_}, {timed_} of them of {seconds_} s"
+            f"{day} {provider} {status} {direction}: {calls} calls, {timed} of them of"
+            f" {seconds} s, rolled up as {calls_}, {timed_} of them of {seconds_} s"
         )
+        if hours != hours_ and None not in (hours, hours_):
+            detail += f"; at {_hours_that_differ(hours, hours_)}"
         yield LedgerDifference("calls and rollups", workspace, None, detail)
+
+
+def _hours_that_differ(hours: list[int], rolled_up: list[int]) -> str:
+    pairs = enumerate(zip(hours, rolled_up, strict=True))
+    return ", ".join(
+        f"{hour}:00 {count}, rolled up as {count_}"
+        for hour, (count, count_) in pairs
+        if count != count_
+    )
 
 
 def usage_differences(*, workspace_id: UUID | None = None) -> list[LedgerDifference]:
