@@ -16,6 +16,7 @@ from billing import months
 from billing.formats import money
 from billing.models import BillingPeriod
 from billing.money import ZERO, from_minor, to_charge_minor
+from billing.prepared import page_cursor
 from billing.replica import reading_connection
 from invoices.models import Invoice
 from invoices.queries import invoice_of
@@ -69,10 +70,11 @@ class Comparison:
 
 
 def compare_bills(before: BillingPeriod, now: BillingPeriod, *, at: dt.datetime) -> Comparison:
-    """Both come with their totals (`billing.queries.with_totals`), workspaces and invoices.
+    """Both come with their workspaces, what is running with its totals
+    (`billing.queries.with_totals`).
 
     A month that is running is compared with the same days of the other, before tax. Four queries,
-    and those of meters.
+    those of invoices, and of meters.
     """
     spends = spend_of_periods([before, now])
     today = months.local_date(at, now.workspace.zone)
@@ -104,7 +106,7 @@ def _side(
     totals = totals_of(period, spend)
     if last != days_of(period)[-1]:
         spend = spend.until(last)
-    invoice = invoice_of(period)
+    invoice = None if period.is_current else invoice_of(period)
     if invoice is not None and invoice.status == Invoice.Status.VOID:
         invoice = None
     other = _other_lines(spend, totals, first)
@@ -172,7 +174,7 @@ SELECT (SELECT coalesce(sum(calls), 0)::bigint FROM usage_callrollup
 def _calls(workspace_id: UUID, *spans: tuple[dt.date, dt.date]) -> list[int]:
     """How many calls started in each span of days. One query."""
     firsts, lasts = ([span[end] for span in spans] for end in (0, 1))
-    with reading_connection().cursor() as cursor:
+    with page_cursor(reading_connection()) as cursor:
         cursor.execute(_CALLS, [workspace_id, firsts, lasts])
         return [row[0] for row in cursor]
 

@@ -16,11 +16,11 @@ from django.utils.translation import ngettext
 from analytics.bill_comparison import Comparison, SideBill, labels, sentence, signed
 from analytics.bridge import Driver, Effect, Subject, as_decimal
 from analytics.charts import Chart, Table, axis_value, bar, figure_json, money_axis
+from analytics.dimensions import names_of_agents
 from billing.formats import money, number
 from billing.models import BillingPeriod, ManualItem
 from billing.money import to_minor
 from billing.rating.charges import PeriodTerms
-from usage.models import VoiceAgent
 from usage.resources import provider_name, resource
 
 _PARTS = 3
@@ -47,9 +47,7 @@ class ComparisonView:
             for subject, _ in change.largest(_PARTS)
             if subject[0]
         }
-        self.agents: dict[UUID, str] = (
-            dict(VoiceAgent.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
-        )
+        self.agents = names_of_agents(ids)
 
     def context(self) -> dict[str, Any]:
         comparison = self.comparison

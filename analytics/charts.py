@@ -69,7 +69,7 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class Chart:
-    """What `includes/chart.html` shows; `summary` says it in a sentence to who cannot see it."""
+    """What `analytics.figure_html` shows; `summary` says it in a sentence to who cannot see it."""
 
     key: str
     title: str

@@ -5,7 +5,6 @@ the rest of all spend, under None; where nothing names any there is nothing to s
 """
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from operator import add
@@ -20,16 +19,18 @@ from analytics.queries import Spend
 from billing import months
 from billing.models import BillingPeriod, Workspace
 from billing.money import EXACT, ZERO
+from billing.prepared import page_cursor
 from billing.replica import reading_connection
 
 _DAY = dt.timedelta(days=1)
 _KEEP_SECONDS = 24 * 3600
 # Key columns first: how many, `_sums` is told.
+# Each agent with no model, and each model with no agent: what has none of the two is the rest.
 _BY_AGENT_AND_MODEL = """
 SELECT agent_id, model, sum(final_cost)
   FROM usage_dimensionrollup
  WHERE {of} = %s AND usage_date >= %s AND usage_date < %s
- GROUP BY agent_id, model
+ GROUP BY GROUPING SETS ((agent_id), (model))
 """
 _BY_ALL = """
 SELECT agent_id, resource_type, provider, model,
@@ -105,7 +106,7 @@ def _sums(
     # What a transaction wrote, and may still take back, is for nobody else.
     if settled <= first or reading_connection().in_atomic_block:
         return _read(statement, of, first, until)
-    key, state = f"dimensions:{keys}:{of}:{first}:{settled}", spend.state_of(first, settled)
+    key, state = f"dimensions-{keys}:{of}:{first}:{settled}", spend.state_of(first, settled)
     kept = cache.get(key)
     if kept is None or kept[0] != state:
         kept = state, _read(statement, of, first, settled)
@@ -115,11 +116,12 @@ def _sums(
 
 
 def _read(statement: str, of: UUID, first: dt.date, until: dt.date) -> list[tuple[Any, ...]]:
+    with page_cursor(reading_connection()) as cursor:
+        cursor.execute(statement, [of, first, until])
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
     # One object for each agent: it is written once where the rows are kept.
     agents: dict[UUID | None, UUID | None] = {}
-    with reading_connection().cursor() as cursor:
-        cursor.execute(statement, [of, first, until])
-        return [(agents.setdefault(agent, agent), *row) for agent, *row in cursor]
+    return [(agents.setdefault(row[0], row[0]), *row[1:]) for row in rows]
 
 
 def _added_up(
@@ -136,14 +138,14 @@ def _added_up(
 
 
 def _by_dimension(rows: Iterable[tuple[Any, ...]], total: Decimal) -> SpendByDimension:
-    agents: dict[UUID, Decimal] = defaultdict(Decimal)
-    models: dict[str, Decimal] = defaultdict(Decimal)
+    agents: dict[UUID, Decimal] = {}
+    models: dict[str, Decimal] = {}
     for agent, model, cost in rows:
         if agent is not None:
-            agents[agent] += cost
-        if model is not None:
-            models[model] += cost
-    names = _names(agents)
+            agents[agent] = cost
+        elif model is not None:
+            models[model] = cost
+    names = names_of_agents(agents)
     by_agent = [AgentSpend(agent, names.get(agent), cost) for agent, cost in agents.items()]
     by_model = [ModelSpend(model, cost) for model, cost in models.items()]
     by_agent.sort(key=lambda spent: (-spent.cost, spent.name or "", spent.agent_id))
@@ -155,9 +157,10 @@ def _by_dimension(rows: Iterable[tuple[Any, ...]], total: Decimal) -> SpendByDim
     return SpendByDimension(by_agent, by_model)
 
 
-def _names(agents: Iterable[UUID]) -> dict[UUID, str]:
+def names_of_agents(agents: Iterable[UUID]) -> dict[UUID, str]:
+    """Of the agents with these ids. One query, and none for none."""
     if not (asked := list(agents)):
         return {}
-    with reading_connection().cursor() as cursor:
+    with page_cursor(reading_connection()) as cursor:
         cursor.execute(_NAMES, [asked])
         return dict(cursor.fetchall())

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -22,9 +21,9 @@ from billing.queries import add_totals
 @workspace_page
 def dashboard(request: WorkspaceRequest) -> HttpResponse:
     now = timezone.now()
-    periods = periods_of(request.membership.workspace)
+    periods = periods_of(request.membership.workspace, now)
     asked = request.GET.get("period")
-    active = active_id(request.membership.workspace_id, now)
+    active = active_id(periods)
     period = chosen_period(periods, _uuid(asked) if asked else None, active)
     if asked and period is None:
         raise Http404("This workspace has no such billing period.")
@@ -58,12 +57,11 @@ def spend(request: WorkspaceRequest) -> HttpResponse:
 def compare(request: WorkspaceRequest) -> HttpResponse:
     """Why the bill of one month differs from another's."""
     now = timezone.now()
-    workspace_id = request.membership.workspace_id
-    periods = periods_of(request.membership.workspace)
+    periods = periods_of(request.membership.workspace, now)
     asked, other = (
         _uuid(text) if (text := request.GET.get(name)) else None for name in ("period", "with")
     )
-    period = chosen_period(periods, asked, active_id(workspace_id, now))
+    period = chosen_period(periods, asked, active_id(periods))
     if asked and period is None:
         raise Http404("This workspace has no such billing period.")
     before = pair_of(periods, period, other) if period else None
@@ -71,8 +69,8 @@ def compare(request: WorkspaceRequest) -> HttpResponse:
         raise Http404("This workspace has no such billing period.")
     context: dict[str, Any] = {"periods": periods, "period": period, "before": before}
     if period and before:
-        add_totals([period, before])
-        prefetch_related_objects([period, before], "invoices")
+        # What a closed one came to stands in it.
+        add_totals([each for each in (period, before) if each.is_current])
         context |= ComparisonView(compare_bills(before, period, at=now)).context()
     return render_page(request, "analytics/compare.html", context, section="overview")
 

@@ -154,7 +154,7 @@ class PeriodView:
         bill = self._bill(ahead)
         shown = {
             "bill": bill,
-            "invoice": invoice_of(self.period),
+            "invoice": None if self.period.is_current else invoice_of(self.period),
             "first_day": self.days[0],
             "last_day": self.days[-1],
             "active": self.is_active,

@@ -1,8 +1,8 @@
 """Figures of a workspace's spend, read from rollups only.
 
 The one source of totals, breakdowns and rates: the API, the owner's pages and their charts all
-take them from here. Rollups are kept by the day and hour of the workspace's clock, so that nothing
-here converts a time. Amounts are what the workspace pays, in its currency,
+take them from here. Rollups are kept by the day of the workspace's clock, so that nothing here
+converts a time. Amounts are what the workspace pays, in its currency,
 unrounded: of each use its list price, of a period the net, which is those and what its meters add
 (`usage.queries.meters`).
 """
@@ -20,6 +20,7 @@ from analytics.forecast import MeterPace
 from billing import months
 from billing.models import BillingPeriod
 from billing.money import EXACT, ZERO
+from billing.prepared import page_cursor
 from billing.rating.bills import charged, period_charges
 from billing.rating.charges import ChargeKind, PeriodTerms
 from billing.replica import reading_connection
@@ -168,9 +169,10 @@ def spend_between(workspace_id: UUID, first: dt.date, until: dt.date) -> Spend:
 
 
 def read_rows(statement: str, given: Sequence[Any]) -> list[tuple]:
-    with reading_connection().cursor() as cursor:
+    with page_cursor(reading_connection()) as cursor:
         cursor.execute(statement, given)
-        return cursor.fetchall()
+        rows: list[tuple] = cursor.fetchall()
+    return rows
 
 
 class IncludedUnits(NamedTuple):

@@ -4,31 +4,33 @@ Days belong to no bill: amounts are list prices, of usage by when it occurred. W
 included units make of a month, and fees, are on that month's bill.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
-from django.db.models.functions import ExtractIsoWeekDay
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from analytics import breakdowns, figures
-from analytics.call_sums import Calls, call_sums_between, calls_between
+from analytics.call_sums import (
+    Calls,
+    call_sums_between,
+    calls_between,
+    prices_of_calls_between,
+)
 from analytics.charts import Chart
 from analytics.dimensions import dimensions_between
 from analytics.period_view import Stat
 from analytics.queries import PeriodTotals, Spend, spend_between
 from analytics.ranges import DayRange
 from analytics.shown import ShownAmounts
+from billing.compiled import CompiledQuery
 from billing.formats import cents, duration, money, number, percent
 from billing.models import BillingPeriod, Workspace
 from billing.money import ZERO
-from usage.models import CallPriceRollup
 
 # Shades of the heat map, besides none.
 SHADES = 8
@@ -66,6 +68,13 @@ class HeatMap:
         )
 
 
+_period_with_meters = CompiledQuery[UUID](
+    lambda workspace_id: BillingPeriod.objects.filter(
+        workspace_id=workspace_id, has_meters=True
+    ).values_list("pk", flat=True)[:1]
+)
+
+
 class RangeView:
     def __init__(self, workspace: Workspace, span: DayRange, compared: DayRange | None) -> None:
         self.workspace, self.span, self.compared = workspace, span, compared
@@ -91,7 +100,7 @@ class RangeView:
             "stats": self._stats(),
             "has_usage": bool(self.spend.rows),
             "has_calls": bool(self.calls.total),
-            "is_list_price": self._has_meters(),
+            "is_list_price": bool(_period_with_meters(self.workspace.pk)),
             "spend_by_day": self._by_day(),
             "heat": heat_map(self.workspace.pk, self.span, self.currency),
             **self._breakdowns(),
@@ -124,9 +133,6 @@ class RangeView:
             Stat(_("Usage per call"), cents(now[-1], self.currency), price),
             Stat(_("Success rate"), percent(calls.success_rate), _("completed of all that ended")),
         ]
-
-    def _has_meters(self) -> bool:
-        return BillingPeriod.objects.filter(workspace=self.workspace, has_meters=True).exists()
 
     def _by_day(self) -> Chart:
         by_type = self.shown.by_type_and_day(since=self.span.first)
@@ -165,18 +171,7 @@ def _measures(spend: Spend, calls: Calls) -> tuple[Decimal | None, ...]:
 
 def heat_map(workspace_id: UUID, span: DayRange, currency: str) -> HeatMap | None:
     """None where no call cost anything. One query."""
-    rows = (
-        CallPriceRollup.objects.filter(
-            workspace_id=workspace_id, local_date__gte=span.first, local_date__lte=span.last
-        )
-        .order_by()
-        .annotate(weekday=ExtractIsoWeekDay("local_date"))
-        .values_list("weekday", "local_hour")
-        .annotate(Sum("price"))
-    )
-    prices: Mapping[tuple[int, int], Decimal] = {
-        (weekday, hour): price for weekday, hour, price in rows if price
-    }
+    prices = prices_of_calls_between(workspace_id, span.first, span.until)
     if not prices:
         return None
     names = [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")]

@@ -25,7 +25,7 @@ from billing.services.keys import create_owners_key, revoke_key
 from billing.services.members import remove_member, set_member
 
 _SECTION = "settings"
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
+_BACKEND = "billing.sign_in_backend.SignInBackend"
 
 
 @require_http_methods(["GET", "POST"])

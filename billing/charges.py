@@ -17,6 +17,7 @@ from django.db import connection
 from billing import months
 from billing.models import BillingPeriod, PeriodCharge
 from billing.money import ZERO
+from billing.prepared import page_cursor
 from billing.rating.charges import (
     AddOnTerms,
     Charge,
@@ -111,7 +112,7 @@ class TermsReader:
         self._tiers: dict[tuple[str, str], TierTerms] = {}
         self._agreed: dict[UUID, _Agreed] = defaultdict(_Agreed)
         self._no_fee = None if strict else ZERO
-        with connection.cursor() as cursor:
+        with page_cursor(connection) as cursor:
             cursor.execute(_TERMS, {"workspaces": list(set(workspace_ids))})
             for row in cursor:
                 self._take(*row)
@@ -209,7 +210,7 @@ SELECT period_id, kind, description, amount, quantity, unit_price, first_day, la
 def frozen_charges(period_ids: Iterable[UUID]) -> dict[UUID, list[Charge]]:
     """What closed periods were charged, as it was worked out then. One query."""
     found: dict[UUID, list[Charge]] = defaultdict(list)
-    with reading_connection().cursor() as cursor:
+    with page_cursor(reading_connection()) as cursor:
         cursor.execute(_FROZEN, [list(period_ids)])
         for period_id, kind, *of_charge in cursor:
             found[period_id].append(Charge(ChargeKind(kind), *of_charge))

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from babel import Locale
 from babel.dates import format_date, format_interval, format_skeleton
 from babel.numbers import get_currency_symbol
-from django.utils.translation import get_language, gettext, pgettext
+from django.utils.translation import gettext, pgettext
 
 from billing import money as exact
 from billing.languages import active_language, habits
@@ -128,7 +128,7 @@ def duration(seconds: Decimal | None) -> str:
         return "–"
     whole = int(seconds.to_integral_value(rounding=ROUND_HALF_UP))
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    units = _time_units(get_language())
+    units = _time_units(active_language())
     in_minutes = f"{minutes}{NO_BREAK}{units.minutes}"
     if whole < 3600:
         in_seconds = f"{rest}{NO_BREAK}{units.seconds}"
@@ -143,7 +143,7 @@ class _TimeUnits(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def _time_units(language: str | None) -> _TimeUnits:
+def _time_units(language: str) -> _TimeUnits:
     return _TimeUnits(pgettext("hours", "h"), pgettext("minutes", "min"), pgettext("seconds", "s"))
 
 
@@ -225,12 +225,12 @@ def country_name(code: str) -> str:
 
 def word(text: str) -> str:
     """A word of ours (`billing.words`) in the active language; any other text as it is."""
-    return _word(text, get_language()) if text else ""
+    return _word(text, active_language()) if text else ""
 
 
 # A list asks for the same few words in each of its rows.
 @lru_cache(maxsize=8192)
-def _word(text: str, language: str | None) -> str:
+def _word(text: str, language: str) -> str:
     return gettext(text)
 
 

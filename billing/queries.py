@@ -158,14 +158,16 @@ def active_periods(at: dt.datetime) -> "QuerySet[BillingPeriod]":
 
 _active = CompiledQuery[BillingPeriod](
     lambda workspace_id, at: with_totals(
-        BillingPeriod.objects.filter(
-            pk=_ActivePeriod(
-                Value(workspace_id, output_field=UUIDField()),
-                Value(at, output_field=DateTimeField()),
-            )
-        )
+        BillingPeriod.objects.filter(pk=active_period_id(workspace_id, at))
     ).order_by()
 )
+
+
+def active_period_id(workspace_id: UUID, at: dt.datetime) -> Func:
+    """Its id, in a query: of no rows in it, so that it is looked up once."""
+    return _ActivePeriod(
+        Value(workspace_id, output_field=UUIDField()), Value(at, output_field=DateTimeField())
+    )
 
 
 def active_period(*, workspace_id: UUID, at: dt.datetime) -> BillingPeriod | None:

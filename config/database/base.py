@@ -7,6 +7,7 @@ must keep. Whoever has heard nothing for some seconds asks the server something 
 once; when it does not, the connection is given up.
 """
 
+import datetime as dt
 import logging
 import mmap
 import os
@@ -18,7 +19,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar, NamedTuple
 
 import psycopg
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, operations, psycopg_any
 from psycopg.rows import Row
 
 from billing.audit import attribute
@@ -172,13 +173,42 @@ class WatchedConnection(psycopg.Connection[Row]):
             raise psycopg.OperationalError(f"PostgreSQL at {server} does not answer")
 
 
+class TimeLoader(psycopg_any.BaseTzLoader):
+    """Django's, for a session in UTC: as Python reads the time itself, in a tenth of the time."""
+
+    timezone = dt.UTC
+
+    def load(self, data: Any) -> dt.datetime:
+        try:
+            return dt.datetime.fromisoformat(bytes(data).decode())
+        except ValueError:  # infinity, and years that Python has not: as psycopg refuses them
+            return super().load(data)
+
+
+class DatabaseOperations(operations.DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> str:
+        """With its values also where they were bound on the server (`billing.prepared`)."""
+        if isinstance(cursor, base.ServerBindingCursor):
+            return str(self.compose_sql(sql, params))
+        return super().last_executed_query(cursor, sql, params)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    ops_class = DatabaseOperations
     # The last server of each database that gave a connection.
     _servers: ClassVar[dict[str, Server]] = {}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.execute_wrappers.append(attribute)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params = super().get_connection_params()
+        if self.timezone == dt.UTC:
+            adapters = psycopg.adapt.AdaptersMap(params["context"])
+            adapters.register_loader("timestamptz", TimeLoader)
+            params["context"] = adapters
+        return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """While the server is known to hang, nobody waits for it or for the pool."""

@@ -140,8 +140,11 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["billing.templatetags.frame"],
-            "libraries": {"i18n": "billing.templatetags.translations"},
+            "builtins": ["billing.templatetags.frame", "billing.templatetags.addresses"],
+            "libraries": {
+                "i18n": "billing.templatetags.translations",
+                "static": "billing.templatetags.addresses",
+            },
         },
     }
 ]
@@ -193,7 +196,7 @@ CACHES: dict[str, dict[str, Any]] = {
 AUTH_USER_MODEL = "billing.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "billing.sign_in_backend.SignInBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -269,5 +272,5 @@ if SENTRY_DSN:
     sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
 SILENCED_SYSTEM_CHECKS = [
     "auth.W004",  # the address is unique whatever its case, by a constraint on Lower("email")
-    "templates.W003",  # our `i18n` takes the place of Django's on purpose (ADR 52)
+    "templates.W003",  # our `i18n` and `static` take the place of Django's on purpose (ADR 52, 59)
 ]

@@ -189,7 +189,7 @@ def test_staff_without_the_rights_see_no_figures():
     user = User.objects.create_user("sam@support.test", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_call"))
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="billing.sign_in_backend.SignInBackend")
 
     assert "$59.50" not in home(client)
     assert client.get(reverse("finance:month_end")).status_code == 403

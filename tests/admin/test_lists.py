@@ -111,7 +111,7 @@ def test_who_may_not_see_a_list_gets_no_file_of_it(django_user_model: Any) -> No
     client = Client()
     client.force_login(
         django_user_model.objects.create_user("nobody@finance.test", is_staff=True),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="billing.sign_in_backend.SignInBackend",
     )
 
     assert client.get(reverse(INVOICES), {"_file": "csv"}).status_code == 403

@@ -111,7 +111,7 @@ def test_who_may_change_people_cannot_become_superuser():
         *Permission.objects.filter(content_type__app_label__in=["billing", "auth"])
     )
     client = Client()
-    client.force_login(clerk, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(clerk, backend="billing.sign_in_backend.SignInBackend")
     root = User.objects.create_superuser("root@finance.test", "a password of root's")
     member = User.objects.create_user("owner@acme.test")
     group = ensure_finance_group()

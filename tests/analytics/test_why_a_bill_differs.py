@@ -167,9 +167,9 @@ def test_the_page_takes_as_many_queries_for_one_call_as_for_twenty(
     client = member_client(acme)
     page = reverse("analytics:compare", args=[acme.pk])
     client.get(page)
-    # Session, user, memberships; periods with totals, their terms and invoices, the one that
-    # counts now; spend; calls; agents and models of each month.
-    with django_assert_num_queries(11):
+    # Session, user, memberships; periods, with which counts now, and their terms; spend; calls;
+    # agents and models of each month.
+    with django_assert_num_queries(9):
         client.get(page)
 
 

@@ -69,7 +69,7 @@ def test_a_person_without_a_workspace_is_told_what_to_do() -> None:
     client = Client()
     client.force_login(
         User.objects.create_user("new@acme.test"),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="billing.sign_in_backend.SignInBackend",
     )
     page = client.get("/").content.decode()
     assert "No workspace yet" in page
@@ -80,7 +80,7 @@ def test_staff_without_a_workspace_go_to_their_admin() -> None:
     client = Client()
     client.force_login(
         User.objects.create_superuser("finance@platform.test"),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="billing.sign_in_backend.SignInBackend",
     )
     assert client.get("/").url == "/admin/"
 

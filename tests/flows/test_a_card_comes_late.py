@@ -45,7 +45,7 @@ def owners_page(workspace: UUID, rest: str = "") -> str:
     owner = Client()
     owner.force_login(
         User.objects.get(memberships__workspace=workspace),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="billing.sign_in_backend.SignInBackend",
     )
     return owner.get(f"/w/{workspace}/invoices/{rest}").content.decode()
 

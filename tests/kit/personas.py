@@ -60,7 +60,7 @@ def make_member(workspace: Workspace, *, role: str = WorkspaceMember.Role.OWNER)
 
 def signed_in_client(user: User) -> Client:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="billing.sign_in_backend.SignInBackend")
     return client
 
 

@@ -187,7 +187,7 @@ class Walk:
         owner = Client()
         owner.force_login(
             User.objects.get(memberships__workspace=workspace),
-            backend="django.contrib.auth.backends.ModelBackend",
+            backend="billing.sign_in_backend.SignInBackend",
         )
         with self.committed():
             leads_to = owner.post(f"/w/{workspace}/payment-method/")["Location"]

@@ -23,7 +23,7 @@ def fiona(db: None) -> Client:
     client = Client()
     client.force_login(
         User.objects.create_superuser("fiona@platform.test", "pass"),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="billing.sign_in_backend.SignInBackend",
     )
     return client
 
@@ -93,7 +93,7 @@ def test_staff_without_permission_see_nothing(db: None) -> None:
     client = Client()
     client.force_login(
         User.objects.create_user("stan@platform.test", is_staff=True),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="billing.sign_in_backend.SignInBackend",
     )
     assert client.get(reverse("admin:djstripe_event_changelist")).status_code == 403
 

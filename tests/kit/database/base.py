@@ -15,7 +15,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql.creation import DatabaseCreation
-from django.db.backends.postgresql.operations import DatabaseOperations
 
 from config.database import base
 
@@ -35,7 +34,7 @@ _GUARDED = """
 _MAY_PASS_TRIGGERS = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
 
 
-class Operations(DatabaseOperations):
+class Operations(base.DatabaseOperations):
     def sql_flush(
         self,
         style: Any,
