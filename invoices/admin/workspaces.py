@@ -5,13 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from billing.admin.base import FrozenInlineMixin, amount
 from billing.admin.workspaces import WorkspaceAdmin
 from billing.models import Workspace
+from billing.row_addresses import row_address
 from invoices.admin.links import link, pdf_link
 from invoices.admin.manual_items import LinesByHandMixin, ManualItemInline
 from invoices.models import Invoice
@@ -36,7 +36,7 @@ class InvoiceInline(FrozenInlineMixin, TabularInline):
 
     @display(description="Number")
     def name(self, invoice: Invoice) -> str:
-        return link(reverse("admin:invoices_invoice_change", args=[invoice.pk]), invoice.number)
+        return link(row_address("admin:invoices_invoice_change", invoice.pk), invoice.number)
 
     @display(description="Amount")
     def total(self, invoice: Invoice) -> str:

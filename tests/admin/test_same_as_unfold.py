@@ -15,7 +15,9 @@ from unfold.admin import ModelAdmin, TabularInline
 from billing.admin import base
 from billing.models import IssuingEntity, TaxRate, User
 from invoices.models import Invoice
+from tests.kit.personas import make_workspace
 from tests.kit.staff import (
+    finance_client,
     make_row_of_each_model,
     superuser_client,
     viewer_client,
@@ -180,3 +182,15 @@ def test_the_navigation_that_is_kept_is_of_those_with_the_same_rights() -> None:
     # Each is told who they are, although the links were kept.
     assert "vera@finance.test" in of_viewer
     assert "vera@finance.test" not in of_root
+
+
+def test_buttons_of_a_row_are_its_own_though_they_are_made_once() -> None:
+    client = finance_client()
+    for name in ("Acme", "Globex", "Acme Two"):
+        workspace = make_workspace(name)
+        page = client.get(workspace_address(workspace)).content.decode()
+        start = page.index('x-on:click.outside="showActions = false"')
+        buttons = page[start : page.index("</ul>", start)]
+        ids = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", buttons))
+        assert ids == {str(workspace.pk)}
+        assert "record_a_payment" in buttons

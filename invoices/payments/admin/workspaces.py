@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
 from django.utils import timezone as clock
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -22,6 +21,7 @@ from billing.formats import money
 from billing.issuers import account_of
 from billing.models import Workspace
 from billing.queries import account_of_workspace
+from billing.row_addresses import row_address
 from billing.services.staff import SEES_FIGURES
 from billing.stripe_accounts import configured_accounts
 from invoices.admin.links import link
@@ -151,7 +151,7 @@ class CustomerList(ChangeList):
     """Of customers: each leads to all about it, as it does from reports and from the search."""
 
     def url_for_result(self, result: Any) -> str:
-        return reverse("finance:customer", args=[result.pk])
+        return row_address("finance:customer", result.pk)
 
 
 (_, _general), *_others = BilledWorkspaceAdmin.fieldsets
@@ -214,11 +214,11 @@ class PayingWorkspaceAdmin(BilledWorkspaceAdmin):
 
     @display(description="Terms")
     def terms(self, workspace: Workspace) -> str:
-        return link(reverse("admin:billing_workspace_change", args=[workspace.pk]), "Open")
+        return link(row_address("admin:billing_workspace_change", workspace.pk), "Open")
 
     @display(description="Everything about it")
     def everything(self, workspace: Workspace) -> str:
-        return link(reverse("finance:customer", args=[workspace.pk]), "Open")
+        return link(row_address("finance:customer", workspace.pk), "Open")
 
     @action(description="Statement", icon="description", permissions=["see_statement"])
     def statement(self, request: HttpRequest, object_id: str) -> HttpResponse:
