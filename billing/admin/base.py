@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.contrib.admin.options import InlineModelAdmin
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -103,6 +105,14 @@ class BillingAdmin(ListMixin, ModelAdmin):
                 if table.rows or not inline.hides_empty:
                     yield table
 
+    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Made once for a request: Unfold copies all its widgets for each of them."""
+        kept: dict[Any, list[Any]] = request.__dict__.setdefault("_inlines", {})
+        key = (type(self), obj and obj.pk)
+        if key not in kept:
+            kept[key] = super().get_inline_instances(request, obj)
+        return list(kept[key])
+
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
         """Of what can be edited: the rest is tables (`render_change_form`)."""
         for inline in self.get_inline_instances(request, obj):
@@ -190,6 +200,10 @@ class FrozenInlineMixin:
     max_num = 0
     can_delete = False
     show_change_link = False
+
+    def __init__(self, parent_model: type[Model], admin_site: AdminSite) -> None:
+        # Past Unfold's, which copies all widgets of its fields: there are none.
+        InlineModelAdmin.__init__(self, parent_model, admin_site)  # type: ignore[arg-type]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.contrib.admin.helpers import AdminReadonlyField
+from django.db.models import JSONField, URLField
 from django.forms.utils import flatatt
 from django.template.defaultfilters import linebreaksbr
 from django.template.loader import render_to_string
@@ -17,6 +18,7 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString, mark_safe
 from unfold.fields import UnfoldAdminField, UnfoldAdminReadonlyField
 from unfold.forms import AdminForm, Fieldline, Fieldset
+from unfold.utils import display_for_field
 from unfold.widgets import CHECKBOX_LABEL_CLASSES, LABEL_CLASSES
 
 from billing.escaping import escaped
@@ -48,7 +50,14 @@ class ShownField(UnfoldAdminReadonlyField):
             if field is None and not getattr(attribute, "boolean", False):
                 shown = value if hasattr(value, "__html__") else linebreaksbr(value)
                 return escaped(shown)
+            if self._is_plain(field):
+                return escaped(display_for_field(value, field, self.empty_value_display))
         return super()._get_contents()
+
+    def _is_plain(self, field: Any) -> bool:
+        """Whether it is shown as its value, which is at hand."""
+        is_linked = field is None or field.remote_field or self.field["field"] in self.form.fields
+        return not is_linked and not isinstance(field, JSONField | URLField)
 
 
 class _Line(Fieldline):

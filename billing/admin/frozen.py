@@ -12,7 +12,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
 from django.template.defaultfilters import linebreaksbr
@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 from unfold.utils import display_for_field
 
 from billing.admin.fields import ShownField, capital, readonly_value, shown_value
+from billing.compiled import CompiledQuery
 from billing.escaping import escaped
 
 _HEAD = (
@@ -42,6 +43,9 @@ _ROW = (
     " dark:border-base-800 bg-base-50 dark:bg-white/[.02] lg:bg-transparent lg:border-0"
     ' dark:lg:bg-transparent!"><td colspan="{}"></td></tr><tr class="form-row">{}</tr></tbody>'
 )
+
+# Of each kind of table: what is asked for a row's differs by its key alone.
+_ROWS_OF: dict[type, CompiledQuery[Any]] = {}
 
 
 _PLAIN = (models.CharField, models.DateField, models.DecimalField, models.IntegerField)
@@ -70,16 +74,33 @@ class FrozenTable:
 
     @cached_property
     def rows(self) -> list[Model]:
-        rows = self.opts.get_queryset(self._request).filter(**{self._key: self._of})
-        if not rows.ordered:
-            rows = rows.order_by("pk")
-        if not (per_page := getattr(self.opts, "per_page", None)):
-            return list(rows)
+        rows = self._all_rows()
+        for row in rows:
+            setattr(row, self._key, self._of)
+        return rows
+
+    def _all_rows(self) -> list[Model]:
+        if not self.opts.has_view_or_change_permission(self._request):
+            return []
+        kind = type(self.opts)
+        if per_page := getattr(self.opts, "per_page", None):
+            return self._page(self._asked()(self._of.pk), per_page)
+        if kind not in _ROWS_OF:
+            _ROWS_OF[kind] = CompiledQuery(self._asked())
+        return _ROWS_OF[kind](self._of.pk)
+
+    def _page(self, rows: QuerySet[Any], per_page: int) -> list[Model]:
         pages = Paginator(rows, per_page)
         asked = self._request.GET.get(self._page_parameter, "")
         number = int(asked) if asked.isdecimal() and len(asked) < 9 else 1
         self.formset.page = page = pages.page(number if 0 < number <= pages.num_pages else 1)
         return list(page.object_list)
+
+    def _asked(self) -> Callable[[Any], QuerySet[Any]]:
+        """Of a key, the rows of this table; it is kept, and so must not keep the request."""
+        rows, name = self.opts.get_queryset(self._request), self._key
+        ordered = rows if rows.ordered else rows.order_by("pk")
+        return lambda key: ordered.filter(**{name: key})
 
     @property
     def has_pages(self) -> bool:

@@ -62,16 +62,13 @@ class AlertInline(FrozenInlineMixin, TabularInline):
     readonly_fields = fields
     verbose_name_plural = "limit alerts"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[LimitAlert]:
-        return super().get_queryset(request).select_related("workspace")
-
     @display(description="Spend then")
     def spent(self, alert: LimitAlert) -> str:
-        return amount(alert.spend, alert.workspace.currency)
+        return amount(alert.spend, alert.period.workspace.currency)
 
     @display(description="Limit then")
     def limit(self, alert: LimitAlert) -> str:
-        return amount(alert.usage_limit, alert.workspace.currency)
+        return amount(alert.usage_limit, alert.period.workspace.currency)
 
     @display(description="Threshold")
     def threshold(self, alert: LimitAlert) -> str:

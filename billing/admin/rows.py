@@ -6,7 +6,6 @@ once. Lists that are edited in place, or sorted by hand, are Unfold's own.
 """
 
 import datetime as dt
-import html
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch
-from django.utils.html import conditional_escape, escape
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 from unfold.admin import checkbox
 from unfold.templatetags.unfold_list import (
@@ -38,6 +37,7 @@ from unfold.utils import (
 )
 
 from billing.admin.kept import heads_key, kept
+from billing.escaping import escaped
 
 _DAY_OR_LINK = (models.DateField, models.TimeField, models.ForeignKey)
 _CHECKBOX = "action_checkbox"
@@ -229,15 +229,6 @@ class RowList:
 
 
 _LINK = " ".join(LINK_CLASSES)
-
-
-def escaped(text: Any) -> str:
-    """As `conditional_escape`, which looks whether a text is lazy before anything else."""
-    if isinstance(text, SafeString):
-        return text
-    if type(text) is str:
-        return html.escape(text)
-    return conditional_escape(text)
 
 
 _PLACE = "00000000-row"

@@ -1,7 +1,5 @@
 """The lines below an invoice."""
 
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
@@ -16,9 +14,6 @@ class ItemInline(FrozenInlineMixin, TabularInline):
     fields = ("description", "used", "price", "exact", "charged")
     readonly_fields = fields
     ordering_field = None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceItem]:
-        return super().get_queryset(request).select_related("invoice")
 
     @display(description="Quantity")
     def used(self, item: InvoiceItem) -> str:

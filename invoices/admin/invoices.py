@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilt
 from unfold.decorators import display
 
 from billing.admin.base import ExactTextFilter, FrozenAdmin, amount, when
+from billing.compiled import CompiledQuery
 from billing.errors import BillingError
 from billing.formats import exact_money
 from billing.money import ZERO
@@ -23,7 +24,7 @@ from invoices.admin.links import e_invoice_link, link, pdf_link, stripe_link
 from invoices.admin.search import by_amount_or_call
 from invoices.admin.tax_columns import TaxColumnsMixin
 from invoices.admin.timeline import HistoryEntry, history
-from invoices.models import EInvoice, Invoice
+from invoices.models import CreditNote, EInvoice, Invoice
 from invoices.pdf import invoice_filename, pdf_response, render_invoice, xml_response
 from invoices.services.e_invoices import chosen_format, invoice_xml
 
@@ -40,6 +41,16 @@ INVOICE_LABELS = {
     "Overdue": "danger",
     "Written off": "warning",
 }
+
+
+_CREDIT_NOTES = CompiledQuery(
+    lambda invoice: (
+        CreditNote.objects.filter(invoice=invoice).exclude(status="void").order_by("created_at")
+    )
+)
+_E_INVOICE = CompiledQuery(
+    lambda invoice: EInvoice.objects.filter(invoice=invoice).defer("xml", "parties")[:1]
+)
 
 
 class UndecidedFilter(admin.SimpleListFilter):
@@ -215,7 +226,7 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
     def credited(self, invoice: Invoice) -> str:
         notes = [
             (reverse("admin:invoices_creditnote_change", args=[note.pk]), note)
-            for note in invoice.credit_notes.exclude(status="void").order_by("created_at")
+            for note in _CREDIT_NOTES(invoice.pk)
         ]
         return format_html_join(
             mark_safe("<br>"),
@@ -272,7 +283,7 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
     @display(description="E-invoice")
     def software(self, invoice: Invoice) -> str:
         url = reverse("admin:invoices_invoice_e_invoice", args=[invoice.pk])
-        return e_invoice_link(url, EInvoice.of(invoice))
+        return e_invoice_link(url, _E_INVOICE.first(invoice.pk))
 
     @display(description="Replaced by")
     def replacement(self, invoice: Invoice) -> str:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.rows import escaped
+from billing.escaping import escaped
 from billing.row_addresses import row_address
 from invoices.models import EInvoice, Invoice
 

@@ -5,8 +5,11 @@ from django.utils.safestring import mark_safe
 from unfold.decorators import display
 
 from billing.admin.base import amount
+from billing.compiled import CompiledQuery
 from billing.formats import country_name, money
-from invoices.models import Invoice, TaxDecision
+from invoices.models import Invoice, InvoiceTax, TaxDecision
+
+_TAXES = CompiledQuery(lambda invoice: InvoiceTax.objects.filter(invoice=invoice))
 
 
 class TaxColumnsMixin:
@@ -29,7 +32,7 @@ class TaxColumnsMixin:
     def tax_lines(self, invoice: Invoice) -> str:
         lines = [
             (tax.label, money(tax.base, tax.currency), money(tax.tax, tax.currency), tax.text)
-            for tax in invoice.taxes.all()
+            for tax in _TAXES(invoice.pk)
         ]
         return format_html_join(mark_safe("<br>"), "{} on {}: {} {}", lines) or "–"
 

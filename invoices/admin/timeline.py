@@ -4,7 +4,10 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from billing.compiled import CompiledQuery
 from invoices.models import Invoice, InvoiceEvent
+
+_EVENTS = CompiledQuery(lambda invoice: InvoiceEvent.objects.filter(invoice=invoice))
 
 _TONES = {
     InvoiceEvent.Kind.PAID: "good",
@@ -49,7 +52,7 @@ def history(invoice: Invoice) -> list[HistoryEntry]:
                     event.source,
                     _TONES.get(InvoiceEvent.Kind(event.kind), ""),
                 )
-                for event in invoice.events.all()
+                for event in _EVENTS(invoice.pk)
             ),
         ]
     )

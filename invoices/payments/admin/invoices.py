@@ -14,6 +14,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from billing.admin.base import FrozenInlineMixin, amount
+from billing.compiled import CompiledQuery
 from billing.errors import NotFound
 from billing.formats import money
 from invoices.admin.invoices import InvoiceAdmin
@@ -24,9 +25,22 @@ from invoices.payments.admin.actions import InvoiceActionsMixin
 from invoices.payments.admin.finding import also, invoices_of_stripe_id, is_stripe_id
 from invoices.payments.admin.permissions import sync_of
 from invoices.payments.admin.several import SeveralInvoicesMixin
-from invoices.payments.models import Chargeback, InvoiceAction, PaymentEntry, StripeSync
+from invoices.payments.models import (
+    Chargeback,
+    InvoiceAction,
+    PaymentEntry,
+    StripeSync,
+    StripeSyncStep,
+)
 from invoices.payments.services import proof
 from invoices.pdf import pdf_response
+
+_ACTIONS = CompiledQuery(
+    lambda invoice: InvoiceAction.objects.filter(invoice=invoice).select_related("actor")
+)
+_STEPS = CompiledQuery(
+    lambda sync: StripeSyncStep.objects.filter(sync=sync).order_by("-build", "position")
+)
 
 
 class SyncFilter(admin.SimpleListFilter):
@@ -47,9 +61,6 @@ class PaymentEntryInline(FrozenInlineMixin, TabularInline):
     verbose_name_plural = "payments, refunds and disputes"
     fields = ("kind", "moved", "status", "reason", "occurred_at", "stripe_id")
     readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PaymentEntry]:
-        return super().get_queryset(request).select_related("invoice")
 
     @display(description="Amount")
     def moved(self, entry: PaymentEntry) -> str:
@@ -139,11 +150,11 @@ class CollectedInvoiceAdmin(InvoiceActionsMixin, SeveralInvoicesMixin, InvoiceAd
     @display(description="Steps")
     def sync_steps(self, invoice: Invoice) -> str:
         sync = sync_of(invoice)
-        steps = sync.steps.order_by("-build", "position") if sync else ()
+        steps = _STEPS(sync.pk) if sync else ()
         return render_to_string("admin/payments/stripe_sync.html", {"sync": sync, "steps": steps})
 
     def moments(self, invoice: Invoice) -> list[HistoryEntry]:
-        asked = [_asked(action) for action in invoice.actions.select_related("actor")]
+        asked = [_asked(action) for action in _ACTIONS(invoice.pk)]
         return newest_first([*super().moments(invoice), *asked])
 
 

@@ -8,8 +8,9 @@ is where a bank took a payment back for good, and finance asks for it again.
 import datetime as dt
 from decimal import Decimal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
+from billing.compiled import CompiledQuery
 from billing.formats import money
 from billing.models import BillingPeriod, DurableWork
 from billing.money import ZERO
@@ -23,10 +24,24 @@ from invoices.payments.models import (
 from invoices.services.history import record
 
 Status = Invoice.Status
+# An invoice asked for again after a chargeback, or of which a payment was taken back.
+_MAY_BE_AHEAD = CompiledQuery(
+    lambda key: Invoice.objects.filter(
+        Exists(Chargeback.objects.filter(invoice=OuterRef("pk"), asked_again__gt=0))
+        | Exists(
+            PaymentAllocation.objects.filter(
+                invoice=OuterRef("pk"), payment__reversal__isnull=False
+            )
+        ),
+        pk=key,
+    ).only("pk")
+)
 
 
 def stripe_is_ahead(invoice: Invoice) -> Decimal:
     """By how much Stripe counts more as paid outside of it than is; mostly zero."""
+    if not _MAY_BE_AHEAD(invoice.pk):
+        return ZERO
     return _ahead(invoice, PaymentAllocation.objects.filter(invoice=invoice))
 
 
