@@ -36,6 +36,7 @@ class UncountedAdmin(FrozenAdmin):
 
     paginator = InfinitePaginator
     has_one_key = False
+    list_is_one_for_all = True
     sortable_by = ()
     search_help_text = "An id, or its first eight characters"
 
@@ -108,6 +109,10 @@ class CallAdmin(UncountedAdmin):
     search_fields = ("id",)
     ordering = ("workspace_id", "-started_at", "-id")
     list_select_related = ("workspace", "agent")
+    list_only = (
+        *("started_at", "direction", "status", "provider", "duration_seconds"),
+        *("workspace__name", "agent__name"),
+    )
     fields = (
         ("workspace", "agent"),
         ("direction", "state", "provider_named"),
@@ -150,6 +155,11 @@ class UsageRecordAdmin(UncountedAdmin):
     search_help_text = "The id of a record or of a call, or its first eight characters"
     ordering = ("workspace_id", "-occurred_at", "-id")
     list_select_related = ("workspace",)
+    list_only = (
+        *("occurred_at", "resource_type", "provider", "quantity", "total_cost", "final_cost"),
+        *("markup_percentage", "late", "reverses_id", "trues_up_id", "workspace__name"),
+        "workspace__currency",
+    )
     fields = (
         ("workspace", "billing_period"),
         ("resource", "provider_named", "amount_used"),

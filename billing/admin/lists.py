@@ -5,15 +5,16 @@ and the columns of the list. Amounts in it are exact numbers, with their currenc
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from html import unescape
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.utils import label_for_field, lookup_field
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Field, QuerySet, Sum
@@ -23,7 +24,9 @@ from django.utils.functional import cached_property
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
+from billing.admin.kept import kept
 from billing.admin.rows import RowList
+from billing.compiled import CompiledQuery
 from billing.exports import SHEET_ROWS
 from billing.formats import money
 from billing.tables import Column, Kind, table_response
@@ -68,6 +71,9 @@ class ListMixin:
     # What a page of the list reads of its rows and of those in `list_select_related`: by default
     # all. Files read all, and so do actions.
     list_only: Sequence[str] = ()
+    # Whether all rows, in an order and on a page, are asked for in the same words by everybody and
+    # at any time: these words are made once.
+    list_is_one_for_all = False
     # Whether rows have one key, so that they can be read again by it, a thousand at a time.
     has_one_key = True
 
@@ -84,12 +90,21 @@ class ListMixin:
 
     def get_changelist_instance(self: Any, request: HttpRequest) -> ChangeList:
         changes: ChangeList = super().get_changelist_instance(request)  # type: ignore[misc]
+        rows = changes.result_list
         if self.list_only:
-            rows = changes.result_list.select_related(None)
-            changes.result_list = rows.select_related(*self.list_select_related).only(
-                *self.list_only
-            )
+            rows = rows.select_related(None).select_related(*self.list_select_related)
+            changes.result_list = rows = rows.only(*self.list_only)
+        # The last page ends with the last row, wherever that is.
+        is_full = changes.page_num * changes.list_per_page < changes.result_count
+        if is_full and (asked := self._asked_by_all(request)):
+            changes.result_list = kept((*asked, "rows"), lambda: CompiledQuery(lambda: rows))()
         return changes
+
+    def _asked_by_all(self: Any, request: HttpRequest) -> tuple[Any, ...] | None:
+        """What tells this list from others, where nothing narrows it."""
+        if not self.list_is_one_for_all or set(request.GET) - {ORDER_VAR, PAGE_VAR}:
+            return None
+        return (self.opts.label, request.GET.urlencode())
 
     def get_paginator(
         self: Any,
@@ -100,8 +115,11 @@ class ListMixin:
         **options: Any,  # those of what is offered while somebody types come by name
     ) -> Paginator:
         if self.list_sums:
-            options |= {"by": self.sums_by, "fields": [field for _, field in self.list_sums]}
-            return SummedPaginator(queryset, per_page, *args, **options)
+            fields = [field for _, field in self.list_sums]
+            ask: Any = partial(_sums, queryset, self.sums_by, fields)
+            if asked := self._asked_by_all(request):
+                ask = kept((*asked, "sums"), partial(CompiledQuery, ask))
+            return SummedPaginator(queryset, per_page, *args, ask=ask, **options)
         paginator: Paginator = super().get_paginator(  # type: ignore[misc]
             request, queryset, per_page, *args, **options
         )
@@ -161,23 +179,25 @@ class ListMixin:
         ]
 
 
+def _sums(rows: QuerySet[Any], by: str, fields: Sequence[str]) -> QuerySet[Any, Any]:
+    """See `SummedPaginator.sums`."""
+    sums = rows.order_by().values_list(by)
+    return sums.annotate(*map(Sum, fields), listed=Count("*")).order_by(by)
+
+
 class SummedPaginator(Paginator):
     """Pages of rows that are added up: they are counted while they are read for it."""
 
-    def __init__(self, *args: Any, by: str, fields: Sequence[str], **options: Any) -> None:
+    def __init__(
+        self, *args: Any, ask: Callable[[], Iterable[tuple[Any, ...]]], **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self._by, self._fields = by, fields
+        self._ask = ask
 
     @cached_property
     def sums(self) -> list[tuple[Any, ...]]:
         """Of each currency the sums of the fields, and how many rows there are."""
-        rows: Any = self.object_list
-        return list(
-            rows.order_by()
-            .values_list(self._by)
-            .annotate(*(Sum(field) for field in self._fields), listed=Count("*"))
-            .order_by(self._by)
-        )
+        return list(self._ask())
 
     @cached_property
     def count(self) -> int:

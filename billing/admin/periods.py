@@ -21,6 +21,7 @@ from billing.admin.base import (
     unbroken,
     when,
 )
+from billing.admin.kept import kept
 from billing.formats import quantity
 from billing.models import BillingPeriod, LimitAlert
 from billing.queries import with_totals
@@ -103,6 +104,7 @@ class BillingPeriodAdmin(FrozenAdmin):
     search_fields = ("workspace__name", "workspace__billing_email", "=id", "=stripe_invoice_id")
     search_help_text = "Workspace, billing e-mail, id or Stripe invoice id"
     list_select_related = ("workspace",)
+    list_is_one_for_all = True
     ordering = ("-period_start", "id")
     inlines = (AlertInline,)
     fieldsets = (
@@ -124,7 +126,12 @@ class BillingPeriodAdmin(FrozenAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillingPeriod]:
-        return with_totals(super().get_queryset(request)).select_related("workspace", "tier")
+        rows = super().get_queryset(request)
+        found: QuerySet[BillingPeriod] = kept(
+            ("periods", str(rows.query.order_by)),
+            lambda: with_totals(rows).select_related("workspace", "tier"),
+        )
+        return found.all()
 
     @display(description="Month", ordering="period_start")
     def month(self, period: BillingPeriod) -> str:

@@ -107,7 +107,8 @@ class RowList:
         is_head = True
         for show, classes, label, head_label, is_link in self._columns:
             text, more = show(row)
-            tag, cell, told = "td", escaped(text), label
+            tag, told = "td", label
+            cell: str = escaped(text)
             if is_first or is_link:
                 tag = "th" if is_head else "td"
                 is_first = is_head = False

@@ -103,6 +103,7 @@ class InvoiceAdmin(TaxColumnsMixin, FrozenAdmin):
         *("workspace__name", "workspace__timezone", "billing_period__period_start"),
         "billing_period__workspace",
     )
+    list_is_one_for_all = True
     inlines: tuple[Any, ...] = (ItemInline,)
     fieldsets: tuple[Any, ...] = (
         (

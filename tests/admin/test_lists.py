@@ -14,6 +14,7 @@ from unfold.templatetags.unfold_list import items_for_result
 
 from billing.admin.lists import ListMixin
 from billing.admin.rows import RowList
+from invoices.models import Invoice
 from tests.kit.invoices import make_invoice
 from tests.kit.personas import make_period, make_workspace
 from tests.kit.staff import finance_client, make_row_of_each_model, superuser_client
@@ -139,3 +140,29 @@ def test_a_page_of_a_list_reads_the_columns_that_it_shows() -> None:
     # Counted and added up at once; each row's month and state need no question of their own.
     assert sum("invoices_invoice" in each["sql"] for each in asked) == 2
     assert page.context["cl"].result_count == 2
+
+
+def test_pages_that_are_asked_in_the_same_words_have_the_rows_that_are_there_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown_by = admin.site._registry[Invoice]
+    monkeypatch.setattr(shown_by, "list_per_page", 2)
+    acme, client = make_workspace("Acme"), finance_client()
+
+    def numbers(page: int) -> list[str]:
+        cl = client.get(reverse(INVOICES), {"p": page}).context["cl"]
+        return [invoice.number for invoice in cl.result_list]
+
+    for month in (6, 7, 8):
+        make_invoice(acme, month=month)
+    newest_first = list(Invoice.objects.values_list("number", flat=True))
+    assert [numbers(1), numbers(2)] == [newest_first[:2], newest_first[2:]]
+
+    for month in (9, 10):
+        make_invoice(acme, month=month)
+    newest_first = list(Invoice.objects.values_list("number", flat=True))
+    assert [numbers(1), numbers(2), numbers(3)] == [
+        newest_first[:2],
+        newest_first[2:4],
+        newest_first[4:],
+    ]
