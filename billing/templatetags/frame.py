@@ -1,15 +1,21 @@
-"""Tags of the admin's frame, and `extends` for all pages: what is the same each time is kept.
+"""Tags of the admin's frame, and `extends` and `include` for all pages: what is the same is kept.
 
-`settings.TEMPLATES` makes this library a built-in one, so that its `extends` is used everywhere.
+`settings.TEMPLATES` makes this library a built-in one, so that these two are used everywhere.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.template import Context, Library, NodeList
 from django.template.base import FilterExpression, Node, Parser, Token
 from django.template.exceptions import TemplateSyntaxError
-from django.template.loader_tags import BlockNode, do_extends
+from django.template.loader_tags import (
+    BlockNode,
+    construct_relative_path,
+    do_extends,
+    do_include,
+)
 from django.template.loader_tags import ExtendsNode as DjangoExtendsNode
+from django.template.loader_tags import IncludeNode as DjangoIncludeNode
 
 register = Library()
 # Of a process. Far more than there are languages, links and rights that differ.
@@ -45,6 +51,37 @@ class ExtendsNode(DjangoExtendsNode):
 def extends(parser: Parser, token: Token) -> ExtendsNode:
     node = do_extends(parser, token)
     return ExtendsNode(node.nodelist, node.parent_name)
+
+
+class _Found(NamedTuple):
+    """In the place of a template's name: the template."""
+
+    template: Any
+
+    def resolve(self, context: Context) -> Any:
+        return self.template
+
+
+class IncludeNode(DjangoIncludeNode):
+    """Django's looks a template up each time it is shown, also where its name stands there."""
+
+    def render(self, context: Context) -> Any:
+        named: Any = self.template
+        if not isinstance(named, _Found) and isinstance(named.var, str) and not named.filters:
+            here: Any = self.origin.template_name
+            name = construct_relative_path(here, named.var)
+            assert context.template is not None
+            found: Any = _Found(context.template.engine.get_template(name))
+            self.template = found
+        return super().render(context)
+
+
+@register.tag("include")
+def include(parser: Parser, token: Token) -> IncludeNode:
+    node = do_include(parser, token)
+    return IncludeNode(
+        node.template, extra_context=node.extra_context, isolated_context=node.isolated_context
+    )
 
 
 class CaptureNode(Node):

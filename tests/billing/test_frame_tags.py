@@ -56,6 +56,28 @@ def test_blocks_are_found_in_all_templates_that_are_extended() -> None:
     assert page.render(Context({"yes": True})) == "<A>page"
 
 
+def test_a_template_that_is_included_by_its_name_is_looked_up_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Engine(
+        builtins=ENGINE.builtins[-1:],
+        loaders=[("django.template.loaders.locmem.Loader", {"part": "{{ name }}{{ more }}"})],
+    )
+    page = engine.from_string('{% include "part" with more=1 %}{% include "part" only %}')
+    assert page.render(Context({"name": "Ada"})) == "Ada1"
+
+    monkeypatch.setattr(engine, "find_template", None)
+
+    assert page.render(Context({"name": "Bob"})) == "Bob1"
+
+
+def test_a_template_that_a_variable_names_is_looked_up_each_time() -> None:
+    page = ENGINE.from_string("{% include name %}")
+
+    assert page.render(Context({"name": "root", "yes": True})) == "AB"
+    assert page.render(Context({"name": "middle", "yes": False})) == "<A>"
+
+
 def test_a_template_is_searched_for_blocks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     searched = []
     page = ENGINE.from_string("{% extends root %}{% block a %}mine{% endblock %}")
