@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 from billing.admin.base import amount, asking
 from billing.admin.bulk import Outlook, bulk
 from billing.admin.dialogs import DialogForm
+from billing.admin.once import OnceAdmin
 from billing.admin.periods import BillingPeriodAdmin
 from billing.compiled import CompiledQuery
 from billing.errors import Conflict
@@ -27,10 +28,6 @@ from invoices.models import Invoice
 from invoices.services.closing import finalize_due_periods, finalize_period, require_closable
 from invoices.services.preview import upcoming_invoice
 
-# All that a period's page reads of it, and of its invoice.
-_READ = CompiledQuery(
-    lambda key: with_totals(BillingPeriod.objects.filter(pk=key)).select_related("tier")
-)
 _INVOICE = CompiledQuery(
     lambda period: Invoice.objects.filter(billing_period=period).only(
         "number", "amount", "currency", "status"
@@ -59,19 +56,14 @@ class FinalizeForm(DialogForm):
 
 
 @admin.register(BillingPeriod)
-class ClosablePeriodAdmin(BillingPeriodAdmin):
+class ClosablePeriodAdmin(OnceAdmin, BillingPeriodAdmin):
     """A period can be closed by hand, and a failed close tried again."""
 
+    read_row = CompiledQuery(
+        lambda key: with_totals(BillingPeriod.objects.filter(pk=key)).select_related("tier")
+    )
     actions = ("finalize_selected", "retry_selected")
     actions_detail = ("finalize", "retry_close")
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        """For a page, the one that its buttons ask about; who changes it reads it by itself."""
-        if request.method != "GET" or from_field:
-            return super().get_object(request, object_id, from_field)
-        return _read_once(request, object_id)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*super().get_fieldsets(request, obj), ("Invoice", {"fields": ("invoice_shown",)}))
@@ -165,22 +157,13 @@ class ClosablePeriodAdmin(BillingPeriodAdmin):
     def _actionable(self, request: HttpRequest, object_id: Any) -> BillingPeriod | None:
         if not self.has_act_permission(request):
             return None
-        period = _read_once(request, object_id)
+        period = self.row_once(request, object_id)
         return period if period is not None and period.is_current else None
 
     def _finalize(self, period: BillingPeriod, *, force: bool) -> str:
         closed = finalize_period(period_id=period.pk, now=clock.now(), force=force)
         amount = money(closed.total_amount, period.workspace.currency)
         return f"{period.label} of {period.workspace} is finalized: {amount}."
-
-
-def _read_once(request: HttpRequest, object_id: Any) -> BillingPeriod | None:
-    """With its totals; once for a page and all its buttons."""
-    known: dict[str, BillingPeriod | None] = request.__dict__.setdefault("_periods", {})
-    key = str(object_id)
-    if key not in known:
-        known[key] = _READ.first(UUID(key))
-    return known[key]
 
 
 def retry_workspace(workspace_id: UUID) -> str:

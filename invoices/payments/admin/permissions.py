@@ -1,11 +1,10 @@
 """Which of the buttons about an issued invoice its page has, for whom and in which status."""
 
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest
 
-from billing.admin.base import BillingAdmin
+from billing.admin.once import OnceAdmin
 from billing.compiled import CompiledQuery
 from invoices.models import Invoice
 from invoices.payments.admin.forms import payments_by_hand
@@ -22,23 +21,20 @@ def sync_of(invoice: Invoice) -> StripeSync | None:
     return getattr(invoice, "stripe_sync", None)
 
 
-# All that an invoice's page reads of it.
-_READ = CompiledQuery(
-    lambda key: Invoice.objects.select_related(
-        *("workspace", "billing_period", "tax_decision", "stripe_sync", "replaced_by")
-    ).filter(pk=key)
-)
 _BY_HAND = CompiledQuery(lambda key: payments_by_hand(key).order_by().only("pk")[:1])
 
 
-class InvoicePermissionsMixin(BillingAdmin):
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        """For a page, the one that its buttons ask about; who changes it reads it by itself."""
-        if request.method != "GET" or from_field:
-            return super().get_object(request, object_id, from_field)
-        return _read_once(request, object_id)
+class InvoicePermissionsMixin(OnceAdmin):
+    read_row = CompiledQuery(
+        lambda key: Invoice.objects.select_related(
+            *("workspace", "billing_period", "tax_decision", "stripe_sync", "replaced_by")
+        ).filter(pk=key)
+    )
+
+    def complete(self, row: Any) -> Any:
+        if row is not None and row.billing_period is not None:
+            row.billing_period.workspace = row.workspace  # the same
+        return row
 
     def has_retry_sync_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         invoice = self._invoice(request, object_id)
@@ -126,14 +122,5 @@ class InvoicePermissionsMixin(BillingAdmin):
         """The invoice for those who may act on it, read once for all buttons of a page."""
         if not self.has_act_permission(request):
             return None
-        return _read_once(request, object_id)
-
-
-def _read_once(request: HttpRequest, object_id: Any) -> Invoice | None:
-    known: dict[str, Invoice | None] = request.__dict__.setdefault("_invoices", {})
-    key = str(object_id)
-    if key not in known:
-        known[key] = invoice = _READ.first(UUID(key))
-        if invoice is not None and invoice.billing_period is not None:
-            invoice.billing_period.workspace = invoice.workspace  # the same
-    return known[key]
+        invoice: Invoice | None = self.row_once(request, object_id)
+        return invoice
