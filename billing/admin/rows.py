@@ -169,7 +169,11 @@ class RowList:
                 return value, ""
             more = " nowrap" if isinstance(value, dt.date | dt.time) else ""
             if label:
-                made = self._once((name, value), partial(display_for_label, value, empty, label))
+                badge = partial(display_for_label, value, empty, label)
+                if isinstance(value, str) and isinstance(label, dict) and value in label:
+                    made = kept(("badge", value, label[value]), badge)
+                else:
+                    made = self._once((name, value), badge)
             elif is_dropdown:
                 made = display_for_dropdown(row, name, value, empty)
             elif is_header:

@@ -18,8 +18,8 @@ from django.template.loader_tags import ExtendsNode as DjangoExtendsNode
 from django.template.loader_tags import IncludeNode as DjangoIncludeNode
 
 register = Library()
-# Of a process. Far more than there are languages, links and rights that differ.
-_MOST_KEPT = 2000
+# Of a part and a process. More than there are languages, links and rights that differ.
+_MOST_KEPT = 500
 
 
 class _KnownBlocks(NodeList):

@@ -1,5 +1,6 @@
 """Parts of the admin's lists (`billing.admin.lists.ListMixin`): rows, files, chips and sums."""
 
+from functools import partial
 from typing import Any
 
 from django import template
@@ -9,6 +10,7 @@ from django.template.loader import get_template
 from django.utils.encoding import iri_to_uri
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from billing.admin.kept import filters_key, kept
 
@@ -44,13 +46,29 @@ def list_rows(changes: Any) -> Any:
 @register.simple_tag(takes_context=True)
 def list_filters(context: Context, changes: Any) -> Any:
     key = filters_key(changes, context["request"])
-    template = get_template("admin/list_filters.html").template  # type: ignore[attr-defined]
-
-    def made() -> str:
-        with context.push():
-            return SafeString(template.render(context))
-
+    made = partial(_included, "admin/list_filters.html", context)
     return kept(key, made) if key else made()
+
+
+@register.simple_tag(takes_context=True)
+def list_actions(context: Context, changes: Any) -> Any:
+    """What may be done with the rows that are ticked."""
+    form = context.get("action_form")
+    return kept(
+        (
+            *("list actions", changes.opts.label, get_language(), changes.is_popup),
+            *(str(form and form.fields["action"].choices), str(changes.search_fields)),
+            *(changes.has_filters, changes.result_count, len(changes.result_list)),
+        ),
+        partial(_included, "unfold/helpers/change_list_actions.html", context),
+    )
+
+
+def _included(name: str, context: Context) -> str:
+    """As `{% include %}` has it."""
+    with context.push():
+        template = get_template(name).template  # type: ignore[attr-defined]
+        return SafeString(template.render(context))
 
 
 @register.simple_tag
