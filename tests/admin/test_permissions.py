@@ -1,14 +1,17 @@
 """What those who only look may not do, and nobody may."""
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import Email, ServiceKey, User
+from billing.models import Email, ServiceKey, User, Workspace
 from billing.services.staff import ensure_finance_group
 from invoices.models import Invoice
+from tests.kit.kept import fresh, made_once
+from tests.kit.personas import NOW
 from tests.kit.staff import (
     finance_client,
     make_row_of_each_model,
@@ -18,6 +21,17 @@ from tests.kit.staff import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@made_once
+def made() -> Workspace:
+    with time_machine.travel(NOW, tick=False):
+        return make_row_of_each_model()
+
+
+@pytest.fixture
+def acme(made: Workspace) -> Workspace:
+    return fresh(made)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +48,7 @@ pytestmark = pytest.mark.django_db
         ("billing_email", "send_again"),
     ],
 )
-def test_those_who_only_look_cannot_act(model, action):
-    acme = make_row_of_each_model()
+def test_those_who_only_look_cannot_act(acme, model, action):
     pk = {
         "billing_billingperiod": acme.periods.get(status="current").pk,
         "invoices_invoice": Invoice.objects.get().pk,
@@ -49,8 +62,7 @@ def test_those_who_only_look_cannot_act(model, action):
 
 
 @pytest.mark.parametrize("model", ["billing_workspace", "billing_subscriptiontier"])
-def test_those_who_only_look_cannot_save(model):
-    acme = make_row_of_each_model()
+def test_those_who_only_look_cannot_save(acme, model):
     pk = {"billing_workspace": acme.pk, "billing_subscriptiontier": acme.tier_id}[model]
 
     response = viewer_client().post(
@@ -64,8 +76,7 @@ def test_those_who_only_look_cannot_save(model):
     "model",
     ["billing_billingperiod", "invoices_invoice", "usage_usagerecord", "billing_email"],
 )
-def test_nobody_edits_or_deletes_what_is_frozen(model):
-    acme = make_row_of_each_model()
+def test_nobody_edits_or_deletes_what_is_frozen(acme, model):
     pk = {
         "billing_billingperiod": acme.periods.first().pk,
         "invoices_invoice": Invoice.objects.get().pk,
@@ -113,7 +124,7 @@ def test_who_may_change_people_cannot_become_superuser():
     client = Client()
     client.force_login(clerk, backend="billing.sign_in_backend.SignInBackend")
     root = User.objects.create_superuser("root@finance.test", "a password of root's")
-    member = User.objects.create_user("owner@acme.test")
+    member = User.objects.create_user("anna@acme.test")
     group = ensure_finance_group()
 
     own = reverse("admin:billing_user_change", args=[clerk.pk])

@@ -28,7 +28,8 @@ from tests.kit.usage import make_usage
 pytestmark = pytest.mark.django_db
 
 
-def _books() -> None:
+@made_once
+def books() -> None:
     """A row for most reports."""
     acme = make_workspace("Acme", timezone="UTC")
     Workspace.objects.filter(pk=acme.pk).update(name="=Acme")  # no spreadsheet runs it
@@ -41,9 +42,6 @@ def _books() -> None:
     issue_invoice(make_period(globex, OCTOBER), status="paid")
     credit(invoice, "10.00", "2026-11-05", to_open="10.00")
     void(make_invoice(acme, month=7), "2026-11-10")
-
-
-books = made_once(_books)
 
 
 def test_every_report_is_listed_named_and_described_once() -> None:

@@ -34,7 +34,8 @@ GRADUATED = {
 }
 
 
-def _december():
+@made_once
+def made():
     """Acme used 1,500 minutes and a unit of storage at cost plus 20 %, Globex 100 minutes."""
     acme, globex = make_workspace("Acme"), make_workspace("Globex")
     make_usage(acme, DECEMBER_5, "900", "0.0125")
@@ -43,9 +44,6 @@ def _december():
     make_usage(globex, DECEMBER_5, "100", "0.0125")
     make_usage(make_workspace("Initech", currency="EUR"), DECEMBER_5, "100", "1")
     return acme, globex
-
-
-made = made_once(_december)
 
 
 @pytest.fixture(autouse=True)

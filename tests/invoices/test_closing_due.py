@@ -35,15 +35,13 @@ JANUARY_3 = dt.datetime(2027, 1, 3, 12, tzinfo=dt.UTC)
 NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli")
 
 
-def _cast_in_october():
+@made_once
+def made():
     """Five workspaces, each with a use of 10.00 in October: 61.00 to pay."""
     made = {name: make_workspace(name) for name in NAMES}
     for each in made.values():
         make_usage(each, OCTOBER_5, "1", "10")
     return made
-
-
-made = made_once(_cast_in_october)
 
 
 @pytest.fixture

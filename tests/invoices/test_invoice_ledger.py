@@ -20,7 +20,8 @@ OCTOBER_5 = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 NOVEMBER_3 = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
 
 
-def _acme():
+@made_once
+def made():
     """October billed: 49.00 and 12.336, which makes 61.34."""
     where = make_workspace("Acme")
     make_usage(where, OCTOBER_5, "1028", "0.01")
@@ -28,9 +29,6 @@ def _acme():
     make_usage(globex, OCTOBER_5, "100", "1.004")
     finalize_due_periods(now=NOVEMBER_3)
     return where
-
-
-made = made_once(_acme)
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,8 @@ NOVEMBER_5 = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 DECEMBER_3 = dt.datetime(2026, 12, 3, 12, tzinfo=dt.UTC)
 
 
-def _acme():
+@made_once
+def made():
     """Its October was billed 49.00 and 12.00; its November is 61.00 too."""
     acme = make_workspace("Acme", timezone="UTC")
     make_period(acme, OCTOBER_5)
@@ -36,9 +37,6 @@ def _acme():
     finalize_due_periods(now=NOVEMBER_3, workspace_id=acme.pk)
     make_usage(acme, NOVEMBER_5, "1", "10")
     return acme
-
-
-made = made_once(_acme)
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ def kept_for_module(blocker: DjangoDbBlocker) -> Iterator[None]:
 
 
 def made_once(make: Callable[[], Any]) -> Any:
-    """A fixture of a module: what `make` returns, which each test takes by `fresh`."""
+    """Decorates what makes rows: a fixture of a module, of which each test takes what it needs by
+    `fresh`. For modules whose tests all begin with those rows, since they see them from then on.
+    """
 
     @pytest.fixture(scope="module")
     def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Any]:

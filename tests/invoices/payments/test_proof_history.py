@@ -70,7 +70,8 @@ def of_history() -> str:
     return "nothing" if result.passed else str(result.first)
 
 
-def _documents() -> None:
+@made_once
+def documents() -> None:
     """A paid month with a credit note, a chargeback, a dispute that was approved, a line by hand,
     and what its trial had come to."""
     acme = make_proved_month()
@@ -114,9 +115,6 @@ def _documents() -> None:
         digest="0" * 64,
         snapshot={"total": "73.15"},
     )
-
-
-documents = made_once(_documents)
 
 
 @pytest.mark.usefixtures("documents")
