@@ -4,12 +4,12 @@ import datetime as dt
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.db.models import Count, Q
 from django.test.utils import CaptureQueriesContext
 
 from billing.compiled import CompiledQuery, aggregated
-from billing.models import BillingPeriod, WorkspaceMember
+from billing.models import BillingPeriod, Workspace, WorkspaceMember
 from billing.queries import with_totals
 from billing.services.periods import open_period
 from tests.kit import personas
@@ -80,3 +80,41 @@ def test_sums_of_all_rows_are_one_row_also_where_there_is_none():
     assert roles.one(acme.pk, "owner") == {"members": 1, "such": 1}
     assert roles.one(acme.pk, "viewer") == {"members": 1, "such": 0}
     assert roles.one(uuid4(), "owner") == {"members": 0, "such": 0}
+
+
+# Another column for each: what one test has asked is still prepared in the next.
+@pytest.mark.parametrize(
+    ("column", "plan_each", "kept"), [("currency", False, 1), ("timezone", True, 0)]
+)
+def test_the_server_keeps_the_plan_of_what_is_asked_often(column: str, plan_each: bool, kept: int):
+    names = CompiledQuery[str](
+        lambda key: Workspace.objects.filter(pk=key).values_list(column, flat=True),
+        plan_each=plan_each,
+    )
+    acme = personas.make_workspace()
+    for _ in range(7):
+        assert names(acme.pk) == [getattr(acme, column)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s",
+            [f'SELECT "billing_workspace"."{column}" AS "{column}" FROM%'],
+        )
+        assert cursor.fetchone() == (kept,)
+
+
+def test_the_log_of_statements_has_their_values():
+    acme = personas.make_workspace()
+    of = CompiledQuery[Workspace](lambda key: Workspace.objects.filter(pk=key))
+    with CaptureQueriesContext(connection) as asked:
+        of(acme.pk)
+    assert acme.pk.hex in asked[0]["sql"].replace("-", "")
+
+
+def test_times_are_read_to_the_microsecond_and_what_is_none_is_refused():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT '2026-11-30 23:59:59.00012+05:45'::timestamptz")
+        at = dt.datetime(2026, 11, 30, 18, 14, 59, 120, tzinfo=dt.UTC)
+        assert cursor.fetchone() == (at,)
+        cursor.execute("SELECT 'infinity'::timestamptz")
+        with pytest.raises(DataError):
+            cursor.fetchone()
