@@ -4,13 +4,18 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.http import HttpRequest
 from django.test import Client
 
 from billing.models import BillingPeriod, User, Workspace, WorkspaceMember
+from billing.second_factor import note_sign_in
 from billing.services.builtins import ensure_builtins
 from billing.services.members import set_member
 from billing.services.periods import open_period
 from billing.services.workspaces import create_workspace
+from billing.sessions import SessionStore
 from usage.models import VoiceAgent
 
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
@@ -59,8 +64,19 @@ def make_member(workspace: Workspace, *, role: str = WorkspaceMember.Role.OWNER)
 
 
 def signed_in_client(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="billing.sign_in_backend.SignInBackend")
+    """A browser with a session as a sign-in leaves it; nothing else notes this one."""
+    client, request = Client(), HttpRequest()
+    request.session = SessionStore()
+    request.session.update(
+        {
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: "billing.sign_in_backend.SignInBackend",
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+    )
+    note_sign_in(User, request, user)
+    request.session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(request.session.session_key)
     return client
 
 
