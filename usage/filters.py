@@ -36,7 +36,7 @@ SENSIBLE_DAYS = [
 ]
 
 
-class IdField(forms.CharField):
+class IdBeginningField(forms.CharField):
     """An id, or at least its first eight characters: those that begin so."""
 
     def to_python(self, value: Any) -> IdRange | None:  # type: ignore[override]
@@ -48,8 +48,8 @@ class IdField(forms.CharField):
         return ids
 
 
-class IdFilter(filters.Filter):
-    field_class = IdField
+class IdBeginningFilter(filters.Filter):
+    field_class = IdBeginningField
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"spellcheck": "false", "maxlength": 36})
@@ -101,7 +101,7 @@ class RecordFilter(WorkspaceFilter):
     provider = filters.ChoiceFilter(label=_("Provider"))
     agent = filters.ChoiceFilter(label=_("Agent"))
     model = filters.ChoiceFilter(label=_("Model"))
-    call = IdFilter(label=_("Call id"), field_name="call_id")
+    call = IdBeginningFilter(label=_("Call id"), field_name="call_id")
     time_field = "occurred_at"
 
     class Meta:
@@ -199,7 +199,7 @@ class CallFilter(WorkspaceFilter):
     )
     agent = filters.ChoiceFilter(label=_("Agent"), empty_label=_("All agents"))
     provider = filters.ChoiceFilter(label=_("Provider"), empty_label=_("All providers"))
-    call = IdFilter(label=_("Call id"), field_name="pk")
+    call = IdBeginningFilter(label=_("Call id"), field_name="pk")
     price_from = filters.NumberFilter(
         label=_("Price from"), field_name="price", lookup_expr="gte", validators=[_NOT_NEGATIVE]
     )
