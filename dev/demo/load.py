@@ -28,6 +28,7 @@ from invoices.payments.services.tax_calculations import calculate_tax
 from invoices.services.asking_ahead import ask_ahead
 from invoices.services.closing import finalize_due_periods, finalize_period
 from invoices.services.trial_close import trial_close
+from usage.services.call_prices import price_calls
 
 _LATE_RECORDS = 6
 _POLL_SECONDS = 0.5
@@ -111,6 +112,8 @@ class Loader:
         more = self._load_months(sender, this, "Loading this month")
         sender.usage(late)
         budgets.make_budgets(self._personas[0], now=clock.now())
+        # The schedule does so each minute; whoever looks at once should see the dearest calls.
+        price_calls(now=clock.now())
         return Loaded(loaded.calls + more.calls, loaded.records + more.records + len(late))
 
     def sync_here(self) -> None:

@@ -5,17 +5,19 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import cycle
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from billing.models import BillingPeriod, LimitAlert, PeriodCounter
 from billing.services.workspaces import update_billing_settings
 from tests.kit.personas import NOW, make_workspace
+from tests.kit.waiting import wait_until
 from usage.models import UsageRecord
 from usage.services.ingest import Recorded, check_entries, record_usage, recording
 from usage.services.ingest.checking import PricedRecord
@@ -94,9 +96,15 @@ def test_clients_that_open_the_same_period_get_one():
     assert UsageRecord.objects.count() == CLIENTS
 
 
+@pytest.fixture
+def no_second_try(monkeypatch):
+    """A deadlock is an error here, and not undone and tried again."""
+    monkeypatch.setattr(recording, "_DEADLOCK", "none")
+
+
 # Far from a limit, past one that is looked at with every use, and both in the same batch.
 @pytest.mark.parametrize("limits", [[None], [1], [None, 1, 10**9]])
-def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
+def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits, no_second_try):
     owners = [str(make_workspace(f"w{number}").pk) for number in range(20)]
     for owner, limit in zip(owners, cycle(limits), strict=False):
         changes = {"usage_limit_monthly": limit and Decimal(limit)}
@@ -118,6 +126,39 @@ def test_writers_of_the_same_workspaces_in_random_order_never_deadlock(limits):
 
     assert UsageRecord.objects.count() == sum(sent) > 0
     assert usage_differences() == []
+
+
+@pytest.mark.parametrize("table", ["usage_usagerollup", "billing_periodcounter"])
+def test_rows_are_locked_in_the_order_of_their_keys(table):
+    period = "period_id" if table == "billing_periodcounter" else "billing_period_id"
+    rows = f"SELECT {period} FROM {table} WHERE slot = 0"
+    owners = [str(make_workspace(f"w{number}").pk) for number in range(9)]
+    record_usage(records([(owner, "first") for owner in owners]), now=NOW)
+    periods = [row.pk for row in BillingPeriod.objects.order_by("pk")]
+    before, (held, *after) = periods[:4], periods[4:]
+    holder, writer = connection.copy(), ThreadPoolExecutor(1)
+
+    def write() -> int:
+        try:
+            return record_usage(records([(owner, "again") for owner in owners]), now=NOW).accepted
+        finally:
+            connection.close()
+
+    def free() -> list[UUID]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"{rows} ORDER BY {period} FOR UPDATE SKIP LOCKED")
+            return [row[0] for row in cursor]
+
+    with holder.cursor() as cursor:
+        cursor.execute(f"BEGIN; {rows} AND {period} = %s FOR UPDATE", [held])
+    try:
+        written = writer.submit(write)
+        wait_until(lambda: free() not in ([*before, *after], periods))
+        wait_until(lambda: free() == after)
+    finally:
+        holder.close()
+        writer.shutdown()
+    assert written.result() == 9
 
 
 def test_records_are_written_in_the_order_of_their_key_however_they_come(monkeypatch):
