@@ -1,8 +1,7 @@
 """HTML of charts, tables, breakdowns and figures in a row, as the owners' pages show them.
 
-In Python and not in templates: a page has ten of these with a thousand texts, each of which a
-template finds by its name, which takes it ten times as long (ADR 51, 59). Each
-text is escaped here.
+In Python and not in templates: a page has ten of these with a thousand texts, and a template takes
+ten times as long to find each of them by its name (ADR 51, 59). Each text is escaped here.
 """
 
 from collections.abc import Iterable, Sequence

@@ -29,7 +29,7 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
 }
 
 
-class Statement(NamedTuple):
+class SqlStatement(NamedTuple):
     """SQL for some values, whatever they are."""
 
     sql: str
@@ -38,7 +38,7 @@ class Statement(NamedTuple):
     places: Sequence[int | None]
 
     @classmethod
-    def of(cls, sql: str, parameters: Sequence[Any], stand_ins: Sequence[Any]) -> "Statement":
+    def of(cls, sql: str, parameters: Sequence[Any], stand_ins: Sequence[Any]) -> "SqlStatement":
         """From what Django made of `stand_ins`."""
         kinds = tuple(map(type, stand_ins))
         places = [
@@ -64,7 +64,7 @@ def stand_ins_for(values: Sequence[Any]) -> list[Any]:
 class _Compiled(NamedTuple):
     queryset: QuerySet[Any]
     compiler: Any
-    statement: Statement
+    statement: SqlStatement
     converters: dict[int, Any]
 
 
@@ -111,7 +111,7 @@ class CompiledQuery(Generic[T]):
         (found,) = self(*values)
         return found
 
-    def _rows(self, statement: Statement, compiler: Any, values: Sequence[Any]) -> list[Any]:
+    def _rows(self, statement: SqlStatement, compiler: Any, values: Sequence[Any]) -> list[Any]:
         on = compiler.connection
         with on.cursor() if self._plan_each else page_cursor(on) as cursor:
             cursor.execute(statement.sql, statement.given(values))
@@ -123,7 +123,7 @@ class CompiledQuery(Generic[T]):
         queryset = self._make(*stand_ins)
         compiler = queryset.query.get_compiler(queryset.db)
         sql, parameters = compiler.as_sql()
-        statement = Statement.of(sql, parameters, stand_ins)
+        statement = SqlStatement.of(sql, parameters, stand_ins)
         converters = compiler.get_converters([each for each, *_ in compiler.select])
         return _Compiled(queryset, compiler, statement, converters)
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from billing.compiled import Statement, stand_ins_for
+from billing.compiled import SqlStatement, stand_ins_for
 
 Rows = QuerySet[Any, Any]
 
@@ -20,9 +20,9 @@ class Counts:
         """`rows` gives querysets by name, for values as those of a `CompiledQuery`, which it must
         not look at; nor may they depend on the time or on who asks."""
         self._rows = rows
-        self._asked: tuple[list[str], Statement] | None = None
+        self._asked: tuple[list[str], SqlStatement] | None = None
 
-    def _made(self, values: tuple[Any, ...]) -> tuple[list[str], Statement]:
+    def _made(self, values: tuple[Any, ...]) -> tuple[list[str], SqlStatement]:
         names: list[str] = []
         parts: list[str] = []
         parameters: list[Any] = []
@@ -33,7 +33,7 @@ class Counts:
             names.append(name)
             parts.append(f"(SELECT count(*) FROM ({text}) AS counted)")  # noqa: S608 - Django's own
             parameters += given
-        return names, Statement.of(f"SELECT {', '.join(parts)}", parameters, stand_ins)
+        return names, SqlStatement.of(f"SELECT {', '.join(parts)}", parameters, stand_ins)
 
     def __call__(self, *values: Any) -> dict[str, int]:
         if self._asked is None:

@@ -116,20 +116,20 @@ class FrozenTable:
             f'<thead class="hidden relative lg:table-header-group"><tr>{head}</tr></thead>{rows}'
         )
 
-    def _columns(self) -> list["_Column"]:
+    def _columns(self) -> list["_FrozenColumn"]:
         names = flatten_fieldsets(self.opts.get_fieldsets(self._request, self._of))
         meta = SimpleNamespace(labels=None, help_texts=None, model=self.opts.model)
         form: Any = SimpleNamespace(_meta=meta, fields={}, instance=None)
         return [
-            _Column(ShownField(form, name, is_first=place == 0, model_admin=self.opts))
+            _FrozenColumn(ShownField(form, name, is_first=place == 0, model_admin=self.opts))
             for place, name in enumerate(names)
         ]
 
-    def _row(self, row: Model, columns: list["_Column"]) -> str:
+    def _row(self, row: Model, columns: list["_FrozenColumn"]) -> str:
         return _ROW.format(len(columns), "".join([column.cell(row) for column in columns]))
 
 
-class _Column:
+class _FrozenColumn:
     """What is the same for all cells of a column is worked out once."""
 
     def __init__(self, shown: ShownField) -> None:
@@ -181,7 +181,7 @@ class _Column:
             return None
 
 
-def _heading(column: _Column) -> str:
+def _heading(column: _FrozenColumn) -> str:
     named, explained = column.named, ""
     if named["help_text"]:
         explained = format_html(
