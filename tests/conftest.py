@@ -95,6 +95,12 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    # pytest looks five times through all there is, for errors of what nobody refers to any more.
+    gc.collect()
+    gc.freeze()
+
+
 def _rendered(self: Template, context: Context) -> str:
     """As Django renders in tests, where each template, and there are hundreds in a page, has its
     context copied for `response.context`: here only a page's own."""

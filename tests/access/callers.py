@@ -11,7 +11,6 @@ from django.utils import timezone as clock
 
 from billing.models import SCOPES, ProviderCost, ServiceKey, User, Workspace
 from billing.services.keys import create_key, revoke_key
-from billing.services.staff import ensure_staff_groups
 from invoices.models import Invoice, InvoiceItem
 from invoices.payments.models import MonthRecord
 from tests.kit.personas import member_client, signed_in_client
@@ -51,7 +50,6 @@ def members(acme: Workspace) -> dict[str, Client]:
 
 def staff() -> dict[str, Client]:
     """Staff by their groups, and by no group at all."""
-    ensure_staff_groups()
     people = {"staff": User.objects.create_user("nobody@staff.test", is_staff=True)}
     groups = {"read-only": "finance-read-only", "support": "support", "finance": "finance"}
     for name, group in groups.items():

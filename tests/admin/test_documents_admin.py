@@ -6,7 +6,6 @@ import pytest
 from django.urls import reverse
 
 from billing.models import ManualItem, TaxNumberCheck, TaxRate, TaxRegistration
-from billing.services.tax_rates import ensure_tax_rates
 from invoices.models import Invoice
 from invoices.services.closing import finalize_due_periods
 from tests.kit.api import ApiClient
@@ -22,7 +21,6 @@ DE = {"country": "DE", "region": "", "number": "DE136695976", "is_home": "on"}
 
 
 def test_a_registration_turns_tax_on_and_what_is_wrong_stands_beside_its_field():
-    ensure_tax_rates()
     client, add = finance_client(), reverse("admin:billing_taxregistration_add")
 
     wrong = client.post(add, DE | {"number": "DE136695977", "starts_on": "2026-01-01"})
@@ -43,7 +41,6 @@ def test_a_registration_turns_tax_on_and_what_is_wrong_stands_beside_its_field()
 
 def test_a_registration_belongs_to_an_issuing_entity_in_the_admin_and_over_the_api():
     entity = german_issuer(registered=False)
-    ensure_tax_rates()
     client, add = finance_client(), reverse("admin:billing_taxregistration_add")
     given = DE | {"starts_on": "2026-01-01", "issuing_entity": str(entity.pk)}
     assert client.post(add, given).status_code == 302
@@ -63,7 +60,6 @@ def test_a_registration_belongs_to_an_issuing_entity_in_the_admin_and_over_the_a
 
 
 def test_a_new_rate_ends_the_one_before_it():
-    ensure_tax_rates()
     client = finance_client()
 
     client.post(

@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.urls import reverse
 
@@ -14,7 +15,6 @@ from analytics.finance.attention import attention_items
 from analytics.finance.attention_rows import Moment
 from billing.errors import BillingError, Invalid, SecondPersonNeeded
 from billing.models import AuditEntry, User
-from billing.services.staff import ensure_finance_group
 from invoices.models import Invoice
 from invoices.payments.models import MonthRecord
 from invoices.payments.services import month_records
@@ -185,7 +185,7 @@ def test_finance_signs_on_the_page_and_a_colleague_confirms():
     assert "Another person" in fay.post(confirm, said, follow=True).content.decode()
     assert viewer_client().post(confirm, said).status_code == 403
     finn = User.objects.create_user("finn@finance.test", is_staff=True)
-    finn.groups.add(ensure_finance_group())
+    finn.groups.add(Group.objects.get(name="finance"))
     colleague = signed_in_client(finn)
     assert "Look at it and confirm it" in colleague.get(address).content.decode()
     assert "closed by two people" in colleague.post(confirm, said, follow=True).content.decode()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from billing import months
 from billing.models import BillingPeriod, Workspace
 from billing.queries import active_period, active_periods
-from billing.services.builtins import ensure_builtins
 from billing.services.periods import insert_periods, open_missing_periods, open_period
 from billing.services.workspaces import create_workspace, update_workspace
 from invoices.models import Invoice
@@ -24,7 +23,6 @@ DECEMBER_1 = dt.datetime(2026, 11, 30, 23, tzinfo=dt.UTC)
 
 
 def workspace(name: str = "acme") -> Workspace:
-    ensure_builtins()
     made, _ = create_workspace(
         workspace_id=None,
         name=name,

@@ -16,7 +16,6 @@ from django.test import Client
 
 from billing.models import AuditEntry, Passkey, Session, User
 from billing.services import passkeys, second_factor
-from billing.services.staff import ensure_staff_groups
 from tests.kit.authenticator import Authenticator
 from tests.kit.personas import NOW, PASSWORD, make_member, make_workspace
 from tests.kit.staff import press
@@ -318,7 +317,6 @@ def test_who_removes_the_passkey_they_came_with_goes_on_with_another() -> None:
 
 
 def test_another_superuser_resets_passkeys_too_and_the_log_has_each_change() -> None:
-    ensure_staff_groups()
     fay, key = staff(), device()
     theirs, _ = enrolled(fay, key)
     root = User.objects.create_superuser("root@staff.test", PASSWORD)

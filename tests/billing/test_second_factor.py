@@ -23,7 +23,6 @@ from billing.models import AuditEntry, OwedPasswordLink, Session, User
 from billing.queue import BrokerUnavailable
 from billing.services import second_factor, sign_in
 from billing.services.passwords import mail_due, owe_password_link
-from billing.services.staff import ensure_staff_groups
 from tests.kit.personas import NOW, PASSWORD, make_member, make_workspace
 from tests.kit.staff import page_after, press
 
@@ -168,7 +167,6 @@ def test_setting_one_up_ends_other_sessions() -> None:
 
 
 def test_another_superuser_resets_it_and_the_log_says_who_and_why() -> None:
-    ensure_staff_groups()
     fay = make_staff()
     theirs, _, _ = enrolled(fay)
     root = User.objects.create_superuser("root@staff.test", PASSWORD)
@@ -242,7 +240,6 @@ def test_a_new_person_is_mailed_a_link_and_no_password_is_typed(
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr("billing.services.passwords.enqueue", lambda *args: asked.append(args))
-    ensure_staff_groups()
     admin = signed_in(User.objects.create_superuser("root@staff.test", PASSWORD))
     assert 'type="password"' not in admin.get("/admin/billing/user/add/").content.decode()
     with django_capture_on_commit_callbacks(execute=True):

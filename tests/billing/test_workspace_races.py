@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 
 from billing.models import User, Workspace
-from billing.services.builtins import ensure_builtins
 from billing.services.workspaces import create_workspace
 from tests.kit.personas import NOW
 
@@ -41,8 +40,6 @@ def make_at_once(ids: list[UUID]) -> list[bool]:
 
 @pytest.mark.django_db(transaction=True)
 def test_one_person_may_own_workspaces_made_at_the_same_moment():
-    ensure_builtins()
-
     assert make_at_once([uuid4() for _ in range(AT_ONCE)]) == [True] * AT_ONCE
     assert User.objects.count() == 1
     assert Workspace.objects.filter(members=User.objects.get()).count() == AT_ONCE
@@ -50,7 +47,5 @@ def test_one_person_may_own_workspaces_made_at_the_same_moment():
 
 @pytest.mark.django_db(transaction=True)
 def test_one_workspace_made_by_many_at_once_is_new_to_one():
-    ensure_builtins()
-
     assert sorted(make_at_once([uuid4()] * AT_ONCE)) == [False] * (AT_ONCE - 1) + [True]
     assert Workspace.objects.count() == 1

@@ -23,13 +23,17 @@ from tests.kit.template_database import migrated_template
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    """A migrated database in the tests' server."""
+    """A migrated database in the tests' server, without the tiers that every installation has."""
     url = urlsplit(os.environ["DATABASE_URL"])
     name = f"serve_{os.getpid()}"
     template = migrated_template()
     with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield url._replace(path=f"/{name}").geturl()
+        database = url._replace(path=f"/{name}").geturl()
+        with psycopg.connect(database) as installed:
+            installed.execute("DELETE FROM billing_tierprice")
+            installed.execute("DELETE FROM billing_subscriptiontier")
+        yield database
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -84,6 +88,9 @@ def test_serve_runs_every_part_and_ctrl_c_ends_them_all(local_dir: Path, databas
         started = [psutil.Process(pid) for pid, _ in state["children"]]
         started += [one for parent in started for one in parent.children(recursive=True)]
         assert len(state["children"]) == 4  # sandbox, web, worker, beat
+        with psycopg.connect(database_url) as installed:
+            tiers = installed.execute("SELECT name FROM billing_subscriptiontier").fetchall()
+        assert {name for (name,) in tiers} == {"free", "starter", "pro"}
 
         second = launch("serve", environment)
         refusal, _ = second.communicate()

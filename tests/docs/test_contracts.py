@@ -11,7 +11,6 @@ import time_machine
 from django.conf import settings
 from django.utils import timezone as clock
 
-from billing.services.builtins import ensure_builtins
 from invoices.models import Invoice
 from invoices.services.closing import finalize_due_periods
 from tests.kit.api import ApiClient
@@ -44,7 +43,6 @@ def made(answer: Any) -> dict[str, Any]:
 
 def agree(api: ApiClient, terms: dict[str, Any]) -> str:
     """A workspace with these terms from 1 November on; its id."""
-    ensure_builtins()
     workspace = made(
         api.post(
             "workspaces/",

@@ -11,7 +11,6 @@ from django.core.management import call_command
 from django.utils import timezone as clock
 
 from billing.models import BillingPeriod, User, Workspace
-from billing.services.builtins import ensure_builtins
 from dev.demo import accounts, prices
 from dev.demo.load import Loader, Progress
 from dev.demo.personas import PERSONAS, README_COMPANY
@@ -117,7 +116,6 @@ def _counts() -> list[int]:
 
 @pytest.mark.django_db
 def test_the_first_request_of_the_readme_is_answered_as_the_readme_says() -> None:
-    ensure_builtins()
     accounts.make_workspace(README_COMPANY, now=clock.now())
     prices.set_prices(README_COMPANY, now=clock.now())
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")

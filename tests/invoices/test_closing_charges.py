@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 from billing.models import BillingPeriod, Coupon, PeriodCharge, SubscriptionTier, TierPrice
 from billing.queries import with_totals
 from billing.services import terms
-from billing.services.builtins import ensure_builtins
 from billing.services.coupons import create_coupon
 from billing.services.periods import open_missing_periods, open_period
 from billing.services.workspaces import change_tier_from_next_period, update_workspace
@@ -33,7 +32,6 @@ def at(month: int, day: int, year: int = 2026) -> dt.datetime:
 
 @pytest.fixture(autouse=True)
 def tiers() -> None:
-    ensure_builtins()
     SubscriptionTier.objects.filter(name__in=["starter", "pro"]).update(proration="daily")
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from billing.errors import NotFound
 from billing.models import BillingPeriod, SubscriptionTier, TierPrice
-from billing.services.builtins import ensure_builtins
 from billing.services.workspaces import update_workspace
 from invoices.models import Invoice, InvoiceItem
 from invoices.services.closing import (
@@ -151,7 +150,6 @@ def test_amounts_are_whole_charge_steps_of_the_currency(currency, quantity, amou
     ],
 )
 def test_a_total_is_rounded_once_to_what_cards_take(currency, fee, cost, exact, amount, shares):
-    ensure_builtins()
     tier = SubscriptionTier.objects.get(name="starter")
     TierPrice.objects.create(tier=tier, currency=currency, fee=fee)
     initech = make_workspace("Initech", currency=currency)

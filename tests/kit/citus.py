@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from tests.kit.database.built_in import add_built_in_rows
 from usage.services.distribution import distribute_records
 
 _SHARDS = 8
@@ -37,6 +38,7 @@ def distribute_test_database() -> None:
     """Migrate it and distribute its records. Tests may empty its shards: what they set for that is
     told to the workers."""
     call_command("migrate", verbosity=0)
+    add_built_in_rows()
     with connection.cursor() as cursor:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute(f"ALTER DATABASE {name} SET citus.propagate_set_commands = 'local'")

@@ -18,12 +18,10 @@ from tests.kit.template_database import copy_template
 from tests.kit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-# One process for both: each start of Django costs seconds.
-_PREPARE = """
+_MAKE_KEY = """
 import django
 django.setup()
 from django.core.management import call_command
-call_command("ensure_builtins")
 scopes = ["--scope=usage:write", "--scope=workspaces:write"]
 call_command("create_service_key", "Crash", *scopes)
 """
@@ -47,15 +45,15 @@ class LiveSystem:
             "API_USAGE_THROTTLE_PER_MINUTE": "1000000",
         }
         copy_template(self.database)
-        self.key = self._prepare().splitlines()[-1]
+        self.key = self._make_key().splitlines()[-1]
         # The same each time, so that clients find the next server.
         self.port = free_port()
         self.web: subprocess.Popen[bytes] | None = None
 
-    def _prepare(self) -> str:
-        """An empty database with the built-in tiers; the key that the clients use."""
+    def _make_key(self) -> str:
+        """The key that the clients use."""
         done = subprocess.run(
-            [sys.executable, "-c", _PREPARE],
+            [sys.executable, "-c", _MAKE_KEY],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,

@@ -11,7 +11,6 @@ from django.test import Client
 
 from billing.models import BillingPeriod, User, Workspace, WorkspaceMember
 from billing.second_factor import note_sign_in
-from billing.services.builtins import ensure_builtins
 from billing.services.members import set_member
 from billing.services.periods import open_period
 from billing.services.workspaces import create_workspace
@@ -36,7 +35,6 @@ def make_workspace(
     now: dt.datetime = MADE_AT,
 ) -> Workspace:
     """An active workspace with one owner, `owner@<first word of its name>.test`."""
-    ensure_builtins()
     workspace, _ = create_workspace(
         workspace_id=workspace_id,
         name=name,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -26,7 +26,6 @@ from billing.services import terms
 from billing.services.coupons import create_coupon
 from billing.services.invitations import invite
 from billing.services.keys import create_key, create_owners_key
-from billing.services.staff import ensure_finance_group
 from invoices.models import CreditNote, EInvoice, InvoiceEvent, TaxCalculation
 from invoices.payments.models import (
     CallDispute,
@@ -51,7 +50,7 @@ OCTOBER = dt.datetime(2026, 10, 15, tzinfo=dt.UTC)
 def finance_client() -> Client:
     """Signed in as a member of the group `finance`."""
     user = User.objects.create_user("fay@finance.test", is_staff=True)
-    user.groups.add(ensure_finance_group())
+    user.groups.add(Group.objects.get(name="finance"))
     return signed_in_client(user)
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from billing.models import TaxNumberCheck, TaxRegistration, Workspace
-from billing.services.tax_rates import add_registration, ensure_tax_rates
+from billing.services.tax_rates import add_registration
 from billing.services.workspaces import update_workspace
 from tests.kit.personas import MADE_AT, make_workspace
 
@@ -16,7 +16,6 @@ AUSTRIAN = "ATU13585627"
 
 def register(country: str = "DE", number: str = GERMAN, **facts: Any) -> TaxRegistration:
     """The issuer registered since the beginning of 2026; as a rule established there."""
-    ensure_tax_rates()
     return add_registration(
         country=country,
         number=number,

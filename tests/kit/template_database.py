@@ -1,4 +1,4 @@
-"""A migrated, empty database, made once, of which every test database is a copy.
+"""A migrated database with the built-in rows, made once, of which every test database is a copy.
 
 Migrating takes seconds of CPU, copying a fraction of one; so a second run, and
 each process of a parallel one, starts its tests at once.
@@ -21,8 +21,17 @@ from psycopg import sql
 
 from dev.embedded import postgres
 from dev.embedded.files import make_local_dir, open_lock
+from tests.kit.database.built_in import SOURCES
 
 _PREFIX = "migrated_"
+_FILL = """
+import django
+django.setup()
+from dev.migrate import migrate
+from tests.kit.database.built_in import add_built_in_rows
+migrate()
+add_built_in_rows()
+"""
 
 
 def migrated_template() -> str:
@@ -62,7 +71,7 @@ def _make(server: psycopg.Connection, name: str) -> None:
     unfinished = f"{_PREFIX}unfinished"
     server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
     subprocess.run(
-        [sys.executable, "-m", "dev.migrate"],
+        [sys.executable, "-c", _FILL],
         cwd=settings.BASE_DIR,
         env={**os.environ, "DATABASE_URL": _url(unfinished)},
         check=True,
@@ -72,8 +81,10 @@ def _make(server: psycopg.Connection, name: str) -> None:
 
 
 def _fingerprint() -> str:
-    """Of all migrations' files, and of what stands beside them."""
+    """Of all migrations' files, of what stands beside them, and of what makes built-in rows."""
     digest = hashlib.sha256()
+    for path in SOURCES:
+        digest.update(path.read_bytes())
     for app in apps.get_app_configs():
         package, _ = MigrationLoader.migrations_module(app.label)
         found = find_spec(package) if package else None

@@ -58,7 +58,6 @@ class Walk:
         self._clock = self._traveller.start()
         self._set_stripes_clock()
         with self.committed():
-            call_command("ensure_builtins")
             call_command("register_stripe_webhook", url="https://billing.example", verbosity=0)
             # Nobody serves that address: `hear_from_stripe` delivers.
             self.sandbox.pause_webhooks()

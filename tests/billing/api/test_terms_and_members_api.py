@@ -1,6 +1,5 @@
 import pytest
 
-from billing.services.builtins import ensure_builtins
 from tests.kit.api import ApiClient, problem_of, refusal
 from tests.kit.personas import make_workspace
 
@@ -9,7 +8,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def platform() -> ApiClient:
-    ensure_builtins()
     return ApiClient("workspaces:write", "terms:write")
 
 

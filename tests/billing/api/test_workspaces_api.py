@@ -4,7 +4,6 @@ import pytest
 from django.test import Client
 
 from billing.models import User, Workspace
-from billing.services.builtins import ensure_builtins
 from billing.services.periods import open_period
 from tests.kit.api import ApiClient, problem_of, refusal
 from tests.kit.personas import make_workspace
@@ -22,7 +21,6 @@ ACME = {
 
 @pytest.fixture
 def platform() -> ApiClient:
-    ensure_builtins()
     return ApiClient("workspaces:write", "terms:write")
 
 

@@ -8,7 +8,6 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.errors import Invalid, SecondPersonNeeded
 from billing.models import Email, SubscriptionTier, TierPrice, Workspace
-from billing.services.builtins import ensure_builtins
 from invoices.models import CreditNote, Invoice, InvoiceItem
 from invoices.payments.services.credit_notes import (
     CreditTooLarge,
@@ -81,7 +80,6 @@ def test_no_more_than_a_line_or_the_invoice_holds(acme: Workspace) -> None:
 def one_off(*lines: tuple[str, str, str], currency: str = "EUR") -> Invoice:
     """What a customer at home, who pays 19 % tax, is billed by hand: (kind, net, tax class)."""
     register()
-    ensure_builtins()
     starter = SubscriptionTier.objects.get(name="starter")
     TierPrice.objects.get_or_create(tier=starter, currency=currency, defaults={"fee": "15"})
     customer = make_customer(currency=currency)

@@ -7,7 +7,7 @@ After a test that commits, only what it wrote to is emptied. Django truncates ev
 PostgreSQL makes new files for each with all its indexes: 114 tables cost more than most tests do.
 Rows are deleted from the few tables that have any, past triggers and foreign keys. Where the role
 may not do so, tables that refuse deletion by a trigger are truncated, together with those that
-refer to them.
+refer to them. Built-in rows come back where they are others than they were.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,8 @@ from django.conf import settings
 from django.db.backends.postgresql.creation import DatabaseCreation
 
 from config.database import base
+from tests.kit.database import built_in
 
-# The same for ever; Django would make them anew after each flush (`tests/conftest.py`).
-_KEPT = {"auth_permission", "django_content_type"}
 _GUARDED = """
     WITH RECURSIVE truncated (id) AS (
         SELECT tgrelid FROM pg_trigger
@@ -48,24 +47,30 @@ class Operations(base.DatabaseOperations):
                 style, tables, reset_sequences=reset_sequences, allow_cascade=allow_cascade
             )
         quote = self.quote_name
-        is_used = "SELECT '{0}' WHERE EXISTS (SELECT 1 FROM {1})"
+        had = built_in.tables_with_built_in_rows()
+        conditions = {
+            name: built_in.changed(name) if name in had else f"EXISTS (TABLE {quote(name)})"
+            for name in tables
+            if name not in built_in.UNTOUCHED
+        }
         with self.connection.cursor() as cursor:
             cursor.execute(
                 " UNION ALL ".join(
-                    is_used.format(name, quote(name)) for name in tables if name not in _KEPT
+                    f"SELECT '{name}' WHERE {condition}" for name, condition in conditions.items()
                 )
             )
             used = [name for (name,) in cursor.fetchall()]
-            deletions = [f"DELETE FROM {quote(name)}" for name in used]
             cursor.execute(_MAY_PASS_TRIGGERS)
             if cursor.fetchone() == (True,):
-                return ["SET LOCAL session_replication_role = replica", *deletions]
-            cursor.execute(_GUARDED, [used])
-            guarded = [name for (name,) in cursor.fetchall()]
-        statements = [f"DELETE FROM {quote(name)}" for name in used if name not in guarded]
-        if guarded:
-            statements.insert(0, f"TRUNCATE {', '.join(map(quote, guarded))}")
-        return statements
+                guarded = []
+                statements = ["SET LOCAL session_replication_role = replica"]
+            else:
+                cursor.execute(_GUARDED, [used])
+                guarded = [name for (name,) in cursor.fetchall()]
+                statements = [f"TRUNCATE {', '.join(map(quote, guarded))}"] if guarded else []
+        statements += [f"DELETE FROM {quote(name)}" for name in used if name not in guarded]
+        emptied = had.intersection([*used, *guarded])
+        return statements + [built_in.come_back(name) for name in emptied]
 
 
 class Creation(DatabaseCreation):
