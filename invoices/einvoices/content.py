@@ -76,7 +76,7 @@ def invoice_terms(
 ) -> Terms:
     """An invoice of any kind, in words of the active language."""
     lines = [item for item in items if not _is_allowance(item)]
-    allowances = [item for item in items if _is_allowance(item) and item.net]
+    allowances = [item for item in items if _is_allowance(item)]
     earlier = invoice.corrects or invoice.replaces
     replaced = [f"{_('Replaces')}: {invoice.replaces.number}"] if invoice.replaces else []
     first, last = _days(invoice)
@@ -190,7 +190,8 @@ def _payment(invoice: Invoice, parties: Parties) -> Terms:
 
 
 def _is_allowance(item: InvoiceItem) -> bool:
-    return item.kind in _ALLOWED and item.net <= 0
+    # One of nothing is a line: it may be all that its row of the tax breakdown stands on (BR-S-08).
+    return item.kind in _ALLOWED and item.net < 0
 
 
 def _allowance(item: InvoiceItem) -> Terms:

@@ -222,6 +222,15 @@ def test_every_way_of_taxing_keeps_the_rules(wanted: Format, case: str | None) -
     )
 
 
+@pytest.mark.parametrize("wanted", FORMATS)
+def test_a_discount_of_nothing_may_be_all_that_a_tax_rate_has(wanted: Format) -> None:
+    drawn = [("subscription", "49.00", "1", "standard"), ("discount", "0", "1", "reduced")]
+    invoice, items, rows = invoice_of(drawn, "domestic")
+    terms = invoice_terms(invoice, items, rows, parties_for("domestic"))
+    found = proved_by_hand(assert_valid(wanted, terms))
+    assert sorted(found["bases"]) == [Decimal(0), Decimal(49)]
+
+
 LINES = st.lists(
     st.tuples(
         st.sampled_from(["usage", "late_usage", "add_on", "commitment", "discount", "manual"]),
