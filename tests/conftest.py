@@ -91,7 +91,7 @@ def pytest_collection_finish() -> None:
     # What is there by now stays: going through it again and again took a tenth of all time.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 50, 100)
     gc.enable()
 
 

@@ -55,6 +55,9 @@ def local_dir() -> Iterator[Path]:
     parent.chmod(0o711)
     make_local_dir(parent / "local")
     yield parent / "local"
+    for server in ("postgres", "redis"):
+        keeper = ServiceFiles(parent / "local", server).keeper
+        wait_until(lambda keeper=keeper: not is_locked_exclusively(keeper))
     remove_data(parent / "local" / "pg")
     shutil.rmtree(parent)
 
@@ -71,9 +74,6 @@ def hold(local_dir: Path) -> Iterator[Callable[[str], Holder]]:
     for holder in holders:
         if holder.process.poll() is None:
             holder.kill()
-    for server in ("postgres", "redis"):
-        keeper = ServiceFiles(local_dir, server).keeper
-        wait_until(lambda keeper=keeper: not is_locked_exclusively(keeper))
 
 
 def is_alive(pid: int) -> bool:

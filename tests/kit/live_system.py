@@ -96,14 +96,16 @@ class LiveSystem:
         psutil.wait_procs(family, timeout=10)
 
     def signal_database(self, number: int) -> None:
-        """To PostgreSQL's first process, and then to every other."""
+        """To all of PostgreSQL's processes; the first, which would see others end, and start more,
+        stands still until it is its turn."""
         pid = int((self.local_dir / "pg" / "postmaster.pid").read_text().split()[0])
         postmaster = psutil.Process(pid)
-        postmaster.send_signal(number)
+        postmaster.suspend()
         for process in postmaster.children(recursive=True):
             # One that ended since it was listed needs no signal.
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+        postmaster.send_signal(number)
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body; (0, b"") when no answer came."""
