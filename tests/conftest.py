@@ -89,15 +89,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     # What is there by now stays: going through it again and again took a tenth of all time.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     gc.enable()
 
 
 def pytest_sessionfinish() -> None:
-    # pytest looks five times through all there is, for errors of what nobody refers to any more.
-    gc.collect()
+    # pytest would look five times through all there is, for errors in what nobody refers to.
     gc.freeze()
 
 

@@ -22,7 +22,7 @@ _ARGUMENTS = [
 
 
 # Not for the session: while Playwright runs, no other test of this process could `asyncio.run`.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if (found := shutil.which(name))), None)
