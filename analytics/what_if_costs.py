@@ -124,21 +124,30 @@ def _worth(recosted: Sequence[Recosted], into: str) -> dict[Key, Decimal]:
     return found
 
 
-# Only prices from the cost without fixed amounts, minimums and maximums come here.
+# Only prices from the cost without fixed amounts, minimums and maximums come here. Records are
+# summed up by day before rates are joined to them: they may be on other servers (ADR 25).
 _FOLLOWING = f"""
+WITH used AS MATERIALIZED (
+    SELECT record.billing_period_id, record.resource_type, record.provider, record.rate_id,
+           record.usage_date, tried.currency,
+           sum(coalesce(record.billed_quantity, record.quantity) * tried.unit_cost
+               * (1 + record.markup_percentage / 100)) AS amount
+      FROM unnest(%(workspaces)s::uuid[], %(periods)s::uuid[], %(types)s::text[],
+                  %(providers)s::text[], %(rates)s::uuid[], %(costs)s::numeric[],
+                  %(currencies)s::text[])
+           AS tried (workspace_id, period_id, resource_type, provider, rate_id, unit_cost, currency)
+      JOIN usage_usagerecord AS record
+        ON record.workspace_id = tried.workspace_id AND record.billing_period_id = tried.period_id
+       AND record.resource_type = tried.resource_type AND record.provider = tried.provider
+       AND record.rate_id IS NOT DISTINCT FROM tried.rate_id
+       AND record.occurred_at >= %(first)s::date - interval '2 days'
+       AND record.occurred_at < %(last)s::date + interval '3 days'
+     GROUP BY 1, 2, 3, 4, 5, 6
+)
 SELECT used.billing_period_id, used.resource_type, used.provider, used.rate_id,
-       sum(coalesce(used.billed_quantity, used.quantity) * exchange.rate * tried.unit_cost
-           * (1 + used.markup_percentage / 100))
-  FROM unnest(%(workspaces)s::uuid[], %(periods)s::uuid[], %(types)s::text[], %(providers)s::text[],
-              %(rates)s::uuid[], %(costs)s::numeric[], %(currencies)s::text[])
-       AS tried (workspace_id, period_id, resource_type, provider, rate_id, unit_cost, currency)
-  JOIN usage_usagerecord AS used
-    ON used.workspace_id = tried.workspace_id AND used.billing_period_id = tried.period_id
-   AND used.resource_type = tried.resource_type AND used.provider = tried.provider
-   AND used.rate_id IS NOT DISTINCT FROM tried.rate_id
-   AND used.occurred_at >= %(first)s::date - interval '2 days'
-   AND used.occurred_at < %(last)s::date + interval '3 days'
-  {_RATE_OF_DAY.format(currency="tried.currency")}
+       sum(used.amount * exchange.rate)
+  FROM used
+  {_RATE_OF_DAY.format(currency="used.currency")}
  GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - no value is put into it
 

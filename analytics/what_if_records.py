@@ -15,36 +15,43 @@ from billing.replica import reading_connection
 
 Key = tuple[UUID, str, str, UUID | None]
 
+# By one unit cost. The last step rounds half to even, which PostgreSQL's round() does not.
+_ROUNDED = """
+       LATERAL (SELECT CASE WHEN billed.units = 0 THEN 0 ELSE
+           least(greatest(
+               billed.units * CASE WHEN %(by_cost)s THEN used.{unit_cost} ELSE 1 END
+               * %(factor)s::numeric + %(fixed)s::numeric, %(min)s::numeric), %(max)s::numeric)
+           END AS amount) AS exact_{name},
+       LATERAL (SELECT CASE
+           WHEN abs(exact_{name}.amount - trunc(exact_{name}.amount, 10)) = 0.00000000005
+                AND mod(trunc(exact_{name}.amount * 10000000000), 2) = 0
+           THEN trunc(exact_{name}.amount, 10) ELSE round(exact_{name}.amount, 10)
+           END AS amount) AS {name}
+"""
 # A reversal is what it takes back, negated; a true-up has no units of its own, and the difference
-# of what its record costs by both unit costs. The last step rounds half to even, which PostgreSQL's
-# round() does not.
-_LISTED = """
+# of what its record costs by both unit costs.
+_LISTED = f"""
 SELECT used.billing_period_id, used.resource_type, used.provider, used.rate_id,
-       sum(CASE WHEN counted.is_unit THEN used.sign * billed.units ELSE 0 END),
-       sum(used.sign * counted.part * CASE
-           WHEN abs(exact.amount - trunc(exact.amount, 10)) = 0.00000000005
-                AND mod(trunc(exact.amount * 10000000000), 2) = 0
-           THEN trunc(exact.amount, 10) ELSE round(exact.amount, 10) END)
+       sum(CASE WHEN used.is_true_up THEN 0 ELSE used.sign * billed.units END),
+       sum(used.sign
+           * (own.amount - CASE WHEN used.is_true_up THEN estimated.amount ELSE 0 END))
   FROM (
        SELECT record.billing_period_id, record.resource_type, record.provider, record.rate_id,
               record.unit_cost * coalesce(record.exchange_rate, 1) AS unit_cost,
-              estimated.unit_cost * coalesce(estimated.exchange_rate, 1) AS estimated_cost,
-              abs(coalesce(estimated.quantity, record.quantity)) AS quantity,
+              original.unit_cost * coalesce(original.exchange_rate, 1) AS estimated_cost,
+              original.id IS NOT NULL AS is_true_up,
+              abs(coalesce(original.quantity, record.quantity)) AS quantity,
               CASE WHEN record.reverses_id IS NULL THEN 1 ELSE -1 END AS sign
          FROM usage_usagerecord AS record
-         LEFT JOIN usage_usagerecord AS estimated
+         LEFT JOIN usage_usagerecord AS original
            ON record.trues_up_id IS NOT NULL
-          AND estimated.workspace_id = record.workspace_id AND estimated.id = record.trues_up_id
+          AND original.workspace_id = record.workspace_id AND original.id = record.trues_up_id
         WHERE record.workspace_id = ANY(%(workspaces)s::uuid[])
           AND record.billing_period_id = ANY(%(periods)s::uuid[])
           AND record.resource_type = ANY(%(types)s::text[])
           AND record.occurred_at >= %(first)s::date - interval '2 days'
           AND record.occurred_at < %(last)s::date + interval '3 days'
        ) AS used,
-       LATERAL (SELECT used.unit_cost, 1 AS part, used.estimated_cost IS NULL AS is_unit
-                UNION ALL
-                SELECT used.estimated_cost, -1, false WHERE used.estimated_cost IS NOT NULL
-       ) AS counted,
        LATERAL (SELECT CASE
            WHEN %(step)s::numeric IS NULL OR used.quantity = 0 THEN used.quantity
            WHEN used.quantity <= %(least)s::numeric THEN %(least)s::numeric
@@ -53,13 +60,10 @@ SELECT used.billing_period_id, used.resource_type, used.provider, used.rate_id,
                 + CASE WHEN mod(used.quantity - %(least)s::numeric, %(step)s::numeric) > 0
                        THEN 1 ELSE 0 END)
            END AS units) AS billed,
-       LATERAL (SELECT CASE WHEN billed.units = 0 THEN 0 ELSE
-           least(greatest(
-               billed.units * CASE WHEN %(by_cost)s THEN counted.unit_cost ELSE 1 END
-               * %(factor)s::numeric + %(fixed)s::numeric, %(min)s::numeric), %(max)s::numeric)
-           END AS amount) AS exact
+       {_ROUNDED.format(name="own", unit_cost="unit_cost")},
+       {_ROUNDED.format(name="estimated", unit_cost="estimated_cost")}
  GROUP BY 1, 2, 3, 4
-"""
+"""  # noqa: S608 - constants are all that goes in
 
 
 def listed_from_records(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from itertools import cycle
 from uuid import UUID
 
@@ -163,13 +164,15 @@ def test_rows_are_locked_in_the_order_of_their_keys(table):
 
 def test_records_are_written_in_the_order_of_their_key_however_they_come(monkeypatch):
     owners = [str(make_workspace(f"w{number}").pk) for number in range(3)]
-    write, orders = recording.write, []
+    # The second is what writes to distributed records.
+    orders, writes = [], {name: getattr(recording, name) for name in ("write", "write_apart")}
 
-    def seen(priced, *args, **facts):
+    def seen(name, priced, *args, **facts):
         orders.append([(each.workspace_id, each.id) for each in priced])
-        return write(priced, *args, **facts)
+        return writes[name](priced, *args, **facts)
 
-    monkeypatch.setattr(recording, "write", seen)
+    for name in writes:
+        monkeypatch.setattr(recording, name, partial(seen, name))
     uses = [(owner, f"{number}") for number in range(5) for owner in owners]
 
     record_usage(records(uses), now=NOW)
