@@ -52,3 +52,17 @@ def test_what_finance_has_changed_stays() -> None:
     call_command("ensure_builtins")
 
     assert rows() == changed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_test_that_commits_they_are_as_they_were() -> None:
+    before = rows()
+    PlatformSetting.objects.all().delete()
+    SubscriptionTier.objects.filter(name="pro").update(description="Changed")
+    SubscriptionTier.objects.create(name="gold")
+    assert rows() != before
+
+    # As the end of such a test does it.
+    call_command("flush", interactive=False, verbosity=0, reset_sequences=False)
+
+    assert rows() == before
